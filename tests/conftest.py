@@ -1,0 +1,52 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import machine
+from tests.postgres import PostgresServer, running_server
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return machine.REPOSITORY
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port for a server of this test; ``tests.machine.free_port`` gives more."""
+    return machine.free_port()
+
+
+@pytest.fixture(scope="session")
+def anvil_binary() -> Path:
+    """The native Anvil executable that ``scripts/setup`` installed."""
+    return machine.native_binary("anvil")
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of the shared public test vectors; skips the test where it was not laid out."""
+    folder = machine.vectors_folder()
+    if folder is None:
+        pytest.skip("no shared vectors here: set TALLYSTICK_VECTORS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test session's own."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database on a real PostgreSQL server."""
+    with postgres.fresh_database() as url:
+        yield url
