@@ -1,0 +1,45 @@
+"""The one table of event types: which body, which kind of stream, which roles may sign it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from ledger.core.event.terms import Role, StreamKind, Value
+
+HANDLING: tuple[Role, ...] = ("clerk", "supervisor")
+SERVICE: tuple[Role, ...] = ()  # signed by the service's own key, which the trust file names
+
+
+class Body(Value, frozen=True):
+    """What an event of one type says; the base of all bodies."""
+
+
+class EventType(NamedTuple):
+    """One row: ``roles`` is empty where only the service's own key may sign."""
+
+    name: str
+    body: type[Body]
+    streams: tuple[StreamKind, ...]
+    roles: tuple[Role, ...]
+
+
+EVENT_TYPES: dict[str, EventType] = {}
+NAME_OF: dict[type[Body], str] = {}
+
+_B = TypeVar("_B", bound=type[Body])
+
+
+def event(
+    name: str, *, streams: tuple[StreamKind, ...] = ("case",), roles: tuple[Role, ...] = HANDLING
+) -> Callable[[_B], _B]:
+    """Enters the decorated body as the event type ``name``."""
+
+    def enter(body: _B) -> _B:
+        if name in EVENT_TYPES:
+            raise AssertionError(f"event type {name} is entered twice")
+        EVENT_TYPES[name] = EventType(name, body, streams, roles)
+        NAME_OF[body] = name
+        return body
+
+    return enter

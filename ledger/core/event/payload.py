@@ -1,0 +1,250 @@
+"""Payload, envelope, section and submission: the one definition of an event for request, signature and storage.
+
+submission  {envelope, payload, sections}       what a client posts
+payload     what is said, salted; canonical bytes, digested with BLAKE3; never on the log
+section     a confidential part, salted apart, committed to in ``payload.confidential``
+envelope    what is signed, with its signature; canonical bytes are the log entry
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Union, cast
+
+import msgspec
+from blake3 import blake3
+from msgspec import Meta
+
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.event import catalogue
+from ledger.core.event.catalogue import EVENT_TYPES, Body
+from ledger.core.event.terms import (
+    AgencyId,
+    Blake3,
+    EventId,
+    Instant,
+    KeyId,
+    Line,
+    OfficerId,
+    SafeInt,
+    Salt,
+    SectionLabel,
+    SignatureText,
+    StreamId,
+    StreamKind,
+    Text,
+    Value,
+)
+
+VERSION = 1
+MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
+Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
+
+
+class Stream(Value, frozen=True):
+    """Each event belongs to exactly one; within it ``sequence`` counts from 0."""
+
+    kind: StreamKind
+    id: StreamId
+
+
+class Authority(Value, frozen=True):
+    """On what authority an act is done: kind of paper or provision, and its number or article."""
+
+    authorization_type: Line
+    authorization_identifier: Line
+
+
+class Section(Value, frozen=True):
+    """A confidential part of a payload, kept apart and committed to by its own salted digest."""
+
+    salt: Salt
+    fields: Annotated[dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")], Text], Meta(min_length=1)]
+
+
+class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
+    """What all payloads share; the type's own fields stand in ``body``.
+
+    ``previous`` is the digest of the stream's previous payload, null at sequence 0. ``occurred_at`` is the signer's
+    claim. ``confidential`` maps a section's label to the digest of its canonical bytes.
+    """
+
+    version: Version
+    event_id: EventId
+    stream: Stream
+    sequence: SafeInt
+    previous: Blake3 | None
+    agency: AgencyId
+    officer: OfficerId
+    occurred_at: Instant
+    salt: Salt
+    body: Body
+    authority: Authority | None = None
+    confidential: Annotated[dict[SectionLabel, Blake3], Meta(max_length=64)] = {}
+
+    @property
+    def event_type(self) -> str:
+        """The type's name, ``subject.verb``: the tag of the payload."""
+        return str(self.__struct_config__.tag)
+
+
+class Envelope(Value, frozen=True):
+    """The log entry: only what the signer signed, and the signature.
+
+    Fields that stand in payload and envelope are equal; ``signed_at`` is in unix seconds; ``signature`` is r, s, v.
+    """
+
+    version: Version
+    event_id: EventId
+    event_type: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$(?!\n)")]
+    stream: Stream
+    sequence: SafeInt
+    previous: Blake3 | None
+    agency: AgencyId
+    payload_digest: Blake3
+    signed_at: SafeInt
+    key_id: KeyId
+    signature: SignatureText
+
+
+def _payload_type(name: str, body: type[Body]) -> type[Payload]:
+    label = "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
+    made = msgspec.defstruct(
+        f"{label}Payload", [("body", body)], bases=(Payload,), tag=name, module=__name__, frozen=True, kw_only=True
+    )
+    return cast(type[Payload], made)
+
+
+PAYLOAD_TYPES: dict[type[Body], type[Payload]] = {
+    row.body: _payload_type(name, row.body) for name, row in EVENT_TYPES.items()
+}
+AnyPayload: Any = Union[tuple(PAYLOAD_TYPES.values())]  # noqa: UP007 - built from the table
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client posts. ``sections`` carries the confidential parts, each under its label."""
+
+    envelope: Envelope
+    payload: AnyPayload
+    sections: Annotated[dict[SectionLabel, Section], Meta(max_length=64)]
+
+
+_payload_decoder: msgspec.json.Decoder[Payload] = msgspec.json.Decoder(AnyPayload)
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_section_decoder = msgspec.json.Decoder(Section)
+_submission_decoder = msgspec.json.Decoder(Submission)
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A submission that is canonical and consistent in itself, with the bytes that will be stored."""
+
+    envelope: Envelope
+    payload: Payload
+    envelope_bytes: bytes
+    payload_bytes: bytes
+    section_bytes: dict[str, bytes]
+
+
+def make_payload(*, body: Body, **common: Any) -> Payload:
+    """The payload of ``body``'s event type."""
+    return PAYLOAD_TYPES[type(body)](body=body, **common)
+
+
+def digest_of(data: bytes) -> str:
+    """``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
+    return "blake3:" + blake3(data).hexdigest()
+
+
+def decode_payload(data: bytes) -> Payload:
+    """The payload of canonical bytes. Raises MalformedInput."""
+    return canonical.decode(data, _payload_decoder, where="payload")
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """The envelope of canonical bytes of at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
+    if len(data) > MAX_ENTRY_BYTES:
+        raise MalformedInput(f"a log entry has at most {MAX_ENTRY_BYTES} bytes, not {len(data)}", field="envelope")
+    return canonical.decode(data, _envelope_decoder, where="envelope")
+
+
+def decode_section(data: bytes, label: str) -> Section:
+    """The section of canonical bytes. Raises MalformedInput."""
+    return canonical.decode(data, _section_decoder, where=f"sections.{label}")
+
+
+def decode_submission(data: bytes) -> Submitted:
+    """A posted submission. Raises MalformedInput, naming the field.
+
+    Checks the spelling, that payload and envelope agree, that the payload digest is the payload's and that the sections
+    are exactly those the payload commits to. Signature, authority and custody are not checked here.
+    """
+    submission = canonical.parse(data, _submission_decoder)
+    envelope_bytes = canonical.encode(submission.envelope)
+    payload_bytes = canonical.encode(submission.payload)
+    section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
+    canonical.require_same(data, _join_submission(envelope_bytes, payload_bytes, section_bytes))
+    canonical.require_profile(data)
+    submitted = Submitted(submission.envelope, submission.payload, envelope_bytes, payload_bytes, section_bytes)
+    require_agreement(submitted.envelope, submitted.payload, payload_bytes)
+    _require_sections(submitted.payload, section_bytes)
+    return submitted
+
+
+def encode_submission(envelope: Envelope, payload: Payload, sections: dict[str, Section]) -> bytes:
+    """The canonical bytes to post."""
+    return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
+
+
+def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
+    """Raises MalformedInput unless the envelope speaks of this payload, field by field and by digest."""
+    for field in ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency"):
+        signed, said = getattr(envelope, field), getattr(payload, field)
+        if signed != said:
+            raise MalformedInput(
+                f"differs from payload.{field}: {_plain(signed)} is signed, {_plain(said)} is said",
+                field=f"envelope.{field}",
+            )
+    calculated = digest_of(payload_bytes)
+    if envelope.payload_digest != calculated:
+        raise MalformedInput(
+            f"expected {calculated}, the digest of the payload, not {envelope.payload_digest}",
+            field="envelope.payload_digest",
+        )
+    require_shape(payload)
+
+
+def require_shape(payload: Payload) -> None:
+    """Raises MalformedInput for what the types cannot say: stream kind of the event type, previous at sequence 0."""
+    row = catalogue.EVENT_TYPES[payload.event_type]
+    if payload.stream.kind not in row.streams:
+        raise MalformedInput(
+            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {payload.stream.kind}",
+            field="payload.stream.kind",
+        )
+    if (payload.previous is None) != (payload.sequence == 0):
+        raise MalformedInput("null at sequence 0 and a digest after it", field="payload.previous")
+    if payload.stream.kind == "agency" and payload.stream.id != payload.agency:
+        raise MalformedInput("an agency writes in its own stream only", field="payload.stream.id")
+
+
+def _require_sections(payload: Payload, section_bytes: dict[str, bytes]) -> None:
+    for label in payload.confidential.keys() - section_bytes.keys():
+        raise MalformedInput("the payload commits to this section, but it is not here", field=f"sections.{label}")
+    for label, data in section_bytes.items():
+        committed = payload.confidential.get(label)
+        if committed is None:
+            raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
+        if committed != digest_of(data):
+            raise MalformedInput(
+                f"expected {digest_of(data)}, the digest of the section, not {committed}",
+                field=f"payload.confidential.{label}",
+            )
+
+
+def _join_submission(envelope: bytes, payload: bytes, sections: dict[str, bytes]) -> bytes:
+    inner = b",".join(b'"%s":%s' % (label.encode(), sections[label]) for label in sorted(sections))
+    return b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope, payload, inner)
+
+
+def _plain(value: object) -> str:
+    return canonical.encode(value).decode()

@@ -1,0 +1,220 @@
+"""The words that events are written in: identifiers, times, quantities and closed vocabularies.
+
+Every closed vocabulary is a ``Literal``: the strings are protocol, their labels in a language are not.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ledger.core.canonical import MEANINGS
+
+# A pattern ends in `$(?!\n)`: `$` alone also matches before a trailing newline.
+_END = r"$(?!\n)"
+_DATE = (
+    r"(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29)"
+)
+_SLUG_31 = r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?"
+_SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+
+
+def _text(pattern: str, description: str, example: str) -> Meta:
+    whole = f"^{pattern}{_END}"
+    MEANINGS[whole] = f"{description}, for example {example}"
+    return Meta(pattern=whole, description=description, examples=[example])
+
+
+# -- identifiers -------------------------------------------------------------------------------------------------------
+
+AgencyId = Annotated[str, _text(_SLUG_31, "ASCII slug of at most 31 characters", "psb-east")]
+OfficerId = Annotated[str, _text(_SLUG_31, "pseudonymous service number, never a name", "p-0417")]
+CaseId = Annotated[str, _text(_SLUG_64, "ASCII slug of at most 64 characters, unique over all agencies", "case-7f3a")]
+ItemId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique over all cases", "item-7f3a-01")]
+HandoverId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "handover-1")]
+MeasureId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "measure-1")]
+DecisionId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "decision-1")]
+DatasetId = Annotated[str, _text(_SLUG_64, "ASCII slug", "pensions-2026")]
+StreamId = Annotated[str, _text(_SLUG_64, "ASCII slug of at most 64 characters", "case-7f3a")]
+DiscrepancyId = Annotated[
+    str,
+    _text(
+        f"{_SLUG_64}(?:/{_SLUG_64})?",
+        "a slug, or handover_id/item_id for a difference stated with the acceptance",
+        "handover-1/item-7f3a-01",
+    ),
+]
+PersonId = Annotated[str, _text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
+EventId = Annotated[
+    str,
+    _text(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        "UUIDv7, lower case",
+        "01940000-0000-7000-8000-000000000000",
+    ),
+]
+KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address of a secp256k1 key, lower case", "0x" + "1a" * 20)]
+SectionLabel = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
+Jurisdiction = Annotated[
+    str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
+]
+
+# -- bytes, times, amounts ---------------------------------------------------------------------------------------------
+
+Digest = Annotated[
+    str, _text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
+]
+Blake3 = Annotated[str, _text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
+Bytes32 = Annotated[str, _text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
+Salt = Annotated[str, _text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
+SignatureText = Annotated[str, _text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
+Date = Annotated[str, _text(_DATE, "calendar date, Asia/Shanghai", "2026-03-01")]
+Instant = Annotated[
+    str,
+    _text(
+        _DATE + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        "RFC 3339 in UTC, whole seconds",
+        "2026-03-01T08:30:00Z",
+    ),
+]
+SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+DecimalText = Annotated[
+    str, _text(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,5}[1-9])?", "decimal in its shortest spelling", "12.5")
+]
+Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+Line = Annotated[str, Meta(min_length=1, max_length=200)]
+Number = Annotated[str, Meta(min_length=1, max_length=100, description="number of a paper, as written on it")]
+
+
+class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A part of an event: immutable, strict, absent optional fields left out of its bytes."""
+
+
+class Quantity(Value, frozen=True):
+    """``value`` in units of ``unit`` (a code such as ``piece``, ``volume``, ``gram``)."""
+
+    value: DecimalText
+    unit: Annotated[str, _text(r"[a-z][a-z0-9_]{0,15}", "unit code", "piece")]
+
+
+class Money(Value, frozen=True):
+    """An amount in the currency's hundredth (fen for CNY)."""
+
+    fen: SafeInt
+    currency: Annotated[str, _text(r"[A-Z]{3}", "ISO 4217", "CNY")]
+
+
+class EventRef(Value, frozen=True):
+    """Points at one event by its payload digest; ``event_id`` lets a reader find it."""
+
+    event_id: EventId
+    payload_digest: Blake3
+
+
+# -- closed vocabularies -----------------------------------------------------------------------------------------------
+
+StreamKind = Literal["case", "agency", "supervision", "system"]
+AgencyKind = Literal[
+    "public_security",
+    "procuratorate",
+    "court",
+    "judicial_administration",
+    "detention_house",
+    "supervision_commission",
+    "administrative_agency",
+    "property_custodian",
+    "forensic_lab",
+]
+Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
+BusinessLine = Literal["criminal", "civil", "administrative", "public_interest"]
+Stage = Literal[
+    "investigation",
+    "arrest_review",
+    "prosecution_review",
+    "supplementary_investigation",
+    "first_instance",
+    "second_instance",
+    "death_penalty_review",
+    "retrial",
+    "execution",
+    "community_correction",
+    "closed",
+]
+CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
+PersonRole = Literal["suspect", "defendant", "victim", "witness"]
+Measure = Literal["detention", "arrest", "bail", "residential_surveillance", "commission_detention"]
+DecisionKind = Literal[
+    "case_filed",
+    "case_not_filed",
+    "arrest_approved",
+    "arrest_refused",
+    "prosecuted",
+    "not_prosecuted",
+    "case_withdrawn",
+    "judgment",
+    "ruling",
+    "judgment_effective",
+    "remanded",
+    "sentence_changed",
+    "other",
+]
+ItemKind = Literal["dossier", "exhibit", "electronic_data", "property", "detainee"]
+SealState = Literal["intact", "broken", "missing", "unsealed"]
+MatchResult = Literal["match", "mismatch", "not_checked"]
+Disposal = Literal[
+    "returned_to_owner",
+    "returned_to_victim",
+    "destroyed",
+    "forfeited",
+    "paid_to_treasury",
+    "archived",
+    "sold_early",
+]
+Purpose = Literal[
+    "arrest_approval",
+    "prosecution_review",
+    "supplementary_investigation",
+    "supplementary_inquiry",
+    "withdrawal",
+    "reconsideration",
+    "public_prosecution",
+    "appeal",
+    "remand",
+    "retrial",
+    "death_penalty_review",
+    "sentence_change",
+    "execution",
+    "community_correction",
+    "jurisdiction_transfer",
+    "administrative_referral",
+    "property_transfer",
+    "forensic_examination",
+    "file_return",
+    "defence_access",
+    "loan",
+    "return",
+]
+ReasonCode = Literal[
+    "wrong_jurisdiction",
+    "incomplete_dossier",
+    "binding_defective",
+    "scan_unreadable",
+    "items_differ",
+    "seal_broken",
+    "digest_mismatch",
+    "suspect_absent",
+    "not_our_stage",
+    "other",
+]
+Remedy = Literal["supplement", "rebind", "not_accepted"]
+CheckResult = Literal["passed", "failed", "not_applicable"]
+DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
+Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
+
+
+def choices(vocabulary: Any) -> tuple[str, ...]:
+    """The words of a closed vocabulary, in their order."""
+    return tuple(vocabulary.__args__)
