@@ -1,8 +1,9 @@
 """EIP-712 signatures over envelopes, suite 1 (secp256k1).
 
 The struct carries the envelope's fields and a ``summary`` built from them alone, so that a wallet shows what is signed
-and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither chain nor
-contract: a signature outlives a redeployment and does not replay on another ledger. Source: EIP-712; ``docs/protocol.md``.
+and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither chain
+nor contract: a signature outlives a redeployment and does not replay on another ledger.
+Sources: EIP-712; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def summary(envelope: Envelope) -> str:
 
 
 def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
-    """The 32 bytes that are signed; the envelope's ``signature`` does not enter. A null ``previous`` is 32 zero bytes."""
+    """The 32 bytes that are signed; ``envelope.signature`` does not enter. A null ``previous`` is 32 zero bytes."""
     stream = envelope.stream
     struct = b"".join(
         (
@@ -126,8 +127,10 @@ def address_of(public_key: PublicKey) -> str:
 
 
 def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
-    """The key id that signed ``digest`` (32 bytes). Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2),
-    v 27 or 28. Raises SignatureRefused."""
+    """The key id that signed ``digest`` (32 bytes).
+
+    Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
+    """
     if len(signature) != 65:
         raise SignatureRefused(f"a signature has 65 bytes, not {len(signature)}", field=field)
     r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]

@@ -116,7 +116,8 @@ class HandoverAccepted(Body, frozen=True):
     """The receiver's half. Custody of the accepted items moves here and nowhere else.
 
     "All as listed, except...": with ``rest_as_listed`` every offered item in neither list is received as listed;
-    without it every offered item must stand in one of them.
+    without it every offered item must stand in one of them. ``absent_person_ids`` are offered persons who did not come
+    (a co-defendant at large): those present are accepted.
     """
 
     handover_id: HandoverId
@@ -124,6 +125,7 @@ class HandoverAccepted(Body, frozen=True):
     rest_as_listed: bool
     received: Annotated[tuple[ReceivedItem, ...], Meta(max_length=1000)] = ()
     not_accepted: Annotated[tuple[NotAcceptedItem, ...], Meta(max_length=1000)] = ()
+    absent_person_ids: tuple[PersonId, ...] = ()
 
 
 @event("handover.refused")

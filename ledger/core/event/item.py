@@ -25,7 +25,6 @@ from ledger.core.event.terms import (
     OfficerId,
     PersonId,
     Quantity,
-    SealState,
     Text,
     Value,
 )

@@ -80,7 +80,7 @@ class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
     salt: Salt
     body: Body
     authority: Authority | None = None
-    confidential: Annotated[dict[SectionLabel, Blake3], Meta(max_length=64)] = {}
+    confidential: Annotated[dict[SectionLabel, Blake3], Meta(max_length=64)] = msgspec.field(default_factory=dict)
 
     @property
     def event_type(self) -> str:
@@ -96,7 +96,7 @@ class Envelope(Value, frozen=True):
 
     version: Version
     event_id: EventId
-    event_type: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$(?!\n)")]
+    event_type: Annotated[str, Meta(pattern=r"^[a-z_]{1,24}\.[a-z_]{1,24}$(?!\n)")]
     stream: Stream
     sequence: SafeInt
     previous: Blake3 | None

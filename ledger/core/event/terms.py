@@ -17,6 +17,7 @@ _DATE = (
     r"(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     r"|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29)"
 )
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _SLUG_31 = r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?"
 _SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 
@@ -30,7 +31,8 @@ def _text(pattern: str, description: str, example: str) -> Meta:
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
 AgencyId = Annotated[str, _text(_SLUG_31, "ASCII slug of at most 31 characters", "psb-east")]
-OfficerId = Annotated[str, _text(_SLUG_31, "pseudonymous service number, never a name", "p-0417")]
+# A pseudonymous service number, never a name: it stands on the chain.
+OfficerId = Annotated[str, _text(_SLUG_31, "ASCII slug of at most 31 characters", "p-0417")]
 CaseId = Annotated[str, _text(_SLUG_64, "ASCII slug of at most 64 characters, unique over all agencies", "case-7f3a")]
 ItemId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique over all cases", "item-7f3a-01")]
 HandoverId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "handover-1")]

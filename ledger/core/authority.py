@@ -1,0 +1,290 @@
+"""Who may sign what, derived from the ``registry.*`` entries of the log and nothing else.
+
+A key is good for the entry at index i iff it was granted at an index below i, not revoked at an index below i, and the
+envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_until``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core import canonical
+from ledger.core.errors import IntegrityBroken, Unauthorized
+from ledger.core.event import EVENT_TYPES, Envelope, Payload, registry
+from ledger.core.event.registry import Profile, RegistryChange
+from ledger.core.event.terms import AgencyKind, Role, choices
+from ledger.core.signature import SUITE_SECP256K1_EIP712, keccak256
+
+SYSTEM_STREAM_ID = "ledger"
+SERVICE_AGENCY = "ledger"  # stands in the envelope of entries that the service signs
+SERVICE_OFFICER = "service"
+
+# The contract's numbers: roles are bits, kinds of agency count from 1, both in the order of the vocabulary.
+ROLE_BITS: dict[str, int] = {role: 1 << bit for bit, role in enumerate(choices(Role))}
+KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(choices(AgencyKind), 1)}
+CHANGE_KINDS: dict[type[RegistryChange], int] = {
+    registry.AgencyAdmitted: 1,
+    registry.AdminChanged: 2,
+    registry.KeyGranted: 3,
+    registry.KeyRevoked: 4,
+    registry.WitnessSet: 5,
+    registry.QuorumSet: 6,
+    registry.SubmitterSet: 7,
+}
+
+
+class Agency(Struct, frozen=True):
+    """``index`` is that of its admission in the log."""
+
+    agency_id: str
+    kind: AgencyKind
+    profile: Profile
+    admin: str
+    index: int
+    witness: str | None = None
+
+
+class Grant(Struct, frozen=True):
+    """What a key may do; ``granted`` and ``revoked`` are log indices."""
+
+    key_id: str
+    agency_id: str
+    officer: str
+    roles: tuple[Role, ...]
+    suite: int
+    valid_from: int
+    valid_until: int
+    granted: int
+    revoked: int | None = None
+
+
+class Authority(Struct, frozen=True):
+    """The registry as the log has it after ``changes`` mirrored changes."""
+
+    log_id: bytes
+    service_key_id: str
+    registry_hash: bytes
+    changes: int = 0
+    quorum: int = 0
+    agencies: dict[str, Agency] = msgspec.field(default_factory=dict)
+    grants: dict[str, Grant] = msgspec.field(default_factory=dict)
+    submitters: frozenset[str] = frozenset()
+
+
+def initial(log_id: bytes, service_key_id: str) -> Authority:
+    """Before the first change: the rolling hash starts at the ledger's id."""
+    return Authority(log_id, service_key_id, registry_hash=log_id)
+
+
+def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant | None:
+    """The grant that makes the envelope's key good for entry ``index``; None for the service's own key.
+
+    Raises Unauthorized. The signature itself is checked elsewhere.
+    """
+    event_type = EVENT_TYPES.get(envelope.event_type)
+    if event_type is None:
+        raise Unauthorized(f"no such event type: {envelope.event_type}", field="envelope.event_type")
+    if not event_type.roles:
+        _require_service(authority, envelope)
+        return None
+    grant = authority.grants.get(envelope.key_id)
+    if grant is None or grant.granted >= index:
+        raise Unauthorized(
+            f"the key {envelope.key_id} is not granted to any agency",
+            field="envelope.key_id",
+            code="key_unknown",
+            hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
+        )
+    if grant.revoked is not None and grant.revoked < index:
+        raise Unauthorized(
+            f"the key {envelope.key_id} was revoked at entry {grant.revoked}",
+            field="envelope.key_id",
+            code="key_revoked",
+            hint="Sign with a key that the agency has not revoked.",
+        )
+    _require_grant_covers(grant, envelope, event_type.roles)
+    return grant
+
+
+def require_officer(grant: Grant | None, payload: Payload) -> None:
+    """Raises Unauthorized unless the payload's officer is the one that the key was granted to."""
+    officer = grant.officer if grant else SERVICE_OFFICER
+    if payload.officer != officer:
+        raise Unauthorized(
+            f"expected {officer}, the officer that this key was granted to, not {payload.officer}",
+            field="payload.officer",
+            code="wrong_officer",
+        )
+
+
+def _require_service(authority: Authority, envelope: Envelope) -> None:
+    if envelope.key_id != authority.service_key_id or envelope.agency != SERVICE_AGENCY:
+        raise Unauthorized(
+            f"{envelope.event_type} is signed by the service's own key only",
+            field="envelope.key_id",
+            code="service_only",
+        )
+
+
+def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, ...]) -> None:
+    if grant.agency_id != envelope.agency:
+        raise Unauthorized(
+            f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
+            field="envelope.agency",
+            code="wrong_agency",
+        )
+    if grant.suite != SUITE_SECP256K1_EIP712:
+        raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
+    if not grant.valid_from <= envelope.signed_at < grant.valid_until:
+        raise Unauthorized(
+            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), "
+            f"not at {envelope.signed_at}",
+            field="envelope.signed_at",
+            code="key_not_valid",
+        )
+    if not set(roles) & set(grant.roles):
+        raise Unauthorized(
+            f"{envelope.event_type} takes the role {' or '.join(roles)}; this key has {', '.join(grant.roles)}",
+            field="envelope.key_id",
+            code="role_missing",
+        )
+
+
+# -- folding the mirror ------------------------------------------------------------------------------------------------
+
+
+def registry_hash(previous: bytes, change: RegistryChange) -> bytes:
+    """The contract's rolling hash: Keccak-256 of the previous one and the change's words."""
+    return keccak256(previous + contract_change(change).words())
+
+
+def profile_bytes(profile: Profile) -> bytes:
+    """The text that the contract keeps of an agency."""
+    return canonical.encode(profile)
+
+
+def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
+    """The registry after the change mirrored at entry ``index``.
+
+    Raises IntegrityBroken where number or rolling hash do not follow from what stands before.
+    """
+    if change.number != authority.changes + 1:
+        raise IntegrityBroken(
+            f"expected change {authority.changes + 1} of the registry, not {change.number}", index=index
+        )
+    calculated = registry_hash(authority.registry_hash, change)
+    if change.registry_hash != "0x" + calculated.hex():
+        raise IntegrityBroken(
+            f"expected the registry hash 0x{calculated.hex()}, not {change.registry_hash}", index=index
+        )
+    return replace(_apply(authority, change, index), changes=change.number, registry_hash=calculated)
+
+
+def _apply(authority: Authority, change: RegistryChange, index: int) -> Authority:
+    match change:
+        case registry.AgencyAdmitted():
+            agency = Agency(change.agency, change.kind, change.profile, change.admin, index)
+            return replace(authority, agencies=authority.agencies | {change.agency: agency})
+        case registry.AdminChanged():
+            return _with_agency(authority, change.agency, index, admin=change.admin)
+        case registry.WitnessSet():
+            return _with_agency(authority, change.agency, index, witness=change.witness)
+        case registry.KeyGranted():
+            grant = Grant(
+                change.key_id,
+                change.agency,
+                change.officer,
+                change.roles,
+                change.suite,
+                change.valid_from,
+                change.valid_until,
+                index,
+            )
+            return replace(authority, grants=authority.grants | {change.key_id: grant})
+        case registry.KeyRevoked():
+            return _with_revoked(authority, change.key_id, index)
+        case registry.QuorumSet():
+            return replace(authority, quorum=change.quorum)
+        case registry.SubmitterSet():
+            others = authority.submitters - {change.submitter}
+            return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
+    raise IntegrityBroken(f"no such change of the registry: {type(change).__name__}", index=index)
+
+
+def _with_agency(authority: Authority, agency_id: str, index: int, **changes: str | None) -> Authority:
+    if agency_id not in authority.agencies:
+        raise IntegrityBroken(f"the registry changes {agency_id}, which it never admitted", index=index)
+    agency = replace(authority.agencies[agency_id], **changes)
+    return replace(authority, agencies=authority.agencies | {agency_id: agency})
+
+
+def _with_revoked(authority: Authority, key_id: str, index: int) -> Authority:
+    if key_id not in authority.grants:
+        raise IntegrityBroken(f"the registry revokes {key_id}, which it never granted", index=index)
+    revoked = replace(authority.grants[key_id], revoked=index)
+    return replace(authority, grants=authority.grants | {key_id: revoked})
+
+
+class ContractChange(NamedTuple):
+    """A change under the contract's names; what a change has not is zero or empty. ``account`` is a number."""
+
+    kind: int
+    agency: str = ""
+    agency_kind: int = 0
+    account: int = 0
+    officer: str = ""
+    roles: int = 0
+    suite: int = 0
+    valid_from: int = 0
+    valid_until: int = 0
+    quorum: int = 0
+    profile: bytes = b""
+
+    def words(self) -> bytes:
+        """The fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
+        *fields, profile = self
+        return b"".join(map(_word, fields)) + keccak256(profile)
+
+
+def contract_change(change: RegistryChange) -> ContractChange:
+    """How the contract has the change that a ``registry.*`` body mirrors."""
+    kind = CHANGE_KINDS[type(change)]
+    match change:
+        case registry.AgencyAdmitted(agency=agency):
+            return ContractChange(
+                kind,
+                agency,
+                agency_kind=KIND_NUMBERS[change.kind],
+                account=int(change.admin, 16),
+                profile=profile_bytes(change.profile),
+            )
+        case registry.AdminChanged(agency=agency):
+            return ContractChange(kind, agency, account=int(change.admin, 16))
+        case registry.KeyGranted(agency=agency):
+            return ContractChange(
+                kind,
+                agency,
+                account=int(change.key_id, 16),
+                officer=change.officer,
+                roles=sum(ROLE_BITS[role] for role in set(change.roles)),
+                suite=change.suite,
+                valid_from=change.valid_from,
+                valid_until=change.valid_until,
+            )
+        case registry.KeyRevoked(agency=agency):
+            return ContractChange(kind, agency, account=int(change.key_id, 16))
+        case registry.WitnessSet(agency=agency):
+            return ContractChange(kind, agency, account=int(change.witness or "0x0", 16))
+        case registry.QuorumSet():
+            return ContractChange(kind, quorum=change.quorum)
+        case registry.SubmitterSet():
+            return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
+    raise AssertionError("CHANGE_KINDS was asked first")  # pragma: no cover
+
+
+def _word(value: int | str) -> bytes:
+    return value.to_bytes(32, "big") if isinstance(value, int) else value.encode().ljust(32, b"\0")
