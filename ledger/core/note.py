@@ -1,0 +1,231 @@
+"""Signed notes (C2SP signed-note) with Ed25519 keys: text, signature lines, verifier keys.
+
+A note is text that ends in a newline, an empty line, and signature lines. Its text means nothing before a signature by
+a known key has been verified.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import sha256
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ledger.core.errors import MalformedInput, SignatureRefused
+
+MAX_NOTE_LENGTH = 131_072  # bytes, room for 16 post-quantum signatures
+KEY_ID_LENGTH = 4  # bytes
+ED25519_KEY_LENGTH = 32  # bytes
+ED25519_SIGNATURE_LENGTH = 64  # bytes
+
+_KEY_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")  # \s is any Unicode space
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_VKEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
+_LINE_START = "\u2014 "  # em dash, space
+
+
+class SignatureType(IntEnum):
+    """The signature type identifier bytes that are used here."""
+
+    ED25519 = 0x01
+    COSIGNATURE_V1 = 0x04
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyingKey:
+    """An Ed25519 public key (32 bytes) under the name and for the one signature type it is known for."""
+
+    name: str
+    signature_type: SignatureType
+    public_key: bytes
+
+    def __post_init__(self) -> None:
+        if not _KEY_NAME.fullmatch(self.name):
+            raise MalformedInput(f"{self.name[:100]!r} is not a key name: no spaces, no plus", field="name")
+        if len(self.public_key) != ED25519_KEY_LENGTH:
+            raise MalformedInput(f"an Ed25519 public key has {ED25519_KEY_LENGTH} bytes", field="public_key")
+
+    @property
+    def key_id(self) -> bytes:
+        """SHA-256(name, newline, type, public key)[:4]."""
+        named = self.name.encode() + b"\n" + bytes([self.signature_type]) + self.public_key
+        return sha256(named).digest()[:KEY_ID_LENGTH]
+
+    def vkey(self) -> str:
+        """``<name>+<key id in hex>+<base64 of type and public key>``."""
+        encoded = b64encode(bytes([self.signature_type]) + self.public_key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Accept a bare Ed25519 signature (64 bytes). Raises SignatureRefused."""
+        try:
+            _loaded(self.public_key).verify(signature, message)
+        except InvalidSignature as error:
+            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature") from error
+
+
+class Signer(Protocol):
+    """Signs as the holder of ``verifying_key``: 64 bytes of Ed25519 over the message as it is (RFC 8032)."""
+
+    @property
+    def verifying_key(self) -> VerifyingKey: ...
+
+    def sign(self, message: bytes, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSigner:
+    """A ``Signer`` that holds its key in memory."""
+
+    verifying_key: VerifyingKey
+    _private_key: Ed25519PrivateKey = field(repr=False)
+
+    @classmethod
+    def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
+        """The signer of a 32-byte seed (RFC 8032 5.1.5)."""
+        if len(seed) != ED25519_KEY_LENGTH:
+            raise MalformedInput(f"an Ed25519 seed has {ED25519_KEY_LENGTH} bytes", field="seed")
+        private_key = Ed25519PrivateKey.from_private_bytes(seed)
+        return cls(VerifyingKey(name, signature_type, private_key.public_key().public_bytes_raw()), private_key)
+
+    def sign(self, message: bytes, /) -> bytes:
+        return self._private_key.sign(message)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSignature:
+    """One signature line: ``signature`` is what follows the key id, in the form that the key's type gives it."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def line(self) -> str:
+        """The line with its newline."""
+        return f"{_LINE_START}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note taken apart; ``text`` ends in a newline. Nothing of it is verified."""
+
+    text: str
+    signatures: tuple[NoteSignature, ...]
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{''.join(signature.line() for signature in self.signatures)}"
+
+    def signature_by(self, key: VerifyingKey) -> bytes | None:
+        """The signature that claims to be by ``key``, None where there is none. Raises SignatureRefused for two."""
+        found = [line.signature for line in self.signatures if (line.name, line.key_id) == (key.name, key.key_id)]
+        if len(found) > 1:
+            raise SignatureRefused(f"{len(found)} signature lines are by the same key {key.name}", field="signatures")
+        return found[0] if found else None
+
+    def with_signatures(self, more: Iterable[NoteSignature]) -> Note:
+        """The same text with these lines below those it has."""
+        return Note(self.text, (*self.signatures, *more))
+
+
+def sign_note(text: str, signer: Signer) -> Note:
+    """A note with one Ed25519 signature. Requires text that ends in a newline and a signer of type ED25519."""
+    key = signer.verifying_key
+    require_type(key, SignatureType.ED25519)
+    return Note(text, (NoteSignature(key.name, key.key_id, signer.sign(text.encode())),))
+
+
+def verify_note(note: Note, key: VerifyingKey) -> None:
+    """Accept the text as signed by ``key``, which must be of type ED25519. Raises SignatureRefused."""
+    require_type(key, SignatureType.ED25519)
+    signature = note.signature_by(key)
+    if signature is None:
+        raise SignatureRefused(
+            f"no signature is by {key.vkey()}",
+            field="signatures",
+            hint="compare the key in your trust file with the one the note names",
+        )
+    key.verify(note.text.encode(), signature)
+
+
+def parse_note(note: str) -> Note:
+    """A note taken apart. Raises MalformedInput where it is not of the form of C2SP signed-note or over 128 KiB."""
+    _require_plain(note)
+    text, separator, lines = note.rpartition("\n\n")
+    if not separator or not text:
+        raise MalformedInput("a note is text, an empty line and signature lines", field="note")
+    return Note(text + "\n", parse_signature_lines(lines))
+
+
+def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
+    """One or more signature lines, each with its newline."""
+    *whole, rest = lines.split("\n")
+    if rest or not whole:
+        raise MalformedInput("signature lines are missing, or the last one does not end in a newline", field="note")
+    return tuple(_parse_line(line) for line in whole)
+
+
+def parse_vkey(text: str) -> VerifyingKey:
+    """The key that a vkey spells: a known type, and the key id that follows from the rest."""
+    match = _VKEY.fullmatch(text)
+    if match is None:
+        raise MalformedInput(f"{text[:100]!r} is not a verifier key", field="vkey", hint="<name>+<key id>+<base64>")
+    material = decode_base64(match[3], "vkey")
+    if material[0] not in tuple(SignatureType):
+        raise MalformedInput(f"signature type {material[0]:#04x} is not known here", field="vkey")
+    key = VerifyingKey(match[1], SignatureType(material[0]), material[1:])
+    if key.key_id.hex() != match[2]:
+        raise MalformedInput(f"key id {match[2]} does not belong to this key, {key.key_id.hex()} does", field="vkey")
+    return key
+
+
+def require_type(key: VerifyingKey, expected: SignatureType) -> None:
+    """Refuse a key that is known for other signatures. Raises SignatureRefused."""
+    if key.signature_type is not expected:
+        raise SignatureRefused(
+            f"{key.name} is a key for {key.signature_type.name}, not for {expected.name}", field="key"
+        )
+
+
+def decode_base64(text: str, name: str) -> bytes:
+    """Bytes out of standard base64 (RFC 4648 4) in its one canonical spelling; ``name`` is the field to blame."""
+    try:
+        decoded = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise MalformedInput(f"{name} is not base64", field=name) from error
+    if b64encode(decoded).decode() != text:
+        raise MalformedInput(f"{name} is not in canonical base64", field=name)
+    return decoded
+
+
+def _parse_line(line: str) -> NoteSignature:
+    name, _, encoded = line.removeprefix(_LINE_START).partition(" ")
+    if not line.startswith(_LINE_START) or not _KEY_NAME.fullmatch(name):
+        raise MalformedInput(f"{line[:100]!r} is not a signature line", field="note")
+    signature = decode_base64(encoded, "signature")
+    if len(signature) <= KEY_ID_LENGTH:
+        raise MalformedInput("a signature is a key id of 4 bytes and at least one byte more", field="signature")
+    return NoteSignature(name, signature[:KEY_ID_LENGTH], signature[KEY_ID_LENGTH:])
+
+
+def _require_plain(note: str) -> None:
+    try:
+        length = len(note.encode())
+    except UnicodeEncodeError as error:
+        raise MalformedInput("the note is not Unicode text", field="note") from error
+    if length > MAX_NOTE_LENGTH:
+        raise MalformedInput(f"the note has {length} bytes, over {MAX_NOTE_LENGTH}", field="note")
+    if _CONTROL.search(note):
+        raise MalformedInput("the note has control characters other than newline", field="note")
+
+
+@lru_cache(maxsize=64)
+def _loaded(public_key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public_key)
