@@ -60,7 +60,7 @@ class ChainWrite:
     number: int  # from 1, without gaps
     purpose: Purpose
     chain_id: int
-    sender: str  # checksum address
+    sender: str  # 0x and lower-case hex, like every address here
     nonce: int
     raw_transaction: bytes
     transaction_hash: bytes  # 32 bytes
@@ -78,6 +78,15 @@ class StateChange:
     previous: WriteState
     write: ChainWrite
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainIdentity:
+    """What tells one chain from every other: many share a chain id, and fresh Anvils even a genesis block."""
+
+    chain_id: int
+    deployment_block_number: int
+    deployment_block_hash: bytes  # 32 bytes
 
 
 class Journal(Protocol):
@@ -103,7 +112,7 @@ class Journal(Protocol):
         """The write of the highest number."""
 
     def next_nonce(self, sender: str) -> int | None:
-        """1 + the highest nonce among the sender's writes, those aside that are invalid and in no block; None if none."""
+        """1 + the highest nonce of the sender's writes, those aside that are invalid without a block; None if none."""
 
     def find(self, transaction_hash: bytes) -> ChainWrite | None:
         """The write of this transaction."""

@@ -1,0 +1,69 @@
+"""What can go wrong with a chain.
+
+    IntegrityBroken
+    ├── ChainAhead                the chain, or a dump of it, holds more than the journal: the database was rolled back
+    └── ChainMismatch             a block, code or record that is not the one the journal or the deployment names
+    RuleRefused
+    └── CallReverted              the contract refused the call (names its error)
+    Unavailable
+    ├── WrongChain                the node answers, but for another chain
+    └── RpcRefused                the node answered a request with an error of its own
+        └── TransactionRefused    ... a transaction, for no reason that is known here
+
+A node that cannot be reached or understood is Unavailable itself; ``code`` tells ``chain_unreachable``,
+``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` and ``chain_too_large`` apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.core.errors import IntegrityBroken, RuleRefused, Unavailable
+
+
+class ChainAhead(IntegrityBroken):
+    """Write nothing after this: what the database lost must come back first."""
+
+    code = "chain_ahead"
+
+
+class ChainMismatch(IntegrityBroken):
+    """``block_number`` is the first block that differs, where it is about a block."""
+
+    code = "chain_mismatch"
+
+    def __init__(self, message: str, *, block_number: int | None = None, hint: str | None = None):
+        super().__init__(message, hint=hint)
+        self.block_number = block_number
+
+
+class CallReverted(RuleRefused):
+    """``error`` is the contract's name of it, with ``arguments`` by name; both empty where it gave none."""
+
+    code = "contract_refused"
+
+    def __init__(self, message: str, *, error: str = "", arguments: Mapping[str, Any] | None = None):
+        super().__init__(message)
+        self.error = error
+        self.arguments = dict(arguments or {})
+
+
+class WrongChain(Unavailable):
+    code = "wrong_chain"
+
+
+class RpcRefused(Unavailable):
+    """``rpc_code``, ``rpc_message`` and ``data`` as the node gave them."""
+
+    code = "chain_refused"
+
+    def __init__(self, method: str, rpc_code: int, rpc_message: str, data: Any = None):
+        super().__init__(f"the chain node refused {method}: {rpc_message} (code {rpc_code})")
+        self.rpc_code = rpc_code
+        self.rpc_message = rpc_message
+        self.data = data
+
+
+class TransactionRefused(RpcRefused):
+    code = "transaction_refused"

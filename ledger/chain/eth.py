@@ -1,0 +1,265 @@
+"""The Ethereum JSON-RPC methods that the ledger uses, typed. Every read of state names its block.
+
+Addresses are 0x and lower-case hex, hashes 32 bytes. An answer of another form is Unavailable, ``chain_garbled``.
+Sources: Ethereum execution-apis; EIP-1186 (proofs), EIP-1898 (blocks by hash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from ledger.chain.errors import ChainMismatch, RpcRefused, TransactionRefused, WrongChain
+from ledger.chain.journal import ChainIdentity
+from ledger.chain.rpc import JsonRpc, Request
+from ledger.chain.sending import SendOutcome, outcome_of_refusal
+from ledger.core.errors import Unavailable
+from ledger.core.signature import keccak256
+
+BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest"]  # a number, a hash or a tag
+NO_ACCOUNT = "0x" + "00" * 20
+BATCH = 200  # requests
+
+Decoded = TypeVar("Decoded")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block of one history: the number alone would name another one after a reorganisation."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    number: int
+    hash: bytes
+    timestamp: int  # unix seconds
+    state_root: bytes
+    transactions: tuple[bytes, ...]  # hashes, in their order
+    gas_limit: int
+    base_fee: int | None  # wei per gas; None before EIP-1559
+
+    @property
+    def ref(self) -> BlockRef:
+        return BlockRef(self.number, self.hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    block: BlockRef
+    succeeded: bool
+    gas_used: int
+    contract: str | None  # the address of the contract that the transaction created
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    block: BlockRef
+    transaction_hash: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+class Eth:
+    """A node, through its JSON-RPC. Every method raises Unavailable, and RpcRefused for what the node refuses."""
+
+    def __init__(self, rpc: JsonRpc):
+        self.rpc = rpc
+
+    def chain_id(self) -> int:
+        return self._read(_quantity, "eth_chainId")
+
+    def block(self, at: BlockId) -> Block | None:
+        """The block, or None where the node has none by this name."""
+        if isinstance(at, bytes):
+            return self._read(_maybe(_block), "eth_getBlockByHash", _hex(at), False)
+        return self._read(_maybe(_block), "eth_getBlockByNumber", _block_id(at), False)
+
+    def head(self) -> Block:
+        block = self.block("latest")
+        if block is None:
+            raise self._garbled("no latest block")
+        return block
+
+    def block_hashes(self, numbers: Sequence[int]) -> list[bytes | None]:
+        """The hashes of the blocks of these numbers, None where there is none."""
+        hashes: list[bytes | None] = []
+        for start in range(0, len(numbers), BATCH):
+            part = numbers[start : start + BATCH]
+            answers = self.rpc.batch([Request("eth_getBlockByNumber", (hex(number), False)) for number in part])
+            hashes += [self._decoded(_maybe(_block_hash), answer) for answer in answers]
+        return hashes
+
+    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """What became of a transaction; None while it is in no block."""
+        return self._read(_maybe(_receipt), "eth_getTransactionReceipt", _hex(transaction_hash))
+
+    def nonce(self, account: str, at: BlockId) -> int:
+        """The number of transactions that ``account`` has sent up to the block."""
+        return self._read(_quantity, "eth_getTransactionCount", account, _block_id(at))
+
+    def balance(self, account: str, at: BlockId) -> int:
+        """In wei."""
+        return self._read(_quantity, "eth_getBalance", account, _block_id(at))
+
+    def code(self, account: str, at: BlockId) -> bytes:
+        return self._read(_data, "eth_getCode", account, _block_id(at))
+
+    def call(self, to: str, data: bytes, at: BlockId, *, sender: str | None = None) -> bytes:
+        """What the contract returns for the call data, as if it were called after the block."""
+        message = {"to": to, "data": _hex(data)} | ({"from": sender} if sender else {})
+        return self._read(_data, "eth_call", message, _block_id(at))
+
+    def estimate_gas(self, sender: str, to: str | None, data: bytes) -> int:
+        """The gas that a transaction would use on top of the latest block."""
+        message = {"from": sender, "data": _hex(data)} | ({"to": to} if to else {})
+        return self._read(_quantity, "eth_estimateGas", message)
+
+    def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:
+        """The logs of a contract with this first topic, in their order. Requires 0 <= first <= last."""
+        query = {"address": address, "topics": [_hex(topic)], "fromBlock": hex(first), "toBlock": hex(last)}
+        return self._read(_list_of(_log), "eth_getLogs", query)
+
+    def gas_price(self) -> int:
+        """What the node thinks a transaction must pay, in wei per gas."""
+        return self._read(_quantity, "eth_gasPrice")
+
+    def priority_fee(self) -> int:
+        """What the node thinks a miner asks beyond the base fee, in wei per gas."""
+        return self._read(_quantity, "eth_maxPriorityFeePerGas")
+
+    def proven_state_root(self, at: BlockId) -> bytes:
+        """The root of the state that the node answers from (EIP-1186), which should be the one in the block's header."""
+        return self._read(_proof_root, "eth_getProof", NO_ACCOUNT, [], _block_id(at))
+
+    def send(self, raw_transaction: bytes) -> SendOutcome:
+        """Hands a signed transaction to the node.
+
+        Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
+        """
+        try:
+            self.rpc.call("eth_sendRawTransaction", _hex(raw_transaction))
+        except RpcRefused as error:
+            outcome = outcome_of_refusal(error.rpc_message)
+            if outcome is None:
+                raise TransactionRefused("the transaction", error.rpc_code, error.rpc_message, error.data) from error
+            return outcome
+        return SendOutcome.ACCEPTED
+
+    def require_chain(self, chain_id: int, identity: ChainIdentity | None = None) -> None:
+        """Raises WrongChain for another chain id, ChainMismatch where the chain does not hold the deployment's block."""
+        actual = self.chain_id()
+        if actual != chain_id:
+            raise WrongChain(
+                f"expected chain {chain_id} at {self.rpc.name}, which is chain {actual}",
+                hint="Set the chain's URL to the chain that this ledger was deployed on.",
+            )
+        if identity is None:
+            return
+        number = identity.deployment_block_number
+        block = self.block(number)
+        if block is None or block.hash != identity.deployment_block_hash:
+            raise ChainMismatch(
+                f"the chain at {self.rpc.name} is not the one of the deployment: its block {number} is another",
+                block_number=number,
+                hint="The chain was reset or is another of the same id. Set the right URL, or deploy anew.",
+            )
+
+    def _read(self, decode: Callable[[Any], Decoded], method: str, *params: Any) -> Decoded:
+        return self._decoded(decode, self.rpc.call(method, *params))
+
+    def _decoded(self, decode: Callable[[Any], Decoded], answer: Any) -> Decoded:
+        try:
+            return decode(answer)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._garbled(f"a field of another form ({error})") from error
+
+    def _garbled(self, what: str) -> Unavailable:
+        return Unavailable(f"the chain node at {self.rpc.name} answers with {what}", code="chain_garbled")
+
+
+# -- forms of the wire -------------------------------------------------------------------------------------------------
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def _block_id(at: BlockId) -> object:
+    if isinstance(at, int):
+        return hex(at)
+    return {"blockHash": _hex(at), "requireCanonical": True} if isinstance(at, bytes) else at
+
+
+def _quantity(value: Any) -> int:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ValueError("no quantity")
+    return int(value[2:], 16)
+
+
+def _data(value: Any) -> bytes:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ValueError("no bytes")
+    return bytes.fromhex(value[2:])
+
+
+def _hash(value: Any) -> bytes:
+    data = _data(value)
+    if len(data) != 32:
+        raise ValueError("no hash")
+    return data
+
+
+def _address(value: Any) -> str:
+    if len(_data(value)) != 20:
+        raise ValueError("no address")
+    return str(value).lower()
+
+
+def _maybe(decode: Callable[[Any], Decoded]) -> Callable[[Any], Decoded | None]:
+    return lambda value: None if value is None else decode(value)
+
+
+def _list_of(decode: Callable[[Any], Decoded]) -> Callable[[Any], list[Decoded]]:
+    return lambda values: [decode(value) for value in values]
+
+
+def _block_hash(value: Any) -> bytes:
+    return _hash(value["hash"])
+
+
+def _block(value: Any) -> Block:
+    return Block(
+        number=_quantity(value["number"]),
+        hash=_hash(value["hash"]),
+        timestamp=_quantity(value["timestamp"]),
+        state_root=_hash(value["stateRoot"]),
+        transactions=tuple(map(_hash, value["transactions"])),
+        gas_limit=_quantity(value["gasLimit"]),
+        base_fee=_maybe(_quantity)(value.get("baseFeePerGas")),
+    )
+
+
+def _receipt(value: Any) -> Receipt:
+    return Receipt(
+        block=BlockRef(_quantity(value["blockNumber"]), _hash(value["blockHash"])),
+        succeeded=_quantity(value["status"]) == 1,
+        gas_used=_quantity(value["gasUsed"]),
+        contract=_maybe(_address)(value.get("contractAddress")),
+    )
+
+
+def _log(value: Any) -> Log:
+    return Log(
+        block=BlockRef(_quantity(value["blockNumber"]), _hash(value["blockHash"])),
+        transaction_hash=_hash(value["transactionHash"]),
+        topics=tuple(map(_hash, value["topics"])),
+        data=_data(value["data"]),
+    )
+
+
+def _proof_root(value: Any) -> bytes:
+    return keccak256(_data(value["accountProof"][0]))

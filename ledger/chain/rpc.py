@@ -1,0 +1,161 @@
+"""JSON-RPC 2.0 over HTTP: a result, or one of our errors that says what the other side did.
+
+Nothing is retried here, and no answer is believed to be complete: a request that failed may have had its effect.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import httpx
+import msgspec
+
+from ledger.chain.errors import RpcRefused
+from ledger.core.errors import MalformedInput, Unavailable
+
+LIMIT_EXCEEDED = -32005  # EIP-1474
+MAX_RETRY_AFTER = 3600  # seconds
+
+
+class Request(NamedTuple):
+    method: str
+    params: tuple[Any, ...] = ()
+
+
+class JsonRpc:
+    """One endpoint. Threads may share it. Raises MalformedInput for a URL that is none."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the other side drips
+        max_response: int = 256 * 1024 * 1024,  # bytes
+    ):
+        self._url = _parsed(url)
+        self._timeout_seconds = timeout_seconds
+        self._max_response = max_response
+        self._ids = itertools.count(1)
+        # A proxy named by the environment is not asked for a node on this machine.
+        self._client = httpx.Client(timeout=timeout_seconds, trust_env=not _is_loopback(self._url.host))
+
+    @property
+    def name(self) -> str:
+        """Host and port: the rest of the URL may hold a secret."""
+        return self._url.netloc.decode()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
+        """The result of one call. Raises RpcRefused, Unavailable."""
+        number = next(self._ids)
+        answer = self._exchange(_message(number, Request(method, params)), timeout_seconds)
+        return self._result(answer, number, method)
+
+    def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """The results in the order of ``requests``. For reads only: nodes may treat batched writes as one block."""
+        if not requests:
+            return []
+        numbers = [next(self._ids) for _ in requests]
+        answer = self._exchange([_message(*pair) for pair in zip(numbers, requests, strict=True)], None)
+        if not isinstance(answer, list):
+            self._result(answer, None, "batch")
+            self._garbled("one answer to a batch")
+        by_id = {entry.get("id"): entry for entry in answer if isinstance(entry, dict)}
+        return [
+            self._result(by_id.get(number), number, request.method)
+            for number, request in zip(numbers, requests, strict=True)
+        ]
+
+    def _exchange(self, message: object, timeout_seconds: float | None) -> Any:
+        deadline = time.monotonic() + (timeout_seconds or self._timeout_seconds)
+        try:
+            with self._client.stream(
+                "POST",
+                self._url,
+                content=msgspec.json.encode(message),
+                headers={"Content-Type": "application/json"},
+                timeout=timeout_seconds or self._timeout_seconds,
+            ) as response:
+                body = b"".join(self._bounded(response, deadline))
+        except httpx.TimeoutException as error:
+            raise self._unavailable("did not answer in time", "chain_timeout") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise self._unavailable(f"cannot be reached ({error})", "chain_unreachable") from error
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise self._rate_limited(response.headers.get("Retry-After", ""))
+        return self._decode(body, response.status_code)
+
+    def _bounded(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
+        received = 0
+        for chunk in response.iter_bytes():
+            received += len(chunk)
+            if received > self._max_response:
+                raise self._unavailable(f"answers with more than {self._max_response} bytes", "chain_too_large")
+            if time.monotonic() > deadline:
+                raise self._unavailable("did not finish its answer in time", "chain_timeout")
+            yield chunk
+
+    def _decode(self, body: bytes, status: int) -> Any:
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+                raise self._unavailable(f"answers with HTTP status {status}", "chain_unreachable") from error
+            raise self._unavailable(f"answers with no JSON (HTTP status {status})", "chain_garbled") from error
+
+    def _result(self, answer: Any, number: int | None, method: str) -> Any:
+        if not isinstance(answer, dict):
+            self._garbled(f"no answer object to {method}")
+        error = answer.get("error")
+        if isinstance(error, dict):
+            self._refuse(method, error)
+        if "result" not in answer or answer.get("id") != number:
+            self._garbled(f"no result for {method}")
+        return answer["result"]
+
+    def _refuse(self, method: str, error: dict[str, Any]) -> NoReturn:
+        code, message = error.get("code"), error.get("message")
+        if code == LIMIT_EXCEEDED:
+            raise self._rate_limited("")
+        raise RpcRefused(method, code if isinstance(code, int) else 0, str(message), error.get("data"))
+
+    def _garbled(self, what: str) -> NoReturn:
+        raise self._unavailable(f"answers with {what}", "chain_garbled")
+
+    def _rate_limited(self, retry_after: str) -> Unavailable:
+        seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5
+        return Unavailable(
+            f"the chain node at {self.name} asks for fewer requests",
+            retry_after=min(seconds, MAX_RETRY_AFTER),
+            code="chain_rate_limited",
+        )
+
+    def _unavailable(self, what: str, code: str) -> Unavailable:
+        return Unavailable(
+            f"the chain node at {self.name} {what}",
+            code=code,
+            hint="Check that the node runs and that the chain's URL is right.",
+        )
+
+
+def _message(number: int, request: Request) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise MalformedInput(f"not a URL of a chain node: {error}", field="chain_url") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise MalformedInput("a chain node's URL begins with http:// or https://", field="chain_url")
+    return parsed
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
