@@ -246,8 +246,7 @@ class ContractChange(NamedTuple):
 
     def words(self) -> bytes:
         """The fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
-        *fields, profile = self
-        return b"".join(map(_word, fields)) + keccak256(profile)
+        return b"".join(_word(field) for field in self[:-1] if isinstance(field, int | str)) + keccak256(self.profile)
 
 
 def contract_change(change: RegistryChange) -> ContractChange:

@@ -1,0 +1,236 @@
+"""Rules for items: what only their holder may do, exact sums, two signatures for disposal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from ledger.core.custody.cases import require_in_hand
+from ledger.core.custody.rules import rule
+from ledger.core.custody.state import Act, CaseState, Item, Proposal, look_up, refuse, require_new
+from ledger.core.event import item as things
+from ledger.core.event.terms import Money, Quantity
+
+
+@rule(things.ItemRegistered)
+def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
+    require_new(state.items, body.item_id, "item")
+    _require_parts_of_kind(body)
+    for parent in body.parent_items:
+        state.item(parent)
+    if body.person_id is not None:
+        look_up(state.persons, body.person_id, "unknown_person", "person", state.case_id)
+    return state.with_items(
+        Item(
+            item_id=body.item_id,
+            kind=body.item_kind,
+            quantity=body.quantity,
+            holder=act.agency,
+            responsible=act.agency,
+            seal_number=body.seal_number,
+            condition=body.condition,
+            storage_location=body.storage_location,
+            digests=body.digests,
+            money=body.money,
+            fungible=body.fungible,
+            person_id=body.person_id,
+            parents=body.parent_items,
+        )
+    )
+
+
+def _require_parts_of_kind(body: things.ItemRegistered) -> None:
+    needed: dict[str, tuple[str, ...]] = {
+        "dossier": ("dossier",),
+        "electronic_data": ("digests", "collection"),
+        "detainee": ("person_id",),
+    }
+    for field in needed.get(body.item_kind, ()):
+        if not getattr(body, field):
+            refuse("item_incomplete", f"an item of kind {body.item_kind} has {field}", field=f"payload.body.{field}")
+    if body.fungible and body.item_kind != "property":
+        refuse("not_fungible", "only property is fungible", field="payload.body.fungible")
+
+
+@rule(things.ItemSealed)
+def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.seal_number is not None:
+        refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="payload.body.item_id")
+    return state.with_items(replace(item, seal_number=body.seal_number))
+
+
+@rule(things.ItemUnsealed)
+def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.seal_number != body.seal_number:
+        refuse(
+            "other_seal",
+            f"item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
+            field="payload.body.seal_number",
+        )
+    return state.with_items(replace(item, seal_number=None))
+
+
+@rule(things.ItemExamined)
+def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState:
+    """An examination compares; what the record says of the item stays, but for its condition."""
+    item = require_in_hand(state, act, body.item_id)
+    return state.with_items(replace(item, condition=body.condition or item.condition))
+
+
+@rule(things.ItemSplit)
+def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    children = [_child(state, item, part) for part in body.parts]
+    _require_distinct(child.item_id for child in children)
+    _require_sum(item.quantity, [child.quantity for child in children])
+    _require_money(item.money, [child.money for child in children])
+    return state.with_items(replace(item, status="split"), *children)
+
+
+@rule(things.ItemMerged)
+def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
+    _require_distinct(body.item_ids)
+    sources = [require_in_hand(state, act, item_id) for item_id in body.item_ids]
+    for source in sources:
+        if not source.fungible:
+            refuse("commingling", f"item {source.item_id} is not fungible: merging it would be commingling")
+        if source.responsible != sources[0].responsible:
+            refuse("commingling", f"item {source.item_id} is another agency's responsibility")
+    whole = _child(state, sources[0], body.whole)
+    _require_sum(whole.quantity, [source.quantity for source in sources])
+    _require_money(whole.money, [source.money for source in sources])
+    gone = [replace(source, status="merged") for source in sources]
+    return state.with_items(*gone, replace(whole, parents=body.item_ids, fungible=True))
+
+
+def _child(state: CaseState, parent: Item, part: things.ItemPart) -> Item:
+    require_new(state.items, part.item_id, "item")
+    return replace(
+        parent,
+        item_id=part.item_id,
+        quantity=part.quantity,
+        money=part.money,
+        seal_number=part.seal_number,
+        digests=(),
+        parents=(parent.item_id,),
+    )
+
+
+def _require_distinct(item_ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for item_id in item_ids:
+        if item_id in seen:
+            refuse("duplicate_id", f"item {item_id} stands here twice", field="payload.body")
+        seen.add(item_id)
+
+
+def _require_sum(whole: Quantity, parts: list[Quantity]) -> None:
+    for part in parts:
+        if part.unit != whole.unit:
+            refuse("units_differ", f"expected the unit {whole.unit}, not {part.unit}", field="payload.body")
+    total = sum((Decimal(part.value) for part in parts), Decimal(0))
+    if total != Decimal(whole.value):
+        refuse("sum_differs", f"the parts add up to {total}, the whole is {whole.value} {whole.unit}")
+
+
+def _require_money(whole: Money | None, parts: list[Money | None]) -> None:
+    amounts = [part for part in parts if part is not None]
+    if whole is None and not amounts:
+        return
+    if whole is None or len(amounts) != len(parts):
+        refuse("sum_differs", "money stands in the whole and in every part, or in none", field="payload.body")
+    if any(part.currency != whole.currency for part in amounts):
+        refuse("units_differ", f"expected the currency {whole.currency} in every part", field="payload.body")
+    total = sum(part.fen for part in amounts)
+    if total != whole.fen:
+        refuse("sum_differs", f"the parts add up to {total} fen, the whole is {whole.fen} fen", field="payload.body")
+
+
+@rule(things.ItemMoved)
+def moved(state: CaseState, act: Act, body: things.ItemMoved) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    return state.with_items(replace(item, storage_location=body.storage_location))
+
+
+@rule(things.ItemCheckedOut)
+def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.status == "checked_out":
+        refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}")
+    return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer))
+
+
+@rule(things.ItemCheckedIn)
+def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.status != "checked_out":
+        refuse("not_checked_out", f"item {item.item_id} is not checked out", field="payload.body.item_id")
+    return state.with_items(
+        replace(
+            item,
+            status="held",
+            checked_out_to=None,
+            condition=body.condition or item.condition,
+            seal_number=body.seal_number or item.seal_number,
+        )
+    )
+
+
+@rule(things.ItemFrozen)
+def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.kind != "property":
+        refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen")
+    return state.with_items(replace(item, frozen_until=body.frozen_until))
+
+
+@rule(things.ItemFreezeRenewed)
+def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -> CaseState:
+    item = require_in_hand(state, act, body.item_id)
+    if item.frozen_until is None:
+        refuse("not_frozen", f"item {item.item_id} is not frozen", field="payload.body.item_id")
+    return state.with_items(replace(item, frozen_until=body.frozen_until))
+
+
+@rule(things.ItemDisposalProposed)
+def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalProposed) -> CaseState:
+    _require_distinct(body.item_ids)
+    for item_id in body.item_ids:
+        require_in_hand(state, act, item_id)
+    if body.decision_id is not None and body.decision_id not in state.decisions:
+        refuse("unknown_decision", f"case {state.case_id} has no decision {body.decision_id}")
+    proposal = Proposal(body.item_ids, body.disposal, act.agency, act.officer, body.decision_id)
+    return replace(state, proposals=state.proposals | {act.digest: proposal})
+
+
+@rule(things.ItemDisposed)
+def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState:
+    """The second signature: same agency, another officer; the items are still in its hands."""
+    proposal = state.proposals.get(body.cites.payload_digest)
+    if proposal is None:
+        refuse(
+            "unknown_proposal", "the event cited proposes no disposal that is still open", field="payload.body.cites"
+        )
+    if proposal.agency != act.agency:
+        refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="payload.agency")
+    if proposal.officer == act.officer:
+        refuse("one_signature", f"{act.officer} proposed this disposal: another officer signs it second")
+    items = [require_in_hand(state, act, item_id) for item_id in proposal.item_ids]
+    rest = {digest: other for digest, other in state.proposals.items() if digest != body.cites.payload_digest}
+    gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
+    return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
+
+
+def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: Proposal) -> list[Item]:
+    if (proposal.disposal == "sold_early") != (body.proceeds is not None):
+        refuse("proceeds", "an early sale, and nothing else, has proceeds", field="payload.body.proceeds")
+    if body.proceeds is None:
+        return []
+    parent = state.item(proposal.item_ids[0])
+    child = _child(state, parent, body.proceeds)
+    holder = body.proceeds_holder or act.agency
+    return [replace(child, kind="property", holder=holder, parents=proposal.item_ids, offer=None, fungible=True)]

@@ -1,0 +1,213 @@
+"""The state of one case: a pure function of its stream, immutable, shared between versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.errors import RuleRefused
+from ledger.core.event import Payload
+from ledger.core.event.handover import OfferedItem
+from ledger.core.event.terms import (
+    Disposal,
+    ItemKind,
+    Measure,
+    Money,
+    PersonRole,
+    Purpose,
+    Quantity,
+    ReasonCode,
+    Remedy,
+    Stage,
+)
+from ledger.core.rulebook import Rulebook
+
+T = TypeVar("T")
+
+ItemStatus = Literal["held", "checked_out", "split", "merged", "disposed", "left"]
+HandoverStatus = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
+
+
+class Act(NamedTuple):
+    """An event as the rules see it, under the rulebook ``book``.
+
+    ``source`` is the other case's state at the event that this one cites, where it cites one of another case.
+    """
+
+    payload: Payload
+    digest: str
+    signed_at: int  # unix seconds
+    book: Rulebook
+    source: CaseState | None = None
+
+    @property
+    def agency(self) -> str:
+        return self.payload.agency
+
+    @property
+    def officer(self) -> str:
+        return self.payload.officer
+
+
+class Item(Struct, frozen=True):
+    """``holder`` has custody, ``responsible`` answers for it; ``offer`` is the open handover that it is offered in."""
+
+    item_id: str
+    kind: ItemKind
+    quantity: Quantity
+    holder: str
+    responsible: str
+    status: ItemStatus = "held"
+    seal_number: str | None = None
+    condition: str | None = None
+    storage_location: str | None = None
+    digests: tuple[str, ...] = ()
+    money: Money | None = None
+    fungible: bool = False
+    person_id: str | None = None
+    parents: tuple[str, ...] = ()
+    offer: str | None = None
+    checked_out_to: str | None = None
+    frozen_until: str | None = None
+    disposal: Disposal | None = None
+
+
+class Handover(Struct, frozen=True):
+    """``due_at`` is the day set by a refusal or return; times are as claimed."""
+
+    handover_id: str
+    from_agency: str
+    to_agency: str
+    purpose: Purpose
+    offered_by: str
+    offered_at: str
+    items: dict[str, OfferedItem]
+    person_ids: tuple[str, ...]
+    moves_case: bool = False
+    status: HandoverStatus = "offered"
+    returns: str | None = None
+    follows: str | None = None
+    expires_at: str | None = None
+    answered_at: str | None = None
+    received_at: str | None = None
+    accepted_items: tuple[str, ...] = ()
+    reason_code: ReasonCode | None = None
+    remedy: Remedy | None = None
+    due_at: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "offered"
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.status in ("accepted", "partially_accepted")
+
+
+class Person(Struct, frozen=True):
+    person_id: str
+    role: PersonRole
+    responsible: str
+
+
+class MeasureState(Struct, frozen=True):
+    measure_id: str
+    person_id: str
+    measure: Measure
+    started_at: str
+    until: str | None = None
+    ended_at: str | None = None
+
+
+class Discrepancy(Struct, frozen=True):
+    """Ends when both ``parties`` have signed the same resolution."""
+
+    discrepancy_id: str
+    handover_id: str
+    item_id: str
+    parties: tuple[str, str]
+    expected: str
+    found: str
+    resolutions: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_resolved(self) -> bool:
+        return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
+
+
+class Proposal(Struct, frozen=True):
+    """The first signature of a disposal, found by its payload digest."""
+
+    item_ids: tuple[str, ...]
+    disposal: Disposal
+    agency: str
+    officer: str
+    decision_id: str | None
+
+
+class Split(Struct, frozen=True):
+    """What the latest event gave up for another case, if it was a split."""
+
+    new_case_id: str
+    items: tuple[Item, ...]
+    persons: tuple[Person, ...]
+
+
+class CaseState(Struct, frozen=True):
+    """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it."""
+
+    case_id: str
+    opened_by: str
+    responsible: str
+    stage: Stage
+    head: str
+    sequence: int
+    last_occurred_at: str
+    agencies: frozenset[str]
+    closed: bool = False
+    numbers: dict[str, str] = msgspec.field(default_factory=dict)
+    items: dict[str, Item] = msgspec.field(default_factory=dict)
+    handovers: dict[str, Handover] = msgspec.field(default_factory=dict)
+    persons: dict[str, Person] = msgspec.field(default_factory=dict)
+    measures: dict[str, MeasureState] = msgspec.field(default_factory=dict)
+    decisions: frozenset[str] = frozenset()
+    discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
+    proposals: dict[str, Proposal] = msgspec.field(default_factory=dict)
+    split: Split | None = None
+
+    def item(self, item_id: str) -> Item:
+        """Raises RuleRefused (unknown_item) where the case has no such item."""
+        return look_up(self.items, item_id, "unknown_item", "item", self.case_id)
+
+    def handover(self, handover_id: str) -> Handover:
+        """Raises RuleRefused (unknown_handover)."""
+        return look_up(self.handovers, handover_id, "unknown_handover", "handover", self.case_id)
+
+    def with_items(self, *items: Item) -> CaseState:
+        return replace(self, items=self.items | {item.item_id: item for item in items})
+
+    def with_handover(self, handover: Handover) -> CaseState:
+        return replace(self, handovers=self.handovers | {handover.handover_id: handover})
+
+
+def refuse(rule: str, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
+    """Refuses an impossible act under the rule's name."""
+    raise RuleRefused(message, code=rule, field=field, hint=hint)
+
+
+def look_up(entries: Mapping[str, T], key: str, rule: str, noun: str, case_id: str) -> T:
+    """The entry of a case, or the refusal ``rule``."""
+    found = entries.get(key)
+    if found is None:
+        refuse(rule, f"case {case_id} has no {noun} {key}", field=f"payload.body.{noun}_id")
+    return found
+
+
+def require_new(entries: Collection[str], key: str, noun: str) -> None:
+    """Refuses an id that is taken (duplicate_id)."""
+    if key in entries:
+        refuse("duplicate_id", f"the {noun} {key} stands in this case already", field=f"payload.body.{noun}_id")

@@ -1,0 +1,60 @@
+"""What the custody rules take from data: flags with their articles, and what each purpose of a handover moves."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import Date, Purpose, Stage, choices
+
+
+class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """One row: the flag is raised for acts of the days ``valid_from`` up to, not including, ``valid_until``.
+
+    ``limit`` is the rule's number where it has one: a count, or seconds.
+    """
+
+    name: str
+    article: str
+    valid_from: Date
+    en: str
+    zh: str
+    limit: int = 0
+    valid_until: Date | None = None
+
+    def holds_on(self, day: str) -> bool:
+        """Whether the rule is in force on ``day`` (``YYYY-MM-DD``)."""
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+
+class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """What passes to the receiver at acceptance, and the stage that the case enters."""
+
+    moves: Literal["responsibility", "custody"]
+    article: str
+    stage: Stage | None = None
+
+
+class Rulebook(Struct, frozen=True, forbid_unknown_fields=True):
+    flags: tuple[FlagRule, ...]
+    purposes: dict[Purpose, PurposeRule]
+
+    def flag(self, name: str, day: str) -> FlagRule | None:
+        """The rule ``name`` as it stands on ``day``; None where it is not in force."""
+        return next((rule for rule in self.flags if rule.name == name and rule.holds_on(day)), None)
+
+
+def parse(text: str) -> Rulebook:
+    """The rulebook of a TOML text. Raises MalformedInput, also where a purpose has no row."""
+    try:
+        book = msgspec.convert(tomllib.loads(text), Rulebook)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
+    for purpose in choices(Purpose):
+        if purpose not in book.purposes:
+            raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
+    return book
