@@ -6,9 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import machine
 from tests.postgres import PostgresServer, running_server
+
+settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
+settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuses a test whose docstring does not say what must hold."""
+    silent = [item.nodeid for item in items if type(item) is pytest.Function and not item.obj.__doc__]
+    if silent:
+        raise pytest.UsageError("\n".join(["these tests do not say what must hold:", *silent]))
 
 
 @pytest.fixture(scope="session")

@@ -82,10 +82,11 @@ def _start(binaries: Path, home: Path, account: pwd.struct_passwd | None) -> Pos
     user = account.pw_uid if account else None
     group = account.pw_gid if account else None
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
-    initdb = [binaries / "initdb", "--pgdata", home / "data", "--username", OWNER, "--auth=trust", "--encoding=UTF8"]
+    data = str(home / "data")
+    initdb = [str(binaries / "initdb"), "--pgdata", data, "--username", OWNER, "--auth=trust", "--encoding=UTF8"]
     subprocess.run(initdb, check=True, capture_output=True, cwd=home, env=environment, user=user, group=group)
     port = free_port()
-    command = [binaries / "postgres", "-D", home / "data", "-p", str(port)]
+    command = [str(binaries / "postgres"), "-D", data, "-p", str(port)]
     command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
