@@ -1,17 +1,16 @@
 """What can go wrong with a chain.
 
-    IntegrityBroken
-    ├── ChainAhead                the chain, or a dump of it, holds more than the journal: the database was rolled back
-    └── ChainMismatch             a block, code or record that is not the one the journal or the deployment names
-    RuleRefused
-    └── CallReverted              the contract refused the call (names its error)
-    Unavailable
-    ├── WrongChain                the node answers, but for another chain
-    └── RpcRefused                the node answered a request with an error of its own
+IntegrityBroken
+├── ChainAhead                the chain, or a dump of it, holds more than the journal: the database was rolled back
+└── ChainMismatch             a block, code or record that is not the one the journal or the deployment names
+RuleRefused
+└── CallReverted              the contract refused the call (names its error)
+Unavailable
+└── ChainUnavailable          a node that cannot be reached or understood (``code`` tells which, see there)
+    ├── WrongChain            the node answers, but for another chain
+    ├── OutOfStep             the embedded node does not stand where the journal says
+    └── RpcRefused            the node answered a request with an error of its own
         └── TransactionRefused    ... a transaction, for no reason that is known here
-
-A node that cannot be reached or understood is Unavailable itself; ``code`` tells ``chain_unreachable``,
-``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` and ``chain_too_large`` apart.
 """
 
 from __future__ import annotations
@@ -49,11 +48,24 @@ class CallReverted(RuleRefused):
         self.arguments = dict(arguments or {})
 
 
-class WrongChain(Unavailable):
+class ChainUnavailable(Unavailable):
+    """``code`` is ``chain_unreachable``, ``chain_timeout``, ``chain_rate_limited``, ``chain_garbled`` (no JSON-RPC, or
+    values of another form) or ``chain_too_large``."""
+
+    code = "chain_unreachable"
+
+
+class WrongChain(ChainUnavailable):
     code = "wrong_chain"
 
 
-class RpcRefused(Unavailable):
+class OutOfStep(ChainUnavailable):
+    """The node is a cache of the journal: it is made anew."""
+
+    code = "chain_out_of_step"
+
+
+class RpcRefused(ChainUnavailable):
     """``rpc_code``, ``rpc_message`` and ``data`` as the node gave them."""
 
     code = "chain_refused"

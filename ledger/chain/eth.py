@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ledger.chain.errors import ChainMismatch, RpcRefused, TransactionRefused, WrongChain
+from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc, Request
 from ledger.chain.sending import SendOutcome, outcome_of_refusal
-from ledger.core.errors import Unavailable
 from ledger.core.signature import keccak256
 
 BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest"]  # a number, a hash or a tag
@@ -36,9 +35,11 @@ class BlockRef:
 class Block:
     number: int
     hash: bytes
+    parent_hash: bytes
     timestamp: int  # unix seconds
     state_root: bytes
     transactions: tuple[bytes, ...]  # hashes, in their order
+    miner: str
     gas_limit: int
     base_fee: int | None  # wei per gas; None before EIP-1559
 
@@ -84,14 +85,14 @@ class Eth:
             raise self._garbled("no latest block")
         return block
 
-    def block_hashes(self, numbers: Sequence[int]) -> list[bytes | None]:
-        """The hashes of the blocks of these numbers, None where there is none."""
-        hashes: list[bytes | None] = []
+    def blocks(self, numbers: Sequence[int]) -> list[Block]:
+        """The blocks of these numbers. Each must be there."""
+        blocks: list[Block] = []
         for start in range(0, len(numbers), BATCH):
             part = numbers[start : start + BATCH]
             answers = self.rpc.batch([Request("eth_getBlockByNumber", (hex(number), False)) for number in part])
-            hashes += [self._decoded(_maybe(_block_hash), answer) for answer in answers]
-        return hashes
+            blocks += [self._decoded(_block, answer) for answer in answers]
+        return blocks
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """What became of a transaction; None while it is in no block."""
@@ -132,7 +133,7 @@ class Eth:
         return self._read(_quantity, "eth_maxPriorityFeePerGas")
 
     def proven_state_root(self, at: BlockId) -> bytes:
-        """The root of the state that the node answers from (EIP-1186), which should be the one in the block's header."""
+        """The root of the state that the node answers from (EIP-1186): the header's, unless the state was edited."""
         return self._read(_proof_root, "eth_getProof", NO_ACCOUNT, [], _block_id(at))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
@@ -150,7 +151,7 @@ class Eth:
         return SendOutcome.ACCEPTED
 
     def require_chain(self, chain_id: int, identity: ChainIdentity | None = None) -> None:
-        """Raises WrongChain for another chain id, ChainMismatch where the chain does not hold the deployment's block."""
+        """Raises WrongChain for another chain id, ChainMismatch where the deployment's block is not in the chain."""
         actual = self.chain_id()
         if actual != chain_id:
             raise WrongChain(
@@ -174,11 +175,11 @@ class Eth:
     def _decoded(self, decode: Callable[[Any], Decoded], answer: Any) -> Decoded:
         try:
             return decode(answer)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise self._garbled(f"a field of another form ({error})") from error
 
-    def _garbled(self, what: str) -> Unavailable:
-        return Unavailable(f"the chain node at {self.rpc.name} answers with {what}", code="chain_garbled")
+    def _garbled(self, what: str) -> ChainUnavailable:
+        return ChainUnavailable(f"the chain node at {self.rpc.name} answers with {what}", code="chain_garbled")
 
 
 # -- forms of the wire -------------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ def _block_id(at: BlockId) -> object:
 def _quantity(value: Any) -> int:
     if not isinstance(value, str) or not value.startswith("0x"):
         raise ValueError("no quantity")
-    return int(value[2:], 16)
+    return int(value, 16)
 
 
 def _data(value: Any) -> bytes:
@@ -227,17 +228,15 @@ def _list_of(decode: Callable[[Any], Decoded]) -> Callable[[Any], list[Decoded]]
     return lambda values: [decode(value) for value in values]
 
 
-def _block_hash(value: Any) -> bytes:
-    return _hash(value["hash"])
-
-
 def _block(value: Any) -> Block:
     return Block(
         number=_quantity(value["number"]),
         hash=_hash(value["hash"]),
+        parent_hash=_hash(value["parentHash"]),
         timestamp=_quantity(value["timestamp"]),
         state_root=_hash(value["stateRoot"]),
         transactions=tuple(map(_hash, value["transactions"])),
+        miner=_address(value["miner"]),
         gas_limit=_quantity(value["gasLimit"]),
         base_fee=_maybe(_quantity)(value.get("baseFeePerGas")),
     )

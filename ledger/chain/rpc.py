@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, NoReturn
 import httpx
 import msgspec
 
-from ledger.chain.errors import RpcRefused
-from ledger.core.errors import MalformedInput, Unavailable
+from ledger.chain.errors import ChainUnavailable, RpcRefused
+from ledger.core.errors import MalformedInput
 
 LIMIT_EXCEEDED = -32005  # EIP-1474
 MAX_RETRY_AFTER = 3600  # seconds
@@ -127,16 +127,16 @@ class JsonRpc:
     def _garbled(self, what: str) -> NoReturn:
         raise self._unavailable(f"answers with {what}", "chain_garbled")
 
-    def _rate_limited(self, retry_after: str) -> Unavailable:
+    def _rate_limited(self, retry_after: str) -> ChainUnavailable:
         seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5
-        return Unavailable(
+        return ChainUnavailable(
             f"the chain node at {self.name} asks for fewer requests",
             retry_after=min(seconds, MAX_RETRY_AFTER),
             code="chain_rate_limited",
         )
 
-    def _unavailable(self, what: str, code: str) -> Unavailable:
-        return Unavailable(
+    def _unavailable(self, what: str, code: str) -> ChainUnavailable:
+        return ChainUnavailable(
             f"the chain node at {self.name} {what}",
             code=code,
             hint="Check that the node runs and that the chain's URL is right.",

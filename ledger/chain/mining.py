@@ -1,0 +1,86 @@
+"""One write, one block: how the embedded chain grows, and how it is grown again.
+
+A block's hash follows from its parent, its timestamp and its one transaction; so the same writes in the same order give
+the same hashes on any Anvil of this version and these flags. The calls go one after the other: batched, they would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ledger.chain.anvil import GAS_LIMIT
+from ledger.chain.errors import ChainMismatch, OutOfStep, TransactionRefused
+from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth
+from ledger.chain.journal import ChainWrite
+from ledger.chain.sending import SendOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class MinedWrite:
+    block: BlockRef
+    succeeded: bool  # False: it reverted, and is in the block all the same
+
+
+def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
+    """Mines the write as the only transaction of the block after ``parent``, the head.
+
+    Raises TransactionRefused where the node does not take it, with no block made, and OutOfStep where the block came
+    out as another than the journal's: somebody else has used the node, which is of no use any more.
+    """
+    eth.rpc.call("anvil_dropAllTransactions")
+    eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
+    outcome = eth.send(write.raw_transaction)
+    if outcome is not SendOutcome.ACCEPTED:
+        raise TransactionRefused("the transaction", 0, outcome.value)
+    eth.rpc.call("evm_mine")
+    block, receipt = eth.head(), eth.receipt(write.transaction_hash)
+    if receipt is None or receipt.block != block.ref or not _is_ours(block, write, parent):
+        raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
+    return MinedWrite(block.ref, receipt.succeeded)
+
+
+def require_in_step(eth: Eth, head: BlockRef) -> None:
+    """Raises OutOfStep unless the node stands on ``head`` and its state is the one that this block left.
+
+    The genesis block is not asked for its state: its header does not commit to it.
+    """
+    actual = eth.head()
+    if actual.ref != head:
+        raise OutOfStep(f"the embedded chain stands at block {actual.number}, the journal at block {head.number}")
+    if head.number > 0 and eth.proven_state_root(head.hash) != actual.state_root:
+        raise OutOfStep(f"the state of the embedded chain is not the one that block {head.number} left")
+
+
+def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
+    """Raises ChainMismatch unless ``block`` is the one that the journal has for the write."""
+    if (write.block_number, write.block_hash) != (block.number, block.hash):
+        recorded = (write.block_hash or b"").hex()
+        raise ChainMismatch(
+            f"expected block {write.block_number} to be {recorded}, as the journal has it for write {write.number}; "
+            f"calculated block {block.number} as {block.hash.hex()}",
+            block_number=write.block_number,
+            hint="The journal or the chain's dump was edited or replaced. Restore both from one backup.",
+        )
+
+
+def consistent_blocks(eth: Eth) -> list[Block]:
+    """All blocks from genesis to head. Raises OutOfStep where one does not follow from the one before, or the state
+    is not the one that the head left."""
+    head = eth.head()
+    blocks = eth.blocks(range(head.number + 1))
+    for parent, block in pairwise(blocks):
+        if block.parent_hash != parent.hash:
+            raise OutOfStep(f"block {block.number} of the embedded chain does not follow from block {parent.number}")
+    require_in_step(eth, head.ref)
+    return blocks
+
+
+def _is_ours(block: Block, write: ChainWrite, parent: BlockRef) -> bool:
+    """Whether all of the header that a stranger could have set is as the flags and the journal have it."""
+    return (
+        (block.number, block.parent_hash) == (parent.number + 1, parent.hash)
+        and block.transactions == (write.transaction_hash,)
+        and block.timestamp == write.timestamp
+        and (block.miner, block.gas_limit, block.base_fee) == (NO_ACCOUNT, GAS_LIMIT, 0)
+    )

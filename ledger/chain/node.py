@@ -1,0 +1,262 @@
+"""The embedded chain: an Anvil that the journal can make anew at any time, block hash for block hash.
+
+A new write, a restart and a node that was killed or edited all run the same code: bring the node to the journal's end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from ledger.chain.anvil import GENESIS_TIMESTAMP, AnvilProcess, anvil_arguments
+from ledger.chain.dump import Dump
+from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
+from ledger.chain.eth import BlockRef, Eth
+from ledger.chain.journal import ChainWrite, Journal, WriteState
+from ledger.chain.mining import MinedWrite, consistent_blocks, mine, require_in_step, require_recorded_block
+from ledger.chain.rpc import JsonRpc
+from ledger.core.errors import Unavailable
+
+CHAIN_ID = 31337
+
+_log = logging.getLogger(__name__)
+
+
+class IncidentKind(StrEnum):
+    NODE_LOST = "node_lost"  # died, or does not answer
+    NODE_EDITED = "node_edited"  # blocks or state that no write of the journal made
+    DUMP_UNREADABLE = "dump_unreadable"
+    DUMP_EDITED = "dump_edited"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainIncident:
+    """What befell the embedded node; it was made anew from the journal."""
+
+    kind: IncidentKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where the node stands: the last write it has mined, and the block of it."""
+
+    write_number: int
+    block: BlockRef
+
+
+class EmbeddedNode:
+    """One Anvil and the journal that it is a cache of. Threads may share it.
+
+    ``port`` 0 lets the system choose at each start; ``on_incident`` hears of everything that was mended.
+    """
+
+    def __init__(
+        self,
+        *,
+        binary: Path,
+        directory: Path,
+        journal: Journal,
+        chain_id: int = CHAIN_ID,
+        port: int = 0,
+        dump_every: int = 256,  # blocks
+        on_incident: Callable[[ChainIncident], None] | None = None,
+    ):
+        self.chain_id = chain_id
+        self._binary = binary
+        self._directory = directory
+        self._journal = journal
+        self._port = port
+        self._dump_every = dump_every
+        self._on_incident = on_incident
+        self._dump = Dump(directory / "state.json")
+        self._lock = threading.RLock()
+        self._process: AnvilProcess | None = None
+        self._eth: Eth | None = None
+        self._position: _Position | None = None
+        self._dumped_at = 0  # block number
+
+    def start(self) -> None:
+        """Brings the node up at the journal's end.
+
+        Raises ChainAhead where the dump holds more blocks than the journal, ChainMismatch where a block of the dump or
+        of the replay is not the journal's, Unavailable where Anvil does not start.
+        """
+        with self._lock:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._rebuild()
+
+    def stop(self) -> None:
+        """Writes a dump, if the node still stands where the journal does, and kills the node."""
+        with self._lock:
+            if self._process is not None and self._process.runs():
+                self._try_dump()
+            self._kill()
+
+    @property
+    def eth(self) -> Eth:
+        """The node that runs now; another one after it was made anew. Raises Unavailable before ``start``."""
+        eth = self._eth
+        if eth is None:
+            raise ChainUnavailable("the embedded chain is not started")
+        return eth
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def head(self) -> BlockRef:
+        """The last block that the journal has."""
+        with self._lock:
+            return self._here().block
+
+    def catch_up(self) -> None:
+        """Mines what the journal has beyond the node; first makes the node anew if it is gone or out of step.
+
+        When this returns the journal has the outcome of every write. Raises ChainMismatch, Unavailable.
+        """
+        with self._lock:
+            if self._position is not None:
+                try:
+                    return self._advance()
+                except OutOfStep as error:
+                    self._report(IncidentKind.NODE_EDITED, str(error))
+                except ChainUnavailable as error:
+                    self._report(IncidentKind.NODE_LOST, str(error))
+            return self._rebuild()
+
+    def dump(self) -> None:
+        """Writes the state that a start is quicker from. Raises Unavailable, OutOfStep."""
+        with self._lock:
+            here = self._here()
+            require_in_step(self.eth, here.block)
+            self._dump.write(self.eth)
+            self._dumped_at = here.block.number
+
+    # -- to the journal's end ------------------------------------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        if self._boot_from_dump():
+            try:
+                return self._advance()
+            except (ChainMismatch, OutOfStep) as error:
+                self._report(IncidentKind.DUMP_EDITED, str(error))
+        self._boot(None)
+        return self._advance()
+
+    def _advance(self) -> None:
+        require_in_step(self.eth, self._here().block)
+        for write in self._journal.writes(after=self._here().write_number):
+            self._mine(write)
+        if self._here().block.number - self._dumped_at >= self._dump_every:
+            self._try_dump()
+
+    def _mine(self, write: ChainWrite) -> None:
+        here = self._here()
+        if write.state is WriteState.INVALID and write.block_number is None:
+            self._position = replace(here, write_number=write.number)
+            return
+        self._position = None  # until the journal has the block, the node stands nowhere
+        try:
+            mined = mine(self.eth, write, here.block)
+        except TransactionRefused as error:
+            self._refused(write, error)
+            self._position = replace(here, write_number=write.number)
+        else:
+            self._settle(write, mined)
+            self._position = _Position(write.number, mined.block)
+
+    def _refused(self, write: ChainWrite, error: TransactionRefused) -> None:
+        if write.block_number is not None:
+            raise ChainMismatch(
+                f"write {write.number} is refused, which was in block {write.block_number}: {error.rpc_message}",
+                block_number=write.block_number,
+            ) from error
+        _log.warning("write %d is invalid: %s", write.number, error)
+        self._journal.update(replace(write, state=WriteState.INVALID))
+
+    def _settle(self, write: ChainWrite, mined: MinedWrite) -> None:
+        """Commit point: the outcome of a new write is durable in the journal. Of an old one it must be the same."""
+        if write.block_number is None:
+            state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
+            block = mined.block
+            self._journal.update(replace(write, state=state, block_number=block.number, block_hash=block.hash))
+        else:
+            require_recorded_block(write, mined.block)
+
+    # -- the process ---------------------------------------------------------------------------------------------------
+
+    def _boot(self, load: Path | None) -> None:
+        self._kill()
+        arguments = anvil_arguments(directory=self._directory, chain_id=self.chain_id, port=self._port, load=load)
+        self._process = AnvilProcess(self._binary, arguments, home=self._directory)
+        self._process.start()
+        self._eth = Eth(JsonRpc(self._process.url))
+        genesis = self._eth.block("earliest")
+        if genesis is None or (load is None and genesis.timestamp != GENESIS_TIMESTAMP):
+            raise OutOfStep("the embedded chain does not begin where it should")
+        self._position = _Position(0, genesis.ref)
+        self._dumped_at = 0
+
+    def _try_dump(self) -> None:
+        """A dump that cannot be written costs the next start some time, and nothing else."""
+        try:
+            self.dump()
+        except Unavailable as error:
+            _log.warning("no dump of the embedded chain was written: %s", error)
+            self._dumped_at = self._here().block.number
+
+    def _boot_from_dump(self) -> bool:
+        """Whether the node now stands on the dump, whose blocks are all the journal's."""
+        if not self._dump.exists():
+            return False
+        try:
+            self._boot(self._dump.path)
+            self._position = self._dumped_position(self.eth)
+        except OutOfStep as error:
+            self._report(IncidentKind.DUMP_EDITED, str(error))
+            return False
+        except ChainUnavailable as error:
+            self._report(IncidentKind.DUMP_UNREADABLE, str(error))
+            return False
+        self._dumped_at = self._here().block.number
+        return True
+
+    def _dumped_position(self, eth: Eth) -> _Position:
+        """The write that the loaded head is the block of.
+
+        A dump that contradicts itself was damaged: OutOfStep. One that does not is a history of its own, and if that is
+        not the journal's, one of them was rolled back or replaced: ChainAhead, ChainMismatch.
+        """
+        blocks = consistent_blocks(eth)
+        journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}
+        head = blocks[-1]
+        if head.number > len(journaled):
+            raise ChainAhead(
+                f"the dump of the embedded chain has {head.number} blocks, the journal {len(journaled)}: "
+                "the database was rolled back",
+                hint=f"Restore the newest backup of the database. The dump is {self._dump.path.name}.",
+            )
+        for block in blocks[1:]:
+            require_recorded_block(journaled[block.number], block.ref)
+        return _Position(journaled[head.number].number if head.number else 0, head.ref)
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+        self._process = self._eth = self._position = None
+
+    def _here(self) -> _Position:
+        if self._position is None:
+            raise ChainUnavailable("the embedded chain is not started")
+        return self._position
+
+    def _report(self, kind: IncidentKind, detail: str) -> None:
+        _log.warning("embedded chain: %s: %s", kind, detail)
+        if self._on_incident is not None:
+            self._on_incident(ChainIncident(kind, detail))
