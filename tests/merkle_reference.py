@@ -14,9 +14,14 @@ def mth(leaves: Sequence[bytes]) -> bytes:
     if not leaves:
         return sha256(b"").digest()
     if len(leaves) == 1:
-        return sha256(b"\x00" + leaves[0]).digest()
+        return leaf_hash(leaves[0])
     k = split(len(leaves))
     return sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """The hash of a one-leaf tree, 32 bytes (RFC 6962 2.1)."""
+    return sha256(b"\x00" + leaf).digest()
 
 
 def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:

@@ -56,8 +56,6 @@ interface ILogAnchor {
     error RecordUnknown(uint256 recordCount, uint256 number);
     /// @notice A predecessor's fields are neither all zero nor all given.
     error PredecessorIncomplete();
-    /// @notice SHA-256 of nothing is not what it must be: this chain lacks the precompile.
-    error Sha256Missing(bytes32 expected, bytes32 actual);
 
     /// @notice Records (size, root) as the log's state. Only a submitter of the registry.
     ///

@@ -35,21 +35,16 @@ contract LogAnchor is ILogAnchor {
         _predecessorChainId = predecessor_.chainId;
         _predecessorAnchor = predecessor_.anchor;
 
-        bytes32 emptyRoot = sha256("");
-        if (emptyRoot != RFC6962.EMPTY_ROOT) revert Sha256Missing(RFC6962.EMPTY_ROOT, emptyRoot);
-        if (predecessor_.size == 0) {
-            if (predecessor_.chainId != 0 || predecessor_.anchor != address(0) || predecessor_.root != 0) {
-                revert PredecessorIncomplete();
-            }
-            _store(0, 0, emptyRoot);
-        } else {
-            if (predecessor_.chainId == 0 || predecessor_.anchor == address(0) || predecessor_.root == 0) {
-                revert PredecessorIncomplete();
-            }
+        bool given = predecessor_.size != 0;
+        if (
+            (predecessor_.chainId != 0) != given || (predecessor_.anchor != address(0)) != given
+                || (predecessor_.root != 0) != given
+        ) revert PredecessorIncomplete();
+        if (given) {
             bytes32 structHash = keccak256(abi.encode(SUCCESSION_TYPEHASH, predecessor_));
             _requireQuorum(registry_, registry_.domainSeparator(), structHash, cosignatures);
-            _store(0, predecessor_.size, predecessor_.root);
         }
+        _store(0, predecessor_.size, given ? predecessor_.root : RFC6962.EMPTY_ROOT);
     }
 
     /// @inheritdoc ILogAnchor
