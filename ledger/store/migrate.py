@@ -1,0 +1,49 @@
+"""Migrations: Alembic scripts beside this module, one line of history for each of the two stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, MetaData
+from sqlmodel import SQLModel
+
+from ledger.store.tables import AccessBase
+
+Store = Literal["log", "access"]
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(engine: Engine, store: Store) -> None:
+    """Brings a store to the newest schema; does nothing where it is there already."""
+    command.upgrade(configuration(engine, store), "head")
+
+
+def configuration(engine: Engine, store: Store) -> Config:
+    """What Alembic works with, the engine itself included."""
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("version_locations", str(_SCRIPTS / store))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(engine=engine, store=store)
+    return config
+
+
+def metadata(store: Store) -> MetaData:
+    """The schema that the tables ask for."""
+    return SQLModel.metadata if store == "log" else AccessBase.metadata
+
+
+def version_table(store: Store) -> str:
+    """Both stores may lie in one database: each keeps its own version."""
+    return f"alembic_version_{store}"
+
+
+def current_revision(engine: Engine, store: Store) -> str | None:
+    """The revision that a store is at; None where it is empty."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": version_table(store)})
+        return context.get_current_revision()

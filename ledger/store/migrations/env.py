@@ -1,0 +1,20 @@
+"""Runs the migrations of the store that ``ledger.store.migrate`` names."""
+
+from alembic import context
+
+from ledger.store.migrate import metadata, version_table
+
+config = context.config
+engine, store = config.attributes["engine"], config.attributes["store"]
+
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata(store),
+        version_table=version_table(store),
+        render_as_batch=True,
+        include_name=lambda name, kind, _parents: kind != "table" or name in metadata(store).tables,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()

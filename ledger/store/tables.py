@@ -1,0 +1,238 @@
+"""The tables. What is stored of an event are its canonical bytes; every other column is derived from them.
+
+``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``, ``items``
+and ``flags`` are read models that change in the same transaction; ``chain_writes`` is the journal of the chain.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+def _big(**options: bool) -> Column[int]:
+    return Column(BigInteger, nullable=False, autoincrement=False, **options)
+
+
+def _bytes(*, nullable: bool = False) -> Column[bytes]:
+    return Column(LargeBinary, nullable=nullable)
+
+
+class Tree(SQLModel, table=True):
+    """One row: how far the log has come. Whoever changes it holds the writer's lock."""
+
+    __tablename__ = "tree"
+
+    id: int = Field(default=1, primary_key=True)
+    log_id: str
+    size: int = Field(sa_column=_big())
+    root: bytes = Field(sa_column=_bytes())
+    registry_changes: int = Field(sa_column=_big())
+    recorded_at: int = Field(sa_column=_big(), description="unix milliseconds, never runs backwards")
+
+
+class Entry(SQLModel, table=True):
+    """A log entry with its payload. ``committed_size`` is the tree size of the commit that it came in with."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        UniqueConstraint("stream_kind", "stream_id", "sequence"),
+        Index("ix_entries_payload_digest", "payload_digest"),
+        Index("ix_entries_key_id", "key_id", "log_index"),
+    )
+
+    log_index: int = Field(sa_column=_big(primary_key=True))
+    event_id: str = Field(unique=True)
+    event_type: str
+    stream_kind: str
+    stream_id: str
+    sequence: int = Field(sa_column=_big())
+    agency: str
+    key_id: str
+    payload_digest: str
+    signed_at: int = Field(sa_column=_big(), description="unix seconds, the signer's claim")
+    recorded_at: int = Field(sa_column=_big(), description="unix milliseconds")
+    committed_size: int = Field(sa_column=_big())
+    envelope: bytes = Field(sa_column=_bytes())
+    payload: bytes = Field(sa_column=_bytes())
+
+
+class SectionRow(SQLModel, table=True):
+    """A confidential section; ``data`` is null once it is erased."""
+
+    __tablename__ = "sections"
+
+    log_index: int = Field(sa_column=_big(primary_key=True))
+    label: str = Field(primary_key=True)
+    data: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+
+
+class FlagRow(SQLModel, table=True):
+    """A flag that an entry raised when it was recorded."""
+
+    __tablename__ = "flags"
+
+    log_index: int = Field(sa_column=_big(primary_key=True))
+    position: int = Field(primary_key=True)
+    name: str = Field(index=True)
+    article: str
+    detail: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class TileRow(SQLModel, table=True):
+    """A tile of hashes (C2SP tlog-tiles), the partial ones at the right edge included."""
+
+    __tablename__ = "tiles"
+
+    level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    tile_index: int = Field(sa_column=_big(primary_key=True))
+    hashes: bytes = Field(sa_column=_bytes())
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A published checkpoint: the sizes that witnesses see and anchors commit to."""
+
+    __tablename__ = "checkpoints"
+
+    size: int = Field(sa_column=_big(primary_key=True))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    published_at: int = Field(sa_column=_big(), description="unix milliseconds")
+
+
+class StreamRow(SQLModel, table=True):
+    """The head of each stream."""
+
+    __tablename__ = "streams"
+
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    sequence: int = Field(sa_column=_big())
+    head: str
+
+
+class CaseRow(SQLModel, table=True):
+    """What lists show of a case."""
+
+    __tablename__ = "cases"
+
+    case_id: str = Field(primary_key=True)
+    case_number: str
+    case_type: str
+    business_line: str
+    opened_by: str
+    opened_at: str
+    responsible: str = Field(index=True)
+    stage: str
+    closed: bool
+    updated_index: int = Field(sa_column=_big(), description="log index of the latest event")
+
+
+class CaseAgencyRow(SQLModel, table=True):
+    """An agency that holds or held a part of a case, with its own number of it."""
+
+    __tablename__ = "case_agencies"
+
+    case_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True, index=True)
+    case_number: str | None = Field(default=None, index=True)
+
+
+class HandoverRow(SQLModel, table=True):
+    """A handover as it stands."""
+
+    __tablename__ = "handovers"
+    __table_args__ = (
+        Index("ix_handovers_to", "to_agency", "status"),
+        Index("ix_handovers_from", "from_agency", "status"),
+    )
+
+    case_id: str = Field(primary_key=True)
+    handover_id: str = Field(primary_key=True)
+    from_agency: str
+    to_agency: str
+    purpose: str
+    status: str
+    offered_at: str
+    answered_at: str | None = None
+    expires_at: str | None = None
+    due_at: str | None = None
+    items: int
+    updated_index: int = Field(sa_column=_big())
+
+
+class ItemRow(SQLModel, table=True):
+    """An item as it stands; one item belongs to one case."""
+
+    __tablename__ = "items"
+
+    item_id: str = Field(primary_key=True)
+    case_id: str = Field(index=True)
+    kind: str
+    description: str = Field(sa_column=Column(Text, nullable=False))
+    quantity: str
+    unit: str
+    holder: str = Field(index=True)
+    responsible: str
+    status: str
+    seal_number: str | None = Field(default=None, index=True)
+    updated_index: int = Field(sa_column=_big())
+
+
+class ChainWriteRow(SQLModel, table=True):
+    """The journal of chain writes (``ledger.chain.journal``)."""
+
+    __tablename__ = "chain_writes"
+    __table_args__ = (Index("ix_chain_writes_sender", "sender", "nonce"),)
+
+    number: int = Field(sa_column=_big(primary_key=True))
+    purpose: str
+    chain_id: int = Field(sa_column=_big())
+    sender: str
+    nonce: int = Field(sa_column=_big())
+    raw_transaction: bytes = Field(sa_column=_bytes())
+    transaction_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    timestamp: int = Field(sa_column=_big(), description="unix seconds")
+    state: str = Field(index=True)
+    block_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    block_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    anchored_size: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    anchored_root: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    anchored_registry_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+
+
+class ChallengeRow(SQLModel, table=True):
+    """A sign-in text that waits for its signature."""
+
+    __tablename__ = "challenges"
+
+    nonce: str = Field(primary_key=True)
+    key_id: str
+    message: str = Field(sa_column=Column(Text, nullable=False))
+    expires_at: int = Field(sa_column=_big(), description="unix seconds")
+
+
+class Meta(SQLModel, table=True):
+    """Small facts of this installation, by name."""
+
+    __tablename__ = "meta"
+
+    name: str = Field(primary_key=True)
+    value: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class AccessBase(SQLModel, registry=registry()):
+    """The log of reads lives apart from the log of events: reading must not wait for the sequencer."""
+
+
+class AccessRow(AccessBase, table=True):
+    """One read of something with a payload; ``digest`` chains it to the one before."""
+
+    __tablename__ = "access_log"
+
+    number: int = Field(sa_column=_big(primary_key=True))
+    record: bytes = Field(sa_column=_bytes())
+    digest: str
+    agency: str = Field(index=True)
+    case_id: str | None = Field(default=None, index=True)
+    read_at: int = Field(sa_column=_big(), description="unix milliseconds")
