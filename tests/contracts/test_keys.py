@@ -207,10 +207,11 @@ def test_one_account_administers_one_agency(ledger: Ledger) -> None:
 
 def test_registry_takes_no_money_and_no_unknown_call(ledger: Ledger) -> None:
     """There is no receive and no fallback."""
+    wealthy = ledger.web3.eth.accounts[0]
     for contract in (ledger.registry, ledger.anchor):
         for transaction in ({"value": 1}, {"data": "0x12345678"}):
             with pytest.raises(ContractLogicError):
-                ledger.web3.eth.call({"from": STRANGER.address, "to": contract.address, **transaction})
+                ledger.web3.eth.call({"from": wealthy, "to": contract.address, **transaction})
 
 
 def test_admission_in_development_has_one_agency_deciding(web3: Web3) -> None:
