@@ -182,23 +182,22 @@ class Appended:
 class TileNodes:
     """The complete nodes of a tree of ``size`` leaves out of its tiles: a ``NodeReader`` for proofs at sizes up to it.
 
-    Reads each tile once in its life; raises IntegrityBroken where a tile has another length than the size asks for.
+    May live as long as the tiles stay readable: keeps the 256 tiles used last and reads no tile again that it keeps.
+    Raises IntegrityBroken where a tile has another length than the size asks for.
     """
 
     def __init__(self, size: int, read_tile: TileReader):
         self._size = size
         self._read_tile = read_tile
-        self._expanded: dict[tuple[int, int], list[Row]] = {}
+        self._rows = lru_cache(maxsize=EXPANDED_TILES_KEPT)(self._read_rows)
 
     def __call__(self, level: int, index: int, /) -> Hash:
         tile_level, depth = divmod(level, TILE_HEIGHT)
         tile_index, offset = divmod(index << depth, TILE_WIDTH)
-        rows = self._expanded.get((tile_level, tile_index))
-        if rows is None:
-            width = width_at(self._size, tile_level, tile_index)
-            rows = _expand(_read(self._read_tile, tile_level, tile_index, width))
-            self._expanded[tile_level, tile_index] = rows
-        return rows[depth].nodes[offset >> depth]
+        return self._rows(tile_level, tile_index)[depth].nodes[offset >> depth]
+
+    def _read_rows(self, level: int, index: int) -> list[Row]:
+        return _expand(_read(self._read_tile, level, index, width_at(self._size, level, index)))
 
 
 @lru_cache(maxsize=EXPANDED_TILES_KEPT)

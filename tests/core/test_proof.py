@@ -1,0 +1,156 @@
+"""The tlog-proof text: the worked example, one spelling, and proofs that prove something else."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
+from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, grow, leaf_hash
+from ledger.core.note import SeedSigner
+from ledger.core.proof import MAX_TLOG_PROOF_LENGTH, TlogProof, parse_tlog_proof
+
+LOG = SeedSigner.from_seed("ledger.example/handovers", b"\x01" * 32)
+LEAVES = [leaf_hash(b'{"seq":%d}' % seq) for seq in range(3)]
+GROWTH = grow(EMPTY_TREE, LEAVES)
+CHECKPOINT = Checkpoint("ledger.example/handovers", 3, GROWTH.root())
+NOTE = sign_checkpoint(CHECKPOINT, LOG)
+PROOF = TlogProof(2, GROWTH.inclusion_proofs()[2], NOTE)
+TEXT = f"""\
+c2sp.org/tlog-proof@v1
+index 2
+/FLXGjaKeY/Zbsflt+5fj5/dEMf/mrFGxOrB5qChsQo=
+
+{NOTE}"""
+HASH_LINE = TEXT.split("\n")[2]
+
+
+def test_worked_example() -> None:
+    """The inclusion proof of the worked example, as text and back, is verified under the log's key."""
+    assert PROOF.to_text() == TEXT
+    assert parse_tlog_proof(TEXT) == PROOF
+    assert PROOF.verify(LEAVES[2], LOG.verifying_key) == CHECKPOINT
+
+
+@given(
+    st.integers(0, 2**63 - 1),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=63),
+    st.none() | st.binary(min_size=1, max_size=200),
+)
+def test_every_proof_goes_both_ways(index: int, hashes: list[bytes], extra: bytes | None) -> None:
+    """Any index, up to 63 hashes and extra data are kept, the checkpoint verbatim."""
+    proof = TlogProof(index, tuple(map(Hash, hashes)), NOTE, extra)
+    assert parse_tlog_proof(proof.to_text()) == proof
+
+
+def test_extra_line() -> None:
+    """Extra data stands on the second line, and an empty one is left out."""
+    assert TlogProof(2, PROOF.hashes, NOTE, b"more").to_text() == TEXT.replace("index", "extra bW9yZQ==\nindex")
+    assert TlogProof(2, PROOF.hashes, NOTE, b"").to_text() == TEXT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        TEXT.replace("@v1", "@v2"),
+        TEXT.replace("c2sp.org", "C2SP.org"),
+        "\n" + TEXT,
+        " " + TEXT,
+        TEXT.replace("\n", "\r\n"),
+        TEXT.split("\n\n", maxsplit=1)[0],
+        TEXT.split("\n\n", maxsplit=1)[0] + "\n",
+        TEXT.split("\n\n", maxsplit=1)[0] + "\n\n",
+        TEXT.replace("@v1\n", "@v1\n\n"),
+        TEXT.replace("index 2\n", ""),
+        TEXT.replace("index 2", "index"),
+        TEXT.replace("index 2", "index:2"),
+        TEXT.replace("index 2", "Index 2"),
+        TEXT.replace("index 2", "index 2\nindex 2"),
+        TEXT.replace("index 2", "index  2"),
+        TEXT.replace("index 2", "index 02"),
+        TEXT.replace("index 2", "index +2"),
+        TEXT.replace("index 2", "index 2_0"),
+        TEXT.replace("index 2", "index -1"),
+        TEXT.replace("index 2", "index 2 "),
+        TEXT.replace("index 2", f"index {2**63}"),
+        TEXT.replace("index 2", f"index {2**64}"),
+        TEXT.replace("index 2", "index \u0662"),
+        TEXT.replace("index", "extra \nindex"),
+        TEXT.replace("index", "extra\nindex"),
+        TEXT.replace("index", "extra bW9yZQ\nindex"),
+        TEXT.replace("index", "extra bW9yZR==\nindex"),
+        TEXT.replace("index", "extra bW9yZQ==\nextra bW9yZQ==\nindex"),
+        TEXT.replace("index 2", "index 2\nextra bW9yZQ=="),
+        TEXT.replace(HASH_LINE, HASH_LINE + " "),
+        TEXT.replace(HASH_LINE, HASH_LINE[:-1]),
+        TEXT.replace(HASH_LINE, HASH_LINE[:40]),
+        TEXT.replace(HASH_LINE, HASH_LINE[:-2] + "p="),
+        TEXT.replace(HASH_LINE, base64.b64encode(bytes(31)).decode()),
+        TEXT.replace(HASH_LINE, base64.b64encode(bytes(33)).decode()),
+        TEXT.replace(HASH_LINE, base64.b64encode(bytes(64)).decode()),
+        TEXT.replace(HASH_LINE, bytes(32).hex()),
+    ],
+)
+def test_any_other_text_is_refused(text: str) -> None:
+    """Each line has its place and its one spelling."""
+    with pytest.raises(MalformedInput) as refused:
+        parse_tlog_proof(text)
+    assert refused.value.field in ("proof", "index", "extra")
+
+
+def test_more_than_63_hashes_are_refused() -> None:
+    """64 hash lines are refused before any is hashed."""
+    text = TEXT.replace(HASH_LINE, "\n".join([HASH_LINE] * 63))
+    assert len(parse_tlog_proof(text).hashes) == 63
+    with pytest.raises(MalformedInput, match="at most 63 hashes, not 64") as refused:
+        parse_tlog_proof(text.replace("index 2", f"index 2\n{HASH_LINE}"))
+    assert refused.value.field == "proof"
+
+
+def test_length_is_bounded() -> None:
+    """A text of exactly the limit is read, one character more is refused."""
+    fitting = TEXT + "." * (MAX_TLOG_PROOF_LENGTH - len(TEXT))
+    assert parse_tlog_proof(fitting).index == 2
+    with pytest.raises(MalformedInput, match="characters long") as refused:
+        parse_tlog_proof(fitting + ".")
+    assert refused.value.field == "proof"
+
+
+def test_checkpoint_verified_before_is_not_verified_again() -> None:
+    """A caller that keeps verified checkpoints passes one in; the proof must lead to its root."""
+    checkpoint = verify_checkpoint(NOTE, LOG.verifying_key)
+    PROOF.verify_inclusion(LEAVES[2], checkpoint)
+    with pytest.raises(RootMismatch) as refused:
+        PROOF.verify_inclusion(LEAVES[1], checkpoint)
+    assert refused.value.expected == CHECKPOINT.root
+
+
+def test_proof_of_something_else_is_refused() -> None:
+    """Another leaf, another index, an index outside of the tree, missing or surplus hashes."""
+    wrong = [
+        (LEAVES[1], PROOF),
+        (LEAVES[2], TlogProof(1, PROOF.hashes, NOTE)),
+        (LEAVES[2], TlogProof(3, PROOF.hashes, NOTE)),
+        (LEAVES[2], TlogProof(2, (), NOTE)),
+        (LEAVES[2], TlogProof(2, PROOF.hashes * 2, NOTE)),
+        (Hash(b""), PROOF),
+    ]
+    for leaf, proof in wrong:
+        with pytest.raises(ProofRefused):
+            proof.verify(leaf, LOG.verifying_key)
+
+
+def test_proof_of_another_log_is_refused() -> None:
+    """A checkpoint of another log, or one that was changed after signing, proves nothing."""
+    other = SeedSigner.from_seed("other.example/log", b"\x09" * 32)
+    with pytest.raises(SignatureRefused):
+        PROOF.verify(LEAVES[2], other.verifying_key)
+    with pytest.raises(SignatureRefused):
+        TlogProof(2, PROOF.hashes, NOTE.replace("\n3\n", "\n4\n")).verify(LEAVES[2], LOG.verifying_key)
+    with pytest.raises(MalformedInput):
+        TlogProof(2, PROOF.hashes, "").verify(LEAVES[2], LOG.verifying_key)
