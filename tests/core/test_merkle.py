@@ -213,7 +213,7 @@ class TestForgedInclusion:
     INDEX, SIZE = 5, 11
 
     def refuse(self, **changes: Any) -> ProofRefused:
-        claim = {
+        claim: dict[str, Any] = {
             "leaf": LEAVES[self.INDEX],
             "index": self.INDEX,
             "size": self.SIZE,
@@ -322,7 +322,7 @@ class TestForgedConsistency:
     FIRST, SECOND = 6, 11
 
     def refuse(self, **changes: Any) -> ProofRefused:
-        claim = {
+        claim: dict[str, Any] = {
             "first_size": self.FIRST,
             "first_root": ROOTS[self.FIRST],
             "second_size": self.SECOND,
