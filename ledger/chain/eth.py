@@ -16,7 +16,7 @@ from ledger.chain.rpc import JsonRpc, Request
 from ledger.chain.sending import SendOutcome, outcome_of_refusal
 from ledger.core.signature import keccak256
 
-BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest"]  # a number, a hash or a tag
+BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pending"]  # a number, a hash or a tag
 NO_ACCOUNT = "0x" + "00" * 20
 BATCH = 200  # requests
 

@@ -106,7 +106,7 @@ class Journal(Protocol):
         """
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
-        """All writes of a number above ``after``, in order of number."""
+        """All writes of a number above ``after``, in order of number; each may be updated while the next is awaited."""
 
     def last(self) -> ChainWrite | None:
         """The write of the highest number."""

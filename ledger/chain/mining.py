@@ -30,14 +30,27 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
     """
     eth.rpc.call("anvil_dropAllTransactions")
     eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
-    outcome = eth.send(write.raw_transaction)
-    if outcome is not SendOutcome.ACCEPTED:
-        raise TransactionRefused("the transaction", 0, outcome.value)
+    _send(eth, write)
     eth.rpc.call("evm_mine")
     block, receipt = eth.head(), eth.receipt(write.transaction_hash)
     if receipt is None or receipt.block != block.ref or not _is_ours(block, write, parent):
         raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
     return MinedWrite(block.ref, receipt.succeeded)
+
+
+def _send(eth: Eth, write: ChainWrite) -> None:
+    """A refusal counts only if the node would refuse it with the fees and limits that the flags gave it."""
+    try:
+        outcome = eth.send(write.raw_transaction)
+        if outcome is not SendOutcome.ACCEPTED:
+            raise TransactionRefused("the transaction", 0, outcome.value)
+    except TransactionRefused as error:
+        pending = eth.block("pending")
+        if pending is None or not _has_our_environment(pending):
+            raise OutOfStep(
+                f"the embedded chain's environment was changed, and it refuses write {write.number}"
+            ) from error
+        raise
 
 
 def require_in_step(eth: Eth, head: BlockRef) -> None:
@@ -82,5 +95,9 @@ def _is_ours(block: Block, write: ChainWrite, parent: BlockRef) -> bool:
         (block.number, block.parent_hash) == (parent.number + 1, parent.hash)
         and block.transactions == (write.transaction_hash,)
         and block.timestamp == write.timestamp
-        and (block.miner, block.gas_limit, block.base_fee) == (NO_ACCOUNT, GAS_LIMIT, 0)
+        and _has_our_environment(block)
     )
+
+
+def _has_our_environment(block: Block) -> bool:
+    return (block.miner, block.gas_limit, block.base_fee) == (NO_ACCOUNT, GAS_LIMIT, 0)

@@ -93,7 +93,7 @@ class EmbeddedNode:
     def stop(self) -> None:
         """Writes a dump, if the node still stands where the journal does, and kills the node."""
         with self._lock:
-            if self._process is not None and self._process.runs():
+            if self._position is not None and self._position.block.number > self._dumped_at:
                 self._try_dump()
             self._kill()
 
@@ -230,8 +230,9 @@ class EmbeddedNode:
     def _dumped_position(self, eth: Eth) -> _Position:
         """The write that the loaded head is the block of.
 
-        A dump that contradicts itself was damaged: OutOfStep. One that does not is a history of its own, and if that is
-        not the journal's, one of them was rolled back or replaced: ChainAhead, ChainMismatch.
+        A dump that contradicts itself, or has the journal's transaction in another block, was damaged: OutOfStep, and
+        the replay will tell. One with other transactions is a history of its own: it or the journal was rolled back or
+        replaced, and that is ChainAhead or ChainMismatch.
         """
         blocks = consistent_blocks(eth)
         journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}
@@ -243,8 +244,13 @@ class EmbeddedNode:
                 hint=f"Restore the newest backup of the database. The dump is {self._dump.path.name}.",
             )
         for block in blocks[1:]:
-            require_recorded_block(journaled[block.number], block.ref)
-        return _Position(journaled[head.number].number if head.number else 0, head.ref)
+            write = journaled.get(block.number)
+            if write is None:
+                raise ChainMismatch(f"the journal has no write for block {block.number}", block_number=block.number)
+            if block.hash != write.block_hash and block.transactions == (write.transaction_hash,):
+                raise OutOfStep(f"the dump has write {write.number} in another block {block.number}")
+            require_recorded_block(write, block.ref)
+        return _Position(journaled[head.number].number if head.number > 0 else 0, head.ref)
 
     def _kill(self) -> None:
         if self._process is not None:
