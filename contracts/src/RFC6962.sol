@@ -23,25 +23,39 @@ library RFC6962 {
     {
         if (index >= size) return false;
         uint256 node = index;
-        uint256 last;
-        unchecked {
-            last = uint256(size) - 1;
-        }
+        uint256 last = uint256(size) - 1;
         bytes32 hash = leaf;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            if (last == 0) return false;
-            if (node & 1 == 1 || node == last) {
-                // On the right edge, levels at which the node has no sibling are skipped; node is not 0 here.
-                while (node & 1 == 0) {
-                    node >>= 1;
-                    last >>= 1;
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            mstore8(input, 1)
+            let left := add(input, 1)
+            let right := add(input, 33)
+
+            let end := add(proof.offset, shl(5, proof.length))
+            for { let at := proof.offset } lt(at, end) { at := add(at, 32) } {
+                if iszero(last) {
+                    last := 1 // too long
+                    break
                 }
-                hash = _parent(proof[i], hash);
-            } else {
-                hash = _parent(hash, proof[i]);
+                switch or(and(node, 1), eq(node, last))
+                case 0 {
+                    mstore(left, hash)
+                    mstore(right, calldataload(at))
+                }
+                default {
+                    // On the right edge, levels at which the node has no sibling are skipped; node is not 0 here.
+                    for {} iszero(and(node, 1)) {} {
+                        node := shr(1, node)
+                        last := shr(1, last)
+                    }
+                    mstore(left, calldataload(at))
+                    mstore(right, hash)
+                }
+                if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
+                hash := mload(0)
+                node := shr(1, node)
+                last := shr(1, last)
             }
-            node >>= 1;
-            last >>= 1;
         }
         return last == 0 && hash == root;
     }
@@ -58,53 +72,55 @@ library RFC6962 {
         if (size1 == size2) return proof.length == 0 && root1 == root2;
         if (size1 > size2) return false;
 
-        uint256 node;
-        uint256 last;
-        unchecked {
-            node = uint256(size1) - 1;
-            last = uint256(size2) - 1;
-        }
+        uint256 node = uint256(size1) - 1;
+        uint256 last = uint256(size2) - 1;
         while (node & 1 == 1) {
             node >>= 1;
             last >>= 1;
         }
         // The walk starts at the last complete subtree of the old tree: the old root itself if size1 is a power of
         // two (then no bit of node is left), else the first hash of the proof.
-        uint256 i = 0;
         bytes32 oldHash = root1;
         if (node != 0) {
             if (proof.length == 0) return false;
             oldHash = proof[0];
-            i = 1;
+            proof = proof[1:];
         }
         bytes32 newHash = oldHash;
-        for (; i < proof.length; ++i) {
-            if (last == 0) return false;
-            if (node & 1 == 1 || node == last) {
-                while (node & 1 == 0) {
-                    node >>= 1;
-                    last >>= 1;
-                }
-                oldHash = _parent(proof[i], oldHash);
-                newHash = _parent(proof[i], newHash);
-            } else {
-                newHash = _parent(newHash, proof[i]);
-            }
-            node >>= 1;
-            last >>= 1;
-        }
-        return last == 0 && oldHash == root1 && newHash == root2;
-    }
-
-    /// @dev SHA-256(0x01 || left || right), built in the memory behind the free pointer and never allocated.
-    function _parent(bytes32 left, bytes32 right) private view returns (bytes32 hash) {
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore8(input, 1)
-            mstore(add(input, 1), left)
-            mstore(add(input, 33), right)
-            if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
-            hash := mload(0)
+            let left := add(input, 1)
+            let right := add(input, 33)
+
+            let end := add(proof.offset, shl(5, proof.length))
+            for { let at := proof.offset } lt(at, end) { at := add(at, 32) } {
+                if iszero(last) {
+                    last := 1 // too long
+                    break
+                }
+                switch or(and(node, 1), eq(node, last))
+                case 0 {
+                    mstore(left, newHash)
+                    mstore(right, calldataload(at))
+                }
+                default {
+                    for {} iszero(and(node, 1)) {} {
+                        node := shr(1, node)
+                        last := shr(1, last)
+                    }
+                    mstore(left, calldataload(at))
+                    mstore(right, oldHash)
+                    if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
+                    oldHash := mload(0)
+                    mstore(right, newHash)
+                }
+                if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
+                newHash := mload(0)
+                node := shr(1, node)
+                last := shr(1, last)
+            }
         }
+        return last == 0 && oldHash == root1 && newHash == root2;
     }
 }
