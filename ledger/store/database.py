@@ -25,6 +25,12 @@ class NotDurable(Unavailable):
     code = "not_durable"
 
 
+class DiskFailed(Unavailable):
+    """The disk reported an error: what was written may or may not be there, so nothing more is acknowledged."""
+
+    code = "disk_failed"
+
+
 class Database:
     """Two stores: ``log`` (entries, read models, chain journal) and ``access`` (the log of reads).
 
@@ -104,6 +110,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if "disk I/O error" in str(error.orig):
+            raise DiskFailed(
+                f"the disk failed: {error.orig}",
+                retry_after=3600,
+                hint="Check the disk, then start the service again: it looks up what is there.",
+            ) from error
         raise Unavailable(
             f"the database does not answer: {error.orig}",
             code="database_unavailable",

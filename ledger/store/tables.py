@@ -6,13 +6,15 @@ and ``flags`` are read models that change in the same transaction; ``chain_write
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
+from typing import cast
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 
-def _big(**options: bool) -> Column[int]:
-    return Column(BigInteger, nullable=False, autoincrement=False, **options)
+def _big(*, primary_key: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=False, autoincrement=False, primary_key=primary_key)
 
 
 def _bytes(*, nullable: bool = False) -> Column[bytes]:
@@ -236,3 +238,25 @@ class AccessRow(AccessBase, table=True):
     agency: str = Field(index=True)
     case_id: str | None = Field(default=None, index=True)
     read_at: int = Field(sa_column=_big(), description="unix milliseconds")
+
+
+def _core(model: type[SQLModel]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+# The same tables for SQLAlchemy Core: queries and the hot path speak of these.
+TREE = _core(Tree)
+ENTRIES = _core(Entry)
+SECTIONS = _core(SectionRow)
+FLAGS = _core(FlagRow)
+TILES = _core(TileRow)
+CHECKPOINTS = _core(CheckpointRow)
+STREAMS = _core(StreamRow)
+CASES = _core(CaseRow)
+CASE_AGENCIES = _core(CaseAgencyRow)
+HANDOVERS = _core(HandoverRow)
+ITEMS = _core(ItemRow)
+CHAIN_WRITES = _core(ChainWriteRow)
+CHALLENGES = _core(ChallengeRow)
+META = _core(Meta)
+ACCESS_LOG = _core(AccessRow)

@@ -13,7 +13,10 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
     """The state at sequence 0. Items and persons of a split come along with their history."""
     state = CaseState(
         case_id=act.payload.stream.id,
+        case_type=body.case_type,
+        business_line=body.business_line,
         opened_by=act.agency,
+        opened_at=act.payload.occurred_at,
         responsible=act.agency,
         stage=body.stage,
         head=act.digest,

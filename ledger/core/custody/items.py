@@ -26,6 +26,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
         Item(
             item_id=body.item_id,
             kind=body.item_kind,
+            description=body.description,
             quantity=body.quantity,
             holder=act.agency,
             responsible=act.agency,
@@ -112,6 +113,7 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart) -> Item:
     return replace(
         parent,
         item_id=part.item_id,
+        description=part.description or parent.description,
         quantity=part.quantity,
         money=part.money,
         seal_number=part.seal_number,

@@ -13,6 +13,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
 from ledger.core.event.handover import OfferedItem
 from ledger.core.event.terms import (
+    BusinessLine,
     Disposal,
     ItemKind,
     Measure,
@@ -58,6 +59,7 @@ class Item(Struct, frozen=True):
 
     item_id: str
     kind: ItemKind
+    description: str
     quantity: Quantity
     holder: str
     responsible: str
@@ -161,7 +163,10 @@ class CaseState(Struct, frozen=True):
     """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it."""
 
     case_id: str
+    case_type: str
+    business_line: BusinessLine
     opened_by: str
+    opened_at: str
     responsible: str
     stage: Stage
     head: str

@@ -1,0 +1,250 @@
+"""Record: what a submission says, who says it and whether it is possible, judged outside the writer's lock.
+
+The verdict is a pure function of the submission, of the case's state at ``previous`` and of the registry; the sequencer
+only checks that these still stand. States are remembered by the digest that they end in: such a memory cannot go stale.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from importlib.resources import files
+from threading import Lock
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from ledger.core import authority as authorities
+from ledger.core import rulebook, signature
+from ledger.core.authority import Authority
+from ledger.core.custody import Act, CaseState, Outcome, fold
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
+from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission
+from ledger.core.event.case import CaseJoined, CaseOpened
+from ledger.core.event.handover import HandoverOffered
+from ledger.core.event.record import SectionErased
+from ledger.core.event.registry import RegistryChange
+from ledger.core.rulebook import Rulebook
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.store.log import StoredEntry
+
+STATES_KEPT = 20_000
+_NOT_YET = 2**63  # above every index: judged as of all that the log has
+
+
+class Judged(Struct, frozen=True):
+    """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
+    case's; ``new_items`` must not belong to another case; ``registry_changes`` dates the authority it was judged by."""
+
+    submitted: Submitted
+    registry_changes: int
+    before: CaseState | None = None
+    outcome: Outcome | None = None
+    new_items: frozenset[str] = frozenset()
+
+
+class Duplicate(Struct, frozen=True):
+    """The same event by the same signer is in the log already."""
+
+    entry: StoredEntry
+
+
+def shipped_rulebook() -> Rulebook:
+    """The rules that come with this version."""
+    return rulebook.parse(files("ledger").joinpath("rules.toml").read_text(encoding="utf-8"))
+
+
+class Registry:
+    """The authority that the log has, folded as far as it is asked for."""
+
+    def __init__(self, log_id: bytes, service_key_id: str):
+        self._authority = authorities.initial(log_id, service_key_id)
+        self._index = -1
+        self._lock = Lock()
+
+    @property
+    def authority(self) -> Authority:
+        return self._authority
+
+    def at(self, connection: Connection, changes: int) -> Authority:
+        """The authority after all changes that ``connection`` sees. Requires that it sees ``changes`` of them."""
+        with self._lock:
+            if self._authority.changes != changes:
+                self._read(connection)
+            return self._authority
+
+    def _read(self, connection: Connection) -> None:
+        for entry in log.registry_entries(connection, after=self._index):
+            body = decode_payload(entry.payload).body
+            if isinstance(body, RegistryChange):
+                self._authority = authorities.fold(self._authority, body, entry.log_index)
+            self._index = entry.log_index
+
+
+class States:
+    """Case states by the digest of their last event: the newest ones kept, others folded again from the stream."""
+
+    def __init__(self, database: Database, book: Rulebook):
+        self._database = database
+        self._book = book
+        self._kept: OrderedDict[str, CaseState] = OrderedDict()
+
+    def keep(self, state: CaseState) -> None:
+        self._kept[state.head] = state
+        while len(self._kept) > STATES_KEPT:
+            self._kept.popitem(last=False)
+
+    def on_head(self, payload: Payload) -> CaseState | None:
+        """The state that the event says it stands on. Raises Conflict where that is not the stream's head."""
+        if payload.previous is None:
+            return None
+        kept = self._kept.get(payload.previous)
+        if kept is not None:
+            return kept
+        state = self.of_case(payload.stream.id)
+        if state is None or state.head != payload.previous:
+            raise off_head(state.sequence if state else None, state.head if state else None)
+        return state
+
+    def of_case(self, case_id: str) -> CaseState | None:
+        """The state at the stream's head; None where there is no such case."""
+        with self._database.read() as connection:
+            head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
+            if head is None:
+                return None
+            kept = self._kept.get(head.digest)
+            return kept or self._fold(log.stream(connection, "case", case_id))
+
+    def after(self, payload_digest: str) -> CaseState | None:
+        """The state right after the event of this digest, in whatever case it stands. None if it is in none."""
+        with self._database.read() as connection:
+            try:
+                entry = log.entry_by_digest(connection, payload_digest)
+            except NotFound:
+                return None
+            if entry.stream_kind != "case":
+                return None
+            stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
+            return self._fold(stream)
+
+    def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
+        state: CaseState | None = None
+        for entry in entries:
+            payload = decode_payload(entry.payload)
+            state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
+        if state is not None:
+            self.keep(state)
+        return state
+
+    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
+        """The event with what it cites of another case."""
+        body = payload.body
+        cites = body.split_from if isinstance(body, CaseOpened) else None
+        cites = body.cites if isinstance(body, CaseJoined) else cites
+        source = self.after(cites.payload_digest) if cites else None
+        return Act(payload, digest, signed_at, self._book, source)
+
+
+class Recorder:
+    """Judges submissions. Safe to call from several threads."""
+
+    def __init__(self, database: Database, registry: Registry, book: Rulebook):
+        self._database = database
+        self._registry = registry
+        self.states = States(database, book)
+
+    def judge(self, data: bytes, now: int) -> Judged | Duplicate:
+        """The verdict on posted bytes at ``now`` (unix seconds).
+
+        Raises MalformedInput, SignatureRefused, Unauthorized, Conflict or RuleRefused; nothing is changed. An event
+        that is in the log already is a Duplicate whatever has happened since, if the same signer signed the same
+        payload.
+        """
+        submitted = decode_submission(data)
+        envelope = submitted.envelope
+        signature.verify_envelope(envelope, self._registry.authority.log_id)
+        try:
+            signature.require_window(envelope, now)
+            return self._judge(submitted)
+        except TallystickError:
+            stored = self._stored(envelope.event_id)
+            if stored is None:
+                raise
+            require_same_event(stored, submitted)
+            return Duplicate(stored)
+
+    def _judge(self, submitted: Submitted) -> Judged:
+        envelope, payload = submitted.envelope, submitted.payload
+        authority = self._registry.authority
+        grant = authorities.require_key(authority, envelope, _NOT_YET)
+        authorities.require_officer(grant, payload)
+        if payload.stream.kind != "case":
+            return Judged(submitted, authority.changes)
+        self._require_known(authority, payload)
+        before = self.states.on_head(payload)
+        act = self.states.act(payload, envelope.payload_digest, envelope.signed_at)
+        outcome = fold(before, act)
+        self.states.keep(outcome.state)
+        return Judged(submitted, authority.changes, before, outcome, _new_items(before, outcome.state, act))
+
+    def _require_known(self, authority: Authority, payload: Payload) -> None:
+        """What an event names outside its case must exist."""
+        body = payload.body
+        if isinstance(body, HandoverOffered) and body.to_agency not in authority.agencies:
+            raise RuleRefused(
+                f"no agency {body.to_agency} is admitted to this ledger",
+                code="unknown_agency",
+                field="payload.body.to_agency",
+                hint="The agencies are listed at /api/v1/agencies.",
+            )
+        if isinstance(body, SectionErased):
+            self._require_section(payload, body)
+
+    def _require_section(self, payload: Payload, body: SectionErased) -> None:
+        with self._database.read() as connection:
+            try:
+                entry = log.entry_by_digest(connection, body.concerns.payload_digest)
+            except NotFound:
+                entry = None
+            here = entry is not None and entry.stream_id == payload.stream.id
+            if entry is None or not here or body.label not in log.sections(connection, entry.log_index):
+                raise RuleRefused(
+                    f"this case has no section {body.label} of that event", code="unknown_section", field="payload.body"
+                )
+
+    def _stored(self, event_id: str) -> StoredEntry | None:
+        with self._database.read() as connection:
+            return log.identities(connection, [event_id]).get(event_id)
+
+
+def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:
+    """Raises Conflict unless both are one event: same id (required), same payload, same signer."""
+    envelope = submitted.envelope
+    if (known.payload_digest, known.key_id) != (envelope.payload_digest, envelope.key_id):
+        raise Conflict(
+            f"the event id {envelope.event_id} stands in the log with another payload or signer",
+            field="envelope.event_id",
+            code="event_id_taken",
+            hint="Mint a new event id for a new event.",
+        )
+
+
+def off_head(sequence: int | None, head: str | None) -> Conflict:
+    """The 409 of an event that does not stand on its stream's head."""
+    expected = 0 if sequence is None else sequence + 1
+    return Conflict(
+        f"expected sequence {expected} on {head or 'null'}",
+        head=head,
+        sequence=expected,
+        field="payload.previous",
+        code="not_on_head",
+        hint="Look at what happened since, then sign again on this head.",
+    )
+
+
+def _new_items(before: CaseState | None, after: CaseState, act: Act) -> frozenset[str]:
+    known = before.items if before else {}
+    if known is after.items:
+        return frozenset()
+    taken_over = {item.item_id for item in act.source.split.items} if act.source and act.source.split else set()
+    return frozenset(after.items.keys() - known.keys() - taken_over)

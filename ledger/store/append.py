@@ -1,0 +1,230 @@
+"""Writing one batch of entries: log, tiles and read models in one transaction, all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Connection, Table, insert, select, update
+
+from ledger.core.custody import CaseState, Flag, Handover, Item
+from ledger.core.event import Envelope, Payload
+from ledger.core.event.record import SectionErased
+from ledger.core.tiles import TileRow
+from ledger.store.database import Database
+from ledger.store.tables import (
+    CASE_AGENCIES,
+    CASES,
+    ENTRIES,
+    FLAGS,
+    HANDOVERS,
+    ITEMS,
+    SECTIONS,
+    STREAMS,
+    TILES,
+    TREE,
+)
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class NewEntry(Struct, frozen=True):
+    """An event that has its place in the log. ``before`` and ``after`` are the case's states, None in other streams."""
+
+    log_index: int
+    envelope: Envelope
+    payload: Payload
+    envelope_bytes: bytes
+    payload_bytes: bytes
+    sections: dict[str, bytes]
+    flags: tuple[Flag, ...]
+    before: CaseState | None
+    after: CaseState | None
+
+
+class NewTree(Struct, frozen=True):
+    """The tree after the batch; ``recorded_at`` is in unix milliseconds."""
+
+    size: int
+    root: bytes
+    registry_changes: int
+    recorded_at: int
+
+
+def write_batch(
+    connection: Connection, database: Database, entries: Sequence[NewEntry], tiles: Sequence[TileRow], tree: NewTree
+) -> None:
+    """Puts everything that the batch changes into the open transaction. Requires the writer's lock."""
+    _insert(connection, ENTRIES, [_entry_row(entry, tree) for entry in entries])
+    _insert(connection, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
+    _insert(connection, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
+    _upsert(
+        connection,
+        database,
+        TILES,
+        [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
+    )
+    _upsert(connection, database, STREAMS, _stream_rows(entries))
+    for entry in entries:
+        if isinstance(entry.payload.body, SectionErased):
+            _erase(connection, entry.payload.body)
+    _write_read_models(connection, database, entries)
+    connection.execute(
+        update(TREE).values(
+            size=tree.size, root=tree.root, registry_changes=tree.registry_changes, recorded_at=tree.recorded_at
+        )
+    )
+
+
+def _write_read_models(connection: Connection, database: Database, entries: Sequence[NewEntry]) -> None:
+    """Read models are projections of the states: of several events on one case the last one stands."""
+    rows: dict[Table, dict[tuple[str, ...], Row]] = {}
+    for entry in entries:
+        for table, key, row in _projections(entry):
+            rows.setdefault(table, {})[key] = row
+    for table, latest in rows.items():
+        _upsert(connection, database, table, list(latest.values()))
+
+
+def _projections(entry: NewEntry) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """What the entry changed, told by identity: states share what stayed the same."""
+    before, after, index = entry.before, entry.after, entry.log_index
+    if after is None:
+        return
+    case_id = after.case_id
+    yield CASES, (case_id,), _case_row(after, index)
+    for agency in after.agencies | after.numbers.keys():
+        if before is None or agency not in before.agencies or before.numbers is not after.numbers:
+            number = after.numbers.get(agency)
+            yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}
+    for handover in _changed(before.handovers if before else {}, after.handovers):
+        yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
+    for item in _changed(before.items if before else {}, after.items):
+        if item.status != "left":  # the case that it left for has it now
+            yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[T]:
+    if before is not after:
+        yield from (value for key, value in after.items() if before.get(key) is not value)
+
+
+def _entry_row(entry: NewEntry, tree: NewTree) -> Row:
+    envelope = entry.envelope
+    return {
+        "log_index": entry.log_index,
+        "event_id": envelope.event_id,
+        "event_type": envelope.event_type,
+        "stream_kind": envelope.stream.kind,
+        "stream_id": envelope.stream.id,
+        "sequence": envelope.sequence,
+        "agency": envelope.agency,
+        "key_id": envelope.key_id,
+        "payload_digest": envelope.payload_digest,
+        "signed_at": envelope.signed_at,
+        "recorded_at": tree.recorded_at,
+        "committed_size": tree.size,
+        "envelope": entry.envelope_bytes,
+        "payload": entry.payload_bytes,
+    }
+
+
+def _section_rows(entry: NewEntry) -> list[Row]:
+    return [{"log_index": entry.log_index, "label": label, "data": data} for label, data in entry.sections.items()]
+
+
+def _flag_rows(entry: NewEntry) -> list[Row]:
+    return [
+        {"log_index": entry.log_index, "position": i, "name": flag.name, "article": flag.article, "detail": flag.detail}
+        for i, flag in enumerate(entry.flags)
+    ]
+
+
+def _stream_rows(entries: Sequence[NewEntry]) -> list[Row]:
+    latest: dict[tuple[str, str], Row] = {}
+    for entry in entries:
+        envelope, stream = entry.envelope, entry.envelope.stream
+        latest[stream.kind, stream.id] = {
+            "kind": stream.kind,
+            "id": stream.id,
+            "sequence": envelope.sequence,
+            "head": envelope.payload_digest,
+        }
+    return list(latest.values())
+
+
+def _case_row(state: CaseState, index: int) -> Row:
+    return {
+        "case_id": state.case_id,
+        "case_number": state.numbers[state.opened_by],
+        "case_type": state.case_type,
+        "business_line": state.business_line,
+        "opened_by": state.opened_by,
+        "opened_at": state.opened_at,
+        "responsible": state.responsible,
+        "stage": state.stage,
+        "closed": state.closed,
+        "updated_index": index,
+    }
+
+
+def _handover_row(case_id: str, handover: Handover, index: int) -> Row:
+    return {
+        "case_id": case_id,
+        "handover_id": handover.handover_id,
+        "from_agency": handover.from_agency,
+        "to_agency": handover.to_agency,
+        "purpose": handover.purpose,
+        "status": handover.status,
+        "offered_at": handover.offered_at,
+        "answered_at": handover.answered_at,
+        "expires_at": handover.expires_at,
+        "due_at": handover.due_at,
+        "items": len(handover.items),
+        "updated_index": index,
+    }
+
+
+def _item_row(case_id: str, item: Item, index: int) -> Row:
+    return {
+        "item_id": item.item_id,
+        "case_id": case_id,
+        "kind": item.kind,
+        "description": item.description,
+        "quantity": item.quantity.value,
+        "unit": item.quantity.unit,
+        "holder": item.holder,
+        "responsible": item.responsible,
+        "status": item.status,
+        "seal_number": item.seal_number,
+        "updated_index": index,
+    }
+
+
+def _erase(connection: Connection, body: SectionErased) -> None:
+    target = (
+        select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest).scalar_subquery()
+    )
+    connection.execute(
+        update(SECTIONS).where(SECTIONS.c.log_index == target, SECTIONS.c.label == body.label).values(data=None)
+    )
+
+
+def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _upsert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:
+    if rows:
+        connection.execute(_upsert_statement(database, table), rows)
+
+
+def _upsert_statement(database: Database, table: Table) -> Any:
+    statement = database.upsert(table)
+    columns = table.columns
+    changed = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
+    keys = [column.name for column in columns if column.primary_key]
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)

@@ -1,0 +1,134 @@
+"""Reading the read models: cases, items and handovers, as far as the reader may see them.
+
+An agency sees a case it holds or held a part of, or is being offered. Auditors and analysts of a procuratorate see
+every case in their jurisdiction, without its confidential sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
+
+from ledger.core.errors import NotFound
+from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
+
+Sight = Literal["party", "offered", "jurisdiction"]
+
+
+class Reader(Struct, frozen=True):
+    """Who reads: an agency, and the agencies whose cases its auditors may see. ``now`` is RFC 3339 in UTC."""
+
+    agency: str
+    supervised: frozenset[str]
+    now: str
+
+
+class Page(Struct, frozen=True):
+    """A window of a list, in a stable order: rows behind the key ``after``."""
+
+    limit: int = 100
+    after: str | None = None
+
+
+def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
+    """The case of each of these items that exists."""
+    query = select(ITEMS.c.item_id, ITEMS.c.case_id).where(ITEMS.c.item_id.in_(item_ids))
+    return {row.item_id: row.case_id for row in connection.execute(query)}
+
+
+def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
+    """By what the reader sees the case: the strongest of party, offered, jurisdiction; None if by nothing."""
+    for kind, condition in _conditions(reader).items():
+        if connection.execute(select(CASES.c.case_id).where(CASES.c.case_id == case_id, condition)).first():
+            return kind
+    return None
+
+
+def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:
+    """Raises NotFound for a case that is not there and for one that the reader may not see: both look the same."""
+    found = sight(connection, case_id, reader)
+    if found is None:
+        raise NotFound(f"no case {case_id} that you may see", field="case_id")
+    return found
+
+
+def list_cases(connection: Connection, reader: Reader, page: Page) -> list[dict[str, Any]]:
+    """The cases that the reader sees, by case id."""
+    query = select(CASES).where(or_(*_conditions(reader).values()))
+    return _rows(connection, _paged(query, CASES.c.case_id, page))
+
+
+def case(connection: Connection, case_id: str) -> dict[str, Any]:
+    """One case with each agency's number of it. Raises NotFound."""
+    row = connection.execute(select(CASES).where(CASES.c.case_id == case_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"no case {case_id}", field="case_id")
+    agencies = select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number).where(CASE_AGENCIES.c.case_id == case_id)
+    numbers = {found.agency: found.case_number for found in connection.execute(agencies.order_by("agency"))}
+    return {**row, "agencies": numbers}
+
+
+def list_items(
+    connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Items of the cases that the reader sees, by item id."""
+    query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(or_(*_conditions(reader).values()))
+    if case_id is not None:
+        query = query.where(ITEMS.c.case_id == case_id)
+    return _rows(connection, _paged(query, ITEMS.c.item_id, page))
+
+
+def item(connection: Connection, item_id: str) -> dict[str, Any]:
+    """Raises NotFound."""
+    row = connection.execute(select(ITEMS).where(ITEMS.c.item_id == item_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"no item {item_id}", field="item_id")
+    return dict(row)
+
+
+def list_handovers(
+    connection: Connection,
+    agency: str,
+    page: Page,
+    *,
+    box: Literal["inbox", "outbox", "all"] = "all",
+    status: str | None = None,
+) -> list[dict[str, Any]]:
+    """Handovers offered to (inbox) or by (outbox) the agency, the latest change last."""
+    to, by = HANDOVERS.c.to_agency == agency, HANDOVERS.c.from_agency == agency
+    query = select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box])
+    if status is not None:
+        query = query.where(HANDOVERS.c.status == status)
+    after = None if page.after is None else int(page.after)
+    if after is not None:
+        query = query.where(HANDOVERS.c.updated_index > after)
+    return _rows(connection, query.order_by(HANDOVERS.c.updated_index).limit(page.limit))
+
+
+def _conditions(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
+    """What makes a row of ``cases`` visible, strongest first."""
+    parties = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency == reader.agency)
+    offers = select(HANDOVERS.c.case_id).where(
+        HANDOVERS.c.to_agency == reader.agency,
+        HANDOVERS.c.status == "offered",
+        or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= reader.now),
+    )
+    supervised = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency.in_(reader.supervised))
+    return {
+        "party": CASES.c.case_id.in_(parties),
+        "offered": CASES.c.case_id.in_(offers),
+        "jurisdiction": CASES.c.case_id.in_(supervised) if reader.supervised else and_(false()),
+    }
+
+
+def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[Any]:
+    if page.after is not None:
+        query = query.where(key > page.after)
+    return query.order_by(key).limit(page.limit)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query).mappings()]

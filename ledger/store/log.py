@@ -1,0 +1,168 @@
+"""Reading the log: the tree, its tiles, entries with payloads and sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, func, select
+
+from ledger.core.custody import Flag
+from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.tiles import TileReader
+from ledger.store.tables import ENTRIES, FLAGS, SECTIONS, STREAMS, TILES, TREE
+
+PAGE = 1000  # rows fetched at a time when entries are streamed
+
+
+class TreeState(Struct, frozen=True):
+    """How far the log has come; ``recorded_at`` is in unix milliseconds."""
+
+    log_id: bytes
+    size: int
+    root: bytes
+    registry_changes: int
+    recorded_at: int
+
+
+class StoredEntry(Struct, frozen=True):
+    """An entry with the columns of ``tables.Entry``."""
+
+    log_index: int
+    event_id: str
+    event_type: str
+    stream_kind: str
+    stream_id: str
+    sequence: int
+    agency: str
+    key_id: str
+    payload_digest: str
+    signed_at: int
+    recorded_at: int
+    committed_size: int
+    envelope: bytes
+    payload: bytes
+
+
+class Head(Struct, frozen=True):
+    """Where a stream stands."""
+
+    sequence: int
+    digest: str
+
+
+_ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+
+
+def tree(connection: Connection) -> TreeState:
+    """Raises NotFound where the ledger was never initialised."""
+    row = connection.execute(select(TREE)).first()
+    if row is None:
+        raise NotFound("this database holds no ledger", hint="Run: tally init")
+    return TreeState(bytes.fromhex(row.log_id), row.size, row.root, row.registry_changes, row.recorded_at)
+
+
+def tile_reader(connection: Connection) -> TileReader:
+    """Reads the first hashes of tiles as they stand in this connection's view."""
+    query = select(TILES.c.hashes)
+
+    def read(level: int, index: int, width: int, /) -> bytes:
+        found = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
+        if found is None:
+            raise IntegrityBroken(f"tile {level}/{index} is not stored", index=index * 256 ** (level + 1))
+        return bytes(found[: 32 * width])
+
+    return read
+
+
+def entry(connection: Connection, log_index: int) -> StoredEntry:
+    """Raises NotFound."""
+    return _one(connection, select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index == log_index), f"entry {log_index}")
+
+
+def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
+    """Raises NotFound."""
+    return _one(connection, select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_id == event_id), f"event {event_id}")
+
+
+def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
+    """Raises NotFound."""
+    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.payload_digest == payload_digest)
+    return _one(connection, query, f"payload {payload_digest}")
+
+
+def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
+    """Those of the events that are stored, by event id."""
+    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_id.in_(event_ids))
+    return {row.event_id: _stored(row) for row in connection.execute(query)}
+
+
+def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
+    """The entries of indices ``start <= i < end`` in their order, fetched a page at a time."""
+    while start < end:
+        stop = min(end, start + PAGE)
+        query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
+        yield from map(_stored, connection.execute(query.order_by(ENTRIES.c.log_index)).fetchall())
+        start = stop
+
+
+def stream(
+    connection: Connection, kind: str, stream_id: str, *, after: int = -1, limit: int | None = None
+) -> list[StoredEntry]:
+    """A stream's entries of a sequence above ``after``, in their order."""
+    query = (
+        select(*_ENTRY_COLUMNS)
+        .where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id, ENTRIES.c.sequence > after)
+        .order_by(ENTRIES.c.sequence)
+        .limit(limit)
+    )
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
+    """The ``registry.*`` entries of an index above ``after``, in their order."""
+    query = (
+        select(*_ENTRY_COLUMNS)
+        .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"), ENTRIES.c.log_index > after)
+        .order_by(ENTRIES.c.log_index)
+    )
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
+    """Where these streams stand; those that do not exist are left out."""
+    ids = [stream_id for _, stream_id in streams]
+    query = select(STREAMS).where(STREAMS.c.id.in_(ids))
+    wanted = set(streams)
+    rows = connection.execute(query).all()
+    return {(row.kind, row.id): Head(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
+
+
+def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
+    """The entry's sections by label; None for one that was erased."""
+    query = select(SECTIONS.c.label, SECTIONS.c.data).where(SECTIONS.c.log_index == log_index)
+    return {row.label: row.data for row in connection.execute(query)}
+
+
+def flags(connection: Connection, log_index: int) -> tuple[Flag, ...]:
+    """The flags that the entry raised when it was recorded."""
+    query = select(FLAGS).where(FLAGS.c.log_index == log_index).order_by(FLAGS.c.position)
+    return tuple(Flag(row.name, row.article, row.detail) for row in connection.execute(query))
+
+
+def count_entries(connection: Connection) -> int:
+    """How many entries are stored, counted and not remembered."""
+    return connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
+
+
+def _one(connection: Connection, query: Select[Any], what: str) -> StoredEntry:
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"{what} is not in the log")
+    return _stored(row)
+
+
+def _stored(row: Row[Any]) -> StoredEntry:
+    values: tuple[Any, ...] = tuple(row)
+    return StoredEntry(*values)
