@@ -11,7 +11,6 @@ from importlib.resources import files
 from threading import Lock
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
@@ -25,7 +24,7 @@ from ledger.core.event.record import SectionErased
 from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
 from ledger.store import log
-from ledger.store.database import Database
+from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000

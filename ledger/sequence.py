@@ -14,7 +14,6 @@ from threading import Thread
 
 import structlog
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from ledger.core import authority as authorities
 from ledger.core.authority import Authority
@@ -27,7 +26,7 @@ from ledger.publish import Publisher, Receipt
 from ledger.record import Duplicate, Judged, Registry, off_head, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, write_batch
-from ledger.store.database import Database, DiskFailed
+from ledger.store.database import Connection, Database, DiskFailed
 from ledger.store.log import Head, StoredEntry, TreeState
 
 MAX_BATCH = 512  # events of one transaction

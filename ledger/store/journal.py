@@ -1,0 +1,135 @@
+"""The journal of chain writes in the database (``ledger.chain.journal.Journal``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.core.errors import Conflict
+from ledger.store.database import Database
+from ledger.store.tables import CHAIN_WRITES
+
+_UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
+_PAGE = 1000  # writes fetched at a time
+
+
+class DatabaseJournal:
+    """Each write is one row; ``append`` and ``update`` are one transaction each."""
+
+    def __init__(self, database: Database):
+        self._database = database
+
+    def append(self, write: ChainWrite) -> None:
+        """As the protocol says: durable when this returns, Conflict for the loser of two writers."""
+        try:
+            with self._database.write() as connection:
+                last = connection.execute(select(func.max(CHAIN_WRITES.c.number))).scalar() or 0
+                if write.number != last + 1:
+                    raise _lost(write)
+                connection.execute(CHAIN_WRITES.insert().values(**_row(write)))
+        except IntegrityError as error:
+            raise _lost(write) from error
+
+    def update(self, write: ChainWrite) -> None:
+        """Moves a stored write on."""
+        moved = {"state": write.state.value, "block_number": write.block_number, "block_hash": write.block_hash}
+        with self._database.write() as connection:
+            connection.execute(update(CHAIN_WRITES).where(CHAIN_WRITES.c.number == write.number).values(**moved))
+
+    def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
+        """In order of number, a page at a time."""
+        while page := self._page(after):
+            yield from page
+            after = page[-1].number
+
+    def last(self) -> ChainWrite | None:
+        return self._first(select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()))
+
+    def next_nonce(self, sender: str) -> int | None:
+        counted = or_(CHAIN_WRITES.c.state != WriteState.INVALID.value, CHAIN_WRITES.c.block_number.is_not(None))
+        query = select(func.max(CHAIN_WRITES.c.nonce)).where(CHAIN_WRITES.c.sender == sender, counted)
+        with self._database.read() as connection:
+            highest = connection.execute(query).scalar()
+        return None if highest is None else highest + 1
+
+    def find(self, transaction_hash: bytes) -> ChainWrite | None:
+        return self._first(select(CHAIN_WRITES).where(CHAIN_WRITES.c.transaction_hash == transaction_hash))
+
+    def unsettled(self) -> Sequence[ChainWrite]:
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state.in_(_UNSETTLED)).order_by(CHAIN_WRITES.c.number)
+        with self._database.read() as connection:
+            return _writes(connection, query)
+
+    def last_confirmed(self) -> ChainWrite | None:
+        confirmed = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
+        return self._first(confirmed.order_by(CHAIN_WRITES.c.block_number.desc(), CHAIN_WRITES.c.number.desc()))
+
+    def anchors(self) -> Sequence[ChainWrite]:
+        """The writes that anchor, in order of number."""
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value)
+        with self._database.read() as connection:
+            return _writes(connection, query.order_by(CHAIN_WRITES.c.number))
+
+    def _page(self, after: int) -> list[ChainWrite]:
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(_PAGE)
+        with self._database.read() as connection:
+            return _writes(connection, query)
+
+    def _first(self, query: Select[Any]) -> ChainWrite | None:
+        with self._database.read() as connection:
+            return next(iter(_writes(connection, query.limit(1))), None)
+
+
+def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
+    return [_write(row) for row in connection.execute(query).mappings()]
+
+
+def _write(row: RowMapping) -> ChainWrite:
+    head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
+    return ChainWrite(
+        number=row["number"],
+        purpose=Purpose(row["purpose"]),
+        chain_id=row["chain_id"],
+        sender=row["sender"],
+        nonce=row["nonce"],
+        raw_transaction=row["raw_transaction"],
+        transaction_hash=row["transaction_hash"],
+        timestamp=row["timestamp"],
+        state=WriteState(row["state"]),
+        block_number=row["block_number"],
+        block_hash=row["block_hash"],
+        anchored=None if head[0] is None else AnchoredHead(*head),
+    )
+
+
+def _row(write: ChainWrite) -> dict[str, Any]:
+    head = write.anchored
+    return {
+        "number": write.number,
+        "purpose": write.purpose.value,
+        "chain_id": write.chain_id,
+        "sender": write.sender,
+        "nonce": write.nonce,
+        "raw_transaction": write.raw_transaction,
+        "transaction_hash": write.transaction_hash,
+        "timestamp": write.timestamp,
+        "state": write.state.value,
+        "block_number": write.block_number,
+        "block_hash": write.block_hash,
+        "anchored_size": head.size if head else None,
+        "anchored_root": head.root if head else None,
+        "anchored_registry_hash": head.registry_hash if head else None,
+    }
+
+
+def _lost(write: ChainWrite) -> Conflict:
+    return Conflict(
+        f"the journal has a write {write.number} or this transaction already",
+        field="number",
+        code="journal_moved_on",
+        hint="Read the journal again; another writer was first.",
+    )
