@@ -6,14 +6,14 @@ envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_u
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core import canonical
-from ledger.core.errors import IntegrityBroken, Unauthorized
+from ledger.core.errors import IntegrityBroken, MalformedInput, Unauthorized
 from ledger.core.event import EVENT_TYPES, Envelope, Payload, registry
 from ledger.core.event.registry import Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Role, choices
@@ -35,6 +35,9 @@ CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.QuorumSet: 6,
     registry.SubmitterSet: 7,
 }
+
+
+_profile_decoder = msgspec.json.Decoder(Profile)
 
 
 class Agency(Struct, frozen=True):
@@ -283,6 +286,51 @@ def contract_change(change: RegistryChange) -> ContractChange:
         case registry.SubmitterSet():
             return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
     raise AssertionError("CHANGE_KINDS was asked first")  # pragma: no cover
+
+
+def registry_body(
+    change: ContractChange, *, number: int, registry_hash: bytes, location: registry.ChangeLocation
+) -> RegistryChange:
+    """The ``registry.*`` body that mirrors a change: ``contract_change`` read backwards.
+
+    Raises MalformedInput for a change that this version has no words for.
+    """
+    common = (number, "0x" + registry_hash.hex(), location)
+    account = f"0x{change.account:040x}"
+    match change.kind:
+        case 1:
+            profile = canonical.decode(change.profile, _profile_decoder, where="profile")
+            kind = _word_for(change.agency_kind, KIND_NUMBERS, "agency_kind")
+            return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
+        case 2:
+            return registry.AdminChanged(*common, agency=change.agency, admin=account)
+        case 3:
+            return registry.KeyGranted(
+                *common,
+                agency=change.agency,
+                key_id=account,
+                officer=change.officer,
+                roles=tuple(role for role, bit in ROLE_BITS.items() if change.roles & bit),
+                suite=change.suite,
+                valid_from=change.valid_from,
+                valid_until=change.valid_until,
+            )
+        case 4:
+            return registry.KeyRevoked(*common, agency=change.agency, key_id=account)
+        case 5:
+            return registry.WitnessSet(*common, agency=change.agency, witness=account if change.account else None)
+        case 6:
+            return registry.QuorumSet(*common, quorum=change.quorum)
+        case 7:
+            return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
+    raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
+
+
+def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:
+    for word, known in numbers.items():
+        if known == number:
+            return word
+    raise MalformedInput(f"{number} stands for nothing known here", field=field)
 
 
 def _word(value: int | str) -> bytes:

@@ -1,0 +1,69 @@
+"""The service's own stream: what the service itself signs goes in by the same way as everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from ledger.core import authority
+from ledger.core.errors import Conflict
+from ledger.core.event import Body, Stream
+from ledger.keys import Signer
+from ledger.publish import Publisher, Receipt
+from ledger.record import Duplicate, Recorder
+from ledger.sequence import Sequencer
+from ledger.sign import Actor, Place, sign_event
+from ledger.store import log
+from ledger.store.database import Database
+
+TRIES = 5  # another process may write here too; each loss shows the new head
+TIMEOUT = 60  # seconds for a commit
+
+_STREAM = Stream(kind="system", id=authority.SYSTEM_STREAM_ID)
+
+
+class SystemStream:
+    """Appends entries signed by the service's key. ``clock`` gives unix milliseconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        recorder: Recorder,
+        sequencer: Sequencer,
+        publisher: Publisher,
+        signer: Signer,
+        *,
+        log_id: bytes,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._recorder = recorder
+        self._sequencer = sequencer
+        self._publisher = publisher
+        self._actor = Actor(authority.SERVICE_AGENCY, authority.SERVICE_OFFICER, signer)
+        self._log_id = log_id
+        self._clock = clock
+        self._lock = Lock()
+
+    def append(self, body: Body) -> Receipt:
+        """Signs ``body`` on the stream's head; durable when this returns. Raises Unavailable, IntegrityBroken."""
+        with self._lock:
+            for _ in range(TRIES - 1):
+                try:
+                    return self._append(body)
+                except Conflict:
+                    continue
+            return self._append(body)
+
+    def _append(self, body: Body) -> Receipt:
+        signed = sign_event(body, self._place(), self._actor, self._log_id)
+        judged = self._recorder.judge(signed.submission, self._clock() // 1000)
+        answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result(TIMEOUT)
+        if isinstance(answer, Duplicate):
+            return self._publisher.stored_receipt(self._database, answer.entry)
+        return answer
+
+    def _place(self) -> Place:
+        with self._database.read() as connection:
+            head = log.heads(connection, [(_STREAM.kind, _STREAM.id)]).get((_STREAM.kind, _STREAM.id))
+        return Place(_STREAM) if head is None else Place(_STREAM, head.sequence + 1, head.digest)
