@@ -6,7 +6,7 @@ envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_u
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
@@ -66,12 +66,17 @@ class Grant(Struct, frozen=True):
 
 
 class Authority(Struct, frozen=True):
-    """The registry as the log has it after ``changes`` mirrored changes."""
+    """The registry as the log has it after ``changes`` mirrored changes.
+
+    The last of them stands in block ``last_block`` of the chain and at ``last_index`` of the log.
+    """
 
     log_id: bytes
     service_key_id: str
     registry_hash: bytes
     changes: int = 0
+    last_block: int = 0
+    last_index: int = -1
     quorum: int = 0
     agencies: dict[str, Agency] = msgspec.field(default_factory=dict)
     grants: dict[str, Grant] = msgspec.field(default_factory=dict)
@@ -184,7 +189,13 @@ def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
         raise IntegrityBroken(
             f"expected the registry hash 0x{calculated.hex()}, not {change.registry_hash}", index=index
         )
-    return replace(_apply(authority, change, index), changes=change.number, registry_hash=calculated)
+    return replace(
+        _apply(authority, change, index),
+        changes=change.number,
+        registry_hash=calculated,
+        last_block=change.location.block_number,
+        last_index=index,
+    )
 
 
 def _apply(authority: Authority, change: RegistryChange, index: int) -> Authority:
@@ -310,7 +321,7 @@ def registry_body(
                 agency=change.agency,
                 key_id=account,
                 officer=change.officer,
-                roles=tuple(role for role, bit in ROLE_BITS.items() if change.roles & bit),
+                roles=_roles_of(change.roles),
                 suite=change.suite,
                 valid_from=change.valid_from,
                 valid_until=change.valid_until,
@@ -324,6 +335,10 @@ def registry_body(
         case 7:
             return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
     raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
+
+
+def _roles_of(bits: int) -> tuple[Role, ...]:
+    return tuple(cast(Role, role) for role, bit in ROLE_BITS.items() if bits & bit)
 
 
 def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:

@@ -15,6 +15,9 @@ from ledger.store.tables import CHAIN_WRITES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
+_ANCHORS = select(CHAIN_WRITES).where(
+    CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value, CHAIN_WRITES.c.state != WriteState.INVALID.value
+)
 
 
 class DatabaseJournal:
@@ -68,11 +71,15 @@ class DatabaseJournal:
         confirmed = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
         return self._first(confirmed.order_by(CHAIN_WRITES.c.block_number.desc(), CHAIN_WRITES.c.number.desc()))
 
-    def anchors(self) -> Sequence[ChainWrite]:
-        """The writes that anchor, in order of number."""
-        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value)
+    def anchors(self, *, after: int = 0) -> Sequence[ChainWrite]:
+        """The writes of a number above ``after`` that anchor and are not invalid, in order of number."""
         with self._database.read() as connection:
-            return _writes(connection, query.order_by(CHAIN_WRITES.c.number))
+            return _writes(connection, _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number))
+
+    def last_anchor(self, *states: WriteState) -> ChainWrite | None:
+        """The last of the anchors, of those in one of ``states`` if any are given."""
+        query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS
+        return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
 
     def _page(self, after: int) -> list[ChainWrite]:
         query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(_PAGE)

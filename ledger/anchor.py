@@ -1,0 +1,128 @@
+"""Anchor: a published checkpoint goes to the chain, where the contract checks that it continues the last one.
+
+Nothing is anchored while the log does not mirror the registry: a revocation blocks anchoring until the log has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
+from ledger.chain.eth import Eth
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
+from ledger.chain.registry import RegistryClient
+from ledger.core import merkle
+from ledger.core.authority import Authority
+from ledger.core.errors import IntegrityBroken
+from ledger.core.tiles import TileNodes
+from ledger.record import Registry
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
+from ledger.store.database import Connection, Database
+from ledger.store.journal import DatabaseJournal
+
+
+class Waits(StrEnum):
+    """Why nothing was anchored this time."""
+
+    NOTHING_NEW = "nothing_new"
+    TOO_SOON = "too_soon"
+    IN_FLIGHT = "in_flight"
+    MIRROR_LAGS = "mirror_lags"
+
+
+class AnchorStatus(Struct, frozen=True):
+    """How far the chain follows the log: ``size`` is the tree's, the others are tree sizes that were anchored."""
+
+    size: int
+    submitted: int
+    confirmed: int
+
+
+class Anchorer:
+    """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
+
+    ``clock`` gives unix seconds; ``eth`` the node to read from.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        journal: DatabaseJournal,
+        anchors: AnchorClient,
+        registry_client: RegistryClient,
+        *,
+        eth: Callable[[], Eth],
+        interval_s: int,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._registry = registry
+        self._journal = journal
+        self._anchors = anchors
+        self._registry_client = registry_client
+        self._eth = eth
+        self._interval_s = interval_s
+        self._clock = clock
+
+    def step(self) -> ChainWrite | Waits:
+        """Looks after what was sent, then anchors the latest published checkpoint if it is time.
+
+        Raises Unavailable, CallReverted, or IntegrityBroken where the chain has another history than the log.
+        """
+        self._anchors.refresh()
+        last = self._journal.last_anchor()
+        if last is not None and last.state not in SETTLED and last.block_number is None:
+            return Waits.IN_FLIGHT
+        with self._database.read() as connection:
+            published = checkpoints.last_published(connection)
+            if published is None or last_size(last) >= published.size:
+                return Waits.NOTHING_NEW
+            if last is not None and self._clock() - last.timestamp < self._interval_s:
+                return Waits.TOO_SOON
+            authority = self._registry.at(connection, log.tree(connection).registry_changes)
+            at = self._eth().head().hash
+            if not self._is_mirrored(authority, published, at):
+                return Waits.MIRROR_LAGS
+            previous = self._anchors.head(at)
+            if previous.size >= published.size:
+                return Waits.NOTHING_NEW
+            request = _request(connection, previous, published, authority.registry_hash)
+        return self._anchors.submit(request)
+
+    def status(self) -> AnchorStatus:
+        """How far the chain follows, by the journal."""
+        submitted = last_size(self._journal.last_anchor())
+        confirmed = last_size(self._journal.last_anchor(WriteState.CONFIRMED))
+        with self._database.read() as connection:
+            return AnchorStatus(log.tree(connection).size, submitted, confirmed)
+
+    def _is_mirrored(self, authority: Authority, published: Published, at: bytes) -> bool:
+        """Whether the published tree holds every change that the contract has."""
+        state = self._registry_client.state(at)
+        return state.registry_hash == authority.registry_hash and authority.last_index < published.size
+
+
+def _request(
+    connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
+) -> AnchorRequest:
+    """The continuation of the chain's last record. Raises IntegrityBroken where the log has another root there."""
+    nodes = TileNodes(published.size, log.tile_reader(connection))
+    ours = merkle.frontier_at(previous.size, nodes).root()
+    if ours != previous.root:
+        raise IntegrityBroken(
+            f"the chain has the root {previous.root.hex()} at size {previous.size}, this log {ours.hex()}",
+            hint="The log's history was changed, or this is another ledger's contract. Run: tally audit",
+        )
+    root = merkle.frontier_at(published.size, nodes).root()
+    proof = merkle.consistency_proof(previous.size, published.size, nodes) if previous.size else ()
+    return AnchorRequest(previous.size, previous.root, AnchoredHead(published.size, root, registry_hash), proof)
+
+
+def last_size(write: ChainWrite | None) -> int:
+    """The tree size that a write anchors; 0 where it anchors nothing."""
+    return write.anchored.size if write is not None and write.anchored is not None else 0

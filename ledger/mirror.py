@@ -1,0 +1,64 @@
+"""Mirror: each change of the chain's registry becomes one ``registry.*`` entry of the log, once it is final."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ledger.chain.eth import BlockRef
+from ledger.chain.registry import RegistryChange
+from ledger.core.authority import registry_body
+from ledger.core.event import Body
+from ledger.core.event.registry import ChangeLocation
+from ledger.record import Registry
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.system import SystemStream
+
+
+class RegistrySource(Protocol):
+    """The registry contract as the mirror reads it."""
+
+    def changes(
+        self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
+    ) -> Sequence[RegistryChange]:
+        """All changes above number ``after`` up to the final block, none left out."""
+
+
+class Mirror:
+    """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
+
+    def __init__(
+        self, database: Database, registry: Registry, system: SystemStream, source: RegistrySource, deployed_at: int
+    ):
+        self._database = database
+        self._registry = registry
+        self._system = system
+        self._source = source
+        self._deployed_at = deployed_at
+
+    def catch_up(self, final: BlockRef) -> int:
+        """Writes what the log does not have of the changes up to ``final``; gives how many.
+
+        Each is durable before the next. Raises Unavailable, or IntegrityBroken where the chain contradicts the log.
+        """
+        with self._database.read() as connection:
+            authority = self._registry.at(connection, log.tree(connection).registry_changes)
+        changes = self._source.changes(
+            after=authority.changes,
+            registry_hash=authority.registry_hash,
+            first_block=max(self._deployed_at, authority.last_block),
+            final=final,
+        )
+        for change in changes:
+            self._system.append(_body(change))
+        return len(changes)
+
+
+def _body(change: RegistryChange) -> Body:
+    location = ChangeLocation(
+        block_number=change.block.number,
+        block_hash="0x" + change.block.hash.hex(),
+        transaction_hash="0x" + change.transaction_hash.hex(),
+    )
+    return registry_body(change.change, number=change.number, registry_hash=change.registry_hash, location=location)
