@@ -1,0 +1,134 @@
+"""An installation: what ``tally init`` lays down in a data directory and ``tally serve`` opens.
+
+installation.json   identity of the ledger: log id, public keys, founding agencies; nothing secret
+keys/log.pem        signs checkpoints (Ed25519)
+keys/service.json   signs the service's own entries: registry mirror, seals, incidents
+keys/submitter.json sends transactions to the chain
+keys/token.key      signs access tokens
+tallystick.db       the log and its read models, unless a database URL is given
+chain/              cache of the embedded node
+trust.json          what a verifier needs; written once the contracts are deployed
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ledger.core import canonical
+from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.core.event.registry import Name
+from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
+from ledger.keys import KeyDirectory, create_keystore, create_note_key
+from ledger.secret_files import read_secret, write_secret
+
+FORMAT = "tallystick/installation@v1"
+
+
+class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
+    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
+
+    agency_id: AgencyId
+    kind: AgencyKind
+    admin: KeyId
+    jurisdiction: Jurisdiction
+    name: Name
+    witness: KeyId | None = None
+
+
+class Founding(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who founds the ledger. ``development`` allows quorum 0, and every verdict says so."""
+
+    agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
+    quorum: Annotated[int, Meta(ge=0, le=64)] = 0
+    development: bool = False
+
+
+class Installation(Struct, frozen=True, forbid_unknown_fields=True):
+    """The public identity of a ledger, as it was minted."""
+
+    format: str
+    log_id: Bytes32
+    log_key: str
+    service_key_id: KeyId
+    submitter: KeyId
+    founding: Founding
+
+    @property
+    def log_id_bytes(self) -> bytes:
+        return bytes.fromhex(self.log_id[2:])
+
+    @property
+    def origin(self) -> str:
+        return self.log_key.partition("+")[0]
+
+
+class DataDirectory:
+    """Where the parts of an installation lie."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.installation = path / "installation.json"
+        self.keys = KeyDirectory(path / "keys")
+        self.token_key = path / "keys" / "token.key"
+        self.passphrase = path / "keys" / "passphrase"
+        self.database = path / "tallystick.db"
+        self.chain = path / "chain"
+        self.trust = path / "trust.json"
+
+
+def read_founding(data: bytes) -> Founding:
+    """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
+    founding = canonical.parse(data, msgspec.json.Decoder(Founding), where="founding")
+    seen: set[str] = set()
+    for agency in founding.agencies:
+        if agency.agency_id in seen:
+            raise MalformedInput(f"the agency {agency.agency_id} stands here twice", field="founding.agencies")
+        seen.add(agency.agency_id)
+    witnesses = sum(agency.witness is not None for agency in founding.agencies)
+    if founding.quorum > witnesses:
+        raise MalformedInput(
+            f"expected a quorum of at most {witnesses}, the number of witnesses, not {founding.quorum}",
+            field="founding.quorum",
+        )
+    if founding.quorum == 0 and not founding.development:
+        raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
+    return founding
+
+
+def create(where: DataDirectory, founding: Founding, origin: str | None, passphrase: str) -> Installation:
+    """Mints a ledger: id, keys and identity. Raises Conflict, with nothing changed, where there is one already.
+
+    The identity is written last: without it there is no installation, and the same call starts anew.
+    """
+    if where.installation.exists():
+        raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
+    where.keys.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left_over in where.keys.path.iterdir():
+        left_over.unlink()
+    log_id = secrets.token_bytes(32)
+    log_key = create_note_key(where.keys.note_key("log"), origin or f"tallystick.local/{log_id.hex()[:16]}", passphrase)
+    service = create_keystore(where.keys.keystore("service"), passphrase)
+    submitter = create_keystore(where.keys.keystore("submitter"), passphrase)
+    write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
+    made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
+    where.installation.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    return made
+
+
+def load(where: DataDirectory) -> Installation:
+    """Raises NotFound where ``tally init`` did not run, MalformedInput where the file is broken."""
+    try:
+        data = where.installation.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(f"{where.path} holds no ledger", field="data_dir", hint="Run: tally init") from error
+    return canonical.parse(data, msgspec.json.Decoder(Installation), where="installation")
+
+
+def read_token_key(where: DataDirectory) -> bytes:
+    """The 32-byte seed of the key that signs access tokens."""
+    return bytes.fromhex(read_secret(where.token_key, field="token_key").decode())
