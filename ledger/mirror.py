@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ledger.chain.eth import BlockRef
-from ledger.chain.registry import RegistryChange
+from ledger.chain.registry import OnChainChange
 from ledger.core.authority import registry_body
 from ledger.core.event import Body
 from ledger.core.event.registry import ChangeLocation
@@ -21,7 +21,7 @@ class RegistrySource(Protocol):
 
     def changes(
         self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef
-    ) -> Sequence[RegistryChange]:
+    ) -> Sequence[OnChainChange]:
         """All changes above number ``after`` up to the final block, none left out."""
 
 
@@ -55,7 +55,7 @@ class Mirror:
         return len(changes)
 
 
-def _body(change: RegistryChange) -> Body:
+def _body(change: OnChainChange) -> Body:
     location = ChangeLocation(
         block_number=change.block.number,
         block_hash="0x" + change.block.hash.hex(),
