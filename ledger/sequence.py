@@ -79,6 +79,11 @@ class Sequencer:
         """Why this writer stopped for good, if it did."""
         return self._failure
 
+    def halt(self, reason: TallystickError) -> None:
+        """Nothing is committed from now on: every submission is answered with this reason."""
+        hint = reason.hint or "Ask the operator of this ledger."
+        self._failure = Unavailable(f"nothing is written any more: {reason}", code=reason.code, hint=hint)
+
     def submit(self, judged: Judged) -> Future[Answer]:
         """Queues an event. The future gives its receipt once it is durable, a Duplicate, or raises the refusal."""
         future: Future[Answer] = Future()

@@ -1,0 +1,97 @@
+"""Follow: keeps log and chain together for as long as the service runs.
+
+One step after the other: connect (deploy the contracts or find them, refuse a chain that is ahead), mirror what is
+final in the registry, anchor what is published. A chain that does not answer is tried again; submissions go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+import structlog
+
+from ledger.anchor import Anchorer, Waits
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment
+from ledger.chain.errors import ChainAhead
+from ledger.chain.journal import ChainWrite
+from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
+from ledger.mirror import Mirror
+
+FIRST_PAUSE = 1.0  # seconds after a step that failed
+LONGEST_PAUSE = 60.0
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A chain that is connected: its contracts, and the verbs that work on them."""
+
+    chain: ChainBackend
+    deployment: Deployment
+    mirror: Mirror
+    anchorer: Anchorer
+    relay: Callable[[bytes], ChainWrite]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowState:
+    """How the last step went: ``fault`` says what is wrong, in one sentence."""
+
+    connected: bool = False
+    waits: Waits | None = None
+    fault: str | None = None
+
+
+class Follower:
+    """Takes steps until it is stopped. ``halt`` is told when nothing may be written any more."""
+
+    def __init__(self, connect: Callable[[], Link], halt: Callable[[TallystickError], None], pause_s: float):
+        self._connect = connect
+        self._halt = halt
+        self._pause_s = pause_s
+        self._link: Link | None = None
+        self.state = FollowState()
+
+    @property
+    def link(self) -> Link:
+        """The connected chain. Raises Unavailable while there is none."""
+        if self._link is None:
+            raise Unavailable(self.state.fault or "the chain is not connected yet", code="chain_unavailable")
+        return self._link
+
+    def run(self, stop: Event) -> None:
+        """Steps until ``stop`` is set; after a failure waits longer each time."""
+        failures = 0
+        while not stop.is_set():
+            failures = 0 if self.try_step() else failures + 1
+            backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) if failures else self._pause_s
+            stop.wait(backoff)
+
+    def try_step(self) -> bool:
+        """One step whose failure is kept in ``state``; whether it went well."""
+        try:
+            self.step()
+        except (ChainAhead, IntegrityBroken) as error:
+            logger.exception("chain and log contradict each other")
+            self._halt(error)
+            self.state = FollowState(self._link is not None, None, str(error))
+            return False
+        except TallystickError as error:
+            logger.warning("chain step failed", reason=str(error), code=error.code)
+            self.state = FollowState(self._link is not None, None, str(error))
+            return False
+        return True
+
+    def step(self) -> None:
+        """Connects where needed, mirrors, anchors. Raises what stands in the way."""
+        link = self._link or self._connect()
+        self._link = link
+        final = link.chain.final_block()
+        if final is not None:
+            link.mirror.catch_up(final)
+        outcome = link.anchorer.step()
+        self.state = FollowState(True, outcome if isinstance(outcome, Waits) else None, None)
