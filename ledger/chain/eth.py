@@ -114,9 +114,9 @@ class Eth:
         message = {"to": to, "data": _hex(data)} | ({"from": sender} if sender else {})
         return self._read(_data, "eth_call", message, _block_id(at))
 
-    def estimate_gas(self, sender: str, to: str | None, data: bytes) -> int:
+    def estimate_gas(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
         """The gas that a transaction would use on top of the latest block."""
-        message = {"from": sender, "data": _hex(data)} | ({"to": to} if to else {})
+        message = {"from": sender, "data": _hex(data), "value": hex(value)} | ({"to": to} if to else {})
         return self._read(_quantity, "eth_estimateGas", message)
 
     def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ledger.chain.node import ChainIncident, EmbeddedNode
+from tests.chain.external import ExternalNode, running_anvil, running_hardhat
 from tests.chain.file_journal import FileJournal
+from tests.chain.world import World, embedded_world
 
 
 @pytest.fixture
@@ -45,3 +47,23 @@ def start_node(
     yield start
     for node in nodes:
         node.stop()
+
+
+@pytest.fixture
+def world(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> World:
+    """A founded ledger on an embedded chain."""
+    return embedded_world(start_node(), journal)
+
+
+@pytest.fixture
+def anvil() -> Iterator[ExternalNode]:
+    """A fresh Anvil of somebody else's that mines each transaction at once."""
+    with running_anvil() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalNode]:
+    """One Hardhat node for the whole session."""
+    with running_hardhat(tmp_path_factory.mktemp("hardhat")) as node:
+        yield node

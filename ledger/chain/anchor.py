@@ -1,0 +1,118 @@
+"""The LogAnchor contract: the roots that the chain has, and one more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.chain.contract import contract_abi, read
+from ledger.chain.errors import ChainAhead, ChainMismatch
+from ledger.chain.eth import BlockId
+from ledger.chain.journal import AnchoredHead, ChainWrite, Journal, Purpose, StateChange
+from ledger.chain.writer import ChainWriter
+from ledger.core.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRecord:
+    """Record ``number`` of the contract; 0 is where it started: the empty log, or its predecessor's last record."""
+
+    number: int
+    root: bytes
+    size: int
+    block_number: int
+    timestamp: int  # unix seconds, of that block
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRequest:
+    """What the contract checks before it takes ``head``: that it continues the last record, and who vouches for it."""
+
+    previous_size: int
+    previous_root: bytes  # SHA-256("") at size 0
+    head: AnchoredHead
+    proof: Sequence[bytes] = ()  # RFC 6962 consistency proof, empty from size 0
+    cosignatures: Sequence[bytes] = ()  # 65 bytes each: EIP-712 of ``checkpoint_digest``
+
+
+class AnchorClient:
+    """The contract at ``address``, and the journal of what was anchored."""
+
+    def __init__(self, *, address: str, writer: ChainWriter, journal: Journal):
+        self.address = address
+        self._abi = contract_abi("LogAnchor")
+        self._writer = writer
+        self._journal = journal
+
+    def record_count(self, at: BlockId) -> int:
+        """The number of the last record at the block."""
+        count: int = self._read("recordCount", at)
+        return count
+
+    def record(self, number: int, at: BlockId) -> AnchorRecord:
+        """Raises NotFound above the last record."""
+        count = self.record_count(at)
+        if not 0 <= number <= count:
+            raise NotFound(f"expected an anchor record up to {count}, not {number}", field="record")
+        root, size, block_number, timestamp = self._read("record", at, number)
+        return AnchorRecord(number, root, size, block_number, timestamp)
+
+    def head(self, at: BlockId) -> AnchorRecord:
+        """The last record at the block."""
+        return self.record(self.record_count(at), at)
+
+    def submit(self, request: AnchorRequest) -> ChainWrite:
+        """Anchors; the write is in the journal when this returns, and on the embedded chain confirmed.
+
+        Raises CallReverted with the contract's error where it would refuse (HeadMoved, RegistryHashStale,
+        QuorumMissing...), and what ``ChainWriter.submit`` raises.
+        """
+        head = request.head
+        data = self._abi.encode_call(
+            "anchor",
+            request.previous_size,
+            request.previous_root,
+            head.size,
+            head.root,
+            head.registry_hash,
+            list(request.proof),
+            list(request.cosignatures),
+        )
+        return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=self._abi, anchored=head)
+
+    def refresh(self) -> list[StateChange]:
+        """What has become of all chain writes. An anchor that is stale is sent again by itself."""
+        return self._writer.refresh()
+
+    def number_of(self, write: ChainWrite) -> int:
+        """The number of the record that a mined anchor made. Raises NotFound where it made none."""
+        if write.block_number is not None:
+            block = write.block_number
+            for log in self._writer.chain.eth.logs(self.address, self._abi.topic("Anchored"), block, block):
+                if log.transaction_hash == write.transaction_hash:
+                    return int(self._abi.decode_event("Anchored", log)["number"])
+        raise NotFound(f"write {write.number} made no anchor record", field="write")
+
+    def require_not_ahead(self) -> None:
+        """Raises ChainAhead where the chain has an anchor that the journal never signed: a rollback of the database."""
+        head = self.head(self._writer.chain.eth.head().hash)
+        if head.number == 0:
+            return
+        roots = {
+            write.anchored.root
+            for write in self._journal.writes()
+            if write.anchored is not None and write.anchored.size == head.size
+        }
+        if not roots:
+            raise ChainAhead(
+                f"the chain has anchor {head.number} of size {head.size}, which the journal does not know",
+                hint="The database was rolled back. Restore the newest backup; write nothing before.",
+            )
+        if head.root not in roots:
+            raise ChainMismatch(
+                f"the chain has another root of size {head.size} (anchor {head.number}) than the journal"
+            )
+
+    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
+        return read(self._writer.chain.eth, self._abi, self.address, at, function, *arguments)

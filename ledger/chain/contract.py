@@ -1,0 +1,143 @@
+"""Calls, events and errors of the ledger's contracts, encoded and decoded by their ABIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import collapse_if_tuple
+from web3 import Web3
+
+from contracts import artifact
+from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
+from ledger.chain.eth import BlockId, Eth, Log
+from ledger.core.signature import keccak256
+
+ERROR_OF_REQUIRE = {"name": "Error", "inputs": [{"name": "message", "type": "string"}]}
+PANIC = {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
+EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
+
+_codec = Web3().codec
+
+
+class ContractAbi:
+    """What one compiled contract can be asked, and how it answers."""
+
+    def __init__(self, name: str):
+        compiled = artifact(name)
+        self.name = name
+        self._initcode = bytes.fromhex(compiled["bytecode"].removeprefix("0x"))
+        entries: list[dict[str, Any]] = compiled["abi"]
+        self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
+        self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
+        self._constructor = next(entry for entry in entries if entry["type"] == "constructor")
+        errors = [entry for entry in entries if entry["type"] == "error"]
+        self._errors = {_selector(entry): entry for entry in [*errors, ERROR_OF_REQUIRE, PANIC]}
+
+    def initcode(self, *arguments: Any) -> bytes:
+        """The bytes that create the contract: code, then the constructor's arguments."""
+        return self._initcode + _codec.encode(_types(self._constructor["inputs"]), arguments)
+
+    def encode_call(self, function: str, *arguments: Any) -> bytes:
+        entry = self._functions[function]
+        return _selector(entry) + _codec.encode(_types(entry["inputs"]), arguments)
+
+    def function_of(self, data: bytes) -> str | None:
+        """The name of the function that call data asks for; None for none of this contract's."""
+        return next((name for name, entry in self._functions.items() if _selector(entry) == data[:4]), None)
+
+    def decode_result(self, function: str, data: bytes) -> Any:
+        """The single return value; a struct is a tuple. Raises ValueError for other bytes."""
+        try:
+            (value,) = _codec.decode(_types(self._functions[function]["outputs"]), data)
+        except (DecodingError, ValueError, OverflowError) as error:
+            raise ValueError(f"{self.name}.{function} does not return these {len(data)} bytes") from error
+        return value
+
+    def topic(self, event: str) -> bytes:
+        """The first topic of the event's logs."""
+        return keccak256(_signature(self._events[event]))
+
+    def decode_event(self, event: str, log: Log) -> dict[str, Any]:
+        """The event's arguments by name. Raises ValueError for a log of another form."""
+        inputs = self._events[event]["inputs"]
+        indexed = [entry for entry in inputs if entry["indexed"]]
+        plain = [entry for entry in inputs if not entry["indexed"]]
+        try:
+            values = _codec.decode(_types(indexed), b"".join(log.topics[1:]))
+            rest = _codec.decode(_types(plain), log.data)
+        except (DecodingError, ValueError, OverflowError) as error:
+            raise ValueError(f"not a log of {self.name}.{event}") from error
+        return _named(indexed, values) | _named(plain, rest)
+
+    def reverted(self, error: RpcRefused) -> CallReverted | None:
+        """What the contract says where the node's refusal is that a call reverted; None where it is another."""
+        data = _revert_data(error)
+        if data is None:
+            return None
+        entry = self._errors.get(data[:4])
+        if entry is None:
+            return CallReverted(f"{self.name} refused the call and gave no reason")
+        try:
+            arguments = _named(entry["inputs"], _codec.decode(_types(entry["inputs"]), data[4:]))
+        except (DecodingError, ValueError, OverflowError):
+            return CallReverted(f"{self.name} refused the call: {entry['name']}", error=entry["name"])
+        shown = ", ".join(f"{name} {_shown(value)}" for name, value in arguments.items())
+        message = f"{self.name} refused the call: {entry['name']}({shown})"
+        return CallReverted(message, error=entry["name"], arguments=arguments)
+
+
+@lru_cache
+def contract_abi(name: str) -> ContractAbi:
+    """The ABI of "AgencyRegistry" or "LogAnchor"."""
+    return ContractAbi(name)
+
+
+def read(eth: Eth, abi: ContractAbi, address: str, at: BlockId, function: str, *arguments: Any) -> Any:
+    """What the contract at ``address`` returns at the block.
+
+    Raises CallReverted, ChainMismatch where no such contract is there, ChainUnavailable.
+    """
+    try:
+        data = eth.call(address, abi.encode_call(function, *arguments), at)
+    except RpcRefused as error:
+        raise abi.reverted(error) or error from error
+    if not data:
+        raise ChainMismatch(f"there is no {abi.name} at {address} on this chain")
+    try:
+        return abi.decode_result(function, data)
+    except ValueError as error:
+        raise ChainUnavailable(str(error), code="chain_garbled") from error
+
+
+def _revert_data(error: RpcRefused) -> bytes | None:
+    """The bytes that a call reverted with: anvil and geth give them as data, Hardhat one level deeper."""
+    if error.rpc_code != EXECUTION_ERROR and "revert" not in error.rpc_message.lower():
+        return None
+    data = error.data.get("data") if isinstance(error.data, Mapping) else error.data
+    try:
+        return bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else b""
+    except ValueError:
+        return b""
+
+
+def _signature(entry: Mapping[str, Any]) -> bytes:
+    return f"{entry['name']}({','.join(_types(entry['inputs']))})".encode()
+
+
+def _selector(entry: Mapping[str, Any]) -> bytes:
+    return keccak256(_signature(entry))[:4]
+
+
+def _types(inputs: Sequence[Any]) -> list[str]:
+    return [collapse_if_tuple(entry) for entry in inputs]
+
+
+def _named(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[str, Any]:
+    return {entry["name"]: value for entry, value in zip(inputs, values, strict=True)}
+
+
+def _shown(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

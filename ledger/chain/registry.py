@@ -1,0 +1,159 @@
+"""The AgencyRegistry contract: its changes in their order, its state, and the transactions of agency admins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.chain.calls import id_text
+from ledger.chain.contract import contract_abi, read
+from ledger.chain.errors import ChainMismatch, ChainUnavailable
+from ledger.chain.eth import BlockId, BlockRef, Log
+from ledger.chain.journal import ChainWrite, Purpose
+from ledger.chain.transaction import Transaction, decode
+from ledger.chain.writer import ChainWriter
+from ledger.core.authority import ContractChange
+from ledger.core.errors import RuleRefused
+from ledger.core.signature import keccak256
+
+BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
+RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
+
+
+@dataclass(frozen=True, slots=True)
+class OnChainChange:
+    """Change ``number`` (from 1) of the registry, its rolling hash after it, and where it stands on the chain."""
+
+    number: int
+    change: ContractChange
+    registry_hash: bytes
+    block: BlockRef
+    transaction_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryState:
+    """The registry at one block."""
+
+    registry_hash: bytes
+    change_count: int
+    decision_count: int
+    agency_count: int
+    witness_count: int
+    quorum: int
+    development: bool
+
+
+class RegistryClient:
+    """The contract at ``address``."""
+
+    def __init__(self, *, address: str, writer: ChainWriter):
+        self.address = address
+        self._abi = contract_abi("AgencyRegistry")
+        self._writer = writer
+
+    def state(self, at: BlockId) -> RegistryState:
+        return RegistryState(
+            registry_hash=self._read("registryHash", at),
+            change_count=self._read("changeCount", at),
+            decision_count=self._read("decisionCount", at),
+            agency_count=self._read("agencyCount", at),
+            witness_count=self._read("witnessCount", at),
+            quorum=self._read("quorum", at),
+            development=self._read("development", at),
+        )
+
+    def admin_agency(self, account: str, at: BlockId) -> str | None:
+        """The agency that the account is the admin of."""
+        return id_text(self._read("adminAgency", at, account)) or None
+
+    def is_submitter(self, account: str, at: BlockId) -> bool:
+        """Whether the account may anchor."""
+        allowed: bool = self._read("isSubmitter", at, account)
+        return allowed
+
+    def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[OnChainChange]:
+        """The changes above number ``after``, at which the rolling hash was ``registry_hash``, up to the final block.
+
+        ``first_block`` is that of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash
+        follow one from the other and end where the contract's state at ``final`` says, else ChainMismatch, or
+        ChainUnavailable where the node shows fewer changes than there are. At number 0 the hash is the ledger's id.
+        """
+        changes = [change for change in self._logged(first_block, final.number) if change.number > after]
+        for change in changes:
+            after += 1
+            registry_hash = keccak256(registry_hash + change.change.words())
+            if (change.number, change.registry_hash) != (after, registry_hash):
+                raise ChainMismatch(
+                    f"expected change {after} of the registry with hash {registry_hash.hex()}; the chain node shows "
+                    f"change {change.number} with {change.registry_hash.hex()}",
+                    block_number=change.block.number,
+                )
+        actual: bytes = self._read("registryHash", final.hash)
+        if actual != registry_hash:
+            raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
+        return changes
+
+    def prepare(self, sender: str, call: bytes) -> Transaction:
+        """The transaction that an agency's admin signs for a call of ``ledger.chain.calls``. Raises CallReverted."""
+        return self._writer.prepare(sender, self.address, call, abi=self._abi)
+
+    def relay(self, raw_transaction: bytes) -> ChainWrite:
+        """Journals and sends what an agency's admin has signed; the same bytes again give the same write.
+
+        Raises MalformedInput, SignatureRefused, RuleRefused where it is no call of this registry, CallReverted where
+        the contract would refuse it now, Conflict for another nonce than the sender's next.
+        """
+        signed = decode(raw_transaction)
+        transaction = signed.transaction
+        if (
+            transaction.to != self.address
+            or transaction.value
+            or self._abi.function_of(transaction.data) not in RELAYED
+        ):
+            raise RuleRefused(
+                f"expected a call of the registry {self.address} by an agency's admin",
+                field="raw_transaction",
+                code="not_a_registry_call",
+            )
+        return self._writer.relay(signed, Purpose.REGISTRY, abi=self._abi)
+
+    def submit(self, call: bytes) -> ChainWrite:
+        """Sends a call of ``ledger.chain.calls`` with the service's own key: a decision that others have approved."""
+        return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=self._abi)
+
+    def _logged(self, first: int, last: int) -> Iterator[OnChainChange]:
+        topic = self._abi.topic("Changed")
+        for start in range(first, last + 1, BLOCKS_PER_QUERY):
+            end = min(start + BLOCKS_PER_QUERY - 1, last)
+            for log in self._writer.chain.eth.logs(self.address, topic, start, end):
+                yield self._decode(log)
+
+    def _decode(self, log: Log) -> OnChainChange:
+        try:
+            event = self._abi.decode_event("Changed", log)
+            change = _contract_change(event["change"])
+        except ValueError as error:
+            raise ChainUnavailable(f"the chain node answers with {error}", code="chain_garbled") from error
+        return OnChainChange(event["number"], change, event["registryHash"], log.block, log.transaction_hash)
+
+    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
+        return read(self._writer.chain.eth, self._abi, self.address, at, function, *arguments)
+
+
+def _contract_change(values: tuple[Any, ...]) -> ContractChange:
+    kind, agency, agency_kind, account, officer, roles, suite, valid_from, valid_until, quorum, profile = values
+    return ContractChange(
+        kind=kind,
+        agency=id_text(agency),
+        agency_kind=agency_kind,
+        account=int(account, 16),
+        officer=id_text(officer),
+        roles=roles,
+        suite=suite,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        quorum=quorum,
+        profile=profile.encode(),
+    )

@@ -1,0 +1,148 @@
+"""A chain behind somebody else's JSON-RPC: it forgets, reorganises, refuses and lies still, and is asked again.
+
+Every outcome is looked up by transaction hash, then by nonce; none is guessed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused
+from ledger.chain.eth import BlockRef, Eth, Receipt
+from ledger.chain.finality import Finality, final_block
+from ledger.chain.journal import ChainIdentity, ChainWrite, Journal, StateChange, WriteState
+from ledger.chain.sending import SendOutcome
+from ledger.chain.transaction import Fees
+
+_log = logging.getLogger(__name__)
+
+
+class RemoteChain:
+    """The chain of ``chain_id`` at a node; with ``identity``, only the one that holds the deployment's block."""
+
+    def __init__(
+        self, *, eth: Eth, chain_id: int, journal: Journal, finality: Finality, identity: ChainIdentity | None = None
+    ):
+        self._eth = eth
+        self._chain_id = chain_id
+        self._journal = journal
+        self._finality = finality
+        self._identity = identity
+
+    @property
+    def chain_id(self) -> int:
+        return self._chain_id
+
+    @property
+    def eth(self) -> Eth:
+        return self._eth
+
+    def fees(self) -> Fees:
+        """Room for the base fee to double; nothing on a chain whose gas is free."""
+        base_fee, gas_price = self._eth.head().base_fee, self._eth.gas_price()
+        if base_fee is None:
+            return Fees(gas_price, None)
+        if gas_price == 0:
+            return Fees(0, 0)
+        try:
+            priority = self._eth.priority_fee()
+        except RpcRefused:  # not every client has the method
+            priority = 0
+        return Fees(2 * base_fee + priority, priority)
+
+    def final_block(self) -> BlockRef | None:
+        return final_block(self._eth, self._finality)
+
+    def deliver(self, write: ChainWrite) -> ChainWrite:
+        try:
+            self._eth.require_chain(self._chain_id, self._identity)
+            return self._send(write)
+        except TransactionRefused:
+            raise
+        except ChainUnavailable as error:
+            _log.warning("the outcome of write %d is unknown: %s", write.number, error)
+            return write
+
+    def refresh(self) -> list[StateChange]:
+        self._eth.require_chain(self._chain_id, self._identity)
+        changes = self._recheck_confirmed()
+        final = self.final_block()
+        for write in self._journal.unsettled():
+            changes += self._follow(write, final)
+        return changes
+
+    # -- one write -----------------------------------------------------------------------------------------------------
+
+    def _send(self, write: ChainWrite) -> ChainWrite:
+        outcome = self._eth.send(write.raw_transaction)
+        if outcome in {SendOutcome.ACCEPTED, SendOutcome.ALREADY_KNOWN}:
+            return self._moved(write, WriteState.SUBMITTED).write
+        _log.warning("write %d was not taken: %s", write.number, outcome.value)
+        return write
+
+    def _follow(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
+        receipt = self._eth.receipt(write.transaction_hash)
+        if receipt is not None:
+            return self._in_block(write, receipt, final)
+        if write.state is WriteState.MINED:
+            stale = self._moved(write, WriteState.STALE, reason=f"block {write.block_number} left the chain")
+            return [stale, *self._missing(stale.write, final)]
+        return self._missing(write, final)
+
+    def _in_block(self, write: ChainWrite, receipt: Receipt, final: BlockRef | None) -> list[StateChange]:
+        if final is None or receipt.block.number > final.number or not self._is_canonical(receipt.block):
+            state, reason = WriteState.MINED, ""
+        elif receipt.succeeded:
+            state, reason = WriteState.CONFIRMED, ""
+        else:
+            state, reason = WriteState.INVALID, f"it reverted in block {receipt.block.number}"
+        if (state, receipt.block) == (write.state, _block_of(write)):
+            return []
+        return [self._moved(write, state, receipt.block, reason)]
+
+    def _missing(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
+        """A write that is in no block: lost for good if a final block has its nonce used, else sent (again)."""
+        if final is not None and self._eth.nonce(write.sender, final.hash) > write.nonce:
+            if self._eth.receipt(write.transaction_hash) is not None:  # it came in since it was looked up
+                return []
+            return [self._moved(write, WriteState.INVALID, reason="its nonce went to another transaction")]
+        if self._eth.nonce(write.sender, "latest") > write.nonce:
+            return []  # used, but not for good: by this transaction or by another
+        try:
+            sent = self._send(write)
+        except TransactionRefused as error:
+            _log.warning("write %d is still refused: %s", write.number, error)
+            return []
+        return [StateChange(write.state, sent)] if sent.state is not write.state else []
+
+    # -- blocks that leave the chain -----------------------------------------------------------------------------------
+
+    def _recheck_confirmed(self) -> list[StateChange]:
+        """The newest confirmed block vouches for all before it; while it does not hold, its writes are stale."""
+        changes: list[StateChange] = []
+        while (write := self._journal.last_confirmed()) is not None:
+            block = _block_of(write)
+            if block is not None and self._is_canonical(block):
+                break
+            changes.append(self._moved(write, WriteState.STALE, reason=f"block {write.block_number} left the chain"))
+        return changes
+
+    def _is_canonical(self, block: BlockRef) -> bool:
+        found = self._eth.block(block.number)
+        return found is not None and found.hash == block.hash
+
+    def _moved(
+        self, write: ChainWrite, state: WriteState, block: BlockRef | None = None, reason: str = ""
+    ) -> StateChange:
+        """Commit point: the journal has the new state before anybody hears of it."""
+        number, block_hash = (block.number, block.hash) if block else (None, None)
+        moved = replace(write, state=state, block_number=number, block_hash=block_hash)
+        self._journal.update(moved)
+        return StateChange(write.state, moved, reason)
+
+
+def _block_of(write: ChainWrite) -> BlockRef | None:
+    if write.block_number is None or write.block_hash is None:
+        return None
+    return BlockRef(write.block_number, write.block_hash)

@@ -1,0 +1,250 @@
+"""The one writer to a chain: reserves a nonce, signs, journals, sends, and follows what becomes of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ledger.chain.anvil import GENESIS_TIMESTAMP
+from ledger.chain.backend import ChainBackend
+from ledger.chain.contract import ContractAbi
+from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose, StateChange
+from ledger.chain.transaction import Fees, SignedTransaction, Signer, Transaction, decode, sign
+from ledger.core.errors import Conflict, RuleRefused, Unavailable
+
+_log = logging.getLogger(__name__)
+
+GAS_MARGIN = (5, 4)  # of the estimate: the state may have moved until the transaction is mined
+FEE_STEP = (5, 4)  # of the old fees: nodes take a replacement from 1.1 times on
+
+
+class ChainWriter:
+    """Writes with the service's own key, and passes on what others have signed. Threads may share it.
+
+    ``clock`` gives unix seconds. A write of our own that is in no block after ``replace_after`` seconds is replaced
+    by one of the same nonce that pays more, up to ``fee_cap`` wei per gas. ``signer`` None: the key is not here, and
+    only others' transactions are passed on.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: ChainBackend,
+        journal: Journal,
+        signer: Signer | None,
+        clock: Callable[[], int] = lambda: int(time.time()),
+        replace_after: int = 120,
+        fee_cap: int = 500 * 10**9,
+    ):
+        self.chain = chain
+        self.journal = journal
+        self._signer = signer
+        self._clock = clock
+        self._replace_after = replace_after
+        self._fee_cap = fee_cap
+        self._lock = threading.RLock()
+
+    @property
+    def account(self) -> str:
+        """The address that our own writes come from. Raises Unavailable where its key is not here."""
+        return self._require_signer().key_id
+
+    def submit(
+        self,
+        purpose: Purpose,
+        to: str | None,
+        data: bytes,
+        *,
+        abi: ContractAbi | None = None,
+        anchored: AnchoredHead | None = None,
+        value: int = 0,
+    ) -> ChainWrite:
+        """Signs and journals a transaction of our own and hands it to the chain.
+
+        One at a time: raises Conflict while an earlier one is in no block. Raises CallReverted, with nothing signed,
+        where it would revert now (``abi`` names the error); ChainAhead where our key has sent what the journal does not
+        know; Unavailable.
+        """
+        signer = self._require_signer()
+        with self._lock:
+            self.chain.refresh()
+            self._require_idle(signer.key_id)
+            self._require_in_step(signer.key_id)
+            transaction = self.prepare(signer.key_id, to, data, abi=abi, value=value)
+            return self._commit(sign(transaction, signer), purpose, anchored)
+
+    def relay(self, signed: SignedTransaction, purpose: Purpose, *, abi: ContractAbi) -> ChainWrite:
+        """Journals what another has signed and hands it to the chain; a transaction already journaled is given back.
+
+        Requires that the caller has checked what it calls. Raises RuleRefused for another chain or too little gas,
+        CallReverted where it would revert now, Conflict where its nonce is not the sender's next, Unavailable.
+        """
+        with self._lock:
+            known = self.journal.find(signed.hash)
+            if known is not None:
+                return known
+            self.chain.refresh()
+            self._require_next(signed)
+            transaction = signed.transaction
+            needed = self._estimate(signed.sender, transaction.to, transaction.data, abi)
+            if transaction.gas < needed:
+                raise RuleRefused(
+                    f"expected a gas limit of {needed} or more, not {transaction.gas}",
+                    field="raw_transaction",
+                    code="gas_too_low",
+                )
+            return self._commit(signed, purpose, None)
+
+    def refresh(self) -> list[StateChange]:
+        """Looks up what has become of all writes, and gives those that moved.
+
+        The journal is what counts: a start or a submission may have moved others. Raises ChainUnavailable,
+        ChainMismatch.
+        """
+        with self._lock:
+            changes = self.chain.refresh()
+            try:
+                self._replace_stuck()
+            except ChainUnavailable as error:  # what has become of the others is told all the same
+                _log.warning("a stuck write could not be replaced: %s", error)
+            return changes
+
+    def settle(self, write: ChainWrite, *, timeout_seconds: float, poll_seconds: float = 0.5) -> ChainWrite:
+        """The write once it is confirmed or invalid. Raises Unavailable if it is neither in time."""
+        deadline = time.monotonic() + timeout_seconds
+        while write.state not in SETTLED:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"write {write.number} is still {write.state}", code="chain_unconfirmed")
+            self.refresh()
+            write = self.journal.find(write.transaction_hash) or write
+            if write.state not in SETTLED:
+                time.sleep(poll_seconds)
+        return write
+
+    def prepare(
+        self, sender: str, to: str | None, data: bytes, *, abi: ContractAbi | None, value: int = 0
+    ) -> Transaction:
+        """What ``sender`` has to sign for this now, with gas to spare. Raises CallReverted, Unavailable."""
+        estimate = self._estimate(sender, to, data, abi, value)
+        return Transaction(
+            chain_id=self.chain.chain_id,
+            nonce=self.chain.eth.nonce(sender, "pending"),
+            to=to,
+            data=data,
+            gas=estimate * GAS_MARGIN[0] // GAS_MARGIN[1],
+            fees=self.chain.fees(),
+            value=value,
+        )
+
+    def try_out(self, to: str | None, data: bytes, *, abi: ContractAbi | None) -> None:
+        """Raises CallReverted where a transaction of our own would revert now. Nothing is sent."""
+        self._estimate(self.account, to, data, abi)
+
+    # -- one transaction -----------------------------------------------------------------------------------------------
+
+    def _commit(self, signed: SignedTransaction, purpose: Purpose, anchored: AnchoredHead | None) -> ChainWrite:
+        """Commit point: the signed transaction is durable in the journal before anybody hears of it."""
+        last = self.journal.last()
+        write = ChainWrite(
+            number=last.number + 1 if last else 1,
+            purpose=purpose,
+            chain_id=signed.transaction.chain_id,
+            sender=signed.sender,
+            nonce=signed.transaction.nonce,
+            raw_transaction=signed.raw,
+            transaction_hash=signed.hash,
+            timestamp=max(self._clock(), (last.timestamp if last else GENESIS_TIMESTAMP) + 1),
+            anchored=anchored,
+        )
+        self.journal.append(write)
+        return self.chain.deliver(write)
+
+    def _estimate(self, sender: str, to: str | None, data: bytes, abi: ContractAbi | None, value: int = 0) -> int:
+        try:
+            return self.chain.eth.estimate_gas(sender, to, data, value)
+        except RpcRefused as error:
+            raise (abi.reverted(error) if abi else None) or error from error
+
+    def _require_next(self, signed: SignedTransaction) -> None:
+        transaction = signed.transaction
+        if transaction.chain_id != self.chain.chain_id:
+            raise RuleRefused(
+                f"expected a transaction for chain {self.chain.chain_id}, not {transaction.chain_id}",
+                field="raw_transaction",
+                code="wrong_chain",
+            )
+        expected = self.chain.eth.nonce(signed.sender, "pending")
+        if transaction.nonce != expected:
+            raise Conflict(
+                f"expected nonce {expected} of {signed.sender}, not {transaction.nonce}",
+                field="raw_transaction",
+                code="wrong_nonce",
+                hint="Prepare the transaction anew and sign it again.",
+            )
+
+    def _require_in_step(self, sender: str) -> None:
+        """The sender's next nonce must be the same to the chain and to the journal."""
+        nonce, expected = self.chain.eth.nonce(sender, "pending"), self.journal.next_nonce(sender)
+        if expected is None or nonce == expected:
+            return
+        if nonce > expected:
+            raise ChainAhead(
+                f"expected {expected} transactions of {sender} on the chain, as in the journal, not {nonce}",
+                hint="The database was rolled back, or the key is used elsewhere. Restore the newest backup.",
+            )
+        raise Unavailable(
+            f"the chain node knows {nonce} transactions of {sender}, the journal {expected}", code="chain_behind"
+        )
+
+    def _require_idle(self, sender: str) -> None:
+        for write in self.journal.unsettled():
+            if write.sender == sender and write.block_number is None:
+                raise Conflict(
+                    f"write {write.number} is {write.state} and in no block yet",
+                    code="write_in_flight",
+                    hint="Refresh until it is in a block, then submit again.",
+                )
+
+    def _require_signer(self) -> Signer:
+        if self._signer is None:
+            raise Unavailable("the submitter's key is not here", code="no_submitter_key")
+        return self._signer
+
+    # -- a transaction that nobody mines -------------------------------------------------------------------------------
+
+    def _replace_stuck(self) -> None:
+        stuck = self._stuck()
+        if stuck is None or self._signer is None:
+            return
+        old = decode(stuck.raw_transaction).transaction
+        fees = _raised(old.fees, self.chain.fees())
+        if fees.max_fee > self._fee_cap:
+            _log.warning("write %d waits: replacing it takes more than the fee cap", stuck.number)
+            return
+        self._commit(sign(replace(old, fees=fees), self._signer), stuck.purpose, stuck.anchored)
+
+    def _stuck(self) -> ChainWrite | None:
+        """Our newest write that is in no block, if it is old enough and its nonce is still free."""
+        if self._signer is None:
+            return None
+        sender = self._signer.key_id
+        waiting = [write for write in self.journal.unsettled() if write.sender == sender and write.block_number is None]
+        if not waiting or self._clock() - waiting[-1].timestamp < self._replace_after:
+            return None
+        return waiting[-1] if self.chain.eth.nonce(sender, "latest") == waiting[-1].nonce else None
+
+
+def _raised(old: Fees, current: Fees) -> Fees:
+    """Fees that nodes take in place of the old ones, and no lower than the current ones."""
+
+    def raised(fee: int) -> int:
+        return fee * FEE_STEP[0] // FEE_STEP[1] + 1
+
+    max_fee = max(raised(old.max_fee), current.max_fee)
+    if old.priority_fee is None:
+        return Fees(max_fee, None)
+    return Fees(max_fee, max(raised(old.priority_fee), current.priority_fee or 0))

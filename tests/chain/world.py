@@ -1,0 +1,94 @@
+"""A founded ledger on a chain: contracts, clients and keys of the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ledger.chain.anchor import AnchorClient, AnchorRequest
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.finality import Confirmations, Finality
+from ledger.chain.journal import AnchoredHead, ChainWrite, Journal
+from ledger.chain.node import EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.remote import RemoteChain
+from ledger.chain.writer import ChainWriter
+from tests.chain.external import ExternalNode
+from tests.chain.keys import Key
+from tests.merkle_reference import consistency_proof, mth
+
+NOW = 1767225600  # 2026-01-01T00:00:00Z
+SUBMITTER = Key("submitter")
+POLICE = Key("police admin")
+PROSECUTION = Key("prosecution admin")
+COURT = Key("court admin")
+ADMINS = {"psb-east": POLICE, "proc-east": PROSECUTION, "court-east": COURT}
+PROFILE = b'{"jurisdiction":"31/01","name":{"en":"An agency","zh":"\xe6\x9c\xba\xe5\x85\xb3"}}'
+
+
+def founding(log_id: bytes = b"\x01" * 32) -> Founding:
+    agencies = tuple(
+        FoundingAgency(agency_id, kind, admin.key_id, PROFILE)
+        for kind, (agency_id, admin) in enumerate(ADMINS.items(), 1)
+    )
+    return Founding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+
+
+@dataclass
+class World:
+    """The clients of one deployment, and a log whose leaves the test adds."""
+
+    chain: ChainBackend
+    journal: Journal
+    writer: ChainWriter
+    founding: Founding
+    deployment: Deployment
+    leaves: list[bytes] = field(default_factory=list)
+    anchored: int = 0  # leaves
+
+    @property
+    def registry(self) -> RegistryClient:
+        return RegistryClient(address=self.deployment.registry, writer=self.writer)
+
+    @property
+    def anchor(self) -> AnchorClient:
+        return AnchorClient(address=self.deployment.anchor, writer=self.writer, journal=self.journal)
+
+    def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
+        """The log grown by some leaves, as the contract wants it."""
+        self.leaves += [b"leaf %d" % index for index in range(len(self.leaves), len(self.leaves) + new_leaves)]
+        before = self.leaves[: self.anchored]
+        state = self.registry.state("latest")
+        return AnchorRequest(
+            previous_size=len(before),
+            previous_root=mth(before) if before else sha256(b"").digest(),
+            head=AnchoredHead(len(self.leaves), mth(self.leaves), state.registry_hash),
+            proof=consistency_proof(len(before), self.leaves) if before else [],
+        )
+
+    def anchor_more(self, new_leaves: int = 3) -> ChainWrite:
+        write = self.anchor.submit(self.next_anchor(new_leaves))
+        self.anchored = len(self.leaves)
+        return write
+
+
+def found(chain: ChainBackend, journal: Journal, *, clock: int = NOW, replace_after: int = 120) -> World:
+    writer = ChainWriter(
+        chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock, replace_after=replace_after
+    )
+    begun = founding()
+    return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30))
+
+
+def embedded_world(node: EmbeddedNode, journal: Journal) -> World:
+    return found(EmbeddedChain(node, journal), journal)
+
+
+def remote_world(node: ExternalNode, journal: Journal, finality: Finality | None = None) -> World:
+    """The submitter has coins; ``finality`` is by default that every block is final."""
+    node.fund(SUBMITTER.key_id)
+    eth = node.eth
+    chain = RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=finality or Confirmations(0))
+    return found(chain, journal)
