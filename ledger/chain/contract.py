@@ -8,9 +8,9 @@ from typing import Any
 
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
-from web3 import Web3
 
 from contracts import artifact
+from ledger.chain.codec import abi_codec
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
 from ledger.core.signature import keccak256
@@ -18,8 +18,6 @@ from ledger.core.signature import keccak256
 ERROR_OF_REQUIRE = {"name": "Error", "inputs": [{"name": "message", "type": "string"}]}
 PANIC = {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
 EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
-
-_codec = Web3().codec
 
 
 class ContractAbi:
@@ -38,11 +36,11 @@ class ContractAbi:
 
     def initcode(self, *arguments: Any) -> bytes:
         """The bytes that create the contract: code, then the constructor's arguments."""
-        return self._initcode + _codec.encode(_types(self._constructor["inputs"]), arguments)
+        return self._initcode + abi_codec.encode(_types(self._constructor["inputs"]), arguments)
 
     def encode_call(self, function: str, *arguments: Any) -> bytes:
         entry = self._functions[function]
-        return _selector(entry) + _codec.encode(_types(entry["inputs"]), arguments)
+        return _selector(entry) + abi_codec.encode(_types(entry["inputs"]), arguments)
 
     def function_of(self, data: bytes) -> str | None:
         """The name of the function that call data asks for; None for none of this contract's."""
@@ -51,7 +49,7 @@ class ContractAbi:
     def decode_result(self, function: str, data: bytes) -> Any:
         """The single return value; a struct is a tuple. Raises ValueError for other bytes."""
         try:
-            (value,) = _codec.decode(_types(self._functions[function]["outputs"]), data)
+            (value,) = abi_codec.decode(_types(self._functions[function]["outputs"]), data)
         except (DecodingError, ValueError, OverflowError) as error:
             raise ValueError(f"{self.name}.{function} does not return these {len(data)} bytes") from error
         return value
@@ -66,8 +64,8 @@ class ContractAbi:
         indexed = [entry for entry in inputs if entry["indexed"]]
         plain = [entry for entry in inputs if not entry["indexed"]]
         try:
-            values = _codec.decode(_types(indexed), b"".join(log.topics[1:]))
-            rest = _codec.decode(_types(plain), log.data)
+            values = abi_codec.decode(_types(indexed), b"".join(log.topics[1:]))
+            rest = abi_codec.decode(_types(plain), log.data)
         except (DecodingError, ValueError, OverflowError) as error:
             raise ValueError(f"not a log of {self.name}.{event}") from error
         return _named(indexed, values) | _named(plain, rest)
@@ -81,7 +79,7 @@ class ContractAbi:
         if entry is None:
             return CallReverted(f"{self.name} refused the call and gave no reason")
         try:
-            arguments = _named(entry["inputs"], _codec.decode(_types(entry["inputs"]), data[4:]))
+            arguments = _named(entry["inputs"], abi_codec.decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
             return CallReverted(f"{self.name} refused the call: {entry['name']}", error=entry["name"])
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in arguments.items())

@@ -116,7 +116,7 @@ def _decode_dynamic_fee(raw: bytes) -> tuple[Transaction, bytes]:
     if access_list:
         raise ValueError("it has an access list")
     fees = Fees(_int(max_fee), _int(priority_fee))
-    transaction = Transaction(_int(chain_id), _int(nonce), _address(to), data, _int(gas), fees, _int(value))
+    transaction = Transaction(_int(chain_id), _int(nonce), _address(to), _bytes(data), _int(gas), fees, _int(value))
     return transaction, _signature(r, s, _int(parity))
 
 
@@ -126,7 +126,7 @@ def _decode_legacy(raw: bytes) -> tuple[Transaction, bytes]:
     if chain_id < 1:
         raise ValueError("it names no chain (EIP-155)")
     fees = Fees(_int(gas_price), None)
-    transaction = Transaction(chain_id, _int(nonce), _address(to), data, _int(gas), fees, _int(value))
+    transaction = Transaction(chain_id, _int(nonce), _address(to), _bytes(data), _int(gas), fees, _int(value))
     return transaction, _signature(r, s, parity)
 
 
@@ -140,6 +140,12 @@ def _fields(encoded: bytes, count: int) -> list[Any]:
 def _int(field: Any) -> int:
     value: int = big_endian_int.deserialize(field)
     return value
+
+
+def _bytes(field: Any) -> bytes:
+    if not isinstance(field, bytes):
+        raise TypeError("a list stands where bytes should")
+    return field
 
 
 def _signature(r: bytes, s: bytes, parity: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_a_quorum_of_witnesses_is_counted_by_the_contract(world: World) -> None:
         quorum=1,
         development=False,
     )
-    other = replace_deployment(world, quorate.log_id, deploy(world.writer, quorate))
+    other = replace(world, founding=quorate, deployment=deploy(world.writer, quorate))
     request = other.next_anchor()
     with pytest.raises(CallReverted) as refused:
         other.anchor.submit(request)
@@ -103,17 +104,13 @@ def test_a_quorum_of_witnesses_is_counted_by_the_contract(world: World) -> None:
     assert anchored.state is WriteState.CONFIRMED
 
 
-def replace_deployment(world: World, log_id: bytes, deployment: object) -> World:
-    return replace(world, founding=founding(log_id), deployment=deployment, leaves=[], anchored=0)  # type: ignore[arg-type]
-
-
-def test_a_database_that_forgot_an_anchor_is_refused(world: World, tmp_path: pytest.TempPathFactory) -> None:
+def test_a_database_that_forgot_an_anchor_is_refused(world: World, tmp_path: Path) -> None:
     """The chain has an anchor, or another root of its size, that the journal does not: ChainAhead, ChainMismatch."""
     world.anchor_more()
     world.anchor.require_not_ahead()
     write = world.anchor_more()
     assert write.anchored is not None
-    forgetful, lying = FileJournal(tmp_path / "older.jsonl"), FileJournal(tmp_path / "lying.jsonl")  # type: ignore[operator]
+    forgetful, lying = FileJournal(tmp_path / "older.jsonl"), FileJournal(tmp_path / "lying.jsonl")
     for kept in world.journal.writes():
         if kept.number < write.number:
             forgetful.append(kept)

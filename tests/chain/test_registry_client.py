@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,14 +17,17 @@ from ledger.chain.calls import (
     propose_admin,
     revoke_key,
 )
+from ledger.chain.contract import contract_abi
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import Log
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
+from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
 from ledger.core.authority import ContractChange
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
+from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
-from tests.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World
+from tests.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world
 
 CLERK = Key("clerk")
 GRANT = grant_key(CLERK.key_id, officer="p-0417", roles=5, suite=1, valid_from=NOW, valid_until=NOW + 86400)
@@ -105,7 +109,7 @@ def test_the_same_bytes_again_are_the_same_write(world: World) -> None:
 
 
 def test_what_is_no_call_of_this_registry_is_refused(world: World) -> None:
-    """Another contract, a view, coins sent along, another chain, a nonce ahead, too little gas: each its own refusal."""
+    """Another contract, a view, coins sent along, another chain, a nonce ahead, little gas: each its own refusal."""
     prepared = world.registry.prepare(POLICE.key_id, GRANT)
     refusals = {
         "not_a_registry_call": [
@@ -145,7 +149,7 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
     as_admin(world, POLICE, GRANT)
     eth = world.chain.eth
     honest = eth.logs
-    last = honest(world.deployment.registry, world.registry._abi.topic("Changed"), 0, 100)[-1]
+    last = honest(world.deployment.registry, contract_abi("AgencyRegistry").topic("Changed"), 0, 100)[-1]
     forged = replace(last, data=last.data.replace(b"p-0417", b"p-0418"))
 
     def answering(*logs: Log) -> None:
@@ -166,11 +170,12 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
         all_changes(world)
 
 
-def test_changes_survive_a_restart_from_the_dump(world: World) -> None:
+def test_changes_survive_a_restart_from_the_dump(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> None:
     """The logs are there again after the node was loaded from its dump."""
+    node = start_node()
+    world = embedded_world(node, journal)
     as_admin(world, POLICE, GRANT)
     before = all_changes(world)
-    node = world.chain._node  # type: ignore[attr-defined]
     node.stop()
     node.start()
     assert all_changes(world) == before
