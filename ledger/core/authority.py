@@ -208,16 +208,7 @@ def _apply(authority: Authority, change: RegistryChange, index: int) -> Authorit
         case registry.WitnessSet():
             return _with_agency(authority, change.agency, index, witness=change.witness)
         case registry.KeyGranted():
-            grant = Grant(
-                change.key_id,
-                change.agency,
-                change.officer,
-                change.roles,
-                change.suite,
-                change.valid_from,
-                change.valid_until,
-                index,
-            )
+            grant = grant_of(change, index)
             return replace(authority, grants=authority.grants | {change.key_id: grant})
         case registry.KeyRevoked():
             return _with_revoked(authority, change.key_id, index)
@@ -227,6 +218,20 @@ def _apply(authority: Authority, change: RegistryChange, index: int) -> Authorit
             others = authority.submitters - {change.submitter}
             return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
     raise IntegrityBroken(f"no such change of the registry: {type(change).__name__}", index=index)
+
+
+def grant_of(change: registry.KeyGranted, index: int) -> Grant:
+    """What the change mirrored at entry ``index`` gives its key."""
+    return Grant(
+        change.key_id,
+        change.agency,
+        change.officer,
+        change.roles,
+        change.suite,
+        change.valid_from,
+        change.valid_until,
+        index,
+    )
 
 
 def _with_agency(authority: Authority, agency_id: str, index: int, **changes: str | None) -> Authority:

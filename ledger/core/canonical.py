@@ -58,13 +58,29 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
         raise MalformedInput(f"not JSON in UTF-8: {error}", field=where or None) from error
 
 
+def require_distinct_keys(data: bytes, *, where: str = "") -> None:
+    """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said."""
+
+    def notice(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise MalformedInput("the key stands twice in one object", field=_join(where, "." + key))
+            seen.add(key)
+
+    try:
+        json.loads(data, object_pairs_hook=notice)
+    except MalformedInput:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"not JSON in UTF-8: {error}", field=where or None) from error
+
+
 def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
     """Raises MalformedInput at the first byte where ``given`` is not its canonical spelling."""
     if given == canonical:
         return
-    duplicate = _duplicate_key(given)
-    if duplicate is not None:
-        raise MalformedInput("the key stands twice in one object", field=_join(where, "." + duplicate))
+    require_distinct_keys(given, where=where)
     position = next((i for i, (a, b) in enumerate(zip(given, canonical, strict=False)) if a != b), len(canonical))
     keys = _KEY.findall(given[:position])
     raise MalformedInput(
@@ -114,23 +130,6 @@ def _field_of_text(text: str, where: str) -> str | None:
 def _field_at(before: str, where: str) -> str | None:
     keys = _KEY.findall(before.encode())
     return _join(where, "." + keys[-1].decode()) if keys else where or None
-
-
-def _duplicate_key(data: bytes) -> str | None:
-    found: list[str] = []
-
-    def notice(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                found.append(key)
-            seen.add(key)
-
-    try:
-        json.loads(data, object_pairs_hook=notice)
-    except (ValueError, RecursionError):
-        return None
-    return found[0] if found else None
 
 
 def _excerpt(data: bytes, position: int) -> str:

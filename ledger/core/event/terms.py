@@ -57,7 +57,7 @@ EventId = Annotated[
         "01940000-0000-7000-8000-000000000000",
     ),
 ]
-KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address of a secp256k1 key, lower case", "0x" + "1a" * 20)]
+KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
 SectionLabel = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
 Jurisdiction = Annotated[
     str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")

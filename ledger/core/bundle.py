@@ -1,0 +1,161 @@
+"""Proof bundles: one JSON file with everything about an event that a verifier does not bring along.
+
+``tallystick/bundle@v1`` is of one event, ``tallystick/case-bundle@v1`` of all events of a case. Signed parts travel as
+JSON objects and count by their canonical bytes, so a file may be indented; a key that stands twice is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import Bytes32, CaseId, KeyId, SafeInt, SectionLabel
+from ledger.core.trust import ChainIdentity
+
+T = TypeVar("T")
+
+MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
+_HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
+canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
+
+HexBytes = Annotated[str, Meta(pattern=_HEX)]
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A part of a bundle: immutable, strict, absent optional fields left out."""
+
+
+class Evidence(Part, frozen=True):
+    """Another entry of the same log, whole: envelope, payload and the tlog-proof that includes it."""
+
+    envelope: Raw
+    payload: Raw
+    proof: str
+
+
+class AuthorityEvidence(Part, frozen=True):
+    """The mirror entries by which the key is the agency's; ``revocation`` where the key was revoked since."""
+
+    agency: Evidence
+    grant: Evidence
+    revocation: Evidence | None = None
+
+
+class Erasure(Part, frozen=True):
+    """The ``section.erased`` by which the section ``label`` is not kept any more."""
+
+    label: SectionLabel
+    entry: Evidence
+
+
+class AnchoredIn(Part, frozen=True):
+    """The transaction that recorded the root, and its block; ``timestamp`` in unix seconds."""
+
+    transaction_hash: Bytes32
+    block_number: SafeInt
+    block_hash: Bytes32
+    timestamp: SafeInt
+
+
+class StorageProof(Part, frozen=True):
+    """An EIP-1186 proof of one slot; ``proof`` are RLP nodes from the root down."""
+
+    key: Bytes32
+    value: HexBytes
+    proof: tuple[HexBytes, ...]
+
+
+class ProvenAt(Part, frozen=True):
+    """State of a contract at a later final block: header, account proof and slots (EIP-1186)."""
+
+    header_rlp: HexBytes
+    account_proof: tuple[HexBytes, ...]
+    storage_proofs: tuple[StorageProof, ...]
+
+
+class Anchor(Part, frozen=True):
+    """A record of a LogAnchor contract: its number there, what it says, where it was made."""
+
+    chain: ChainIdentity
+    contract: KeyId
+    number: SafeInt
+    size: SafeInt
+    root: Bytes32
+    registry_hash: Bytes32
+    anchored_in: AnchoredIn
+    proven_at: ProvenAt | None = None
+
+
+class Bundle(Part, frozen=True):
+    """What is told of one event. ``payload`` absent: withheld; ``sections`` are those shown."""
+
+    format: Literal["tallystick/bundle@v1"]
+    log_id: Bytes32
+    envelope: Raw
+    proof: str
+    payload: Raw | None = None
+    sections: dict[SectionLabel, Raw] = msgspec.field(default_factory=dict)
+    erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
+    authority: AuthorityEvidence | None = None
+    anchors: Annotated[tuple[Anchor, ...], Meta(max_length=64)] = ()
+
+
+class CaseBundle(Part, frozen=True):
+    """The bundles of all events of one case, in the order of their sequence."""
+
+    format: Literal["tallystick/case-bundle@v1"]
+    log_id: Bytes32
+    case_id: CaseId
+    events: Annotated[tuple[Raw, ...], Meta(min_length=1)]
+
+
+_bundle_decoder = msgspec.json.Decoder(Bundle)
+_case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
+_tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
+
+
+def decode_bundle(data: bytes) -> Bundle:
+    """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field."""
+    if len(data) > MAX_BUNDLE_LENGTH:
+        raise MalformedInput(f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle")
+    return _read(data, _bundle_decoder, "bundle")
+
+
+def decode_case_bundle(data: bytes) -> CaseBundle:
+    """The case bundle of a file's bytes; its events are not read yet. Raises MalformedInput, naming the field."""
+    return _read(data, _case_bundle_decoder, "case_bundle")
+
+
+def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
+    """The canonical bytes. Requires raw parts that are canonical."""
+    return canonical.encode(bundle)
+
+
+def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:
+    """A signed part and its canonical bytes, however the file spells it. Raises MalformedInput.
+
+    ``decode`` takes canonical bytes only.
+    """
+    data = bytes(part)
+    try:
+        return decode(data), data
+    except MalformedInput:
+        spelled = _canonical_bytes(data, where)
+        return decode(spelled), spelled
+
+
+def _canonical_bytes(data: bytes, where: str) -> bytes:
+    canonical.require_distinct_keys(data, where=where)
+    return canonical.encode(canonical.parse(data, _tree_decoder, where=where))
+
+
+def _read(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
+    value = canonical.parse(data, decoder, where=where)
+    if canonical.encode(value) != data:
+        canonical.require_distinct_keys(data, where=where)
+    return value

@@ -1,0 +1,100 @@
+"""What a verification says: numbered steps, and the one verdict that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NoReturn, TypeVar
+
+from msgspec import Struct
+
+from ledger.core.errors import TallystickError
+from ledger.core.event.terms import Verdict
+
+R = TypeVar("R")
+
+Result = Literal["checked", "failed", "not_checked"]
+
+# From the best to the worst: the worst of all steps is the verdict.
+_SEVERITY: tuple[Verdict, ...] = ("intact", "not_yet_anchored", "unverifiable", "tampered")
+
+
+class Step(Struct, frozen=True):
+    """One step. ``detail`` is what was compared, what differed, or why it was not checked.
+
+    ``verdict`` is what this step alone comes to.
+    """
+
+    number: int
+    name: str
+    result: Result
+    detail: str
+    verdict: Verdict = "intact"
+
+
+class _NotChecked(Exception):
+    def __init__(self, why: str, verdict: Verdict):
+        super().__init__(why)
+        self.why = why
+        self.verdict = verdict
+
+
+def not_checked(why: str, verdict: Verdict = "unverifiable") -> NoReturn:
+    """Ends a check: what it needs is not here. ``verdict`` is what that makes of the whole."""
+    raise _NotChecked(why, verdict)
+
+
+def perform(number: int, name: str, check: Callable[[R], str], run: R) -> Step:
+    """One step: ``check`` gives what it compared, raises what it refuses, or says that it could not look."""
+    try:
+        return Step(number, name, "checked", check(run))
+    except _NotChecked as gap:
+        return Step(number, name, "not_checked", gap.why, gap.verdict)
+    except TallystickError as error:
+        detail = f"{error.field}: {error.message}" if error.field else error.message
+        return Step(number, name, "failed", detail, "tampered")
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of the whole."""
+    return max(verdicts, key=_SEVERITY.index, default="intact")
+
+
+class Subject(Struct, frozen=True):
+    """What the bundle is of. Times are claims: ``occurred_at`` as said, ``signed_at`` in unix seconds.
+
+    ``index``, ``size`` and ``root`` are None where the proof did not hold; ``officer`` and ``occurred_at`` where the
+    payload is withheld.
+    """
+
+    event_id: str
+    event_type: str
+    stream_kind: str
+    stream_id: str
+    sequence: int
+    previous: str | None
+    agency: str
+    key_id: str
+    payload_digest: str
+    signed_at: int
+    officer: str | None = None
+    occurred_at: str | None = None
+    index: int | None = None
+    size: int | None = None
+    root: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """``proven_time`` (unix seconds): the entry existed then, by a witness and not by a claim.
+
+    ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+    """
+
+    verdict: Verdict
+    development: bool
+    subject: Subject
+    steps: tuple[Step, ...]
+    proven_time: int | None = None
+
+    @property
+    def faults(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.result == "failed")

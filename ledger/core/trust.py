@@ -1,0 +1,126 @@
+"""What a verifier brings along and takes from nobody: the trust file of a ledger (``tallystick/trust@v1``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.event.terms import Bytes32, KeyId, Line, SafeInt
+from ledger.core.note import SignatureType, VerifyingKey, parse_vkey, require_type
+from ledger.core.policy import Policy, parse_policy
+
+TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
+
+
+class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
+    """One history of one chain: a chain id alone does not tell two embedded chains apart."""
+
+    chain_id: SafeInt
+    deployment_block_number: SafeInt
+    deployment_block_hash: Bytes32
+
+
+class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True):
+    """The ledger's contracts on one chain; code hashes are Keccak-256 of the deployed code."""
+
+    chain_id: SafeInt
+    deployment_block_number: SafeInt
+    deployment_block_hash: Bytes32
+    registry: KeyId
+    anchor: KeyId
+    registry_code_hash: Bytes32
+    anchor_code_hash: Bytes32
+
+    @property
+    def identity(self) -> ChainIdentity:
+        return ChainIdentity(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
+
+
+class Trust(Struct, frozen=True):
+    """A trust file, read.
+
+    ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
+    """
+
+    log_id: bytes
+    log_key: VerifyingKey
+    service_key_id: str
+    policy: Policy
+    development: bool
+    chains: tuple[TrustedChain, ...]
+
+    @property
+    def origin(self) -> str:
+        return self.log_key.name
+
+    def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
+        """The trusted chain of this identity with this anchor contract."""
+        return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)
+
+
+class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["tallystick/trust@v1"]
+    log_id: Bytes32
+    origin: Line
+    log_key: str
+    service_key_id: KeyId
+    witness_policy: str
+    development: bool
+    chains: Annotated[tuple[TrustedChain, ...], Meta(max_length=64)]
+
+
+_decoder = msgspec.json.Decoder(_TrustFile)
+
+
+def parse_trust(data: bytes) -> Trust:
+    """The trust that a file's bytes spell. Raises MalformedInput, naming the field."""
+    file = canonical.parse(data, _decoder, where="trust")
+    canonical.require_distinct_keys(data, where="trust")
+    log_key = _log_key(file)
+    try:
+        policy = parse_policy(file.witness_policy)
+    except MalformedInput as error:
+        raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
+    if policy.logs and log_key not in policy.logs:
+        raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
+    if not file.development and not policy.asks_for_witnesses:
+        raise MalformedInput(
+            "a policy without a quorum is for development only",
+            field="trust.witness_policy",
+            hint="Name the witnesses and the quorum, or take the trust file of a development ledger.",
+        )
+    log_id = bytes.fromhex(file.log_id[2:])
+    return Trust(log_id, log_key, file.service_key_id, policy, file.development, file.chains)
+
+
+def encode_trust(trust: Trust) -> bytes:
+    """The canonical bytes of the file."""
+    return canonical.encode(
+        _TrustFile(
+            format=TRUST_FORMAT,
+            log_id="0x" + trust.log_id.hex(),
+            origin=trust.origin,
+            log_key=trust.log_key.vkey(),
+            service_key_id=trust.service_key_id,
+            witness_policy=trust.policy.text,
+            development=trust.development,
+            chains=trust.chains,
+        )
+    )
+
+
+def _log_key(file: _TrustFile) -> VerifyingKey:
+    try:
+        key = parse_vkey(file.log_key)
+        require_type(key, SignatureType.ED25519)
+    except TallystickError as error:
+        raise MalformedInput(error.message, field="trust.log_key", hint=error.hint) from error
+    if key.name != file.origin:
+        raise MalformedInput(
+            f"expected {file.origin}, the origin, as the key's name, not {key.name}", field="trust.log_key"
+        )
+    return key

@@ -1,0 +1,356 @@
+"""Verification of a proof bundle: bytes and a trust file in, numbered steps and one verdict out.
+
+ 1  form        payload, sections and proof are of the form that the protocol gives them
+ 2  ledger      the bundle is of the ledger that the trust file names
+ 3  signature   the envelope is signed by the key it names, for this ledger
+ 4  payload     the payload has the digest that was signed, and says what the envelope says
+ 5  checkpoint  the log signed the tree head of the proof
+ 6  inclusion   the envelope is the entry at this index of that tree
+ 7  witnesses   as many witnesses co-signed the tree head as the policy asks for
+ 8  sections    each section shown has the digest that the payload commits to
+ 9  authority   agency and key stand in the registry's mirror below this entry, and the grant covers the act
+10  revocation  the key was not revoked below this entry
+11  anchor      a trusted contract is said to hold this tree head
+12  storage     the contract's storage proves the record of step 11
+13  block       the block of step 12 is one that the verifier trusts
+14  time        since when the entry is known to exist
+
+A step is checked, failed or not checked. One failed step: ``tampered``. Not checked makes ``unverifiable`` of steps 4
+(payload withheld), 5, 6, 7 (quorum not reached), 9 and 11 (anchors of unknown contracts only), ``not_yet_anchored`` of
+step 11 without anchors; it leaves the verdict as it is for step 7 where the policy asks for no witness, for step 8
+(withheld or erased), and for steps 10 and 12 to 14. What is not proven is told as a claim and enters no verdict.
+
+Files, chains and clocks are not read here. That nothing came after an event is shown by ``ledger.core.verify_case``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from ledger.core import authority as authorities
+from ledger.core import signature
+from ledger.core.authority import Grant
+from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_part
+from ledger.core.bundle_evidence import TreeHead, erased_at, granted, revoked_at
+from ledger.core.checkpoint import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
+from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Unauthorized
+from ledger.core.event import (
+    EVENT_TYPES,
+    Envelope,
+    Payload,
+    decode_envelope,
+    decode_payload,
+    decode_section,
+    digest_of,
+    require_agreement,
+)
+from ledger.core.merkle import leaf_hash
+from ledger.core.note import VerifyingKey
+from ledger.core.proof import TlogProof, parse_tlog_proof
+from ledger.core.report import Report, Subject, not_checked, perform, worst
+from ledger.core.trust import Trust
+
+YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
+
+CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
+
+
+class Run:
+    """A verification under way: what the steps so far have read and accepted. None is what they have not."""
+
+    def __init__(self, bundle: Bundle, trust: Trust, check_note: CheckpointVerifier):
+        self.bundle = bundle
+        self.trust = trust
+        self.check_note = check_note
+        self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
+        self.payload: Payload | None = None
+        self.payload_bytes = b""
+        self.sections: dict[str, bytes] = {}
+        self.proof: TlogProof | None = None
+        self.checkpoint: Checkpoint | None = None
+        self.index: int | None = None
+        self.cosignatures: tuple[Cosignature, ...] = ()
+        self.anchor: Anchor | None = None
+        self.known = authorities.initial(trust.log_id, trust.service_key_id)
+        self.grant: Grant | None = None
+        self.proven_time: int | None = None
+
+    def head(self) -> TreeHead:
+        """The tree head of step 5."""
+        if self.checkpoint is None or self.proof is None:
+            not_checked("there is no checkpoint that step 5 accepted")
+        return TreeHead(self.checkpoint, self.proof.checkpoint, self.trust.log_id)
+
+    def accepted_index(self) -> int:
+        """The index of step 6."""
+        if self.index is None:
+            not_checked("there is no index that step 6 accepted")
+        return self.index
+
+
+def verify_bundle(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Report:
+    """What a bundle proves to the holder of the trust file.
+
+    ``check_note`` may remember what it accepted: its result depends on its arguments alone. Raises MalformedInput for
+    what is no bundle at all; whatever is wrong in a bundle is a failed step.
+    """
+    run = Run(decode_bundle(data), trust, check_note)
+    steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
+    return Report(
+        verdict=worst(step.verdict for step in steps),
+        development=trust.development,
+        subject=_subject(run),
+        steps=steps,
+        proven_time=run.proven_time,
+    )
+
+
+# 1
+def _form(run: Run) -> str:
+    faults: list[MalformedInput] = []
+    for read in (_read_proof, _read_payload, _read_sections):
+        try:
+            read(run)
+        except MalformedInput as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+    return "envelope, payload, sections and proof read strictly"
+
+
+def _read_proof(run: Run) -> None:
+    run.proof = parse_tlog_proof(run.bundle.proof)
+
+
+def _read_payload(run: Run) -> None:
+    if run.bundle.payload is not None:
+        run.payload, run.payload_bytes = read_part(run.bundle.payload, decode_payload, "payload")
+
+
+def _read_sections(run: Run) -> None:
+    for label, part in run.bundle.sections.items():
+        _, run.sections[label] = read_part(part, partial(decode_section, label=label), f"sections.{label}")
+
+
+# 2
+def _ledger(run: Run) -> str:
+    expected = "0x" + run.trust.log_id.hex()
+    if run.bundle.log_id != expected:
+        raise IntegrityBroken(f"expected the ledger {expected}, not {run.bundle.log_id}", field="log_id")
+    return f"ledger {expected}"
+
+
+# 3
+def _signature(run: Run) -> str:
+    signature.verify_envelope(run.envelope, run.trust.log_id)
+    return f"signed by {run.envelope.key_id}"
+
+
+# 4
+def _payload(run: Run) -> str:
+    if run.bundle.payload is None:
+        not_checked("withheld")
+    if run.payload is None:
+        not_checked("the payload has not the form of step 1")
+    require_agreement(run.envelope, run.payload, run.payload_bytes)
+    return f"{run.envelope.payload_digest}, and every field that stands in both is equal"
+
+
+# 5
+def _checkpoint(run: Run) -> str:
+    if run.proof is None:
+        not_checked("the proof has not the form of step 1")
+    run.checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
+    return f"size {run.checkpoint.size}, root {run.checkpoint.root.hex()}, signed by {run.trust.origin}"
+
+
+# 6
+def _inclusion(run: Run) -> str:
+    checkpoint = run.head().checkpoint
+    assert run.proof is not None
+    run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
+    run.index = run.proof.index
+    return f"entry {run.index} of {checkpoint.size}, by {len(run.proof.hashes)} hashes"
+
+
+# 7
+def _witnesses(run: Run) -> str:
+    note = run.head().note
+    policy = run.trust.policy
+    run.cosignatures = verify_cosignatures(note, policy.witnesses.values())
+    names = ", ".join(cosignature.witness.name for cosignature in run.cosignatures) or "no witness"
+    if not policy.asks_for_witnesses:
+        not_checked("the policy asks for no witness: this is a development ledger", "intact")
+    if not policy.is_met_by(cosignature.witness for cosignature in run.cosignatures):
+        not_checked(f"the quorum {policy.quorum} is not reached by {names}")
+    return f"the quorum {policy.quorum} is reached by {names}"
+
+
+# 8
+def _sections(run: Run) -> str:
+    if run.payload is None:
+        not_checked("there is no payload that commits to sections", "intact")
+    committed = run.payload.confidential
+    for label, data in run.sections.items():
+        if committed.get(label) != digest_of(data):
+            raise IntegrityBroken(
+                f"expected {committed.get(label, 'no section of this label')}, calculated {digest_of(data)}",
+                field=f"sections.{label}",
+            )
+    erased = _erasures(run)
+    hidden = sorted(committed.keys() - run.bundle.sections.keys())
+    if hidden:
+        reasons = {label: f"erased by entry {erased[label]}" if label in erased else "withheld" for label in hidden}
+        not_checked(", ".join(f"{label} {reason}" for label, reason in reasons.items()), "intact")
+    return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to"
+
+
+def _erasures(run: Run) -> dict[str, int]:
+    return {erasure.label: erased_at(erasure, run.envelope, run.head()) for erasure in run.bundle.erased}
+
+
+# 9
+def _authority(run: Run) -> str:
+    index, evidence = run.accepted_index(), run.bundle.authority
+    if _is_of_the_service(run.envelope):
+        if evidence is not None:
+            raise Unauthorized("an entry of the ledger itself rests on no grant", field="authority")
+        authorities.require_key(run.known, run.envelope, index)
+        _require_officer(run, None)
+        return "signed by the ledger's own key, which the trust file names"
+    if evidence is None:
+        not_checked("the bundle has no evidence of a grant")
+    admission, grant = granted(evidence, run.known, run.envelope, index, run.head())
+    _require_officer(run, grant)
+    run.grant = grant
+    return f"{grant.agency_id} admitted at entry {admission}, {grant.key_id} granted at entry {grant.granted}"
+
+
+def _is_of_the_service(envelope: Envelope) -> bool:
+    row = EVENT_TYPES.get(envelope.event_type)
+    return row is not None and not row.roles
+
+
+def _require_officer(run: Run, grant: Grant | None) -> None:
+    if run.payload is not None:
+        authorities.require_officer(grant, run.payload)
+
+
+# 10
+def _revocation(run: Run) -> str:
+    index, evidence = run.accepted_index(), run.bundle.authority
+    if _is_of_the_service(run.envelope):
+        not_checked("the ledger's own key is not revoked, the trust file names another", "intact")
+    if evidence is None or run.grant is None:
+        not_checked("there is no grant that step 9 accepted", "intact")
+    if evidence.revocation is None:
+        not_checked("needs the storage proof of the registry's key slot, which is not in the bundle", "intact")
+    revoked = revoked_at(evidence.revocation, run.grant, run.known, run.head())
+    if revoked < index:
+        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+    return f"revoked at entry {revoked}, above entry {index}: the key was good then"
+
+
+# 11
+def _anchor(run: Run) -> str:
+    checkpoint = run.head().checkpoint
+    if not run.bundle.anchors:
+        not_checked("the bundle has no anchor", "not_yet_anchored")
+    known = [anchor for anchor in run.bundle.anchors if run.trust.chain(anchor.chain, anchor.contract)]
+    if not known:
+        not_checked("the trust file names none of the contracts that the bundle names")
+    for anchor in known:
+        _require_anchored(anchor, checkpoint)
+    run.anchor = known[0]
+    where = f"{run.anchor.contract} on chain {run.anchor.chain.chain_id}"
+    return f"record {run.anchor.number} of {where} is said to be this tree head"
+
+
+def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
+    said, expected = (anchor.size, anchor.root), (checkpoint.size, "0x" + checkpoint.root.hex())
+    if said != expected:
+        raise ProofRefused(
+            f"expected size {expected[0]} and root {expected[1]} as in the checkpoint, not {said[0]} and {said[1]}",
+            field="anchors",
+        )
+    if anchor.number == 0 or anchor.anchored_in.block_number < anchor.chain.deployment_block_number:
+        raise ProofRefused("the record is said to be older than the contract", field="anchors")
+
+
+# 12
+def _storage(run: Run) -> str:
+    anchor = _accepted_anchor(run)
+    if anchor.proven_at is None:
+        not_checked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
+    not_checked("storage proofs are not checked by this version: the record of step 11 is a claim", "intact")
+
+
+# 13
+def _block(run: Run) -> str:
+    block = _accepted_anchor(run).anchored_in
+    not_checked(f"nothing here proves block {block.block_number} ({block.block_hash}); it is a claim", "intact")
+
+
+def _accepted_anchor(run: Run) -> Anchor:
+    if run.anchor is None:
+        not_checked("there is no anchor that step 11 accepted", "intact")
+    return run.anchor
+
+
+# 14
+def _time(run: Run) -> str:
+    run.accepted_index()
+    if not run.cosignatures:
+        claim = f"; block time {_utc(run.anchor.anchored_in.timestamp)} is a claim" if run.anchor else ""
+        not_checked(f"no co-signature tells the time{claim}", "intact")
+    earliest = min(run.cosignatures, key=lambda cosignature: cosignature.timestamp)
+    run.proven_time = earliest.timestamp
+    return f"in the log at {_utc(earliest.timestamp)} by the co-signature of {earliest.witness.name}"
+
+
+STEPS: tuple[tuple[str, Callable[[Run], str]], ...] = (
+    ("form", _form),
+    ("ledger", _ledger),
+    ("signature", _signature),
+    ("payload", _payload),
+    ("checkpoint", _checkpoint),
+    ("inclusion", _inclusion),
+    ("witnesses", _witnesses),
+    ("sections", _sections),
+    ("authority", _authority),
+    ("revocation", _revocation),
+    ("anchor", _anchor),
+    ("storage", _storage),
+    ("block", _block),
+    ("time", _time),
+)
+
+
+def _subject(run: Run) -> Subject:
+    envelope, payload = run.envelope, run.payload
+    checkpoint = run.checkpoint if run.index is not None else None
+    return Subject(
+        event_id=envelope.event_id,
+        event_type=envelope.event_type,
+        stream_kind=envelope.stream.kind,
+        stream_id=envelope.stream.id,
+        sequence=envelope.sequence,
+        previous=envelope.previous,
+        agency=envelope.agency,
+        key_id=envelope.key_id,
+        payload_digest=envelope.payload_digest,
+        signed_at=envelope.signed_at,
+        officer=payload.officer if payload else None,
+        occurred_at=payload.occurred_at if payload else None,
+        index=run.index,
+        size=checkpoint.size if checkpoint else None,
+        root=checkpoint.root.hex() if checkpoint else None,
+    )
+
+
+def _utc(timestamp: int) -> str:
+    if timestamp >= YEAR_10000:
+        return f"{timestamp} (unix seconds)"
+    return datetime.fromtimestamp(timestamp, UTC).isoformat()
