@@ -1,30 +1,44 @@
-"""The parts of a running ledger, put together once by ``create_app`` and handed to the routes."""
+"""The parts of a running ledger, put together once by ``api.opening`` and handed to the routes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.core.trust import Trust
-from ledger.settings import Settings
-
+from ledger.follow import Follower
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry
 from ledger.sequence import Sequencer
+from ledger.settings import Settings
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
 
 
+class TrustSource(Protocol):
+    """Gives the ledger's trust file as it stands now: the contracts join it once they are deployed."""
+
+    @property
+    def trust(self) -> Trust: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a route may use. ``clock`` gives unix milliseconds."""
+    """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
+
+    ``follower.link`` is the connected chain (its ``relay`` takes raw registry transactions) and raises Unavailable
+    while there is none.
+    """
 
     settings: Settings
-    trust: Trust
+    trust: TrustSource
     database: Database
     registry: Registry
     recorder: Recorder
     sequencer: Sequencer
     publisher: Publisher
     access: AccessLog
+    follower: Follower
+    token_key: bytes
     clock: Callable[[], int]

@@ -9,8 +9,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, func, select
 
 from ledger.core.custody import Flag
-from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.errors import Conflict, IntegrityBroken, NotFound
+from ledger.core.merkle import EMPTY_ROOT
 from ledger.core.tiles import TileReader
+from ledger.store.database import Database
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
@@ -53,6 +55,19 @@ class Head(Struct, frozen=True):
 
 
 _ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+
+
+def initialise(database: Database, log_id: bytes) -> None:
+    """Starts the empty log of this ledger; does nothing where it was started. Raises Conflict in another ledger's."""
+    with database.write() as connection:
+        kept = connection.execute(select(TREE.c.log_id)).scalar()
+        if kept is None:
+            first = {"id": 1, "size": 0, "root": EMPTY_ROOT, "registry_changes": 0, "recorded_at": 0}
+            connection.execute(TREE.insert().values(log_id=log_id.hex(), **first))
+        elif kept != log_id.hex():
+            raise Conflict(
+                f"this database holds the ledger {kept}, not {log_id.hex()}", field="database_url", code="other_ledger"
+            )
 
 
 def tree(connection: Connection) -> TreeState:

@@ -1,0 +1,119 @@
+"""Connecting a ledger to its chain: the embedded node or any JSON-RPC, its contracts, and the verbs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.anchor import Anchorer
+from ledger.chain.anchor import AnchorClient
+from ledger.chain.anvil import find_anvil
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import Eth
+from ledger.chain.finality import Confirmations
+from ledger.chain.node import ChainIncident, EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.remote import RemoteChain
+from ledger.chain.rpc import JsonRpc
+from ledger.chain.writer import ChainWriter
+from ledger.core.authority import KIND_NUMBERS, profile_bytes
+from ledger.core.event.registry import Profile
+from ledger.follow import Link
+from ledger.installation import DataDirectory, Installation
+from ledger.keys import Signer
+from ledger.mirror import Mirror
+from ledger.record import Registry
+from ledger.settings import EMBEDDED, Settings
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+from ledger.system import SystemStream
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Connects once it is called; called again after a failure, it finds what it made before.
+
+    ``on_incident`` hears of what befell the embedded node, ``on_deployed`` where the contracts stand.
+    """
+
+    settings: Settings
+    where: DataDirectory
+    installation: Installation
+    database: Database
+    registry: Registry
+    system: SystemStream
+    submitter: Signer
+    clock: Callable[[], int]
+    on_incident: Callable[[ChainIncident], None]
+    on_deployed: Callable[[Deployment], None]
+    started: list[EmbeddedNode]
+
+    def __call__(self) -> Link:
+        """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back."""
+        journal = DatabaseJournal(self.database)
+        chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
+        writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
+        deployment = deploy(writer, chain_founding(self.installation))
+        anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+        anchors.require_not_ahead()
+        self.on_deployed(deployment)
+        return self._link(chain, writer, anchors, deployment)
+
+    def close(self) -> None:
+        """Stops the embedded node, if one was started."""
+        for node in self.started:
+            node.stop()
+
+    def _link(self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment) -> Link:
+        registry_client = RegistryClient(address=deployment.registry, writer=writer)
+        deployed_at = deployment.identity.deployment_block_number
+        anchorer = Anchorer(
+            self.database,
+            self.registry,
+            DatabaseJournal(self.database),
+            anchors,
+            registry_client,
+            eth=lambda: chain.eth,
+            interval_s=self.settings.anchor_interval_s,
+            clock=self.clock,
+        )
+        return Link(
+            chain=chain,
+            deployment=deployment,
+            mirror=Mirror(self.database, self.registry, self.system, registry_client, deployed_at),
+            anchorer=anchorer,
+            relay=registry_client.relay,
+        )
+
+    def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
+        if not self.started:
+            node = EmbeddedNode(
+                binary=find_anvil(), directory=self.where.chain, journal=journal, on_incident=self.on_incident
+            )
+            node.start()
+            self.started.append(node)
+        return EmbeddedChain(self.started[0], journal)
+
+    def _remote(self, journal: DatabaseJournal) -> RemoteChain:
+        eth = Eth(JsonRpc(self.settings.chain))
+        finality = Confirmations(self.settings.finality_confirmations)
+        return RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=finality)
+
+
+def chain_founding(installation: Installation) -> Founding:
+    """The founding as the registry's constructor takes it."""
+    founding = installation.founding
+    agencies = tuple(
+        FoundingAgency(
+            agency_id=agency.agency_id,
+            kind=KIND_NUMBERS[agency.kind],
+            admin=agency.admin,
+            profile=profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)),
+            witness=agency.witness,
+        )
+        for agency in founding.agencies
+    )
+    submitters = (installation.submitter,)
+    return Founding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)

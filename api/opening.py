@@ -1,0 +1,174 @@
+"""Opening an installation: every part of the service is made here, once, out of its settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+
+from api.connecting import Connector
+from api.parts import Parts
+from ledger import installation as installations
+from ledger.chain.deploy import Deployment
+from ledger.chain.node import ChainIncident
+from ledger.core.errors import TallystickError
+from ledger.core.event.record import IncidentRecorded
+from ledger.core.note import parse_vkey
+from ledger.core.policy import parse_policy
+from ledger.core.trust import Trust, TrustedChain, encode_trust
+from ledger.follow import Follower
+from ledger.installation import DataDirectory, Installation
+from ledger.keys import open_keystore, open_note_key
+from ledger.publish import Publisher
+from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.sequence import Sequencer
+from ledger.settings import Settings
+from ledger.store.access import AccessLog
+from ledger.store.database import open_database
+from ledger.store.log import initialise
+from ledger.system import SystemStream
+
+PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
+FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+
+logger = structlog.get_logger(__name__)
+
+
+@contextmanager
+def open_parts(settings: Settings) -> Iterator[Parts]:
+    """The parts of a running service; events are committed and the chain is followed until the block is left.
+
+    Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
+    """
+    where = DataDirectory(settings.data_dir)
+    installation = installations.load(where)
+    passphrase = settings.passphrase(where.passphrase)
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    log_id = installation.log_id_bytes
+    initialise(database, log_id)
+    registry = Registry(log_id, installation.service_key_id)
+    recorder = Recorder(database, registry, shipped_rulebook())
+    publisher = Publisher(open_note_key(where.keys.note_key("log"), passphrase))
+    sequencer = Sequencer(database, registry, publisher, now_ms)
+    service = open_keystore(where.keys.keystore("service"), passphrase)
+    system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
+    trust = TrustHolder(where, installation)
+    connector = Connector(
+        settings=settings,
+        where=where,
+        installation=installation,
+        database=database,
+        registry=registry,
+        system=system,
+        submitter=open_keystore(where.keys.keystore("submitter"), passphrase),
+        clock=now_s,
+        on_incident=lambda incident: record_incident(system, incident),
+        on_deployed=trust.deployed,
+        started=[],
+    )
+    follower = Follower(connector, sequencer.halt, FOLLOW_EVERY)
+    parts = Parts(
+        settings=settings,
+        trust=trust,
+        database=database,
+        registry=registry,
+        recorder=recorder,
+        sequencer=sequencer,
+        publisher=publisher,
+        access=AccessLog(database),
+        follower=follower,
+        token_key=installations.read_token_key(where),
+        clock=now_ms,
+    )
+    stop = Event()
+    sequencer.start()
+    threads = [
+        _thread("follow", follower.run, stop),
+        _thread("publish", lambda ending: _publish(parts, ending), stop),
+    ]
+    try:
+        yield parts
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sequencer.stop()
+        connector.close()
+        database.close()
+
+
+class TrustHolder:
+    """The trust file as far as it is known: the contracts join it once they are deployed."""
+
+    def __init__(self, where: DataDirectory, installation: Installation):
+        self._path = where.trust
+        self._trust = Trust(
+            log_id=installation.log_id_bytes,
+            log_key=parse_vkey(installation.log_key),
+            service_key_id=installation.service_key_id,
+            policy=parse_policy("quorum none\n"),
+            development=installation.founding.development,
+            chains=(),
+        )
+
+    @property
+    def trust(self) -> Trust:
+        return self._trust
+
+    def deployed(self, deployment: Deployment) -> None:
+        """Adds the chain and writes the file anew."""
+        identity = deployment.identity
+        chain = TrustedChain(
+            chain_id=identity.chain_id,
+            deployment_block_number=identity.deployment_block_number,
+            deployment_block_hash="0x" + identity.deployment_block_hash.hex(),
+            registry=deployment.registry,
+            anchor=deployment.anchor,
+            registry_code_hash="0x" + deployment.registry_code_hash.hex(),
+            anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
+        )
+        before = self._trust
+        self._trust = Trust(
+            before.log_id, before.log_key, before.service_key_id, before.policy, before.development, (chain,)
+        )
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(encode_trust(self._trust) + b"\n")
+        fresh.replace(self._path)
+
+
+def record_incident(system: SystemStream, incident: ChainIncident) -> None:
+    """Puts what befell the embedded node into the log; a log that cannot take it now must not stop the node."""
+    edited = incident.kind in ("node_edited", "dump_edited")
+    body = IncidentRecorded(kind="chain_edited" if edited else "chain_rebuilt", description=incident.detail)
+    try:
+        system.append(body)
+    except TallystickError:
+        logger.exception("incident not recorded", kind=incident.kind)
+
+
+def now_ms() -> int:
+    """This machine's clock in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def now_s() -> int:
+    """This machine's clock in unix seconds."""
+    return int(time.time())
+
+
+def _publish(parts: Parts, stop: Event) -> None:
+    while not stop.wait(PUBLISH_EVERY):
+        try:
+            parts.publisher.publish(parts.database, parts.clock())
+        except TallystickError as error:
+            logger.warning("checkpoint not published", reason=str(error))
+
+
+def _thread(name: str, run: Callable[[Event], Any], stop: Event) -> Thread:
+    thread = Thread(target=run, args=(stop,), name=name, daemon=True)
+    thread.start()
+    return thread

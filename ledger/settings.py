@@ -1,0 +1,139 @@
+"""Settings of a service: environment variables ``TALLYSTICK_*``, or the file ``settings.env`` in the data directory.
+
+Read by composition roots only, and passed on as values. What a ledger *is* stands in ``ledger.installation``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.installation import DataDirectory
+from ledger.secret_files import SecretRefused, read_secret
+
+PREFIX = "TALLYSTICK_"
+EMBEDDED = "embedded"
+DEFAULT_DATA_DIR = Path("tallystick-data")
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """One object, made once. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+    )
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
+    host: str = "127.0.0.1"
+    port: Port = 8420
+    public_url: str | None = None  # under which clients reach the service; sign-in is bound to it
+    documentation: bool = True  # the OpenAPI pages; switch them off in production
+
+    chain: str = EMBEDDED  # or the URL of any JSON-RPC node
+    chain_id: Positive = 31337
+    anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
+    finality_confirmations: Positive = 12  # blocks on top; the embedded chain is final at once
+    finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags
+
+    anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
+    checkpoint_interval_ms: Positive = 1000  # how often /checkpoint may advance
+
+    max_body_bytes: Positive = 1024 * 1024
+    max_bulk_body_bytes: Positive = 16 * 1024 * 1024
+    header_timeout_s: Positive = 10
+    request_timeout_s: Positive = 30
+    max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
+    token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
+    challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
+
+    key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
+    key_passphrase_file: Path | None = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("expected sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE")
+        return url
+
+    @field_validator("chain")
+    @classmethod
+    def _known_chain(cls, chain: str) -> str:
+        if chain != EMBEDDED and not chain.startswith(("http://", "https://")):
+            raise ValueError(f"expected '{EMBEDDED}' or the http(s) URL of a JSON-RPC node")
+        return chain
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an http(s) URL")
+        return url.rstrip("/") if url else None
+
+    @property
+    def url(self) -> str:
+        """Under which clients reach the service."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    def passphrase(self, where: DataDirectory) -> str:
+        """What opens the service's keys: given, in the given file, or in the installation's own file.
+
+        Raises SecretRefused where it is nowhere, or in a file that others may read.
+        """
+        if self.key_passphrase is not None:
+            return self.key_passphrase.get_secret_value()
+        path = self.key_passphrase_file or where.passphrase
+        if self.key_passphrase_file is None and not path.exists():
+            raise SecretRefused(
+                "the passphrase of the service's keys is not known",
+                field="key_passphrase_file",
+                hint=f"Set {PREFIX}KEY_PASSPHRASE_FILE to a file of mode 0600.",
+            )
+        return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
+
+    def anvil(self) -> Path:
+        """The native Anvil executable of the embedded chain. Raises NotFound."""
+        if self.anvil_binary is not None:
+            found: Path | None = self.anvil_binary if os.access(self.anvil_binary, os.X_OK) else None
+        else:
+            found = next(iter(sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))), None)
+            on_path = shutil.which("anvil")
+            found = found or (Path(on_path) if on_path else None)
+        if found is None:
+            raise NotFound(
+                "there is no Anvil to run the embedded chain",
+                field="anvil_binary",
+                hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
+            )
+        return found
+
+
+def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
+    """The settings for a data directory; what is ``given`` stands above environment and file, None is not given.
+
+    Raises MalformedInput, naming the setting and what was expected.
+    """
+    where = data_dir or Path(os.environ.get(f"{PREFIX}DATA_DIR") or DEFAULT_DATA_DIR)
+    values = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(_env_file=where / "settings.env", data_dir=where, **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise MalformedInput(
+            f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
+            field=name,
+            hint=f"It comes from {PREFIX}{name.upper()}, from {where / 'settings.env'} or from an option.",
+        ) from error
