@@ -18,20 +18,7 @@ GAS_LIMIT = 30_000_000  # of a block
 STATES_KEPT = 16  # blocks back from the head whose state can still be read
 START_SECONDS = 120.0  # until it listens, a large dump loaded
 
-_NODE_MODULES = Path(__file__).parents[2] / "node_modules"
 _LISTENING = re.compile(r"Listening on ([0-9.]+:[0-9]+)")
-
-
-def find_anvil() -> Path:
-    """The native Anvil that ``scripts/setup`` installed beside this package, else the one on the path.
-
-    Not its Node launcher: signals must reach the node. Raises Unavailable where there is none.
-    """
-    installed = sorted(_NODE_MODULES.glob("@foundry-rs/anvil-*/bin/anvil"))
-    found = installed[0] if installed else shutil.which("anvil")
-    if found is None:
-        raise ChainUnavailable("there is no anvil on this machine", hint="Run scripts/setup, or install anvil.")
-    return Path(found)
 
 
 def anvil_arguments(*, directory: Path, chain_id: int, port: int, load: Path | None) -> list[str]:

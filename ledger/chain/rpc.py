@@ -39,8 +39,11 @@ class JsonRpc:
         self._timeout_seconds = timeout_seconds
         self._max_response = max_response
         self._ids = itertools.count(1)
-        # A proxy named by the environment is not asked for a node on this machine.
-        self._client = httpx.Client(timeout=timeout_seconds, trust_env=not _is_loopback(self._url.host))
+        self._client = httpx.Client(
+            timeout=timeout_seconds,
+            verify=self._url.scheme == "https",  # plain HTTP need not load the machine's certificates
+            trust_env=not _is_loopback(self._url.host),  # no proxy is asked for a node on this machine
+        )
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ class FaultyNode:
         self.faults: dict[str, Fault] = {}
         self.requests: list[str] = []  # methods, in their order
         self._target = target
+        self._client = httpx.Client(verify=False, headers={"Content-Type": "application/json"})
 
     def answer(self, body: bytes) -> Answer | None:
         request = json.loads(body)
@@ -44,7 +45,7 @@ class FaultyNode:
 
     def _pass_on(self, body: bytes) -> bytes:
         assert self._target is not None
-        return httpx.post(self._target, content=body, headers={"Content-Type": "application/json"}).content
+        return self._client.post(self._target, content=body).content
 
 
 def result(value: object) -> Fault:

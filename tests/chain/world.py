@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ledger.chain.anchor import AnchorClient, AnchorRequest
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
 from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations, Finality
 from ledger.chain.journal import AnchoredHead, ChainWrite, Journal
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.registry import RegistryClient
 from ledger.chain.remote import RemoteChain
+from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainWriter
 from tests.chain.external import ExternalNode
 from tests.chain.keys import Key
@@ -37,6 +39,14 @@ def founding(log_id: bytes = b"\x01" * 32) -> Founding:
 
 
 @dataclass
+class Clock:
+    now: int = NOW  # unix seconds
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
 class World:
     """The clients of one deployment, and a log whose leaves the test adds."""
 
@@ -45,6 +55,7 @@ class World:
     writer: ChainWriter
     founding: Founding
     deployment: Deployment
+    clock: Clock
     leaves: list[bytes] = field(default_factory=list)
     anchored: int = 0  # leaves
 
@@ -55,6 +66,10 @@ class World:
     @property
     def anchor(self) -> AnchorClient:
         return AnchorClient(address=self.deployment.anchor, writer=self.writer, journal=self.journal)
+
+    def writer_for(self, chain: ChainBackend, journal: Journal) -> ChainWriter:
+        """Another writer with the same key and clock."""
+        return ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=self.clock, replace_after=120)
 
     def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
         """The log grown by some leaves, as the contract wants it."""
@@ -74,21 +89,30 @@ class World:
         return write
 
 
-def found(chain: ChainBackend, journal: Journal, *, clock: int = NOW, replace_after: int = 120) -> World:
-    writer = ChainWriter(
-        chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock, replace_after=replace_after
-    )
+def found(chain: ChainBackend, journal: Journal, *, clock: Clock | None = None) -> World:
+    clock = clock or Clock()
+    writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock, replace_after=120)
     begun = founding()
-    return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30))
+    return World(chain, journal, writer, begun, deploy(writer, begun, timeout_seconds=30), clock)
 
 
 def embedded_world(node: EmbeddedNode, journal: Journal) -> World:
     return found(EmbeddedChain(node, journal), journal)
 
 
-def remote_world(node: ExternalNode, journal: Journal, finality: Finality | None = None) -> World:
-    """The submitter has coins; ``finality`` is by default that every block is final."""
+def remote_world(
+    node: ExternalNode, journal: Journal, *, finality: Finality | None = None, url: str | None = None
+) -> World:
+    """Founded while every block is final; then under ``finality``, and through ``url`` if the node has another one."""
     node.fund(SUBMITTER.key_id)
-    eth = node.eth
-    chain = RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=finality or Confirmations(0))
-    return found(chain, journal)
+    eth = Eth(JsonRpc(url or node.url, timeout_seconds=5.0))
+    chain_id = eth.chain_id()
+    world = found(RemoteChain(eth=eth, chain_id=chain_id, journal=journal, finality=Confirmations(0)), journal)
+    chain = RemoteChain(
+        eth=eth,
+        chain_id=chain_id,
+        journal=journal,
+        finality=finality or Confirmations(0),
+        identity=world.deployment.identity,
+    )
+    return replace(world, chain=chain, writer=world.writer_for(chain, journal))
