@@ -1,0 +1,186 @@
+"""Builds whole cases, so that a test reads like sentences::
+
+case = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE).accept()
+case.last.submission               # the bytes to post
+case.state.items["phone"].holder   # PROCURATORATE
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Self
+
+from ledger.core import rulebook
+from ledger.core.custody import Act, CaseState, Flag, Handover, fold
+from ledger.core.event import Body, case, handover, item
+from ledger.core.event.terms import Quantity
+from tests.builders import POLICE, Officer, Writer, clerk, instant
+
+
+@cache
+def shipped_rulebook() -> rulebook.Rulebook:
+    """The rules that the package ships."""
+    return rulebook.parse(files("ledger").joinpath("rules.toml").read_text(encoding="utf-8"))
+
+
+class Case(Writer):
+    """Writes a case's stream and folds it. An act that is refused leaves no trace.
+
+    Acts are signed by a clerk of the agency that would do them (of the responsible one, of the receiver of the open
+    offer) unless ``by`` names another officer. ``flags`` are those of the last act.
+    """
+
+    def __init__(self, case_id: str = "case-1", *, book: rulebook.Rulebook | None = None, **clock: Any) -> None:
+        super().__init__("case", case_id, **clock)
+        self.book = book or shipped_rulebook()
+        self.current: CaseState | None = None
+        self.flags: tuple[Flag, ...] = ()
+
+    @property
+    def state(self) -> CaseState:
+        assert self.current is not None, "the case is not opened yet"
+        return self.current
+
+    def act(self, body: Body, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
+        """Writes and folds one event."""
+        event = self.draft(body, by or clerk(self.state.responsible), **fields)
+        act = Act(event.payload, event.digest, event.envelope.signed_at, self.book, source)
+        self.current, self.flags = fold(self.current, act)
+        self.events.append(event)
+        self.now += self._step
+        return self
+
+    def open(self, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
+        defaults = {
+            "case_number": "2026-0417",
+            "case_type": "theft",
+            "business_line": "criminal",
+            "stage": "investigation",
+        }
+        return self.act(case.CaseOpened(**(defaults | fields)), by or clerk(POLICE), source=source)
+
+    def name(self, *persons: str, by: Officer | None = None, role: str = "suspect") -> Self:
+        for person in persons:
+            self.act(case.PersonNamed(person_id=person_id(person), role=role), by)  # type: ignore[arg-type]
+        return self
+
+    def register(self, *item_ids: str, by: Officer | None = None, **fields: Any) -> Self:
+        for item_id in item_ids:
+            self.act(registration(item_id, **fields), by)
+        return self
+
+    def offer(
+        self,
+        *items: str | handover.OfferedItem,
+        to: str,
+        purpose: str = "prosecution_review",
+        persons: tuple[str, ...] = (),
+        by: Officer | None = None,
+        **fields: Any,
+    ) -> Self:
+        body = handover.HandoverOffered(
+            handover_id=fields.pop("handover_id", self._next_handover()),
+            to_agency=to,
+            purpose=purpose,  # type: ignore[arg-type]
+            items=tuple(listed(line) for line in items),
+            person_ids=tuple(person_id(name) for name in persons),
+            **fields,
+        )
+        return self.act(body, by)
+
+    def give_back(
+        self,
+        *items: str | handover.OfferedItem,
+        purpose: str = "supplementary_investigation",
+        persons: tuple[str, ...] = (),
+        by: Officer | None = None,
+        **fields: Any,
+    ) -> Self:
+        """Returns what stands in ``items`` to the sender of the latest accepted handover, or of ``returns``."""
+        accepted = [h.handover_id for h in self.state.handovers.values() if h.is_accepted]
+        original = self.state.handover(fields.pop("returns", None) or accepted[-1])
+        body = handover.HandoverReturned(
+            handover_id=fields.pop("handover_id", self._next_handover()),
+            returns=original.handover_id,
+            purpose=purpose,  # type: ignore[arg-type]
+            reason_code=fields.pop("reason_code", "incomplete_dossier"),
+            explanation=fields.pop("explanation", "the bank statements are missing"),
+            items=tuple(listed(line) for line in items),
+            person_ids=tuple(person_id(name) for name in persons),
+            **fields,
+        )
+        return self.act(body, by or clerk(original.to_agency))
+
+    def accept(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
+        """Accepts all as listed, except what ``received`` and ``not_accepted`` say."""
+        answered = self.open_handover(handover_id)
+        acting = {name: fields.pop(name) for name in ("occurred_at", "signed_at") if name in fields}
+        defaults: dict[str, Any] = {
+            "handover_id": answered.handover_id,
+            "received_at": instant(self.now),
+            "rest_as_listed": True,
+        }
+        return self.act(handover.HandoverAccepted(**(defaults | fields)), by or clerk(answered.to_agency), **acting)
+
+    def refuse(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
+        answered = self.open_handover(handover_id)
+        defaults = {
+            "handover_id": answered.handover_id,
+            "reason_code": "binding_defective",
+            "remedy": "rebind",
+            "explanation": "volume two falls apart",
+        }
+        return self.act(handover.HandoverRefused(**(defaults | fields)), by or clerk(answered.to_agency))
+
+    def recall(self, handover_id: str | None = None, *, by: Officer | None = None) -> Self:
+        offered = self.open_handover(handover_id)
+        body = handover.HandoverRecalled(handover_id=offered.handover_id, ground="sent by mistake")
+        return self.act(body, by or clerk(offered.from_agency))
+
+    def open_handover(self, handover_id: str | None = None) -> Handover:
+        """The handover of this id, else the latest open one."""
+        if handover_id is not None:
+            return self.state.handover(handover_id)
+        return [h for h in self.state.handovers.values() if h.is_open][-1]
+
+    def close(self, by: Officer | None = None, **fields: Any) -> Self:
+        return self.act(case.CaseClosed(ground=fields.pop("ground", "sentence served"), **fields), by)
+
+    def _next_handover(self) -> str:
+        return f"handover-{len(self.state.handovers) + 1}"
+
+
+def person_id(name: str) -> str:
+    """The pseudonym of a person of the tests; a pseudonym stays as it is."""
+    return name if len(name) == 32 else sha256(f"person {name}".encode()).hexdigest()[:32]
+
+
+def pieces(value: int | str, unit: str = "piece") -> Quantity:
+    return Quantity(value=str(value), unit=unit)
+
+
+def registration(item_id: str, kind: str = "exhibit", quantity: int | str = 1, **fields: Any) -> item.ItemRegistered:
+    """An item of the kind, complete."""
+    parts: dict[str, dict[str, Any]] = {
+        "dossier": {"dossier": item.Dossier(volumes=3, pages=412)},
+        "electronic_data": {
+            "digests": ("sha256:" + sha256(item_id.encode()).hexdigest(),),
+            "collection": item.Collection(
+                collectors=("collector-1", "collector-2"), tool="write blocker", method="image of the whole medium"
+            ),
+        },
+    }
+    return item.ItemRegistered(
+        item_id=item_id,
+        item_kind=kind,  # type: ignore[arg-type]
+        description=f"the {item_id}",
+        quantity=pieces(quantity),
+        **(parts.get(kind, {}) | fields),
+    )
+
+
+def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
+    """A line of a transfer list that says no more than the item's id."""
+    return handover.OfferedItem(item_id=line) if isinstance(line, str) else line
