@@ -115,7 +115,6 @@ def create_note_key(
     """Writes an encrypted Ed25519 key that signs notes as ``name``; gives its public part.
 
     A ``cosigner`` signs with a timestamp, as witnesses do (C2SP tlog-cosignature).
-
     Raises SecretRefused where the file is there already, MalformedInput for a name that notes cannot carry.
     """
     signature_type = SignatureType.COSIGNATURE_V1 if cosigner else SignatureType.ED25519

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     chain: str = EMBEDDED  # or the URL of any JSON-RPC node
     chain_id: Positive = 31337
     anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
-    finality_confirmations: Positive = 12  # blocks on top; the embedded chain is final at once
+    finality_confirmations: Annotated[int, Field(ge=0)] = 12  # blocks on top; 0 where a sealed block is final
     finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags
 
     anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
@@ -126,14 +126,15 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
     Raises MalformedInput, naming the setting and what was expected.
     """
     where = data_dir or Path(os.environ.get(f"{PREFIX}DATA_DIR") or DEFAULT_DATA_DIR)
-    values = {name: value for name, value in given.items() if value is not None}
+    file = where / "settings.env"
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(_env_file=where / "settings.env", data_dir=where, **values)
+        return Settings(**values | {"data_dir": where, "_env_file": file})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
+        name = str(first["loc"][0]).lower().removeprefix(PREFIX.lower())
         raise MalformedInput(
             f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
             field=name,
-            hint=f"It comes from {PREFIX}{name.upper()}, from {where / 'settings.env'} or from an option.",
+            hint=f"It comes from an option, from the variable {PREFIX}{name.upper()} or from the same in {file}.",
         ) from error

@@ -1,0 +1,109 @@
+"""Settings: where they come from, in which order, and how a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.installation import DataDirectory
+from ledger.secret_files import SecretRefused, write_secret
+from ledger.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of this machine do not reach the tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"TALLYSTICK_{name.upper()}", raising=False)
+
+
+def test_option_stands_above_variable_above_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option is stronger than a variable, a variable than settings.env, the file than the default."""
+    file = "TALLYSTICK_PORT=1001\nTALLYSTICK_HOST=::1\nTALLYSTICK_ANCHOR_INTERVAL_S=7\n"
+    (tmp_path / "settings.env").write_text(file)
+    monkeypatch.setenv("TALLYSTICK_PORT", "1002")
+    monkeypatch.setenv("TALLYSTICK_HOST", "127.0.0.9")
+    settings = read_settings(tmp_path, port=1003, host=None)
+    assert (settings.port, settings.host, settings.anchor_interval_s) == (1003, "127.0.0.9", 7)
+    assert settings.max_body_bytes == 1024 * 1024
+
+
+def test_data_directory_comes_from_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TALLYSTICK_DATA_DIR names the data directory, and thereby the file that is read."""
+    (tmp_path / "settings.env").write_text("TALLYSTICK_PORT=1001\n")
+    monkeypatch.setenv("TALLYSTICK_DATA_DIR", str(tmp_path))
+    settings = read_settings()
+    assert (settings.data_dir, settings.port) == (tmp_path, 1001)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "0"),
+        ("port", "http"),
+        ("anchor_interval_s", "-1"),
+        ("max_page_entries", "1001"),
+        ("database_url", "mysql://host/ledger"),
+        ("chain", "ws://node"),
+        ("public_url", "ledger.example"),
+        ("finality_tag", "latest"),
+    ],
+)
+def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A setting that cannot be is refused under its name, with where it may come from."""
+    monkeypatch.setenv(f"TALLYSTICK_{name.upper()}", value)
+    with pytest.raises(MalformedInput) as refused:
+        read_settings(tmp_path)
+    assert refused.value.field == name
+    assert f"TALLYSTICK_{name.upper()}" in str(refused.value.hint)
+
+
+def test_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
+    """A misspelled setting in settings.env is an error, not silence."""
+    (tmp_path / "settings.env").write_text("TALLYSTICK_PROT=8421\n")
+    with pytest.raises(MalformedInput) as refused:
+        read_settings(tmp_path)
+    assert refused.value.field == "prot"
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    """The object is frozen."""
+    settings = read_settings(tmp_path)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+
+
+def test_url_is_what_clients_call(tmp_path: Path) -> None:
+    """The public URL without its last slash, else host and port, an IPv6 address in brackets."""
+    assert read_settings(tmp_path, public_url="https://ledger.example/").url == "https://ledger.example"
+    assert read_settings(tmp_path, port=81).url == "http://127.0.0.1:81"
+    assert read_settings(tmp_path, host="::1", port=81).url == "http://[::1]:81"
+
+
+def test_passphrase_is_taken_from_the_first_place_that_has_it(tmp_path: Path) -> None:
+    """Given itself, else in the given file, else in the installation's file; nowhere is refused with what to set."""
+    where = DataDirectory(tmp_path)
+    with pytest.raises(SecretRefused) as refused:
+        read_settings(tmp_path).passphrase(where)
+    assert "TALLYSTICK_KEY_PASSPHRASE_FILE" in str(refused.value.hint)
+    write_secret(where.passphrase, b"own\n", field="passphrase")
+    assert read_settings(tmp_path).passphrase(where) == "own"
+    write_secret(tmp_path / "elsewhere", b"elsewhere\r\n", field="passphrase")
+    settings = read_settings(tmp_path, key_passphrase_file=tmp_path / "elsewhere")
+    assert settings.passphrase(where) == "elsewhere"
+    assert read_settings(tmp_path, key_passphrase="given").passphrase(where) == "given"
+
+
+def test_passphrase_is_not_shown(tmp_path: Path) -> None:
+    """Neither the text of the settings nor their parts print the passphrase."""
+    settings = read_settings(tmp_path, key_passphrase="open sesame")
+    assert "sesame" not in f"{settings!r} {settings} {settings.key_passphrase!r}"
+
+
+def test_anvil_is_found_or_said_to_be_missing(tmp_path: Path, anvil_binary: Path) -> None:
+    """Without a setting the executable beside the checkout is taken; a wrong path is refused."""
+    assert read_settings(tmp_path).anvil() == anvil_binary
+    with pytest.raises(NotFound):
+        read_settings(tmp_path, anvil_binary=tmp_path / "anvil").anvil()
