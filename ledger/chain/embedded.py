@@ -26,6 +26,9 @@ class EmbeddedChain:
 
     @property
     def eth(self) -> Eth:
+        """Made anew first if it was killed: whoever reads finds a node."""
+        if not self._node.runs():
+            self._node.catch_up()
         return self._node.eth
 
     def fees(self) -> Fees:

@@ -105,6 +105,11 @@ class EmbeddedNode:
             raise ChainUnavailable("the embedded chain is not started")
         return eth
 
+    def runs(self) -> bool:
+        """Whether the process is there; it may still be out of step."""
+        process = self._process
+        return process is not None and process.runs()
+
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
