@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ledger.anchor import Anchorer
 from ledger.chain.anchor import AnchorClient
-from ledger.chain.anvil import find_anvil
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
+from ledger.chain.journal import Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.registry import RegistryClient
 from ledger.chain.remote import RemoteChain
@@ -68,11 +68,11 @@ class Connector:
 
     def _link(self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment) -> Link:
         registry_client = RegistryClient(address=deployment.registry, writer=writer)
-        deployed_at = deployment.identity.deployment_block_number
+        journal = DatabaseJournal(self.database)
         anchorer = Anchorer(
             self.database,
             self.registry,
-            DatabaseJournal(self.database),
+            journal,
             anchors,
             registry_client,
             eth=lambda: chain.eth,
@@ -82,7 +82,7 @@ class Connector:
         return Link(
             chain=chain,
             deployment=deployment,
-            mirror=Mirror(self.database, self.registry, self.system, registry_client, deployed_at),
+            mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             relay=registry_client.relay,
         )
@@ -90,7 +90,10 @@ class Connector:
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
         if not self.started:
             node = EmbeddedNode(
-                binary=find_anvil(), directory=self.where.chain, journal=journal, on_incident=self.on_incident
+                binary=self.settings.anvil(),
+                directory=self.where.chain,
+                journal=journal,
+                on_incident=self.on_incident,
             )
             node.start()
             self.started.append(node)
@@ -100,6 +103,12 @@ class Connector:
         eth = Eth(JsonRpc(self.settings.chain))
         finality = Confirmations(self.settings.finality_confirmations)
         return RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=finality)
+
+
+def founded_at(journal: Journal) -> int:
+    """The block of the registry, the first contract deployed; 0, the whole chain, where another journal has it."""
+    blocks = (write.block_number for write in journal.writes() if write.purpose is Purpose.DEPLOYMENT)
+    return next((block for block in blocks if block is not None), 0)
 
 
 def chain_founding(installation: Installation) -> Founding:

@@ -34,6 +34,7 @@ from ledger.system import SystemStream
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     """
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
-    passphrase = settings.passphrase(where.passphrase)
+    passphrase = settings.passphrase(where)
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     log_id = installation.log_id_bytes
     initialise(database, log_id)
@@ -95,7 +96,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join()
+            thread.join(ENDING_S)
         sequencer.stop()
         connector.close()
         database.close()
