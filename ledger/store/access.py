@@ -6,21 +6,21 @@ into the log of events once a day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from ledger.core import canonical
 from ledger.core.digest import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store.database import Database, lock_writer, translated
+from ledger.store.database import Database, WriterLock, translated, writing
 from ledger.store.tables import ACCESS_LOG
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
+PAGE = 1000  # records fetched at a time when the chain is checked
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
@@ -60,7 +60,7 @@ class AccessLog:
 
     def append(self, *reads: Read) -> AccessHead:
         """Records reads. When this returns they are durable; raises Unavailable where they cannot be."""
-        with self._lock, self._write() as connection:
+        with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
             rows = []
             for number, read in enumerate(reads, head.count):
@@ -88,20 +88,30 @@ class AccessLog:
     def check(self) -> AccessHead:
         """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""
         head = AccessHead(0, FIRST)
+        query = select(ACCESS_LOG).order_by(ACCESS_LOG.c.number).execution_options(yield_per=PAGE)
         with translated(), self._engine.connect() as connection:
-            for row in connection.execute(select(ACCESS_LOG).order_by(ACCESS_LOG.c.number)):
-                record = _decoder.decode(row.record)
-                follows = (record.number, record.previous) == (head.count, head.digest) == (row.number, head.digest)
-                if not follows or row.digest != blake3_text(row.record):
+            for row in connection.execute(query):
+                if not _follows(row, head):
                     raise IntegrityBroken(f"record {head.count} of the log of reads was changed", field="access_log")
                 head = AccessHead(head.count + 1, row.digest)
         return head
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with translated(), self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
-            lock_writer(connection)
-            yield connection
+
+def _follows(row: Row[Any], head: AccessHead) -> bool:
+    """Whether the record is whole, stands right behind ``head``, and its columns say what it says."""
+    if row.number != head.count or row.digest != blake3_text(row.record):
+        return False
+    try:
+        record = _decoder.decode(row.record)
+    except msgspec.DecodeError:
+        return False
+    read = record.read
+    columns = (row.agency, row.case_id, row.read_at)
+    return (record.number, record.previous) == (head.count, head.digest) and columns == (
+        read.agency,
+        read.case_id,
+        read.read_at,
+    )
 
 
 def _head(connection: Connection) -> AccessHead:

@@ -16,6 +16,7 @@ from ledger.core.errors import NotFound
 from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
 
 Sight = Literal["party", "offered", "jurisdiction"]
+IDS_PER_QUERY = 1000  # a statement takes 32,766 parameters on SQLite; a batch of splits may name more items
 
 
 class Reader(Struct, frozen=True):
@@ -35,8 +36,10 @@ class Page(Struct, frozen=True):
 
 def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
     """The case of each of these items that exists."""
-    query = select(ITEMS.c.item_id, ITEMS.c.case_id).where(ITEMS.c.item_id.in_(item_ids))
-    return {row.item_id: row.case_id for row in connection.execute(query)}
+    query, wanted = select(ITEMS.c.item_id, ITEMS.c.case_id), list(item_ids)
+    parts = [wanted[start : start + IDS_PER_QUERY] for start in range(0, len(wanted), IDS_PER_QUERY)]
+    found = (row for part in parts for row in connection.execute(query.where(ITEMS.c.item_id.in_(part))))
+    return {row.item_id: row.case_id for row in found}
 
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:

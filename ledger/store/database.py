@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,21 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.core.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 30_000
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
-_WRITER_LOCK = 0x7A11_57C4  # key of the advisory lock that makes the sequencer the one writer on PostgreSQL
+_DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+
+
+class WriterLock(IntEnum):
+    """Keys of PostgreSQL's advisory locks: reads that are recorded do not wait for events that are sequenced."""
+
+    LOG = 0x7A11_57C4
+    ACCESS = 0x7A11_57C5
+    MIGRATION = 0x7A11_57C6
 
 
 class NotDurable(Unavailable):
@@ -42,19 +53,29 @@ class Database:
         self.log = log
         self.access = access
         self.is_sqlite = log.dialect.name == "sqlite"
+        self._reading = log if self.is_sqlite else log.execution_options(isolation_level="REPEATABLE READ")
+        self._disk_failure: DiskFailed | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the log."""
-        with translated(), self.log.connect() as connection:
+        with translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """The writer's lock, held until the transaction ends; commits when the block leaves without an error."""
-        with translated(), self.log.connect().execution_options(immediate=True) as connection, connection.begin():
-            lock_writer(connection)
-            yield connection
+        """The writer's lock, held until the transaction ends; commits when the block leaves without an error.
+
+        After the first DiskFailed there is no other try: whether an earlier write reached the disk is not known then.
+        """
+        if self._disk_failure is not None:
+            raise self._disk_failure
+        try:
+            with translated(), writing(self.log, WriterLock.LOG) as connection:
+                yield connection
+        except DiskFailed as error:
+            self._disk_failure = error
+            raise
 
     def upsert(self, table: Any) -> Any:
         """An insert of this dialect that has ``on_conflict_do_update``."""
@@ -65,39 +86,48 @@ class Database:
         self.access.dispose()
 
 
-def lock_writer(connection: Connection) -> None:
-    """Waits for the writer's lock; it is released with the transaction.
+@contextmanager
+def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
+    """A transaction that is the only one under its lock; commits when the block leaves without an error.
 
-    SQLite took it with BEGIN IMMEDIATE; PostgreSQL takes an advisory lock that several processes share.
+    SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+    with engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
+        yield connection
 
 
 def open_database(url: str) -> Database:
     """Opens and migrates. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
-    Raises Unavailable where there is no database, NotDurable where SQLite runs below synchronous FULL.
+    Raises Unavailable where there is no database, NotDurable where it may lose what it has committed.
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
 
     parsed = make_url(url)
     database = Database(_engine(parsed), _engine(_access_url(parsed)))
     with translated():
-        migrate(database.log, "log")
-        migrate(database.access, "access")
-    if database.is_sqlite:
         for engine in (database.log, database.access):
             require_durable(engine)
+        migrate(database.log, "log")
+        migrate(database.access, "access")
     return database
 
 
 def require_durable(engine: Engine) -> None:
-    """Raises NotDurable unless SQLite writes ahead and syncs each commit."""
+    """Raises NotDurable unless every commit is on the disk before it returns."""
     with engine.connect() as connection:
-        synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
-        journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-    if synchronous != FULL or journal != "wal":
+        if engine.dialect.name == "sqlite":
+            _require_synced_wal(connection)
+        else:
+            _require_synced_server(connection)
+
+
+def _require_synced_wal(connection: Connection) -> None:
+    synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+    journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    if synchronous < FULL or journal != "wal":
         raise NotDurable(
             f"expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
             field="database_url",
@@ -105,29 +135,38 @@ def require_durable(engine: Engine) -> None:
         )
 
 
+def _require_synced_server(connection: Connection) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = connection.execute(text(f"SHOW {setting}")).scalar_one()
+        if value == "off":
+            raise NotDurable(
+                f"expected PostgreSQL with {setting} on, not {value}",
+                field="database_url",
+                hint=f"Set {setting} = on for this server, database and role.",
+            )
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Lets out only this project's errors."""
     try:
         yield
-    except OperationalError as error:
-        if "disk I/O error" in str(error.orig):
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
             raise DiskFailed(
                 f"the disk failed: {error.orig}",
                 retry_after=3600,
                 hint="Check the disk, then start the service again: it looks up what is there.",
             ) from error
-        raise Unavailable(
-            f"the database does not answer: {error.orig}",
-            code="database_unavailable",
-            hint="Is it running, and is there room on the disk? Nothing of this was recorded; try again.",
-        ) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
             raise Unavailable(
-                f"the database closed the connection: {error.orig}", code="database_unavailable"
+                f"the database does not answer: {error.orig}",
+                code="database_unavailable",
+                hint="Is it running, and is there room on the disk? Try again.",
             ) from error
         raise
+    except PoolTimeout as error:
+        raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
 
 
 def _access_url(url: URL) -> URL:

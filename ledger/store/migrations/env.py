@@ -1,13 +1,14 @@
-"""Runs the migrations of the store that ``ledger.store.migrate`` names."""
+"""Runs the migrations of the store that ``ledger.store.migrate`` names, as one transaction of one process at a time."""
 
 from alembic import context
 
+from ledger.store.database import WriterLock, writing
 from ledger.store.migrate import metadata, version_table
 
 config = context.config
 engine, store = config.attributes["engine"], config.attributes["store"]
 
-with engine.connect() as connection:
+with writing(engine, WriterLock.MIGRATION) as connection:
     context.configure(
         connection=connection,
         target_metadata=metadata(store),
@@ -17,4 +18,3 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
-    connection.commit()
