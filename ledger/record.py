@@ -16,7 +16,7 @@ from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
 from ledger.core.authority import Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
-from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.core.event.handover import HandoverOffered
@@ -98,7 +98,7 @@ class States:
         if payload.previous is None:
             return None
         kept = self._kept.get(payload.previous)
-        if kept is not None:
+        if kept is not None and kept.case_id == payload.stream.id:
             return kept
         state = self.of_case(payload.stream.id)
         if state is None or state.head != payload.previous:
@@ -173,13 +173,27 @@ class Recorder:
             return Duplicate(stored)
 
     def _judge(self, submitted: Submitted) -> Judged:
-        envelope, payload = submitted.envelope, submitted.payload
+        """By the registry as it is known here; what that refuses is judged again if the log knows more by now."""
         authority = self._registry.authority
+        try:
+            return self._judge_by(authority, submitted)
+        except (Unauthorized, RuleRefused):
+            newest = self._newest_authority()
+            if newest.changes == authority.changes:
+                raise
+            return self._judge_by(newest, submitted)
+
+    def _newest_authority(self) -> Authority:
+        with self._database.read() as connection:
+            return self._registry.at(connection, log.tree(connection).registry_changes)
+
+    def _judge_by(self, authority: Authority, submitted: Submitted) -> Judged:
+        envelope, payload = submitted.envelope, submitted.payload
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
+        self._require_known(authority, payload)
         if payload.stream.kind != "case":
             return Judged(submitted, authority.changes)
-        self._require_known(authority, payload)
         before = self.states.on_head(payload)
         act = self.states.act(payload, envelope.payload_digest, envelope.signed_at)
         outcome = fold(before, act)
@@ -187,7 +201,7 @@ class Recorder:
         return Judged(submitted, authority.changes, before, outcome, _new_items(before, outcome.state, act))
 
     def _require_known(self, authority: Authority, payload: Payload) -> None:
-        """What an event names outside its case must exist."""
+        """What an event names outside its state must exist."""
         body = payload.body
         if isinstance(body, HandoverOffered) and body.to_agency not in authority.agencies:
             raise RuleRefused(
@@ -205,10 +219,13 @@ class Recorder:
                 entry = log.entry_by_digest(connection, body.concerns.payload_digest)
             except NotFound:
                 entry = None
-            here = entry is not None and entry.stream_id == payload.stream.id
+            stream = (payload.stream.kind, payload.stream.id)
+            here = entry is not None and (entry.stream_kind, entry.stream_id) == stream
             if entry is None or not here or body.label not in log.sections(connection, entry.log_index):
                 raise RuleRefused(
-                    f"this case has no section {body.label} of that event", code="unknown_section", field="payload.body"
+                    f"this stream has no section {body.label} of that event",
+                    code="unknown_section",
+                    field="payload.body",
                 )
 
     def _stored(self, event_id: str) -> StoredEntry | None:

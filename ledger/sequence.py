@@ -10,18 +10,19 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from threading import Thread
+from threading import Lock, Thread
 
 import structlog
 from msgspec import Struct
 
 from ledger.core import authority as authorities
+from ledger.core import merkle
 from ledger.core.authority import Authority
-from ledger.core.errors import RuleRefused, TallystickError, Unavailable
+from ledger.core.errors import Conflict, IntegrityBroken, RuleRefused, TallystickError, Unavailable
 from ledger.core.event.registry import RegistryChange
 from ledger.core.merkle import Hash, leaf_hash
 from ledger.core.proof import TlogProof
-from ledger.core.tiles import Appended, RightEdge
+from ledger.core.tiles import Appended, RightEdge, TileNodes
 from ledger.publish import Publisher, Receipt
 from ledger.record import Duplicate, Judged, Registry, off_head, require_same_event
 from ledger.store import cases, log
@@ -31,6 +32,7 @@ from ledger.store.log import Head, StoredEntry, TreeState
 
 MAX_BATCH = 512  # events of one transaction
 MAX_WAITING = 20_000  # events; above this a submission is turned away
+STOPPED_FOR = 3600  # seconds until it is worth asking again once the writer has stopped for good
 
 logger = structlog.get_logger(__name__)
 
@@ -45,12 +47,21 @@ class Waiting(Struct, frozen=True):
 
 
 class Placed(Struct, frozen=True):
-    """What a batch comes to: the entries with their places, and who waits for which."""
+    """What a batch comes to: the entries with their places, who waits for which, and what the others are told."""
 
     entries: list[NewEntry]
     leaves: list[Hash]
     takers: list[list[Future[Answer]]]
+    told: list[tuple[Future[Answer], Duplicate | TallystickError]]
     registry_changes: int
+
+
+class Written(Struct, frozen=True):
+    """A batch in its transaction at ``at`` (unix milliseconds); ``grown`` is None where it adds nothing."""
+
+    placed: Placed
+    grown: Appended | None
+    at: int
 
 
 class Sequencer:
@@ -64,15 +75,20 @@ class Sequencer:
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self._failure: Unavailable | None = None
+        self._door = Lock()
+        self._closed = False
         self._thread = Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commits what waits, then ends."""
-        self._waiting.put(None)
-        self._thread.join()
+        """Commits what waits, then ends; what comes later is turned away."""
+        with self._door:
+            self._closed = True
+            self._waiting.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
 
     @property
     def failure(self) -> Unavailable | None:
@@ -81,27 +97,44 @@ class Sequencer:
 
     def halt(self, reason: TallystickError) -> None:
         """Nothing is committed from now on: every submission is answered with this reason."""
+        self._stop_for_good(reason)
+
+    def _stop_for_good(self, reason: TallystickError) -> Unavailable:
         hint = reason.hint or "Ask the operator of this ledger."
-        self._failure = Unavailable(f"nothing is written any more: {reason}", code=reason.code, hint=hint)
+        self._failure = Unavailable(
+            f"nothing is written any more: {reason}", code=reason.code, hint=hint, retry_after=STOPPED_FOR
+        )
+        return self._failure
 
     def submit(self, judged: Judged) -> Future[Answer]:
         """Queues an event. The future gives its receipt once it is durable, a Duplicate, or raises the refusal."""
         future: Future[Answer] = Future()
-        if self._failure is not None:
-            future.set_exception(self._failure)
-        elif self._waiting.qsize() >= MAX_WAITING:
-            future.set_exception(Unavailable("too many submissions are waiting", code="busy", retry_after=1))
-        else:
-            self._waiting.put(Waiting(judged, future))
+        future.set_running_or_notify_cancel()  # nobody who stops waiting may cancel what the batch will answer
+        with self._door:
+            refusal = self._turned_away()
+            if refusal is None:
+                self._waiting.put(Waiting(judged, future))
+        if refusal is not None:
+            future.set_exception(refusal)
         return future
+
+    def _turned_away(self) -> Unavailable | None:
+        if self._failure is not None:
+            return self._failure
+        if self._closed:
+            return Unavailable("the service is stopping", code="stopping")
+        if self._waiting.qsize() >= MAX_WAITING:
+            return Unavailable("too many submissions are waiting", code="busy", retry_after=1)
+        return None
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, ended = self._gather(first)
             try:
                 self._commit(batch)
-            except Exception as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
-                _fail(batch, _as_unavailable(error, "The outcome is unknown: submit the same event again."))
+            except Exception as error:  # the writer outlives a batch that cannot be answered
+                logger.exception("a batch was not answered")
+                _fail(batch, _unknown(error))
             if ended:
                 return
 
@@ -122,42 +155,53 @@ class Sequencer:
         if self._failure is not None:
             _fail(batch, self._failure)
             return
-        placed: Placed | None = None
-        grown: Appended | None = None
-        at = 0
+        written: Written | None = None
         try:
             with self._database.write() as connection:
-                tree = log.tree(connection)
-                at = max(self._clock(), tree.recorded_at)
-                placed = self._place(connection, batch, tree)
-                if placed.entries:
-                    grown = self._right_edge(connection, tree).append(placed.leaves)
-                    new = NewTree(grown.size, grown.root, placed.registry_changes, at)
-                    write_batch(connection, self._database, placed.entries, grown.tiles, new)
-            # -- commit point: the block above has left without an error, so the batch is durable --------------------
-        except DiskFailed as error:
-            self._failure = error
+                written = self._write(connection, batch)
+            # -- commit point: the block above has left without an error, so the batch is durable ------------------
+        except (DiskFailed, IntegrityBroken) as error:
             logger.exception("sequencer stopped")
-            _fail(batch, error)
+            _fail(batch, self._stop_for_good(error))
             return
-        except Exception as error:  # noqa: BLE001 - whatever it was, the outcome is looked up, not guessed
-            if placed is None or grown is None or not self._is_stored(placed):
-                self._edge = None
-                _fail(batch, _as_unavailable(error))
+        except Exception as error:  # whatever it was, the outcome is looked up, not guessed
+            logger.warning("a commit failed", exc_info=error)
+            self._edge = None
+            if written is None or written.grown is None or not self._is_stored(written.grown):
+                _fail(batch, _not_recorded(error))
                 return
-        if grown is not None:
-            self._edge = (grown.size, grown.root, grown.edge)
-            self._answer(placed, grown, at)
+        self._answer(written)
+
+    def _write(self, connection: Connection, batch: list[Waiting]) -> Written:
+        """Puts the batch into the open transaction."""
+        tree = log.tree(connection)
+        at = max(self._clock(), tree.recorded_at)
+        placed = self._place(connection, batch, tree)
+        if not placed.entries:
+            return Written(placed, None, at)
+        grown = self._right_edge(connection, tree).append(placed.leaves)
+        new = NewTree(grown.size, grown.root, placed.registry_changes, at)
+        write_batch(connection, self._database, placed.entries, grown.tiles, new)
+        return Written(placed, grown, at)
 
     def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
-        """The edge kept from the last batch if the tree still ends there, else read anew."""
+        """The edge kept from the last batch if the tree still ends there, else read anew.
+
+        Raises IntegrityBroken where the stored tiles are not those of the tree: nothing is built on them.
+        """
         if self._edge is not None and self._edge[:2] == (tree.size, tree.root):
             return self._edge[2]
-        return RightEdge.read(tree.size, log.tile_reader(connection))
+        edge = RightEdge.read(tree.size, log.tile_reader(connection))
+        if edge.frontier.root() != tree.root:
+            raise IntegrityBroken(
+                f"the tiles at size {tree.size} lead to the root {edge.frontier.root().hex()}, not {tree.root.hex()}",
+                hint="Somebody changed the database. Run: tally audit",
+            )
+        return edge
 
     def _place(self, connection: Connection, batch: Sequence[Waiting], tree: TreeState) -> Placed:
         view = _View.read(connection, batch, self._registry.at(connection, tree.registry_changes))
-        placed = Placed([], [], [], 0)
+        placed = Placed([], [], [], [], 0)
         taken: dict[str, int] = {}
         for waiting in batch:
             submitted = waiting.judged.submitted
@@ -169,30 +213,42 @@ class Sequencer:
                     continue
                 if event_id in view.stored:
                     require_same_event(view.stored[event_id], submitted)
-                    waiting.future.set_result(Duplicate(view.stored[event_id]))
+                    placed.told.append((waiting.future, Duplicate(view.stored[event_id])))
                     continue
                 index = tree.size + len(placed.entries)
                 view.admit(waiting.judged, index)
             except TallystickError as refusal:
-                waiting.future.set_exception(refusal)
+                placed.told.append((waiting.future, refusal))
                 continue
             taken[event_id] = len(placed.entries)
             placed.entries.append(_new_entry(waiting.judged, index))
             placed.leaves.append(leaf_hash(submitted.envelope_bytes))
             placed.takers.append([waiting.future])
-        return Placed(placed.entries, placed.leaves, placed.takers, view.authority.changes)
+        return Placed(placed.entries, placed.leaves, placed.takers, placed.told, view.authority.changes)
 
-    def _is_stored(self, placed: Placed) -> bool:
-        """Whether the batch is in the log although the commit reported an error."""
-        try:
-            with self._database.read() as connection:
-                last = placed.entries[-1]
-                found = log.identities(connection, [last.envelope.event_id]).get(last.envelope.event_id)
-                return found is not None and found.envelope == last.envelope_bytes
-        except TallystickError:
-            return False
+    def _is_stored(self, grown: Appended) -> bool:
+        """Whether the log holds the batch although its commit reported an error: its tree is a part of the log's.
 
-    def _answer(self, placed: Placed, grown: Appended, at: int) -> None:
+        Waits for the writer's lock, and with it for a transaction of ours that the server may still be ending. Raises
+        Unavailable where that cannot be looked up.
+        """
+        with self._database.write() as connection:
+            if log.tree(connection).size < grown.size:
+                return False
+            nodes = TileNodes(grown.size, log.tile_reader(connection))
+            return merkle.frontier_at(grown.size, nodes).root() == grown.root
+
+    def _answer(self, written: Written) -> None:
+        for future, told in written.placed.told:
+            if isinstance(told, Duplicate):
+                future.set_result(told)
+            else:
+                future.set_exception(told)
+        if written.grown is not None:
+            self._edge = (written.grown.size, written.grown.root, written.grown.edge)
+            self._hand_out(written.placed, written.grown, written.at)
+
+    def _hand_out(self, placed: Placed, grown: Appended, at: int) -> None:
         note = self._publisher.checkpoint(grown.size, grown.root)
         proofs = grown.inclusion_proofs()
         for entry, leaf, hashes, takers in zip(placed.entries, placed.leaves, proofs, placed.takers, strict=True):
@@ -229,7 +285,7 @@ class _View:
         )
 
     def admit(self, judged: Judged, index: int) -> None:
-        """Raises Conflict, RuleRefused, Unauthorized or IntegrityBroken; else the event has the index."""
+        """Raises Conflict, RuleRefused or Unauthorized; else the event has the index."""
         envelope, payload = judged.submitted.envelope, judged.submitted.payload
         stream = (envelope.stream.kind, envelope.stream.id)
         self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
@@ -240,8 +296,10 @@ class _View:
                     f"item {item_id} belongs to another case", code="foreign_item", field="payload.body.item_id"
                 )
         if judged.registry_changes != self.authority.changes:
-            authorities.require_key(self.authority, envelope, index)
+            grant = authorities.require_key(self.authority, envelope, index)
+            authorities.require_officer(grant, payload)
         if isinstance(payload.body, RegistryChange):
+            self._require_next_change(payload.body)
             self.authority = authorities.fold(self.authority, payload.body, index)
         self.heads[stream] = Head(envelope.sequence, envelope.payload_digest)
         self.owners.update(dict.fromkeys(judged.new_items, envelope.stream.id))
@@ -251,6 +309,14 @@ class _View:
         expected = (0, None) if head is None else (head.sequence + 1, head.digest)
         if (sequence, previous) != expected:
             raise off_head(head.sequence if head else None, head.digest if head else None)
+
+    def _require_next_change(self, change: RegistryChange) -> None:
+        if change.number <= self.authority.changes:
+            raise Conflict(
+                f"the log has {self.authority.changes} changes of the registry, number {change.number} among them",
+                field="payload.body.number",
+                code="already_mirrored",
+            )
 
 
 def _new_entry(judged: Judged, index: int) -> NewEntry:
@@ -274,8 +340,15 @@ def _fail(batch: Sequence[Waiting], error: Unavailable) -> None:
             waiting.future.set_exception(error)
 
 
-def _as_unavailable(error: Exception, hint: str = "Nothing of this was recorded; submit it again.") -> Unavailable:
+def _not_recorded(error: Exception) -> Unavailable:
+    """For a batch that is not in the log: a fault of the database as it is, else what kind of fault it was."""
     if isinstance(error, Unavailable):
         return error
-    logger.error("a batch failed", exc_info=error)
-    return Unavailable(f"the batch failed: {type(error).__name__}", code="not_acknowledged", hint=hint)
+    hint = "Nothing of this was recorded; submit it again."
+    return Unavailable(f"the batch failed: {type(error).__name__}", code="not_recorded", hint=hint)
+
+
+def _unknown(error: Exception) -> Unavailable:
+    """For a batch that may or may not be in the log."""
+    hint = "Submit the same event again: if it was recorded, its receipt comes back."
+    return Unavailable(f"the outcome is unknown: {error}", code="outcome_unknown", hint=hint)
