@@ -80,15 +80,17 @@ class Anchorer:
             return Waits.IN_FLIGHT
         with self._database.read() as connection:
             published = checkpoints.last_published(connection)
-            if published is None or last_size(last) >= published.size:
-                return Waits.NOTHING_NEW
-            if last is not None and self._clock() - last.timestamp < self._interval_s:
-                return Waits.TOO_SOON
             authority = self._registry.at(connection, log.tree(connection).registry_changes)
-            at = self._eth().head().hash
-            if not self._is_mirrored(authority, published, at):
-                return Waits.MIRROR_LAGS
-            previous = self._anchors.head(at)
+        if published is None or last_size(last) >= published.size:
+            return Waits.NOTHING_NEW
+        if last is not None and 0 <= self._clock() - last.timestamp < self._interval_s:
+            return Waits.TOO_SOON
+        at = self._eth().head().hash
+        if not self._is_mirrored(authority, published, at):
+            return Waits.MIRROR_LAGS
+        previous = self._anchors.head(at)
+        with self._database.read() as connection:
+            _require_one_history(connection, previous)
             if previous.size >= published.size:
                 return Waits.NOTHING_NEW
             request = _request(connection, previous, published, authority.registry_hash)
@@ -107,17 +109,27 @@ class Anchorer:
         return state.registry_hash == authority.registry_hash and authority.last_index < published.size
 
 
-def _request(
-    connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
-) -> AnchorRequest:
-    """The continuation of the chain's last record. Raises IntegrityBroken where the log has another root there."""
-    nodes = TileNodes(published.size, log.tile_reader(connection))
-    ours = merkle.frontier_at(previous.size, nodes).root()
+def _require_one_history(connection: Connection, previous: AnchorRecord) -> None:
+    """Raises IntegrityBroken unless the log has the root that the chain has at that size."""
+    size = log.tree(connection).size
+    if previous.size > size:
+        raise IntegrityBroken(
+            f"the chain has an anchor of size {previous.size}, this log has {size} entries",
+            hint="The database was rolled back. Restore the newest backup; write nothing before.",
+        )
+    ours = merkle.frontier_at(previous.size, TileNodes(size, log.tile_reader(connection))).root()
     if ours != previous.root:
         raise IntegrityBroken(
             f"the chain has the root {previous.root.hex()} at size {previous.size}, this log {ours.hex()}",
             hint="The log's history was changed, or this is another ledger's contract. Run: tally audit",
         )
+
+
+def _request(
+    connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
+) -> AnchorRequest:
+    """The continuation of the chain's last record. Requires ``previous.size <= published.size``."""
+    nodes = TileNodes(published.size, log.tile_reader(connection))
     root = merkle.frontier_at(published.size, nodes).root()
     proof = merkle.consistency_proof(previous.size, published.size, nodes) if previous.size else ()
     return AnchorRequest(previous.size, previous.root, AnchoredHead(published.size, root, registry_hash), proof)

@@ -8,6 +8,7 @@ from typing import Protocol
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
 from ledger.core.authority import registry_body
+from ledger.core.errors import Conflict
 from ledger.core.event import Body
 from ledger.core.event.registry import ChangeLocation
 from ledger.record import Registry
@@ -40,7 +41,8 @@ class Mirror:
     def catch_up(self, final: BlockRef) -> int:
         """Writes what the log does not have of the changes up to ``final``; gives how many.
 
-        Each is durable before the next. Raises Unavailable, or IntegrityBroken where the chain contradicts the log.
+        Each is durable before the next. Another process may mirror too: where it was first, the rest waits for the
+        next time. Raises Unavailable, or ChainMismatch where the chain contradicts the log.
         """
         with self._database.read() as connection:
             authority = self._registry.at(connection, log.tree(connection).registry_changes)
@@ -50,8 +52,11 @@ class Mirror:
             first_block=max(self._deployed_at, authority.last_block),
             final=final,
         )
-        for change in changes:
-            self._system.append(_body(change))
+        for written, change in enumerate(changes):
+            try:
+                self._system.append(_body(change))
+            except Conflict:
+                return written
         return len(changes)
 
 

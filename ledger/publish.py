@@ -16,6 +16,7 @@ from ledger.core.note import Signer
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import TileNodes
 from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 
@@ -64,12 +65,14 @@ class Publisher:
     def publish(self, database: Database, now_ms: int) -> str | None:
         """Publishes the log's present size unless that is published already or the last is too recent.
 
-        Gives the new note. Time never runs backwards: an earlier ``now_ms`` than the last one publishes nothing.
+        Gives the new note. ``published_at`` never runs backwards: where the clock was set back, it stands still.
         """
         with database.read() as connection:
             tree = log.tree(connection)
             last = checkpoints.last_published(connection)
-        if last is not None and (tree.size == last.size or now_ms - last.published_at < INTERVAL_MS):
-            return None
+        if last is not None:
+            if tree.size <= last.size or abs(now_ms - last.published_at) < INTERVAL_MS:
+                return None
+            now_ms = max(now_ms, last.published_at)
         note = self.checkpoint(tree.size, tree.root)
-        return note if checkpoints.store(database, tree.size, note, now_ms) else None
+        return note if checkpoints.store(database, Published(tree.size, note, now_ms)) else None

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from threading import Lock
 
 from ledger.core import authority
-from ledger.core.errors import Conflict
+from ledger.core.errors import Conflict, Unavailable
 from ledger.core.event import Body, Stream
 from ledger.keys import Signer
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Recorder
+from ledger.record import Duplicate, Judged, Recorder
 from ledger.sequence import Sequencer
 from ledger.sign import Actor, Place, sign_event
 from ledger.store import log
@@ -46,22 +46,32 @@ class SystemStream:
         self._lock = Lock()
 
     def append(self, body: Body) -> Receipt:
-        """Signs ``body`` on the stream's head; durable when this returns. Raises Unavailable, IntegrityBroken."""
+        """Signs ``body`` on the stream's head; durable when this returns.
+
+        Raises Unavailable, and Conflict where the log has this change of the registry already.
+        """
         with self._lock:
             for _ in range(TRIES - 1):
                 try:
                     return self._append(body)
-                except Conflict:
-                    continue
+                except Conflict as lost:
+                    if lost.code != "not_on_head":
+                        raise
             return self._append(body)
 
     def _append(self, body: Body) -> Receipt:
         signed = sign_event(body, self._place(), self._actor, self._log_id)
         judged = self._recorder.judge(signed.submission, self._clock() // 1000)
-        answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result(TIMEOUT)
+        answer = judged if isinstance(judged, Duplicate) else self._wait(judged)
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer
+
+    def _wait(self, judged: Judged) -> Receipt | Duplicate:
+        try:
+            return self._sequencer.submit(judged).result(TIMEOUT)
+        except TimeoutError as error:
+            raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
 
     def _place(self) -> Place:
         with self._database.read() as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
 
 from ledger.store.database import Database
 from ledger.store.tables import CHECKPOINTS
@@ -36,11 +35,12 @@ def all_published(connection: Connection) -> list[Published]:
     return [Published(row.size, row.note, row.published_at) for row in rows]
 
 
-def store(database: Database, size: int, note: str, published_at: int) -> bool:
-    """Keeps a note for good. False where another process published this size first."""
-    try:
-        with database.write() as connection:
-            connection.execute(CHECKPOINTS.insert().values(size=size, note=note, published_at=published_at))
-    except IntegrityError:
-        return False
-    return True
+def store(database: Database, published: Published) -> bool:
+    """Keeps a note for good. False where another process published this size or a larger one first."""
+    with database.write() as connection:
+        last = last_published(connection)
+        if last is not None and last.size >= published.size:
+            return False
+        row = {"size": published.size, "note": published.note, "published_at": published.published_at}
+        connection.execute(CHECKPOINTS.insert().values(row))
+        return True
