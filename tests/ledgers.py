@@ -1,0 +1,146 @@
+"""Ledgers that run: a database, the parts that write it, a clock that the test moves.
+
+    with open_ledger(url) as ledger:
+        ledger.found(clerk(POLICE))
+        case = Case().open()
+        receipt = ledger.post(case.last)
+
+A second ``open_ledger`` on the same URL is what a restarted or a second process would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ledger.core import canonical
+from ledger.core.checkpoint import Checkpoint
+from ledger.core.event.registry import RegistryChange
+from ledger.core.merkle import leaf_hash
+from ledger.core.note import SeedSigner
+from ledger.core.proof import parse_tlog_proof
+from ledger.keys import LocalSigner
+from ledger.publish import Publisher, Receipt
+from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.sequence import Answer, Sequencer
+from ledger.store.database import Database, open_database
+from ledger.store.log import initialise
+from ledger.system import SystemStream
+from tests import builders
+from tests.builders import LOG_ID, SERVICE, START, Event, Officer, Writer
+
+ORIGIN = "ledger.test/tests"
+LOG_SIGNER = SeedSigner.from_seed(ORIGIN, b"\x11" * 32)
+ANSWER_WITHIN = 60  # seconds
+
+
+@dataclass
+class Clock:
+    """Unix milliseconds, moved by the test."""
+
+    ms: int = (START + 3600) * 1000
+
+    def __call__(self) -> int:
+        return self.ms
+
+    @property
+    def seconds(self) -> int:
+        return self.ms // 1000
+
+    def forward(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+
+@dataclass
+class Ledger:
+    """One process's parts over a database. The registry it was founded with is extended by ``mirror``."""
+
+    database: Database
+    clock: Clock
+    registry: Registry
+    recorder: Recorder
+    publisher: Publisher
+    sequencer: Sequencer
+    system: SystemStream
+    changes: builders.Registry = field(default_factory=builders.Registry)
+    system_writer: Writer = field(default_factory=lambda: Writer("system", "ledger", step=0))
+
+    def found(self, *officers: Officer) -> Ledger:
+        """Admits the officers' agencies and grants their keys, by real entries of the log."""
+        self.changes.admit(*dict.fromkeys(officer.agency for officer in officers)).grant(*officers)
+        for body in self.changes.bodies:
+            self.mirror(body)
+        return self
+
+    def mirror(self, body: RegistryChange) -> Receipt:
+        """Puts one change of the registry into the log."""
+        return self.post(self.system_writer.write(body, SERVICE))
+
+    def submit(self, event: Event | bytes) -> Future[Answer]:
+        """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
+        data = event if isinstance(event, bytes) else event.submission
+        judged = self.recorder.judge(data, self.clock.seconds)
+        if isinstance(judged, Duplicate):
+            known: Future[Answer] = Future()
+            known.set_result(judged)
+            return known
+        return self.sequencer.submit(judged)
+
+    def post(self, event: Event | bytes) -> Receipt:
+        """The receipt, new or stored; raises the refusal."""
+        return self.receipt(self.submit(event))
+
+    def post_all(self, events: list[Event]) -> list[Receipt]:
+        return [self.receipt(future) for future in [self.submit(event) for event in events]]
+
+    def receipt(self, future: Future[Answer]) -> Receipt:
+        answer = future.result(ANSWER_WITHIN)
+        return self.publisher.stored_receipt(self.database, answer.entry) if isinstance(answer, Duplicate) else answer
+
+
+def verified(receipt: Receipt, event: Event) -> Checkpoint:
+    """The checkpoint that the receipt's proof leads to, from this event's entry to the log's signature."""
+    leaf = leaf_hash(event.entry)
+    assert receipt.leaf_hash == f"sha256:{leaf.hex()}"
+    assert receipt.event_id == event.envelope.event_id
+    proof = parse_tlog_proof(receipt.proof)
+    assert proof.index == receipt.index
+    return proof.verify(leaf, LOG_SIGNER.verifying_key)
+
+
+def receipt_bytes(receipt: Receipt) -> bytes:
+    """What a client keeps."""
+    return canonical.encode(receipt)
+
+
+@contextmanager
+def open_ledger(url: str, *, clock: Clock | None = None, start: bool = True) -> Iterator[Ledger]:
+    """The parts of a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
+    database = open_database(url)
+    initialise(database, LOG_ID)
+    ledger = assemble(database, clock or Clock())
+    if start:
+        ledger.sequencer.start()
+    try:
+        yield ledger
+    finally:
+        ledger.sequencer.stop()
+        database.close()
+
+
+def assemble(database: Database, clock: Clock) -> Ledger:
+    """The parts over an open database."""
+    registry = Registry(LOG_ID, SERVICE.key_id)
+    recorder = Recorder(database, registry, shipped_rulebook())
+    publisher = Publisher(LOG_SIGNER)
+    sequencer = Sequencer(database, registry, publisher, clock)
+    signer = LocalSigner.from_private_key(SERVICE.key.secret)
+    system = SystemStream(database, recorder, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
+    return Ledger(database, clock, registry, recorder, publisher, sequencer, system)
+
+
+def sqlite_url(folder: object) -> str:
+    """A database file of its own in ``folder``."""
+    return f"sqlite:///{folder}/ledger.db"
