@@ -32,7 +32,7 @@ library RFC6962 {
             let right := add(input, 33)
 
             let end := add(proof.offset, shl(5, proof.length))
-            for { let at := proof.offset } lt(at, end) { at := add(at, 32) } {
+            for { let cursor := proof.offset } lt(cursor, end) { cursor := add(cursor, 32) } {
                 if iszero(last) {
                     last := 1 // too long
                     break
@@ -40,7 +40,7 @@ library RFC6962 {
                 switch or(and(node, 1), eq(node, last))
                 case 0 {
                     mstore(left, hash)
-                    mstore(right, calldataload(at))
+                    mstore(right, calldataload(cursor))
                 }
                 default {
                     // On the right edge, levels at which the node has no sibling are skipped; node is not 0 here.
@@ -48,7 +48,7 @@ library RFC6962 {
                         node := shr(1, node)
                         last := shr(1, last)
                     }
-                    mstore(left, calldataload(at))
+                    mstore(left, calldataload(cursor))
                     mstore(right, hash)
                 }
                 if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
@@ -94,7 +94,7 @@ library RFC6962 {
             let right := add(input, 33)
 
             let end := add(proof.offset, shl(5, proof.length))
-            for { let at := proof.offset } lt(at, end) { at := add(at, 32) } {
+            for { let cursor := proof.offset } lt(cursor, end) { cursor := add(cursor, 32) } {
                 if iszero(last) {
                     last := 1 // too long
                     break
@@ -102,14 +102,14 @@ library RFC6962 {
                 switch or(and(node, 1), eq(node, last))
                 case 0 {
                     mstore(left, newHash)
-                    mstore(right, calldataload(at))
+                    mstore(right, calldataload(cursor))
                 }
                 default {
                     for {} iszero(and(node, 1)) {} {
                         node := shr(1, node)
                         last := shr(1, last)
                     }
-                    mstore(left, calldataload(at))
+                    mstore(left, calldataload(cursor))
                     mstore(right, oldHash)
                     if iszero(staticcall(gas(), 2, input, 65, 0, 32)) { revert(0, 0) }
                     oldHash := mload(0)
