@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
@@ -92,13 +92,13 @@ class Anchor(Part, frozen=True):
 
 
 class Bundle(Part, frozen=True):
-    """What is told of one event. ``payload`` absent: withheld; ``sections`` are those shown."""
+    """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown."""
 
     format: Literal["tallystick/bundle@v1"]
     log_id: Bytes32
     envelope: Raw
     proof: str
-    payload: Raw | None = None
+    payload: Raw | UnsetType = UNSET
     sections: dict[SectionLabel, Raw] = msgspec.field(default_factory=dict)
     erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
     authority: AuthorityEvidence | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core import authority as authorities
@@ -34,7 +35,7 @@ class TreeHead(NamedTuple):
     log_id: bytes
 
 
-class Included(NamedTuple):
+class Included(Struct, frozen=True):
     """An entry that is signed by the key it names and stands at ``index`` of the tree."""
 
     index: int

@@ -7,7 +7,9 @@ from typing import Literal, NoReturn, TypeVar
 
 from msgspec import Struct
 
+from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import TallystickError
+from ledger.core.event import Envelope, Payload
 from ledger.core.event.terms import Verdict
 
 R = TypeVar("R")
@@ -63,7 +65,7 @@ class Subject(Struct, frozen=True):
     """What the bundle is of. Times are claims: ``occurred_at`` as said, ``signed_at`` in unix seconds.
 
     ``index``, ``size`` and ``root`` are None where the proof did not hold; ``officer`` and ``occurred_at`` where the
-    payload is withheld.
+    payload is withheld or is another.
     """
 
     event_id: str
@@ -98,3 +100,27 @@ class Report(Struct, frozen=True):
     @property
     def faults(self) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.result == "failed")
+
+
+def subject_of(
+    envelope: Envelope, payload: Payload | None, index: int | None, checkpoint: Checkpoint | None
+) -> Subject:
+    """The subject, as far as it was accepted."""
+    head = checkpoint if index is not None else None
+    return Subject(
+        event_id=envelope.event_id,
+        event_type=envelope.event_type,
+        stream_kind=envelope.stream.kind,
+        stream_id=envelope.stream.id,
+        sequence=envelope.sequence,
+        previous=envelope.previous,
+        agency=envelope.agency,
+        key_id=envelope.key_id,
+        payload_digest=envelope.payload_digest,
+        signed_at=envelope.signed_at,
+        officer=payload.officer if payload else None,
+        occurred_at=payload.occurred_at if payload else None,
+        index=index,
+        size=head.size if head else None,
+        root=head.root.hex() if head else None,
+    )

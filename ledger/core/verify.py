@@ -28,6 +28,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
+
+from msgspec import UNSET
 
 from ledger.core import authority as authorities
 from ledger.core import signature
@@ -49,7 +52,7 @@ from ledger.core.event import (
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import VerifyingKey
 from ledger.core.proof import TlogProof, parse_tlog_proof
-from ledger.core.report import Report, Subject, not_checked, perform, worst
+from ledger.core.report import Report, not_checked, perform, subject_of, worst
 from ledger.core.trust import Trust
 
 YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
@@ -57,7 +60,7 @@ YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
 CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
 
 
-class Run:
+class _Run:
     """A verification under way: what the steps so far have read and accepted. None is what they have not."""
 
     def __init__(self, bundle: Bundle, trust: Trust, check_note: CheckpointVerifier):
@@ -65,7 +68,8 @@ class Run:
         self.trust = trust
         self.check_note = check_note
         self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
-        self.payload: Payload | None = None
+        self.shown: Payload | None = None  # as step 1 read it
+        self.payload: Payload | None = None  # as step 4 accepted it
         self.payload_bytes = b""
         self.sections: dict[str, bytes] = {}
         self.proof: TlogProof | None = None
@@ -90,25 +94,41 @@ class Run:
         return self.index
 
 
+class Verified(NamedTuple):
+    """A bundle, its report, and the parts of it that were read; None is what was not shown or not accepted."""
+
+    report: Report
+    bundle: Bundle
+    envelope: Envelope
+    payload: Payload | None
+    checkpoint: Checkpoint | None
+
+
 def verify_bundle(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Report:
     """What a bundle proves to the holder of the trust file.
 
     ``check_note`` may remember what it accepted: its result depends on its arguments alone. Raises MalformedInput for
     what is no bundle at all; whatever is wrong in a bundle is a failed step.
     """
-    run = Run(decode_bundle(data), trust, check_note)
+    return verify_event(data, trust, check_note=check_note).report
+
+
+def verify_event(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Verified:
+    """The same with the parts that were read, for those who go on from there."""
+    run = _Run(decode_bundle(data), trust, check_note)
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
-    return Report(
+    report = Report(
         verdict=worst(step.verdict for step in steps),
         development=trust.development,
-        subject=_subject(run),
+        subject=subject_of(run.envelope, run.payload, run.index, run.checkpoint),
         steps=steps,
         proven_time=run.proven_time,
     )
+    return Verified(report, run.bundle, run.envelope, run.payload, run.checkpoint)
 
 
 # 1
-def _form(run: Run) -> str:
+def _form(run: _Run) -> str:
     faults: list[MalformedInput] = []
     for read in (_read_proof, _read_payload, _read_sections):
         try:
@@ -120,22 +140,22 @@ def _form(run: Run) -> str:
     return "envelope, payload, sections and proof read strictly"
 
 
-def _read_proof(run: Run) -> None:
+def _read_proof(run: _Run) -> None:
     run.proof = parse_tlog_proof(run.bundle.proof)
 
 
-def _read_payload(run: Run) -> None:
-    if run.bundle.payload is not None:
-        run.payload, run.payload_bytes = read_part(run.bundle.payload, decode_payload, "payload")
+def _read_payload(run: _Run) -> None:
+    if run.bundle.payload is not UNSET:
+        run.shown, run.payload_bytes = read_part(run.bundle.payload, decode_payload, "payload")
 
 
-def _read_sections(run: Run) -> None:
+def _read_sections(run: _Run) -> None:
     for label, part in run.bundle.sections.items():
         _, run.sections[label] = read_part(part, partial(decode_section, label=label), f"sections.{label}")
 
 
 # 2
-def _ledger(run: Run) -> str:
+def _ledger(run: _Run) -> str:
     expected = "0x" + run.trust.log_id.hex()
     if run.bundle.log_id != expected:
         raise IntegrityBroken(f"expected the ledger {expected}, not {run.bundle.log_id}", field="log_id")
@@ -143,23 +163,24 @@ def _ledger(run: Run) -> str:
 
 
 # 3
-def _signature(run: Run) -> str:
+def _signature(run: _Run) -> str:
     signature.verify_envelope(run.envelope, run.trust.log_id)
     return f"signed by {run.envelope.key_id}"
 
 
 # 4
-def _payload(run: Run) -> str:
-    if run.bundle.payload is None:
+def _payload(run: _Run) -> str:
+    if run.bundle.payload is UNSET:
         not_checked("withheld")
-    if run.payload is None:
+    if run.shown is None:
         not_checked("the payload has not the form of step 1")
-    require_agreement(run.envelope, run.payload, run.payload_bytes)
+    require_agreement(run.envelope, run.shown, run.payload_bytes)
+    run.payload = run.shown
     return f"{run.envelope.payload_digest}, and every field that stands in both is equal"
 
 
 # 5
-def _checkpoint(run: Run) -> str:
+def _checkpoint(run: _Run) -> str:
     if run.proof is None:
         not_checked("the proof has not the form of step 1")
     run.checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
@@ -167,7 +188,7 @@ def _checkpoint(run: Run) -> str:
 
 
 # 6
-def _inclusion(run: Run) -> str:
+def _inclusion(run: _Run) -> str:
     checkpoint = run.head().checkpoint
     assert run.proof is not None
     run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
@@ -176,7 +197,7 @@ def _inclusion(run: Run) -> str:
 
 
 # 7
-def _witnesses(run: Run) -> str:
+def _witnesses(run: _Run) -> str:
     note = run.head().note
     policy = run.trust.policy
     run.cosignatures = verify_cosignatures(note, policy.witnesses.values())
@@ -189,7 +210,7 @@ def _witnesses(run: Run) -> str:
 
 
 # 8
-def _sections(run: Run) -> str:
+def _sections(run: _Run) -> str:
     if run.payload is None:
         not_checked("there is no payload that commits to sections", "intact")
     committed = run.payload.confidential
@@ -207,12 +228,12 @@ def _sections(run: Run) -> str:
     return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to"
 
 
-def _erasures(run: Run) -> dict[str, int]:
+def _erasures(run: _Run) -> dict[str, int]:
     return {erasure.label: erased_at(erasure, run.envelope, run.head()) for erasure in run.bundle.erased}
 
 
 # 9
-def _authority(run: Run) -> str:
+def _authority(run: _Run) -> str:
     index, evidence = run.accepted_index(), run.bundle.authority
     if _is_of_the_service(run.envelope):
         if evidence is not None:
@@ -233,13 +254,13 @@ def _is_of_the_service(envelope: Envelope) -> bool:
     return row is not None and not row.roles
 
 
-def _require_officer(run: Run, grant: Grant | None) -> None:
+def _require_officer(run: _Run, grant: Grant | None) -> None:
     if run.payload is not None:
         authorities.require_officer(grant, run.payload)
 
 
 # 10
-def _revocation(run: Run) -> str:
+def _revocation(run: _Run) -> str:
     index, evidence = run.accepted_index(), run.bundle.authority
     if _is_of_the_service(run.envelope):
         not_checked("the ledger's own key is not revoked, the trust file names another", "intact")
@@ -254,7 +275,7 @@ def _revocation(run: Run) -> str:
 
 
 # 11
-def _anchor(run: Run) -> str:
+def _anchor(run: _Run) -> str:
     checkpoint = run.head().checkpoint
     if not run.bundle.anchors:
         not_checked("the bundle has no anchor", "not_yet_anchored")
@@ -280,7 +301,7 @@ def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
 
 
 # 12
-def _storage(run: Run) -> str:
+def _storage(run: _Run) -> str:
     anchor = _accepted_anchor(run)
     if anchor.proven_at is None:
         not_checked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
@@ -288,19 +309,19 @@ def _storage(run: Run) -> str:
 
 
 # 13
-def _block(run: Run) -> str:
+def _block(run: _Run) -> str:
     block = _accepted_anchor(run).anchored_in
     not_checked(f"nothing here proves block {block.block_number} ({block.block_hash}); it is a claim", "intact")
 
 
-def _accepted_anchor(run: Run) -> Anchor:
+def _accepted_anchor(run: _Run) -> Anchor:
     if run.anchor is None:
         not_checked("there is no anchor that step 11 accepted", "intact")
     return run.anchor
 
 
 # 14
-def _time(run: Run) -> str:
+def _time(run: _Run) -> str:
     run.accepted_index()
     if not run.cosignatures:
         claim = f"; block time {_utc(run.anchor.anchored_in.timestamp)} is a claim" if run.anchor else ""
@@ -310,7 +331,7 @@ def _time(run: Run) -> str:
     return f"in the log at {_utc(earliest.timestamp)} by the co-signature of {earliest.witness.name}"
 
 
-STEPS: tuple[tuple[str, Callable[[Run], str]], ...] = (
+STEPS: tuple[tuple[str, Callable[[_Run], str]], ...] = (
     ("form", _form),
     ("ledger", _ledger),
     ("signature", _signature),
@@ -326,28 +347,6 @@ STEPS: tuple[tuple[str, Callable[[Run], str]], ...] = (
     ("block", _block),
     ("time", _time),
 )
-
-
-def _subject(run: Run) -> Subject:
-    envelope, payload = run.envelope, run.payload
-    checkpoint = run.checkpoint if run.index is not None else None
-    return Subject(
-        event_id=envelope.event_id,
-        event_type=envelope.event_type,
-        stream_kind=envelope.stream.kind,
-        stream_id=envelope.stream.id,
-        sequence=envelope.sequence,
-        previous=envelope.previous,
-        agency=envelope.agency,
-        key_id=envelope.key_id,
-        payload_digest=envelope.payload_digest,
-        signed_at=envelope.signed_at,
-        officer=payload.officer if payload else None,
-        occurred_at=payload.occurred_at if payload else None,
-        index=run.index,
-        size=checkpoint.size if checkpoint else None,
-        root=checkpoint.root.hex() if checkpoint else None,
-    )
 
 
 def _utc(timestamp: int) -> str:

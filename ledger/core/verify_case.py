@@ -1,0 +1,208 @@
+"""Verification of a case bundle: every event by itself, and what only all of them together show.
+
+1  form     every event is a bundle of this ledger and this case
+2  events   each event's own verification (``ledger.core.verify``); the worst verdict counts
+3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
+4  custody  every act was possible; flags and final state, derived anew under the rulebook given
+5  end      nothing of the case came after the last event, by all entries up to the checkpoint
+
+Not checked makes ``unverifiable`` of step 4 where a payload is withheld; it leaves the verdict as it is where the case
+rests on another case, which is not in the bundle, and for step 5 where the entries were not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from ledger.core.bundle import CaseBundle, decode_case_bundle
+from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.errors import IntegrityBroken, RuleRefused, TallystickError
+from ledger.core.event import Envelope, Stream, case, decode_envelope
+from ledger.core.event.terms import Verdict
+from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
+from ledger.core.report import Report, Step, not_checked, perform, worst
+from ledger.core.rulebook import Rulebook
+from ledger.core.trust import Trust
+from ledger.core.verify import CheckpointVerifier, Verified, verify_event
+
+BATCH = 4096  # leaf hashes
+
+
+class RaisedFlag(Struct, frozen=True):
+    """A flag and the sequence of the event that raised it."""
+
+    sequence: int
+    flag: Flag
+
+
+class CaseReport(Struct, frozen=True):
+    """``events`` in the order of the bundle; ``state`` and ``flags`` as far as step 4 came."""
+
+    verdict: Verdict
+    development: bool
+    case_id: str
+    steps: tuple[Step, ...]
+    events: tuple[Report, ...]
+    flags: tuple[RaisedFlag, ...] = ()
+    state: CaseState | None = None
+
+
+class _Run:
+    """The verification of one case under way."""
+
+    def __init__(self, bundle: CaseBundle, events: list[Verified], book: Rulebook, entries: Iterable[bytes] | None):
+        self.bundle = bundle
+        self.events = events
+        self.book = book
+        self.entries = entries
+        self.flags: list[RaisedFlag] = []
+        self.state: CaseState | None = None
+
+
+def verify_case(
+    data: bytes,
+    trust: Trust,
+    book: Rulebook,
+    *,
+    entries: Iterable[bytes] | None = None,
+    check_note: CheckpointVerifier = verify_checkpoint,
+) -> CaseReport:
+    """What a case bundle proves. ``entries`` are all entries of the log up to the checkpoint of the last event.
+
+    Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
+    """
+    bundle = decode_case_bundle(data)
+    events = [verify_event(bytes(event), trust, check_note=check_note) for event in bundle.events]
+    run = _Run(bundle, events, book, entries)
+    steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
+    return CaseReport(
+        verdict=worst(step.verdict for step in steps),
+        development=trust.development,
+        case_id=bundle.case_id,
+        steps=steps,
+        events=tuple(event.report for event in events),
+        flags=tuple(run.flags),
+        state=run.state,
+    )
+
+
+# 1
+def _form(run: _Run) -> str:
+    expected = (run.bundle.log_id, Stream(kind="case", id=run.bundle.case_id))
+    for number, event in enumerate(run.events):
+        if (event.bundle.log_id, event.envelope.stream) != expected:
+            raise IntegrityBroken("the event is of another ledger or stream", field=f"events[{number}]")
+    return f"{len(run.events)} events of case {run.bundle.case_id}"
+
+
+# 2
+def _events(run: _Run) -> str:
+    verdict = worst(event.report.verdict for event in run.events)
+    concerned = [str(number) for number, event in enumerate(run.events) if event.report.verdict == verdict]
+    said = f"events {', '.join(concerned)}: {verdict}"
+    if verdict == "tampered":
+        raise IntegrityBroken(said, field="events")
+    if verdict != "intact":
+        not_checked(said, verdict)
+    return f"{len(run.events)} events, each of them intact"
+
+
+# 3
+def _order(run: _Run) -> str:
+    previous, last = None, -1
+    for number, event in enumerate(run.events):
+        envelope, index = event.envelope, event.report.subject.index
+        if (envelope.sequence, envelope.previous) != (number, previous):
+            raise IntegrityBroken(
+                f"expected sequence {number} on {previous}, not {envelope.sequence} on {envelope.previous}",
+                field=f"events[{number}]",
+            )
+        if index is None:
+            not_checked(f"event {number} has no index that its proof shows")
+        if index <= last:
+            raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
+        previous, last = envelope.payload_digest, index
+    return f"sequence 0 to {len(run.events) - 1} without a gap"
+
+
+# 4
+def _custody(run: _Run) -> str:
+    for number, event in enumerate(run.events):
+        if event.payload is None:
+            not_checked(f"the payload of event {number} is withheld")
+        if _rests_on_another_case(event):
+            not_checked(f"event {number} rests on another case, which is not in the bundle", "intact")
+        act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
+        try:
+            run.state, raised = fold(run.state, act)
+        except TallystickError as error:
+            raise RuleRefused(f"impossible ({error.code}): {error.message}", field=f"events[{number}]") from error
+        run.flags += (RaisedFlag(number, flag) for flag in raised)
+    return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
+
+
+def _rests_on_another_case(event: Verified) -> bool:
+    body = event.payload.body if event.payload else None
+    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
+
+
+# 5
+def _end(run: _Run) -> str:
+    if run.entries is None:
+        not_checked("the log's entries up to the checkpoint were not given", "intact")
+    checkpoint = run.events[-1].checkpoint
+    if checkpoint is None:
+        not_checked("the last event has no checkpoint that its proof shows")
+    found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+    expected = [event.envelope.payload_digest for event in run.events]
+    if [entry.envelope.payload_digest for entry in found] != expected:
+        raise IntegrityBroken(
+            f"the log has {len(found)} events of the case up to entry {checkpoint.size}, the bundle has others: "
+            f"{len(expected)}",
+            field="events",
+        )
+    return f"none of the {checkpoint.size} entries is another event of the case"
+
+
+STEPS: tuple[tuple[str, Callable[[_Run], str]], ...] = (
+    ("form", _form),
+    ("events", _events),
+    ("order", _order),
+    ("custody", _custody),
+    ("end", _end),
+)
+
+
+class ScannedEntry(Struct, frozen=True):
+    """An entry of the stream looked for."""
+
+    index: int
+    envelope: Envelope
+
+
+def scan(entries: Iterable[bytes], checkpoint: Checkpoint, stream: Stream) -> list[ScannedEntry]:
+    """All entries of a stream among the entries of a tree, once these have given the root of its verified checkpoint.
+
+    Raises IntegrityBroken where there are fewer or more entries than its size, MalformedInput where one of them is no
+    envelope, RootMismatch where they lead to another root.
+    """
+    tree, batch, found = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
+    index = -1
+    for index, entry in enumerate(entries):
+        if index >= checkpoint.size:
+            break
+        envelope = decode_envelope(entry)
+        if envelope.stream == stream:
+            found.append(ScannedEntry(index, envelope))
+        batch.append(leaf_hash(entry))
+        if len(batch) == BATCH:
+            tree, batch = tree.append(batch), []
+    tree = tree.append(batch)
+    if index + 1 != checkpoint.size:
+        raise IntegrityBroken(f"expected the {checkpoint.size} entries of the tree", field="entries")
+    if tree.root() != checkpoint.root:
+        raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
+    return found
