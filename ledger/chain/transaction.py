@@ -25,7 +25,7 @@ class Signer(Protocol):
     def key_id(self) -> str:
         """The key's address, 0x and lower-case hex."""
 
-    def sign(self, digest: bytes) -> bytes:
+    def sign(self, digest: bytes, /) -> bytes:
         """r || s || v over the 32 bytes: 65 bytes, low s, v 27 or 28."""
 
 

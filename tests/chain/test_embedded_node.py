@@ -38,7 +38,7 @@ def kill(node: EmbeddedNode) -> None:
     pid = node.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while Path(f"/proc/{pid}").exists():
+    while alive(pid):
         pass
 
 
@@ -317,5 +317,13 @@ def test_the_node_dies_with_its_parent(anvil_binary: Path, tmp_path: Path) -> No
     assert Path(f"/proc/{child}").exists()
     parent.kill()
     parent.wait()
-    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split():
+    while alive(child):
         pass
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
