@@ -166,7 +166,7 @@ class Eth:
             raise ChainMismatch(
                 f"the chain at {self.rpc.name} is not the one of the deployment: its block {number} is another",
                 block_number=number,
-                hint="The chain was reset, is another of the same id, or its node has yet to catch up. Check the chain's URL.",
+                hint="The chain was reset, is another of the same id, or its node has yet to catch up.",
             )
 
     def _read(self, decode: Callable[[Any], Decoded], method: str, *params: Any) -> Decoded:
