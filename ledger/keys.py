@@ -173,8 +173,9 @@ def _require_name(name: str) -> str:
 
 
 def _parsed_keystore(path: Path) -> dict[str, object]:
+    data = read_secret(path, field="key")
     try:
-        keystore = json.loads(read_secret(path, field="key"))
+        keystore = json.loads(data)
     except ValueError as error:
         raise KeyRefused(f"{path} is not JSON", field="key") from error
     if not isinstance(keystore, dict) or keystore.get("version") != 3:

@@ -1,0 +1,225 @@
+"""Key files: what they hold, who may read them, what opens them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.core.errors import MalformedInput
+from ledger.core.note import SignatureType
+from ledger.core.signature import CURVE_ORDER, recover
+from ledger.keys import (
+    KeyDirectory,
+    KeyRefused,
+    LocalSigner,
+    create_keystore,
+    create_note_key,
+    keystore_key_id,
+    note_key,
+    open_keystore,
+    open_note_key,
+)
+from ledger.secret_files import SecretRefused
+
+PRIVATE_KEY = bytes(31) + b"\x01"
+KEY_ID = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"  # of the private key 1
+
+
+@pytest.fixture
+def keystore(tmp_path: Path) -> Path:
+    """A keystore with the private key 1 under the passphrase "tally"."""
+    path = tmp_path / "officer.json"
+    create_keystore(path, "tally", private_key=PRIVATE_KEY, light=True)
+    return path
+
+
+@pytest.fixture
+def log_key(tmp_path: Path) -> Path:
+    """The log key of the protocol's worked example under the passphrase "tally"."""
+    path = tmp_path / "log.pem"
+    create_note_key(path, "ledger.example/handovers", "tally", seed=b"\x01" * 32)
+    return path
+
+
+@given(
+    private_key=st.integers(1, CURVE_ORDER - 1).map(lambda number: number.to_bytes(32, "big")),
+    digest=st.binary(min_size=32, max_size=32),
+)
+def test_signatures_are_those_of_the_key(private_key: bytes, digest: bytes) -> None:
+    """65 bytes that recover to the key id under the strict rules (low s, v 27 or 28), for every key and digest."""
+    signer = LocalSigner.from_private_key(private_key)
+    assert recover(digest, signer.sign(digest)) == signer.key_id
+
+
+def test_key_id_is_the_address() -> None:
+    """The key id is the Ethereum address of the key in lower case."""
+    assert LocalSigner.from_private_key(PRIVATE_KEY).key_id == KEY_ID
+
+
+@pytest.mark.parametrize("private_key", [bytes(32), CURVE_ORDER.to_bytes(32, "big")])
+def test_no_key_outside_the_order_of_the_curve(private_key: bytes) -> None:
+    """Zero and the order itself are no private keys."""
+    with pytest.raises(ValueError, match="Secret scalar"):
+        LocalSigner.from_private_key(private_key)
+
+
+@pytest.mark.parametrize("length", [0, 31, 33, 64])
+def test_only_digests_are_signed(length: int) -> None:
+    """Anything but 32 bytes is refused: a signer hashes nothing."""
+    with pytest.raises(ValueError, match="a digest has 32 bytes"):
+        LocalSigner.from_private_key(PRIVATE_KEY).sign(bytes(length))
+
+
+def test_signer_does_not_print_its_key() -> None:
+    """The representation of a signer shows the key id and nothing of the private key."""
+    assert repr(LocalSigner.from_private_key(PRIVATE_KEY)) == f"LocalSigner(key_id='{KEY_ID}')"
+
+
+def test_keystore_opens_with_its_passphrase(keystore: Path) -> None:
+    """What was written is read back; the file names the key id before it is opened."""
+    assert open_keystore(keystore, "tally").key_id == KEY_ID == keystore_key_id(keystore)
+
+
+def test_keystore_is_readable_by_wallets(keystore: Path) -> None:
+    """The file is a Web3 keystore of version 3 with scrypt that eth-account opens."""
+    parsed = json.loads(keystore.read_bytes())
+    assert (parsed["version"], parsed["crypto"]["kdf"], parsed["crypto"]["kdfparams"]["n"]) == (3, "scrypt", 4096)
+    assert bytes(Account.decrypt(parsed, "tally")) == PRIVATE_KEY
+
+
+def test_keystore_takes_full_work_by_default(tmp_path: Path) -> None:
+    """Without `light` the passphrase is stretched with N = 262,144."""
+    create_keystore(tmp_path / "full.json", "tally")
+    assert json.loads((tmp_path / "full.json").read_bytes())["crypto"]["kdfparams"]["n"] == 262_144
+
+
+def test_new_keys_differ(tmp_path: Path) -> None:
+    """Two keys made without a private key are two keys."""
+    made = {create_keystore(tmp_path / f"{name}.json", "tally", light=True) for name in ("one", "two")}
+    assert len(made) == 2
+
+
+def test_wrong_passphrase_opens_nothing(keystore: Path, log_key: Path) -> None:
+    """A wrong passphrase is refused and blamed on the passphrase, for both kinds of key."""
+    for open_key, path in ((open_keystore, keystore), (open_note_key, log_key)):
+        with pytest.raises(KeyRefused) as refused:
+            open_key(path, "talli")
+        assert refused.value.field == "passphrase"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_key_that_others_may_read_is_refused(keystore: Path, log_key: Path, mode: int) -> None:
+    """A key file open to group or others is not read; the hint says the command that mends it."""
+    for open_key, path in ((open_keystore, keystore), (open_note_key, log_key)):
+        path.chmod(mode)
+        with pytest.raises(SecretRefused) as refused:
+            open_key(path, "tally")
+        assert f"chmod 600 {path}" in str(refused.value.hint)
+
+
+def test_keys_are_written_for_their_owner_alone(tmp_path: Path) -> None:
+    """Files get mode 0600, a folder made for them 0700, and nothing else is left lying there."""
+    path = tmp_path / "keys" / "officer.json"
+    create_keystore(path, "tally", light=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_key_is_never_overwritten(keystore: Path, log_key: Path) -> None:
+    """Making a key under a name that is taken is refused and leaves the old one as it was."""
+    before = keystore.read_bytes(), log_key.read_bytes()
+    with pytest.raises(SecretRefused):
+        create_keystore(keystore, "other", light=True)
+    with pytest.raises(SecretRefused):
+        create_note_key(log_key, "other", "other")
+    assert (keystore.read_bytes(), log_key.read_bytes()) == before
+
+
+def test_absent_key_is_said_to_be_absent(tmp_path: Path) -> None:
+    """A path without a file is refused by its name."""
+    with pytest.raises(SecretRefused, match=r"officer\.json"):
+        open_keystore(tmp_path / "officer.json", "tally")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"version": 4}', b'{"version": 3}', b'{"version": 3, "address": "0x12"}', b"\xff"]
+)
+def test_file_that_is_no_keystore_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Anything but a whole keystore is refused as a key, not as a crash."""
+    path = tmp_path / "officer.json"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(KeyRefused):
+        open_keystore(path, "tally")
+    with pytest.raises(KeyRefused):
+        keystore_key_id(path)
+
+
+def test_keystore_of_another_address_is_refused(keystore: Path) -> None:
+    """A keystore whose address is not that of its key does not open under that address."""
+    parsed = json.loads(keystore.read_bytes()) | {"address": "11" * 20}
+    keystore.write_text(json.dumps(parsed))
+    with pytest.raises(KeyRefused, match="0x1111"):
+        open_keystore(keystore, "tally")
+
+
+def test_log_key_is_that_of_the_worked_example(log_key: Path) -> None:
+    """The seed of the protocol's example gives its vkey, from the open and from the closed file."""
+    vkey = "ledger.example/handovers+b1f9fae1+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
+    assert note_key(log_key).vkey() == vkey
+    signer = open_note_key(log_key, "tally")
+    signer.verifying_key.verify(b"text", signer.sign(b"text"))
+
+
+def test_witness_key_is_one_for_cosignatures(tmp_path: Path) -> None:
+    """A cosigner's key has the type of cosignature/v1, as in the protocol's example."""
+    public = create_note_key(tmp_path / "w.pem", "witness.example/w1", "tally", cosigner=True, seed=b"\x02" * 32)
+    assert public.vkey() == "witness.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
+    assert open_note_key(tmp_path / "w.pem", "tally").verifying_key.signature_type is SignatureType.COSIGNATURE_V1
+
+
+def test_seed_is_encrypted(tmp_path: Path) -> None:
+    """The file holds an encrypted PKCS #8 key, and neither the seed nor an unencrypted one."""
+    create_note_key(tmp_path / "log.pem", "log", "tally", seed=b"\x01" * 32)
+    data = (tmp_path / "log.pem").read_bytes()
+    assert b"BEGIN ENCRYPTED PRIVATE KEY" in data
+    assert b"\x01" * 32 not in data
+
+
+def test_note_key_under_a_foreign_vkey_is_refused(log_key: Path, tmp_path: Path) -> None:
+    """A PEM that is not the key of the line above it does not open."""
+    create_note_key(tmp_path / "other.pem", "ledger.example/handovers", "tally", seed=b"\x03" * 32)
+    other_vkey = (tmp_path / "other.pem").read_bytes().partition(b"\n")[0]
+    pem = log_key.read_bytes().partition(b"\n")[2]
+    log_key.write_bytes(other_vkey + b"\n" + pem)
+    with pytest.raises(KeyRefused, match="but holds the key"):
+        open_note_key(log_key, "tally")
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", b"\xff\n"])
+def test_file_that_is_no_note_key_is_refused(log_key: Path, content: bytes) -> None:
+    """A file without a vkey in its first line is refused as a key."""
+    log_key.write_bytes(content)
+    with pytest.raises(KeyRefused):
+        note_key(log_key)
+
+
+def test_names_stay_inside_the_directory(tmp_path: Path) -> None:
+    """Names are plain file names: nothing climbs out of the directory or hides in it."""
+    keys = KeyDirectory(tmp_path)
+    assert keys.keystore("psb-clerk.1") == tmp_path / "psb-clerk.1.json"
+    for name in ("", "..", "../x", "a/b", "/etc/x", ".hidden", "A", "a\0", "a\n", "a" * 65):
+        with pytest.raises(MalformedInput):
+            keys.note_key(name)
+
+
+def test_directory_lists_its_keys(tmp_path: Path, keystore: Path, log_key: Path) -> None:
+    """Keystores and note keys are listed by name, other files are not."""
+    (tmp_path / "README").write_text("not a key")
+    assert list(KeyDirectory(tmp_path).files()) == [log_key, keystore]
