@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused
+from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
 from ledger.chain.eth import BlockRef, Eth, Receipt
 from ledger.chain.finality import Finality, final_block
 from ledger.chain.journal import ChainIdentity, ChainWrite, Journal, StateChange, WriteState
@@ -38,6 +38,10 @@ class RemoteChain:
     def eth(self) -> Eth:
         return self._eth
 
+    def pin(self, identity: ChainIdentity) -> None:
+        """From now on this is the chain that holds the deployment's block, and no other of its id."""
+        self._identity = identity
+
     def fees(self) -> Fees:
         """Room for the base fee to double; nothing on a chain whose gas is free."""
         base_fee, gas_price = self._eth.head().base_fee, self._eth.gas_price()
@@ -56,7 +60,7 @@ class RemoteChain:
 
     def deliver(self, write: ChainWrite) -> ChainWrite:
         try:
-            self._eth.require_chain(self._chain_id, self._identity)
+            self._require_chain()
             return self._send(write)
         except TransactionRefused:
             raise
@@ -65,12 +69,22 @@ class RemoteChain:
             return write
 
     def refresh(self) -> list[StateChange]:
-        self._eth.require_chain(self._chain_id, self._identity)
+        self._require_chain()
         changes = self._recheck_confirmed()
         final = self.final_block()
         for write in self._journal.unsettled():
             changes += self._follow(write, final)
         return changes
+
+    def _require_chain(self) -> None:
+        """On another chain all writes would look lost, and be sent again."""
+        last = self._journal.last()
+        if last is not None and last.chain_id != self._chain_id:
+            raise WrongChain(
+                f"the journal is of chain {last.chain_id}, not {self._chain_id}",
+                hint="Set the chain's URL to the chain that this ledger was deployed on.",
+            )
+        self._eth.require_chain(self._chain_id, self._identity)
 
     # -- one write -----------------------------------------------------------------------------------------------------
 

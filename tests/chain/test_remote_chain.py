@@ -356,19 +356,27 @@ def test_another_chain_at_the_same_url_is_not_written_to(faulty: FaultyNode, fau
         world.anchor.refresh()
 
 
-def test_a_chain_that_was_reset_is_told_from_a_reorganisation(
-    world: World, journal: FileJournal, tmp_path: Path
-) -> None:
+def test_a_chain_that_was_reset_is_told_from_a_reorganisation(world: World, journal: FileJournal) -> None:
     """The same chain id without the deployment's block: a mismatch, and no write of the journal becomes stale."""
     world.anchor_more()
     before = list(journal.writes())
     with running_anvil() as fresh:
-        identity = world.deployment.identity
-        reset = RemoteChain(
-            eth=fresh.eth, chain_id=31337, journal=journal, finality=Confirmations(0), identity=identity
-        )
+        reset = RemoteChain(eth=fresh.eth, chain_id=31337, journal=journal, finality=Confirmations(0))
+        reset.pin(world.deployment.identity)
         with pytest.raises(ChainMismatch):
             reset.refresh()
+    assert list(journal.writes()) == before
+
+
+def test_a_journal_of_another_chain_is_not_sent_there(world: World, journal: FileJournal) -> None:
+    """Pointed at a chain of another id, nothing of the journal is sent or becomes stale."""
+    world.anchor_more()
+    before = list(journal.writes())
+    with running_anvil("--chain-id", "31400") as other:
+        elsewhere = RemoteChain(eth=other.eth, chain_id=31400, journal=journal, finality=Confirmations(0))
+        with pytest.raises(WrongChain, match="the journal is of chain 31337"):
+            elsewhere.refresh()
+        assert other.eth.head().number == 0
     assert list(journal.writes()) == before
 
 
