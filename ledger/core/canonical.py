@@ -15,19 +15,23 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ledger.core import json_path
 from ledger.core.errors import MalformedInput
 
 T = TypeVar("T")
 
+MAX_MESSAGE = 400  # characters: a refusal does not send a megabyte back
 # What a pattern stands for, in words: entered by the modules that define patterns, said instead of the pattern.
 MEANINGS: dict[str, str] = {}
 _encoder = msgspec.json.Encoder(order="sorted")
+_AT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
-_PATH = re.compile(r"(?P<what>.*) - at `\$(?P<path>.*)`\Z", re.DOTALL)
+_NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
+_BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 # Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text read as what it is not.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
 
 
 def encode(value: Any) -> bytes:
@@ -51,29 +55,25 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        match = _PATH.match(str(error))
-        what, path = (match["what"], match["path"]) if match else (str(error), "")
-        raise MalformedInput(_in_words(what), field=_join(where, path)) from error
+        raise _of_other_type(str(error), where) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedInput(f"not JSON in UTF-8: {error}", field=where or None) from error
+        raise _not_json(data, error, where) from error
 
 
 def require_distinct_keys(data: bytes, *, where: str = "") -> None:
     """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said."""
 
     def notice(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise MalformedInput("the key stands twice in one object", field=_join(where, "." + key))
-            seen.add(key)
+        if len({key for key, _ in pairs}) != len(pairs):
+            path = json_path.repeated_key(data)
+            raise MalformedInput("the key stands twice in one object", field=_join(where, path))
 
     try:
         json.loads(data, object_pairs_hook=notice)
     except MalformedInput:
         raise
     except (ValueError, RecursionError) as error:
-        raise MalformedInput(f"not JSON in UTF-8: {error}", field=where or None) from error
+        raise _not_json(data, error, where) from error
 
 
 def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
@@ -82,11 +82,10 @@ def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
         return
     require_distinct_keys(given, where=where)
     position = next((i for i, (a, b) in enumerate(zip(given, canonical, strict=False)) if a != b), len(canonical))
-    keys = _KEY.findall(given[:position])
     raise MalformedInput(
         f"not in canonical form (RFC 8785) at byte {position}: expected {_excerpt(canonical, position)}, "
         f"found {_excerpt(given, position)}",
-        field=_join(where, "." + keys[-1].decode("utf-8", "replace")) if keys else where or None,
+        field=_join(where, json_path.path_at(given, position)),
         hint="Keys sorted, no white space, no optional field spelled out as null or empty, no needless escapes.",
     )
 
@@ -94,42 +93,60 @@ def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
 def require_profile(data: bytes, *, where: str = "") -> None:
     """Raises MalformedInput for text outside the profile: not NFC, NUL, bidirectional controls.
 
-    Requires ``data`` to be canonical: then only control characters are escaped, and NFC of the whole text is NFC of
-    each string, because a quotation mark composes with nothing.
+    Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
     """
     if b"\\u0000" in data and (nul := _NUL.search(data)):
-        raise MalformedInput(
-            "a string holds the character NUL", field=_field_at(data[: nul.start()].decode("utf-8", "replace"), where)
-        )
+        raise MalformedInput("a string holds the character NUL", field=_field_at(data, nul.start(), where))
     if data.isascii():
         return
     text = data.decode("utf-8")
     if not unicodedata.is_normalized("NFC", text):
-        raise MalformedInput("a string is not in Unicode normal form C", field=_field_of_text(text, where))
-    if match := _BIDI.search(text):
+        _require_strings_in_nfc(text, where)
+    if bidi := _BIDI.search(text):
         raise MalformedInput(
-            f"a string holds the bidirectional control U+{ord(match[0]):04X}",
-            field=_field_at(text[: match.start()], where),
+            f"a string holds the bidirectional control U+{ord(bidi[0]):04X}",
+            field=_field_at(data, len(text[: bidi.start()].encode()), where),
         )
 
 
-def _in_words(what: str) -> str:
-    match = _REGEX.match(what)
-    if match is None:
-        return what
-    pattern = match["pattern"].encode().decode("unicode_escape")
-    return f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
+def _require_strings_in_nfc(text: str, where: str) -> None:
+    """String by string: a combining mark after the ``n`` of an escaped newline composes with nothing."""
+    for string in _STRING.finditer(text):
+        if not unicodedata.is_normalized("NFC", json.loads(string[0])):
+            position = len(text[: string.start()].encode())
+            raise MalformedInput(
+                "a string is not in Unicode normal form C", field=_field_at(text.encode(), position, where)
+            )
 
 
-def _field_of_text(text: str, where: str) -> str | None:
-    normal = unicodedata.normalize("NFC", text)
-    position = next((i for i, (a, b) in enumerate(zip(text, normal, strict=False)) if a != b), len(normal))
-    return _field_at(text[:position], where)
+def _of_other_type(message: str, where: str) -> MalformedInput:
+    """What the decoder says of a value that is not of the type asked for, its patterns put in words."""
+    at = _AT.match(message)
+    what, path = (at["what"], at["path"]) if at else (message, "")
+    if regex := _REGEX.match(what):
+        pattern = regex["pattern"].encode().decode("unicode_escape")
+        what = f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
+    if named := _NAMED.match(what):
+        name = json_path.shown(named["name"])
+        what, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
+    return MalformedInput(what[:MAX_MESSAGE], field=_join(where, path))
 
 
-def _field_at(before: str, where: str) -> str | None:
-    keys = _KEY.findall(before.encode())
-    return _join(where, "." + keys[-1].decode()) if keys else where or None
+def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:
+    if isinstance(error, RecursionError):
+        return MalformedInput("nested too deeply", field=_join(where, json_path.deep_field(data)))
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        position = broken.start
+    else:
+        byte = _BYTE.search(str(error))
+        position = int(byte["position"]) if byte else len(data)
+    return MalformedInput(f"not JSON in UTF-8: {error}", field=_field_at(data, position, where))
+
+
+def _field_at(data: bytes, position: int, where: str) -> str | None:
+    return _join(where, json_path.path_at(data, position))
 
 
 def _excerpt(data: bytes, position: int) -> str:

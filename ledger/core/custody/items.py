@@ -229,10 +229,23 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
 
 def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: Proposal) -> list[Item]:
     if (proposal.disposal == "sold_early") != (body.proceeds is not None):
-        refuse("proceeds", "an early sale, and nothing else, has proceeds", field="payload.body.proceeds")
+        refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="payload.body.proceeds")
     if body.proceeds is None:
         return []
-    parent = state.item(proposal.item_ids[0])
-    child = _child(state, parent, body.proceeds)
-    holder = body.proceeds_holder or act.agency
-    return [replace(child, kind="property", holder=holder, parents=proposal.item_ids, offer=None, fungible=True)]
+    part = body.proceeds
+    require_new(state.items, part.item_id, "item")
+    sold = state.item(proposal.item_ids[0])
+    return [
+        Item(
+            item_id=part.item_id,
+            kind="property",
+            description=part.description or f"proceeds of {sold.description}",
+            quantity=part.quantity,
+            holder=act.agency,
+            responsible=sold.responsible,
+            seal_number=part.seal_number,
+            money=part.money,
+            fungible=True,
+            parents=proposal.item_ids,
+        )
+    ]

@@ -22,6 +22,7 @@ from ledger.core.event.terms import (
     PersonId,
     Purpose,
     Quantity,
+    RaisedDiscrepancyId,
     ReasonCode,
     Remedy,
     SealState,
@@ -150,7 +151,7 @@ class HandoverRecalled(Body, frozen=True):
 class DiscrepancyRaised(Body, frozen=True):
     """A difference found after the acceptance, by either side of the handover."""
 
-    discrepancy_id: DiscrepancyId
+    discrepancy_id: RaisedDiscrepancyId
     handover_id: HandoverId
     item_id: ItemId
     kind: DiscrepancyKind

@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from ledger.core.event.catalogue import Body, event
 from ledger.core.event.terms import (
-    AgencyId,
     Count,
     Date,
     DecisionId,
@@ -43,13 +42,13 @@ class Collection(Value, frozen=True):
 
 
 class Seizure(Value, frozen=True):
-    """The act by which a thing came into custody; two officers sign a seizure list."""
+    """The act by which a thing came into custody; two officers at least sign the list, with holder and witness."""
 
     document_number: Number
     seized_at: Instant
     officers: Annotated[tuple[OfficerId, ...], Meta(min_length=2, max_length=16)]
-    holder: Line | None = None
-    witness: Line | None = None
+    holder: PersonId | None = None
+    witness: PersonId | None = None
 
 
 class Dossier(Value, frozen=True):
@@ -188,10 +187,9 @@ class ItemDisposalProposed(Body, frozen=True):
 class ItemDisposed(Body, frozen=True):
     """The second signature, by another officer; ``cites`` is the proposal.
 
-    ``proceeds`` is the child item of an early sale, held by ``proceeds_holder`` (default: the signing agency).
+    ``proceeds`` is the child item of an early sale, held by the signing agency until it hands it over.
     """
 
     cites: EventRef
     disposed_at: Instant
     proceeds: ItemPart | None = None
-    proceeds_holder: AgencyId | None = None

@@ -22,12 +22,14 @@ from ledger.core.event.terms import (
     AgencyId,
     Blake3,
     EventId,
+    EventTypeName,
     Instant,
     KeyId,
     Line,
     OfficerId,
     SafeInt,
     Salt,
+    SectionField,
     SectionLabel,
     SignatureText,
     StreamId,
@@ -59,7 +61,7 @@ class Section(Value, frozen=True):
     """A confidential part of a payload, kept apart and committed to by its own salted digest."""
 
     salt: Salt
-    fields: Annotated[dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")], Text], Meta(min_length=1)]
+    fields: Annotated[dict[SectionField, Text], Meta(min_length=1)]
 
 
 class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
@@ -96,7 +98,7 @@ class Envelope(Value, frozen=True):
 
     version: Version
     event_id: EventId
-    event_type: Annotated[str, Meta(pattern=r"^[a-z_]{1,24}\.[a-z_]{1,24}$(?!\n)")]
+    event_type: EventTypeName
     stream: Stream
     sequence: SafeInt
     previous: Blake3 | None

@@ -18,28 +18,37 @@ _DATE = (
     r"|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29)"
 )
 _TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_SLUG_31 = r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?"
 _SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+_ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
 def _text(pattern: str, description: str, example: str) -> Meta:
     whole = f"^{pattern}{_END}"
-    MEANINGS[whole] = f"{description}, for example {example}"
+    MEANINGS.setdefault(whole, f"{description}, for example {example}")
     return Meta(pattern=whole, description=description, examples=[example])
+
+
+def _slug(longest: int, description: str, example: str) -> Meta:
+    """Lower-case letters and digits with hyphens between them. ``longest`` is in characters."""
+    pattern = rf"[a-z0-9](?:[a-z0-9-]{{0,{longest - 2}}}[a-z0-9])?"
+    MEANINGS[f"^{pattern}{_END}"] = f"a slug of at most {longest} characters: a-z, 0-9 and hyphens between them"
+    return _text(pattern, description, example)
 
 
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
-AgencyId = Annotated[str, _text(_SLUG_31, "ASCII slug of at most 31 characters", "psb-east")]
+AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")]
 # A pseudonymous service number, never a name: it stands on the chain.
-OfficerId = Annotated[str, _text(_SLUG_31, "ASCII slug of at most 31 characters", "p-0417")]
-CaseId = Annotated[str, _text(_SLUG_64, "ASCII slug of at most 64 characters, unique over all agencies", "case-7f3a")]
-ItemId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique over all cases", "item-7f3a-01")]
-HandoverId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "handover-1")]
-MeasureId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "measure-1")]
-DecisionId = Annotated[str, _text(_SLUG_64, "ASCII slug, unique within the case", "decision-1")]
-DatasetId = Annotated[str, _text(_SLUG_64, "ASCII slug", "pensions-2026")]
-StreamId = Annotated[str, _text(_SLUG_64, "ASCII slug of at most 64 characters", "case-7f3a")]
+OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
+CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
+ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all cases", "item-7f3a-01")]
+HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
+MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
+DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]
+DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026")]
+StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a")]
+# Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
+RaisedDiscrepancyId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1")]
 DiscrepancyId = Annotated[
     str,
     _text(
@@ -58,6 +67,8 @@ EventId = Annotated[
     ),
 ]
 KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
+EventTypeName = Annotated[str, _text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, subject.verb", "handover.offered")]
+SectionField = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "full_name")]
 SectionLabel = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
 Jurisdiction = Annotated[
     str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
@@ -76,7 +87,7 @@ Date = Annotated[str, _text(_DATE, "calendar date, Asia/Shanghai", "2026-03-01")
 Instant = Annotated[
     str,
     _text(
-        _DATE + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        f"{_DATE}{_TIME}Z",
         "RFC 3339 in UTC, whole seconds",
         "2026-03-01T08:30:00Z",
     ),
@@ -87,8 +98,10 @@ DecimalText = Annotated[
     str, _text(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,5}[1-9])?", "decimal in its shortest spelling", "12.5")
 ]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
-Line = Annotated[str, Meta(min_length=1, max_length=200)]
-Number = Annotated[str, Meta(min_length=1, max_length=100, description="number of a paper, as written on it")]
+Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
+Number = Annotated[
+    str, _text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
+]
 
 
 class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
