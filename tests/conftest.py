@@ -61,3 +61,12 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The SQLAlchemy URL of an empty database on a real PostgreSQL server."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The smoke set: an empty database of each kind that is supported, one after the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

@@ -13,14 +13,17 @@ from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hol
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ledger.core.errors import Unavailable
+from ledger.core.errors import MalformedInput, Unavailable
 
 BUSY_TIMEOUT_MS = 30_000
+DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+
+_URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
 
 
 class WriterLock(IntEnum):
@@ -101,11 +104,12 @@ def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
 def open_database(url: str) -> Database:
     """Opens and migrates. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
-    Raises Unavailable where there is no database, NotDurable where it may lose what it has committed.
+    Raises MalformedInput for another URL, Unavailable where there is no database, NotDurable where it may lose what it
+    has committed.
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
 
-    parsed = make_url(url)
+    parsed = _parsed(url)
     database = Database(_engine(parsed), _engine(_access_url(parsed)))
     with translated():
         for engine in (database.log, database.access):
@@ -167,6 +171,18 @@ def translated() -> Iterator[None]:
         raise
     except PoolTimeout as error:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise MalformedInput(_URL_FORMS, field="database_url") from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise NotDurable("a database in memory keeps nothing", field="database_url", hint="Name a file.")
+    if parsed.drivername not in DRIVERS:
+        raise MalformedInput(_URL_FORMS, field="database_url")
+    return parsed
 
 
 def _access_url(url: URL) -> URL:
