@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ledger.anchor import Anchorer
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.backend import ChainBackend
-from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, require_deployment
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations
+from ledger.chain.finality import Confirmations, FinalTag
 from ledger.chain.journal import Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.registry import RegistryClient
@@ -27,6 +27,7 @@ from ledger.mirror import Mirror
 from ledger.record import Registry
 from ledger.settings import EMBEDDED, Settings
 from ledger.store.database import Database
+from ledger.store.deployment import keep_deployment, kept_deployment
 from ledger.store.journal import DatabaseJournal
 from ledger.system import SystemStream
 
@@ -55,11 +56,23 @@ class Connector:
         journal = DatabaseJournal(self.database)
         chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
         writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
-        deployment = deploy(writer, chain_founding(self.installation))
+        deployment = self._deployment(chain, writer)
         anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
         anchors.require_not_ahead()
         self.on_deployed(deployment)
         return self._link(chain, writer, anchors, deployment)
+
+    def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
+        """The contracts where this database knows them to be, else made now. Raises ChainMismatch on another chain."""
+        kept = kept_deployment(self.database)
+        if kept is not None:
+            require_deployment(chain.eth, kept)
+            return kept
+        deployment = deploy(writer, chain_founding(self.installation))
+        keep_deployment(self.database, deployment)
+        if isinstance(chain, RemoteChain):
+            chain.pin(deployment.identity)
+        return deployment
 
     def close(self) -> None:
         """Stops the embedded node, if one was started."""
@@ -101,8 +114,16 @@ class Connector:
 
     def _remote(self, journal: DatabaseJournal) -> RemoteChain:
         eth = Eth(JsonRpc(self.settings.chain))
-        finality = Confirmations(self.settings.finality_confirmations)
-        return RemoteChain(eth=eth, chain_id=eth.chain_id(), journal=journal, finality=finality)
+        tag = self.settings.finality_tag
+        finality = FinalTag(tag) if tag else Confirmations(self.settings.finality_confirmations)
+        kept = kept_deployment(self.database)
+        return RemoteChain(
+            eth=eth,
+            chain_id=self.settings.chain_id,
+            journal=journal,
+            finality=finality,
+            identity=kept.identity if kept else None,
+        )
 
 
 def founded_at(journal: Journal) -> int:

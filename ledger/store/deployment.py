@@ -1,0 +1,28 @@
+"""Where this ledger's contracts stand, kept in the database beside the journal that deployed them."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import select
+
+from ledger.chain.deploy import Deployment
+from ledger.store.database import Database
+from ledger.store.tables import META
+
+_NAME = "deployment"
+_decoder = msgspec.json.Decoder(Deployment)
+
+
+def kept_deployment(database: Database) -> Deployment | None:
+    """The deployment that this database knows; None before the first one."""
+    with database.read() as connection:
+        value = connection.execute(select(META.c.value).where(META.c.name == _NAME)).scalar()
+    return None if value is None else _decoder.decode(value)
+
+
+def keep_deployment(database: Database, deployment: Deployment) -> None:
+    """Durable when this returns; another one of the same ledger takes the place of the last."""
+    row = {"name": _NAME, "value": msgspec.json.encode(deployment).decode()}
+    statement = database.upsert(META).values(**row)
+    with database.write() as connection:
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
