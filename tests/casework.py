@@ -18,6 +18,9 @@ from ledger.core.event import Body, case, handover, item
 from ledger.core.event.terms import Quantity
 from tests.builders import POLICE, Officer, Writer, clerk, instant
 
+# What a method's fields say of the event and not of its body.
+EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
+
 
 @cache
 def shipped_rulebook() -> rulebook.Rulebook:
@@ -52,18 +55,23 @@ class Case(Writer):
         self.now += self._step
         return self
 
-    def open(self, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
+    def say(self, kind: type[Body], by: Officer | None = None, **fields: Any) -> Self:
+        """An act whose body is of this kind; ``EVENT_FIELDS`` go to the event, the others to the body."""
+        outside = {name: fields.pop(name) for name in EVENT_FIELDS if name in fields}
+        return self.act(kind(**fields), by, **outside)
+
+    def open(self, by: Officer | None = None, **fields: Any) -> Self:
         defaults = {
             "case_number": "2026-0417",
             "case_type": "theft",
             "business_line": "criminal",
             "stage": "investigation",
         }
-        return self.act(case.CaseOpened(**(defaults | fields)), by or clerk(POLICE), source=source)
+        return self.say(case.CaseOpened, by or clerk(POLICE), **(defaults | fields))
 
     def name(self, *persons: str, by: Officer | None = None, role: str = "suspect") -> Self:
         for person in persons:
-            self.act(case.PersonNamed(person_id=person_id(person), role=role), by)  # type: ignore[arg-type]
+            self.say(case.PersonNamed, by, person_id=person_id(person), role=role)
         return self
 
     def register(self, *item_ids: str, by: Officer | None = None, **fields: Any) -> Self:
@@ -80,15 +88,14 @@ class Case(Writer):
         by: Officer | None = None,
         **fields: Any,
     ) -> Self:
-        body = handover.HandoverOffered(
-            handover_id=fields.pop("handover_id", self._next_handover()),
-            to_agency=to,
-            purpose=purpose,  # type: ignore[arg-type]
-            items=tuple(listed(line) for line in items),
-            person_ids=tuple(person_id(name) for name in persons),
-            **fields,
-        )
-        return self.act(body, by)
+        defaults = {
+            "handover_id": self._next_handover(),
+            "to_agency": to,
+            "purpose": purpose,
+            "items": tuple(listed(line) for line in items),
+            "person_ids": tuple(person_id(name) for name in persons),
+        }
+        return self.say(handover.HandoverOffered, by, **(defaults | fields))
 
     def give_back(
         self,
@@ -101,28 +108,22 @@ class Case(Writer):
         """Returns what stands in ``items`` to the sender of the latest accepted handover, or of ``returns``."""
         accepted = [h.handover_id for h in self.state.handovers.values() if h.is_accepted]
         original = self.state.handover(fields.pop("returns", None) or accepted[-1])
-        body = handover.HandoverReturned(
-            handover_id=fields.pop("handover_id", self._next_handover()),
-            returns=original.handover_id,
-            purpose=purpose,  # type: ignore[arg-type]
-            reason_code=fields.pop("reason_code", "incomplete_dossier"),
-            explanation=fields.pop("explanation", "the bank statements are missing"),
-            items=tuple(listed(line) for line in items),
-            person_ids=tuple(person_id(name) for name in persons),
-            **fields,
-        )
-        return self.act(body, by or clerk(original.to_agency))
+        defaults = {
+            "handover_id": self._next_handover(),
+            "returns": original.handover_id,
+            "purpose": purpose,
+            "reason_code": "incomplete_dossier",
+            "explanation": "the bank statements are missing",
+            "items": tuple(listed(line) for line in items),
+            "person_ids": tuple(person_id(name) for name in persons),
+        }
+        return self.say(handover.HandoverReturned, by or clerk(original.to_agency), **(defaults | fields))
 
     def accept(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
         """Accepts all as listed, except what ``received`` and ``not_accepted`` say."""
         answered = self.open_handover(handover_id)
-        acting = {name: fields.pop(name) for name in ("occurred_at", "signed_at") if name in fields}
-        defaults: dict[str, Any] = {
-            "handover_id": answered.handover_id,
-            "received_at": instant(self.now),
-            "rest_as_listed": True,
-        }
-        return self.act(handover.HandoverAccepted(**(defaults | fields)), by or clerk(answered.to_agency), **acting)
+        defaults = {"handover_id": answered.handover_id, "received_at": instant(self.now), "rest_as_listed": True}
+        return self.say(handover.HandoverAccepted, by or clerk(answered.to_agency), **(defaults | fields))
 
     def refuse(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
         answered = self.open_handover(handover_id)
@@ -132,12 +133,12 @@ class Case(Writer):
             "remedy": "rebind",
             "explanation": "volume two falls apart",
         }
-        return self.act(handover.HandoverRefused(**(defaults | fields)), by or clerk(answered.to_agency))
+        return self.say(handover.HandoverRefused, by or clerk(answered.to_agency), **(defaults | fields))
 
     def recall(self, handover_id: str | None = None, *, by: Officer | None = None) -> Self:
         offered = self.open_handover(handover_id)
-        body = handover.HandoverRecalled(handover_id=offered.handover_id, ground="sent by mistake")
-        return self.act(body, by or clerk(offered.from_agency))
+        fields = {"handover_id": offered.handover_id, "ground": "sent by mistake"}
+        return self.say(handover.HandoverRecalled, by or clerk(offered.from_agency), **fields)
 
     def open_handover(self, handover_id: str | None = None) -> Handover:
         """The handover of this id, else the latest open one."""
@@ -146,7 +147,7 @@ class Case(Writer):
         return [h for h in self.state.handovers.values() if h.is_open][-1]
 
     def close(self, by: Officer | None = None, **fields: Any) -> Self:
-        return self.act(case.CaseClosed(ground=fields.pop("ground", "sentence served"), **fields), by)
+        return self.say(case.CaseClosed, by, **({"ground": "sentence served"} | fields))
 
     def _next_handover(self) -> str:
         return f"handover-{len(self.state.handovers) + 1}"
