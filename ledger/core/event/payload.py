@@ -8,6 +8,7 @@ envelope    what is signed, with its signature; canonical bytes are the log entr
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Union, cast
 
 import msgspec
@@ -39,6 +40,7 @@ from ledger.core.event.terms import (
 )
 
 VERSION = 1
+SYSTEM_STREAM_ID = "ledger"
 MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
 Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
 
@@ -131,10 +133,25 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sections: Annotated[dict[SectionLabel, Section], Meta(max_length=64)]
 
 
-_payload_decoder: msgspec.json.Decoder[Payload] = msgspec.json.Decoder(AnyPayload)
+class _Tag(msgspec.Struct, frozen=True):
+    event_type: str
+
+
+_tag_decoder = msgspec.json.Decoder(_Tag)
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _section_decoder = msgspec.json.Decoder(Section)
-_submission_decoder = msgspec.json.Decoder(Submission)
+
+
+@cache
+def _submission_decoder() -> msgspec.json.Decoder[Submission]:
+    return msgspec.json.Decoder(Submission)
+
+
+@cache
+def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
+    """Of one type, or of all: that takes longer to make than the check of a proof, which needs few of them."""
+    row = EVENT_TYPES.get(event_type or "")
+    return msgspec.json.Decoder(PAYLOAD_TYPES[row.body] if row else AnyPayload)
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -159,7 +176,11 @@ def digest_of(data: bytes) -> str:
 
 def decode_payload(data: bytes) -> Payload:
     """The payload of canonical bytes. Raises MalformedInput."""
-    return canonical.decode(data, _payload_decoder, where="payload")
+    try:
+        event_type = _tag_decoder.decode(data).event_type
+    except msgspec.MsgspecError:
+        event_type = None
+    return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
 
 
 def decode_envelope(data: bytes) -> Envelope:
@@ -180,7 +201,7 @@ def decode_submission(data: bytes) -> Submitted:
     Checks the spelling, that payload and envelope agree, that the payload digest is the payload's and that the sections
     are exactly those the payload commits to. Signature, authority and custody are not checked here.
     """
-    submission = canonical.parse(data, _submission_decoder)
+    submission = canonical.parse(data, _submission_decoder())
     envelope_bytes = canonical.encode(submission.envelope)
     payload_bytes = canonical.encode(submission.payload)
     section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
@@ -216,7 +237,11 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
 
 
 def require_shape(payload: Payload) -> None:
-    """Raises MalformedInput for what the types cannot say: stream kind of the event type, previous at sequence 0."""
+    """Raises MalformedInput for what the types cannot say.
+
+    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and there only, an agency
+    writes in its own stream, there is one system stream, and a type that needs an authority names it.
+    """
     row = catalogue.EVENT_TYPES[payload.event_type]
     if payload.stream.kind not in row.streams:
         raise MalformedInput(
@@ -224,9 +249,18 @@ def require_shape(payload: Payload) -> None:
             field="payload.stream.kind",
         )
     if (payload.previous is None) != (payload.sequence == 0):
-        raise MalformedInput("null at sequence 0 and a digest after it", field="payload.previous")
-    if payload.stream.kind == "agency" and payload.stream.id != payload.agency:
-        raise MalformedInput("an agency writes in its own stream only", field="payload.stream.id")
+        raise MalformedInput(
+            f"expected null at sequence 0 and a digest after it, not {_plain(payload.previous)} at {payload.sequence}",
+            field="payload.previous",
+        )
+    only = {"agency": payload.agency, "system": SYSTEM_STREAM_ID}.get(payload.stream.kind, payload.stream.id)
+    if payload.stream.id != only:
+        raise MalformedInput(
+            f"expected {only}, the one stream of kind {payload.stream.kind} here, not {payload.stream.id}",
+            field="payload.stream.id",
+        )
+    if row.on_authority and payload.authority is None:
+        raise MalformedInput(f"{row.name} names the authority it is done on", field="payload.authority")
 
 
 def _require_sections(payload: Payload, section_bytes: dict[str, bytes]) -> None:
