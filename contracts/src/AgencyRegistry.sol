@@ -8,7 +8,8 @@ import {Signers} from "./Signers.sol";
 /// @notice See IAgencyRegistry. The deployer has no role: what it founds is in the constructor's arguments.
 contract AgencyRegistry is IAgencyRegistry {
     bytes32 private constant DECISION_TYPEHASH = keccak256(
-        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
+        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
+        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
     uint32 private constant KNOWN_ROLES = 1 | 2 | 4 | 8 | 16;
     uint256 private constant PROFILE_LIMIT = 1024; // bytes
@@ -57,14 +58,9 @@ contract AgencyRegistry is IAgencyRegistry {
     }
 
     /// @inheritdoc IAgencyRegistry
-    function grantKey(
-        address account,
-        bytes32 officer,
-        uint32 roles,
-        uint8 suite,
-        uint64 validFrom,
-        uint64 validUntil
-    ) external {
+    function grantKey(address account, bytes32 officer, uint32 roles, uint8 suite, uint64 validFrom, uint64 validUntil)
+        external
+    {
         bytes32 id = _callersAgency();
         if (account == address(0)) revert AccountRefused(account, id);
         if (_grants[account].agency != 0) revert KeyTaken(account, _grants[account].agency);

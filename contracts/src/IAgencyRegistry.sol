@@ -160,14 +160,8 @@ interface IAgencyRegistry {
     /// @param suite Not 0, as in `Change`
     /// @param validFrom Unix seconds; validFrom < validUntil
     /// @param validUntil Unix seconds
-    function grantKey(
-        address account,
-        bytes32 officer,
-        uint32 roles,
-        uint8 suite,
-        uint64 validFrom,
-        uint64 validUntil
-    ) external;
+    function grantKey(address account, bytes32 officer, uint32 roles, uint8 suite, uint64 validFrom, uint64 validUntil)
+        external;
 
     /// @notice Revokes the key `account` for good. Only the admin of the agency that granted it.
     function revokeKey(address account) external;
@@ -175,8 +169,8 @@ interface IAgencyRegistry {
     /// @notice Proposes `account` as the next admin of the caller's agency; 0 withdraws. Only an agency's admin.
     function proposeAdmin(address account) external;
 
-    /// @notice Makes the caller admin of `agency`. Only the proposed one, and only if it administers no agency.
-    function acceptAdmin(bytes32 agency) external;
+    /// @notice Makes the caller admin of the agency `id`. Only the proposed one, and only if it administers no agency.
+    function acceptAdmin(bytes32 id) external;
 
     /// @notice Makes a change that a strict majority of the agencies' admins has signed. Anybody may send it.
     ///

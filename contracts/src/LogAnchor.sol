@@ -9,7 +9,8 @@ import {Signers} from "./Signers.sol";
 /// @title LogAnchor
 /// @notice See ILogAnchor.
 contract LogAnchor is ILogAnchor {
-    bytes32 private constant CHECKPOINT_TYPEHASH = keccak256("Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)");
+    bytes32 private constant CHECKPOINT_TYPEHASH =
+        keccak256("Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)");
     bytes32 private constant SUCCESSION_TYPEHASH =
         keccak256("Succession(uint256 chainId,address anchor,uint64 size,bytes32 root)");
 

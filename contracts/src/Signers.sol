@@ -7,9 +7,8 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 /// @notice The domain is {name: "Tallystick", version: "1", chainId, verifyingContract, salt: logId}. The separator is
 /// computed at each use, so that a chain that changes its id leaves no stale one behind.
 library Signers {
-    bytes32 internal constant DOMAIN_TYPEHASH = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
-    );
+    bytes32 internal constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)");
 
     /// @notice The domain separator of `verifyingContract` on this chain for the ledger `logId`.
     function domainSeparator(bytes32 logId, address verifyingContract) internal view returns (bytes32) {

@@ -84,7 +84,9 @@ contract RegistryHandler is Fixture {
         IAgencyRegistry.Approval[] memory approvals = new IAgencyRegistry.Approval[](10);
         for (uint256 n = 0; n < 10; ++n) {
             bool signs = approving % 2 == 0 || approving >> n & 1 == 1;
-            if (signs && registry.adminAgency(_admin(n)) != 0) approvals[count++] = _approval(registry, change, 100 + n);
+            if (signs && registry.adminAgency(_admin(n)) != 0) {
+                approvals[count++] = _approval(registry, change, 100 + n);
+            }
         }
         assembly ("memory-safe") {
             mstore(approvals, count)
@@ -176,9 +178,7 @@ contract AgencyRegistryTest is Fixture {
         if (sender == proposed) return;
         vm.prank(_admin(0));
         _registry.proposeAdmin(proposed);
-        vm.expectRevert(
-            abi.encodeWithSelector(IAgencyRegistry.NotProposedAdmin.selector, _id(0), proposed, sender)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAgencyRegistry.NotProposedAdmin.selector, _id(0), proposed, sender));
         vm.prank(sender);
         _registry.acceptAdmin(_id(0));
     }
@@ -191,9 +191,7 @@ contract AgencyRegistryTest is Fixture {
             approvals[n] = _approval(_registry, change, 100 + n);
         }
         approvals[2] = IAgencyRegistry.Approval(_admin(3), _approval(_registry, change, key).signature);
-        vm.expectRevert(
-            abi.encodeWithSelector(IAgencyRegistry.ApprovalRefused.selector, 1, _admin(3), vm.addr(key))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAgencyRegistry.ApprovalRefused.selector, 1, _admin(3), vm.addr(key)));
         _registry.decide(change, approvals);
     }
 

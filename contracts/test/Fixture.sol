@@ -12,7 +12,8 @@ abstract contract Fixture {
     uint256 internal constant AGENCIES = 4;
     uint256 internal constant SUBMITTER_KEY = 300;
     bytes32 private constant DECISION_TYPEHASH = keccak256(
-        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
+        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
+        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
 
     function _id(uint256 n) internal pure returns (bytes32) {

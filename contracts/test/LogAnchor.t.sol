@@ -11,7 +11,8 @@ import {vm} from "./Vm.sol";
 
 /// @notice Anchors a growing log honestly and otherwise, and keeps what the records must be.
 contract AnchorHandler is Fixture {
-    bytes32 private constant CHECKPOINT_TYPEHASH = keccak256("Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)");
+    bytes32 private constant CHECKPOINT_TYPEHASH =
+        keccak256("Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)");
     uint256 public constant SEED = 1;
 
     AgencyRegistry public immutable registry = _found(2);
@@ -27,9 +28,7 @@ contract AnchorHandler is Fixture {
         uint64 size = _grown(growth);
         assert(_anchored(SUBMITTER_KEY, SEED, size, 2));
         _expected.push(
-            ILogAnchor.Record(
-                MerkleReference.root(SEED, 0, size), size, uint64(block.number), uint64(block.timestamp)
-            )
+            ILogAnchor.Record(MerkleReference.root(SEED, 0, size), size, uint64(block.number), uint64(block.timestamp))
         );
     }
 
@@ -77,9 +76,8 @@ contract AnchorHandler is Fixture {
         ILogAnchor.Record memory head = anchor.head();
         bytes32 root = MerkleReference.root(seed, 0, size);
         bytes32 registryHash = registry.registryHash();
-        bytes32[] memory proof = head.size == 0 || size < head.size
-            ? new bytes32[](0)
-            : MerkleReference.consistency(seed, head.size, size);
+        bytes32[] memory proof =
+            head.size == 0 || size < head.size ? new bytes32[](0) : MerkleReference.consistency(seed, head.size, size);
         bytes[] memory cosignatures = new bytes[](witnesses);
         for (uint256 n = 0; n < witnesses; ++n) {
             bytes32 structHash = keccak256(abi.encode(CHECKPOINT_TYPEHASH, size, root, registryHash));
@@ -133,9 +131,7 @@ contract LogAnchorTest is Fixture {
     function testFuzz_anchor_refusesAnotherHead(uint64 previousSize, bytes32 previousRoot) external {
         if (previousSize == 0 && previousRoot == RFC6962.EMPTY_ROOT) return;
         _expectRefusal(
-            abi.encodeWithSelector(
-                ILogAnchor.HeadMoved.selector, 0, RFC6962.EMPTY_ROOT, previousSize, previousRoot
-            )
+            abi.encodeWithSelector(ILogAnchor.HeadMoved.selector, 0, RFC6962.EMPTY_ROOT, previousSize, previousRoot)
         );
         _anchor.anchor(previousSize, previousRoot, 1, "root", bytes32(0), new bytes32[](0), new bytes[](0));
     }

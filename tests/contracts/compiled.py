@@ -10,7 +10,7 @@ from typing import Any
 from web3 import Web3
 from web3.contract import Contract
 
-from tests.contracts.ledger import STRANGER
+from tests.contracts.ledger import STRANGER, contract_at
 from tests.machine import REPOSITORY
 
 
@@ -40,4 +40,4 @@ def deploy_harness(web3: Web3) -> Contract:
     receipt = web3.eth.wait_for_transaction_receipt(
         factory.constructor().transact({"from": STRANGER.address, "gasPrice": 0}), poll_latency=0.001
     )
-    return web3.eth.contract(receipt["contractAddress"], abi=compiled["abi"])
+    return contract_at(web3, receipt["contractAddress"], compiled["abi"])

@@ -63,11 +63,10 @@ def deployments(web3: Web3) -> Iterator[Row]:
 
 
 def creation_gas(web3: Web3, address: str) -> int:
-    for number in range(web3.eth.block_number + 1):
-        for transaction in web3.eth.get_block(number)["transactions"]:
-            receipt = web3.eth.get_transaction_receipt(transaction)
-            if receipt["contractAddress"] == address:
-                return int(receipt["gasUsed"])
+    for number in range(1, web3.eth.block_number + 1):
+        (receipt,) = web3.eth.get_block_receipts(number)
+        if receipt["contractAddress"] == address:
+            return int(receipt["gasUsed"])
     raise LookupError(address)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
@@ -164,7 +164,12 @@ def deploy(web3: Web3, name: str, *arguments: Any) -> Contract:
     receipt = web3.eth.wait_for_transaction_receipt(
         factory.constructor(*arguments).transact({"from": STRANGER.address, "gasPrice": 0}), poll_latency=0.001
     )
-    return web3.eth.contract(receipt["contractAddress"], abi=compiled["abi"])
+    return contract_at(web3, receipt["contractAddress"], compiled["abi"])
+
+
+def contract_at(web3: Web3, address: Any, abi: Any) -> Contract:
+    """The contract at `address`; web3 types this as a contract or a class of them."""
+    return cast(Contract, web3.eth.contract(address, abi=abi))
 
 
 class Ledger:
@@ -222,22 +227,22 @@ class Ledger:
 
 
 @contextmanager
-def refused(contract: Contract, name: str, *arguments: Any) -> Iterator[None]:
-    """The block must be refused by the contract's custom error `name` with exactly these arguments."""
+def refused(contract: Contract, *error: Any) -> Iterator[None]:
+    """The block must be refused by the custom error `error`: its name in the contract's ABI, then its arguments."""
     try:
         yield
     except ContractCustomError as refusal:
-        raised = _decoded(contract.abi, HexBytes(refusal.data))
+        raised = _decoded(contract.abi, HexBytes(str(refusal.data)))
     else:
-        raise AssertionError(f"{name} was not raised")
-    assert raised == (name, arguments)
+        raise AssertionError(f"{error[0]} was not raised")
+    assert raised == error
 
 
-def _decoded(abi: Any, data: bytes) -> tuple[str, tuple[Any, ...]]:
+def _decoded(abi: Any, data: bytes) -> tuple[Any, ...]:
     for entry in abi:
         if entry["type"] == "error" and error_selector(entry) == data[:4]:
             values = decode([argument["type"] for argument in entry["inputs"]], data[4:])
-            return entry["name"], tuple(_comparable(value) for value in values)
+            return entry["name"], *map(_comparable, values)
     raise AssertionError(f"the ABI has no error {data[:4].hex()}")
 
 

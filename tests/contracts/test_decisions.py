@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
 from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from tests.contracts.ledger import (
@@ -118,7 +120,7 @@ def test_admin_who_signs_twice_counts_once(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("outsider", [STRANGER, SUBMITTER, POLICE.witness])
-def test_approval_by_no_admin_is_refused(ledger: Ledger, outsider: object) -> None:
+def test_approval_by_no_admin_is_refused(ledger: Ledger, outsider: LocalAccount) -> None:
     """Who administers no agency has no voice, even beside a majority."""
     with refused(ledger.registry, "NotAdmin", outsider.address):
         ledger.decide(admission(NEWCOMER), *MAJORITY, outsider)
@@ -187,7 +189,7 @@ def test_approval_in_anothers_name_is_refused(ledger: Ledger) -> None:
     ids=["empty", "64 bytes", "66 bytes", "high s", "v 0", "v 1", "v 29", "zero", "r above the order"],
 )
 def test_malformed_signature_is_refused(
-    ledger: Ledger, spoil: Callable[[bytes], bytes], error: tuple[object, ...]
+    ledger: Ledger, spoil: Callable[[bytes], bytes], error: tuple[Any, ...]
 ) -> None:
     """One form of a signature is taken: 65 bytes, low s, v 27 or 28."""
     admin, signature = ledger.approval(POLICE.admin, admission(NEWCOMER))
@@ -238,7 +240,7 @@ def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, made: Cha
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_impossible_decision_is_refused(ledger: Ledger, made: Change, error: tuple[object, ...]) -> None:
+def test_impossible_decision_is_refused(ledger: Ledger, made: Change, error: tuple[Any, ...]) -> None:
     """A majority cannot make what contradicts the registry; nothing of it stays behind."""
     before = ledger.registry.functions.registryHash().call()
     with refused(ledger.registry, *error):

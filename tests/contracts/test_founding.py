@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from web3 import Web3
 from web3.contract import Contract
@@ -23,6 +25,7 @@ from tests.contracts.ledger import (
     admission,
     chained,
     change,
+    contract_at,
     deploy,
     founding,
     refused,
@@ -33,7 +36,8 @@ from tests.contracts.ledger import (
 
 @pytest.fixture
 def abi(web3: Web3) -> Contract:
-    return web3.eth.contract(abi=contracts.artifact("AgencyRegistry")["abi"])
+    """The contract's errors, for a deployment that leaves no contract to ask."""
+    return contract_at(web3, None, contracts.artifact("AgencyRegistry")["abi"])
 
 
 def test_founding_is_the_first_changes_of_the_chain(web3: Web3) -> None:
@@ -43,7 +47,7 @@ def test_founding_is_the_first_changes_of_the_chain(web3: Web3) -> None:
 
     events = registry.events.Changed().get_logs(from_block=0)
 
-    expected_hash = LOG_ID
+    expected_hash: bytes = LOG_ID
     for number, (event, made) in enumerate(zip(events, changes, strict=True), start=1):
         expected_hash = chained(expected_hash, made)
         assert event["args"]["number"] == number
@@ -116,9 +120,7 @@ def test_founding_without_log_id_or_agency_is_refused(web3: Web3, abi: Contract)
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_impossible_founding_change_is_refused(
-    web3: Web3, abi: Contract, bad: Change, error: tuple[object, ...]
-) -> None:
+def test_impossible_founding_change_is_refused(web3: Web3, abi: Contract, bad: Change, error: tuple[Any, ...]) -> None:
     """What a majority could not decide cannot be founded either."""
     with refused(abi, *error):
         deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE), bad], True)

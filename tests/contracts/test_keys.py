@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 from web3 import Web3
 from web3.exceptions import ContractLogicError
+from web3.types import Wei
 
 from tests.contracts.ledger import (
     ADMIN_CHANGED,
@@ -94,9 +97,7 @@ def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
         ({"validFrom": 201, "validUntil": 200}, ("PeriodEmpty", 201, 200)),
     ],
 )
-def test_grant_of_impossible_terms_is_refused(
-    ledger: Ledger, terms: dict[str, object], error: tuple[object, ...]
-) -> None:
+def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, object], error: tuple[Any, ...]) -> None:
     """An officer has a slug, a key has known roles, a suite, and a period that is not empty."""
     with refused(ledger.registry, *error):
         ledger.grant(POLICE, KEY, **terms)
@@ -194,10 +195,14 @@ def test_only_the_proposed_admin_accepts(ledger: Ledger) -> None:
     ledger.send(POLICE.admin, calls.proposeAdmin(NOBODY))
     with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
         ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+    ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
+    ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
+    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
+        ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
 
 
 def test_one_account_administers_one_agency(ledger: Ledger) -> None:
-    """An account that administers an agency cannot accept a second one, not even its own again."""
+    """An account that administers an agency cannot accept a second one."""
     calls = ledger.registry.functions
     ledger.send(POLICE.admin, calls.proposeAdmin(COURT.admin.address))
     with refused(ledger.registry, "AccountRefused", COURT.admin.address, COURT.id):
@@ -209,9 +214,9 @@ def test_registry_takes_no_money_and_no_unknown_call(ledger: Ledger) -> None:
     """There is no receive and no fallback."""
     wealthy = ledger.web3.eth.accounts[0]
     for contract in (ledger.registry, ledger.anchor):
-        for transaction in ({"value": 1}, {"data": "0x12345678"}):
+        for value, data in ((1, b""), (0, b"\x12\x34\x56\x78")):
             with pytest.raises(ContractLogicError):
-                ledger.web3.eth.call({"from": wealthy, "to": contract.address, **transaction})
+                ledger.web3.eth.call({"from": wealthy, "to": contract.address, "value": Wei(value), "data": data})
 
 
 def test_admission_in_development_has_one_agency_deciding(web3: Web3) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.exceptions import ContractLogicError, MismatchedABI
 
@@ -38,7 +40,7 @@ def root(size: int) -> bytes:
     return mth(ENTRIES[:size])
 
 
-def anchored(ledger: Ledger, *sizes: int) -> list[object]:
+def anchored(ledger: Ledger, *sizes: int) -> list[Any]:
     """The receipts of anchoring ENTRIES at these sizes, one after the other."""
     receipts = []
     for size in sizes:
@@ -175,7 +177,7 @@ def test_missing_quorum_is_refused(witnessed: Ledger) -> None:
 
 
 @pytest.mark.parametrize("outsider", [STRANGER, POLICE.admin, SUBMITTER])
-def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: object) -> None:
+def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: LocalAccount) -> None:
     """Admins and submitters are no witnesses; the refusal names the account."""
     cosignatures = [witnessed.cosignature(signer, 3, root(3)) for signer in (POLICE.witness, outsider)]
     with refused(witnessed.anchor, "NotWitness", outsider.address):
@@ -185,9 +187,9 @@ def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: objec
 @pytest.mark.parametrize(
     "other", [{"size": 4}, {"root": root(4)}, {"registryHash": LOG_ID}], ids=["size", "root", "registry hash"]
 )
-def test_cosignature_over_another_checkpoint_is_refused(witnessed: Ledger, other: dict[str, object]) -> None:
+def test_cosignature_over_another_checkpoint_is_refused(witnessed: Ledger, other: dict[str, Any]) -> None:
     """What is co-signed is size, root and registry hash together."""
-    values = {"size": 3, "root": root(3)} | other
+    values: dict[str, Any] = {"size": 3, "root": root(3)} | other
     cosignature = witnessed.cosignature(POLICE.witness, **values)
     with refused(witnessed.anchor, "NotWitness", ANY):
         witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[cosignature]))

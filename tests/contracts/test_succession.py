@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
@@ -29,13 +31,13 @@ OLD_ANCHOR = POLICE.admin.address  # any address does: the old contract may live
 PREDECESSOR = (OLD_CHAIN, OLD_ANCHOR, 5, mth(ENTRIES[:5]))
 
 
-def succession(signer: object, registry: Contract, predecessor: tuple[object, ...] = PREDECESSOR) -> bytes:
+def succession(signer: LocalAccount, registry: Contract, predecessor: tuple[Any, ...] = PREDECESSOR) -> bytes:
     names = [field["name"] for field in SUCCESSION_TYPE]
     values = dict(zip(names, predecessor, strict=True))
     return signed(signer, registry, "Succession", SUCCESSION_TYPE, **values)
 
 
-def succeed(ledger: Ledger, cosignatures: list[bytes], predecessor: tuple[object, ...] = PREDECESSOR) -> Contract:
+def succeed(ledger: Ledger, cosignatures: list[bytes], predecessor: tuple[Any, ...] = PREDECESSOR) -> Contract:
     """A second anchor contract of the ledger, continuing `predecessor`."""
     return deploy(ledger.web3, "LogAnchor", ledger.registry.address, predecessor, cosignatures)
 
