@@ -7,7 +7,7 @@ from threading import Lock
 
 from ledger.core import authority
 from ledger.core.errors import Conflict, Unavailable
-from ledger.core.event import Body, Stream
+from ledger.core.event import SYSTEM_STREAM_ID, Body, Stream
 from ledger.keys import Signer
 from ledger.publish import Publisher, Receipt
 from ledger.record import Duplicate, Judged, Recorder
@@ -19,7 +19,7 @@ from ledger.store.database import Database
 TRIES = 5  # another process may write here too; each loss shows the new head
 TIMEOUT = 60  # seconds for a commit
 
-_STREAM = Stream(kind="system", id=authority.SYSTEM_STREAM_ID)
+_STREAM = Stream(kind="system", id=SYSTEM_STREAM_ID)
 
 
 class SystemStream:

@@ -20,10 +20,11 @@ from msgspec.structs import replace
 
 from ledger.core import authority as authorities
 from ledger.core import canonical
-from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, SYSTEM_STREAM_ID, Authority
+from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.event import (
     EVENT_TYPES,
+    SYSTEM_STREAM_ID,
     Body,
     Envelope,
     Payload,

@@ -19,7 +19,6 @@ from ledger.core.event.registry import Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Role, choices
 from ledger.core.signature import SUITE_SECP256K1_EIP712, keccak256
 
-SYSTEM_STREAM_ID = "ledger"
 SERVICE_AGENCY = "ledger"  # stands in the envelope of entries that the service signs
 SERVICE_OFFICER = "service"
 

@@ -8,6 +8,7 @@ from ledger.core.event import case, handover, item, record, registry
 from ledger.core.event.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
 from ledger.core.event.payload import (
     MAX_ENTRY_BYTES,
+    SYSTEM_STREAM_ID,
     VERSION,
     AnyPayload,
     Authority,
@@ -32,6 +33,7 @@ __all__ = [
     "EVENT_TYPES",
     "MAX_ENTRY_BYTES",
     "NAME_OF",
+    "SYSTEM_STREAM_ID",
     "VERSION",
     "AnyPayload",
     "Authority",

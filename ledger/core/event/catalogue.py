@@ -16,12 +16,13 @@ class Body(Value, frozen=True):
 
 
 class EventType(NamedTuple):
-    """One row: ``roles`` is empty where only the service's own key may sign."""
+    """One row: ``roles`` is empty where only the service's own key may sign; ``on_authority`` types name theirs."""
 
     name: str
     body: type[Body]
     streams: tuple[StreamKind, ...]
     roles: tuple[Role, ...]
+    on_authority: bool
 
 
 EVENT_TYPES: dict[str, EventType] = {}
@@ -31,14 +32,18 @@ _B = TypeVar("_B", bound=type[Body])
 
 
 def event(
-    name: str, *, streams: tuple[StreamKind, ...] = ("case",), roles: tuple[Role, ...] = HANDLING
+    name: str,
+    *,
+    streams: tuple[StreamKind, ...] = ("case",),
+    roles: tuple[Role, ...] = HANDLING,
+    on_authority: bool = False,
 ) -> Callable[[_B], _B]:
     """Enters the decorated body as the event type ``name``."""
 
     def enter(body: _B) -> _B:
         if name in EVENT_TYPES:
             raise AssertionError(f"event type {name} is entered twice")
-        EVENT_TYPES[name] = EventType(name, body, streams, roles)
+        EVENT_TYPES[name] = EventType(name, body, streams, roles, on_authority)
         NAME_OF[body] = name
         return body
 

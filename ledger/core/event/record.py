@@ -51,7 +51,7 @@ class RecordLate(Body, frozen=True):
     concerns: EventRef | None = None
 
 
-@event("section.erased", streams=("case", "agency"), roles=("supervisor",))
+@event("section.erased", streams=("case", "agency"), roles=("supervisor",), on_authority=True)
 class SectionErased(Body, frozen=True):
     """One confidential section is no longer kept; the payload that commits to it stays."""
 
