@@ -178,8 +178,8 @@ def decode_payload(data: bytes) -> Payload:
     """The payload of canonical bytes. Raises MalformedInput."""
     try:
         event_type = _tag_decoder.decode(data).event_type
-    except msgspec.MsgspecError:
-        event_type = None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        event_type = None  # the decoder of all types says what is wrong
     return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
 
 

@@ -1,0 +1,39 @@
+"""A value of any type of event, made from the type itself: a new event type or field needs no new builder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from ledger.core.event import EVENT_TYPES, Body
+
+
+def sample_body(event_type: str, *, full: bool) -> Body:
+    """The smallest body of the type, or one with every field and two elements in every list."""
+    body = sample(inspect.type_info(EVENT_TYPES[event_type].body), full=full)
+    return msgspec.convert(body, EVENT_TYPES[event_type].body)
+
+
+def sample(kind: Any, *, full: bool) -> Any:
+    """A value of the type as plain data. Requires that every pattern comes with an example."""
+    match kind:
+        case inspect.Metadata(type=inner, extra_json_schema=schema):
+            examples = (schema or {}).get("examples")
+            return examples[0] if examples else sample(inner, full=full)
+        case inspect.StructType(fields=fields):
+            return {field.encode_name: sample(field.type, full=full) for field in fields if full or field.required}
+        case inspect.UnionType(types=types):
+            return sample(types[0], full=full)
+        case inspect.VarTupleType(item_type=item, min_length=shortest):
+            return [sample(item, full=full)] * max(shortest or 0, 2 if full else 0)
+        case inspect.LiteralType(values=values):
+            return values[0]
+        case inspect.IntType(ge=lowest):
+            return lowest
+        case inspect.BoolType():
+            return True
+        case inspect.StrType(pattern=None):
+            return "文 text"
+    raise AssertionError(f"no sample of {kind}")
