@@ -200,7 +200,7 @@ def decode_base64(text: str, name: str) -> bytes:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise MalformedInput(f"{name} is not base64", field=name) from error
-    if b64encode(decoded).decode() != text:
+    if binascii.b2a_base64(decoded, newline=False) != text.encode():
         raise MalformedInput(f"{name} is not in canonical base64", field=name)
     return decoded
 

@@ -47,6 +47,12 @@ def keccak256(data: bytes) -> bytes:
     return bytes(sha3.keccak_256(data).digest())
 
 
+@lru_cache(maxsize=1024)
+def _word_hash(word: str) -> bytes:
+    """The hash of a string that many envelopes share."""
+    return keccak256(word.encode())
+
+
 def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
     return keccak256(f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})".encode())
 
@@ -81,12 +87,12 @@ def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
             _EVENT_TYPE_HASH,
             keccak256(summary(envelope).encode()),
             keccak256(envelope.event_id.encode()),
-            keccak256(envelope.event_type.encode()),
-            keccak256(stream.kind.encode()),
+            _word_hash(envelope.event_type),
+            _word_hash(stream.kind),
             keccak256(stream.id.encode()),
             envelope.sequence.to_bytes(32, "big"),
             _digest_bytes(envelope.previous),
-            keccak256(envelope.agency.encode()),
+            _word_hash(envelope.agency),
             _digest_bytes(envelope.payload_digest),
             envelope.signed_at.to_bytes(32, "big"),
             bytes(12),
