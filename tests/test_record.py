@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ledger import record as recording
 from ledger.core.custody import CaseState
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
+from ledger.core.event import Authority, registry
 from ledger.core.event import case as acts
-from ledger.core.event import registry
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.item import ItemDisposed
 from ledger.core.event.record import SectionErased
@@ -270,15 +270,18 @@ def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     other = Case("case-two").open()
     ledger.post_all([*case.events, *other.events])
     erasure = SectionErased(concerns=case.last.ref, label="narrative", ground="on request")
-    from_agency = Writer("agency", POLICE).draft(erasure, supervisor(POLICE))
-    from_case = other.draft(erasure, supervisor(POLICE))
+    on = {"authority": Authority("statute", "Personal Information Protection Law 47")}
+    from_agency = Writer("agency", POLICE).draft(erasure, supervisor(POLICE), **on)
+    from_case = other.draft(erasure, supervisor(POLICE), **on)
     for event in (from_agency, from_case):
         with refused("unknown_section", field="payload.body"):
             ledger.recorder.judge(event.submission, ledger.clock.seconds)
-    wrong_label = case.draft(replace(erasure, label="description"), supervisor(POLICE))
+    wrong_label = case.draft(replace(erasure, label="description"), supervisor(POLICE), **on)
     with refused("unknown_section", field="payload.body"):
         ledger.recorder.judge(wrong_label.submission, ledger.clock.seconds)
-    assert isinstance(ledger.recorder.judge(case.draft(erasure, supervisor(POLICE)).submission, START + 3600), Judged)
+    assert isinstance(
+        ledger.recorder.judge(case.draft(erasure, supervisor(POLICE), **on).submission, START + 3600), Judged
+    )
 
 
 def test_only_the_service_mirrors_the_registry(ledger: Ledger) -> None:

@@ -89,7 +89,7 @@ def _write_read_models(connection: Connection, database: Database, entries: Sequ
 
 
 def _projections(entry: NewEntry) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the entry changed, told by identity: states share what stayed the same."""
+    """What the entry changed, each with its index."""
     before, after, index = entry.before, entry.after, entry.log_index
     if after is None:
         return
@@ -107,8 +107,12 @@ def _projections(entry: NewEntry) -> Iterator[tuple[Table, tuple[str, ...], Row]
 
 
 def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[T]:
+    """The new values. States share what no rule touched, which is told by identity and costs nothing."""
     if before is not after:
-        yield from (value for key, value in after.items() if before.get(key) is not value)
+        for key, value in after.items():
+            known = before.get(key)
+            if known is not value and known != value:
+                yield value
 
 
 def _entry_row(entry: NewEntry, tree: NewTree) -> Row:

@@ -176,13 +176,18 @@ def test_what_fails_in_a_write_leaves_nothing(each_database_url: str) -> None:
     database = open_database(each_database_url)
     log.initialise(database, LOG_ID)
     try:
-        with pytest.raises(RuntimeError), database.write() as connection:
-            connection.execute(text("UPDATE tree SET size = 7"))
-            raise RuntimeError("in the middle")
+        with pytest.raises(RuntimeError):
+            grow_and_fail(database)
         with database.write() as connection:
             assert log.tree(connection).size == 0
     finally:
         database.close()
+
+
+def grow_and_fail(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE tree SET size = 7"))
+        raise RuntimeError("in the middle")
 
 
 def test_no_server_is_an_unavailable_database(free_port: int) -> None:
