@@ -97,7 +97,7 @@ class Connector:
             deployment=deployment,
             mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
-            relay=registry_client.relay,
+            registry=registry_client,
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:

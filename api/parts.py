@@ -27,8 +27,8 @@ class TrustSource(Protocol):
 class Parts:
     """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
 
-    ``follower.link`` is the connected chain (its ``relay`` takes raw registry transactions) and raises Unavailable
-    while there is none.
+    ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
+    Unavailable while there is none.
     """
 
     settings: Settings

@@ -16,7 +16,7 @@ from ledger.anchor import Anchorer, Waits
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment
 from ledger.chain.errors import ChainAhead
-from ledger.chain.journal import ChainWrite
+from ledger.chain.registry import RegistryClient
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.mirror import Mirror
 
@@ -34,7 +34,7 @@ class Link:
     deployment: Deployment
     mirror: Mirror
     anchorer: Anchorer
-    relay: Callable[[bytes], ChainWrite]
+    registry: RegistryClient
 
 
 @dataclass(frozen=True, slots=True)
