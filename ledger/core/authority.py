@@ -177,7 +177,8 @@ def profile_bytes(profile: Profile) -> bytes:
 def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
     """The registry after the change mirrored at entry ``index``.
 
-    Raises IntegrityBroken where number or rolling hash do not follow from what stands before.
+    Raises IntegrityBroken where number or rolling hash do not follow from what stands before, and for a change that
+    the contract would have refused.
     """
     if change.number != authority.changes + 1:
         raise IntegrityBroken(
@@ -200,6 +201,7 @@ def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
 def _apply(authority: Authority, change: RegistryChange, index: int) -> Authority:
     match change:
         case registry.AgencyAdmitted():
+            _require(change.agency not in authority.agencies, f"admits {change.agency} a second time", index)
             agency = Agency(change.agency, change.kind, change.profile, change.admin, index)
             return replace(authority, agencies=authority.agencies | {change.agency: agency})
         case registry.AdminChanged():
@@ -207,16 +209,22 @@ def _apply(authority: Authority, change: RegistryChange, index: int) -> Authorit
         case registry.WitnessSet():
             return _with_agency(authority, change.agency, index, witness=change.witness)
         case registry.KeyGranted():
+            _require(change.agency in authority.agencies, f"lets {change.agency} grant, which it never admitted", index)
+            _require(change.key_id not in authority.grants, f"grants {change.key_id} a second time", index)
             grant = grant_of(change, index)
             return replace(authority, grants=authority.grants | {change.key_id: grant})
         case registry.KeyRevoked():
-            return _with_revoked(authority, change.key_id, index)
+            return _with_revoked(authority, change, index)
         case registry.QuorumSet():
             return replace(authority, quorum=change.quorum)
-        case registry.SubmitterSet():
-            others = authority.submitters - {change.submitter}
-            return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
-    raise IntegrityBroken(f"no such change of the registry: {type(change).__name__}", index=index)
+    assert isinstance(change, registry.SubmitterSet)
+    others = authority.submitters - {change.submitter}
+    return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
+
+
+def _require(possible: bool, otherwise: str, index: int) -> None:
+    if not possible:
+        raise IntegrityBroken(f"the registry {otherwise}", index=index)
 
 
 def grant_of(change: registry.KeyGranted, index: int) -> Grant:
@@ -234,17 +242,17 @@ def grant_of(change: registry.KeyGranted, index: int) -> Grant:
 
 
 def _with_agency(authority: Authority, agency_id: str, index: int, **changes: str | None) -> Authority:
-    if agency_id not in authority.agencies:
-        raise IntegrityBroken(f"the registry changes {agency_id}, which it never admitted", index=index)
+    _require(agency_id in authority.agencies, f"changes {agency_id}, which it never admitted", index)
     agency = replace(authority.agencies[agency_id], **changes)
     return replace(authority, agencies=authority.agencies | {agency_id: agency})
 
 
-def _with_revoked(authority: Authority, key_id: str, index: int) -> Authority:
-    if key_id not in authority.grants:
-        raise IntegrityBroken(f"the registry revokes {key_id}, which it never granted", index=index)
-    revoked = replace(authority.grants[key_id], revoked=index)
-    return replace(authority, grants=authority.grants | {key_id: revoked})
+def _with_revoked(authority: Authority, change: registry.KeyRevoked, index: int) -> Authority:
+    grant = authority.grants.get(change.key_id)
+    if grant is None or grant.agency_id != change.agency:
+        raise IntegrityBroken(f"the registry revokes {change.key_id}, never granted by {change.agency}", index=index)
+    _require(grant.revoked is None, f"revokes {change.key_id} a second time", index)
+    return replace(authority, grants=authority.grants | {change.key_id: replace(grant, revoked=index)})
 
 
 class ContractChange(NamedTuple):
@@ -298,9 +306,8 @@ def contract_change(change: RegistryChange) -> ContractChange:
             return ContractChange(kind, agency, account=int(change.witness or "0x0", 16))
         case registry.QuorumSet():
             return ContractChange(kind, quorum=change.quorum)
-        case registry.SubmitterSet():
-            return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
-    raise AssertionError("CHANGE_KINDS was asked first")  # pragma: no cover
+    assert isinstance(change, registry.SubmitterSet)
+    return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
 
 
 def registry_body(
