@@ -108,8 +108,9 @@ def create(where: DataDirectory, founding: Founding, origin: str | None, passphr
     if where.installation.exists():
         raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
     where.keys.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left_over in where.keys.path.iterdir():
-        left_over.unlink()
+    keystores = (where.keys.keystore("service"), where.keys.keystore("submitter"))
+    for left_over in (where.keys.note_key("log"), *keystores, where.token_key):
+        left_over.unlink(missing_ok=True)
     log_id = secrets.token_bytes(32)
     log_key = create_note_key(where.keys.note_key("log"), origin or f"tallystick.local/{log_id.hex()[:16]}", passphrase)
     service = create_keystore(where.keys.keystore("service"), passphrase)
