@@ -1,0 +1,67 @@
+"""``scripts/demo``: the whole story, then a summary. Exit code 0 only if every step held."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.demonstration import chains, proofs, setting, story
+from scripts.demonstration.stage import Stage, StepFailed
+
+
+def main() -> int:
+    """Runs the demonstration."""
+    arguments = parse_arguments()
+    began = time.monotonic()
+    with workplace(arguments.keep) as directory, chains.running(arguments.chain, directory) as chain:
+        stage = Stage(directory, chain)
+        try:
+            run(stage, serve=arguments.serve)
+        except StepFailed as failure:
+            stage.fail(str(failure))
+        finally:
+            stage.stop_service()
+        stage.summarise(time.monotonic() - began)
+        return 1 if stage.failed else 0
+
+
+def run(stage: Stage, *, serve: bool) -> None:
+    """The acts in their order."""
+    setting.found(stage)
+    story.tell(stage)
+    proofs.export(stage)
+    if serve:
+        stage.serve_until_interrupted()
+        return
+    stage.stop_service()
+    proofs.check_offline(stage)
+    proofs.tamper(stage)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="leave the service running at the end")
+    parser.add_argument("--chain", choices=("anvil", "hardhat"), default="anvil", help="which node [anvil, embedded]")
+    parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="keep what was made, in this new directory")
+    return parser.parse_args()
+
+
+@contextmanager
+def workplace(keep: Path | None) -> Iterator[Path]:
+    """A directory of the demonstration's own."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="tallystick-demo-") as name:
+            yield Path(name)
+    else:
+        keep.mkdir(parents=True, mode=0o700)
+        yield keep.resolve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
