@@ -12,7 +12,6 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core import canonical
-from ledger.core.authority import SYSTEM_STREAM_ID
 from ledger.core.bundle import (
     Anchor,
     AnchoredIn,
@@ -24,7 +23,7 @@ from ledger.core.bundle import (
     encode_bundle,
 )
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
-from ledger.core.event import Body, registry
+from ledger.core.event import SYSTEM_STREAM_ID, Body, registry
 from ledger.core.merkle import Hash
 from ledger.core.note import SeedSigner, SignatureType, parse_note
 from ledger.core.policy import parse_policy

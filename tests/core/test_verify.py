@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ledger.core.bundle import MAX_BUNDLE_LENGTH, Bundle, encode_bundle
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from ledger.core.errors import MalformedInput
-from ledger.core.event import record, registry
+from ledger.core.event import Authority, record, registry
 from ledger.core.merkle import Hash
 from ledger.core.note import SeedSigner
 from ledger.core.proof import parse_tlog_proof
@@ -511,8 +511,9 @@ def test_grant_at_a_higher_index() -> None:
 def test_agency_admitted_after_the_grant() -> None:
     """Admission comes before the grant."""
     log = Log()
-    log.registry.grant(clerk(POLICE)).admit(POLICE)
+    log.registry.admit(POLICE).grant(clerk(POLICE))
     log.mirror()
+    log.events.reverse()
     index = log.add(*Case().open().events)
     assert faults(verdict_of(log.bundle(index))) == ["authority"]
 
@@ -623,7 +624,8 @@ def erased_log(**concerns: Any) -> tuple[Log, int]:
     log = Log(list(LOG.events), registry=LOG.registry)
     body = record.SectionErased(concerns=CASE.events[1].ref, label="narrative", ground="court order 12")
     writer = Writer("case", concerns.pop("case_id", "case-1"), start=START + 900)
-    return log, log.add(writer.write(replace(body, **concerns), supervisor(POLICE)))
+    order = Authority(authorization_type="court order", authorization_identifier="12")
+    return log, log.add(writer.write(replace(body, **concerns), supervisor(POLICE), authority=order))
 
 
 def with_erasure(log: Log, erasure: int, label: str = "narrative") -> Report:
