@@ -7,8 +7,10 @@ only checks that these still stand. States are remembered by the digest that the
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from threading import Lock
+from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
@@ -24,7 +26,7 @@ from ledger.core.event.record import SectionErased
 from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
 from ledger.store import log
-from ledger.store.database import Connection, Database
+from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
@@ -46,6 +48,21 @@ class Duplicate(Struct, frozen=True):
     """The same event by the same signer is in the log already."""
 
     entry: StoredEntry
+
+
+class NeedsDatabase(Exception):
+    """What is in memory does not decide."""
+
+
+class Reads(Protocol):
+    """Gives connections that see one state of the log."""
+
+    def read(self) -> AbstractContextManager[Connection]: ...
+
+
+class _NoDatabase:
+    def read(self) -> NoReturn:
+        raise NeedsDatabase
 
 
 def shipped_rulebook() -> Rulebook:
@@ -83,10 +100,14 @@ class Registry:
 class States:
     """Case states by the digest of their last event: the newest ones kept, others folded again from the stream."""
 
-    def __init__(self, database: Database, book: Rulebook):
+    def __init__(self, database: Reads, book: Rulebook, kept: OrderedDict[str, CaseState] | None = None):
         self._database = database
         self._book = book
-        self._kept: OrderedDict[str, CaseState] = OrderedDict()
+        self._kept: OrderedDict[str, CaseState] = OrderedDict() if kept is None else kept
+
+    def in_memory(self) -> States:
+        """The same states, none of which is looked for in the database."""
+        return States(_NoDatabase(), self._book, self._kept)
 
     def keep(self, state: CaseState) -> None:
         self._kept[state.head] = state
@@ -147,10 +168,15 @@ class States:
 class Recorder:
     """Judges submissions. Safe to call from several threads."""
 
-    def __init__(self, database: Database, registry: Registry, book: Rulebook):
+    def __init__(self, database: Reads, registry: Registry, book: Rulebook, states: States | None = None):
         self._database = database
         self._registry = registry
-        self.states = States(database, book)
+        self._book = book
+        self.states = states or States(database, book)
+
+    def in_memory(self) -> Recorder:
+        """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
+        return Recorder(_NoDatabase(), self._registry, self._book, self.states.in_memory())
 
     def judge(self, data: bytes, now: int) -> Judged | Duplicate:
         """The verdict on posted bytes at ``now`` (unix seconds).

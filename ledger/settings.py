@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
     header_timeout_s: Positive = 10
     request_timeout_s: Positive = 30
+    max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+    max_events_per_s: Positive = 1000  # of one agency, likewise
     max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120

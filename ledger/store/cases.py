@@ -58,9 +58,24 @@ def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight
     return found
 
 
-def list_cases(connection: Connection, reader: Reader, page: Page) -> list[dict[str, Any]]:
+def holds(connection: Connection, case_id: str, agency: str) -> bool:
+    """Whether the agency has the case in hand: it answers for the case, or has custody of an item of it."""
+    responsible = select(CASES.c.case_id).where(CASES.c.case_id == case_id, CASES.c.responsible == agency)
+    custody = select(ITEMS.c.case_id).where(
+        ITEMS.c.case_id == case_id, ITEMS.c.holder == agency, ITEMS.c.status.in_(("held", "checked_out"))
+    )
+    return connection.execute(responsible.union_all(custody)).first() is not None
+
+
+def list_cases(
+    connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
+) -> list[dict[str, Any]]:
     """The cases that the reader sees, by case id."""
     query = select(CASES).where(or_(*_conditions(reader).values()))
+    if stage is not None:
+        query = query.where(CASES.c.stage == stage)
+    if responsible is not None:
+        query = query.where(CASES.c.responsible == responsible)
     return _rows(connection, _paged(query, CASES.c.case_id, page))
 
 
@@ -75,12 +90,14 @@ def case(connection: Connection, case_id: str) -> dict[str, Any]:
 
 
 def list_items(
-    connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None
+    connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
     """Items of the cases that the reader sees, by item id."""
     query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(or_(*_conditions(reader).values()))
     if case_id is not None:
         query = query.where(ITEMS.c.case_id == case_id)
+    if holder is not None:
+        query = query.where(ITEMS.c.holder == holder)
     return _rows(connection, _paged(query, ITEMS.c.item_id, page))
 
 

@@ -1,0 +1,121 @@
+"""The edge: what holds for every request, whatever it asks for.
+
+It gets an id, is counted against its address, is answered under the security headers, and leaves one line in the
+request log. Written as plain ASGI: it stands in the way of every submission.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.bodies import ClientGone
+from api.problems import Refused, response_of, unexpected
+from api.rates import RateLimit
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
+_SECURITY = [
+    (b"content-security-policy", _POLICY),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_NOT_KEPT = (b"cache-control", b"no-store")
+
+logger = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Wraps the application. ``secure`` says that clients come over TLS."""
+
+    def __init__(self, app: ASGIApp, *, addresses: RateLimit, secure: bool, log: Callable[..., Any]):
+        self._app = app
+        self._addresses = addresses
+        self._headers = [*_SECURITY, _TRANSPORT_SECURITY] if secure else _SECURITY
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, request_id(scope), self._headers)
+        began = time.perf_counter()
+        try:
+            client = scope["client"]
+            self._addresses.take(client[0] if client else "")
+            await self._app(scope, receive, answer.send)
+        except Refused as error:
+            await response_of(error)(scope, receive, answer.send)
+        except ClientGone:
+            answer.status = 499
+        except Exception:
+            logger.exception("request failed", request_id=answer.request_id.decode())
+            if answer.status:
+                raise
+            await unexpected()(scope, receive, answer.send)
+        finally:
+            self._log(
+                "request",
+                id=answer.request_id.decode(),
+                method=scope["method"],
+                path=scope["path"],
+                status=answer.status,
+                ms=round(1000 * (time.perf_counter() - began), 2),
+                client=client[0] if client else None,
+            )
+
+
+class _Answer:
+    """Sends an answer on with the headers of every answer; ``status`` is 0 until it began."""
+
+    def __init__(self, send: Send, request_id: bytes, headers: list[tuple[bytes, bytes]]):
+        self._send = send
+        self.request_id = request_id
+        self._headers = headers
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = message["headers"]
+            named = {name for name, _ in given}
+            added = [pair for pair in self._headers if pair[0] not in named]
+            if b"cache-control" not in named:
+                added.append(_NOT_KEPT)
+            message["headers"] = [*given, *added, (b"x-request-id", self.request_id)]
+        await self._send(message)
+
+
+def request_id(scope: Scope) -> bytes:
+    """The client's own id of the request if it is plain, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+
+
+def request_log() -> Callable[..., Any]:
+    """Writes one JSON object a line to standard error: no field can break out of its line."""
+    wrapped = structlog.wrap_logger(
+        structlog.BytesLogger(sys.stderr.buffer),
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=_json),
+        ],
+        wrapper_class=structlog.BoundLogger,
+    )
+    return wrapped.bind().info  # type: ignore[no-any-return]
+
+
+def _json(event: Any, **_options: Any) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)

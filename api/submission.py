@@ -1,0 +1,174 @@
+"""Submissions: from posted bytes to a durable receipt, without holding up the event loop.
+
+What memory can judge is judged in the loop; what has to look into the database is judged in a thread. Receipts come
+from the sequencer's thread a batch at a time and are handed to the loop in one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
+
+from api.problems import Problem, problem_of
+from api.rates import RateLimit
+from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.event import Payload, decode_payload
+from ledger.publish import Publisher, Receipt
+from ledger.record import Duplicate, Judged, NeedsDatabase, Recorder
+from ledger.sequence import Answer, Sequencer
+from ledger.store.database import Database
+
+JUDGED_AT_ONCE = 8  # events of a bulk request between two looks at what else the loop has to do
+
+Fits = Callable[[Payload], None]
+
+
+class Accepted(Struct, frozen=True):
+    """A receipt; ``is_new`` is False where the event was in the log already."""
+
+    receipt: Receipt
+    is_new: bool
+
+    @property
+    def status(self) -> int:
+        return 201 if self.is_new else 200
+
+
+class LineAnswer(Struct, frozen=True, omit_defaults=True):
+    """What became of one line of a bulk request: a receipt, or a problem."""
+
+    status: int
+    receipt: Receipt | None = None
+    problem: Problem | None = None
+
+
+class Desk:
+    """Takes submissions for one service. ``clock`` gives unix milliseconds."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        sequencer: Sequencer,
+        publisher: Publisher,
+        database: Database,
+        *,
+        agencies: RateLimit,
+        timeout_s: float,
+        clock: Callable[[], int],
+    ):
+        self._recorder = recorder
+        self._quick_recorder = recorder.in_memory()
+        self._sequencer = sequencer
+        self._publisher = publisher
+        self._database = database
+        self._agencies = agencies
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._landing: _Landing | None = None
+
+    async def take(self, data: bytes, fits: Fits | None = None) -> Accepted:
+        """The receipt of a submission; ``fits`` raises where its payload is not for the address that it came to.
+
+        Raises the refusal, or Unavailable where the outcome is not known.
+        """
+        return await self._accepted(await self._submitted(data, fits))
+
+    async def take_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
+        """Each line judged in its order and answered on its own; a later one may stand on an earlier one."""
+        waiting: list[asyncio.Future[Answer] | TallystickError] = []
+        for number, line in enumerate(lines, 1):
+            try:
+                waiting.append(await self._submitted(line, None))
+            except TallystickError as refusal:
+                waiting.append(refusal)
+            if number % JUDGED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return [await self._line_answer(outcome) for outcome in waiting]
+
+    async def _line_answer(self, outcome: asyncio.Future[Answer] | TallystickError) -> LineAnswer:
+        try:
+            if isinstance(outcome, TallystickError):
+                raise outcome
+            accepted = await self._accepted(outcome)
+        except TallystickError as refusal:
+            problem = problem_of(refusal)
+            return LineAnswer(problem.status, problem=problem)
+        return LineAnswer(accepted.status, receipt=accepted.receipt)
+
+    async def _submitted(self, data: bytes, fits: Fits | None) -> asyncio.Future[Answer]:
+        """Judges; gives what the sequencer will answer. Raises the refusal."""
+        now = self._clock() // 1000
+        try:
+            judged = self._quick_recorder.judge(data, now)
+        except NeedsDatabase:
+            judged = await run_in_threadpool(self._recorder.judge, data, now)
+        if fits is not None:
+            fits(_payload(judged))
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if isinstance(judged, Duplicate):
+            answer.set_result(judged)
+            return answer
+        self._agencies.take(judged.submitted.envelope.agency)
+        landing = self._landing_here()
+        self._sequencer.submit(judged).add_done_callback(lambda done: landing.land(done, answer))
+        return answer
+
+    async def _accepted(self, answer: asyncio.Future[Answer]) -> Accepted:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                outcome = await answer
+        except TimeoutError:
+            raise Unavailable(
+                "it is not known yet whether the event was recorded",
+                code="not_acknowledged",
+                hint="Submit the same bytes again: they are recorded once, and the answer is the receipt.",
+            ) from None
+        if isinstance(outcome, Receipt):
+            return Accepted(outcome, is_new=True)
+        receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
+        return Accepted(receipt, is_new=False)
+
+    def _landing_here(self) -> _Landing:
+        loop = asyncio.get_running_loop()
+        if self._landing is None or self._landing.loop is not loop:
+            self._landing = _Landing(loop)
+        return self._landing
+
+
+class _Landing:
+    """Where answers of the sequencer's thread wait until the loop fetches them, all at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self.loop = loop
+        self._landed: deque[tuple[Future[Answer], asyncio.Future[Answer]]] = deque()
+        self._is_called = False
+
+    def land(self, done: Future[Answer], answer: asyncio.Future[Answer]) -> None:
+        """Called in the thread that answered."""
+        self._landed.append((done, answer))
+        if not self._is_called:
+            self._is_called = True
+            self.loop.call_soon_threadsafe(self._fetch)
+
+    def _fetch(self) -> None:
+        self._is_called = False  # before the deque is emptied: what lands from here on calls again
+        while self._landed:
+            done, answer = self._landed.popleft()
+            if answer.done():  # nobody waited that long
+                continue
+            error = done.exception()
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+
+def _payload(judged: Judged | Duplicate) -> Payload:
+    if isinstance(judged, Judged):
+        return judged.submitted.payload
+    return decode_payload(judged.entry.payload)

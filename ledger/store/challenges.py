@@ -1,0 +1,41 @@
+"""Sign-in texts that wait for their signature. Any process may ask for one, and any may take it: once."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy import delete, func, insert, select
+
+from ledger.core.errors import Unavailable
+from ledger.store.database import Database
+from ledger.store.tables import CHALLENGES
+
+MAX_WAITING = 100_000  # texts; whoever floods this must not fill the disk
+
+
+class Challenge(Struct, frozen=True):
+    """What ``key_id`` has to sign, byte for byte, before ``expires_at`` (unix seconds)."""
+
+    nonce: str
+    key_id: str
+    message: str
+    expires_at: int
+
+
+def keep(database: Database, challenge: Challenge, now: int) -> None:
+    """Keeps a challenge and forgets those that expired by ``now``. Raises Unavailable where too many wait."""
+    with database.write() as connection:
+        connection.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= now))
+        if connection.execute(select(func.count()).select_from(CHALLENGES)).scalar_one() >= MAX_WAITING:
+            raise Unavailable("too many sign-ins are waiting", code="busy", retry_after=60)
+        row = {name: getattr(challenge, name) for name in Challenge.__struct_fields__}
+        connection.execute(insert(CHALLENGES).values(**row))
+
+
+def take(database: Database, nonce: str, now: int) -> Challenge | None:
+    """The challenge of this nonce, for whoever asks first; None where there is none that still holds."""
+    with database.write() as connection:
+        row = connection.execute(select(CHALLENGES).where(CHALLENGES.c.nonce == nonce)).first()
+        connection.execute(delete(CHALLENGES).where(CHALLENGES.c.nonce == nonce))
+    if row is None or row.expires_at <= now:
+        return None
+    return Challenge(row.nonce, row.key_id, row.message, row.expires_at)
