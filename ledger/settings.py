@@ -96,14 +96,18 @@ class Settings(BaseSettings):
         """
         if self.key_passphrase is not None:
             return self.key_passphrase.get_secret_value()
-        path = self.key_passphrase_file or where.passphrase
-        if self.key_passphrase_file is None and not path.exists():
+        if not self.knows_passphrase(where):
             raise SecretRefused(
                 "the passphrase of the service's keys is not known",
                 field="key_passphrase_file",
                 hint=f"Set {PREFIX}KEY_PASSPHRASE_FILE to a file of mode 0600.",
             )
+        path = self.key_passphrase_file or where.passphrase
         return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
+
+    def knows_passphrase(self, where: DataDirectory) -> bool:
+        """Whether some place is named, or there, that ``passphrase`` takes it from."""
+        return self.key_passphrase is not None or self.key_passphrase_file is not None or where.passphrase.exists()
 
     def anvil(self) -> Path:
         """The native Anvil executable of the embedded chain. Raises NotFound."""

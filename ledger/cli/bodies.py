@@ -1,0 +1,49 @@
+"""From options to the body of an event; what is wrong is told under the name of the option."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.event import Body
+
+B = TypeVar("B", bound=Body)
+
+
+def make_body(body: type[B], **fields: Any) -> B:
+    """The body with these fields; None and empty ones are left out, text is brought to Unicode normal form C.
+
+    Raises MalformedInput, naming the option whose parameter has the field's name.
+    """
+    told = {name: _normal(value) for name, value in fields.items() if value not in (None, (), [], {})}
+    try:
+        return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
+    except MalformedInput as error:
+        given = told.get((error.field or "").partition(".")[0].partition("[")[0])
+        said = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message
+        raise MalformedInput(said, field=option_of(error.field), hint=error.hint) from error
+
+
+def option_of(field: str | None) -> str | None:
+    """The option (or argument) of the running command that a field comes from; the field itself where there is none."""
+    context = click.get_current_context(silent=True)
+    name = (field or "").partition(".")[0].partition("[")[0]
+    for parameter in context.command.params if context else ():
+        if parameter.name == name:
+            return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+    return field
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {key: _normal(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normal(part) for part in value]
+    return value

@@ -1,0 +1,162 @@
+"""The clerk at the counter: signs an event in the name of a profile, keeps it, sends it, says what became of it.
+
+A submission is on disk before it is sent. The same bytes are recorded once however often they arrive, so an outcome
+that is not known is looked up by sending them again: the answer is the receipt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger.cli.client import at
+from ledger.cli.session import Session
+from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
+from ledger.core.event import Authority, Body, Stream
+from ledger.secret_files import write_secret
+from ledger.sign import Actor, Place, Signed, sign_event
+
+REBASES = 3  # an event is signed anew as often where others wrote between the look at the head and the submission
+EVENTS = "/api/v1/events"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What every act may say of itself."""
+
+    occurred_at: str | None = None
+    authority: Authority | None = None
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def with_section(self, label: str, fields: Mapping[str, str]) -> Claims:
+        """The same with a confidential section."""
+        return replace(self, sections={**self.sections, label: fields})
+
+
+class Clerk:
+    """Acts as the session's profile."""
+
+    def __init__(self, session: Session, claims: Claims):
+        self.session = session
+        self._claims = claims
+
+    @property
+    def agency(self) -> str:
+        return self._actor().agency
+
+    def record(self, case_id: str, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None) -> None:
+        """Appends the event to the case and says the receipt, with the ids that the body names."""
+        claims = self._claims.with_section(*section) if section else self._claims
+        stream = Stream(kind="case", id=case_id)
+        self._say(case_id, body, self._append(stream, self.place(stream), body, claims))
+
+    def open(self, case_id: str, body: Body) -> None:
+        """Opens the case with its first event."""
+        place = Place(Stream(kind="case", id=case_id))
+        self._say(case_id, body, self.send(self.sign(body, place, self._claims)))
+
+    def sign(self, body: Body, place: Place, claims: Claims) -> Signed:
+        """The signed event. Raises MalformedInput."""
+        return sign_event(
+            body,
+            place,
+            self._actor(),
+            pinned_log_id(self.session),
+            occurred_at=claims.occurred_at,
+            authority=claims.authority,
+            sections=claims.sections,
+        )
+
+    def send(self, signed: Signed) -> dict[str, Any]:
+        """The receipt of a signed event, which lies in the outbox until its outcome is known."""
+        kept = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
+        write_secret(kept, signed.submission, field="outbox")
+        return send(self.session, signed.submission, kept)
+
+    def _append(self, stream: Stream, place: Place, body: Body, claims: Claims) -> dict[str, Any]:
+        for _ in range(REBASES):
+            try:
+                return self.send(self.sign(body, place, claims))
+            except Conflict as conflict:
+                if conflict.code != "not_on_head" or conflict.sequence is None:
+                    raise
+                place = Place(stream, conflict.sequence, conflict.head)
+        return self.send(self.sign(body, place, claims))
+
+    def place(self, stream: Stream) -> Place:
+        """Where the next event of a case stands, asked from the service."""
+        if stream.kind != "case":
+            raise MalformedInput("expected sequence and previous: only heads of cases are told", field="sequence")
+        head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
+        return Place(stream, head["sequence"], head["head"])
+
+    def _actor(self) -> Actor:
+        profile = self.session.profile
+        if profile.agency is None or profile.officer is None:
+            raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+        return Actor(profile.agency, profile.officer, self.session.signer)
+
+    def _say(self, case_id: str, body: Body, receipt: dict[str, Any]) -> None:
+        own = {name: value for name in ids_of(body) if (value := getattr(body, name)) is not None}
+        say_receipt(self.session, {"case_id": case_id} | own | receipt)
+
+
+def send(session: Session, submission: bytes, kept: Path) -> dict[str, Any]:
+    """The receipt of a submission that lies in the file ``kept``, which goes once the outcome is known.
+
+    Raises Unavailable, and keeps the file, where it is not.
+    """
+    try:
+        receipt = session.service.post(EVENTS, submission, dict[str, Any])
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error.message}; whether the event was recorded is not known, and it is kept",
+            code=error.code,
+            hint=f"Send it again, it counts once: tally event submit {kept}",
+        ) from error
+    except TallystickError:
+        kept.unlink(missing_ok=True)
+        raise
+    kept.unlink(missing_ok=True)
+    return receipt
+
+
+def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
+    """A receipt for people or programs, and the flags that the event raised."""
+    from ledger.cli.output import Column
+
+    output = session.output
+    hidden = ("proof", "flags")
+    output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])
+    for flag in receipt.get("flags") or ():
+        output.warn(f"{output.labels.of_flag(flag['name'])}: {flag['detail']} ({flag['article']})")
+
+
+def pinned_log_id(session: Session) -> bytes:
+    """The ledger that the profile signs for, asked from its service once and kept. Raises Unavailable."""
+    profile = session.profile
+    log_id = profile.log_id
+    if log_id is None:
+        log_id = str(session.service.get("/api/v1/log")["log_id"])
+        session.profiles.write(msgspec.structs.replace(profile, log_id=log_id), replace=True)
+        session.output.note(f"profile {profile.name} signs for the ledger {log_id}")
+    with contextlib.suppress(ValueError):
+        if len(found := bytes.fromhex(log_id.removeprefix("0x"))) == 32:
+            return found
+    raise MalformedInput(f"{log_id[:100]!r} is no id of a ledger", field="log_id")
+
+
+def new_id(noun: str) -> str:
+    """A fresh id such as ``case-5f3a90c1d2``."""
+    return f"{noun}-{secrets.token_hex(5)}"
+
+
+def ids_of(body: Body) -> list[str]:
+    """The fields of the body that name the thing it brings in or acts on."""
+    return [name for name in body.__struct_fields__ if name.endswith("_id")]

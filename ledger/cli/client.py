@@ -1,0 +1,181 @@
+"""The service over HTTP: requests that are tried again where that is safe, answers or our errors.
+
+Everything sent here is idempotent: reads, challenges, and submissions, which the service knows again by their bytes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any, NoReturn, Protocol, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import stamina
+import stamina.instrumentation
+from msgspec import DecodeError, json
+
+from ledger.core.errors import (
+    Conflict,
+    MalformedInput,
+    NotFound,
+    RuleRefused,
+    TallystickError,
+    Unauthorized,
+    Unavailable,
+)
+
+T = TypeVar("T")
+
+TIMEOUT_S = 30.0
+ATTEMPTS = 4
+LONGEST_WAIT_S = 20.0  # a service that asks for more is given up
+
+stamina.instrumentation.set_on_retry_hooks(())  # by default it prints where results go
+
+
+class Credentials(Protocol):
+    """What opens reads of cases."""
+
+    def header(self) -> dict[str, str]:
+        """The Authorization header of a token that may still be good; empty where there is none."""
+
+    def renew(self) -> None:
+        """Gets a new token."""
+
+
+class Service:
+    """The API at ``url``. A 401 signs in once and repeats the request."""
+
+    def __init__(self, url: str, credentials: Credentials | None = None, *, timeout_s: float = TIMEOUT_S):
+        self.url = url.rstrip("/")
+        self._credentials = credentials
+        try:
+            self._client = httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(httpx.URL(self.url).host))
+        except httpx.InvalidURL as error:
+            raise MalformedInput(f"not the URL of a service: {error}", field="url") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at ``path``; a query of None is left out. Raises what ``_refuse`` makes of a refusal."""
+        return _decoded(self.fetch(path, **query), Any)
+
+    def fetch(self, path: str, **query: Any) -> bytes:
+        """The bytes at ``path``."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._answer("GET", path, params=given)
+
+    def pages(self, path: str, key: str, **query: Any) -> Iterator[Any]:
+        """The entries of all pages: each answer lists them under ``key``, and ``next`` is where the next one begins."""
+        after = None
+        while True:
+            page = self.get(path, after=after, **query)
+            yield from page[key]
+            after = page.get("next")
+            if after is None:
+                return
+
+    def post(self, path: str, content: bytes, answer: type[T]) -> T:
+        """The answer to a JSON text. Raises Unavailable where the outcome is not known."""
+        headers = {"Content-Type": "application/json"}
+        return _decoded(self._answer("POST", path, content=content, headers=headers), answer)
+
+    def _answer(self, method: str, path: str, **parts: Any) -> bytes:
+        for attempt in stamina.retry_context(
+            on=_pause, attempts=ATTEMPTS, timeout=60, wait_initial=0.2, wait_max=3, wait_jitter=0.2
+        ):
+            with attempt:
+                response = self._send(method, path, parts)
+                if response.status_code == 401 and self._credentials:
+                    self._credentials.renew()
+                    response = self._send(method, path, parts)
+                if not response.is_success:
+                    _refuse(response)
+                return response.content
+        raise AssertionError("the attempts end with an answer or an error")
+
+    def _send(self, method: str, path: str, parts: dict[str, Any]) -> httpx.Response:
+        headers = parts.get("headers", {}) | (self._credentials.header() if self._credentials else {})
+        try:
+            response = self._client.request(method, self.url + path, **parts | {"headers": headers})
+        except httpx.TimeoutException as error:
+            raise Unavailable(
+                f"{self.url} did not answer in time", code="service_timeout", hint="Try again later."
+            ) from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise Unavailable(
+                f"{self.url} is not reachable: {error}",
+                code="service_unreachable",
+                hint="Is it running (tally serve), and is the URL of the profile right? See: tally doctor",
+            ) from error
+        return response
+
+
+def at(template: str, *parts: str) -> str:
+    """A path with ids put in, so that none can be more than one segment."""
+    return template.format(*(quote(part, safe="") for part in parts))
+
+
+def _decoded(content: bytes, answer: type[T]) -> T:
+    try:
+        return json.decode(content, type=answer)
+    except DecodeError as error:
+        raise Unavailable(
+            f"this is no answer of the service: {error}", code="service_garbled", hint="Check the profile's URL."
+        ) from error
+
+
+def _pause(error: Exception) -> bool | float:
+    """Whether to try again, and where the service said when, after how many seconds."""
+    if not isinstance(error, Unavailable) or error.code == "service_garbled":
+        return False
+    if error.code == "service_busy":
+        return float(error.retry_after) if error.retry_after <= LONGEST_WAIT_S else False
+    return True
+
+
+def _refuse(response: httpx.Response) -> NoReturn:
+    """Raises the error that a problem document (RFC 9457) tells."""
+    problem = _problem(response)
+    told: dict[str, Any] = {
+        "field": problem.get("field"),
+        "hint": problem.get("hint"),
+        "code": str(problem.get("code") or f"http_{response.status_code}"),
+    }
+    message = str(problem.get("detail") or problem.get("title") or f"the service answered {response.status_code}")
+    status = response.status_code
+    if status in (429, 503):
+        raise Unavailable(message, **told | {"code": "service_busy"}, retry_after=_retry_after(response))
+    if status >= 500:
+        raise Unavailable(message, **told | {"code": "service_fault"})
+    if status == 409:
+        raise Conflict(message, **told, head=problem.get("head"), sequence=problem.get("sequence"))
+    kinds: dict[int, type[TallystickError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 422: RuleRefused}
+    raise kinds.get(status, MalformedInput)(message, **told)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = json.decode(response.content)
+    except DecodeError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _retry_after(response: httpx.Response) -> int:
+    told = response.headers.get("Retry-After", "")
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 1
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,86 @@
+"""Commands and groups of ``tally``: the options that all share, and groups whose modules are imported on use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ledger.cli.session import Session
+from ledger.locales import LANGUAGES
+
+
+def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(ctx.ensure_object(Session), attribute, value)
+
+    return keep
+
+
+def _complete_profile(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in Session().profiles.names() if name.startswith(incomplete)]
+
+
+def shared_options() -> list[click.Parameter]:
+    """``--json``, ``--profile`` and ``--lang``, understood before and after the command's name."""
+    return [
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep("json"),
+            help="Answer in JSON on standard output; messages stay on standard error.",
+        ),
+        click.Option(
+            ["--profile"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_keep("profile_name"),
+            shell_complete=_complete_profile,
+            help="Who acts, and where: see 'tally profile' [TALLYSTICK_PROFILE, else the only one].",
+        ),
+        click.Option(
+            ["--lang"],
+            type=click.Choice(LANGUAGES),
+            expose_value=False,
+            callback=_keep("language"),
+            help="Language of labels [TALLYSTICK_LANG, else LANG].",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the shared options."""
+
+    def __init__(self, *arguments: Any, **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self.params.extend(shared_options())
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type
+
+
+class LazyGroup(Group):
+    """A group whose commands stand in modules of ``package``, each under its own name: imported when used."""
+
+    def __init__(self, *arguments: Any, package: str, modules: Sequence[str], **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self.params.extend(shared_options())
+        self._package = package
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._modules:
+            return None
+        command: click.Command = import_module(f"{self._package}.{cmd_name}").command
+        return command

@@ -1,0 +1,124 @@
+"""``tally case``: open a case, look at it, move it through its stages, close it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.params import acting, words
+from ledger.cli.session import Session, pass_session
+from ledger.core.event import case
+from ledger.core.event.terms import BusinessLine, CaseRelation, Stage
+
+LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
+TIMELINE = ("sequence", "occurred_at", "event_type", "agency", "officer", "index", "state")
+
+
+@click.group("case", cls=Group)
+def command() -> None:
+    """Cases: open, look, number, assign, stage, close."""
+
+
+@command.command("open")
+@click.option("--number", "case_number", required=True, help="The agency's own number of the case.")
+@click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
+@click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
+@click.option("--stage", type=words(Stage), default="investigation", show_default=True)
+@click.option("--case-id", help="Unique over all agencies; made up unless given.")
+@acting
+def open_(clerk: Clerk, case_id: str | None, **fields: Any) -> None:
+    """Open a case."""
+    clerk.open(case_id or new_id("case"), make_body(case.CaseOpened, **fields))
+
+
+@command.command("list")
+@click.option("--stage", type=words(Stage), help="Only cases at this stage.")
+@click.option("--responsible", metavar="AGENCY", help="Only cases that this agency answers for.")
+@pass_session
+def list_(session: Session, /, **query: str | None) -> None:
+    """List the cases that you may see."""
+    cases = list(session.service.pages("/api/v1/cases", "cases", **query))
+    session.output.table(cases, [Column(name) for name in LISTED])
+
+
+@command.command("show")
+@click.argument("case_id")
+@pass_session
+def show(session: Session, case_id: str) -> None:
+    """Show a case as it stands: stage, items, persons, handovers, discrepancies."""
+    session.output.record(session.service.get(at("/api/v1/cases/{}", case_id)))
+
+
+@command.command("timeline")
+@click.argument("case_id")
+@pass_session
+def timeline(session: Session, case_id: str) -> None:
+    """Show everything that happened in a case, in its order."""
+    events = list(session.service.pages(at("/api/v1/cases/{}/timeline", case_id), "events"))
+    session.output.table(events, [Column(name) for name in TIMELINE])
+
+
+@command.command("number")
+@click.argument("case_id")
+@click.argument("case_number")
+@acting
+def number(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record your agency's own number of a case."""
+    clerk.record(case_id, make_body(case.CaseNumbered, **fields))
+
+
+@command.command("assign")
+@click.argument("case_id")
+@click.option("--department", required=True)
+@click.option("--handler", required=True, help="Id of the officer who handles the case.")
+@acting
+def assign(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Assign a case to a department and a handler."""
+    clerk.record(case_id, make_body(case.CaseAssigned, **fields))
+
+
+@command.command("stage")
+@click.argument("case_id")
+@click.argument("stage", type=words(Stage))
+@acting
+def stage(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record that a case enters a stage."""
+    clerk.record(case_id, make_body(case.CaseStageEntered, **fields))
+
+
+@command.command("link")
+@click.argument("case_id")
+@click.argument("other_case_id")
+@click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
+@acting
+def link(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Link a case to another one."""
+    clerk.record(case_id, make_body(case.CaseLinked, **fields))
+
+
+@command.command("split")
+@click.argument("case_id")
+@click.option("--new-case-id", help="Made up unless given; its opening cites this event.")
+@click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
+@click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
+@click.option("--ground", required=True)
+@acting
+def split(clerk: Clerk, case_id: str, new_case_id: str | None, **fields: Any) -> None:
+    """Split items and persons off into a new case."""
+    clerk.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
+
+
+@command.command("close")
+@click.argument("case_id")
+@click.option("--ground", required=True)
+@click.option("--decision", "decision_id", help="Id of the decision that ends it.")
+@acting
+def close(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Close a case."""
+    clerk.record(case_id, make_body(case.CaseClosed, **fields))

@@ -1,0 +1,98 @@
+"""``tally event``: any event by its body; signed submissions as files; what was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import Struct
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Claims, Clerk, say_receipt, send
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.session import Session, pass_session
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.event import EVENT_TYPES, Authority, Stream, decode_submission
+from ledger.core.event.terms import Blake3, Instant, SafeInt
+from ledger.sign import Place
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LISTED = ("sequence", "occurred_at", "event_type", "agency", "officer", "event_id", "index")
+
+
+class _Draft(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person writes of an event. Without ``sequence`` it goes on the stream's head, asked from the service."""
+
+    event_type: str
+    stream: Stream
+    body: dict[str, Any]
+    sequence: SafeInt | None = None
+    previous: Blake3 | None = None
+    occurred_at: Instant | None = None
+    authority: Authority | None = None
+    sections: dict[str, dict[str, str]] = {}
+
+
+@click.group("event", cls=Group)
+def command() -> None:
+    """Any event by its body, and signed submissions as files."""
+
+
+@command.command("sign")
+@click.argument("file", type=FILE)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [EVENT_ID.json].")
+@pass_session
+def sign(session: Session, file: Path, output: Path | None) -> None:
+    """Sign the event that FILE describes, without sending it.
+
+    FILE is JSON: event_type, stream {kind, id}, body, and where wanted occurred_at, authority, sections. With sequence
+    and previous (the digest that it follows) no service is asked.
+    """
+    draft = _read_draft(file)
+    claims = Claims(draft.occurred_at, draft.authority, draft.sections)
+    clerk = Clerk(session, claims)
+    place = clerk.place(draft.stream) if draft.sequence is None else Place(draft.stream, draft.sequence, draft.previous)
+    signed = clerk.sign(make_body(EVENT_TYPES[draft.event_type].body, **draft.body), place, claims)
+    target = output or Path(f"{signed.envelope.event_id}.json")
+    target.write_bytes(signed.submission)
+    session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
+
+
+@command.command("submit")
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@pass_session
+def submit(session: Session, files: tuple[Path, ...]) -> None:
+    """Send signed submissions; each counts once, however often it is sent."""
+    for file in files:
+        submission = file.read_bytes()
+        decode_submission(submission)
+        say_receipt(session, send(session, submission, file))
+
+
+@command.command("list")
+@click.argument("case_id")
+@pass_session
+def list_(session: Session, case_id: str) -> None:
+    """List the events of a case."""
+    events = list(session.service.pages("/api/v1/events", "events", case_id=case_id))
+    session.output.table(events, [Column(name) for name in LISTED])
+
+
+@command.command("show")
+@click.argument("event_id")
+@pass_session
+def show(session: Session, event_id: str) -> None:
+    """Show an event as it was signed."""
+    session.output.record(session.service.get(at("/api/v1/events/{}", event_id)))
+
+
+def _read_draft(file: Path) -> _Draft:
+    draft = canonical.parse(file.read_bytes(), msgspec.json.Decoder(_Draft), where=str(file))
+    if draft.event_type not in EVENT_TYPES:
+        raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
+    return draft

@@ -1,0 +1,98 @@
+"""``tally init``: mints a ledger in a data directory."""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from pathlib import Path
+
+import click
+import msgspec
+
+from ledger.cli.command import Command
+from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput
+from ledger.installation import DataDirectory, Founding, create, read_founding
+from ledger.secret_files import write_secret
+from ledger.settings import DEFAULT_DATA_DIR
+
+
+@click.command("init", cls=Command)
+@click.option(
+    "--founding",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="JSON or TOML with the founding agencies; see below.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="TALLYSTICK_DATA_DIR",
+    default=DEFAULT_DATA_DIR,
+    show_default=True,
+)
+@click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
+@click.option("--development", is_flag=True, help="Allow quorum 0: every verdict says so.")
+@click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
+@passphrase_options
+@pass_session
+def command(
+    session: Session,
+    /,
+    *,
+    file: Path,
+    data_dir: Path,
+    origin: str | None,
+    development: bool,
+    keep_passphrase: bool,
+    passphrase: Passphrase,
+) -> None:
+    """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
+
+    FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
+    name {en, zh}; beside them quorum (of witnesses) and development. Make admin keys with 'tally key new'.
+    """
+    founding = _founding(file, development=development)
+    where = DataDirectory(data_dir)
+    if where.installation.exists():
+        raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
+    secret = _kept(where, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
+    made = create(where, founding, origin, secret)
+    session.output.record(
+        {
+            "data_dir": str(data_dir),
+            "log_id": made.log_id,
+            "log_key": made.log_key,
+            "service_key_id": made.service_key_id,
+            "submitter": made.submitter,
+            "development": made.founding.development,
+        }
+    )
+    session.output.done(f"Next: tally serve --data-dir {data_dir}")
+
+
+def _founding(file: Path, *, development: bool) -> Founding:
+    data = file.read_bytes()
+    try:
+        told = tomllib.loads(data.decode()) if file.suffix == ".toml" else msgspec.json.decode(data)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise MalformedInput(
+            f"{file} is not {file.suffix.lstrip('.') or 'JSON'}: {error}", field="--founding"
+        ) from error
+    if development and isinstance(told, dict):
+        told["development"] = True
+    try:
+        return read_founding(msgspec.json.encode(told))
+    except MalformedInput as error:
+        raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=error.hint) from error
+
+
+def _kept(where: DataDirectory, passphrase: Passphrase) -> str:
+    """A new passphrase, in the installation's own file."""
+    if passphrase.is_named:
+        raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
+    minted = secrets.token_urlsafe(24)
+    write_secret(where.passphrase, minted.encode() + b"\n", field="passphrase", replace=True)
+    return minted

@@ -1,0 +1,117 @@
+"""``tally item``: things, data, money and persons in custody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.commands import item_acts
+from ledger.cli.files import digests_of
+from ledger.cli.output import Column
+from ledger.cli.params import Moment, Money, Quantity, acting, words
+from ledger.cli.session import Session, pass_session
+from ledger.core.event import item
+from ledger.core.event.terms import ItemKind
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")
+TEXTS = ("exhibit-number", "condition", "seal-number", "storage-location", "account")
+
+
+@click.group("item", cls=Group)
+def command() -> None:
+    """Items: register, seal, move, examine, split, freeze, dispose."""
+
+
+def _options(function: Any) -> Any:
+    """What a registration may say of a thing beyond its kind and description."""
+    for name in reversed(TEXTS):
+        function = click.option(f"--{name}")(function)
+    return function
+
+
+@command.command("register")
+@click.argument("case_id")
+@click.argument("description")
+@click.option("--kind", "item_kind", type=words(ItemKind), default="exhibit", show_default=True)
+@click.option("--quantity", type=Quantity(), default="1", show_default=True)
+@click.option("--item-id", help="Unique over all cases; made up unless given.")
+@click.option("--file", "files", type=FILE, multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
+@_options
+@click.option("--money", type=Money(), help="Money, in yuan unless a currency follows.")
+@click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
+@click.option("--volumes", type=int, help="Of a dossier.")
+@click.option("--pages", type=int, help="Of a dossier, in all.")
+@click.option("--person", "person_id", help="The person whom a detainee is.")
+@click.option("--parent", "parent_items", multiple=True, help="An item that this one comes from.")
+@click.option("--seizure-document", help="Number of the seizure document.")
+@click.option("--seized-at", type=Moment())
+@click.option("--seized-by", multiple=True, help="An officer who seized; at least two.")
+@click.option("--collector", "collectors", multiple=True, help="An officer who collected data; at least two.")
+@click.option("--tool", help="With which data was collected.")
+@click.option("--method", help="How data was collected.")
+@click.option("--medium", help="The item that is the original medium of data.")
+@acting
+def register(clerk: Clerk, case_id: str, item_id: str | None, files: tuple[Path, ...], **given: Any) -> None:
+    """Register an item; your agency holds it from then on."""
+    parts = {name: given.pop(name) for name in _PARTS}
+    digests = [digest for file in files for digest in digests_of(file, clerk.session.output)]
+    body = make_body(
+        item.ItemRegistered,
+        item_id=item_id or new_id("item"),
+        digests=digests,
+        dossier=_told(volumes=parts["volumes"], pages=parts["pages"]),
+        seizure=_told(
+            document_number=parts["seizure_document"], seized_at=parts["seized_at"], officers=parts["seized_by"]
+        ),
+        collection=_told(
+            collectors=parts["collectors"], tool=parts["tool"], method=parts["method"], medium_item_id=parts["medium"]
+        ),
+        **given,
+    )
+    clerk.record(case_id, body)
+
+
+_PARTS = (
+    "volumes",
+    "pages",
+    "seizure_document",
+    "seized_at",
+    "seized_by",
+    "collectors",
+    "tool",
+    "method",
+    "medium",
+)
+
+
+@command.command("list")
+@click.option("--case", "case_id", help="Only items of this case.")
+@click.option("--holder", metavar="AGENCY", help="Only items that this agency holds.")
+@pass_session
+def list_(session: Session, /, **query: str | None) -> None:
+    """List the items that you may see."""
+    items = list(session.service.pages("/api/v1/items", "items", **query))
+    session.output.table(items, [Column(name) for name in LISTED])
+
+
+@command.command("show")
+@click.argument("item_id")
+@pass_session
+def show(session: Session, item_id: str) -> None:
+    """Show an item as it stands."""
+    session.output.record(session.service.get(at("/api/v1/items/{}", item_id)))
+
+
+def _told(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, ())}
+
+
+for act in item_acts.COMMANDS:
+    command.add_command(act)

@@ -1,0 +1,176 @@
+"""What is done with an item that is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.command import Command
+from ledger.cli.files import digests_of
+from ledger.cli.params import Moment, Quantity, acting, split_once, words
+from ledger.core.event import item
+from ledger.core.event.terms import Disposal, MatchResult
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+CASE = click.argument("case_id")
+ITEM = click.argument("item_id")
+
+
+@click.command("seal", cls=Command)
+@CASE
+@ITEM
+@click.argument("seal_number")
+@acting
+def seal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Seal an item."""
+    clerk.record(case_id, make_body(item.ItemSealed, **fields))
+
+
+@click.command("unseal", cls=Command)
+@CASE
+@ITEM
+@click.argument("seal_number")
+@click.option("--ground", required=True)
+@acting
+def unseal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Open the seal of an item."""
+    clerk.record(case_id, make_body(item.ItemUnsealed, **fields))
+
+
+@click.command("examine", cls=Command)
+@CASE
+@ITEM
+@click.option("--method", required=True)
+@click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record.")
+@click.option("--condition")
+@click.option("--quantity", type=Quantity())
+@click.option("--file", type=FILE, help="The file as it is now, to digest.")
+@click.option("--finding")
+@acting
+def examine(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> None:
+    """Record what an examination found."""
+    digests = digests_of(file, clerk.session.output) if file else ()
+    clerk.record(case_id, make_body(item.ItemExamined, digests=digests, **fields))
+
+
+@click.command("split", cls=Command)
+@CASE
+@ITEM
+@click.option("--part", "parts", metavar="NUMBER[:UNIT]", type=Quantity(), multiple=True, help="At least two.")
+@acting
+def split(clerk: Clerk, case_id: str, parts: tuple[dict[str, str], ...], **fields: Any) -> None:
+    """Split an item into parts whose quantities add up to it; the parts get new ids."""
+    children = [{"item_id": new_id("item"), "quantity": quantity} for quantity in parts]
+    clerk.record(case_id, make_body(item.ItemSplit, parts=children, **fields))
+
+
+@click.command("merge", cls=Command)
+@CASE
+@click.argument("item_ids", nargs=-1, required=True)
+@click.option("--quantity", type=Quantity(), required=True, help="Of the whole.")
+@acting
+def merge(clerk: Clerk, case_id: str, quantity: dict[str, str], **fields: Any) -> None:
+    """Merge fungible goods of one case into one item with a new id."""
+    whole = {"item_id": new_id("item"), "quantity": quantity}
+    clerk.record(case_id, make_body(item.ItemMerged, whole=whole, **fields))
+
+
+@click.command("move", cls=Command)
+@CASE
+@ITEM
+@click.argument("storage_location")
+@acting
+def move(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Move an item to another place; custody stays."""
+    clerk.record(case_id, make_body(item.ItemMoved, **fields))
+
+
+@click.command("check-out", cls=Command)
+@CASE
+@ITEM
+@click.option("--to-officer", required=True)
+@click.option("--ground", required=True)
+@click.option("--due-at", type=Moment())
+@acting
+def check_out(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Give an item to an officer of your agency for a time."""
+    clerk.record(case_id, make_body(item.ItemCheckedOut, **fields))
+
+
+@click.command("check-in", cls=Command)
+@CASE
+@ITEM
+@click.option("--condition")
+@click.option("--seal-number")
+@acting
+def check_in(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Take an item back into storage."""
+    clerk.record(case_id, make_body(item.ItemCheckedIn, **fields))
+
+
+@click.command("freeze", cls=Command)
+@CASE
+@ITEM
+@click.argument("frozen_until", metavar="DAY")
+@acting
+def freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Freeze property until a day."""
+    clerk.record(case_id, make_body(item.ItemFrozen, **fields))
+
+
+@click.command("renew-freeze", cls=Command)
+@CASE
+@ITEM
+@click.argument("frozen_until", metavar="DAY")
+@acting
+def renew_freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Renew a freeze until a later day."""
+    clerk.record(case_id, make_body(item.ItemFreezeRenewed, **fields))
+
+
+@click.command("propose-disposal", cls=Command)
+@CASE
+@click.argument("disposal", type=words(Disposal))
+@click.argument("item_ids", nargs=-1, required=True)
+@click.option("--ground", required=True)
+@click.option("--decision", "decision_id", help="Id of the decision that orders it.")
+@click.option("--recipient")
+@acting
+def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Propose a disposal: the first of its two signatures."""
+    clerk.record(case_id, make_body(item.ItemDisposalProposed, **fields))
+
+
+@click.command("dispose", cls=Command)
+@CASE
+@click.argument("proposal", metavar="EVENT_ID=DIGEST")
+@click.option("--disposed-at", type=Moment(), required=True)
+@click.option("--proceeds", type=Quantity(), help="Of an early sale: becomes an item of its own.")
+@click.option("--proceeds-holder", metavar="AGENCY")
+@acting
+def dispose(clerk: Clerk, case_id: str, proposal: str, proceeds: dict[str, str] | None, **fields: Any) -> None:
+    """Sign a disposal second, as another officer: cites the proposal by event id and payload digest."""
+    event_id, digest = split_once(proposal, "=", "EVENT_ID=DIGEST", "EVENT_ID=blake3:...")
+    child = {"item_id": new_id("item"), "quantity": proceeds} if proceeds else None
+    cites = {"event_id": event_id, "payload_digest": digest}
+    clerk.record(case_id, make_body(item.ItemDisposed, cites=cites, proceeds=child, **fields))
+
+
+COMMANDS = (
+    seal,
+    unseal,
+    examine,
+    split,
+    merge,
+    move,
+    check_out,
+    check_in,
+    freeze,
+    renew_freeze,
+    propose_disposal,
+    dispose,
+)

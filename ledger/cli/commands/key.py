@@ -1,0 +1,117 @@
+"""``tally key``: keys on this machine, and what an agency's admin grants and revokes on the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.params import Second, words
+from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import Role
+from ledger.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
+
+KEY_DIR = click.option(
+    "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
+)
+
+
+@click.group("key", cls=Group)
+def command() -> None:
+    """Keys on this machine, and their grants on the chain."""
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--log", "log_name", metavar="ORIGIN", help="An Ed25519 key that signs checkpoints under this name.")
+@click.option("--witness", "witness_name", metavar="NAME", help="An Ed25519 key that co-signs under this name.")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@KEY_DIR
+@passphrase_options
+@pass_session
+def new(
+    session: Session,
+    /,
+    *,
+    name: str,
+    log_name: str | None,
+    witness_name: str | None,
+    light: bool,
+    key_dir: Path | None,
+    passphrase: Passphrase,
+) -> None:
+    """Make a key: of an officer, admin or account (secp256k1), or for notes (Ed25519)."""
+    if log_name and witness_name:
+        raise MalformedInput("expected one of the two, not both", field="--log, --witness")
+    keys = _keys(session, key_dir)
+    note_name = log_name or witness_name
+    path = keys.note_key(name) if note_name else keys.keystore(name)
+    if path.exists():
+        raise MalformedInput(f"the key {name} is there already", field="NAME", hint="Choose another name.")
+    secret = passphrase.read(of=f"the key {name}", new=True)
+    if note_name:
+        create_note_key(path, note_name, secret, cosigner=witness_name is not None)
+    else:
+        create_keystore(path, secret, light=light)
+    session.output.record(_described(path))
+
+
+@command.command("list")
+@KEY_DIR
+@pass_session
+def list_(session: Session, key_dir: Path | None) -> None:
+    """List the keys of this machine."""
+    session.output.table(
+        [_described(path) for path in _keys(session, key_dir).files()],
+        [Column("name"), Column("key_id"), Column("vkey")],
+    )
+
+
+@command.command("show")
+@click.argument("name")
+@KEY_DIR
+@pass_session
+def show(session: Session, name: str, key_dir: Path | None) -> None:
+    """Show the public part of a key."""
+    keys = _keys(session, key_dir)
+    path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
+    session.output.record(_described(path))
+
+
+@command.command("grant")
+@click.argument("key_id")
+@click.option("--officer", required=True, help="Id of the officer who holds the key: a service number, never a name.")
+@click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
+@click.option("--from", "valid_from", type=Second(), help="From when the key may sign [now].")
+@click.option("--until", "valid_until", type=Second(), required=True, help="From when it may sign no longer.")
+@pass_session
+def grant(session: Session, /, **terms: Any) -> None:
+    """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it."""
+    from ledger.cli.registry import grant_key
+
+    session.output.record(grant_key(session, **terms))
+
+
+@command.command("revoke")
+@click.argument("key_id")
+@pass_session
+def revoke(session: Session, key_id: str) -> None:
+    """Revoke a key of your agency, as its admin. Anchoring waits until the log mirrors it."""
+    from ledger.cli.registry import revoke_key
+
+    session.output.record(revoke_key(session, key_id))
+
+
+def _keys(session: Session, key_dir: Path | None) -> KeyDirectory:
+    return KeyDirectory(key_dir) if key_dir else session.profiles.keys()
+
+
+def _described(path: Path) -> dict[str, str]:
+    if path.suffix == ".pem":
+        return {"name": path.stem, "vkey": note_key(path).vkey(), "file": str(path)}
+    return {"name": path.stem, "key_id": keystore_key_id(path), "file": str(path)}

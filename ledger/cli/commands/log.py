@@ -1,0 +1,89 @@
+"""``tally log``: the public log, its checkpoints and entries, and the trust file to check proofs with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, save_log
+from ledger.cli.output import Column
+from ledger.cli.session import Session, pass_session
+from ledger.core.merkle import Hash, verify_consistency
+from ledger.core.trust import parse_trust
+from ledger.secret_files import write_secret
+
+ENTRY = ("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
+
+
+@click.group("log", cls=Group)
+def command() -> None:
+    """The public log: checkpoint, entries, consistency, trust file."""
+
+
+@command.command("show")
+@pass_session
+def show(session: Session) -> None:
+    """Show the ledger's identity, size and root, and how far it is anchored."""
+    session.output.record(session.service.get("/api/v1/log"))
+
+
+@command.command("trust")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this file too.")
+@click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
+@pass_session
+def trust(session: Session, output: Path | None, pin: bool) -> None:
+    """Fetch the trust file. Compare it with what the agencies have published before you rely on it."""
+    data = session.service.fetch("/api/v1/log/trust")
+    parse_trust(data)
+    if output:
+        output.write_bytes(data)
+    if pin:
+        write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
+    click.echo(data.decode())
+
+
+@command.command("checkpoint")
+@pass_session
+def checkpoint(session: Session) -> None:
+    """Fetch the newest checkpoint and check its signature with the profile's trust file, where it has one."""
+    note, verified = fetch_checkpoint(session)
+    if session.json:
+        told = {"origin": verified.origin, "size": verified.size, "root": bytes(verified.root).hex(), "note": note}
+        return session.output.data(told)
+    return click.echo(note, nl=False)
+
+
+@command.command("entries")
+@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--count", type=click.IntRange(min=1), default=100, show_default=True)
+@pass_session
+def entries(session: Session, first: int, count: int) -> None:
+    """List entries of the log: who signed what kind of event, in which stream."""
+    listed = decoded_entries(session, first, count)
+    session.output.table(listed, [Column(name) for name in ENTRY])
+
+
+@command.command("save")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@pass_session
+def save(session: Session, folder: Path) -> None:
+    """Copy the log's public entries and checkpoint into FOLDER, and check that they are what was signed."""
+    size = save_log(session, folder)
+    session.output.record({"size": size, "file": str(folder)})
+
+
+@command.command("consistency")
+@click.argument("first", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@pass_session
+def consistency(session: Session, first: Path) -> None:
+    """Check that the log of today extends the checkpoint that was saved in the file FIRST."""
+    from ledger.cli.log_copy import verified_checkpoint
+
+    old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
+    _, new = fetch_checkpoint(session)
+    answer = session.service.get("/api/v1/log/consistency", first=old.size, second=new.size)
+    hashes = [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in answer["hashes"]]
+    verify_consistency(old.size, old.root, new.size, new.root, hashes)
+    session.output.record({"first": old.size, "second": new.size, "verdict": "consistent"})

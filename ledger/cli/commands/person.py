@@ -1,0 +1,37 @@
+"""``tally person``: the persons of a case. Names stand in confidential sections only."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk
+from ledger.cli.command import Group
+from ledger.cli.params import acting, split_once, words
+from ledger.core.event.case import PersonNamed
+from ledger.core.event.terms import PersonRole
+
+SECTION = "person:1"
+
+
+@click.group("person", cls=Group)
+def command() -> None:
+    """Persons of a case."""
+
+
+@command.command("name")
+@click.argument("case_id")
+@click.option("--role", type=words(PersonRole), required=True)
+@click.option("--name", prompt=True, help="Kept in a confidential section. Asked for unless given.")
+@click.option("--detail", metavar="FIELD=TEXT", multiple=True, help="More for that section, such as birth_date=...")
+@click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
+@acting
+def name(
+    clerk: Clerk, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
+) -> None:
+    """Bring a person into a case."""
+    details = dict(split_once(text, "=", "--detail", "FIELD=TEXT") for text in detail)
+    body = make_body(PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
+    clerk.record(case_id, body, section=(SECTION, {"name": name, **details}))

@@ -1,0 +1,94 @@
+"""``tally profile``: who acts, for which agency, with which key, at which service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import httpx
+import msgspec
+
+from ledger.cli.bodies import option_of
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.profiles import Profile
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput
+from ledger.core.trust import parse_trust
+from ledger.secret_files import write_secret
+
+
+@click.group("profile", cls=Group)
+def command() -> None:
+    """Who acts, and where: several clerks can work on one machine."""
+
+
+@command.command("add")
+@click.argument("name")
+@click.option("--url", required=True, help="Of the service, such as http://127.0.0.1:8420.")
+@click.option("--agency", help="Id of the agency, such as psb-east. Without it only what is public can be read.")
+@click.option("--officer", help="Id of the officer within the agency, such as p-0417.")
+@click.option("--key", help="Name of the officer's key, see 'tally key list'.")
+@click.option("--key-dir", type=click.Path(path_type=Path), help="Folder with the key, if not that of all profiles.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the passphrase.")
+@click.option("--passphrase-env", metavar="VARIABLE", help="Environment variable with the passphrase.")
+@click.option("--trust", type=click.Path(exists=True, path_type=Path), help="Trust file to check proofs with.")
+@click.option("--replace", is_flag=True, help="Put it in place of a profile of this name.")
+@pass_session
+def add(
+    session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **told: str | Path | None
+) -> None:
+    """Make a profile."""
+    _require_url(url)
+    parts = {field: str(value) for field, value in told.items() if value is not None}
+    for field in ("key_dir", "passphrase_file"):
+        if field in parts:
+            parts[field] = str(Path(parts[field]).absolute())
+    if len({"agency", "officer", "key"} & parts.keys()) not in (0, 3):
+        raise MalformedInput("expected all three or none", field="--agency, --officer, --key")
+    trusted = trust.read_bytes() if trust else None
+    log_id = "0x" + parse_trust(trusted).log_id.hex() if trusted else None
+    profile = Profile(name=name, url=url.rstrip("/"), log_id=log_id, **parts)
+    if profile.key is not None and not session.profiles.keys(profile).keystore(profile.key).exists():
+        raise MalformedInput(
+            f"there is no key {profile.key}", field="--key", hint=f"Make one: tally key new {profile.key}"
+        )
+    session.profiles.write(profile, replace=replace)
+    session.profiles.token(profile).unlink(missing_ok=True)
+    if trusted:
+        write_secret(session.profiles.trust(profile), trusted, field="--trust", replace=True)
+    session.output.record(msgspec.to_builtins(profile))
+
+
+@command.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the profiles."""
+    profiles = [msgspec.to_builtins(session.profiles.read(name)) for name in session.profiles.names()]
+    session.output.table(profiles, [Column(field) for field in ("name", "agency", "officer", "key", "url")])
+
+
+@command.command("show")
+@click.argument("name", required=False)
+@pass_session
+def show(session: Session, name: str | None) -> None:
+    """Show a profile: the one named, else the one in use."""
+    session.output.record(msgspec.to_builtins(session.profiles.read(name) if name else session.profile))
+
+
+@command.command("remove")
+@click.argument("name")
+@pass_session
+def remove(session: Session, name: str) -> None:
+    """Forget a profile; its key stays."""
+    session.profiles.remove(name)
+    session.output.done(f"profile {name} is gone")
+
+
+def _require_url(url: str) -> None:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.userinfo:
+        raise MalformedInput(f"expected a URL such as https://ledger.example, not {url!r}", field=option_of("url"))

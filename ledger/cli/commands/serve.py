@@ -1,0 +1,52 @@
+"""``tally serve``: runs the service on an installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ledger.cli.command import Command
+from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.session import Session, pass_session
+
+DRAIN_S = 10  # seconds that requests under way may take once the service is told to end
+
+
+@click.command("serve", cls=Command)
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@click.option("--host")
+@click.option("--port", type=int)
+@click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
+@click.option("--chain", help="'embedded', or the URL of a JSON-RPC node.")
+@passphrase_options
+@pass_session
+def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphrase, **given: str | None) -> None:
+    """Run the service until it is interrupted.
+
+    Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
+    """
+    import uvicorn
+    from api.app import create_app
+
+    from ledger.installation import DataDirectory, load
+    from ledger.settings import read_settings
+
+    settings = read_settings(data_dir, **given)
+    where = DataDirectory(settings.data_dir)
+    load(where)
+    if passphrase.is_named or not settings.knows_passphrase(where):
+        secret = passphrase.read(of="the service's keys")
+        settings = read_settings(data_dir, **given, key_passphrase=secret)
+    session.output.note(f"serving {settings.data_dir} at {settings.url}")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_S,
+    )

@@ -1,0 +1,164 @@
+"""What ``tally doctor`` looks at, one function each: what it found, and the command that mends what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ledger.cli.session import Session
+from ledger.core.errors import TallystickError
+from ledger.installation import DataDirectory, load
+from ledger.secret_files import read_secret
+from ledger.settings import EMBEDDED, Settings, read_settings
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_NODE = 20
+
+
+class Finding(NamedTuple):
+    """``not_checked`` is what another finding makes moot."""
+
+    check: str
+    result: Literal["checked", "failed", "not_checked"]
+    detail: str
+    mend: str = ""
+
+
+def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
+    """All findings, in the order in which they are to be mended."""
+    findings = [python(), node()]
+    try:
+        settings = read_settings(data_dir)
+    except TallystickError as error:
+        findings.append(Finding("settings", "failed", f"{error.field}: {error.message}", error.hint or ""))
+    else:
+        findings += [anvil(settings), installation(settings), *keys(settings), database(settings), chain(settings)]
+    return [*findings, *profile_keys(session), service(session)]
+
+
+def python() -> Finding:
+    """The interpreter that runs this."""
+    told = sys.version.split()[0]
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("python", "failed", f"{told}, 3.11 or newer is needed", "apt-get install python3")
+    return Finding("python", "checked", told)
+
+
+def node() -> Finding:
+    """Needed for compiling contracts and for Hardhat's node only."""
+    program = shutil.which("node")
+    if program is None:
+        return Finding("node", "failed", "not on PATH", "apt-get install nodejs npm")
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    major = told.removeprefix("v").partition(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_NODE:
+        return Finding("node", "failed", f"{told}, {OLDEST_NODE} or newer is needed", "apt-get install nodejs npm")
+    return Finding("node", "checked", told)
+
+
+def anvil(settings: Settings) -> Finding:
+    """The node of the embedded chain."""
+    if settings.chain != EMBEDDED:
+        return Finding("anvil", "not_checked", "the chain is not embedded")
+    try:
+        binary = settings.anvil()
+    except TallystickError as error:
+        return Finding("anvil", "failed", error.message, "scripts/setup")
+    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+    if not told:
+        return Finding("anvil", "failed", f"{binary} does not run", "scripts/setup")
+    return Finding("anvil", "checked", told)
+
+
+def installation(settings: Settings) -> Finding:
+    """What ``tally init`` laid down."""
+    try:
+        made = load(DataDirectory(settings.data_dir))
+    except TallystickError as error:
+        return Finding("installation", "failed", error.message, "tally init")
+    development = ", for development" if made.founding.development else ""
+    return Finding("installation", "checked", f"{settings.data_dir}: {made.log_id}{development}")
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    """The service's keys, and the passphrase that opens them."""
+    where = DataDirectory(settings.data_dir)
+    if not where.installation.exists():
+        return
+    files = (where.keys.note_key("log"), where.keys.keystore("service"), where.keys.keystore("submitter"))
+    yield from (_secret("key", file) for file in (*files, where.token_key))
+    yield _tried("passphrase", lambda: "known" if settings.passphrase(where) else "empty")
+
+
+def database(settings: Settings) -> Finding:
+    """Where the log is kept."""
+    url = settings.database_url
+    if url is None or url.startswith("sqlite"):
+        file = Path(url.removeprefix("sqlite:///")) if url else DataDirectory(settings.data_dir).database
+        return Finding("database", "checked", f"{file}{'' if file.exists() else ' (made by tally serve)'}")
+    return _tried("database", lambda: _open_database(url))
+
+
+def _open_database(url: str) -> str:
+    from ledger.store.database import open_database
+
+    open_database(url).close()
+    return url.rpartition("@")[2]
+
+
+def chain(settings: Settings) -> Finding:
+    """Where the log is anchored."""
+    if settings.chain == EMBEDDED:
+        return Finding("chain", "checked", "embedded, started by tally serve")
+    return _tried("chain", lambda: _ask_chain(settings))
+
+
+def _ask_chain(settings: Settings) -> str:
+    from ledger.chain.eth import Eth
+    from ledger.chain.rpc import JsonRpc
+
+    rpc = JsonRpc(settings.chain)
+    try:
+        eth = Eth(rpc)
+        eth.require_chain(settings.chain_id)
+        return f"chain {settings.chain_id} at {rpc.name}, block {eth.head().number}"
+    finally:
+        rpc.close()
+
+
+def profile_keys(session: Session) -> Iterator[Finding]:
+    """The keys of the profiles."""
+    for name in session.profiles.names():
+        profile = session.profiles.read(name)
+        if profile.key is not None:
+            yield _secret("key", session.profiles.keys(profile).keystore(profile.key))
+
+
+def service(session: Session) -> Finding:
+    """The service of the profile in use."""
+    names = session.profiles.names()
+    if not names or (session.profile_name is None and len(names) > 1):
+        return Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
+    return _tried("service", lambda: _ask_service(session))
+
+
+def _ask_service(session: Session) -> str:
+    session.service.fetch("/readyz")
+    return f"{session.profile.url} is ready"
+
+
+def _secret(check: str, file: Path) -> Finding:
+    return _tried(
+        check, lambda: f"{file} is its owner's alone" if read_secret(file, field=check) else f"{file} is empty"
+    )
+
+
+def _tried(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, "checked", look())
+    except TallystickError as error:
+        return Finding(check, "failed", error.message, error.hint or "")

@@ -1,0 +1,46 @@
+"""Exit codes of ``tally``: what a script may rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+
+
+class Exit(IntEnum):
+    """``FAULT`` is a defect of the program itself (EX_SOFTWARE), never a verdict."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    UNVERIFIABLE = 3
+    NOT_YET_ANCHORED = 4
+    UNREACHABLE = 5
+    FAULT = 70
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Exit.OK: "done, or intact",
+    Exit.REFUSED: "tampered, or refused",
+    Exit.USAGE: "bad usage: an option, a file, a setting or a key that cannot be",
+    Exit.UNVERIFIABLE: "unverifiable: something that a check needs is missing",
+    Exit.NOT_YET_ANCHORED: "not yet anchored: nothing is wrong, and the chain does not have it yet",
+    Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
+}
+OF_VERDICT = {
+    "intact": Exit.OK,
+    "tampered": Exit.REFUSED,
+    "unverifiable": Exit.UNVERIFIABLE,
+    "not_yet_anchored": Exit.NOT_YET_ANCHORED,
+}
+_USAGE_CODES = frozenset({"secret_refused", "key_refused"})
+
+
+def of_error(error: TallystickError) -> Exit:
+    """The code that the command ends with when it is stopped by ``error``."""
+    if isinstance(error, Unavailable):
+        return Exit.UNREACHABLE
+    if isinstance(error, MalformedInput) or error.code in _USAGE_CODES:
+        return Exit.USAGE
+    return Exit.REFUSED

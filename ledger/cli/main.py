@@ -1,0 +1,84 @@
+"""``tally``: the command line of the ledger. Every way out of a command passes through here and gets its exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from ledger.cli.command import LazyGroup
+from ledger.cli.exits import MEANINGS, Exit, of_error
+from ledger.cli.session import Session
+from ledger.core.errors import TallystickError
+
+COMMANDS = (
+    "init",
+    "serve",
+    "doctor",
+    "profile",
+    "key",
+    "agency",
+    "case",
+    "person",
+    "measure",
+    "decision",
+    "item",
+    "handover",
+    "discrepancy",
+    "event",
+    "proof",
+    "audit",
+    "log",
+    "anchor",
+    "completion",
+)
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+@click.group(cls=LazyGroup, package="ledger.cli.commands", modules=COMMANDS, epilog=EXIT_CODES)
+@click.version_option(package_name="tallystick", prog_name="tally", message="%(prog)s %(version)s")
+def tally() -> None:
+    """Case handovers and evidence between agencies: signed, logged, anchored, and checked offline."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs ``tally`` and gives the exit code; says what went wrong in one line on standard error."""
+    session = Session()
+    try:
+        ended = tally.main(arguments, prog_name="tally", standalone_mode=False, obj=session)
+    except click.UsageError as error:
+        return _complain(session, _with_command(error), code="usage", status=Exit.USAGE)
+    except click.ClickException as error:
+        return _complain(session, error.format_message(), code="usage", status=Exit.USAGE)
+    except TallystickError as error:
+        return _complain(session, error.message, code=error.code, status=of_error(error), error=error)
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except Exception:  # noqa: BLE001 - a defect must not look like a verdict
+        traceback.print_exc()
+        return Exit.FAULT
+    return ended if isinstance(ended, int) else Exit.OK
+
+
+def _with_command(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "tally"
+    return f"{error.format_message()} (see {path} --help)"
+
+
+def _complain(session: Session, message: str, *, code: str, status: Exit, error: TallystickError | None = None) -> Exit:
+    field, hint = (error.field, error.hint) if error else (None, None)
+    if session.json:
+        import json
+
+        told = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
+        click.echo(json.dumps({"error": told}, ensure_ascii=False), err=True)
+        return status
+    text = ": ".join(part for part in (field, message) if part)
+    click.secho(f"{text}{'' if text.endswith('.') else '.'}{f' {hint}' if hint else ''}", fg="red", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

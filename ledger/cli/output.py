@@ -1,0 +1,144 @@
+"""What commands say: results on standard output, as JSON or for people; messages on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from ledger.cli.times import when
+from ledger.locales import Labels
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_OF_A_FILE = 160  # columns, where the output is no terminal
+# A field whose values are words of a vocabulary of the protocol, by the field's name.
+VOCABULARY_OF = {
+    "verdict": "verdict",
+    "stage": "stage",
+    "purpose": "purpose",
+    "reason_code": "reason_code",
+    "remedy": "remedy",
+    "status": "status",
+    "state": "state",
+    "item_kind": "item_kind",
+    "business_line": "business_line",
+    "role": "role",
+    "roles": "role",
+    "measure": "measure",
+    "disposal": "disposal",
+    "event_type": "event_type",
+    "seal_state": "seal_state",
+    "match_result": "match_result",
+}
+
+
+class Column(NamedTuple):
+    """A field to show, by its path (parts joined by dots); ``vocabulary`` where the field's name does not tell it."""
+
+    path: str
+    vocabulary: str | None = None
+    style: str = ""
+
+
+class Output:
+    """Where results and messages go."""
+
+    def __init__(self, *, json: bool, labels: Labels):
+        self.json = json
+        self.labels = labels
+
+    @cached_property
+    def console(self) -> Console:
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
+        return Console(width=width, highlight=False, markup=False, soft_wrap=False)
+
+    def data(self, value: object) -> None:
+        """The result as JSON."""
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+        """The rows as a table; as JSON where that was asked for."""
+        if self.json:
+            return self.data(rows)
+        if not rows:
+            return self.note(self.labels.of("message", "nothing_here"))
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(self.heading(column.path), style=column.style, overflow="fold")
+        for row in rows:
+            table.add_row(*(self.cell(column, row) for column in columns))
+        return self.console.print(table)
+
+    def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:
+        """One thing, field by field; as JSON where that was asked for."""
+        if self.json:
+            return self.data(value)
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for column in columns or map(Column, value):
+            if text := self.cell(column, value):
+                table.add_row(self.heading(column.path), text)
+        return self.console.print(table)
+
+    def heading(self, path: str) -> str:
+        """The label of a field."""
+        return self.labels.of("field", path)
+
+    def cell(self, column: Column, row: Mapping[str, Any]) -> str:
+        """The field of ``row`` that the column shows, in words."""
+        value: Any = row
+        for part in column.path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return self.words(column.path.rpartition(".")[2], value, column.vocabulary)
+
+    def words(self, field: str, value: Any, vocabulary: str | None = None) -> str:
+        """A value for people: times local and in UTC, words of a vocabulary by their labels."""
+        vocabulary = vocabulary or VOCABULARY_OF.get(field)
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return self.labels.of("message", "yes" if value else "no")
+        if isinstance(value, str) and (field.endswith("_at") or field == "until"):
+            return when(value)
+        if isinstance(value, int) and field.endswith(("_at", "valid_from", "valid_until")):
+            return when(value)
+        if isinstance(value, str) and vocabulary:
+            return self.labels.of(vocabulary, value)
+        if isinstance(value, Mapping):
+            return self._mapping(value)
+        if isinstance(value, list | tuple):
+            return "\n".join(self.words(field, part, vocabulary) for part in value)
+        return str(value)
+
+    def _mapping(self, value: Mapping[str, Any]) -> str:
+        if value.keys() == {"value", "unit"}:
+            return f"{value['value']} {value['unit']}"
+        if value.keys() == {"en", "zh"}:
+            return str(value["zh" if self.labels.language == "zh-CN" else "en"])
+        return ", ".join(f"{self.heading(key)}: {self.words(key, part)}" for key, part in value.items())
+
+    def note(self, text: str) -> None:
+        """A message that is no result."""
+        click.secho(text, dim=True, err=True)
+
+    def done(self, text: str) -> None:
+        """That something was done."""
+        if not self.json:
+            click.secho(text, fg="green", err=True)
+
+    def warn(self, text: str) -> None:
+        """Something that the reader should look at."""
+        click.secho(text, fg="yellow", err=True)

@@ -1,0 +1,152 @@
+"""What options take: quantities, times, money, words of a vocabulary, and texts about one of several things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.clerk import Claims, Clerk
+from ledger.cli.session import Session
+from ledger.cli.times import instant, unix_seconds
+from ledger.core.errors import MalformedInput
+from ledger.core.event import Authority
+from ledger.core.event.terms import choices
+
+_QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
+_MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")
+_SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)=(?P<text>.*)", re.DOTALL)
+
+
+class Quantity(click.ParamType[dict[str, str]]):
+    """``10`` pieces, ``12.5 gram`` or ``12.5:gram``."""
+
+    name = "NUMBER[:UNIT]"
+
+    def __init__(self, default_unit: str | None = "piece"):
+        self._unit = default_unit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        return quantity(value, self._unit, lambda: self.fail(f"expected 10 or 12.5:gram, not {value!r}", param, ctx))
+
+
+class Moment(click.ParamType[str]):
+    """A local time, or one with its offset; gives RFC 3339 UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return instant(value, field="")
+        except MalformedInput as error:
+            self.fail(error.message, param, ctx)
+
+
+class Second(click.ParamType[int]):
+    """A local day or time, or one with its offset; gives unix seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return unix_seconds(value, field="")
+        except MalformedInput as error:
+            self.fail(error.message, param, ctx)
+
+
+class Money(click.ParamType[dict[str, Any]]):
+    """``1200.50`` yuan, or ``80:USD``; gives the currency's hundredths."""
+
+    name = "AMOUNT[:CURRENCY]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        match = _MONEY.fullmatch(value)
+        if match is None:
+            self.fail(f"expected 1200.50 or 80:USD, not {value!r}", param, ctx)
+        return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
+
+
+def words(vocabulary: Any) -> click.Choice[str]:
+    """The words of a closed vocabulary of the protocol."""
+    return click.Choice(choices(vocabulary))
+
+
+def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str, str]:
+    """The quantity that ``text`` spells, in ``unit`` where it names none."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None or (match["unit"] or unit) is None:
+        refuse()
+    assert match is not None
+    return {"value": match["value"], "unit": match["unit"] or unit or ""}
+
+
+def split_once(text: str, separator: str, option: str, example: str) -> tuple[str, str]:
+    """Both sides of the separator. Raises MalformedInput under the option's name."""
+    left, found, right = text.partition(separator)
+    if not found or not left or not right:
+        raise MalformedInput(f"expected {example}, not {text!r}", field=option)
+    return left, right
+
+
+def acting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the command a ``Clerk`` as its first argument, and the options of ``Claims``."""
+
+    @click.pass_context
+    @wraps(command)
+    def act(
+        ctx: click.Context, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
+    ) -> Any:
+        claims = Claims(occurred_at, _authority(authority), _sections(section))
+        return command(Clerk(ctx.ensure_object(Session), claims), **given)
+
+    for option in reversed(_CLAIMS):
+        act = option(act)
+    return act
+
+
+_CLAIMS = (
+    click.option("--occurred-at", type=Moment(), help="When it happened, if not now."),
+    click.option("--authority", metavar="TYPE=NUMBER", help="On what authority, such as 'warrant=W-2026-7'."),
+    click.option(
+        "--section",
+        metavar="LABEL.FIELD=TEXT",
+        multiple=True,
+        help="Confidential text, kept apart; TEXT of the form @FILE is read from the file.",
+    ),
+)
+
+
+def _authority(text: str | None) -> Authority | None:
+    if text is None:
+        return None
+    kind, identifier = split_once(text, "=", "--authority", "TYPE=NUMBER")
+    return Authority(authorization_type=kind, authorization_identifier=identifier)
+
+
+def _sections(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    sections: dict[str, dict[str, str]] = {}
+    for told in texts:
+        match = _SECTION.fullmatch(told)
+        if match is None:
+            raise MalformedInput(f"expected LABEL.FIELD=TEXT, not {told[:100]!r}", field="--section")
+        sections.setdefault(match["label"], {})[match["field"]] = _text_of(match["text"])
+    return sections
+
+
+def _text_of(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MalformedInput(f"{text[1:]} cannot be read as text: {error}", field="--section") from error

@@ -1,0 +1,69 @@
+"""Passphrases: asked for, read from a file, or taken from an environment variable. Never from the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from ledger.core.errors import MalformedInput
+from ledger.secret_files import read_secret
+
+
+class Passphrase(NamedTuple):
+    """Where a passphrase comes from: a file of mode 0600, an environment variable, else the terminal."""
+
+    file: Path | None = None
+    variable: str | None = None
+
+    @property
+    def is_named(self) -> bool:
+        return self.file is not None or self.variable is not None
+
+    def read(self, *, of: str, new: bool = False) -> str:
+        """The passphrase of ``of``; a ``new`` one is asked for twice. Raises MalformedInput, SecretRefused."""
+        if self.file is not None and self.variable is not None:
+            raise MalformedInput("expected one of the two, not both", field="--passphrase-file, --passphrase-env")
+        if self.file is not None:
+            text = read_secret(self.file, field="--passphrase-file").decode(errors="replace")
+            return _not_empty(text.rstrip("\r\n"), "--passphrase-file")
+        if self.variable is not None:
+            return _not_empty(os.environ.get(self.variable, ""), f"--passphrase-env {self.variable}")
+        return _asked(of, new=new)
+
+
+def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--passphrase-file`` and ``--passphrase-env``; the command gets both as one ``passphrase``."""
+
+    @wraps(command)
+    def told(*given: Any, passphrase_file: Path | None, passphrase_env: str | None, **named: Any) -> Any:
+        return command(*given, passphrase=Passphrase(passphrase_file, passphrase_env), **named)
+
+    file = click.option(
+        "--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the key's passphrase."
+    )
+    variable = click.option("--passphrase-env", metavar="NAME", help="Environment variable with the key's passphrase.")
+    return file(variable(told))
+
+
+def _asked(of: str, *, new: bool) -> str:
+    if not sys.stdin.isatty():
+        raise MalformedInput(
+            f"the passphrase of {of} is not given, and there is no terminal to ask at",
+            field="--passphrase-file",
+            hint="Name a file of mode 0600, or a variable with --passphrase-env.",
+        )
+    prompt = f"{'New passphrase' if new else 'Passphrase'} of {of}"
+    answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True)
+    return answer
+
+
+def _not_empty(passphrase: str, field: str) -> str:
+    if not passphrase:
+        raise MalformedInput("expected a passphrase, found nothing", field=field)
+    return passphrase

@@ -1,0 +1,116 @@
+"""Profiles: who acts for which agency, with which key, at which service. Several live side by side on one machine.
+
+profiles/<name>/profile.json   what ``tally profile add`` was told; names no secret
+profiles/<name>/token.json     the last access token
+profiles/<name>/trust.json     the trust file that this profile checks proofs with
+profiles/<name>/outbox/        submissions whose outcome is not known yet
+keys/                          keystores, unless a profile names another folder
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.keys import KeyDirectory
+from ledger.secret_files import read_secret, write_secret
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
+
+
+class Profile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Without agency, officer and key it reads only what is public.
+
+    ``log_id`` (0x and hex) is pinned at the first contact: signatures are for this ledger alone. The passphrase of the
+    key comes from a file or an environment variable named here, else it is asked for.
+    """
+
+    name: str
+    url: str
+    agency: str | None = None
+    officer: str | None = None
+    key: str | None = None
+    log_id: str | None = None
+    key_dir: str | None = None
+    passphrase_file: str | None = None
+    passphrase_env: str | None = None
+
+
+def config_directory() -> Path:
+    """``TALLYSTICK_CONFIG_DIR``, else where this system keeps the configuration of its users."""
+    return Path(os.environ.get("TALLYSTICK_CONFIG_DIR") or click.get_app_dir("tallystick"))
+
+
+class Profiles:
+    """The profiles under one configuration directory."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def names(self) -> list[str]:
+        """All profiles, by name."""
+        return sorted(file.parent.name for file in self.path.glob("profiles/*/profile.json"))
+
+    def chosen(self, name: str | None) -> Profile:
+        """The profile ``name``, or the only one there is. Raises MalformedInput or NotFound, saying which there are."""
+        names = self.names()
+        if name is None and len(names) != 1:
+            raise MalformedInput(
+                f"expected one of {', '.join(names)}" if names else "there is no profile yet",
+                field="--profile",
+                hint="Name one, or set TALLYSTICK_PROFILE." if names else "Make one: tally profile add",
+            )
+        return self.read(name or names[0])
+
+    def read(self, name: str) -> Profile:
+        """Raises NotFound, or MalformedInput where the file is broken."""
+        file = self.folder(name) / "profile.json"
+        if not file.exists():
+            raise NotFound(f"there is no profile {name}", field="--profile", hint="See: tally profile list")
+        try:
+            return msgspec.json.decode(read_secret(file, field="profile"), type=Profile)
+        except msgspec.DecodeError as error:
+            raise MalformedInput(f"{file} cannot be read: {error}", field="profile") from error
+
+    def write(self, profile: Profile, *, replace: bool = False) -> None:
+        """Raises SecretRefused where there is one of this name and ``replace`` is not set."""
+        data = msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n"
+        write_secret(self.folder(profile.name) / "profile.json", data, field="name", replace=replace)
+
+    def remove(self, name: str) -> None:
+        """Forgets a profile with its token; raises MalformedInput while events of it wait to be sent."""
+        waiting = list(self.outbox(self.read(name)).glob("*.json"))
+        if waiting:
+            raise MalformedInput(
+                f"{len(waiting)} events of {name} have an unknown outcome",
+                field="name",
+                hint=f"Send them first: tally event submit {waiting[0]}",
+            )
+        shutil.rmtree(self.folder(name))
+
+    def folder(self, name: str) -> Path:
+        """Raises MalformedInput for a name that is no slug."""
+        if not _NAME.fullmatch(name):
+            raise MalformedInput(f"expected lower-case letters, digits and dashes, not {name[:100]!r}", field="name")
+        return self.path / "profiles" / name
+
+    def keys(self, profile: Profile | None = None) -> KeyDirectory:
+        """Where the keys lie: of the profile, or of all that name no folder of their own."""
+        own = profile.key_dir if profile else None
+        return KeyDirectory(Path(own) if own else self.path / "keys")
+
+    def outbox(self, profile: Profile) -> Path:
+        return self.folder(profile.name) / "outbox"
+
+    def token(self, profile: Profile) -> Path:
+        return self.folder(profile.name) / "token.json"
+
+    def trust(self, profile: Profile) -> Path:
+        return self.folder(profile.name) / "trust.json"

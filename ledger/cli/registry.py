@@ -1,0 +1,130 @@
+"""An agency admin at the registry: calls are built and signed here, and sent through the service.
+
+The service prepares nonce, gas and fees; what it prepares is signed only if it is the very call, at the very contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ledger.chain import calls
+from ledger.chain.calls import Approval, ContractDomain
+from ledger.chain.transaction import Fees, Transaction, sign
+from ledger.cli.clerk import pinned_log_id
+from ledger.cli.session import Session
+from ledger.core.authority import ROLE_BITS, ContractChange
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.event.terms import KeyId
+from ledger.core.signature import SUITE_SECP256K1_EIP712
+from ledger.core.trust import parse_trust
+from ledger.sign import SYSTEM_SOURCES
+
+CHAIN = "/api/v1/chain"
+TRANSACTIONS = "/api/v1/chain/transactions"
+
+
+class Prepared(Struct, frozen=True):
+    """A transaction as the service would have it; fees in wei per gas."""
+
+    chain_id: int
+    nonce: int
+    to: str
+    data: str
+    gas: int
+    max_fee: int
+    priority_fee: int | None = None
+
+
+class ChainState(Struct, frozen=True):
+    """Where the contracts are, and how many decisions of a majority the registry has seen."""
+
+    chain_id: int
+    registry: str
+    decision_count: int
+
+
+def grant_key(
+    session: Session, *, key_id: str, officer: str, roles: Sequence[str], valid_from: int | None, valid_until: int
+) -> dict[str, Any]:
+    """Grants the key, from now on unless it is said from when. Raises what the contract refuses."""
+    begins = SYSTEM_SOURCES.now() if valid_from is None else valid_from
+    if not begins < valid_until:
+        raise MalformedInput("expected a time after the beginning of the grant", field="--until")
+    call = calls.grant_key(
+        _account(key_id),
+        officer=officer,
+        roles=sum(ROLE_BITS[role] for role in set(roles)),
+        suite=SUITE_SECP256K1_EIP712,
+        valid_from=begins,
+        valid_until=valid_until,
+    )
+    return send_call(session, call)
+
+
+def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
+    """Revokes the key for good."""
+    return send_call(session, calls.revoke_key(_account(key_id)))
+
+
+def approve(session: Session, change: ContractChange) -> dict[str, Any]:
+    """The profile's signature under the change, as the registry's next decision."""
+    state = chain_state(session)
+    number = state.decision_count + 1
+    domain = ContractDomain(pinned_log_id(session), state.chain_id, state.registry)
+    signature = session.signer.sign(calls.decision_digest(domain, number, change))
+    return {"decision": number, "admin": session.signer.key_id, "signature": "0x" + signature.hex()}
+
+
+def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
+    """Sends a change that a majority has approved."""
+    return send_call(session, calls.decide(change, approvals))
+
+
+def chain_state(session: Session) -> ChainState:
+    """Asked from the service."""
+    return msgspec.convert(session.service.get(CHAIN), ChainState)
+
+
+def send_call(session: Session, call: bytes) -> dict[str, Any]:
+    """Signs the call with the profile's key and sends it; the answer says what became of the transaction."""
+    asked = msgspec.json.encode({"sender": session.signer.key_id, "call": "0x" + call.hex()})
+    prepared = session.service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
+    _require_asked(session, prepared, call)
+    transaction = Transaction(
+        chain_id=prepared.chain_id,
+        nonce=prepared.nonce,
+        to=prepared.to,
+        data=call,
+        gas=prepared.gas,
+        fees=Fees(prepared.max_fee, prepared.priority_fee),
+    )
+    signed = sign(transaction, session.signer)
+    return session.service.post(TRANSACTIONS, msgspec.json.encode({"raw": "0x" + signed.raw.hex()}), dict[str, Any])
+
+
+def _require_asked(session: Session, prepared: Prepared, call: bytes) -> None:
+    """Raises IntegrityBroken for another call, or a contract that the profile's trust file does not name."""
+    if prepared.data != "0x" + call.hex():
+        raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
+    file = session.profiles.trust(session.profile)
+    if not file.exists():
+        return
+    trusted = {(chain.chain_id, chain.registry) for chain in parse_trust(file.read_bytes()).chains}
+    if (prepared.chain_id, prepared.to) not in trusted:
+        raise IntegrityBroken(
+            f"the service prepared a call of {prepared.to} on chain {prepared.chain_id}; the trust file names others",
+            field="to",
+        )
+
+
+def _account(key_id: str) -> str:
+    try:
+        return msgspec.convert(key_id, KeyId)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(
+            f"expected an address, 0x and 40 lower-case hex digits, not {key_id[:100]!r}", field="KEY_ID"
+        ) from error

@@ -1,0 +1,98 @@
+"""Verification reports for people: numbered steps and the verdict, in colour. Drawn without rich, to start fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
+
+import click
+from msgspec import to_builtins
+
+from ledger.cli.times import when
+
+if TYPE_CHECKING:
+    from ledger.cli.session import Session
+    from ledger.core.report import Report, Step
+    from ledger.core.verify_case import CaseReport
+    from ledger.locales import Labels
+
+COLOURS = {
+    "intact": "green",
+    "tampered": "red",
+    "unverifiable": "yellow",
+    "not_yet_anchored": "yellow",
+    "checked": "green",
+    "failed": "red",
+    "not_checked": "yellow",
+}
+
+
+def show_report(session: Session, report: Report | CaseReport) -> None:
+    """The report of a bundle, as JSON where that was asked for."""
+    if session.json:
+        click.echo(json.dumps(to_builtins(report), ensure_ascii=False, indent=2))
+        return
+    labels = session.labels
+    _show_steps(labels, report.steps)
+    for line in _about(labels, report):
+        click.echo(line)
+    _show_verdict(labels, report.verdict, development=report.development)
+
+
+def show_audit(session: Session, report: Mapping[str, Any]) -> None:
+    """What an audit found."""
+    if session.json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        return
+    for finding in report.get("findings", ()):
+        where = "" if finding.get("index") is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
+        click.secho(f"{where}{finding['what']}", fg="red")
+    told = {name: value for name, value in report.items() if name not in ("findings", "verdict", "development")}
+    for name, value in told.items():
+        click.echo(f"{session.labels.of('field', name)}: {value}")
+    _show_verdict(session.labels, report["verdict"], development=bool(report.get("development")))
+
+
+def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
+    rows = [(step, labels.of("step", step.name), labels.of("result", step.result)) for step in steps]
+    name_width = max(map(_width, (name for _, name, _ in rows)), default=0)
+    result_width = max(map(_width, (result for _, _, result in rows)), default=0)
+    for step, name, result in rows:
+        marked = click.style(_padded(result, result_width), fg=COLOURS[step.result])
+        click.echo(f"{step.number:>2}  {_padded(name, name_width)}  {marked}  {step.detail}")
+
+
+def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
+    case_id = getattr(report, "case_id", None)
+    if case_id is not None:
+        yield f"{labels.of('field', 'case_id')}: {case_id}"
+        for raised in getattr(report, "flags", ()):
+            flag = raised.flag
+            yield f"{raised.sequence}: {labels.of_flag(flag.name)}: {flag.detail} ({flag.article})"
+        return
+    subject = getattr(report, "subject", None)
+    if subject is None:
+        return
+    yield f"{labels.of('field', 'event_id')}: {subject.event_id} ({labels.of('event_type', subject.event_type)})"
+    if subject.occurred_at is not None:
+        yield f"{labels.of('field', 'claimed_time')}: {when(subject.occurred_at)}"
+    proven = getattr(report, "proven_time", None)
+    yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
+
+
+def _show_verdict(labels: Labels, verdict: str, *, development: bool) -> None:
+    told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
+    click.echo(f"{labels.of('field', 'verdict')}: {told}")
+    if development:
+        click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

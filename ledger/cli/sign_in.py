@@ -1,0 +1,99 @@
+"""Signing in: the service's EIP-4361 message under the officer's key gives a token, kept until it expires.
+
+A message is signed only if it speaks of the service that was called and of the key that signs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from ledger.cli.client import Service
+from ledger.core.errors import SignatureRefused
+from ledger.core.signature import keccak256
+from ledger.keys import Signer
+from ledger.secret_files import SecretRefused, read_secret, write_secret
+
+SPARE_S = 10  # seconds before its end in which a token is not used any more
+_FIRST_LINE = "{} wants you to sign in with your Ethereum account:"  # EIP-4361
+
+
+class Token(Struct, frozen=True):
+    """``expires_at`` is in unix seconds of this machine; a token is for one URL and one key."""
+
+    access_token: str
+    expires_at: float
+    url: str
+    key_id: str
+
+
+class _Challenge(Struct):
+    nonce: str
+    message: str
+
+
+class _Answer(Struct):
+    access_token: str
+    expires_in: int
+
+
+class SignIn:
+    """The ``Credentials`` of one key; the token lives in ``file`` (mode 0600)."""
+
+    def __init__(self, file: Path, url: str, key_id: str, signer: Callable[[], Signer]):
+        self._file = file
+        self._url = url
+        self._key_id = key_id
+        self._signer = signer
+
+    def header(self) -> dict[str, str]:
+        token = self._stored()
+        return {"Authorization": f"Bearer {token.access_token}"} if token else {}
+
+    def renew(self) -> None:
+        """Raises SignatureRefused for a message that this key should not sign."""
+        with Service(self._url) as service:
+            asked = msgspec.json.encode({"key_id": self._key_id})
+            challenge = service.post("/api/v1/sign-in/challenge", asked, _Challenge)
+            require_own_message(challenge.message, self._url, self._key_id)
+            signature = "0x" + self._signer().sign(personal_digest(challenge.message)).hex()
+            signed = msgspec.json.encode({"nonce": challenge.nonce, "signature": signature})
+            answer = service.post("/api/v1/sign-in/token", signed, _Answer)
+        token = Token(answer.access_token, time.time() + answer.expires_in, self._url, self._key_id)
+        write_secret(self._file, msgspec.json.encode(token), field="token", replace=True)
+
+    def _stored(self) -> Token | None:
+        try:
+            token = msgspec.json.decode(read_secret(self._file, field="token"), type=Token)
+        except (SecretRefused, msgspec.DecodeError):
+            return None
+        good = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S
+        return token if good else None
+
+
+def personal_digest(message: str) -> bytes:
+    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
+    data = message.encode()
+    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
+
+
+def require_own_message(message: str, url: str, key_id: str) -> None:
+    """Raises SignatureRefused unless the message asks this key to sign in at this very service."""
+    lines = message.split("\n")
+    own = httpx.URL(url)
+    first = _FIRST_LINE.format(own.netloc.decode())
+    uris = [httpx.URL(line.removeprefix("URI: ")) for line in lines if line.startswith("URI: ")]
+    if lines[0] != first or len(lines) < 2 or lines[1].lower() != key_id:
+        raise SignatureRefused(
+            f"the service asks for another signature: {lines[0][:200]!r}",
+            field="message",
+            code="foreign_sign_in",
+            hint=f"Only {first!r} with the address {key_id} is signed. Check the profile's URL against public_url.",
+        )
+    if [(uri.scheme, uri.netloc) for uri in uris] != [(own.scheme, own.netloc)]:
+        raise SignatureRefused("the sign-in message names another service", field="message", code="foreign_sign_in")

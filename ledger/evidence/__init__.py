@@ -1,0 +1,1 @@
+"""Evidence: digests of files as the record names them."""
