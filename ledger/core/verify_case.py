@@ -49,6 +49,10 @@ class CaseReport(Struct, frozen=True):
     flags: tuple[RaisedFlag, ...] = ()
     state: CaseState | None = None
 
+    @property
+    def faults(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.result == "failed")
+
 
 class _Run:
     """The verification of one case under way."""

@@ -81,6 +81,18 @@ class DatabaseJournal:
         query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
 
+    def count_confirmed_anchors(self, up_to: ChainWrite) -> int:
+        """How many anchors up to this write are confirmed, it included."""
+        confirmed = CHAIN_WRITES.c.state == WriteState.CONFIRMED.value
+        anchors = select(func.count()).where(
+            CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value,
+            confirmed,
+            CHAIN_WRITES.c.chain_id == up_to.chain_id,
+            CHAIN_WRITES.c.number <= up_to.number,
+        )
+        with self._database.read() as connection:
+            return connection.execute(anchors).scalar_one()
+
     def _page(self, after: int) -> list[ChainWrite]:
         query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(_PAGE)
         with self._database.read() as connection:

@@ -1,0 +1,263 @@
+"""Prove: builds proof bundles out of the store, and verifies each before it hands it out.
+
+An entry is proven at the largest size that is anchored for good, if it lies below that, else at the present size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal, Protocol
+
+from msgspec import UNSET, Raw, Struct
+
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core import merkle
+from ledger.core.authority import Authority
+from ledger.core.bundle import (
+    Anchor,
+    AnchoredIn,
+    AuthorityEvidence,
+    Bundle,
+    CaseBundle,
+    Erasure,
+    Evidence,
+    encode_bundle,
+)
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.event import decode_payload, record
+from ledger.core.event.terms import EventRef
+from ledger.core.merkle import Hash, NodeReader
+from ledger.core.proof import TlogProof
+from ledger.core.report import Step
+from ledger.core.rulebook import Rulebook
+from ledger.core.tiles import TileNodes
+from ledger.core.trust import Trust
+from ledger.core.verify import verify_bundle
+from ledger.core.verify_case import verify_case
+from ledger.publish import Publisher
+from ledger.record import Registry
+from ledger.store import checkpoints, log
+from ledger.store.database import Connection, Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+
+_HINT = "Somebody changed the database. Run: tally audit"
+
+Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
+
+
+class AnchorSource(Protocol):
+    """Knows what is anchored."""
+
+    def latest(self) -> Anchor | None:
+        """The final anchor of the largest size, as a bundle tells it; None while there is none."""
+
+
+class JournalAnchors:
+    """Anchors as the journal has them: only this service anchors, so the n-th that is confirmed is record n.
+
+    ``block_time`` gives the time of a write's block in unix seconds.
+    """
+
+    def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust], block_time: Callable[[ChainWrite], int]):
+        self._journal = journal
+        self._trust = trust
+        self._block_time = block_time
+
+    def latest(self) -> Anchor | None:
+        """None also where the trust file does not name the chain yet."""
+        write = self._journal.last_anchor(WriteState.CONFIRMED)
+        chains = {chain.chain_id: chain for chain in self._trust().chains}
+        if write is None or write.anchored is None or write.block_hash is None or write.chain_id not in chains:
+            return None
+        chain, head = chains[write.chain_id], write.anchored
+        return Anchor(
+            chain=chain.identity,
+            contract=chain.anchor,
+            number=self._journal.count_confirmed_anchors(write),
+            size=head.size,
+            root="0x" + head.root.hex(),
+            registry_hash="0x" + head.registry_hash.hex(),
+            anchored_in=AnchoredIn(
+                transaction_hash="0x" + write.transaction_hash.hex(),
+                block_number=write.block_number or 0,
+                block_hash="0x" + write.block_hash.hex(),
+                timestamp=self._block_time(write),
+            ),
+        )
+
+
+class _Head(Struct, frozen=True):
+    """A tree head to prove at, with what the log's authority was then."""
+
+    size: int
+    note: str
+    anchors: tuple[Anchor, ...]
+
+
+class _View(Struct, frozen=True):
+    """One state of the log, and the tree heads that entries are proven at: anchored, if there is one, and present."""
+
+    connection: Connection
+    nodes: NodeReader
+    authority: Authority
+    present: _Head
+    anchored: _Head | None
+
+    def head_for(self, index: int) -> _Head:
+        return self.anchored if self.anchored is not None and index < self.anchored.size else self.present
+
+
+class Prover:
+    """Builds bundles. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        publisher: Publisher,
+        anchors: AnchorSource,
+        *,
+        trust: Callable[[], Trust],
+        book: Rulebook,
+    ):
+        self._database = database
+        self._registry = registry
+        self._publisher = publisher
+        self._anchors = anchors
+        self._trust = trust
+        self._book = book
+
+    def bundle(self, event_id: str, withheld: Withheld | None = None) -> bytes:
+        """The bundle of one event. Raises NotFound, and IntegrityBroken where the store does not prove it."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entry = log.entry_by_event_id(connection, event_id)
+            made = encode_bundle(self._bundle(view, entry, withheld))
+        with _readable(entry.log_index):
+            report = verify_bundle(made, self._trust())
+        _require_proven(report.faults, entry.log_index)
+        return made
+
+    def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
+        """The bundle of a case with all its events. Raises NotFound, and IntegrityBroken as above."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entries = log.stream(connection, "case", case_id)
+            if not entries:
+                raise NotFound(f"no case {case_id}", field="case_id")
+            events = tuple(Raw(encode_bundle(self._bundle(view, entry, withheld))) for entry in entries)
+            bundle = CaseBundle(
+                format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events
+            )
+        made = encode_bundle(bundle)
+        with _readable(entries[0].log_index):
+            report = verify_case(made, self._trust(), self._book)
+        for entry, event in zip(entries, report.events, strict=True):
+            _require_proven(event.faults, entry.log_index)
+        _require_proven(report.faults, entries[0].log_index)
+        return made
+
+    def _log_id(self) -> str:
+        return "0x" + self._trust().log_id.hex()
+
+    def _view(self, connection: Connection) -> _View:
+        tree = log.tree(connection)
+        nodes = TileNodes(tree.size, log.tile_reader(connection))
+        anchor = self._anchors.latest()
+        anchored: _Head | None = None
+        if anchor is not None and anchor.size <= tree.size:
+            note = self._note(connection, anchor.size, bytes.fromhex(anchor.root[2:]), nodes)
+            anchored = _Head(anchor.size, note, (anchor,))
+        present = _Head(tree.size, self._note(connection, tree.size, tree.root, nodes), ())
+        return _View(connection, nodes, self._registry.at(connection, tree.registry_changes), present, anchored)
+
+    def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
+        """The published checkpoint of this size, with what witnesses put under it; else one signed now.
+
+        Raises IntegrityBroken where the tiles lead to another root: what they say is not signed.
+        """
+        published = checkpoints.published_at_size(connection, size)
+        if published is not None:
+            return published.note
+        stored = merkle.frontier_at(size, nodes).root()
+        if stored != root:
+            raise IntegrityBroken(
+                f"the tiles at size {size} lead to the root {stored.hex()}, not {root.hex()}", hint=_HINT
+            )
+        return self._publisher.checkpoint(size, root)
+
+    def _bundle(self, view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle:
+        head = view.head_for(entry.log_index)
+        sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
+        return Bundle(
+            format="tallystick/bundle@v1",
+            log_id=self._log_id(),
+            envelope=Raw(entry.envelope),
+            payload=UNSET if withheld == "payload" else Raw(entry.payload),
+            sections={label: Raw(data) for label, data in sections.items() if data is not None},
+            erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
+            authority=_authority(view, entry, head),
+            proof=_proof(view, entry.log_index, head),
+            anchors=head.anchors,
+        )
+
+
+def _proof(view: _View, index: int, head: _Head) -> str:
+    hashes = merkle.inclusion_proof(index, head.size, view.nodes)
+    return TlogProof(index, tuple(Hash(sibling) for sibling in hashes), head.note).to_text()
+
+
+def _evidence(view: _View, index: int, head: _Head) -> Evidence:
+    entry = log.entry(view.connection, index)
+    return Evidence(envelope=Raw(entry.envelope), payload=Raw(entry.payload), proof=_proof(view, index, head))
+
+
+def _authority(view: _View, entry: StoredEntry, head: _Head) -> AuthorityEvidence | None:
+    """By what entries the key is good; None for the ledger's own."""
+    grant = view.authority.grants.get(entry.key_id)
+    if grant is None:
+        return None
+    revoked = grant.revoked is not None and grant.revoked < head.size
+    return AuthorityEvidence(
+        agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
+        grant=_evidence(view, grant.granted, head),
+        revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else None,
+    )
+
+
+def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _Head) -> tuple[Erasure, ...]:
+    """The entries that erased these sections, as far as they stand below the head."""
+    if not labels:
+        return ()
+    event = EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest)
+    later = log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence)
+    found: dict[str, int] = {}
+    for other in later:
+        body = decode_payload(other.payload).body if other.event_type == "section.erased" else None
+        if isinstance(body, record.SectionErased) and body.concerns == event and other.log_index < head.size:
+            found.setdefault(body.label, other.log_index)
+    return tuple(Erasure(label=label, entry=_evidence(view, found[label], head)) for label in labels if label in found)
+
+
+@contextmanager
+def _readable(index: int) -> Iterator[None]:
+    """Turns bytes that are no bundle, once put together, into what they are here: a broken store."""
+    try:
+        yield
+    except MalformedInput as error:
+        raise IntegrityBroken(
+            f"entry {index} or what it rests on is not stored as it was signed: {error.message}",
+            index=index,
+            hint=_HINT,
+        ) from error
+
+
+def _require_proven(faults: Iterable[Step], index: int) -> None:
+    for fault in faults:
+        raise IntegrityBroken(
+            f"entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
+            index=index,
+            hint=_HINT,
+        )
