@@ -52,11 +52,12 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") ->
 
 def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
     """Decodes strictly by type, without looking at the spelling."""
+    _require_shallow(data, where)
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _of_other_type(str(error), where) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(data, error, where) from error
 
 
@@ -68,11 +69,12 @@ def require_distinct_keys(data: bytes, *, where: str = "") -> None:
             path = json_path.repeated_key(data)
             raise MalformedInput("the key stands twice in one object", field=_join(where, path))
 
+    _require_shallow(data, where)
     try:
         json.loads(data, object_pairs_hook=notice)
     except MalformedInput:
         raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _not_json(data, error, where) from error
 
 
@@ -109,6 +111,13 @@ def require_profile(data: bytes, *, where: str = "") -> None:
         )
 
 
+def _require_shallow(data: bytes, where: str) -> None:
+    """Decoders recurse: where a library has raised the interpreter's limit, a deep text would overflow the C stack."""
+    path = json_path.deep_field(data)
+    if path is not None:
+        raise MalformedInput(f"nested deeper than {json_path.MAX_LEVELS} levels", field=_join(where, path))
+
+
 def _require_strings_in_nfc(text: str, where: str) -> None:
     """String by string: a combining mark after the ``n`` of an escaped newline composes with nothing."""
     for string in _STRING.finditer(text):
@@ -133,8 +142,6 @@ def _of_other_type(message: str, where: str) -> MalformedInput:
 
 
 def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:
-    if isinstance(error, RecursionError):
-        return MalformedInput("nested too deeply", field=_join(where, json_path.deep_field(data)))
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as broken:

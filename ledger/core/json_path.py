@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate, takewhile
 
-SHOWN_LEVELS = 12  # of a path; events have at most 7
+MAX_LEVELS = 32  # of nesting; bundles have at most 12
+SHOWN_LEVELS = 12  # of a path
 SHOWN_CHARACTERS = 80  # of a key
 
 # A string may lack its end; possessive, so that a text of quotation marks and backslashes is read once.
+_STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[{]}"))
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]', re.DOTALL)
 
 
@@ -51,9 +55,12 @@ def repeated_key(data: bytes) -> str:
     return next((_spelled(levels) for levels, new in _walk(data, len(data)) if not new), "")
 
 
-def deep_field(data: bytes) -> str:
-    """The path of the first value that is nested deeper than any event; empty where there is none."""
-    return next((_spelled(levels[:4]) for levels, _ in _walk(data, len(data)) if len(levels) > SHOWN_LEVELS), "")
+def deep_field(data: bytes) -> str | None:
+    """The field with the first value that is nested deeper than ``MAX_LEVELS``; None where there is none."""
+    steps = data.translate(_STEPS, _NO_BRACKET)
+    if steps.count(2) <= MAX_LEVELS or max(accumulate(step - 1 for step in steps)) <= MAX_LEVELS:
+        return None  # brackets within strings counted in
+    return next((_outermost(levels) for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
 
 
 def shown(text: str) -> str:
@@ -95,6 +102,12 @@ def _unescaped(string: bytes) -> str:
         return str(json.loads(text))
     except ValueError:
         return text[1:-1]
+
+
+def _outermost(levels: list[_Level]) -> str:
+    """The names down to the first array or nameless object."""
+    named = takewhile(lambda level: isinstance(level.key, str), levels)
+    return _spelled(list(named))
 
 
 def _spelled(levels: list[_Level]) -> str:

@@ -121,7 +121,7 @@ FIELD_REFUSALS = {
     "missing key": (replaced('"description":"the phone",', ""), "payload.body.description"),
     "missing tag": (replaced('"event_type":"item.registered","occurred_at"', '"occurred_at"'), "payload.event_type"),
     "unknown event type": (replaced('item.registered","occ', 'item.found","occ'), "payload.event_type"),
-    "nested too deeply": (replaced('"the phone"', "[" * 100_000 + "]" * 100_000), "payload.body.description[0]"),
+    "nested too deeply": (replaced('"the phone"', "[" * 100_000 + "]" * 100_000), "payload.body.description"),
     "invalid UTF-8": (replaced(DESCRIPTION, b"the \xff"), "payload.body.description"),
     "overlong UTF-8": (replaced(DESCRIPTION, b"the \xc0\xaf"), "payload.body.description"),
     "raw surrogate": (replaced(DESCRIPTION, b"the \xed\xa0\x80"), "payload.body.description"),
@@ -240,7 +240,7 @@ def test_where_stands_before_the_path() -> None:
         (b'{"a":[{"b":1},{"b":1,"b":2}]}', "a[1].b"),
         (b'{"a":1,"\\u0061":2}', "a"),
         (b'{"a":', "a"),
-        (b'{"a":' + b"[" * 100_000, "a[0][0][0]"),
+        (b'{"a":' + b"[" * 100_000, "a"),
     ],
 )
 def test_distinct_keys_are_asked_for_in_any_spelling(data: bytes, field: str) -> None:
@@ -288,9 +288,22 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
     assert json_path.path_at(b"[" * 100, 100).count("[0]") == json_path.SHOWN_LEVELS
 
 
-def test_only_deep_texts_have_a_deep_field() -> None:
-    """A text of few levels has no field that is nested too deeply."""
-    assert json_path.deep_field(b'{"a":[[1]]}') == ""
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (b"[" * 32 + b"]" * 32, None),
+        (b"[" * 33 + b"]" * 33, ""),
+        (b"[[" + b"{}," * 1000 + b"0]]", None),
+        (b'["' + b"[" * 1000 + b'"]', None),
+        (b'{"a":{"b":' + b"[" * 33, ".a.b"),
+        (b"{" * 100_000, ""),
+        (b"]" * 1000 + b"[" * 33, None),
+    ],
+    ids=["32 levels", "33 levels", "wide", "in a string", "in a field", "no field", "more closed than opened"],
+)
+def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:
+    """A text of more than 32 levels is told by its field, brackets within strings and wide texts are not."""
+    assert json_path.deep_field(data) == field
 
 
 def test_a_fault_in_a_section_is_named_there() -> None:

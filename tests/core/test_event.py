@@ -174,7 +174,7 @@ def test_absent_optionals_are_left_out() -> None:
     ("data", "field"),
     [
         (b"[" * 100_000, "payload"),
-        (b'{"body":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "payload.body[0][0][0]"),
+        (b'{"body":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "payload.body"),
         (b'{"event_type":"\xff"}', "payload.event_type"),
         (b'{"event_type":"case.lost"}', "payload.event_type"),
         (b'{"event_type":"case.numbered"}', "payload.version"),

@@ -177,8 +177,8 @@ def digest_of(data: bytes) -> str:
 def decode_payload(data: bytes) -> Payload:
     """The payload of canonical bytes. Raises MalformedInput."""
     try:
-        event_type = _tag_decoder.decode(data).event_type
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        event_type = canonical.parse(data, _tag_decoder).event_type
+    except MalformedInput:
         event_type = None  # the decoder of all types says what is wrong
     return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
 
