@@ -150,7 +150,6 @@ def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.argument("proposal", metavar="EVENT_ID=DIGEST")
 @click.option("--disposed-at", type=Moment(), required=True)
 @click.option("--proceeds", type=Quantity(), help="Of an early sale: becomes an item of its own.")
-@click.option("--proceeds-holder", metavar="AGENCY")
 @acting
 def dispose(clerk: Clerk, case_id: str, proposal: str, proceeds: dict[str, str] | None, **fields: Any) -> None:
     """Sign a disposal second, as another officer: cites the proposal by event id and payload digest."""
