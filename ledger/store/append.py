@@ -82,15 +82,16 @@ def _write_read_models(connection: Connection, database: Database, entries: Sequ
     """Read models are projections of the states: of several events on one case the last one stands."""
     rows: dict[Table, dict[tuple[str, ...], Row]] = {}
     for entry in entries:
-        for table, key, row in _projections(entry):
+        for table, key, row in projections(entry.before, entry.after, entry.log_index):
             rows.setdefault(table, {})[key] = row
     for table, latest in rows.items():
         _upsert(connection, database, table, list(latest.values()))
 
 
-def _projections(entry: NewEntry) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """What the entry changed, each with its index."""
-    before, after, index = entry.before, entry.after, entry.log_index
+def projections(
+    before: CaseState | None, after: CaseState | None, index: int
+) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """What the entry at ``index`` changed in the read models: table, key and new row."""
     if after is None:
         return
     case_id = after.case_id

@@ -84,6 +84,11 @@ class Database:
         """An insert of this dialect that has ``on_conflict_do_update``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    @property
+    def url(self) -> str:
+        """What ``attach`` takes; holds the password, if there is one."""
+        return self.log.url.render_as_string(hide_password=False)
+
     def close(self) -> None:
         self.log.dispose()
         self.access.dispose()
@@ -109,14 +114,19 @@ def open_database(url: str) -> Database:
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
 
-    parsed = _parsed(url)
-    database = Database(_engine(parsed), _engine(_access_url(parsed)))
+    database = attach(url)
     with translated():
         for engine in (database.log, database.access):
             require_durable(engine)
         migrate(database.log, "log")
         migrate(database.access, "access")
     return database
+
+
+def attach(url: str) -> Database:
+    """Opens without migrating: for a process beside the one that called ``open_database``."""
+    parsed = _parsed(url)
+    return Database(_engine(parsed), _engine(_access_url(parsed)))
 
 
 def require_durable(engine: Engine) -> None:
