@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import msgspec
 
 from ledger.cli.times import when
 from ledger.locales import Labels
@@ -62,7 +62,7 @@ class Output:
 
     def data(self, value: object) -> None:
         """The result as JSON."""
-        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """The rows as a table; as JSON where that was asked for."""

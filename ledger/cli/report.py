@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 import click
-from msgspec import to_builtins
+from msgspec import json
 
 from ledger.cli.times import when
 
@@ -33,7 +32,7 @@ COLOURS = {
 def show_report(session: Session, report: Report | CaseReport) -> None:
     """The report of a bundle, as JSON where that was asked for."""
     if session.json:
-        click.echo(json.dumps(to_builtins(report), ensure_ascii=False, indent=2))
+        click.echo(json.format(json.encode(report), indent=2))
         return
     labels = session.labels
     _show_steps(labels, report.steps)
@@ -45,7 +44,7 @@ def show_report(session: Session, report: Report | CaseReport) -> None:
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     """What an audit found."""
     if session.json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        click.echo(json.format(json.encode(report), indent=2))
         return
     for finding in report.get("findings", ()):
         where = "" if finding.get("index") is None else f"{session.labels.of('field', 'index')} {finding['index']}: "

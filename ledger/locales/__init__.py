@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from functools import cache
-from pathlib import Path
+from importlib.machinery import SourceFileLoader
+
+import msgspec
 
 LANGUAGES = ("en", "zh-CN")
 
@@ -34,12 +34,18 @@ class Labels:
 
 @cache
 def _catalogue(language: str) -> dict[str, dict[str, str]]:
-    file = Path(__file__).parent / f"{language}.json"
-    catalogue: dict[str, dict[str, str]] = json.loads(file.read_bytes())
-    return catalogue
+    return msgspec.json.decode(_data(f"{language}.json"), type=dict[str, dict[str, str]])
 
 
 @cache
 def _flags() -> dict[str, dict[str, str]]:
-    rules = tomllib.loads((Path(__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
-    return {rule["name"]: rule for rule in rules["flags"]}
+    import tomllib  # noqa: PLC0415 - few runs tell of a flag, and all would wait for it
+
+    return {rule["name"]: rule for rule in tomllib.loads(_data("../rules.toml").decode())["flags"]}
+
+
+def _data(name: str) -> bytes:
+    """A file beside this module, by its loader: importing pathlib or importlib.resources would slow every start."""
+    loader = __spec__.loader
+    assert isinstance(loader, SourceFileLoader)
+    return loader.get_data(f"{__path__[0]}/{name}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import msgspec
@@ -15,11 +14,13 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.core.report import Report
     from ledger.core.trust import Trust
     from ledger.core.verify_case import CaseReport
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.File("rb")
 
 
 @click.group("proof", cls=Group)
@@ -33,16 +34,17 @@ def command() -> None:
 @click.option(
     "--log",
     "log_folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False),
     help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
 )
 @pass_session
-def check(session: Session, file: Path, trust_files: tuple[Path, ...], log_folder: Path | None) -> int:
+def check(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...], log_folder: str | None) -> int:
     """Check the bundle in FILE, step by step."""
     from ledger.cli.report import show_report
 
-    data = _read(file)
-    report = _verify(data, _trust(session, data, trust_files), log_folder)
+    data = file.read()
+    trusted = [trust.read() for trust in trust_files] or [_trust_of_profile(session)]
+    report = _verify(data, _trust(data, trusted), log_folder)
     show_report(session, report)
     return OF_VERDICT[report.verdict]
 
@@ -51,49 +53,52 @@ def check(session: Session, file: Path, trust_files: tuple[Path, ...], log_folde
 @click.argument("event_id", required=False)
 @click.option("--case", "case_id", help="All events of this case, in one bundle.")
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [ID.bundle.json].")
+@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
 @pass_session
-def get(session: Session, event_id: str | None, case_id: str | None, withhold: str | None, output: Path | None) -> None:
+def get(session: Session, event_id: str | None, case_id: str | None, withhold: str | None, output: str | None) -> None:
     """Fetch the bundle of an event, or of a case."""
+    from pathlib import Path
+
     from ledger.cli.client import at
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
     path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
     bundle = session.service.fetch(path, withhold=withhold)
-    target = output or Path(f"{event_id or case_id}.bundle.json")
+    target = Path(output or f"{event_id or case_id}.bundle.json")
     target.write_bytes(bundle)
     session.output.record({"file": str(target)})
 
 
-def _verify(data: bytes, trust: Trust, log_folder: Path | None) -> Report | CaseReport:
+def _verify(data: bytes, trust: Trust, log_folder: str | None) -> Report | CaseReport:
     if _head(data).format != "tallystick/case-bundle@v1":
         from ledger.core.verify import verify_bundle
 
         return verify_bundle(data, trust)
+    from pathlib import Path
+
     from ledger.cli.log_copy import entries
     from ledger.core import rulebook
     from ledger.core.verify_case import verify_case
 
     book = rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
-    return verify_case(data, trust, book, entries=entries(log_folder) if log_folder else None)
+    return verify_case(data, trust, book, entries=entries(Path(log_folder)) if log_folder else None)
 
 
-def _trust(session: Session, data: bytes, files: tuple[Path, ...]) -> Trust:
+def _trust(data: bytes, files: Sequence[bytes]) -> Trust:
     """The trust file of the bundle's ledger; where none is, the first one, against which the bundle then fails."""
     from ledger.core.trust import parse_trust
 
-    trusted = [parse_trust(_read(file)) for file in files or _trust_of_profile(session)]
+    trusted = [parse_trust(file) for file in files]
     log_id = _head(data).log_id
     return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
 
 
-def _trust_of_profile(session: Session) -> tuple[Path, ...]:
-    names = session.profiles.names()
-    if session.profile_name or len(names) == 1:
+def _trust_of_profile(session: Session) -> bytes:
+    if session.profile_name or len(session.profiles.names()) == 1:
         file = session.profiles.trust(session.profile)
         if file.exists():
-            return (file,)
+            return file.read_bytes()
     raise MalformedInput(
         "there is no trust file",
         field="--trust",
@@ -114,10 +119,3 @@ def _head(data: bytes) -> _Head:
         return msgspec.json.decode(data, type=_Head)
     except (msgspec.DecodeError, RecursionError):
         return _Head()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise MalformedInput(f"{file} cannot be read: {error.strerror}", field="FILE") from error
