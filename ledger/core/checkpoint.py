@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
@@ -33,8 +34,7 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _ORIGIN = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The tree of one log at one size. 0 <= size < 2**63; the root is SHA-256 of nothing only where size is 0."""
 
     origin: str
@@ -55,8 +55,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Cosignature:
+class Cosignature(Struct, frozen=True):
     """A witness's verified statement that at ``timestamp`` (unix seconds) this was the largest tree it had seen."""
 
     witness: VerifyingKey

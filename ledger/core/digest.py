@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from blake3 import blake3
+from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
 
@@ -38,8 +38,7 @@ class Hasher(Protocol):
     def digest(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True):
     """32 bytes and the algorithm that gave them; two digests are equal only if both are."""
 
     algorithm: Algorithm

@@ -9,9 +9,10 @@ Where nodes are stored is not known here: proofs are made over a ``NodeReader``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple, NewType, Protocol
+
+from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, ProofRefused
 
@@ -66,8 +67,7 @@ def as_hash(value: bytes, field: str) -> Hash:
     return Hash(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(Struct, frozen=True):
     """The right edge of a tree: all that is needed to append to it and to know its root.
 
     ``roots`` are the complete subtrees, largest first, one for each set bit of ``size``.
@@ -88,8 +88,7 @@ class Frontier:
 EMPTY_TREE = Frontier()
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """The nodes that came to be, or changed, when ``added`` leaves made a tree ``size`` leaves large.
 
     ``rows[level]`` begins with an even index: left of the new nodes stands the old one that they are hashed with.

@@ -10,7 +10,6 @@ import binascii
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, SignatureRefused
 
@@ -39,8 +39,7 @@ class SignatureType(IntEnum):
     COSIGNATURE_V1 = 0x04
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyingKey:
+class VerifyingKey(Struct, frozen=True):
     """An Ed25519 public key (32 bytes) under the name and for the one signature type it is known for."""
 
     name: str
@@ -81,12 +80,11 @@ class Signer(Protocol):
     def sign(self, message: bytes, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SeedSigner:
+class SeedSigner(Struct, frozen=True):
     """A ``Signer`` that holds its key in memory."""
 
     verifying_key: VerifyingKey
-    _private_key: Ed25519PrivateKey = field(repr=False)
+    _private_key: Ed25519PrivateKey
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
@@ -96,12 +94,14 @@ class SeedSigner:
         private_key = Ed25519PrivateKey.from_private_bytes(seed)
         return cls(VerifyingKey(name, signature_type, private_key.public_key().public_bytes_raw()), private_key)
 
+    def __repr__(self) -> str:
+        return f"SeedSigner({self.verifying_key!r})"
+
     def sign(self, message: bytes, /) -> bytes:
         return self._private_key.sign(message)
 
 
-@dataclass(frozen=True, slots=True)
-class NoteSignature:
+class NoteSignature(Struct, frozen=True):
     """One signature line: ``signature`` is what follows the key id, in the form that the key's type gives it."""
 
     name: str
@@ -113,8 +113,7 @@ class NoteSignature:
         return f"{_LINE_START}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A note taken apart; ``text`` ends in a newline. Nothing of it is verified."""
 
     text: str

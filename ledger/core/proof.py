@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ledger.core.checkpoint import Checkpoint, parse_size, verify_checkpoint
 from ledger.core.errors import MalformedInput
@@ -15,8 +16,7 @@ MAX_TLOG_PROOF_LENGTH = 2 * MAX_NOTE_LENGTH  # characters
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
 
 
-@dataclass(frozen=True, slots=True)
-class TlogProof:
+class TlogProof(Struct, frozen=True):
     """The parts of a tlog-proof.
 
     ``checkpoint`` is the signed note verbatim. ``extra`` is authenticated by nothing and must not be relied upon.

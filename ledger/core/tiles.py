@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
+
+from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Growth, Hash, Row, grow
@@ -31,8 +32,7 @@ class TileReader(Protocol):
     def __call__(self, level: int, index: int, width: int, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TileName:
+class TileName(Struct, frozen=True):
     """A tile of hashes. 0 <= level <= 63, 0 <= index, 1 <= width <= 256."""
 
     level: int
@@ -44,8 +44,7 @@ class TileName:
         return f"tile/{self.level}/{_index_and_width(self.index, self.width)}"
 
 
-@dataclass(frozen=True, slots=True)
-class BundleName:
+class BundleName(Struct, frozen=True):
     """A bundle of log entries. 0 <= index, 1 <= width <= 256."""
 
     index: int
@@ -56,8 +55,7 @@ class BundleName:
         return f"tile/entries/{_index_and_width(self.index, self.width)}"
 
 
-@dataclass(frozen=True, slots=True)
-class TileRow:
+class TileRow(Struct, frozen=True):
     """A tile as it stands now: replaces what is stored under (level, index), which is a prefix of it.
 
     ``hashes`` are 32 * width bytes, 1 <= width <= 256.
@@ -115,8 +113,7 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
     return entries
 
 
-@dataclass(frozen=True, slots=True)
-class RightEdge:
+class RightEdge(Struct, frozen=True):
     """The partial tiles at the right edge of a tree: what the next leaves are appended to.
 
     ``partials[level]`` are the hashes of the partial tile, empty where the level ends with a full one.
@@ -158,8 +155,7 @@ class RightEdge:
         return Appended(RightEdge(tuple(partials), growth.frontier()), tuple(tiles), growth)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """What one batch of leaves changed: the new right edge and each tile that was begun, extended or completed."""
 
     edge: RightEdge
