@@ -27,8 +27,9 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
     import uvicorn
-    from api.app import create_app
 
+    from api.app import create_app
+    from api.opening import open_parts
     from ledger.installation import DataDirectory, load
     from ledger.settings import read_settings
 
@@ -39,14 +40,16 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
         secret = passphrase.read(of="the service's keys")
         settings = read_settings(data_dir, **given, key_passphrase=secret)
     session.output.note(f"serving {settings.data_dir} at {settings.url}")
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
+    with open_parts(settings) as parts:
+        with open_parts(settings) as parts:
+        uvicorn.run(
+            create_app(parts),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
