@@ -256,9 +256,10 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     one.act(acts.CaseSplit(new_case_id="case-two", ground="another suspect", item_ids=("phone",)))
     cited = EventRef(event_id=one.last.envelope.event_id, payload_digest=one.last.digest)
     two = Case("case-two").open(source=one.state, split_from=cited)
-    with refused("no_such_split", field="payload.body"):
+    with refused("no_such_split", field="payload.body.split_from"):
         ledger.recorder.judge(two.last.submission, ledger.clock.seconds)
-    ledger.post_all([one.last, two.last])
+    ledger.post(one.last)
+    ledger.post(two.last)
     state = ledger.recorder.states.of_case("case-two")
     assert isinstance(state, CaseState)
     assert set(state.items) == {"phone"}

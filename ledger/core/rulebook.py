@@ -11,6 +11,19 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
 
+FlagName = Literal[
+    "third_return",
+    "remedy_overdue",
+    "resubmission_overdue",
+    "same_officer_both_sides",
+    "backdated",
+    "late_entry",
+    "occurred_in_future",
+    "property_undisposed",
+    "disposal_without_decision",
+    "act_after_closing",
+]
+
 
 class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One row: the flag is raised for acts of the days ``valid_from`` up to, not including, ``valid_until``.
@@ -18,7 +31,7 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
     ``limit`` is the rule's number where it has one: a count, or seconds.
     """
 
-    name: str
+    name: FlagName
     article: str
     valid_from: Date
     en: str
@@ -49,7 +62,10 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse(text: str) -> Rulebook:
-    """The rulebook of a TOML text. Raises MalformedInput, also where a purpose has no row."""
+    """The rulebook of a TOML text.
+
+    Raises MalformedInput, also where a purpose has no row or two rows of one flag are in force on the same day.
+    """
     try:
         book = msgspec.convert(tomllib.loads(text), Rulebook)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -57,4 +73,11 @@ def parse(text: str) -> Rulebook:
     for purpose in choices(Purpose):
         if purpose not in book.purposes:
             raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
+    for rule in book.flags:
+        in_force = [row for row in book.flags if row.name == rule.name and row.holds_on(rule.valid_from)]
+        if in_force != [rule]:
+            raise MalformedInput(
+                f"two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
+                field="rules.flags",
+            )
     return book

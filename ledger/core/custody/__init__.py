@@ -1,7 +1,7 @@
 """The custody rules: a pure fold over the stream of one case.
 
-``state`` is what a case is, ``fold`` the step, ``cases``, ``items`` and ``handovers`` the rules by subject, ``flags``
-what is recorded although it is unlawful.
+``state`` is what a case is, ``fold`` the step, ``cases``, ``items``, ``handovers`` and ``discrepancies`` the rules by
+subject, ``flags`` what is recorded although it is unlawful.
 """
 
 from ledger.core.custody import handovers, items

@@ -5,12 +5,25 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Item, MeasureState, Person, Split, look_up, refuse, require_new
+from ledger.core.custody.state import (
+    Act,
+    CaseState,
+    Item,
+    MeasureState,
+    Person,
+    Split,
+    look_up,
+    refuse,
+    require_distinct,
+    require_new,
+)
 from ledger.core.event import Body, case, record
+from ledger.core.event.terms import EventRef, Stage
 
 
 def opened(act: Act, body: case.CaseOpened) -> CaseState:
     """The state at sequence 0. Items and persons of a split come along with their history."""
+    _require_not_closed(body.stage)
     state = CaseState(
         case_id=act.payload.stream.id,
         case_type=body.case_type,
@@ -25,12 +38,22 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
         agencies=frozenset((act.agency,)),
         numbers={act.agency: body.case_number},
     )
-    return state if body.split_from is None else _take_over(state, act)
+    return state if body.split_from is None else _take_over(state, act, body.split_from, field="split_from")
+
+
+def _require_not_closed(stage: Stage) -> None:
+    if stage == "closed":
+        refuse(
+            "not_a_closing",
+            "a case is closed by case.closed only",
+            field="body.stage",
+            hint="Sign case.closed: it sees to open offers and discrepancies.",
+        )
 
 
 @rule(case.CaseOpened)
 def opened_twice(state: CaseState, act: Act, body: case.CaseOpened) -> CaseState:
-    refuse("already_opened", f"case {state.case_id} is open already", field="payload.sequence")
+    refuse("already_opened", f"case {state.case_id} is open already", field="sequence")
 
 
 @rule(case.CaseNumbered)
@@ -41,36 +64,82 @@ def numbered(state: CaseState, act: Act, body: case.CaseNumbered) -> CaseState:
 @rule(case.CaseLinked)
 def linked(state: CaseState, act: Act, body: case.CaseLinked) -> CaseState:
     if body.other_case_id == state.case_id:
-        refuse("same_case", "a case is not linked to itself", field="payload.body.other_case_id")
+        refuse("same_case", "a case is not linked to itself", field="body.other_case_id")
     return state
 
 
 @rule(case.CaseSplit)
 def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
-    """What leaves is held by the signer and on no open offer."""
+    """What leaves is on no open offer; persons take their measures along. Nothing changes hands."""
     require_responsible(state, act)
-    items = tuple(require_in_hand(state, act, item_id) for item_id in body.item_ids)
-    persons = tuple(
-        look_up(state.persons, person_id, "unknown_person", "person", state.case_id) for person_id in body.person_ids
+    if body.new_case_id == state.case_id:
+        refuse("same_case", "a case is not split into itself", field="body.new_case_id")
+    require_distinct(body.item_ids, "item", field="item_ids")
+    require_distinct(body.person_ids, "person", field="person_ids")
+    items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
+    persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
+    leaving = set(body.person_ids)
+    measures = tuple(measure for measure in state.measures.values() if measure.person_id in leaving)
+    return replace(
+        state.with_items(*(replace(item, status="left") for item in items)),
+        persons={key: person for key, person in state.persons.items() if key not in leaving},
+        measures={key: measure for key, measure in state.measures.items() if measure.person_id not in leaving},
+        split=Split(body.new_case_id, items, persons, measures),
     )
-    rest = {key: person for key, person in state.persons.items() if key not in body.person_ids}
-    after = state.with_items(*(replace(item, status="left") for item in items))
-    return replace(after, persons=rest, split=Split(body.new_case_id, items, persons))
+
+
+def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
+    item = require_free(state, item_id, field="item_ids")
+    if item.responsible != act.agency:
+        refuse(
+            "not_responsible",
+            f"{item.responsible} is responsible for item {item_id}, not {act.agency}",
+            field="body.item_ids",
+        )
+    return item
+
+
+def _require_not_offered(state: CaseState, person_id: str) -> Person:
+    person = state.person(person_id, field="person_ids")
+    for handover in state.handovers.values():
+        if handover.is_open and person_id in handover.person_ids:
+            refuse(
+                "already_offered",
+                f"person {person_id} stands in the open handover {handover.handover_id}",
+                field="body.person_ids",
+            )
+    return person
 
 
 @rule(case.CaseJoined)
 def joined(state: CaseState, act: Act, body: case.CaseJoined) -> CaseState:
     require_responsible(state, act)
-    return _take_over(state, act)
+    if act.source and act.source.case_id != body.other_case_id:
+        refuse("no_such_split", f"the event cited is one of case {act.source.case_id}", field="body.other_case_id")
+    return _take_over(state, act, body.cites, field="cites")
 
 
-def _take_over(state: CaseState, act: Act) -> CaseState:
-    """Items and persons that the cited split gave up. ``act.source`` is the other case at that event."""
-    split = act.source.split if act.source else None
+def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> CaseState:
+    """Items, persons and measures that the cited split gave up. ``act.source`` is the other case at that event."""
+    source = act.source
+    split = source.split if source and source.head == cited.payload_digest else None
     if split is None or split.new_case_id != state.case_id:
-        refuse("no_such_split", "the event cited is no split of a case for this one", field="payload.body")
-    persons = {person.person_id: person for person in split.persons}
-    return replace(state.with_items(*split.items), persons=state.persons | persons)
+        refuse("no_such_split", "the event cited is no split of a case for this one", field=f"body.{field}")
+    if cited.payload_digest in state.taken_over:
+        refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
+    present = [item.item_id for item in state.items.values() if item.status != "left"]
+    for item in split.items:
+        require_new(present, item.item_id, "item", field=field)
+    for measure in split.measures:
+        require_new(state.measures, measure.measure_id, "measure", field=field)
+    holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
+    return replace(
+        state.with_items(*split.items),
+        agencies=state.agencies | holders,
+        persons=state.persons | {person.person_id: person for person in split.persons},
+        measures=state.measures | {measure.measure_id: measure for measure in split.measures},
+        taken_over=state.taken_over | {cited.payload_digest},
+    )
 
 
 @rule(case.CaseAssigned)
@@ -80,19 +149,24 @@ def assigned(state: CaseState, act: Act, body: case.CaseAssigned) -> CaseState:
 
 @rule(case.CaseStageEntered)
 def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> CaseState:
+    """A case that was closed is open again."""
     require_responsible(state, act)
-    return replace(state, stage=body.stage)
+    _require_not_closed(body.stage)
+    return replace(state, stage=body.stage, closed=False)
 
 
 @rule(case.CaseClosed)
 def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     """Only with every offer answered and every discrepancy resolved by both sides."""
     require_responsible(state, act)
+    if body.decision_id is not None:
+        require_decision(state, body.decision_id)
     for handover in state.handovers.values():
         if handover.is_open:
             refuse(
                 "open_offer",
                 f"handover {handover.handover_id} is not answered",
+                field="event_type",
                 hint=f"{handover.to_agency} answers it, or {handover.from_agency} recalls it.",
             )
     for discrepancy in state.discrepancies.values():
@@ -100,22 +174,30 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
             refuse(
                 "open_discrepancy",
                 f"discrepancy {discrepancy.discrepancy_id} is not resolved by {' and '.join(discrepancy.parties)}",
+                field="event_type",
                 hint="Both sides sign discrepancy.resolved with the same words.",
             )
     return replace(state, closed=True, stage="closed")
 
 
+def require_decision(state: CaseState, decision_id: str) -> None:
+    """Refuses (unknown_decision) a decision that the case has not."""
+    if decision_id not in state.decisions:
+        refuse("unknown_decision", f"case {state.case_id} has no decision {decision_id}", field="body.decision_id")
+
+
 @rule(case.PersonNamed)
 def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
+    """Whoever names a person, the agency that answers for the case answers for the person."""
     known = state.persons.get(body.person_id)
-    person = Person(body.person_id, body.role, known.responsible if known else act.agency)
+    person = Person(body.person_id, body.role, known.responsible if known else state.responsible)
     return replace(state, persons=state.persons | {body.person_id: person})
 
 
 @rule(case.MeasureImposed)
 def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
-    look_up(state.persons, body.person_id, "unknown_person", "person", state.case_id)
-    require_new(state.measures, body.measure_id, "measure")
+    state.person(body.person_id)
+    require_new(state.measures, body.measure_id, "measure", field="measure_id")
     measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
     return _with_measures(state, measure)
 
@@ -123,7 +205,7 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
 @rule(case.MeasureChanged)
 def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     old = require_measure(state, body.measure_id)
-    require_new(state.measures, body.new_measure_id, "measure")
+    require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
     new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
     return _with_measures(state, replace(old, ended_at=body.started_at), new)
 
@@ -140,18 +222,18 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
 
 @rule(case.DecisionRecorded)
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
-    require_new(state.decisions, body.decision_id, "decision")
+    require_new(state.decisions, body.decision_id, "decision", field="decision_id")
     for person_id in body.person_ids:
-        look_up(state.persons, person_id, "unknown_person", "person", state.case_id)
+        state.person(person_id, field="person_ids")
     for line in body.items:
-        state.item(line.item_id)
+        state.item(line.item_id, field="items")
     return replace(state, decisions=state.decisions | {body.decision_id})
 
 
 @rule(record.DisclosureMade)
 def disclosed(state: CaseState, act: Act, body: record.DisclosureMade) -> CaseState:
     for item_id in body.item_ids:
-        state.item(item_id)
+        state.item(item_id, field="item_ids")
     return state
 
 
@@ -176,30 +258,36 @@ def require_responsible(state: CaseState, act: Act) -> None:
         refuse(
             "not_responsible",
             f"{state.responsible} is responsible for case {state.case_id}, not {act.agency}",
-            field="payload.agency",
+            field="agency",
         )
 
 
 def require_measure(state: CaseState, measure_id: str) -> MeasureState:
     """A measure that still runs; refuses unknown_measure, measure_ended."""
-    measure = look_up(state.measures, measure_id, "unknown_measure", "measure", state.case_id)
+    measure = look_up(state.measures, measure_id, "measure", state.case_id, field="measure_id")
     if measure.ended_at is not None:
-        refuse("measure_ended", f"measure {measure_id} ended at {measure.ended_at}", field="payload.body.measure_id")
+        refuse("measure_ended", f"measure {measure_id} ended at {measure.ended_at}", field="body.measure_id")
     return measure
 
 
-def require_in_hand(state: CaseState, act: Act, item_id: str) -> Item:
-    """An item that the signer's agency holds and has not offered; refuses not_held, item_gone, on_offer."""
-    item = state.item(item_id)
-    if item.status not in ("held", "checked_out"):
-        refuse("item_gone", f"item {item_id} is {item.status}, nobody holds it any more", field="payload.body")
-    if item.holder != act.agency:
-        refuse("not_held", f"item {item_id} is held by {item.holder}, not by {act.agency}", field="payload.body")
+def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
+    """An item that the signer's agency holds and has not offered; refuses as ``require_free`` does, and not_held."""
+    item = state.item(item_id, field=field)
+    if item.is_live and item.holder != act.agency:
+        refuse("not_held", f"item {item_id} is held by {item.holder}, not by {act.agency}", field=f"body.{field}")
+    return require_free(state, item_id, field=field)
+
+
+def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> Item:
+    """An item that somebody holds and nobody was offered; refuses unknown_item, item_gone, already_offered."""
+    item = state.item(item_id, field=field)
+    if not item.is_live:
+        refuse("item_gone", f"item {item_id} is {item.status}, nobody holds it any more", field=f"body.{field}")
     if item.offer is not None:
         refuse(
             "already_offered",
             f"item {item_id} stands in the open handover {item.offer}",
-            field="payload.body",
+            field=f"body.{field}",
             hint="Wait for the answer, or recall the offer first.",
         )
     return item

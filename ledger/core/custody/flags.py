@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.event import case, handover, item
-from ledger.core.rulebook import FlagRule
+from ledger.core.rulebook import FlagName, FlagRule
 
 SHANGHAI = timezone(timedelta(hours=8))
 
@@ -53,17 +53,30 @@ def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: Fl
 
 
 def _is_supplement(h: Handover) -> bool:
-    return h.purpose == "supplementary_investigation" and h.returns is not None and h.status != "recalled"
+    stands = h.status not in ("recalled", "refused")
+    return stands and h.purpose == "supplementary_investigation" and h.returns is not None
 
 
 def _remedy_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+    followed = _followed(act, after)
+    return _overdue(followed, act) if followed and followed.status == "refused" else None
+
+
+def _resubmission_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+    followed = _followed(act, after)
+    return _overdue(followed, act) if followed and followed.returns is not None and followed.is_accepted else None
+
+
+def _followed(act: Act, after: CaseState) -> Handover | None:
     body = act.payload.body
     if not isinstance(body, handover.HandoverOffered) or body.follows is None:
         return None
-    due = after.handovers[body.follows].due_at
-    if due is None or act.payload.occurred_at <= due:
-        return None
-    return f"handover {body.follows} set {due}"
+    return after.handovers[body.follows]
+
+
+def _overdue(followed: Handover, act: Act) -> str | None:
+    due = followed.due_at
+    return f"handover {followed.handover_id} set {due}" if due and act.payload.occurred_at > due else None
 
 
 def _same_officer(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -95,7 +108,7 @@ def _in_future(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
 def _property_undisposed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     if not isinstance(act.payload.body, case.CaseClosed):
         return None
-    left = [i.item_id for i in after.items.values() if i.kind == "property" and i.status in ("held", "checked_out")]
+    left = [i.item_id for i in after.items.values() if i.kind == "property" and i.is_live]
     return ", ".join(left) or None
 
 
@@ -111,9 +124,10 @@ def _after_closing(before: CaseState | None, act: Act, after: CaseState, rule: F
     return "the case was closed" if before is not None and before.closed else None
 
 
-WATCHES: dict[str, Watch] = {
+WATCHES: dict[FlagName, Watch] = {
     "third_return": _third_return,
     "remedy_overdue": _remedy_overdue,
+    "resubmission_overdue": _resubmission_overdue,
     "same_officer_both_sides": _same_officer,
     "backdated": _backdated,
     "late_entry": _late_entry,

@@ -58,7 +58,7 @@ def _open(act: Act) -> CaseState:
         refuse(
             "not_opened",
             f"case {act.payload.stream.id} is not opened: its first event is case.opened",
-            field="payload.event_type",
+            field="event_type",
         )
     return cases.opened(act, body)
 
@@ -69,7 +69,7 @@ def _continue(state: CaseState, act: Act) -> CaseState:
         refuse(
             "not_a_party",
             f"{act.agency} has no part in case {state.case_id}",
-            field="payload.agency",
+            field="agency",
             hint="An agency takes part from the first handover that it accepts.",
         )
     after = RULES[type(body)](replace(state, split=None), act, body)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from ledger.core.custody.cases import require_in_hand
+from ledger.core.custody import discrepancies
+from ledger.core.custody.cases import require_free, require_in_hand
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, refuse, require_new
+from ledger.core.custody.state import Act, CaseState, Handover, Item, refuse, require_distinct, require_new
 from ledger.core.event import handover as halves
 from ledger.core.event.handover import OfferedItem
 from ledger.core.rulebook import PurposeRule, Rulebook
@@ -16,8 +17,8 @@ from ledger.core.rulebook import PurposeRule, Rulebook
 
 @rule(halves.HandoverOffered)
 def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseState:
-    if body.follows is not None and state.handover(body.follows).is_open:
-        refuse("still_open", f"handover {body.follows} is not answered yet", field="payload.body.follows")
+    if body.follows is not None and state.handover(body.follows, field="follows").is_open:
+        refuse("still_open", f"handover {body.follows} is not answered yet", field="body.follows")
     handover = Handover(
         handover_id=body.handover_id,
         from_agency=act.agency,
@@ -36,12 +37,12 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
 @rule(halves.HandoverReturned)
 def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseState:
     """Back to the sender of an accepted handover; moves back what that handover moved, or more by its own purpose."""
-    original = state.handover(body.returns)
+    original = state.handover(body.returns, field="returns")
     if not original.is_accepted or original.to_agency != act.agency:
         refuse(
             "not_accepted_by_you",
             f"{act.agency} accepted no handover {body.returns}: only what was accepted is returned",
-            field="payload.body.returns",
+            field="body.returns",
             hint="An offer that is still open is refused, not returned.",
         )
     handover = Handover(
@@ -64,78 +65,107 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
 def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:
     """What the handover moves; a plain ``return`` moves back what the returned handover moved."""
     if handover.purpose == "return" and handover.returns is not None:
-        original = book.purposes[state.handover(handover.returns).purpose]
-        return replace(original, stage=None)
+        return replace(purpose_rule(state, state.handovers[handover.returns], book), stage=None)
     return book.purposes[handover.purpose]
 
 
 def _open(
     state: CaseState, act: Act, handover: Handover, lines: tuple[OfferedItem, ...], purpose: PurposeRule
 ) -> CaseState:
-    require_new(state.handovers, handover.handover_id, "handover")
-    moves_case = purpose.moves == "responsibility"
+    require_new(state.handovers, handover.handover_id, "handover", field="handover_id")
+    require_distinct([line.item_id for line in lines], "item", field="items")
+    require_distinct(handover.person_ids, "person", field="person_ids")
     if handover.to_agency == act.agency:
-        refuse("to_yourself", "a handover goes to another agency", field="payload.body.to_agency")
-    if moves_case and act.agency != state.responsible:
+        refuse("to_yourself", "a handover goes to another agency", field="body")
+    moves = purpose.moves == "responsibility"
+    handover = replace(handover, moves_responsibility=moves, moves_case=moves and act.agency == state.responsible)
+    _require_may_move(state, handover)
+    for person_id in handover.person_ids:
+        _require_person(state, handover, person_id)
+    items = [_offer_line(state, act, line, handover) for line in lines]
+    return state.with_items(*items).with_handover(handover)
+
+
+def _require_may_move(state: CaseState, handover: Handover) -> None:
+    """The case is passed on by who answers for it; others send it what they were left with."""
+    if handover.moves_case:
+        for other in state.handovers.values():
+            if other.is_open and other.moves_case:
+                refuse(
+                    "case_already_offered",
+                    f"the case stands in the open handover {other.handover_id}",
+                    field="body.purpose",
+                )
+        return
+    if handover.moves_responsibility and handover.to_agency != state.responsible:
         refuse(
             "not_responsible",
-            f"{state.responsible} is responsible for case {state.case_id}: only it offers {handover.purpose}",
-            field="payload.agency",
+            f"{state.responsible} is responsible for case {state.case_id}: only it offers {handover.purpose} to others",
+            field="agency",
+            hint=f"What you still answer for in this case goes to {state.responsible}.",
         )
-    if moves_case and (other := _open_transfer(state)):
-        refuse("case_already_offered", f"the case stands in the open handover {other}", field="payload.body")
-    if not (moves_case or lines or handover.person_ids):
-        refuse("nothing_offered", "expected at least one item or person", field="payload.body.items")
-    if len(handover.items) != len(lines):
-        refuse("duplicate_id", "an item stands twice in the list", field="payload.body.items")
-    for person_id in handover.person_ids:
-        look_up(state.persons, person_id, "unknown_person", "person", state.case_id)
-    items = [_offer_line(state, act, line, handover.handover_id, moves_case) for line in lines]
-    return replace(state.with_items(*items).with_handover(replace(handover, moves_case=moves_case)))
+    if not handover.items and not handover.person_ids:
+        refuse("nothing_offered", "expected at least one item or person", field="body.items")
 
 
-def _open_transfer(state: CaseState) -> str | None:
-    return next((h.handover_id for h in state.handovers.values() if h.is_open and h.moves_case), None)
-
-
-def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover_id: str, moves_case: bool) -> Item:
-    if line.stays:
-        return _offer_in_place(state, act, line, handover_id, moves_case)
-    item = require_in_hand(state, act, line.item_id)
-    if item.status == "checked_out":
+def _require_person(state: CaseState, handover: Handover, person_id: str) -> None:
+    person = state.person(person_id, field="person_ids")
+    if handover.moves_responsibility and person.responsible != handover.from_agency:
         refuse(
-            "checked_out",
-            f"item {item.item_id} is checked out to {item.checked_out_to}",
-            field="payload.body.items",
-            hint="Check it in first.",
+            "not_responsible",
+            f"{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
+            field="body.person_ids",
+        )
+
+
+def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handover) -> Item:
+    if line.stays:
+        item = require_free(state, line.item_id, field="items")
+        _require_stays_meaning(item, handover)
+    else:
+        item = require_in_hand(state, act, line.item_id, field="items")
+        _require_present(item)
+    if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
+        refuse(
+            "not_responsible",
+            f"{item.responsible} is responsible for item {item.item_id}, not {act.agency}",
+            field="body.items",
         )
     if line.quantity is not None and line.quantity != item.quantity:
         refuse(
             "quantity_differs",
             f"the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}, "
             f"the list {line.quantity.value} {line.quantity.unit}",
-            field="payload.body.items",
+            field="body.items",
             hint="Split the item to hand over a part of it, or correct the record.",
         )
-    return replace(item, offer=handover_id)
+    return replace(item, offer=handover.handover_id)
 
 
-def _offer_in_place(state: CaseState, act: Act, line: OfferedItem, handover_id: str, moves_case: bool) -> Item:
-    """Responsibility passes while the thing stays where it is."""
-    item = state.item(line.item_id)
-    if not moves_case:
-        refuse("nothing_moves", f"item {item.item_id} stays and this purpose moves no responsibility")
-    if item.responsible != act.agency:
-        refuse("not_responsible", f"{item.responsible} is responsible for item {item.item_id}, not {act.agency}")
-    if item.offer is not None:
-        refuse("already_offered", f"item {item.item_id} stands in the open handover {item.offer}")
-    return replace(item, offer=handover_id)
+def _require_stays_meaning(item: Item, handover: Handover) -> None:
+    """Responsibility passes while the thing stays where it is: something must pass."""
+    if not handover.moves_responsibility:
+        refuse(
+            "nothing_moves",
+            f"item {item.item_id} stays and {handover.purpose} moves no responsibility",
+            field="body.items",
+        )
+
+
+def _require_present(item: Item) -> None:
+    if item.status == "checked_out":
+        refuse(
+            "checked_out",
+            f"item {item.item_id} is checked out to {item.checked_out_to}",
+            field="body.items",
+            hint="Check it in first.",
+        )
 
 
 def _require_open(state: CaseState, handover_id: str) -> Handover:
     handover = state.handover(handover_id)
     if not handover.is_open:
-        refuse("not_open", f"handover {handover_id} is {handover.status} already", field="payload.body.handover_id")
+        refuse("not_open", f"handover {handover_id} is {handover.status} already", field="body.handover_id")
     return handover
 
 
@@ -145,7 +175,7 @@ def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
         refuse(
             "not_offered_to_you",
             f"handover {handover_id} is offered to {handover.to_agency}, not to {act.agency}",
-            field="payload.agency",
+            field="agency",
         )
     return _require_open(state, handover_id)
 
@@ -175,7 +205,7 @@ def refused(state: CaseState, act: Act, body: halves.HandoverRefused) -> CaseSta
 def recalled(state: CaseState, act: Act, body: halves.HandoverRecalled) -> CaseState:
     handover = _require_open(state, body.handover_id)
     if handover.from_agency != act.agency:
-        refuse("not_yours", f"{handover.from_agency} offered this and recalls it, not {act.agency}")
+        refuse("not_yours", f"{handover.from_agency} offered this and recalls it, not {act.agency}", field="agency")
     answered = replace(handover, status="recalled", answered_at=act.payload.occurred_at)
     return _release(state, handover).with_handover(answered)
 
@@ -189,13 +219,13 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     """Custody moves here, and only for the items accepted."""
     handover = _require_receiver(state, act, body.handover_id)
     _require_within(handover, act)
+    _require_answers(handover, body)
     found = {line.item_id: line for line in body.received}
-    kept = {line.item_id: line for line in body.not_accepted}
-    _require_each_line_once(handover, body)
+    kept = {line.item_id for line in body.not_accepted}
     taken = [item_id for item_id in handover.items if item_id not in kept]
-    present = tuple(p for p in handover.person_ids if p not in body.absent_person_ids)
-    if handover.items and not taken and not present:
-        refuse("nothing_accepted", "nothing is accepted", hint="Sign handover.refused instead.")
+    present = [person_id for person_id in handover.person_ids if person_id not in body.absent_person_ids]
+    if (handover.items or handover.person_ids) and not taken and not present:
+        refuse("nothing_accepted", "nothing is accepted", field="body", hint="Sign handover.refused instead.")
     answered = replace(
         handover,
         status="partially_accepted" if kept or body.absent_person_ids else "accepted",
@@ -204,9 +234,9 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         accepted_items=tuple(taken),
     )
     after = _release(state, handover).with_handover(answered)
-    after = after.with_items(*(_take(after.items[i], handover, found.get(i)) for i in taken))
-    after = _open_discrepancies(after, handover, state, [*body.received, *body.not_accepted])
-    return _move_case(after, handover, present, purpose_rule(state, handover, act.book))
+    after = after.with_items(*(_take(after.items[item_id], handover, found.get(item_id)) for item_id in taken))
+    after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body))
+    return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
 
 
 def _require_within(handover: Handover, act: Act) -> None:
@@ -214,120 +244,70 @@ def _require_within(handover: Handover, act: Act) -> None:
         refuse(
             "offer_expired",
             f"handover {handover.handover_id} was open until {handover.expires_at}",
-            field="payload.occurred_at",
+            field="occurred_at",
             hint=f"{handover.from_agency} recalls it and offers again.",
         )
 
 
-def _require_each_line_once(handover: Handover, body: halves.HandoverAccepted) -> None:
+def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
+    """Every item of the list is answered once, and nothing else."""
+    for field, lines in (("received", body.received), ("not_accepted", body.not_accepted)):
+        _require_offered(handover.items, [line.item_id for line in lines], handover, field)
+    _require_offered(handover.person_ids, body.absent_person_ids, handover, "absent_person_ids")
     mentioned = [line.item_id for line in body.received] + [line.item_id for line in body.not_accepted]
-    for item_id in mentioned:
-        if item_id not in handover.items:
-            refuse("not_offered", f"item {item_id} is not in handover {handover.handover_id}", field="payload.body")
-    if len(set(mentioned)) != len(mentioned):
-        refuse("duplicate_id", "an item stands twice in the answer", field="payload.body")
+    require_distinct(mentioned, "item", field="received")
     silent = handover.items.keys() - set(mentioned)
     if silent and not body.rest_as_listed:
         refuse(
             "item_unanswered",
             f"nothing is said of item {min(silent)}",
-            field="payload.body.received",
+            field="body.received",
             hint="List it, or say rest_as_listed.",
         )
-    for person_id in body.absent_person_ids:
-        if person_id not in handover.person_ids:
-            refuse("not_offered", f"person {person_id} is not in handover {handover.handover_id}")
+    for line in body.not_accepted:
+        if line.reason_code == "other" and line.explanation is None:
+            refuse("unexplained", f"item {line.item_id}: the reason other is explained", field="body.not_accepted")
+
+
+def _require_offered(offered_ids: Collection[str], ids: Collection[str], handover: Handover, field: str) -> None:
+    for one in ids:
+        if one not in offered_ids:
+            refuse("not_offered", f"{one} is not in handover {handover.handover_id}", field=f"body.{field}")
 
 
 def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> Item:
+    """The item as it was received: what is not said is as listed, what is not listed as recorded."""
     line = handover.items[item.item_id]
-    responsible = handover.to_agency if handover.moves_case else item.responsible
-    moved = replace(item, holder=item.holder if line.stays else handover.to_agency, responsible=responsible)
+    passes = handover.moves_responsibility and item.responsible == handover.from_agency
+    moved = replace(
+        item,
+        holder=item.holder if line.stays else handover.to_agency,
+        responsible=handover.to_agency if passes else item.responsible,
+        condition=line.condition or item.condition,
+        seal_number=line.seal_number or item.seal_number,
+    )
     if found is None:
         return moved
+    sealed = found.seal_state not in ("broken", "missing", "unsealed")
     return replace(
         moved,
         quantity=found.quantity or moved.quantity,
         condition=found.condition or moved.condition,
-        seal_number=found.seal_number or moved.seal_number,
+        seal_number=(found.seal_number or moved.seal_number) if sealed else None,
     )
 
 
-def _move_case(state: CaseState, handover: Handover, present: Iterable[str], purpose: PurposeRule) -> CaseState:
-    state = replace(state, agencies=state.agencies | {handover.to_agency}, stage=purpose.stage or state.stage)
-    if not handover.moves_case:
+def _pass_on(state: CaseState, handover: Handover, present: Collection[str], purpose: PurposeRule) -> CaseState:
+    """The receiver takes part; the case, its stage and the persons present pass as the purpose says."""
+    state = replace(state, agencies=state.agencies | {handover.to_agency})
+    if purpose.stage is not None and handover.from_agency == state.responsible:
+        state = replace(state, stage=purpose.stage, closed=False)
+    if not handover.moves_responsibility:
         return state
-    persons = {p: replace(state.persons[p], responsible=handover.to_agency) for p in present}
-    return replace(state, responsible=handover.to_agency, persons=state.persons | persons)
-
-
-# -- discrepancies -----------------------------------------------------------------------------------------------------
-
-
-def _open_discrepancies(
-    state: CaseState,
-    handover: Handover,
-    before: CaseState,
-    lines: Sequence[halves.ReceivedItem | halves.NotAcceptedItem],
-) -> CaseState:
-    differences: dict[str, Discrepancy] = {}
-    for line in lines:
-        difference = _difference(before.items[line.item_id], handover.items[line.item_id], line)
-        if difference is not None:
-            key = f"{handover.handover_id}/{line.item_id}"
-            parties = (handover.from_agency, handover.to_agency)
-            differences[key] = Discrepancy(key, handover.handover_id, line.item_id, parties, *difference)
-    return replace(state, discrepancies=state.discrepancies | differences)
-
-
-def _difference(
-    item: Item, listed: OfferedItem, line: halves.ReceivedItem | halves.NotAcceptedItem
-) -> tuple[str, str] | None:
-    """What was expected and what was found, where the receiver states that they differ."""
-    if line.quantity is not None and line.quantity != item.quantity:
-        return f"{item.quantity.value} {item.quantity.unit}", f"{line.quantity.value} {line.quantity.unit}"
-    if line.seal_state in ("broken", "missing"):
-        return f"seal {listed.seal_number or item.seal_number or 'intact'}", f"seal {line.seal_state}"
-    if isinstance(line, halves.NotAcceptedItem):
-        differs = line.reason_code in ("items_differ", "seal_broken", "digest_mismatch")
-        return ("as listed", line.explanation or line.reason_code) if differs else None
-    expected_seal = listed.seal_number or item.seal_number
-    if line.seal_number is not None and line.seal_number != expected_seal:
-        return f"seal {expected_seal}", f"seal {line.seal_number}"
-    if line.match_result == "mismatch" or digests_conflict(item.digests, line.digests):
-        return " ".join(item.digests) or "as listed", " ".join(line.digests) or line.remark or "differs"
-    return None
-
-
-def digests_conflict(recorded: tuple[str, ...], found: tuple[str, ...]) -> bool:
-    """Whether two digests of one algorithm differ."""
-    known = dict(digest.split(":") for digest in recorded)
-    return any(known.get(name, value) != value for name, value in (digest.split(":") for digest in found))
-
-
-@rule(halves.DiscrepancyRaised)
-def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseState:
-    require_new(state.discrepancies, body.discrepancy_id, "discrepancy")
-    handover = state.handover(body.handover_id)
-    parties = (handover.from_agency, handover.to_agency)
-    if not handover.is_accepted:
-        refuse("not_accepted", f"handover {body.handover_id} is {handover.status}", field="payload.body.handover_id")
-    if act.agency not in parties:
-        refuse("not_a_party", f"handover {body.handover_id} is between {' and '.join(parties)}", field="payload.agency")
-    if body.item_id not in handover.items:
-        refuse(
-            "not_offered", f"item {body.item_id} is not in handover {body.handover_id}", field="payload.body.item_id"
-        )
-    discrepancy = Discrepancy(body.discrepancy_id, body.handover_id, body.item_id, parties, body.expected, body.found)
-    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: discrepancy})
-
-
-@rule(halves.DiscrepancyResolved)
-def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> CaseState:
-    discrepancy = look_up(state.discrepancies, body.discrepancy_id, "unknown_discrepancy", "discrepancy", state.case_id)
-    if act.agency not in discrepancy.parties:
-        refuse("not_a_party", f"this lies between {' and '.join(discrepancy.parties)}", field="payload.agency")
-    if discrepancy.is_resolved:
-        refuse("already_resolved", f"discrepancy {body.discrepancy_id} is resolved", field="payload.body")
-    signed = replace(discrepancy, resolutions=discrepancy.resolutions | {act.agency: body.resolution})
-    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: signed})
+    passing = [state.persons[p] for p in present if state.persons[p].responsible == handover.from_agency]
+    persons = {person.person_id: replace(person, responsible=handover.to_agency) for person in passing}
+    return replace(
+        state,
+        responsible=handover.to_agency if handover.moves_case else state.responsible,
+        persons=state.persons | persons,
+    )

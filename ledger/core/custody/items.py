@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ledger.core.custody.cases import require_in_hand
+from ledger.core.custody.cases import require_decision, require_in_hand
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Item, Proposal, look_up, refuse, require_new
+from ledger.core.custody.state import Act, CaseState, Item, Proposal, refuse, require_distinct, require_new
 from ledger.core.event import item as things
 from ledger.core.event.terms import Money, Quantity
 
 
 @rule(things.ItemRegistered)
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
-    require_new(state.items, body.item_id, "item")
+    """Whoever registers an item holds it; the agency that answers for the case answers for the item."""
+    require_new(state.items, body.item_id, "item", field="item_id")
     _require_parts_of_kind(body)
-    for parent in body.parent_items:
-        state.item(parent)
-    if body.person_id is not None:
-        look_up(state.persons, body.person_id, "unknown_person", "person", state.case_id)
+    _require_known_origin(state, body)
     return state.with_items(
         Item(
             item_id=body.item_id,
@@ -29,7 +26,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             description=body.description,
             quantity=body.quantity,
             holder=act.agency,
-            responsible=act.agency,
+            responsible=state.responsible,
             seal_number=body.seal_number,
             condition=body.condition,
             storage_location=body.storage_location,
@@ -50,16 +47,34 @@ def _require_parts_of_kind(body: things.ItemRegistered) -> None:
     }
     for field in needed.get(body.item_kind, ()):
         if not getattr(body, field):
-            refuse("item_incomplete", f"an item of kind {body.item_kind} has {field}", field=f"payload.body.{field}")
+            refuse("item_incomplete", f"an item of kind {body.item_kind} has {field}", field=f"body.{field}")
     if body.fungible and body.item_kind != "property":
-        refuse("not_fungible", "only property is fungible", field="payload.body.fungible")
+        refuse("not_fungible", "only property is fungible", field="body.fungible")
+    if body.collection is not None:
+        require_distinct(body.collection.collectors, "officer", field="collection.collectors")
+    if body.seizure is not None:
+        require_distinct(body.seizure.officers, "officer", field="seizure.officers")
+
+
+def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None:
+    """What the item comes from stands in the case; nobody is in two custodies."""
+    for parent in body.parent_items:
+        state.item(parent, field="parent_items")
+    if body.collection is not None and body.collection.medium_item_id is not None:
+        state.item(body.collection.medium_item_id, field="collection.medium_item_id")
+    if body.person_id is None:
+        return
+    state.person(body.person_id)
+    for item in state.items.values():
+        if item.is_live and item.kind == body.item_kind == "detainee" and item.person_id == body.person_id:
+            refuse("already_in_custody", f"item {item.item_id} is this person already", field="body.person_id")
 
 
 @rule(things.ItemSealed)
 def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number is not None:
-        refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="payload.body.item_id")
+        refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="body.item_id")
     return state.with_items(replace(item, seal_number=body.seal_number))
 
 
@@ -70,7 +85,7 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
         refuse(
             "other_seal",
             f"item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
-            field="payload.body.seal_number",
+            field="body.seal_number",
         )
     return state.with_items(replace(item, seal_number=None))
 
@@ -85,31 +100,43 @@ def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState
 @rule(things.ItemSplit)
 def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
-    children = [_child(state, item, part) for part in body.parts]
-    _require_distinct(child.item_id for child in children)
-    _require_sum(item.quantity, [child.quantity for child in children])
-    _require_money(item.money, [child.money for child in children])
+    if item.kind == "detainee":
+        refuse("not_divisible", f"item {item.item_id} is a person", field="body.item_id")
+    children = [_child(state, item, part, field="parts") for part in body.parts]
+    require_distinct([child.item_id for child in children], "item", field="parts")
+    _require_sum(item.quantity, [child.quantity for child in children], field="parts")
+    _require_money(item.money, [child.money for child in children], field="parts")
     return state.with_items(replace(item, status="split"), *children)
 
 
 @rule(things.ItemMerged)
 def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
-    _require_distinct(body.item_ids)
-    sources = [require_in_hand(state, act, item_id) for item_id in body.item_ids]
+    require_distinct(body.item_ids, "item", field="item_ids")
+    sources = [require_in_hand(state, act, item_id, field="item_ids") for item_id in body.item_ids]
     for source in sources:
-        if not source.fungible:
-            refuse("commingling", f"item {source.item_id} is not fungible: merging it would be commingling")
-        if source.responsible != sources[0].responsible:
-            refuse("commingling", f"item {source.item_id} is another agency's responsibility")
-    whole = _child(state, sources[0], body.whole)
-    _require_sum(whole.quantity, [source.quantity for source in sources])
-    _require_money(whole.money, [source.money for source in sources])
+        _require_alike(source, sources[0])
+    whole = _child(state, sources[0], body.whole, field="whole")
+    _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
+    _require_money(whole.money, [source.money for source in sources], field="whole")
     gone = [replace(source, status="merged") for source in sources]
-    return state.with_items(*gone, replace(whole, parents=body.item_ids, fungible=True))
+    return state.with_items(*gone, replace(whole, parents=body.item_ids))
 
 
-def _child(state: CaseState, parent: Item, part: things.ItemPart) -> Item:
-    require_new(state.items, part.item_id, "item")
+def _require_alike(item: Item, other: Item) -> None:
+    """Refuses (commingling) to merge what is not fungible, or differs in more than its amount."""
+    if not item.fungible:
+        refuse(
+            "commingling",
+            f"item {item.item_id} is not fungible: merging it would be commingling",
+            field="body.item_ids",
+        )
+    for field in ("responsible", "status", "frozen_until"):
+        if getattr(item, field) != getattr(other, field):
+            refuse("commingling", f"items {item.item_id} and {other.item_id} differ in {field}", field="body.item_ids")
+
+
+def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
+    require_new(state.items, part.item_id, "item", field=field)
     return replace(
         parent,
         item_id=part.item_id,
@@ -122,34 +149,30 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart) -> Item:
     )
 
 
-def _require_distinct(item_ids: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for item_id in item_ids:
-        if item_id in seen:
-            refuse("duplicate_id", f"item {item_id} stands here twice", field="payload.body")
-        seen.add(item_id)
-
-
-def _require_sum(whole: Quantity, parts: list[Quantity]) -> None:
+def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
     for part in parts:
         if part.unit != whole.unit:
-            refuse("units_differ", f"expected the unit {whole.unit}, not {part.unit}", field="payload.body")
+            refuse("units_differ", f"expected the unit {whole.unit}, not {part.unit}", field=f"body.{field}")
     total = sum((Decimal(part.value) for part in parts), Decimal(0))
     if total != Decimal(whole.value):
-        refuse("sum_differs", f"the parts add up to {total}, the whole is {whole.value} {whole.unit}")
+        refuse(
+            "sum_differs",
+            f"the parts add up to {total} {whole.unit}, the whole is {whole.value}",
+            field=f"body.{field}",
+        )
 
 
-def _require_money(whole: Money | None, parts: list[Money | None]) -> None:
+def _require_money(whole: Money | None, parts: list[Money | None], *, field: str) -> None:
     amounts = [part for part in parts if part is not None]
     if whole is None and not amounts:
         return
     if whole is None or len(amounts) != len(parts):
-        refuse("sum_differs", "money stands in the whole and in every part, or in none", field="payload.body")
+        refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
     if any(part.currency != whole.currency for part in amounts):
-        refuse("units_differ", f"expected the currency {whole.currency} in every part", field="payload.body")
+        refuse("units_differ", f"expected the currency {whole.currency} in every part", field=f"body.{field}")
     total = sum(part.fen for part in amounts)
     if total != whole.fen:
-        refuse("sum_differs", f"the parts add up to {total} fen, the whole is {whole.fen} fen", field="payload.body")
+        refuse("sum_differs", f"the parts add up to {total} fen, the whole is {whole.fen} fen", field=f"body.{field}")
 
 
 @rule(things.ItemMoved)
@@ -162,7 +185,7 @@ def moved(state: CaseState, act: Act, body: things.ItemMoved) -> CaseState:
 def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
-        refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}")
+        refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}", field="body.item_id")
     return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer))
 
 
@@ -170,7 +193,7 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
 def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.status != "checked_out":
-        refuse("not_checked_out", f"item {item.item_id} is not checked out", field="payload.body.item_id")
+        refuse("not_checked_out", f"item {item.item_id} is not checked out", field="body.item_id")
     return state.with_items(
         replace(
             item,
@@ -186,7 +209,7 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
 def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.kind != "property":
-        refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen")
+        refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
 
@@ -194,17 +217,19 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
 def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.frozen_until is None:
-        refuse("not_frozen", f"item {item.item_id} is not frozen", field="payload.body.item_id")
+        refuse("not_frozen", f"item {item.item_id} is not frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
 
 @rule(things.ItemDisposalProposed)
 def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalProposed) -> CaseState:
-    _require_distinct(body.item_ids)
+    require_distinct(body.item_ids, "item", field="item_ids")
     for item_id in body.item_ids:
-        require_in_hand(state, act, item_id)
-    if body.decision_id is not None and body.decision_id not in state.decisions:
-        refuse("unknown_decision", f"case {state.case_id} has no decision {body.decision_id}")
+        item = require_in_hand(state, act, item_id, field="item_ids")
+        if item.kind == "detainee":
+            refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
+    if body.decision_id is not None:
+        require_decision(state, body.decision_id)
     proposal = Proposal(body.item_ids, body.disposal, act.agency, act.officer, body.decision_id)
     return replace(state, proposals=state.proposals | {act.digest: proposal})
 
@@ -214,14 +239,14 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     """The second signature: same agency, another officer; the items are still in its hands."""
     proposal = state.proposals.get(body.cites.payload_digest)
     if proposal is None:
-        refuse(
-            "unknown_proposal", "the event cited proposes no disposal that is still open", field="payload.body.cites"
-        )
+        refuse("unknown_proposal", "the event cited proposes no disposal that is still open", field="body.cites")
     if proposal.agency != act.agency:
-        refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="payload.agency")
+        refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="agency")
     if proposal.officer == act.officer:
-        refuse("one_signature", f"{act.officer} proposed this disposal: another officer signs it second")
-    items = [require_in_hand(state, act, item_id) for item_id in proposal.item_ids]
+        refuse(
+            "one_signature", f"{act.officer} proposed this disposal: another officer signs it second", field="officer"
+        )
+    items = [require_in_hand(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     rest = {digest: other for digest, other in state.proposals.items() if digest != body.cites.payload_digest}
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
@@ -229,11 +254,11 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
 
 def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: Proposal) -> list[Item]:
     if (proposal.disposal == "sold_early") != (body.proceeds is not None):
-        refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="payload.body.proceeds")
+        refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="body.proceeds")
     if body.proceeds is None:
         return []
     part = body.proceeds
-    require_new(state.items, part.item_id, "item")
+    require_new(state.items, part.item_id, "item", field="proceeds")
     sold = state.item(proposal.item_ids[0])
     return [
         Item(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, NoReturn, TypeVar
 
@@ -77,9 +78,16 @@ class Item(Struct, frozen=True):
     frozen_until: str | None = None
     disposal: Disposal | None = None
 
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody in this case holds it."""
+        return self.status in ("held", "checked_out")
+
 
 class Handover(Struct, frozen=True):
-    """``due_at`` is the day set by a refusal or return; times are as claimed."""
+    """``moves_case`` passes the case on, ``moves_responsibility`` that for its items and persons, without either only
+    things move. ``due_at`` is the day set by a refusal or return; times are as claimed.
+    """
 
     handover_id: str
     from_agency: str
@@ -90,6 +98,7 @@ class Handover(Struct, frozen=True):
     items: dict[str, OfferedItem]
     person_ids: tuple[str, ...]
     moves_case: bool = False
+    moves_responsibility: bool = False
     status: HandoverStatus = "offered"
     returns: str | None = None
     follows: str | None = None
@@ -100,6 +109,10 @@ class Handover(Struct, frozen=True):
     reason_code: ReasonCode | None = None
     remedy: Remedy | None = None
     due_at: str | None = None
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        return self.from_agency, self.to_agency
 
     @property
     def is_open(self) -> bool:
@@ -157,10 +170,14 @@ class Split(Struct, frozen=True):
     new_case_id: str
     items: tuple[Item, ...]
     persons: tuple[Person, ...]
+    measures: tuple[MeasureState, ...]
 
 
 class CaseState(Struct, frozen=True):
-    """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it."""
+    """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it.
+
+    ``taken_over`` are the digests of the splits whose items and persons came into this case.
+    """
 
     case_id: str
     case_type: str
@@ -183,14 +200,19 @@ class CaseState(Struct, frozen=True):
     discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
     proposals: dict[str, Proposal] = msgspec.field(default_factory=dict)
     split: Split | None = None
+    taken_over: frozenset[str] = frozenset()
 
-    def item(self, item_id: str) -> Item:
-        """Raises RuleRefused (unknown_item) where the case has no such item."""
-        return look_up(self.items, item_id, "unknown_item", "item", self.case_id)
+    def item(self, item_id: str, *, field: str = "item_id") -> Item:
+        """The item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
+        return look_up(self.items, item_id, "item", self.case_id, field=field)
 
-    def handover(self, handover_id: str) -> Handover:
+    def handover(self, handover_id: str, *, field: str = "handover_id") -> Handover:
         """Raises RuleRefused (unknown_handover)."""
-        return look_up(self.handovers, handover_id, "unknown_handover", "handover", self.case_id)
+        return look_up(self.handovers, handover_id, "handover", self.case_id, field=field)
+
+    def person(self, person_id: str, *, field: str = "person_id") -> Person:
+        """Raises RuleRefused (unknown_person)."""
+        return look_up(self.persons, person_id, "person", self.case_id, field=field)
 
     def with_items(self, *items: Item) -> CaseState:
         return replace(self, items=self.items | {item.item_id: item for item in items})
@@ -199,20 +221,27 @@ class CaseState(Struct, frozen=True):
         return replace(self, handovers=self.handovers | {handover.handover_id: handover})
 
 
-def refuse(rule: str, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
-    """Refuses an impossible act under the rule's name."""
-    raise RuleRefused(message, code=rule, field=field, hint=hint)
+def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
+    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
+    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)
 
 
-def look_up(entries: Mapping[str, T], key: str, rule: str, noun: str, case_id: str) -> T:
-    """The entry of a case, or the refusal ``rule``."""
+def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, field: str) -> T:
+    """The entry of a case that ``field`` of the body names, or the refusal unknown_<noun>."""
     found = entries.get(key)
     if found is None:
-        refuse(rule, f"case {case_id} has no {noun} {key}", field=f"payload.body.{noun}_id")
+        refuse(f"unknown_{noun}", f"case {case_id} has no {noun} {key}", field=f"body.{field}")
     return found
 
 
-def require_new(entries: Collection[str], key: str, noun: str) -> None:
+def require_new(entries: Collection[str], key: str, noun: str, *, field: str) -> None:
     """Refuses an id that is taken (duplicate_id)."""
     if key in entries:
-        refuse("duplicate_id", f"the {noun} {key} stands in this case already", field=f"payload.body.{noun}_id")
+        refuse("duplicate_id", f"the {noun} {key} stands in this case already", field=f"body.{field}")
+
+
+def require_distinct(ids: Collection[str], noun: str, *, field: str) -> None:
+    """Refuses a list that names one thing twice (duplicate_id)."""
+    if len(set(ids)) != len(ids):
+        twice, _ = Counter(ids).most_common(1)[0]
+        refuse("duplicate_id", f"the {noun} {twice} stands here twice", field=f"body.{field}")
