@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -102,20 +100,3 @@ def request_id(scope: Scope) -> bytes:
     """The client's own id of the request if it is plain, else a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
-
-
-def request_log() -> Callable[..., Any]:
-    """Writes one JSON object a line to standard error: no field can break out of its line."""
-    wrapped = structlog.wrap_logger(
-        structlog.BytesLogger(sys.stderr.buffer),
-        processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_json),
-        ],
-        wrapper_class=structlog.BoundLogger,
-    )
-    return wrapped.bind().info  # type: ignore[no-any-return]
-
-
-def _json(event: Any, **_options: Any) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)

@@ -1,0 +1,122 @@
+"""The application: routes over the parts of a running ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import logs, openapi
+from api.auth import SignIn
+from api.dependencies import Service
+from api.edge import Edge
+from api.parts import Parts
+from api.problems import HANDLERS
+from api.rates import RateLimit
+from api.routes import agencies, cases, chain, events, health, log, proofs, sign_in, tiles
+from api.routes.submissions import submission_routes
+from api.submission import Desk
+from api.submission_paths import submission_paths
+from ledger.chain.journal import ChainWrite
+from ledger.core.errors import Unavailable
+from ledger.prove import JournalAnchors, Prover
+from ledger.record import shipped_rulebook
+from ledger.settings import EMBEDDED
+from ledger.store.journal import DatabaseJournal
+
+API_VERSION = "1"
+DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."
+NO_CHAIN = 1  # EIP-155 id in sign-in texts while no chain is deployed; it binds nothing
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    parts: Parts, *, lifespan: Lifespan | None = None, write_log: Callable[..., Any] | None = None
+) -> FastAPI:
+    """The application over these parts. ``write_log`` takes the line of each request, standard error unless given."""
+    app = FastAPI(
+        title="Tallystick",
+        version=API_VERSION,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers=dict(HANDLERS),
+        redirect_slashes=False,
+    )
+    logs.configure()
+    settings = parts.settings
+    app.add_middleware(
+        Edge,
+        addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
+        secure=settings.url.startswith("https://"),
+        log=write_log or logs.request_log(),
+    )
+    service = make_service(parts)
+    app.state.service = service
+    app.router.routes += submission_routes(
+        service.desk,
+        limit=settings.max_body_bytes,
+        bulk_limit=settings.max_bulk_body_bytes,
+        timeout_s=settings.request_timeout_s,
+    )
+    for part in (health, tiles, log, agencies, sign_in, events, cases, proofs, chain):
+        app.include_router(part.router)
+    openapi.install(app, submission_paths(), with_page=settings.documentation)
+    return app
+
+
+def make_service(parts: Parts) -> Service:
+    """What the routes share."""
+    settings = parts.settings
+    trust = parts.trust
+    sign_in = SignIn(
+        parts.database,
+        url=settings.url,
+        log_id=trust.trust.log_id,
+        token_key=parts.token_key,
+        chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
+        token_lifetime_s=settings.token_lifetime_s,
+        challenge_lifetime_s=settings.challenge_lifetime_s,
+        clock=lambda: parts.clock() // 1000,
+    )
+    desk = Desk(
+        parts.recorder,
+        parts.sequencer,
+        parts.publisher,
+        parts.database,
+        agencies=RateLimit(settings.max_events_per_s, "events of one agency", time.monotonic),
+        timeout_s=settings.request_timeout_s,
+        clock=parts.clock,
+    )
+    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, _block_time(parts))
+    prover = Prover(
+        parts.database,
+        parts.registry,
+        parts.publisher,
+        anchors,
+        trust=lambda: trust.trust,
+        book=shipped_rulebook(),
+    )
+    return Service(parts, sign_in, desk, prover)
+
+
+def _block_time(parts: Parts) -> Callable[[ChainWrite], int]:
+    """When a write's block was made, in unix seconds: on the embedded chain the journal says it, else the node."""
+    if parts.settings.chain == EMBEDDED:
+        return lambda write: write.timestamp
+
+    @lru_cache(maxsize=64)
+    def of_block(block_hash: bytes) -> int:
+        block = parts.follower.link.chain.eth.block(block_hash)
+        if block is None:
+            raise Unavailable("the chain node does not know the anchor's block", code="chain_unavailable")
+        return block.timestamp
+
+    return lambda write: of_block(write.block_hash or b"")

@@ -1,0 +1,96 @@
+"""What routes ask for: the parts of the service, who reads, ids and pages in their one spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
+
+from api.auth import SignIn
+from api.parts import Parts
+from api.problems import TokenRefused
+from api.reading import Reading
+from api.submission import Desk
+from ledger.core.authority import Authority
+from ledger.prove import Prover
+from ledger.store import log
+from ledger.store.cases import Page
+
+_SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
+_EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+SlugPath = Annotated[str, Path(pattern=_SLUG)]
+SlugRequired = Annotated[str, Query(pattern=_SLUG)]
+SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
+EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]
+After = Annotated[int, Query(ge=-1, lt=2**53, description="the last number of the page before")]
+Ground = Annotated[
+    str | None,
+    Query(min_length=1, max_length=200, description="why confidential sections are read by who does not hold the case"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the application carries: the parts, and what it made out of them."""
+
+    parts: Parts
+    sign_in: SignIn
+    desk: Desk
+    prover: Prover
+
+    def authority(self) -> Authority:
+        """The registry as the log has it now, in whatever process it was written."""
+        with self.parts.database.read() as connection:
+            return self.parts.registry.at(connection, log.tree(connection).registry_changes)
+
+    def limit(self, asked: int) -> int:
+        """How many entries a page has at most."""
+        return min(asked, self.parts.settings.max_page_entries)
+
+
+def service_of(request: Request) -> Service:
+    """The service that this application serves."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
+
+
+_bearer = HTTPBearer(auto_error=False, description="from /api/v1/sign-in/token")
+
+
+def reading(service: ServiceOf, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Reading:
+    """Who reads, by a token that holds now. Raises TokenRefused."""
+    if given is None:
+        raise TokenRefused("expected the header 'Authorization: Bearer <token>'", field="Authorization")
+    authority = service.authority()
+    return Reading(service.parts, service.sign_in.session(given.credentials, authority), authority)
+
+
+Reads = Annotated[Reading, Depends(reading)]
+
+
+def page(service: Service, limit: int, after: str | int | None) -> Page:
+    """The window that was asked for."""
+    return Page(service.limit(limit), None if after is None else str(after))
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def listed(key: str, entries: list[Any], limit: int, cursor: Callable[[Any], str | int]) -> Response:
+    """One page: the entries under ``key``; ``next`` is where the following page begins, absent on the last one."""
+    body: dict[str, Any] = {key: entries}
+    if len(entries) == limit:
+        body["next"] = cursor(entries[-1])
+    return answer(body)

@@ -1,0 +1,162 @@
+"""The OpenAPI document: paths from the routes, schemas from the very types that events and answers are made of.
+
+Also the page that shows it. Its script and style come from this host, from a package that carries them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from api.problems import HINTS, MEDIA_TYPE, Problem
+
+DOCUMENT = "/api/v1/openapi.json"
+PAGE = "/docs"
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+_REF = "#/components/schemas/{name}"
+_JSON = "application/json"
+
+_documented: dict[str, type] = {}  # what the routes answer with and take, entered as they are declared
+
+
+class Paged(NamedTuple):
+    """An answer that lists entries of a type under a key."""
+
+    key: str
+    entry: type
+
+
+def page_of(key: str, entry: type) -> Paged:
+    """The answer ``{key: [entry, ...], next: ...}``."""
+    return Paged(key, entry)
+
+
+def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The responses of an operation: its answer, and the problems that it may come to."""
+    schema = _page_schema(body) if isinstance(body, Paged) else _ref(body)
+    told = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
+    return {status: told, **problems(*refusals)}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of these statuses, each with what to do about it."""
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}. {HINTS[status]}",
+            "content": {MEDIA_TYPE: {"schema": _ref(Problem)}},
+        }
+        for status in statuses
+    }
+
+
+def takes(body: type) -> dict[str, Any]:
+    """The request body of an operation."""
+    return {"requestBody": {"required": True, "content": {_JSON: {"schema": _ref(body)}}}}
+
+
+def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
+    """Makes the application tell its routes, and ``paths`` beside them; ``with_page`` serves the document to read."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, paths)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+    if with_page:
+        app.router.routes += [
+            Route(DOCUMENT, lambda _request: JSONResponse(document())),
+            Route(PAGE, _page),
+            Route(f"{PAGE}/start.js", _start),
+            Route(f"{PAGE}/{{name}}", _asset),
+        ]
+
+
+def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    for path, operations in paths.items():
+        made["paths"].setdefault(path, {}).update(operations)
+    _, components = msgspec.json.schema_components(_documented.values(), ref_template=_REF)
+    made["components"] = made.get("components", {}) | {"schemas": _in_json_schema(components)}
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            _drop_foreign_422(operation["responses"])
+    return made
+
+
+def _drop_foreign_422(responses: dict[str, Any]) -> None:
+    """FastAPI tells a 422 of its own for parameters; here they are refused with 400."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+
+
+def _in_json_schema(schema: Any) -> Any:
+    """The same with patterns that ECMA 262 reads alike: ``$(?!\\n)`` says the end of the text, which there is ``$``."""
+    if isinstance(schema, dict):
+        return {
+            key: value.replace(r"$(?!\n)", "$") if key == "pattern" else _in_json_schema(value)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, list):
+        return [_in_json_schema(entry) for entry in schema]
+    return schema
+
+
+def _ref(body: type) -> dict[str, str]:
+    known = _documented.setdefault(body.__name__, body)
+    assert known is body, f"two types of the API are called {body.__name__}"
+    return {"$ref": _REF.format(name=body.__name__)}
+
+
+def _page_schema(paged: Paged) -> dict[str, Any]:
+    entries = {"type": "array", "items": _ref(paged.entry)}
+    following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
+    return {"type": "object", "required": [paged.key], "properties": {paged.key: entries, "next": following}}
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+_HTML = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Tallystick</title>
+<link rel="icon" href="{PAGE}/favicon.png">
+<link rel="stylesheet" href="{PAGE}/swagger-ui.css">
+</head>
+<body>
+<div id="page"></div>
+<script src="{PAGE}/swagger-ui-bundle.js"></script>
+<script src="{PAGE}/start.js"></script>
+</body>
+</html>
+"""
+_SCRIPT = f"""SwaggerUIBundle({{url: "{DOCUMENT}", dom_id: "#page", deepLinking: true, persistAuthorization: false}});
+"""
+_PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+
+
+def _page(_request: Request) -> Response:
+    return HTMLResponse(_HTML, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+
+def _start(_request: Request) -> Response:
+    return Response(_SCRIPT, media_type="text/javascript")
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _ASSETS:
+        return Response(status_code=404)
+    carried = Path(str(files("fastapi_offline"))) / "static" / name
+    return FileResponse(carried, headers={"Cache-Control": "public, max-age=3600"})

@@ -1,0 +1,116 @@
+"""Reading: what a signed-in reader may see, and the record of it that is made before it is shown.
+
+An agency sees a case that it holds or held a part of, or that it is being offered; auditors and analysts of a
+procuratorate see every case in their jurisdiction. Confidential sections are shown to whoever holds the case, and to
+a former party that says on what ground it reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from api.auth import Session
+from api.parts import Parts
+from ledger.core.authority import Agency, Authority
+from ledger.core.errors import NotFound, Unauthorized
+from ledger.core.event import decode_payload
+from ledger.core.event.handover import HandoverOffered
+from ledger.store import cases
+from ledger.store.access import Read
+from ledger.store.cases import Reader, Sight
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+
+SUPERVISORS: Final = ("auditor", "analyst")
+
+
+class Reading:
+    """One reader in one request."""
+
+    def __init__(self, parts: Parts, session: Session, authority: Authority):
+        self._parts = parts
+        self.session = session
+        self.authority = authority
+        self._now_ms = parts.clock()
+        self.reader = Reader(
+            session.agency,
+            supervised(authority, session),
+            datetime.fromtimestamp(self._now_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    @property
+    def agency(self) -> str:
+        return self.session.agency
+
+    def record(self, what: str, *case_ids: str, ground: str | None = None) -> None:
+        """Puts into the log of reads what is about to be shown. Raises Unavailable: then it must not be shown."""
+        grant = self.session.grant
+        self._parts.access.append(
+            *(
+                Read(
+                    agency=grant.agency_id,
+                    officer=grant.officer,
+                    key_id=grant.key_id,
+                    what=what,
+                    read_at=self._now_ms,
+                    case_id=case_id,
+                    ground=ground,
+                )
+                for case_id in case_ids or (None,)
+            )
+        )
+
+    def require_role(self, *roles: str) -> None:
+        """Raises Unauthorized."""
+        if not self.session.has_role(*roles):
+            raise Unauthorized(f"this takes the role {' or '.join(roles)}", code="role_missing")
+
+    def require_case(self, connection: Connection, case_id: str) -> Sight:
+        """Raises NotFound for a case that is not there or may not be seen: both look the same."""
+        return cases.require_sight(connection, case_id, self.reader)
+
+    def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
+        """By what the reader sees this entry's payload. Raises NotFound."""
+        kind = entry.stream_kind
+        if kind == "case":
+            sight = cases.sight(connection, entry.stream_id, self.reader)
+            if sight is not None:
+                return sight
+            if self._is_own_offer(entry):
+                return "offered"
+        if kind == "system" or (kind == "agency" and entry.stream_id == self.agency):
+            return "party"
+        raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
+
+    def sees_sections(self, connection: Connection, entry: StoredEntry, sight: Sight, ground: str | None) -> bool:
+        """Whether confidential sections are shown."""
+        if sight != "party":
+            return False
+        if entry.stream_kind != "case":
+            return True
+        return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
+
+    def _is_own_offer(self, entry: StoredEntry) -> bool:
+        """What is left to see of an offer that was refused, recalled or expired: the offer, and one's own answer."""
+        if entry.agency == self.agency:
+            return True
+        body = decode_payload(entry.payload).body
+        return isinstance(body, HandoverOffered) and body.to_agency == self.agency
+
+
+def supervised(authority: Authority, session: Session) -> frozenset[str]:
+    """The agencies whose cases the session may see as a procuratorate's auditor or analyst."""
+    own = authority.agencies.get(session.agency)
+    if own is None or own.kind != "procuratorate" or not session.has_role(*SUPERVISORS):
+        return frozenset()
+    return frozenset(_within(authority.agencies.values(), own.profile.jurisdiction))
+
+
+def _within(agencies: Iterable[Agency], jurisdiction: str) -> Iterable[str]:
+    return (
+        agency.agency_id
+        for agency in agencies
+        if agency.profile.jurisdiction == jurisdiction or agency.profile.jurisdiction.startswith(jurisdiction + "/")
+    )

@@ -1,0 +1,68 @@
+"""The registry as the log has it: agencies and keys. Public."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.dependencies import After, Limit, ServiceOf, SlugPath, answer, listed
+from api.openapi import answers, page_of
+from api.views import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
+from ledger.core.authority import Agency, Authority
+from ledger.core.errors import NotFound
+from ledger.store import log
+
+router = APIRouter(prefix="/api/v1", tags=["registry"])
+
+
+@router.get("/agencies", summary="List the agencies", responses=answers(page_of("agencies", AgencyView), 400, 503))
+def agencies(
+    service: ServiceOf, limit: Limit = 1000, after: Annotated[str | None, Query(max_length=31)] = None
+) -> Response:
+    """In the order of their ids."""
+    count = service.limit(limit)
+    known = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
+    found = [agency_view(agency) for agency in known if after is None or agency.agency_id > after][:count]
+    return listed("agencies", found, count, lambda agency: agency.agency_id)
+
+
+@router.get("/agencies/{agency_id}", summary="Show an agency", responses=answers(AgencyView, 400, 404, 503))
+def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
+    """With its jurisdiction, and the keys of its admin and its witness."""
+    return answer(agency_view(_known(service.authority(), agency_id)))
+
+
+@router.get(
+    "/agencies/{agency_id}/keys",
+    summary="List an agency's keys",
+    responses=answers(page_of("keys", KeyView), 400, 404, 503),
+)
+def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
+    """All that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
+    authority = service.authority()
+    _known(authority, agency_id)
+    granted = sorted(authority.grants.values(), key=lambda grant: grant.granted)
+    return answer({"keys": [key_view(grant) for grant in granted if grant.agency_id == agency_id]})
+
+
+@router.get(
+    "/registry",
+    summary="List the mirrored changes of the registry",
+    responses=answers(page_of("entries", RegistryEntryView), 400, 503),
+)
+def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
+    """The `registry.*` entries with their payloads: anybody re-derives from them who may sign what. `after` is an
+    index."""
+    count = service.limit(limit)
+    with service.parts.database.read() as connection:
+        entries = log.registry_entries(connection, after=after)[:count]
+    return listed("entries", [registry_entry_view(entry) for entry in entries], count, lambda entry: entry.index)
+
+
+def _known(authority: Authority, agency_id: str) -> Agency:
+    agency = authority.agencies.get(agency_id)
+    if agency is None:
+        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field="agency_id")
+    return agency

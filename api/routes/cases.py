@@ -1,0 +1,196 @@
+"""Cases, their items and handovers, and what happened in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.dependencies import After, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.openapi import answers, page_of
+from api.reading import Reading
+from api.views import (
+    CaseLine,
+    CaseView,
+    HandoverLine,
+    HandoverView,
+    HeadView,
+    ItemLine,
+    ItemView,
+    case_line,
+    case_view,
+    handover_line,
+    handover_view,
+    item_line,
+    item_view,
+)
+from ledger.core.custody import CaseState, Handover
+from ledger.core.errors import NotFound
+from ledger.core.event.terms import Stage
+from ledger.store import cases, log
+from ledger.store.database import Connection
+from ledger.store.journal import DatabaseJournal
+from ledger.timeline import AnchoredSizes, Step, timeline
+
+router = APIRouter(prefix="/api/v1")
+Status = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
+
+
+@router.get(
+    "/cases", tags=["cases"], summary="List the cases", responses=answers(page_of("cases", CaseLine), 400, 401, 503)
+)
+def list_cases(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    stage: Stage | None = None,
+    responsible: SlugQuery = None,
+    limit: Limit = 100,
+    after: SlugQuery = None,
+) -> Response:
+    """Those that you may see, in the order of their ids."""
+    window = page(service, limit, after)
+    with service.parts.database.read() as connection:
+        rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
+    found = [case_line(row) for row in rows]
+    reading.record("list of cases", *(line.case_id for line in found))
+    return listed("cases", found, window.limit, lambda line: line.case_id)
+
+
+@router.get("/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(CaseView, 400, 401, 404, 503))
+def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
+    """As it stands: stage, items, persons under their pseudonyms, measures, handovers, discrepancies."""
+    with service.parts.database.read() as connection:
+        sight = reading.require_case(connection, case_id)
+        row = cases.case(connection, case_id)
+    found = case_view(row, _state(service, case_id), sight)
+    reading.record("case", case_id)
+    return answer(found)
+
+
+@router.get(
+    "/cases/{case_id}/head",
+    tags=["cases"],
+    summary="Say what the next event of a case stands on",
+    responses=answers(HeadView, 400, 401, 404, 503),
+)
+def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
+    """Its sequence number and its `previous`."""
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        found = log.heads(connection, [("case", case_id)])["case", case_id]
+    reading.record("head of the case", case_id)
+    return answer(HeadView(case_id, found.sequence + 1, found.digest))
+
+
+@router.get(
+    "/cases/{case_id}/timeline",
+    tags=["cases"],
+    summary="Say what happened in a case, step by step",
+    responses=answers(page_of("events", Step), 400, 401, 404, 503),
+)
+def case_timeline(
+    service: ServiceOf, reading: Reads, case_id: SlugPath, limit: Limit = 100, after: After = -1
+) -> Response:
+    """Claimed and recorded times side by side, flags, who holds what from then on, and how far the chain has it.
+    `after` is a sequence number."""
+    count = service.limit(limit)
+    parts = service.parts
+    anchored = AnchoredSizes(DatabaseJournal(parts.database).anchors())
+    with parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        steps = timeline(connection, parts.recorder.states, anchored, case_id, after=after, limit=count)
+    reading.record("timeline of the case", case_id)
+    return listed("events", steps, count, lambda step: step.sequence)
+
+
+@router.get(
+    "/items", tags=["items"], summary="List the items", responses=answers(page_of("items", ItemLine), 400, 401, 503)
+)
+def list_items(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugQuery = None,
+    holder: SlugQuery = None,
+    limit: Limit = 100,
+    after: SlugQuery = None,
+) -> Response:
+    """Those of the cases that you may see, in the order of their ids."""
+    window = page(service, limit, after)
+    with service.parts.database.read() as connection:
+        rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
+    found = [item_line(row) for row in rows]
+    reading.record("list of items", *dict.fromkeys(line.case_id for line in found))
+    return listed("items", found, window.limit, lambda line: line.item_id)
+
+
+@router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
+def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response:
+    """As it stands."""
+    unseen = NotFound(f"no item {item_id} that you may see", field="item_id")
+    with service.parts.database.read() as connection:
+        case_id = cases.owners(connection, [item_id]).get(item_id)
+        if case_id is None or cases.sight(connection, case_id, reading.reader) is None:
+            raise unseen
+    item = _state(service, case_id).items.get(item_id)
+    if item is None:
+        raise unseen
+    reading.record(f"item {item_id}", case_id)
+    return answer(item_view(case_id, item))
+
+
+@router.get(
+    "/handovers",
+    tags=["handovers"],
+    summary="List your agency's handovers",
+    responses=answers(page_of("handovers", HandoverLine), 400, 401, 503),
+)
+def list_handovers(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    box: Literal["inbox", "outbox", "all"] = "all",
+    status: Status | None = None,
+    limit: Limit = 100,
+    after: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
+) -> Response:
+    """What is offered to you (inbox) or by you (outbox), the latest change last; `after` is an `updated_index`."""
+    window = page(service, limit, after)
+    with service.parts.database.read() as connection:
+        rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
+    found = [handover_line(row) for row in rows]
+    reading.record("list of handovers", *dict.fromkeys(line.case_id for line in found))
+    return listed("handovers", found, window.limit, lambda line: line.updated_index)
+
+
+@router.get(
+    "/cases/{case_id}/handovers/{handover_id}",
+    tags=["handovers"],
+    summary="Show a handover",
+    responses=answers(HandoverView, 400, 401, 404, 503),
+)
+def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath) -> Response:
+    """As it stands. What was offered to you stays to be seen when you have refused it, or when it expired."""
+    with service.parts.database.read() as connection:
+        handover = _handover(connection, service, reading, case_id, handover_id)
+    reading.record(f"handover {handover_id}", case_id)
+    return answer(handover_view(case_id, handover))
+
+
+def _handover(connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str) -> Handover:
+    state = service.parts.recorder.states.of_case(case_id)
+    handover = state.handovers.get(handover_id) if state else None
+    if handover is not None and (
+        reading.agency in (handover.from_agency, handover.to_agency)
+        or cases.sight(connection, case_id, reading.reader) is not None
+    ):
+        return handover
+    raise NotFound(f"no handover {handover_id} of a case {case_id} that you may see", field="handover_id")
+
+
+def _state(service: Service, case_id: str) -> CaseState:
+    state = service.parts.recorder.states.of_case(case_id)
+    assert state is not None, "the read model shows a case that has a stream"
+    return state

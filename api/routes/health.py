@@ -1,0 +1,57 @@
+"""Whether the process lives, and whether it can do its work. Neither tells how it is built."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.dependencies import ServiceOf, answer
+from api.openapi import answers
+from ledger.core.errors import TallystickError
+from ledger.store import log
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class Readiness(Struct, frozen=True):
+    """``ready`` needs database and sequencer; a chain that is away holds up anchors, not submissions."""
+
+    ready: bool
+    database: str
+    sequencer: str
+    chain: str
+
+
+@router.get("/healthz", summary="Say that the process lives", responses=answers(Alive))
+async def healthz() -> Response:
+    """Nothing is looked at."""
+    return answer(Alive("ok"))
+
+
+@router.get("/readyz", summary="Say whether submissions can be taken", responses=answers(Readiness, 503))
+def readyz(service: ServiceOf) -> Response:
+    """503, with the same document, where they cannot."""
+    parts = service.parts
+    database = _database(service)
+    sequencer = "failed" if parts.sequencer.failure is not None else "ok"
+    follow = parts.follower.state
+    chain = "connected" if follow.connected and follow.fault is None else "faulty" if follow.fault else "connecting"
+    ready = database == sequencer == "ok"
+    return answer(Readiness(ready, database, sequencer, chain), 200 if ready else 503)
+
+
+def _database(service: ServiceOf) -> str:
+    """Whether the database takes writes: the writer's lock is had, and let go again."""
+    try:
+        with service.parts.database.write() as connection:
+            log.tree(connection)
+    except TallystickError:
+        return "failed"
+    return "ok"

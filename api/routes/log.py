@@ -1,0 +1,130 @@
+"""What the log says of itself: identity, size, trust file, proofs between published sizes. Public."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.dependencies import ServiceOf, answer
+from api.openapi import answers, problems
+from api.routes.tiles import published
+from ledger.core import merkle
+from ledger.core.checkpoint import parse_size
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.proof import TlogProof
+from ledger.core.tiles import TileNodes
+from ledger.core.trust import encode_trust
+from ledger.store import checkpoints, log
+from ledger.store.journal import DatabaseJournal
+from ledger.timeline import AnchoredSizes
+
+router = APIRouter(prefix="/api/v1/log", tags=["log"])
+Decimal = Annotated[str, Query(max_length=19, description="a plain decimal")]
+
+
+class AnchoredView(Struct, frozen=True):
+    """Tree sizes that the chain has been sent, has in a block, and has for good."""
+
+    submitted: int
+    mined: int
+    confirmed: int
+
+
+class LogView(Struct, frozen=True):
+    """``size`` and ``root`` are of the whole tree, ``published`` is the size of the public checkpoint."""
+
+    origin: str
+    log_id: str
+    size: int
+    root: str
+    published: int
+    anchored: AnchoredView
+    development: bool
+
+
+class InclusionView(Struct, frozen=True):
+    """``proof`` is a C2SP tlog-proof that ends in the published checkpoint."""
+
+    index: int
+    leaf_hash: str
+    proof: str
+
+
+class ConsistencyView(Struct, frozen=True):
+    """``hashes`` are ``sha256:<hex>`` as in RFC 6962 2.1.2."""
+
+    first: int
+    second: int
+    hashes: list[str]
+
+
+@router.get("", summary="Say what the log is and how far it has come", responses=answers(LogView, 503))
+def log_state(service: ServiceOf) -> Response:
+    """Its id, its size, and how far the chain has it."""
+    parts = service.parts
+    sizes = AnchoredSizes(DatabaseJournal(parts.database).anchors())
+    with parts.database.read() as connection:
+        tree = log.tree(connection)
+        last = checkpoints.last_published(connection)
+    trust = parts.trust.trust
+    return answer(
+        LogView(
+            origin=trust.origin,
+            log_id="0x" + trust.log_id.hex(),
+            size=tree.size,
+            root=f"sha256:{tree.root.hex()}",
+            published=last.size if last else 0,
+            anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
+            development=trust.development,
+        )
+    )
+
+
+@router.get(
+    "/trust",
+    summary="Get the trust file",
+    response_class=Response,
+    responses=problems(503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+)
+def trust_file(service: ServiceOf) -> Response:
+    """`tallystick/trust@v1`. Compare it with what the agencies have published before you trust it."""
+    return Response(encode_trust(service.parts.trust.trust), media_type="application/json")
+
+
+@router.get(
+    "/inclusion/{index}",
+    summary="Prove that an entry is in the published tree",
+    responses=answers(InclusionView, 400, 404, 503),
+)
+def inclusion(service: ServiceOf, index: Annotated[str, Path(max_length=19)]) -> Response:
+    """A tlog-proof that ends in the published checkpoint."""
+    at = parse_size(index, "index")
+    with service.parts.database.read() as connection:
+        head = published(connection)
+        if at >= head.size:
+            raise NotFound(f"entry {at} is not published: the log stands at {head.size}", field="index")
+        leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
+        hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
+    proof = TlogProof(at, hashes, head.note)
+    return answer(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
+
+
+@router.get(
+    "/consistency",
+    summary="Prove that the tree of one published size continues that of another",
+    responses=answers(ConsistencyView, 400, 404, 503),
+)
+def consistency(service: ServiceOf, first: Decimal, second: Decimal) -> Response:
+    """For 1 <= first <= second <= the published size."""
+    old, new = parse_size(first, "first"), parse_size(second, "second")
+    with service.parts.database.read() as connection:
+        size = published(connection).size
+        if not 1 <= old <= new:
+            raise MalformedInput(f"expected 1 <= first <= second, not {old} and {new}", field="first")
+        if new > size:
+            raise NotFound(f"size {new} is not published: the log stands at {size}", field="second")
+        hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))
+    return answer(ConsistencyView(old, new, [f"sha256:{sibling.hex()}" for sibling in hashes]))

@@ -1,0 +1,60 @@
+"""Proof bundles: what a reader takes away, to be checked offline by anybody."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath
+from api.openapi import problems
+from api.routes.events import find, record
+from ledger.prove import Withheld
+from ledger.store import cases
+from ledger.store.cases import Sight
+
+router = APIRouter(prefix="/api/v1", tags=["proofs"])
+Withhold = Literal["payload", "sections"]
+_BUNDLE = problems(400, 401, 404, 503) | {
+    200: {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
+}
+
+
+@router.get(
+    "/events/{event_id}/proof", summary="Get the proof bundle of an event", response_class=Response, responses=_BUNDLE
+)
+def event_proof(
+    service: ServiceOf,
+    reading: Reads,
+    event_id: EventIdPath,
+    withhold: Withhold | None = None,
+    ground: Ground = None,
+) -> Response:
+    """Sections that you may not read are withheld; `withhold` leaves out more. It was verified before it is given."""
+    with service.parts.database.read() as connection:
+        entry, sight = find(connection, reading, event_id)
+        shows_sections = reading.sees_sections(connection, entry, sight, ground)
+    made = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
+    record(reading, "proof of event", entry, ground)
+    return Response(made, media_type="application/json")
+
+
+@router.get(
+    "/cases/{case_id}/proof", summary="Get the proof bundle of a case", response_class=Response, responses=_BUNDLE
+)
+def case_proof(
+    service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withhold | None = None, ground: Ground = None
+) -> Response:
+    """All its events, in one file."""
+    with service.parts.database.read() as connection:
+        sight: Sight = reading.require_case(connection, case_id)
+        holds = cases.holds(connection, case_id, reading.agency)
+    shows_sections = sight == "party" and (holds or ground is not None)
+    made = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
+    reading.record("proof of the case", case_id, ground=ground)
+    return Response(made, media_type="application/json")
+
+
+def _withheld(asked: Withhold | None, *, shows_sections: bool) -> Withheld | None:
+    return asked if asked is not None or shows_sections else "sections"

@@ -1,0 +1,50 @@
+"""Signing in: a challenge, its signature, a token."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.auth import ChallengeAsked, ChallengeGiven, ChallengeSigned, TokenGiven
+from api.bodies import JSON, decode, read_body
+from api.dependencies import Service, ServiceOf, answer
+from api.openapi import answers, takes
+
+MAX_BODY = 4096  # bytes
+
+router = APIRouter(prefix="/api/v1/sign-in", tags=["sign-in"])
+_asked = msgspec.json.Decoder(ChallengeAsked)
+_signed = msgspec.json.Decoder(ChallengeSigned)
+
+
+@router.post(
+    "/challenge",
+    summary="Ask for a text to sign",
+    responses=answers(ChallengeGiven, 400, 403, 415, 429, 503),
+    openapi_extra=takes(ChallengeAsked),
+)
+async def challenge(request: Request, service: ServiceOf) -> Response:
+    """The answer's `message` (EIP-4361) is to be signed as it is with the key (`personal_sign`), once, within a short
+    time. The key must be granted."""
+    asked = decode(await _body(request, service), _asked)
+    return answer(await run_in_threadpool(lambda: service.sign_in.challenge(asked.key_id, service.authority())))
+
+
+@router.post(
+    "/token",
+    summary="Give the signature, get a token",
+    responses=answers(TokenGiven, 400, 401, 403, 415, 429, 503),
+    openapi_extra=takes(ChallengeSigned),
+)
+async def token(request: Request, service: ServiceOf) -> Response:
+    """The token opens reads; it holds for a short time and only as long as the key is granted."""
+    signed = decode(await _body(request, service), _signed)
+    given = await run_in_threadpool(lambda: service.sign_in.token(signed.nonce, signed.signature, service.authority()))
+    return answer(given)
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    timeout_s = service.parts.settings.request_timeout_s
+    return await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)

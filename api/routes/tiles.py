@@ -1,0 +1,69 @@
+"""The log as everybody may copy it: checkpoint, tiles and entry bundles (C2SP tlog-tiles), at the root. Public."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.dependencies import ServiceOf
+from api.openapi import problems
+from ledger.core.errors import NotFound
+from ledger.core.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
+from ledger.store.database import Connection
+
+ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
+FRESH = {"Cache-Control": "no-store"}
+_BYTES = "application/octet-stream"
+_BINARY = {"type": "string", "format": "binary"}
+
+router = APIRouter(tags=["log"])
+
+
+@router.get(
+    "/checkpoint",
+    summary="Get the published checkpoint",
+    response_class=Response,
+    responses=problems(404, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def checkpoint(service: ServiceOf) -> Response:
+    """A signed note (C2SP tlog-checkpoint); it advances at most once a second."""
+    with service.parts.database.read() as connection:
+        return Response(published(connection).note, headers=FRESH, media_type="text/plain; charset=utf-8")
+
+
+@router.get(
+    "/tile/{name:path}",
+    summary="Get a tile of hashes, or a bundle of entries",
+    response_class=Response,
+    responses=problems(400, 404, 503)
+    | {200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def tile(service: ServiceOf, name: str) -> Response:
+    """`/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size."""
+    asked = parse_name(f"tile/{name}")
+    with service.parts.database.read() as connection:
+        size = published(connection).size
+        level = asked.level if isinstance(asked, TileName) else 0
+        if asked.width > width_at(size, level, asked.index):
+            raise NotFound(f"{asked.path()} is not published yet: the log stands at {size}", field="name")
+        data = _bundle(connection, asked) if isinstance(asked, BundleName) else _tile(connection, asked)
+    return Response(data, headers=ETERNAL, media_type=_BYTES)
+
+
+def published(connection: Connection) -> Published:
+    """The newest public checkpoint. Raises NotFound before the first."""
+    found = checkpoints.last_published(connection)
+    if found is None:
+        raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
+    return found
+
+
+def _tile(connection: Connection, name: TileName) -> bytes:
+    return log.tile_reader(connection)(name.level, name.index, name.width)
+
+
+def _bundle(connection: Connection, name: BundleName) -> bytes:
+    first = name.index * TILE_WIDTH
+    return encode_bundle(entry.envelope for entry in log.entries(connection, first, first + name.width))
