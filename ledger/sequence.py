@@ -8,6 +8,7 @@ the batch survives. The receipts go out after the commit, never before.
 from __future__ import annotations
 
 import queue
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Lock, Thread
@@ -132,9 +133,9 @@ class Sequencer:
             batch, ended = self._gather(first)
             try:
                 self._commit(batch)
-            except Exception as error:  # the writer outlives a batch that cannot be answered
-                logger.exception("a batch was not answered")
+            except Exception as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
                 _fail(batch, _unknown(error))
+                logger.critical("a batch was not answered", trace=_trace(error))
             if ended:
                 return
 
@@ -161,14 +162,14 @@ class Sequencer:
                 written = self._write(connection, batch)
             # -- commit point: the block above has left without an error, so the batch is durable ------------------
         except (DiskFailed, IntegrityBroken) as error:
-            logger.exception("sequencer stopped")
             _fail(batch, self._stop_for_good(error))
+            logger.critical("sequencer stopped", trace=_trace(error))
             return
-        except Exception as error:  # whatever it was, the outcome is looked up, not guessed
-            logger.warning("a commit failed", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the outcome is looked up, not guessed
             self._edge = None
             if written is None or written.grown is None or not self._is_stored(written.grown):
                 _fail(batch, _not_recorded(error))
+                logger.warning("a batch came to nothing", trace=_trace(error))
                 return
         self._answer(written)
 
@@ -352,3 +353,8 @@ def _unknown(error: Exception) -> Unavailable:
     """For a batch that may or may not be in the log."""
     hint = "Submit the same event again: if it was recorded, its receipt comes back."
     return Unavailable(f"the outcome is unknown: {error}", code="outcome_unknown", hint=hint)
+
+
+def _trace(error: Exception) -> str:
+    """Where it went wrong, as plain text: a renderer that shows local variables would show payloads."""
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,93 @@
+"""Faults around a commit: the driver says one thing, the database has another."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import psycopg
+from sqlalchemy import Connection, Engine, event
+
+When = Literal["before", "after"]
+
+
+def database_error() -> Exception:
+    """What sqlite3 raises for a fault that is none of the disk."""
+    return sqlite3.OperationalError("injected: the outcome was not told")
+
+
+def server_error() -> Exception:
+    """What psycopg raises where the connection is lost."""
+    return psycopg.OperationalError("injected: server closed the connection unexpectedly")
+
+
+def disk_error() -> Exception:
+    """What sqlite3 raises where the sync of a commit fails."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    return error
+
+
+def programming_error() -> Exception:
+    """A fault that nobody foresaw."""
+    return RuntimeError("injected: nobody foresaw this")
+
+
+@contextmanager
+def failing_commits(engine: Engine, when: When, error: Exception, *, times: int = 1) -> Iterator[list[When]]:
+    """The next ``times`` commits raise ``error``: before anything is persisted, or after everything is.
+
+    Gives the list of the faults that happened.
+    """
+    original: Callable[[Any], None] = engine.dialect.do_commit
+    happened: list[When] = []
+
+    def commit(connection: Any) -> None:
+        fails = len(happened) < times
+        if not fails or when == "after":
+            original(connection)
+        if fails:
+            happened.append(when)
+            raise error
+
+    engine.dialect.do_commit = commit  # type: ignore[method-assign]
+    try:
+        yield happened
+    finally:
+        engine.dialect.do_commit = original  # type: ignore[method-assign]
+
+
+@contextmanager
+def silent_after_commit(engine: Engine, when: When, error: Exception) -> Iterator[None]:
+    """The next commit fails as in ``failing_commits``, and no transaction begins after it: nothing can be looked up."""
+
+    def begin(connection: Any) -> None:
+        if happened:
+            raise error
+        original(connection)
+
+    original: Callable[[Any], None] = engine.dialect.do_begin
+    with failing_commits(engine, when, error) as happened:
+        engine.dialect.do_begin = begin  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            engine.dialect.do_begin = original  # type: ignore[method-assign]
+
+
+@contextmanager
+def full_disk(engine: Engine) -> Iterator[None]:
+    """SQLite may not grow its file by a single page, which it tells in the words of a full disk."""
+
+    def bound(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(engine, "begin", bound)
+    try:
+        yield
+    finally:
+        event.remove(engine, "begin", bound)
+        engine.dispose()
