@@ -16,6 +16,7 @@ from ledger.locales import Labels
 if TYPE_CHECKING:
     from rich.console import Console
 
+MILLISECONDS_FROM = 10**11  # a larger moment is in unix milliseconds, not in seconds
 WIDTH_OF_A_FILE = 160  # columns, where the output is no terminal
 # A field whose values are words of a vocabulary of the protocol, by the field's name.
 VOCABULARY_OF = {
@@ -93,9 +94,14 @@ class Output:
                 table.add_row(self.heading(column.path), text)
         return self.console.print(table)
 
+    def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+        """A table below a record, under the name of what it lists."""
+        self.console.print(f"\n{self.heading(name)}", style="bold underline")
+        self.table(rows, columns)
+
     def heading(self, path: str) -> str:
-        """The label of a field."""
-        return self.labels.of("field", path)
+        """The label of a field: of its whole path, else of its last part."""
+        return self.labels.find("field", path) or self.labels.of("field", path.rpartition(".")[2])
 
     def cell(self, column: Column, row: Mapping[str, Any]) -> str:
         """The field of ``row`` that the column shows, in words."""
@@ -114,7 +120,7 @@ class Output:
         if isinstance(value, str) and (field.endswith("_at") or field == "until"):
             return when(value)
         if isinstance(value, int) and field.endswith(("_at", "valid_from", "valid_until")):
-            return when(value)
+            return when(value // 1000 if value > MILLISECONDS_FROM else value)
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):

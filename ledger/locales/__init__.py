@@ -24,7 +24,11 @@ class Labels:
 
     def of(self, vocabulary: str, word: str) -> str:
         """The label of ``word``; the word itself, in words, where the catalogue has none."""
-        return self._labels.get(vocabulary, {}).get(word) or word.replace("_", " ")
+        return self.find(vocabulary, word) or word.replace("_", " ")
+
+    def find(self, vocabulary: str, word: str) -> str | None:
+        """The label that the catalogue has, if any."""
+        return self._labels.get(vocabulary, {}).get(word)
 
     def of_flag(self, name: str) -> str:
         """What the rules say that a flag means."""

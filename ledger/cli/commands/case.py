@@ -18,6 +18,13 @@ from ledger.core.event.terms import BusinessLine, CaseRelation, Stage
 
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
 TIMELINE = ("sequence", "occurred_at", "event_type", "agency", "officer", "index", "state")
+PARTS = {
+    "items": [Column(name) for name in ("item_id", "item_kind", "quantity", "holder", "responsible", "status")],
+    "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible")],
+    "measures": [Column(name) for name in ("measure_id", "person_id", "measure", "started_at", "until", "ended_at")],
+    "handovers": [Column(name) for name in ("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at")],
+    "discrepancies": [Column(name) for name in ("discrepancy_id", "expected", "found", "resolutions")],
+}
 
 
 @click.group("case", cls=Group)
@@ -51,8 +58,13 @@ def list_(session: Session, /, **query: str | None) -> None:
 @click.argument("case_id")
 @pass_session
 def show(session: Session, case_id: str) -> None:
-    """Show a case as it stands: stage, items, persons, handovers, discrepancies."""
-    session.output.record(session.service.get(at("/api/v1/cases/{}", case_id)))
+    """Show a case as it stands: stage, items, persons, measures, handovers, discrepancies."""
+    case_now = session.service.get(at("/api/v1/cases/{}", case_id))
+    session.output.record(case_now, [Column(name) for name in case_now if name not in PARTS])
+    if not session.json:
+        for part, columns in PARTS.items():
+            if case_now[part]:
+                session.output.part(part, case_now[part], columns)
 
 
 @command.command("timeline")

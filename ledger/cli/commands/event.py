@@ -14,6 +14,7 @@ from ledger.cli.clerk import Claims, Clerk, say_receipt, send
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
+from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
@@ -22,7 +23,15 @@ from ledger.core.event.terms import Blake3, Instant, SafeInt
 from ledger.sign import Place
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-LISTED = ("sequence", "occurred_at", "event_type", "agency", "officer", "event_id", "index")
+LISTED = (
+    "envelope.sequence",
+    "payload.occurred_at",
+    "event_type",
+    "envelope.agency",
+    "payload.officer",
+    "event_id",
+    "index",
+)
 
 
 class _Draft(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,19 +85,21 @@ def submit(session: Session, files: tuple[Path, ...]) -> None:
 
 @command.command("list")
 @click.argument("case_id")
+@GROUND
 @pass_session
-def list_(session: Session, case_id: str) -> None:
+def list_(session: Session, case_id: str, ground: str | None) -> None:
     """List the events of a case."""
-    events = list(session.service.pages("/api/v1/events", "events", case_id=case_id))
+    events = list(session.service.pages("/api/v1/events", "events", case_id=case_id, ground=ground))
     session.output.table(events, [Column(name) for name in LISTED])
 
 
 @command.command("show")
 @click.argument("event_id")
+@GROUND
 @pass_session
-def show(session: Session, event_id: str) -> None:
+def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
-    session.output.record(session.service.get(at("/api/v1/events/{}", event_id)))
+    session.output.record(session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
 
 
 def _read_draft(file: Path) -> _Draft:

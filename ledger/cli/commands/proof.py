@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
+from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
 
@@ -53,9 +54,12 @@ def check(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...], l
 @click.argument("event_id", required=False)
 @click.option("--case", "case_id", help="All events of this case, in one bundle.")
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
+@GROUND
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
 @pass_session
-def get(session: Session, event_id: str | None, case_id: str | None, withhold: str | None, output: str | None) -> None:
+def get(
+    session: Session, /, *, event_id: str | None, case_id: str | None, output: str | None, **query: str | None
+) -> None:
     """Fetch the bundle of an event, or of a case."""
     from pathlib import Path
 
@@ -64,7 +68,7 @@ def get(session: Session, event_id: str | None, case_id: str | None, withhold: s
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
     path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
-    bundle = session.service.fetch(path, withhold=withhold)
+    bundle = session.service.fetch(path, **query)
     target = Path(output or f"{event_id or case_id}.bundle.json")
     target.write_bytes(bundle)
     session.output.record({"file": str(target)})

@@ -41,7 +41,6 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
         settings = read_settings(data_dir, **given, key_passphrase=secret)
     session.output.note(f"serving {settings.data_dir} at {settings.url}")
     with open_parts(settings) as parts:
-        with open_parts(settings) as parts:
         uvicorn.run(
             create_app(parts),
             host=settings.host,
