@@ -1,0 +1,66 @@
+"""Figures: what was measured, what it is held against, one table for people and one JSON for whoever compares."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct, to_builtins
+from rich.console import Console
+from rich.table import Table
+
+
+class Figure(Struct, frozen=True):
+    """``ours`` and ``reference`` in ``unit``; the target is on their ratio, such as ``<= 8`` or ``>= 0.4``."""
+
+    what: str
+    ours: float
+    reference_name: str
+    reference: float
+    unit: str
+    target: str
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the reference."""
+        return self.ours / self.reference
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the ratio is within the target."""
+        sign, bound = self.target.split()
+        return self.ratio <= float(bound) if sign == "<=" else self.ratio >= float(bound)
+
+
+def show(title: str, figures: list[Figure], file: Path | None) -> None:
+    """Prints the table; writes the JSON where a file is named."""
+    table = Table(title=title)
+    for heading in ("figure", "ours", "reference", "ratio", "target"):
+        table.add_column(heading, justify="left" if heading in ("figure", "target") else "right")
+    for figure in figures:
+        colour = "green" if figure.is_met else "red"
+        table.add_row(
+            figure.what,
+            f"{figure.ours:,.6g} {figure.unit}",
+            f"{figure.reference_name} {figure.reference:,.6g} {figure.unit}",
+            f"[{colour}]{figure.ratio:.3g}[/{colour}]",
+            figure.target,
+        )
+    Console(width=140).print(table)
+    if file is not None:
+        rows = [to_builtins(figure) | {"ratio": figure.ratio} for figure in figures]
+        file.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def in_turn(rounds: int, *actions: Callable[[], object]) -> list[float]:
+    """Median seconds of each action, run in turn so that a machine that slows down slows all of them."""
+    seconds: list[list[float]] = [[] for _ in actions]
+    for _ in range(rounds):
+        for taken, action in zip(seconds, actions, strict=True):
+            began = time.perf_counter()
+            action()
+            taken.append(time.perf_counter() - began)
+    return [statistics.median(taken) for taken in seconds]

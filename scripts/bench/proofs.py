@@ -1,0 +1,85 @@
+"""Proof checks: the cold start of ``tally proof check``, and verification in process on one core.
+
+python -m scripts.bench.proofs [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from coincurve import PublicKey
+
+from ledger.core.bundle import encode_bundle
+from ledger.core.checkpoint import verify_checkpoint
+from ledger.core.event import decode_envelope
+from ledger.core.signature import signing_hash
+from ledger.core.trust import encode_trust
+from ledger.core.verify import verify_bundle
+from scripts.bench.figures import Figure, in_turn, show
+from tests import bundles
+from tests.casework import Case
+
+ROUNDS = 15
+BATCH = 200  # verifications a round
+
+
+def main() -> None:
+    """Measures and shows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    log = bundles.log_with(Case().open())
+    bundle = encode_bundle(log.bundle(len(log.events) - 1))
+    show("Proof checks", [cold_start(bundle), *in_process(log, bundle)], arguments.json)
+
+
+def cold_start(bundle: bytes) -> Figure:
+    """The whole process, beside a bare Python."""
+    with tempfile.TemporaryDirectory() as directory:
+        file, trust = Path(directory, "bundle.json"), Path(directory, "trust.json")
+        file.write_bytes(bundle)
+        trust.write_bytes(encode_trust(bundles.trust()))
+        check = [str(Path(sys.executable).with_name("tally")), "proof", "check", str(file), "--trust", str(trust)]
+        ours, bare = in_turn(ROUNDS, lambda: run(check), lambda: run([sys.executable, "-c", "pass"]))
+    return Figure("tally proof check, cold", ours * 1000, "python -c pass", bare * 1000, "ms", "<= 8")
+
+
+def in_process(log: bundles.Log, bundle: bytes) -> list[Figure]:
+    """Bundles a second on one core, beside recovering as many signatures."""
+    trust, remembered = bundles.trust(), lru_cache(verify_checkpoint)
+    envelope = decode_envelope(log.events[-1].entry)
+    digest, signature = signing_hash(envelope, bundles.LOG_ID), bytes.fromhex(envelope.signature[2:])
+    recoverable = signature[:64] + bytes((signature[64] - 27,))
+    fresh, known, recover = in_turn(
+        ROUNDS,
+        lambda: repeat(lambda: verify_bundle(bundle, trust)),
+        lambda: repeat(lambda: verify_bundle(bundle, trust, check_note=remembered)),
+        lambda: repeat(lambda: PublicKey.from_signature_and_message(recoverable, digest, hasher=None)),
+    )
+    per_second = [BATCH / seconds for seconds in (fresh, known, recover)]
+    name = "coincurve recover"
+    return [
+        Figure("bundles verified, each checkpoint too", per_second[0], name, per_second[2], "/s", ">= 0.2"),
+        Figure("bundles verified, checkpoint known", per_second[1], name, per_second[2], "/s", ">= 0.4"),
+    ]
+
+
+def repeat(action: Callable[[], object]) -> None:
+    """Does it ``BATCH`` times."""
+    for _ in range(BATCH):
+        action()
+
+
+def run(command: list[str]) -> None:
+    """One process, whose output does not matter."""
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+if __name__ == "__main__":
+    main()
