@@ -76,7 +76,7 @@ class Ledger:
 
     def mirror(self, body: RegistryChange) -> Receipt:
         """Puts one change of the registry into the log."""
-        return self.post(self.system_writer.write(body, SERVICE))
+        return self.post(self.system_writer.write(body, SERVICE, signed_at=self.clock.seconds))
 
     def submit(self, event: Event | bytes) -> Future[Answer]:
         """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
