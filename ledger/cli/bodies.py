@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from ledger.core import canonical
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event import Body
 
 B = TypeVar("B", bound=Body)
@@ -27,6 +29,34 @@ def make_body(body: type[B], **fields: Any) -> B:
         given = told.get((error.field or "").partition(".")[0].partition("[")[0])
         said = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message
         raise MalformedInput(said, field=option_of(error.field), hint=error.hint) from error
+
+
+OF_THE_ACT = {
+    "stream": "CASE_ID",
+    "occurred_at": "--occurred-at",
+    "authority": "--authority",
+    "confidential": "--section",
+}
+
+
+@contextmanager
+def told_by_option() -> Iterator[None]:
+    """Gives refusals that name a part of the event the name of the option that it came from."""
+    try:
+        yield
+    except TallystickError as error:
+        error.field = _option_of_part(error.field)
+        raise
+
+
+def _option_of_part(field: str | None) -> str | None:
+    part, _, rest = (field or "").partition(".")
+    if part == "sections":
+        return OF_THE_ACT["confidential"]
+    name = rest.partition(".")[0]
+    if part == "payload" and name == "body":
+        return option_of(rest.removeprefix("body.")) if rest != "body" else None
+    return OF_THE_ACT.get(name, field) if part in ("payload", "envelope") else field
 
 
 def option_of(field: str | None) -> str | None:

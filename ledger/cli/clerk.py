@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.cli.bodies import told_by_option
 from ledger.cli.client import at
 from ledger.cli.session import Session
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
@@ -54,12 +55,21 @@ class Clerk:
         """Appends the event to the case and says the receipt, with the ids that the body names."""
         claims = self._claims.with_section(*section) if section else self._claims
         stream = Stream(kind="case", id=case_id)
-        self._say(case_id, body, self._append(stream, self.place(stream), body, claims))
+        with told_by_option():
+            receipt = self._append(stream, self.place(stream), body, claims)
+        self._say(case_id, body, receipt)
 
     def open(self, case_id: str, body: Body) -> None:
         """Opens the case with its first event."""
         place = Place(Stream(kind="case", id=case_id))
-        self._say(case_id, body, self.send(self.sign(body, place, self._claims)))
+        try:
+            with told_by_option():
+                receipt = self.send(self.sign(body, place, self._claims))
+        except Conflict as conflict:
+            raise Conflict(
+                f"there is a case {case_id} already", field="--case-id", hint="Choose another id."
+            ) from conflict
+        self._say(case_id, body, receipt)
 
     def sign(self, body: Body, place: Place, claims: Claims) -> Signed:
         """The signed event. Raises MalformedInput."""

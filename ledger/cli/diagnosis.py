@@ -76,8 +76,12 @@ def anvil(settings: Settings) -> Finding:
 
 def installation(settings: Settings) -> Finding:
     """What ``tally init`` laid down."""
+    where = DataDirectory(settings.data_dir)
+    if not where.installation.exists():
+        told = f"no ledger in {settings.data_dir}"
+        return Finding("installation", "not_checked", told, "tally init, if this machine is to run a service")
     try:
-        made = load(DataDirectory(settings.data_dir))
+        made = load(where)
     except TallystickError as error:
         return Finding("installation", "failed", error.message, "tally init")
     development = ", for development" if made.founding.development else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ def digests_of(path: Path, output: Output) -> list[str]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=output.json) as bars:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=output.json or not sys.stderr.isatty()
+    ) as bars:
         bar = bars.add_task(path.name, total=path.stat().st_size)
         return [str(digest) for digest in hash_file(path, progress=lambda size: bars.advance(bar, size))]

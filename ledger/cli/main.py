@@ -81,7 +81,8 @@ def _complain(session: Session, message: str, *, code: str, status: Exit, error:
         told = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
         click.echo(msgspec.json.encode({"error": told}), err=True)
         return status
-    text = ": ".join(part for part in (field, message) if part)
+    rule = f" ({code})" if status is Exit.REFUSED else ""
+    text = ": ".join(part for part in (field, f"{message}{rule}") if part)
     click.secho(f"{text}{'' if text.endswith('.') else '.'}{f' {hint}' if hint else ''}", fg="red", err=True)
     return status
 

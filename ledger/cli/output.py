@@ -15,9 +15,10 @@ from ledger.locales import Labels
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 MILLISECONDS_FROM = 10**11  # a larger moment is in unix milliseconds, not in seconds
-WIDTH_OF_A_FILE = 160  # columns, where the output is no terminal
+WIDTH_OF_A_FILE = 400  # columns, where the output is no terminal
 # A field whose values are words of a vocabulary of the protocol, by the field's name.
 VOCABULARY_OF = {
     "verdict": "verdict",
@@ -78,7 +79,7 @@ class Output:
             table.add_column(self.heading(column.path), style=column.style, overflow="fold")
         for row in rows:
             table.add_row(*(self.cell(column, row) for column in columns))
-        return self.console.print(table)
+        return self._draw(table)
 
     def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:
         """One thing, field by field; as JSON where that was asked for."""
@@ -92,11 +93,17 @@ class Output:
         for column in columns or map(Column, value):
             if text := self.cell(column, value):
                 table.add_row(self.heading(column.path), text)
-        return self.console.print(table)
+        return self._draw(table)
+
+    def _draw(self, table: Table) -> None:
+        """Without the blanks that fill the last column."""
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
     def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """A table below a record, under the name of what it lists."""
-        self.console.print(f"\n{self.heading(name)}", style="bold underline")
+        click.secho(f"\n{self.heading(name)}", bold=True)
         self.table(rows, columns)
 
     def heading(self, path: str) -> str:
