@@ -55,7 +55,7 @@ class Case(Writer):
         self.now += self._step
         return self
 
-    def say(self, kind: type[Body], by: Officer | None = None, **fields: Any) -> Self:
+    def say(self, kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Self:
         """An act whose body is of this kind; ``EVENT_FIELDS`` go to the event, the others to the body."""
         outside = {name: fields.pop(name) for name in EVENT_FIELDS if name in fields}
         return self.act(kind(**fields), by, **outside)
