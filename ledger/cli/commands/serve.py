@@ -10,8 +10,6 @@ from ledger.cli.command import Command
 from ledger.cli.passphrase import Passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
 
-DRAIN_S = 10  # seconds that requests under way may take once the service is told to end
-
 
 @click.command("serve", cls=Command)
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
@@ -26,10 +24,9 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
 
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
-    import uvicorn
-
     from api.app import create_app
     from api.opening import open_parts
+    from api.server import make_server
     from ledger.installation import DataDirectory, load
     from ledger.settings import read_settings
 
@@ -41,14 +38,10 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
         settings = read_settings(data_dir, **given, key_passphrase=secret)
     session.output.note(f"serving {settings.data_dir} at {settings.url}")
     with open_parts(settings) as parts:
-        uvicorn.run(
+        server = make_server(
             create_app(parts),
             host=settings.host,
             port=settings.port,
-            loop="uvloop",
-            http="httptools",
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=DRAIN_S,
+            header_timeout_s=settings.header_timeout_s,
         )
+        server.run()
