@@ -45,7 +45,8 @@ class AnchorStatus(Struct, frozen=True):
 class Anchorer:
     """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
 
-    ``clock`` gives unix seconds; ``eth`` the node to read from.
+    ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
+    ``eth`` gives the node to read from.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Anchorer:
             authority = self._registry.at(connection, log.tree(connection).registry_changes)
         if published is None or last_size(last) >= published.size:
             return Waits.NOTHING_NEW
-        if last is not None and 0 <= self._clock() - last.timestamp < self._interval_s:
+        if last is not None and abs(self._clock() - last.timestamp) < self._interval_s:
             return Waits.TOO_SOON
         at = self._eth().head().hash
         if not self._is_mirrored(authority, published, at):

@@ -1,0 +1,136 @@
+"""A running ledger and the chain it is linked to: contracts on an embedded node whose journal is the ledger's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.anchor import Anchorer
+from ledger.chain.anchor import AnchorClient
+from ledger.chain.calls import grant_key, revoke_key
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import BlockRef
+from ledger.chain.node import EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.transaction import sign
+from ledger.chain.writer import ChainWriter
+from ledger.core.authority import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.mirror import Mirror
+from ledger.store.journal import DatabaseJournal
+from tests import machine
+from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
+from tests.chain.keys import Key
+from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
+
+SUBMITTER = Key("submitter")
+AGENCIES = (POLICE, PROCURATORATE, COURT)
+
+
+class Now(Clock):
+    """The real time, moved by what the test adds: the service signs and anchors by it."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ms
+
+    @property
+    def seconds(self) -> int:
+        return self() // 1000
+
+
+def admin(agency: str) -> Key:
+    """The key that manages the agency's keys on the chain."""
+    return Key(f"admin of {agency}")
+
+
+def founding() -> Founding:
+    agencies = tuple(
+        FoundingAgency(agency, KIND_NUMBERS[KINDS[agency]], admin(agency).key_id, profile_bytes(profile(agency)))
+        for agency in AGENCIES
+    )
+    return Founding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+
+
+@dataclass
+class Linked:
+    """A ledger, its chain, and the verbs between them."""
+
+    ledger: Ledger
+    node: EmbeddedNode
+    chain: EmbeddedChain
+    deployment: Deployment
+    writer: ChainWriter
+    journal: DatabaseJournal
+    registry: RegistryClient
+    anchors: AnchorClient
+    clock: Now
+    interval_s: int = 10
+
+    @property
+    def mirror(self) -> Mirror:
+        return Mirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.registry, 0)
+
+    @property
+    def anchorer(self) -> Anchorer:
+        return Anchorer(
+            self.ledger.database,
+            self.ledger.registry,
+            self.journal,
+            self.anchors,
+            self.registry,
+            eth=lambda: self.chain.eth,
+            interval_s=self.interval_s,
+            clock=lambda: self.clock.seconds,
+        )
+
+    @property
+    def final(self) -> BlockRef:
+        return self.chain.final_block()
+
+    def grant(self, officer: Officer) -> None:
+        """The officer's admin grants his key on the chain."""
+        call = grant_key(
+            officer.key_id,
+            officer=officer.officer_id,
+            roles=sum(ROLE_BITS[role] for role in officer.roles),
+            suite=1,
+            valid_from=0,
+            valid_until=2**40,
+        )
+        self.relay(officer.agency, call)
+
+    def revoke(self, officer: Officer) -> None:
+        self.relay(officer.agency, revoke_key(officer.key_id))
+
+    def relay(self, agency: str, call: bytes) -> None:
+        """A call of the agency's admin, mined."""
+        key = admin(agency)
+        self.registry.relay(sign(self.registry.prepare(key.key_id, call), key).raw)
+
+    def publish(self) -> str | None:
+        return self.ledger.publisher.publish(self.ledger.database, self.clock())
+
+
+@contextmanager
+def linked_ledger(folder: Path) -> Iterator[Linked]:
+    """Contracts deployed, nothing mirrored yet."""
+    clock = Now()
+    with open_ledger(sqlite_url(folder), clock=clock) as ledger:
+        journal = DatabaseJournal(ledger.database)
+        node = EmbeddedNode(binary=machine.native_binary("anvil"), directory=folder / "chain", journal=journal)
+        node.start()
+        try:
+            chain = EmbeddedChain(node, journal)
+            writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
+            deployment = deploy(writer, founding(), timeout_seconds=30)
+            registry = RegistryClient(address=deployment.registry, writer=writer)
+            anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+            yield Linked(ledger, node, chain, deployment, writer, journal, registry, anchors, clock)
+        finally:
+            node.stop()

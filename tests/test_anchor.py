@@ -1,0 +1,157 @@
+"""Anchoring: what is published goes to the chain as a continuation of what is there, and waits for its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from ledger.anchor import AnchorStatus, Waits
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core.errors import IntegrityBroken
+from ledger.store import log
+from tests.builders import POLICE, clerk
+from tests.casework import Case
+from tests.linked import Linked, linked_ledger
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Linked]:
+    """A linked ledger whose registry is mirrored, and one clerk's key in it."""
+    with linked_ledger(tmp_path) as made:
+        made.grant(clerk(POLICE))
+        made.mirror.catch_up(made.final)
+        yield made
+
+
+def grow(linked: Linked, case_id: str) -> None:
+    """One more entry, published."""
+    linked.ledger.post(Case(case_id, start=linked.clock.seconds - 600).open().last)
+    linked.clock.forward(2)
+    assert linked.publish() is not None
+
+
+def size_of(linked: Linked) -> int:
+    with linked.ledger.database.read() as connection:
+        return log.tree(connection).size
+
+
+def test_a_published_checkpoint_is_anchored(linked: Linked) -> None:
+    """The contract has the log's size and root, and the status follows."""
+    assert linked.anchorer.status() == AnchorStatus(size_of(linked), 0, 0)
+    linked.publish()
+    write = linked.anchorer.step()
+    assert isinstance(write, ChainWrite)
+    assert write.state is WriteState.CONFIRMED
+    head = linked.anchors.head("latest")
+    with linked.ledger.database.read() as connection:
+        tree = log.tree(connection)
+    assert (head.size, head.root) == (tree.size, tree.root)
+    assert linked.anchorer.status() == AnchorStatus(tree.size, tree.size, tree.size)
+
+
+def test_the_next_anchor_continues_the_last(linked: Linked) -> None:
+    """The contract itself checks the consistency proof: three anchors in a row are three records."""
+    linked.publish()
+    for number in range(3):
+        assert isinstance(linked.anchorer.step(), ChainWrite)
+        linked.clock.forward(2 * linked.interval_s)
+        grow(linked, f"case-{number}")
+    assert linked.anchors.head("latest").number == 3
+
+
+def test_nothing_is_anchored_before_something_is_published(linked: Linked) -> None:
+    """Only published sizes are anchored."""
+    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchors.head("latest").size == 0
+
+
+def test_an_idle_log_is_not_anchored_again(linked: Linked) -> None:
+    """Nothing new, no transaction."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(3600)
+    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchors.head("latest").number == 1
+
+
+def test_anchors_keep_their_distance(linked: Linked) -> None:
+    """Not before the interval is over; then at once."""
+    linked.publish()
+    linked.anchorer.step()
+    grow(linked, "case-1")
+    assert linked.anchorer.step() is Waits.TOO_SOON
+    linked.clock.forward(2 * linked.interval_s)
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_a_clock_that_was_set_back_does_not_stop_anchoring(linked: Linked) -> None:
+    """The last anchor lies in the future by this clock: that is no reason to wait for a day."""
+    linked.clock.forward(86_400)
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(-86_400)
+    grow(linked, "case-1")
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_nothing_is_anchored_while_the_mirror_lags(linked: Linked) -> None:
+    """A revocation on the chain blocks anchoring until the log has it, and a checkpoint that has it is published."""
+    linked.publish()
+    linked.revoke(clerk(POLICE))
+    assert linked.anchorer.step() is Waits.MIRROR_LAGS
+    linked.mirror.catch_up(linked.final)
+    assert linked.anchorer.step() is Waits.MIRROR_LAGS
+    linked.clock.forward(2)
+    linked.publish()
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+
+
+def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
+    """While an anchor is signed and in no block yet, there is no second one."""
+    linked.publish()
+    write = linked.anchorer.step()
+    assert isinstance(write, ChainWrite)
+    linked.clock.forward(2 * linked.interval_s)
+    grow(linked, "case-1")
+    with linked.ledger.database.write() as connection:
+        signed = {"number": write.number}
+        connection.execute(
+            text("UPDATE chain_writes SET state='submitted', block_number=NULL, block_hash=NULL WHERE number=:number"),
+            signed,
+        )
+    linked.anchors.refresh = list  # type: ignore[method-assign]
+    anchorer = linked.anchorer
+    assert anchorer.step() is Waits.IN_FLIGHT
+
+
+def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None:
+    """Where the chain has another root at its size than the log, nothing is sent and the two roots are told."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.clock.forward(2 * linked.interval_s)
+    grow(linked, "case-1")
+    with linked.ledger.database.write() as connection:
+        hashes = connection.execute(text("SELECT hashes FROM tiles WHERE level = 0")).scalar_one()
+        connection.execute(text("UPDATE tiles SET hashes = :new"), {"new": b"\x01" * 32 + hashes[32:]})
+    with pytest.raises(IntegrityBroken) as broken:
+        linked.anchorer.step()
+    assert linked.anchors.head("latest").root.hex() in str(broken.value)
+    assert linked.anchors.head("latest").number == 1
+
+
+def test_a_chain_that_is_ahead_of_the_log_is_a_rollback(linked: Linked, tmp_path: Path) -> None:
+    """A log that is shorter than what the chain has anchored was rolled back: it is refused."""
+    linked.publish()
+    linked.anchorer.step()
+    with linked.ledger.database.write() as connection:
+        connection.execute(text("DELETE FROM chain_writes WHERE purpose = 'anchor'"))
+        connection.execute(text("UPDATE tree SET size = 3"))
+        connection.execute(text("UPDATE checkpoints SET size = 3"))
+    linked.anchors.refresh = list  # type: ignore[method-assign]
+    anchorer = linked.anchorer
+    anchorer._is_mirrored = lambda *_: True  # type: ignore[method-assign]
+    with pytest.raises(IntegrityBroken, match="has 3 entries"):
+        anchorer.step()
