@@ -25,6 +25,7 @@ from ledger.installation import DataDirectory, Installation
 from ledger.keys import open_keystore, open_note_key
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
@@ -34,6 +35,7 @@ from ledger.system import SystemStream
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
@@ -90,6 +92,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     threads = [
         _thread("follow", follower.run, stop),
         _thread("publish", lambda ending: _publish(parts, ending), stop),
+        _thread("seal", lambda ending: _seal(Sealer(database, parts.access, system), ending), stop),
     ]
     try:
         yield parts
@@ -167,6 +170,14 @@ def _publish(parts: Parts, stop: Event) -> None:
             parts.publisher.publish(parts.database, parts.clock())
         except TallystickError as error:
             logger.warning("checkpoint not published", reason=str(error))
+
+
+def _seal(sealer: Sealer, stop: Event) -> None:
+    while not stop.wait(SEAL_EVERY):
+        try:
+            sealer.step(now_ms())
+        except TallystickError as error:
+            logger.warning("reads not sealed", reason=str(error))
 
 
 def _thread(name: str, run: Callable[[Event], Any], stop: Event) -> Thread:

@@ -85,6 +85,13 @@ class AccessLog:
         with translated(), self._engine.connect() as connection:
             return _head(connection)
 
+    def read_at(self, number: int) -> int | None:
+        """When a record was made, in unix milliseconds; None where there is no such record."""
+        with translated(), self._engine.connect() as connection:
+            query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number == number)
+            at: int | None = connection.execute(query).scalar()
+        return at
+
     def check(self) -> AccessHead:
         """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""
         head = AccessHead(0, FIRST)

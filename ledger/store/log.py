@@ -145,6 +145,18 @@ def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredE
     return [_stored(row) for row in connection.execute(query)]
 
 
+def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:
+    """The newest entry of this type that the service itself signed."""
+    query = (
+        select(*_ENTRY_COLUMNS)
+        .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
+        .order_by(ENTRIES.c.sequence.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return _stored(row) if row else None
+
+
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
     """Where these streams stand; those that do not exist are left out."""
     ids = [stream_id for _, stream_id in streams]
