@@ -23,6 +23,7 @@ from ledger.core.trust import encode_trust
 from ledger.core.verify import verify_bundle
 from scripts.bench.figures import Figure, in_turn, show
 from tests import bundles
+from tests.builders import LOG_ID
 from tests.casework import Case
 
 ROUNDS = 15
@@ -54,7 +55,7 @@ def in_process(log: bundles.Log, bundle: bytes) -> list[Figure]:
     """Bundles a second on one core, beside recovering as many signatures."""
     trust, remembered = bundles.trust(), lru_cache(verify_checkpoint)
     envelope = decode_envelope(log.events[-1].entry)
-    digest, signature = signing_hash(envelope, bundles.LOG_ID), bytes.fromhex(envelope.signature[2:])
+    digest, signature = signing_hash(envelope, LOG_ID), bytes.fromhex(envelope.signature[2:])
     recoverable = signature[:64] + bytes((signature[64] - 27,))
     fresh, known, recover = in_turn(
         ROUNDS,
