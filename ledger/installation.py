@@ -20,13 +20,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.core import canonical
+from ledger.core.authority import profile_bytes
 from ledger.core.errors import Conflict, MalformedInput, NotFound
-from ledger.core.event.registry import Name
+from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
 from ledger.secret_files import read_secret, write_secret
 
 FORMAT = "tallystick/installation@v1"
+MAX_PROFILE = 1024  # bytes, as the contract takes them
 
 
 class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,11 +86,15 @@ class DataDirectory:
 def read_founding(data: bytes) -> Founding:
     """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
     founding = canonical.parse(data, msgspec.json.Decoder(Founding), where="founding")
-    seen: set[str] = set()
-    for agency in founding.agencies:
-        if agency.agency_id in seen:
-            raise MalformedInput(f"the agency {agency.agency_id} stands here twice", field="founding.agencies")
-        seen.add(agency.agency_id)
+    for field in ("agency_id", "admin", "witness"):
+        _require_distinct(founding, field)
+    for number, agency in enumerate(founding.agencies):
+        length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
+        if length > MAX_PROFILE:
+            raise MalformedInput(
+                f"the registry keeps {MAX_PROFILE} bytes of names and jurisdiction, not {length}",
+                field=f"founding.agencies[{number}].name",
+            )
     witnesses = sum(agency.witness is not None for agency in founding.agencies)
     if founding.quorum > witnesses:
         raise MalformedInput(
@@ -100,6 +106,17 @@ def read_founding(data: bytes) -> Founding:
     return founding
 
 
+def _require_distinct(founding: Founding, field: str) -> None:
+    """An agency stands in the registry once, and an account is admin, or witness, of one agency."""
+    seen: set[str] = set()
+    for number, agency in enumerate(founding.agencies):
+        value = getattr(agency, field)
+        if value in seen:
+            raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
+        if value is not None:
+            seen.add(value)
+
+
 def create(where: DataDirectory, founding: Founding, origin: str | None, passphrase: str) -> Installation:
     """Mints a ledger: id, keys and identity. Raises Conflict, with nothing changed, where there is one already.
 
@@ -107,6 +124,13 @@ def create(where: DataDirectory, founding: Founding, origin: str | None, passphr
     """
     if where.installation.exists():
         raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
+    if where.database.exists():
+        raise Conflict(
+            f"{where.path} holds the database of a ledger whose identity is missing",
+            field="data_dir",
+            code="identity_missing",
+            hint=f"Restore {where.installation.name} and the keys of this ledger, or choose another directory.",
+        )
     where.keys.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     keystores = (where.keys.keystore("service"), where.keys.keystore("submitter"))
     for left_over in (where.keys.note_key("log"), *keystores, where.token_key):
@@ -117,7 +141,7 @@ def create(where: DataDirectory, founding: Founding, origin: str | None, passphr
     submitter = create_keystore(where.keys.keystore("submitter"), passphrase)
     write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
     made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
-    where.installation.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    write_secret(where.installation, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", field="data_dir")
     return made
 
 
@@ -127,7 +151,10 @@ def load(where: DataDirectory) -> Installation:
         data = where.installation.read_bytes()
     except FileNotFoundError as error:
         raise NotFound(f"{where.path} holds no ledger", field="data_dir", hint="Run: tally init") from error
-    return canonical.parse(data, msgspec.json.Decoder(Installation), where="installation")
+    made = canonical.parse(data, msgspec.json.Decoder(Installation), where="installation")
+    if made.format != FORMAT:
+        raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")
+    return made
 
 
 def read_token_key(where: DataDirectory) -> bytes:

@@ -1,0 +1,175 @@
+"""An installation is minted once, whole or not at all, and opens as it was minted."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from ledger import installation
+from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.installation import DataDirectory, Founding, create, load, read_founding, read_token_key
+from ledger.keys import open_keystore, open_note_key
+from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, key_id, refused
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def _light_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keystores that open with little work."""
+    original = installation.create_keystore
+    monkeypatch.setattr(installation, "create_keystore", lambda path, word: original(path, word, light=True))
+
+
+def told(*agencies: str, **fields: Any) -> bytes:
+    rows = [
+        {
+            "agency_id": agency,
+            "kind": KINDS[agency],
+            "admin": key_id(f"admin of {agency}"),
+            "jurisdiction": "31/01",
+            "name": {"en": agency, "zh": agency},
+        }
+        for agency in agencies
+    ]
+    return msgspec.json.encode({"agencies": rows, "development": True, **fields})
+
+
+def founding() -> Founding:
+    return read_founding(told(POLICE, PROCURATORATE, COURT))
+
+
+def files_of(where: DataDirectory) -> dict[str, bytes]:
+    return {str(path.relative_to(where.path)): path.read_bytes() for path in where.path.rglob("*") if path.is_file()}
+
+
+def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
+    """Identity, keys and token seed fit each other; each key opens with the passphrase."""
+    where = DataDirectory(tmp_path / "data")
+    made = create(where, founding(), "ledger.example/handovers", PASSPHRASE)
+    assert load(where) == made
+    assert made.origin == "ledger.example/handovers"
+    assert len(made.log_id_bytes) == len(read_token_key(where)) == 32
+    assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == made.log_key
+    assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == made.service_key_id
+    assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == made.submitter
+    assert made.founding == founding()
+
+
+def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
+    """Ids, keys and seeds are minted anew; without an origin the log's name comes from its id."""
+    one, two = (create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE) for name in ("one", "two"))
+    assert one.log_id != two.log_id
+    assert {one.service_key_id, one.submitter}.isdisjoint({two.service_key_id, two.submitter})
+    assert one.origin.endswith(one.log_id[2:18])
+
+
+def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
+    """No key file may be read by others, nor their folder entered."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE)
+    for path in where.keys.path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(where.keys.path.stat().st_mode) == 0o700
+    assert PASSPHRASE.encode() not in b"".join(files_of(where).values())
+
+
+def test_a_ledger_is_minted_once(tmp_path: Path) -> None:
+    """Where there is one, the second try changes nothing."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE)
+    before = files_of(where)
+    with refused("already_initialised", field="data_dir", error=Conflict):
+        create(where, founding(), None, PASSPHRASE)
+    assert files_of(where) == before
+
+
+def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the identity was written, there is no ledger; the next try mints one, and touches no other file."""
+    where = DataDirectory(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(installation, "Installation", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            create(where, founding(), None, PASSPHRASE)
+    with pytest.raises(NotFound):
+        load(where)
+    (where.keys.path / "admin.json").write_bytes(b"somebody's own key")
+    made = create(where, founding(), None, PASSPHRASE)
+    assert load(where) == made
+    assert (where.keys.path / "admin.json").read_bytes() == b"somebody's own key"
+
+
+def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Path) -> None:
+    """A data directory with a database but no identity is no place for a new ledger: its log key would be gone."""
+    where = DataDirectory(tmp_path)
+    create(where, founding(), None, PASSPHRASE)
+    where.database.write_bytes(b"entries")
+    where.installation.unlink()
+    before = files_of(where)
+    with refused("identity_missing", field="data_dir", error=Conflict):
+        create(where, founding(), None, PASSPHRASE)
+    assert files_of(where) == before
+
+
+def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
+    """Cut, of another format, with a field that nobody knows: named, not guessed."""
+    where = DataDirectory(tmp_path)
+    with refused("not_found", field="data_dir", error=NotFound):
+        load(where)
+    made = create(where, founding(), None, PASSPHRASE)
+    whole = where.installation.read_bytes()
+    for spoiled in (b"", whole[: len(whole) // 2], whole.replace(b'"log_id"', b'"log_1d"')):
+        where.installation.write_bytes(spoiled)
+        with pytest.raises(MalformedInput):
+            load(where)
+    where.installation.write_bytes(msgspec.json.encode(replace(made, format="tallystick/installation@v2")))
+    with refused("malformed_input", field="installation.format", error=MalformedInput):
+        load(where)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (told(), "founding.agencies"),
+        (told(POLICE, POLICE), "founding.agencies[1].agency_id"),
+        (told(POLICE, quorum=1), "founding.quorum"),
+        (told(POLICE, development=False), "founding.quorum"),
+        (told(POLICE, quorum=-1), "founding.quorum"),
+        (told(POLICE, colour="red"), "founding.colour"),
+        (told(POLICE).replace(b"public_security", b"secret_police"), "founding.agencies[0].kind"),
+        (told(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(), key_id(f"admin of {POLICE}").encode()),
+         "founding.agencies[1].admin"),
+        (b"agencies: []", "founding"),
+    ],
+)  # fmt: skip
+def test_a_founding_that_no_registry_would_take_is_refused(data: bytes, field: str) -> None:
+    """What the contract would refuse at its deployment is refused before anything is minted, naming the field."""
+    with pytest.raises(MalformedInput) as caught:
+        read_founding(data)
+    assert (caught.value.field or "").startswith(field.rpartition(".colour")[0] or field)
+
+
+def test_a_witness_serves_one_agency() -> None:
+    """The registry takes an account as the witness of one agency only."""
+    rows = msgspec.json.decode(told(POLICE, COURT))
+    for row in rows["agencies"]:
+        row["witness"] = key_id("one witness for two")
+    with refused("malformed_input", field="founding.agencies[1].witness", error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))
+    rows["agencies"][1]["witness"] = key_id("another witness")
+    assert read_founding(msgspec.json.encode(rows | {"quorum": 2})).quorum == 2
+
+
+def test_names_fit_into_the_registry() -> None:
+    """The contract keeps a profile of 1,024 bytes: longer names are refused before anything is minted."""
+    rows = msgspec.json.decode(told(POLICE))
+    rows["agencies"][0]["name"] = {"en": "\u00e9" * 200, "zh": "\u673a" * 200}
+    assert read_founding(msgspec.json.encode(rows))
+    rows["agencies"][0]["name"] = {"en": "\u673a" * 200, "zh": "\u673a" * 200}
+    with refused("malformed_input", field="founding.agencies[0].name", error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))
