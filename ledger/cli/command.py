@@ -66,13 +66,16 @@ class Group(click.Group):
     command_class = Command
     group_class = type
 
+    def __init__(self, *arguments: Any, **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self.params.extend(shared_options())
+
 
 class LazyGroup(Group):
     """A group whose commands stand in modules of ``package``, each under its own name: imported when used."""
 
     def __init__(self, *arguments: Any, package: str, modules: Sequence[str], **keywords: Any):
         super().__init__(*arguments, **keywords)
-        self.params.extend(shared_options())
         self._package = package
         self._modules = modules
 

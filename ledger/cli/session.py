@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ledger.cli.client import Service
     from ledger.cli.output import Output
     from ledger.cli.profiles import Profile, Profiles
+    from ledger.cli.sign_in import SignIn
     from ledger.keys import Signer
 
 
@@ -77,14 +78,20 @@ class Session:
     def service(self) -> Service:
         """The profile's service; it signs in by itself where that is asked for and the profile has a key."""
         from ledger.cli.client import Service
+
+        return Service(self.profile.url, self.credentials)
+
+    @cached_property
+    def credentials(self) -> SignIn | None:
+        """What signs the profile's officer in; None where the profile has no key."""
         from ledger.cli.sign_in import SignIn
         from ledger.keys import keystore_key_id
 
         profile = self.profile
         if profile.key is None:
-            return Service(profile.url)
+            return None
         file = self.profiles.token(profile)
-        return Service(profile.url, SignIn(file, profile.url, keystore_key_id(self.keystore), lambda: self.signer))
+        return SignIn(file, profile.url, keystore_key_id(self.keystore), lambda: self.signer)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

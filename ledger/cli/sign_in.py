@@ -55,6 +55,12 @@ class SignIn:
         token = self._stored()
         return {"Authorization": f"Bearer {token.access_token}"} if token else {}
 
+    def token(self) -> str:
+        """A token that is good now, gotten where there is none."""
+        if self._stored() is None:
+            self.renew()
+        return self.header()["Authorization"].removeprefix("Bearer ")
+
     def renew(self) -> None:
         """Raises SignatureRefused for a message that this key should not sign."""
         with Service(self._url) as service:

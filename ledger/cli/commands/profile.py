@@ -76,6 +76,19 @@ def show(session: Session, name: str | None) -> None:
     session.output.record(msgspec.to_builtins(session.profiles.read(name) if name else session.profile))
 
 
+@command.command("token")
+@pass_session
+def token(session: Session) -> None:
+    """Sign in and print an access token, for curl and the OpenAPI page. Whoever has it reads as you, for a while."""
+    if session.credentials is None:
+        raise MalformedInput("this profile has no key to sign in with", field="--profile")
+    access_token = session.credentials.token()
+    if session.json:
+        session.output.record({"access_token": access_token})
+    else:
+        click.echo(access_token)
+
+
 @command.command("remove")
 @click.argument("name")
 @pass_session
