@@ -168,7 +168,7 @@ def test_a_witness_serves_one_agency() -> None:
 def test_names_fit_into_the_registry() -> None:
     """The contract keeps a profile of 1,024 bytes: longer names are refused before anything is minted."""
     rows = msgspec.json.decode(told(POLICE))
-    rows["agencies"][0]["name"] = {"en": "\u00e9" * 200, "zh": "\u673a" * 200}
+    rows["agencies"][0]["name"] = {"en": "e" * 200, "zh": "\u673a" * 200}
     assert read_founding(msgspec.json.encode(rows))
     rows["agencies"][0]["name"] = {"en": "\u673a" * 200, "zh": "\u673a" * 200}
     with refused("malformed_input", field="founding.agencies[0].name", error=MalformedInput):
