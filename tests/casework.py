@@ -57,7 +57,7 @@ class Case(Writer):
 
     def say(self, kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Self:
         """An act whose body is of this kind; ``EVENT_FIELDS`` go to the event, the others to the body."""
-        outside = {name: fields.pop(name) for name in EVENT_FIELDS if name in fields}
+        outside = taken_out(fields)
         return self.act(kind(**fields), by, **outside)
 
     def open(self, by: Officer | None = None, **fields: Any) -> Self:
@@ -75,8 +75,9 @@ class Case(Writer):
         return self
 
     def register(self, *item_ids: str, by: Officer | None = None, **fields: Any) -> Self:
+        outside = taken_out(fields)
         for item_id in item_ids:
-            self.act(registration(item_id, **fields), by)
+            self.act(registration(item_id, **fields), by, **outside)
         return self
 
     def offer(
@@ -151,6 +152,11 @@ class Case(Writer):
 
     def _next_handover(self) -> str:
         return f"handover-{len(self.state.handovers) + 1}"
+
+
+def taken_out(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that go to the event, taken out of those of its body."""
+    return {name: fields.pop(name) for name in EVENT_FIELDS if name in fields}
 
 
 def person_id(name: str) -> str:

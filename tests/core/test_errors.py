@@ -1,0 +1,67 @@
+"""The errors: one tree, a stable code each, and what a caller needs to go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core import errors
+from ledger.core.errors import TallystickError
+
+CODES = {
+    errors.TallystickError: "error",
+    errors.MalformedInput: "malformed_input",
+    errors.SignatureRefused: "signature_refused",
+    errors.Unauthorized: "unauthorized",
+    errors.RuleRefused: "rule_refused",
+    errors.Conflict: "conflict",
+    errors.NotFound: "not_found",
+    errors.ProofRefused: "proof_refused",
+    errors.IntegrityBroken: "integrity_broken",
+    errors.Unavailable: "unavailable",
+}
+
+
+def test_the_tree_is_the_one_that_is_drawn() -> None:
+    """Every error of the module stands in its drawing, under the one root, which is a ValueError."""
+    found = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
+    assert found == set(CODES)
+    assert all(error.__name__ in (errors.__doc__ or "") for error in found)
+    assert all(issubclass(error, TallystickError) for error in found)
+    assert issubclass(TallystickError, ValueError)
+
+
+@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda value: getattr(value, "__name__", value))
+def test_an_error_tells_code_field_and_hint(error: type[TallystickError], code: str) -> None:
+    """Each has its code, one sentence for a person, and what it concerns."""
+    raised = error("it is not so", field="payload.agency", hint="do otherwise")
+    assert (raised.code, str(raised), raised.message) == (code, "it is not so", "it is not so")
+    assert (raised.field, raised.hint) == ("payload.agency", "do otherwise")
+    assert (error("it is not so").field, error("it is not so").hint) == (None, None)
+
+
+@pytest.mark.parametrize("error", [error for error in CODES if error is not errors.IntegrityBroken])
+def test_a_code_may_be_narrower(error: type[TallystickError]) -> None:
+    """A refusal under a name of its own keeps its class; the class keeps its code."""
+    assert error("no", code="key_revoked").code == "key_revoked"
+    assert error("no").code == CODES[error]
+
+
+def test_a_conflict_tells_where_the_stream_stands() -> None:
+    """Head and next sequence let a client sign again."""
+    raised = errors.Conflict("not on the head", head="blake3:00", sequence=4)
+    assert (raised.head, raised.sequence) == ("blake3:00", 4)
+    assert (errors.Conflict("taken").head, errors.Conflict("taken").sequence) == (None, None)
+
+
+def test_broken_integrity_names_the_entry() -> None:
+    """The first entry concerned is named where there is one."""
+    assert errors.IntegrityBroken("row edited", index=0).index == 0
+    assert errors.IntegrityBroken("file cut").index is None
+
+
+def test_what_is_unavailable_says_when_to_come_back() -> None:
+    """Seconds to wait, five unless told."""
+    assert (errors.Unavailable("chain down").retry_after, errors.Unavailable("busy", retry_after=30).retry_after) == (
+        5,
+        30,
+    )
