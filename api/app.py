@@ -9,16 +9,18 @@ from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api import logs, openapi
 from api.auth import SignIn
 from api.dependencies import Service
 from api.edge import Edge
+from api.front import Front
 from api.parts import Parts
 from api.problems import HANDLERS
 from api.rates import RateLimit
 from api.routes import agencies, cases, chain, events, health, log, proofs, sign_in, tiles
-from api.routes.submissions import submission_routes
+from api.routes.submissions import busy_endpoints, handover_routes
 from api.submission import Desk
 from api.submission_paths import submission_paths
 from ledger.chain.journal import ChainWrite
@@ -37,8 +39,25 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 def create_app(
     parts: Parts, *, lifespan: Lifespan | None = None, write_log: Callable[..., Any] | None = None
-) -> FastAPI:
+) -> ASGIApp:
     """The application over these parts. ``write_log`` takes the line of each request, standard error unless given."""
+    logs.configure()
+    settings = parts.settings
+    service = make_service(parts)
+    limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
+    endpoints = busy_endpoints(service.desk, bulk_limit=settings.max_bulk_body_bytes, **limits)
+    framework = make_framework(service, lifespan)
+    framework.router.routes += handover_routes(service.desk, **limits)
+    return Edge(
+        Front(endpoints, framework),
+        addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
+        secure=settings.url.startswith("https://"),
+        log=write_log or logs.request_log(),
+    )
+
+
+def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAPI:
+    """All routes but the busy ones, and the document that tells of all."""
     app = FastAPI(
         title="Tallystick",
         version=API_VERSION,
@@ -50,25 +69,10 @@ def create_app(
         exception_handlers=dict(HANDLERS),
         redirect_slashes=False,
     )
-    logs.configure()
-    settings = parts.settings
-    app.add_middleware(
-        Edge,
-        addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
-        secure=settings.url.startswith("https://"),
-        log=write_log or logs.request_log(),
-    )
-    service = make_service(parts)
     app.state.service = service
-    app.router.routes += submission_routes(
-        service.desk,
-        limit=settings.max_body_bytes,
-        bulk_limit=settings.max_bulk_body_bytes,
-        timeout_s=settings.request_timeout_s,
-    )
     for part in (health, tiles, log, agencies, sign_in, events, cases, proofs, chain):
         app.include_router(part.router)
-    openapi.install(app, submission_paths(), with_page=settings.documentation)
+    openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     return app
 
 

@@ -16,8 +16,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.bodies import ClientGone
-from api.problems import Refused, response_of, unexpected
+from api.problems import response_of, unexpected
 from api.rates import RateLimit
+from ledger.core.errors import TallystickError
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -54,7 +55,7 @@ class Edge:
             client = scope["client"]
             self._addresses.take(client[0] if client else "")
             await self._app(scope, receive, answer.send)
-        except Refused as error:
+        except TallystickError as error:
             await response_of(error)(scope, receive, answer.send)
         except ClientGone:
             answer.status = 499

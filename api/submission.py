@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
@@ -69,7 +70,7 @@ class Desk:
         self._agencies = agencies
         self._timeout_s = timeout_s
         self._clock = clock
-        self._landing: _Landing | None = None
+        self._bridge: _Bridge | None = None
 
     async def take(self, data: bytes, fits: Fits | None = None) -> Accepted:
         """The receipt of a submission; ``fits`` raises where its payload is not for the address that it came to.
@@ -114,8 +115,7 @@ class Desk:
             answer.set_result(judged)
             return answer
         self._agencies.take(judged.submitted.envelope.agency)
-        landing = self._landing_here()
-        self._sequencer.submit(judged).add_done_callback(lambda done: landing.land(done, answer))
+        self._bridge_here().carry(judged, answer)
         return answer
 
     async def _accepted(self, answer: asyncio.Future[Answer]) -> Accepted:
@@ -133,22 +133,39 @@ class Desk:
         receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
         return Accepted(receipt, is_new=False)
 
-    def _landing_here(self) -> _Landing:
+    def _bridge_here(self) -> _Bridge:
         loop = asyncio.get_running_loop()
-        if self._landing is None or self._landing.loop is not loop:
-            self._landing = _Landing(loop)
-        return self._landing
+        if self._bridge is None or self._bridge.loop is not loop:
+            self._bridge = _Bridge(self._sequencer, loop)
+        return self._bridge
 
 
-class _Landing:
-    """Where answers of the sequencer's thread wait until the loop fetches them, all at once."""
+class _Bridge:
+    """Between the loop and the sequencer's thread: many events go over at a time, and many answers come back.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop):
+    What the loop judges before it waits again goes over together: each batch costs the sequencer a transaction, so one
+    of forty events is ten times as cheap as ten of four.
+    """
+
+    def __init__(self, sequencer: Sequencer, loop: asyncio.AbstractEventLoop):
+        self._sequencer = sequencer
         self.loop = loop
+        self._leaving: list[tuple[Judged, asyncio.Future[Answer]]] = []
         self._landed: deque[tuple[Future[Answer], asyncio.Future[Answer]]] = deque()
         self._is_called = False
 
-    def land(self, done: Future[Answer], answer: asyncio.Future[Answer]) -> None:
+    def carry(self, judged: Judged, answer: asyncio.Future[Answer]) -> None:
+        """Takes an event over, after whatever the loop has ready."""
+        if not self._leaving:
+            self.loop.call_soon(self._leave)
+        self._leaving.append((judged, answer))
+
+    def _leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for judged, answer in leaving:
+            self._sequencer.submit(judged).add_done_callback(partial(self._land, answer))
+
+    def _land(self, answer: asyncio.Future[Answer], done: Future[Answer]) -> None:
         """Called in the thread that answered."""
         self._landed.append((done, answer))
         if not self._is_called:

@@ -6,12 +6,10 @@ These are plain ASGI endpoints: the bytes that were posted are judged as they ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.bodies import JSON, NDJSON, read_body
 from api.problems import Refused
@@ -94,18 +92,21 @@ class _Batch:
         await _send(send, 200, _encoder.encode(BatchAnswer(await self._desk.take_each(lines))))
 
 
-def submission_routes(desk: Desk, *, limit: int, bulk_limit: int, timeout_s: float) -> Sequence[BaseRoute]:
-    """The routes that take events, the busiest first; limits are in bytes."""
+def busy_endpoints(desk: Desk, *, limit: int, bulk_limit: int, timeout_s: float) -> dict[str, ASGIApp]:
+    """What is posted to all day, by path; limits are in bytes."""
+    return {
+        EVENTS: _Events(desk, limit=limit, timeout_s=timeout_s),
+        BATCH: _Batch(desk, limit=bulk_limit, timeout_s=timeout_s),
+    }
+
+
+def handover_routes(desk: Desk, *, limit: int, timeout_s: float) -> list[BaseRoute]:
+    """The routes that take handovers and what is said of them."""
     answers = [
         Route(f"{ANSWER}/{word}", _Answers(desk, body, limit=limit, timeout_s=timeout_s), methods=["POST"])
         for word, body in ANSWERS.items()
     ]
-    return [
-        Route(EVENTS, _Events(desk, limit=limit, timeout_s=timeout_s), methods=["POST"]),
-        Route(BATCH, _Batch(desk, limit=bulk_limit, timeout_s=timeout_s), methods=["POST"]),
-        Route(OFFERS, _Offers(desk, limit=limit, timeout_s=timeout_s), methods=["POST"]),
-        *answers,
-    ]
+    return [Route(OFFERS, _Offers(desk, limit=limit, timeout_s=timeout_s), methods=["POST"]), *answers]
 
 
 def _require_type(payload: Payload, expected: type[Body]) -> None:

@@ -56,9 +56,9 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True):
     flags: tuple[FlagRule, ...]
     purposes: dict[Purpose, PurposeRule]
 
-    def flag(self, name: str, day: str) -> FlagRule | None:
-        """The rule ``name`` as it stands on ``day``; None where it is not in force."""
-        return next((rule for rule in self.flags if rule.name == name and rule.holds_on(day)), None)
+    def in_force(self, day: str) -> dict[str, FlagRule]:
+        """The rules in force on ``day``, by name."""
+        return {rule.name: rule for rule in self.flags if rule.holds_on(day)}
 
 
 def parse(text: str) -> Rulebook:

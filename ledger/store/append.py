@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -227,7 +228,9 @@ def _upsert(connection: Connection, database: Database, table: Table, rows: list
         connection.execute(_upsert_statement(database, table), rows)
 
 
+@lru_cache(maxsize=64)
 def _upsert_statement(database: Database, table: Table) -> Any:
+    """Made once for each table: making it takes longer than running it."""
     statement = database.upsert(table)
     columns = table.columns
     changed = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}

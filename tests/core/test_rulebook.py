@@ -43,14 +43,14 @@ def test_purposes_of_the_four_agencies_move_the_case() -> None:
 def test_a_row_holds_from_its_first_day_to_before_its_last(day: str, holds: bool) -> None:
     """valid_from <= day < valid_until."""
     book = rulebook.parse(flag("2026-01-01", "2026-03-01") + PURPOSES)
-    assert (book.flag("late_entry", day) is not None) == holds
+    assert (("late_entry" in book.in_force(day))) == holds
 
 
 def test_a_row_without_end_holds_on() -> None:
     """A rule that nothing has amended is in force on every later day; one that has no row is never."""
     book = rulebook.parse(flag("2026-01-01") + PURPOSES)
-    assert book.flag("late_entry", "2999-12-31")
-    assert book.flag("backdated", "2999-12-31") is None
+    assert "late_entry" in book.in_force("2999-12-31")
+    assert "backdated" not in book.in_force("2999-12-31")
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, .
 
 def _raise(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Flag]:
     day = instant(act.payload.occurred_at).astimezone(SHANGHAI).date().isoformat()
+    in_force = act.book.in_force(day)
     for name, watch in WATCHES.items():
-        rule = act.book.flag(name, day)
+        rule = in_force.get(name)
         detail = watch(before, act, after, rule) if rule else None
         if rule and detail:
             yield Flag(name, rule.article, detail)
