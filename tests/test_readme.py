@@ -1,0 +1,59 @@
+"""The README is true: what it tells a newcomer to type works, in that order, in one shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.machine import REPOSITORY, free_port
+
+WITHIN = 240  # seconds
+_BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(document: str) -> list[str]:
+    """The bash blocks of a Markdown text."""
+    return _BLOCK.findall(document)
+
+
+@pytest.mark.timeout(WITHIN + 30)
+def test_the_walk_through_the_readme_works(tmp_path: Path) -> None:
+    """Every bash block of the README, typed one after the other, succeeds; the service that it starts is stopped."""
+    steps = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    assert len(steps) >= 7
+    port = str(free_port())
+    script = tmp_path / "walk.sh"
+    script.write_text("set -euo pipefail\n" + "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={port}"))
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in (".venv", "scripts", "examples", "node_modules", "requirements"):
+        (home / name).symlink_to(REPOSITORY / name)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TALLYSTICK_")}
+    walk = subprocess.Popen(
+        ["bash", str(script)],
+        cwd=home,
+        env=environment | {"HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        told, _ = walk.communicate(timeout=WITHIN)
+    finally:
+        stop_group(walk.pid)
+    assert walk.returncode == 0, told[-4000:]
+    assert "verdict: intact" in told
+
+
+def stop_group(leader: int) -> None:
+    """Ends what the script started."""
+    try:
+        os.killpg(leader, signal.SIGTERM)
+    except ProcessLookupError:
+        return
