@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from ledger.core.event.record import SectionErased
 from ledger.core.event.terms import EventRef
 from ledger.record import Duplicate, Judged
 from ledger.store import log
+from tests import machine
 from tests.builders import (
     COURT,
     POLICE,
@@ -301,3 +304,17 @@ def test_refusals_are_told_by_their_kind(ledger: Ledger) -> None:
             ledger.clock.seconds,
         )
     assert told.value.code == "not_opened"
+
+
+def test_the_first_submissions_may_come_all_at_once() -> None:
+    """A process that has decoded nothing yet takes its first submissions in many threads without breaking down."""
+    program = (
+        "import sys; from threading import Barrier, Thread; from ledger.core.event import decode_submission;"
+        "data = sys.stdin.buffer.read(); start = Barrier(16);"
+        "run = lambda: (start.wait(), [decode_submission(data) for _ in range(20)]);"
+        "threads = [Thread(target=run) for _ in range(16)];"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    )
+    data = Case().open().last.submission
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], input=data, cwd=machine.REPOSITORY, check=True)

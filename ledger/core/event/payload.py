@@ -9,6 +9,7 @@ envelope    what is signed, with its signature; canonical bytes are the log entr
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import Annotated, Any, Union, cast
 
 import msgspec
@@ -142,16 +143,23 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 _section_decoder = msgspec.json.Decoder(Section)
 
 
+# While it makes a decoder, msgspec notes on each type what it knows of it so far: a second thread that makes or uses one
+# with the same types meanwhile brings the process down.
+_making = Lock()
+
+
 @cache
 def _submission_decoder() -> msgspec.json.Decoder[Submission]:
-    return msgspec.json.Decoder(Submission)
+    with _making:
+        return msgspec.json.Decoder(Submission)
 
 
 @cache
 def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
     """Of one type, or of all: that takes longer to make than the check of a proof, which needs few of them."""
     row = EVENT_TYPES.get(event_type or "")
-    return msgspec.json.Decoder(PAYLOAD_TYPES[row.body] if row else AnyPayload)
+    with _making:
+        return msgspec.json.Decoder(PAYLOAD_TYPES[row.body] if row else AnyPayload)
 
 
 class Submitted(msgspec.Struct, frozen=True):
