@@ -1,0 +1,108 @@
+"""Who writes while things break: two agencies with a clerk each, their admins, and the ledger's own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from msgspec.structs import replace
+
+from ledger.core import authority
+from ledger.core.event import Stream, case, handover, item, registry
+from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.event.terms import AgencyKind, Quantity
+from ledger.core.note import SeedSigner
+from ledger.keys import LocalSigner
+from ledger.sign import Actor, Place, Signed, instant_text, sign_event
+
+LOG_ID = sha256(b"the ledger of the fault campaigns").digest()
+LOG_SIGNER = SeedSigner.from_seed("fault.example/log", b"\x03" * 32)
+FOREVER = 2**40  # unix seconds
+
+_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
+
+
+def key_of(label: str) -> LocalSigner:
+    """The key of ``label``, always the same."""
+    return LocalSigner.from_private_key(sha256(f"key of {label}".encode()).digest())
+
+
+SERVICE = key_of("service")
+POLICE = Actor("police-east", "police-clerk", key_of("police clerk"))
+PROCURATORATE = Actor("procuratorate-east", "procuratorate-clerk", key_of("procuratorate clerk"))
+KINDS: dict[str, AgencyKind] = {POLICE.agency: "public_security", PROCURATORATE.agency: "procuratorate"}
+CLERKS = (POLICE, PROCURATORATE)
+
+
+def admin_of(agency: str) -> LocalSigner:
+    """The key that manages the agency's keys."""
+    return key_of(f"admin of {agency}")
+
+
+def profile_of(agency: str) -> Profile:
+    """An agency's public profile."""
+    return Profile(jurisdiction="31/01", name=Name(en=agency, zh=agency))
+
+
+def registry_changes() -> Iterator[RegistryChange]:
+    """The changes by which the agencies and their clerks' keys are known, numbered and hashed as the contract does."""
+    rolling = LOG_ID
+    for number, change in enumerate(_changes(), 1):
+        numbered = replace(change, number=number, registry_hash="0x" + "00" * 32)
+        rolling = authority.registry_hash(rolling, numbered)
+        yield replace(numbered, registry_hash="0x" + rolling.hex())
+
+
+def _changes() -> Iterator[RegistryChange]:
+    common = (0, "", _NOWHERE)
+    for agency, kind in KINDS.items():
+        admin = admin_of(agency).key_id
+        yield registry.AgencyAdmitted(*common, agency=agency, kind=kind, admin=admin, profile=profile_of(agency))
+    for clerk in CLERKS:
+        yield registry.KeyGranted(
+            *common,
+            agency=clerk.agency,
+            key_id=clerk.signer.key_id,
+            officer=clerk.officer,
+            roles=("clerk",),
+            suite=1,
+            valid_from=0,
+            valid_until=FOREVER,
+        )
+
+
+@dataclass
+class Casework:
+    """One case after another, written event by event: opened, an item registered, offered, accepted."""
+
+    writer: str
+    log_id: bytes
+    cases: int = 0
+    sequence: int = 0
+    head: str | None = None
+
+    def next(self, now: int) -> Signed:
+        """The next event on what was acknowledged, signed at ``now`` (unix seconds)."""
+        if self.sequence == 4:
+            self.cases, self.sequence, self.head = self.cases + 1, 0, None
+        name = f"{self.writer}-{self.cases}"
+        body, actor = (
+            (_OPENED, POLICE),
+            (item.ItemRegistered(name, "exhibit", "a phone", Quantity("1", "piece")), POLICE),
+            (_offer(name), POLICE),
+            (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
+        )[self.sequence]
+        return sign_event(body, Place(Stream("case", name), self.sequence, self.head), actor, self.log_id)
+
+    def acknowledged(self, signed: Signed) -> None:
+        """The event stands: the next one follows it."""
+        self.sequence, self.head = self.sequence + 1, signed.envelope.payload_digest
+
+
+_OPENED = case.CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
+
+
+def _offer(item_id: str) -> handover.HandoverOffered:
+    line = handover.OfferedItem(item_id)
+    return handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(line,))
