@@ -55,7 +55,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     initialise(database, log_id)
     registry = Registry(log_id, installation.service_key_id)
     recorder = Recorder(database, registry, shipped_rulebook())
-    publisher = Publisher(open_note_key(where.keys.note_key("log"), passphrase))
+    publisher = Publisher(open_note_key(where.keys.note_key("log"), passphrase), settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms)
     service = open_keystore(where.keys.keystore("service"), passphrase)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)

@@ -20,7 +20,7 @@ from ledger.store.checkpoints import Published
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 
-INTERVAL_MS = 1000  # between two published checkpoints
+INTERVAL_MS = 1000  # between two published checkpoints, unless set otherwise
 
 
 class Receipt(Struct, frozen=True):
@@ -38,10 +38,11 @@ class Receipt(Struct, frozen=True):
 
 
 class Publisher:
-    """Signs checkpoints with the log's key."""
+    """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most."""
 
-    def __init__(self, signer: Signer):
+    def __init__(self, signer: Signer, interval_ms: int = INTERVAL_MS):
         self._signer = signer
+        self._interval_ms = interval_ms
         self.origin = signer.verifying_key.name
 
     def checkpoint(self, size: int, root: bytes) -> str:
@@ -71,7 +72,7 @@ class Publisher:
             tree = log.tree(connection)
             last = checkpoints.last_published(connection)
         if last is not None:
-            if tree.size <= last.size or abs(now_ms - last.published_at) < INTERVAL_MS:
+            if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:
                 return None
             now_ms = max(now_ms, last.published_at)
         note = self.checkpoint(tree.size, tree.root)
