@@ -1,0 +1,97 @@
+"""The command line as its users run it: arguments in; exit code, standard output and standard error out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from ledger.cli.main import run
+from ledger.core.bundle import encode_bundle
+from ledger.core.trust import encode_trust
+from ledger.secret_files import write_secret
+from tests import bundles
+
+PASSPHRASE = "of the tests"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """What it answered with ``--json``."""
+        return json.loads(self.out)
+
+
+class Tally:
+    """Runs ``tally`` in this process, with a configuration directory of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.config = folder / "config"
+        self.passphrase_file = folder / "passphrase"
+        write_secret(self.passphrase_file, PASSPHRASE.encode() + b"\n", field="passphrase")
+
+    def __call__(self, *arguments: str | Path, profile: str | None = None) -> Done:
+        chosen = ["--profile", profile] if profile else []
+        with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _):
+            status = run([*chosen, *map(str, arguments)])
+            return Done(status, out.getvalue().decode(), err.getvalue().decode())
+
+    def ok(self, *arguments: str | Path, profile: str | None = None) -> Any:
+        """The JSON of a command that must succeed."""
+        done = self("--json", *arguments, profile=profile)
+        assert done.status == 0, done.err
+        return done.json()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a command finds beside those of this machine."""
+        return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", "TZ": "UTC"}
+
+    def new_key(self, name: str) -> str:
+        """A light key under the tests' passphrase; gives its id."""
+        made = self.ok("key", "new", name, "--light", "--passphrase-file", self.passphrase_file)
+        key_id: str = made["key_id"]
+        return key_id
+
+    def add_profile(self, name: str, url: str, agency: str, officer: str, key: str) -> None:
+        """A profile whose passphrase is known."""
+        who = ("--agency", agency, "--officer", officer, "--key", key)
+        self.ok("profile", "add", name, "--url", url, *who, "--passphrase-file", self.passphrase_file)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Without what this machine's environment says to ``tally``."""
+    before: Mapping[str, str] = {name: value for name, value in os.environ.items() if name.startswith("TALLYSTICK_")}
+    for name in before:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> Path:
+    """The bundle of a log's entry, as a file."""
+    path = folder / "bundle.json"
+    path.write_bytes(encode_bundle(log.bundle(index, **changes)))
+    return path
+
+
+def write_trust(folder: Path, **changes: Any) -> Path:
+    """The trust file of the builders' logs."""
+    path = folder / "trust.json"
+    path.write_bytes(encode_trust(bundles.trust(**changes)))
+    return path
