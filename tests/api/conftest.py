@@ -1,0 +1,63 @@
+"""A service for each test: real parts on a real SQLite file, no chain, called in process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from api.app import create_app
+from api.parts import Parts
+from ledger.core.errors import Unavailable
+from ledger.core.policy import parse_policy
+from ledger.core.trust import Trust
+from ledger.follow import Follower
+from ledger.settings import Settings
+from ledger.store.access import AccessLog
+from tests.api.service import Served
+from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
+from tests.ledgers import LOG_SIGNER, open_ledger, sqlite_url
+
+AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east")
+
+
+class Trusted:
+    """The trust file of a ledger without a chain."""
+
+    trust = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+
+
+def no_chain() -> NoReturn:
+    raise Unavailable("there is no chain here")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """What a test's module may override."""
+    return Settings(public_url="https://ledger.test")
+
+
+@pytest.fixture
+def served(tmp_path: Path, settings: Settings) -> Iterator[Served]:
+    """A service that knows a clerk, a supervisor and an auditor of each agency."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
+        parts = Parts(
+            settings=settings,
+            trust=Trusted(),
+            database=ledger.database,
+            registry=ledger.registry,
+            recorder=ledger.recorder,
+            sequencer=ledger.sequencer,
+            publisher=ledger.publisher,
+            access=AccessLog(ledger.database),
+            follower=Follower(no_chain, ledger.sequencer.halt, 1),
+            token_key=b"\x07" * 32,
+            clock=ledger.clock,
+        )
+        lines: list[dict[str, object]] = []
+        app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
+        with Served(ledger, parts, app, lines) as made:
+            yield made

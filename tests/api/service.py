@@ -1,0 +1,112 @@
+"""A service under test, and a client that speaks HTTP to it without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from starlette.types import ASGIApp
+
+from api.auth import personal_digest
+from api.parts import Parts
+from ledger.core.event.registry import RegistryChange
+from tests.builders import Event, Officer, signature_of
+from tests.casework import Case
+from tests.ledgers import Ledger
+
+JSON = {"content-type": "application/json"}
+
+
+class Served:
+    """Requests go through the whole application; ``lines`` are those of the request log."""
+
+    def __init__(self, ledger: Ledger, parts: Parts, app: ASGIApp, lines: list[dict[str, object]]):
+        self.ledger = ledger
+        self.parts = parts
+        self.app = app
+        self.lines = lines
+        self._loop = asyncio.new_event_loop()
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="https://ledger.test")
+        self._tokens: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.run_until_complete(self._client.aclose())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._loop.run_until_complete(self._client.request(method, path, **options))
+
+    def get(self, path: str, by: Officer | None = None, **query: Any) -> httpx.Response:
+        """A read, signed in as ``by``; without a token where there is none."""
+        return self.request("GET", path, params=query, headers=self.token(by) if by else {})
+
+    def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
+        """Posts JSON; header names with underscores."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, content=body, headers=JSON | given)
+
+    def submit(self, event: Event | bytes, path: str = "/api/v1/events") -> httpx.Response:
+        return self.post(path, event if isinstance(event, bytes) else event.submission)
+
+    def record(self, case: Case) -> Case:
+        """Submits those events of the case that are not in the log yet."""
+        for event in case.events:
+            answer = self.submit(event)
+            assert answer.status_code in (200, 201), answer.text
+        return case
+
+    def mirror(self, change: RegistryChange) -> None:
+        self.ledger.mirror(change)
+
+    def publish(self) -> int:
+        """Publishes the present size; gives it."""
+        self.ledger.clock.forward(2)
+        self.ledger.publisher.publish(self.ledger.database, self.ledger.clock())
+        return int(self.get("/api/v1/log").json()["published"])
+
+    def token(self, officer: Officer) -> dict[str, str]:
+        """The Authorization header of an officer, signed in once."""
+        if officer.key_id not in self._tokens:
+            self._tokens[officer.key_id] = self.sign_in(officer).json()["access_token"]
+        return {"authorization": f"Bearer {self._tokens[officer.key_id]}"}
+
+    def challenge(self, officer: Officer) -> dict[str, str]:
+        """A nonce and the text to sign."""
+        asked = self.request("POST", "/api/v1/sign-in/challenge", json={"key_id": officer.key_id})
+        assert asked.status_code == 200, asked.text
+        answer: dict[str, str] = asked.json()
+        return answer
+
+    def sign_in(self, officer: Officer) -> httpx.Response:
+        challenge = self.challenge(officer)
+        signature = signature_of(personal_digest(challenge["message"]), officer.key)
+        return self.answer(challenge["nonce"], signature)
+
+    def answer(self, nonce: str, signature: bytes) -> httpx.Response:
+        body = {"nonce": nonce, "signature": "0x" + signature.hex()}
+        return self.request("POST", "/api/v1/sign-in/token", json=body)
+
+    def size(self) -> int:
+        """How many entries the log has."""
+        return int(self.get("/api/v1/log").json()["size"])
+
+
+def problem(response: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    """The problem document, which must be of this status and code, name this field, and tell what to do."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    told: dict[str, Any] = response.json()
+    assert (response.status_code, told["status"], told["code"]) == (status, status, code), told
+    assert told.get("field") == field, told
+    assert told["detail"]
+    assert told["hint"]
+    assert told["title"]
+    return told

@@ -1,0 +1,242 @@
+"""Taking events in: one each, in bulk, and at the addresses of handovers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.core import canonical
+from ledger.core.event.case import CaseNumbered, CaseOpened
+from ledger.core.event.handover import HandoverAccepted
+from ledger.publish import Receipt
+from tests.api.service import Served, problem
+from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, auditor, clerk, envelope_of, event_id, instant
+from tests.casework import Case, registration
+from tests.ledgers import LOG_SIGNER, verified
+
+EVENTS = "/api/v1/events"
+BATCH = "/api/v1/events/batch"
+
+
+def opening() -> CaseOpened:
+    return CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
+
+
+def receipt_of(data: bytes) -> Receipt:
+    return msgspec.json.decode(data, type=Receipt)
+
+
+def batch(served: Served, *lines: bytes) -> list[dict[str, Any]]:
+    answer = served.request("POST", BATCH, content=b"\n".join(lines), headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def test_a_new_event_gets_a_receipt_whose_proof_leads_to_the_log_key(served: Served) -> None:
+    """201, and the receipt is an oath that anybody can check."""
+    event = Case().open().last
+    answer = served.submit(event)
+    assert answer.status_code == 201
+    checkpoint = verified(receipt_of(answer.content), event)
+    assert checkpoint.size == served.size()
+
+
+def test_the_same_event_again_gets_the_same_receipt(served: Served) -> None:
+    """200 with the stored receipt, byte for byte, and nothing is added."""
+    event = Case().open().last
+    first = served.submit(event)
+    size = served.size()
+    again = served.submit(event)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert served.size() == size
+
+
+def test_the_same_event_again_is_known_after_its_window(served: Served) -> None:
+    """A resubmission a week later is looked up, not refused for its age."""
+    event = Case().open().last
+    first = served.submit(event)
+    served.ledger.clock.forward(7 * 24 * 3600)
+    assert served.submit(event).content == first.content
+
+
+def test_an_event_id_with_another_payload_is_a_conflict(served: Served) -> None:
+    """The id of a recorded event is taken."""
+    case = served.record(Case().open())
+    other = Case("case-2")
+    taken = other.draft(opening(), clerk(POLICE), event_id=case.last.envelope.event_id)
+    problem(served.submit(taken), 409, "event_id_taken", "envelope.event_id")
+
+
+def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> None:
+    """409 names the head and the next sequence number, so that the client signs again."""
+    case = served.record(Case().open().register("phone"))
+    opened = case.events[0]
+    beside = case.draft(
+        registration("knife"), clerk(POLICE), sequence=1, previous=opened.digest, event_id=event_id("beside")
+    )
+    told = problem(served.submit(beside), 409, "not_on_head", "payload.previous")
+    assert (told["head"], told["sequence"]) == (case.last.digest, 2)
+
+
+def test_an_impossible_act_is_refused_under_its_rule(served: Served) -> None:
+    """422 with the rule's name; the log does not grow."""
+    case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
+    size = served.size()
+    acceptance = HandoverAccepted(handover_id="handover-1", received_at=instant(case.now), rest_as_listed=True)
+    problem(served.submit(case.draft(acceptance, clerk(COURT))), 422, "not_offered_to_you", "payload.agency")
+    assert served.size() == size
+
+
+def test_an_unlawful_act_is_recorded_with_its_flag(served: Served) -> None:
+    """What runs against a rule is in the receipt, not refused."""
+    case = served.record(Case().open())
+    late = case.draft(CaseNumbered(case_number="A-1"), clerk(POLICE), occurred_at="2026-01-01T00:00:00Z")
+    answer = served.submit(late)
+    assert answer.status_code == 201
+    assert {flag["name"] for flag in answer.json()["flags"]} == {"backdated", "late_entry"}
+
+
+def test_a_cold_case_is_judged_all_the_same(served: Served) -> None:
+    """What memory does not hold is read from the database, with the same outcome."""
+    case = served.record(Case().open().register("phone"))
+    served.parts.recorder.states._kept.clear()
+    case.offer("phone", to=PROCURATORATE)
+    assert served.submit(case.last).status_code == 201
+
+
+# -- who may sign ------------------------------------------------------------------------------------------------------
+
+
+def test_a_signature_by_a_stranger_is_refused(served: Served) -> None:
+    """A key that no agency granted."""
+    event = Case().open(by=clerk("nowhere-east")).last
+    problem(served.submit(event), 403, "key_unknown", "envelope.key_id")
+
+
+def test_a_key_of_another_agency_is_refused(served: Served) -> None:
+    """The right signature of the wrong agency."""
+    event = Case().open().last
+    payload = event.payload
+    theirs = Event(envelope_of(payload, clerk(COURT)), payload)
+    problem(served.submit(theirs), 403, "wrong_agency", "envelope.agency")
+
+
+def test_a_role_that_may_not_write_is_refused(served: Served) -> None:
+    """An auditor opens no case."""
+    problem(served.submit(Case().open(by=auditor(POLICE)).last), 403, "role_missing", "envelope.key_id")
+
+
+def test_a_revoked_key_signs_nothing_from_its_mirror_entry_on(served: Served) -> None:
+    """The entry decides: what was recorded before stays, what comes after is refused."""
+    case = served.record(Case().open())
+    served.mirror(served.ledger.changes.revoke(clerk(POLICE)).bodies[-1])
+    case.register("phone")
+    problem(served.submit(case.last), 403, "key_revoked", "envelope.key_id")
+
+
+def test_a_time_outside_its_window_is_refused(served: Served) -> None:
+    """More than a day ago."""
+    problem(
+        served.submit(Case().open(signed_at=1_700_000_000).last), 403, "signed_at_out_of_window", "envelope.signed_at"
+    )
+
+
+# -- bulk --------------------------------------------------------------------------------------------------------------
+
+
+def test_each_line_of_a_bulk_request_is_answered_on_its_own(served: Served) -> None:
+    """A refused line does not touch its neighbours, and the answers stand in the order of the lines."""
+    good, twin, other = Case().open().last, Case("case-2").open().last, Case("case-3").open().last
+    results = batch(served, good.submission, b"{}", twin.submission, good.submission, other.submission)
+    statuses = [result["status"] for result in results]
+    assert statuses[:3] + statuses[4:] == [201, 400, 201, 201]
+    assert results[0]["receipt"]["event_id"] == results[3]["receipt"]["event_id"] == good.envelope.event_id
+    assert results[1]["problem"]["code"] == "malformed_input"
+
+
+def test_events_of_one_case_may_follow_each_other_in_one_bulk_request(served: Served) -> None:
+    """A whole handover in one request."""
+    case = Case().open().register("phone").offer("phone", to=PROCURATORATE).accept()
+    results = batch(served, *(event.submission for event in case.events))
+    assert [result["status"] for result in results] == [201] * 4
+    for event, result in zip(case.events, results, strict=True):
+        verified(msgspec.convert(result["receipt"], Receipt), event)
+
+
+def test_a_line_on_a_refused_line_is_refused_too(served: Served) -> None:
+    """What stands on an event that is not there stands on nothing."""
+    case = Case().open().register("phone").register("knife")
+    opened, _, knife = case.events
+    results = batch(served, opened.submission, knife.submission)
+    assert [result["status"] for result in results] == [201, 409]
+    assert results[1]["problem"]["code"] == "not_on_head"
+
+
+def test_a_bulk_request_has_at_most_a_thousand_lines(served: Served) -> None:
+    """413, and nothing of it is looked at."""
+    answer = served.request("POST", BATCH, content=b"{}\n" * 1001, headers={"content-type": "application/x-ndjson"})
+    problem(answer, 413, "too_many_events")
+
+
+# -- the addresses of handovers ----------------------------------------------------------------------------------------
+
+
+def test_a_handover_goes_its_way_by_its_own_addresses(served: Served) -> None:
+    """Offer and acceptance at their addresses are recorded like anywhere else."""
+    case = Case().open().register("phone")
+    served.record(case)
+    case.offer("phone", to=PROCURATORATE)
+    assert served.submit(case.last, "/api/v1/handovers").status_code == 201
+    case.accept()
+    answer = served.submit(case.last, "/api/v1/cases/case-1/handovers/handover-1/accept")
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/v1/cases/case-1/handovers/handover-1/refuse", "payload.event_type"),
+        ("/api/v1/cases/case-2/handovers/handover-1/accept", "payload.stream.id"),
+        ("/api/v1/cases/case-1/handovers/handover-2/accept", "payload.body.handover_id"),
+        ("/api/v1/handovers", "payload.event_type"),
+    ],
+)
+def test_an_event_must_fit_the_address_that_it_is_posted_to(served: Served, path: str, field: str) -> None:
+    """Another type, case or handover than the address names is refused, and nothing is recorded."""
+    case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
+    case.accept()
+    size = served.size()
+    problem(served.submit(case.last, path), 400, "wrong_address", field)
+    assert served.size() == size
+
+
+def test_a_resubmission_must_fit_its_address_too(served: Served) -> None:
+    """An event that is in the log already is no key to another address."""
+    case = served.record(Case().open())
+    problem(served.submit(case.last, "/api/v1/handovers"), 400, "wrong_address", "payload.event_type")
+
+
+def test_all_answers_to_an_offer_have_an_address(served: Served) -> None:
+    """Refuse, recall, return and check are taken where they belong."""
+    case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
+    case.refuse()
+    assert served.submit(case.last, "/api/v1/cases/case-1/handovers/handover-1/refuse").status_code == 201
+    case.offer("phone", to=PROCURATORATE)
+    served.record(case)
+    case.recall()
+    assert served.submit(case.last, "/api/v1/cases/case-1/handovers/handover-2/recall").status_code == 201
+    case.offer("phone", to=PROCURATORATE).accept()
+    served.record(case)
+    case.give_back("phone")
+    assert served.submit(case.last, "/api/v1/cases/case-1/handovers/handover-3/return").status_code == 201
+
+
+def test_the_log_key_of_the_receipts_is_the_public_one(served: Served) -> None:
+    """What receipts are checked against is told by the trust file."""
+    trust = served.get("/api/v1/log/trust")
+    assert canonical.encode(trust.json()) == trust.content
+    assert trust.json()["log_key"] == LOG_SIGNER.verifying_key.vkey()
+    assert trust.json()["service_key_id"] == SERVICE.key_id
