@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, distinct, func, select
+from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, select
+from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.store.append import projections
+from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
+    ACCESS_LOG,
     CASE_AGENCIES,
     CASES,
     ENTRIES,
@@ -26,7 +29,11 @@ Row = dict[str, Any]
 ModelKey = tuple[str, ...]  # table, then the key of the row in it
 Models = dict[ModelKey, Row]  # of one case
 
-_ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+# SQLite keeps what it is given: text in a column of bytes must not stop an audit.
+_ENTRY_COLUMNS = [
+    cast(column, LargeBinary).label(column.name) if isinstance(column.type, LargeBinary) else column
+    for column in (ENTRIES.c[name] for name in StoredEntry.__struct_fields__)
+]
 _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (CASES, ("case_id",)),
     (CASE_AGENCIES, ("case_id", "agency")),
@@ -41,10 +48,35 @@ def highest_index(connection: Connection) -> int:
     return -1 if found is None else int(found)
 
 
+def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry | int]:
+    """The entries of indices ``start <= i < end`` in their order; of a row that the database cannot read, the index."""
+    while start < end:
+        stop = min(end, start + PAGE)
+        try:
+            yield from _page(connection, start, stop)
+        except DBAPIError:
+            yield from _one_by_one(connection, start, stop)
+        start = stop
+
+
+def _page(connection: Connection, start: int, stop: int) -> list[StoredEntry]:
+    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
+    return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
+
+
+def _one_by_one(connection: Connection, start: int, stop: int) -> Iterator[StoredEntry | int]:
+    for index in range(start, stop):
+        try:
+            yield from _page(connection, index, index + 1)
+        except DBAPIError:
+            yield index
+
+
 def sections(connection: Connection, start: int, end: int) -> dict[int, dict[str, bytes | None]]:
     """The sections of the entries ``start <= i < end``, by index and label; None for one that was erased."""
     found: dict[int, dict[str, bytes | None]] = {}
-    query = select(SECTIONS).where(SECTIONS.c.log_index >= start, SECTIONS.c.log_index < end)
+    columns = (SECTIONS.c.log_index, SECTIONS.c.label, cast(SECTIONS.c.data, LargeBinary).label("data"))
+    query = select(*columns).where(SECTIONS.c.log_index >= start, SECTIONS.c.log_index < end)
     for row in connection.execute(query):
         found.setdefault(row.log_index, {})[row.label] = row.data
     return found
@@ -55,20 +87,26 @@ def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     for table in (SECTIONS, FLAGS):
         orphan = ~select(ENTRIES.c.log_index).where(ENTRIES.c.log_index == table.c.log_index).exists()
-        query = select(distinct(table.c.log_index)).where(orphan | (table.c.log_index >= size))
+        query = select(table.c.log_index).distinct().where(orphan | (table.c.log_index >= size))
         found += ((table.name, index) for index in connection.execute(query).scalars())
     return found
 
 
-def erasures(connection: Connection) -> list[StoredEntry]:
-    """The ``section.erased`` entries, in their order."""
-    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_type == "section.erased").order_by(ENTRIES.c.log_index)
+def of_type(connection: Connection, event_type: str) -> list[StoredEntry]:
+    """The entries of an event type, in their order."""
+    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_type == event_type).order_by(ENTRIES.c.log_index)
     return [_stored(row) for row in connection.execute(query)]
+
+
+def access_digest(database: Database, count: int) -> str | None:
+    """What the log of reads stood on after ``count`` records; None where it has not as many."""
+    with database.access.connect() as connection:
+        return connection.execute(select(ACCESS_LOG.c.digest).where(ACCESS_LOG.c.number == count - 1)).scalar()
 
 
 def tile(connection: Connection, level: int, index: int) -> bytes | None:
     """A tile as it is stored."""
-    query = select(TILES.c.hashes).where(TILES.c.level == level, TILES.c.tile_index == index)
+    query = select(cast(TILES.c.hashes, LargeBinary)).where(TILES.c.level == level, TILES.c.tile_index == index)
     found = connection.execute(query).scalar()
     return None if found is None else bytes(found)
 
@@ -83,8 +121,8 @@ def count_tiles(connection: Connection) -> int:
 
 def stream_kinds(connection: Connection) -> list[str]:
     """The kinds of stream that entries or heads speak of."""
-    kinds = {*connection.execute(select(distinct(ENTRIES.c.stream_kind))).scalars()}
-    return sorted(kinds | {*connection.execute(select(distinct(STREAMS.c.kind))).scalars()})
+    kinds = {*connection.execute(select(ENTRIES.c.stream_kind).distinct()).scalars()}
+    return sorted(kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
 
 
 def stream_bounds(connection: Connection, kind: str, entries_each: int) -> list[str]:
@@ -105,10 +143,18 @@ def stream_bounds(connection: Connection, kind: str, entries_each: int) -> list[
 
 
 def by_stream(
-    connection: Connection, kind: str, first: str | None, last: str | None, *, size: int
+    connection: Connection,
+    kind: str,
+    first: str | None,
+    last: str | None,
+    *,
+    size: int,
+    without: Collection[int] = (),
 ) -> Iterator[StoredEntry]:
     """The entries below ``size`` of the streams ``first <= id < last``, stream by stream, each in its order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < size)
+    if without:
+        query = query.where(ENTRIES.c.log_index.not_in(without))
     query = _between(query, ENTRIES.c.stream_id, first, last).order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
     yield from map(_stored, connection.execute(query.execution_options(yield_per=PAGE)))
 

@@ -1,0 +1,26 @@
+"""Audit: everything is computed anew from stored bytes and compared with what was signed, published and anchored.
+
+ 1  registry     the mirror's changes follow each other, by number and rolling hash
+ 2  entries      every index once, canonical, its columns as the envelope says
+ 3  payloads     digest, equal fields, sections
+ 4  signatures   each envelope signed by the key it names
+ 5  authority    each key good at its index, for this role, agency and officer
+ 6  streams      sequence and previous of every stream, and where it stands
+ 7  custody      every act possible, its flags those that the rules raise
+ 8  models       the read models are what the events come to
+ 9  tree         leaves, tiles and root
+10  checkpoints  published tree heads: signed by the log, of the root at their size
+11  anchors      the journal's anchors have the root at their size
+12  chain        the contract has no other record than the log's roots, and no other registry
+13  access       the log of reads is whole, up to what was sealed
+
+Each fault is a finding with the index of the entry that it is of. What rests on a faulty entry is not judged: it would
+only repeat the finding. Times that nobody signed (``recorded_at``) are checked for their order only.
+"""
+
+from ledger.audit.case import audit_case
+from ledger.audit.claims import ChainRecord, ContractView
+from ledger.audit.findings import AuditReport, Finding
+from ledger.audit.whole import audit_log
+
+__all__ = ["AuditReport", "ChainRecord", "ContractView", "Finding", "audit_case", "audit_log"]

@@ -1,0 +1,113 @@
+"""What an audit finds, and the report that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ledger.core.errors import TallystickError
+from ledger.core.event.terms import Verdict
+from ledger.core.report import Step, worst
+
+MAX_FINDINGS = 10_000  # kept; above it they are counted
+
+STEPS = (
+    "registry",
+    "entries",
+    "payloads",
+    "signatures",
+    "authority",
+    "streams",
+    "custody",
+    "models",
+    "tree",
+    "checkpoints",
+    "anchors",
+    "chain",
+    "access",
+)
+
+
+class Finding(Struct, frozen=True):
+    """A fault: the step that found it, the log index it is of (None where no entry can be named), and what differs."""
+
+    step: str
+    index: int | None
+    what: str
+    expected: str | None = None
+    found: str | None = None
+
+
+class AuditReport(Struct, frozen=True):
+    """``scope`` is ``log`` or ``case <id>``; ``size`` and ``root`` are those of the tree that was audited.
+
+    ``findings`` are in the order of their indices, those without one last; ``left_out`` more were counted only.
+    """
+
+    verdict: Verdict
+    development: bool
+    scope: str
+    size: int
+    root: str
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+    left_out: int = 0
+
+
+class Findings:
+    """Collects findings and what each step has to say."""
+
+    def __init__(self) -> None:
+        self._kept: list[Finding] = []
+        self._counts: dict[str, int] = {}
+        self._said: dict[str, Step] = {}
+
+    def add(self, *findings: Finding) -> None:
+        for finding in findings:
+            self._counts[finding.step] = self._counts.get(finding.step, 0) + 1
+            if len(self._kept) < MAX_FINDINGS:
+                self._kept.append(finding)
+
+    def checked(self, name: str, detail: str) -> None:
+        """What the step compared, where it finds nothing."""
+        self._said[name] = Step(STEPS.index(name) + 1, name, "checked", detail)
+
+    def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
+        self._said[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
+
+    def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
+        steps = tuple(self._step(number, name) for number, name in enumerate(STEPS, 1))
+        findings = sorted(self._kept, key=lambda finding: (finding.index is None, finding.index or 0))
+        return AuditReport(
+            verdict=worst(step.verdict for step in steps),
+            development=development,
+            scope=scope,
+            size=size,
+            root=root.hex(),
+            steps=steps,
+            findings=tuple(findings),
+            left_out=sum(self._counts.values()) - len(findings),
+        )
+
+    def _step(self, number: int, name: str) -> Step:
+        count = self._counts.get(name, 0)
+        if not count:
+            return self._said[name]
+        indices = [f.index for f in self._kept if f.step == name and f.index is not None]
+        first = f", the first at entry {min(indices)}" if indices else ""
+        return Step(number, name, "failed", f"{count} findings{first}", "tampered")
+
+
+def finding_of(step: str, index: int | None, error: TallystickError) -> Finding:
+    """The finding that a refusal comes to."""
+    return Finding(step, index, f"{error.field}: {error.message}" if error.field else error.message)
+
+
+def differences(step: str, index: int | None, of: str, pairs: Iterable[tuple[str, object, object]]) -> list[Finding]:
+    """A finding for each (name, expected, found) that differs."""
+    return [
+        Finding(step, index, f"{of}.{name}", str(expected), str(found))
+        for name, expected, found in pairs
+        if expected != found
+    ]

@@ -1,0 +1,84 @@
+"""The registry's mirror: the ground that keys are judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from ledger.audit.entries import Ground
+from ledger.audit.findings import Finding, Findings, finding_of
+from ledger.core import authority as authorities
+from ledger.core.authority import Authority
+from ledger.core.errors import TallystickError
+from ledger.core.event import decode_payload
+from ledger.core.event.record import SectionErased
+from ledger.core.event.registry import RegistryChange
+from ledger.core.trust import Trust
+from ledger.store import audit as rows
+from ledger.store import log
+from ledger.store.database import Connection
+
+
+class Break(Struct, frozen=True):
+    """Where the mirror does not follow. ``last`` is the index of the last entry that does, -1 where none does."""
+
+    last: int
+    finding: Finding
+
+    def is_explained_by(self, faulty: Collection[int]) -> bool:
+        """Whether an entry that is at fault, or missing, stands where the mirror breaks."""
+        end = self.finding.index
+        return any(self.last < index and (end is None or index <= end) for index in faulty)
+
+
+class Mirror(Struct, frozen=True):
+    """The authority that the log comes to; None where the mirror is broken."""
+
+    log_id: bytes
+    authority: Authority | None
+    broken: Break | None = None
+
+    # 1
+    def tell(self, findings: Findings, faulty: Collection[int]) -> None:
+        """What the step comes to, and that of the keys."""
+        if self.authority is not None:
+            findings.checked("registry", f"{self.authority.changes} changes, each with its number and rolling hash")
+            findings.checked("authority", f"{len(self.authority.grants)} keys, each good where it was used")
+        if self.broken is not None:
+            if not self.broken.is_explained_by(faulty):
+                findings.add(self.broken.finding)
+            why = f"the registry's mirror is broken: {self.broken.finding.what}"
+            findings.not_checked("registry", why, "unverifiable")
+            findings.not_checked("authority", why, "unverifiable")
+
+
+def read_mirror(connection: Connection, trust: Trust) -> Mirror:
+    """Folds the mirror entries. They must be as many as the tree says."""
+    authority, last = authorities.initial(trust.log_id, trust.service_key_id), -1
+    for entry in log.registry_entries(connection):
+        try:
+            body = decode_payload(entry.payload).body
+            if isinstance(body, RegistryChange):
+                authority = authorities.fold(authority, body, entry.log_index)
+        except TallystickError as error:
+            return Mirror(trust.log_id, None, Break(last, finding_of("registry", entry.log_index, error)))
+        last = entry.log_index
+    expected, found = log.tree(connection).registry_changes, authority.changes
+    if expected != found:
+        finding = Finding("registry", None, "tree.registry_changes", str(found), str(expected))
+        return Mirror(trust.log_id, None, Break(last, finding))
+    return Mirror(trust.log_id, authority)
+
+
+def read_ground(connection: Connection, mirror: Mirror) -> Ground:
+    """What entries are judged by."""
+    erased: set[tuple[str, str]] = set()
+    for entry in rows.of_type(connection, "section.erased"):
+        try:
+            body = decode_payload(entry.payload).body
+        except TallystickError:
+            continue  # a finding of its own
+        if isinstance(body, SectionErased):
+            erased.add((body.concerns.payload_digest, body.label))
+    return Ground(mirror.log_id, mirror.authority, frozenset(erased))

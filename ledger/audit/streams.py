@@ -1,0 +1,169 @@
+"""Streams from their first event on: order, custody, flags, and the read models that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import msgspec
+from msgspec import Struct
+
+from ledger.audit.findings import Finding, differences
+from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.errors import TallystickError
+from ledger.core.event import Payload, case, decode_payload
+from ledger.record import States
+from ledger.store import audit as rows
+from ledger.store.audit import Models
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+
+
+class Part(Struct, frozen=True):
+    """The streams ``first <= id < last`` of a kind; None is no bound. ``size`` is that of the audited tree."""
+
+    kind: str
+    size: int
+    first: str | None = None
+    last: str | None = None
+
+
+class Faulty(Struct, frozen=True):
+    """Entries that are findings by themselves: what rests on them is not judged.
+
+    ``displaced`` are those of them that are missing or filed under another stream: any stream may lack them.
+    ``unreadable`` are those that the database cannot read.
+    """
+
+    indices: frozenset[int] = frozenset()
+    displaced: frozenset[int] = frozenset()
+    unreadable: frozenset[int] = frozenset()
+
+    def lacking(self, low: int, below: int | None = None) -> bool:
+        """Whether a displaced one has ``low < index``, and ``index < below`` if that is given."""
+        return any(low < index and (below is None or index < below) for index in self.displaced)
+
+
+class _Link(Struct, frozen=True):
+    """Of an envelope, what it stands on."""
+
+    previous: str | None
+
+
+_link_decoder = msgspec.json.Decoder(_Link)
+
+
+def check_part(connection: Connection, part: Part, faulty: Faulty, states: States) -> list[Finding]:
+    """The faults of these streams that no entry shows by itself."""
+    findings: list[Finding] = []
+    bounds = (part.kind, part.first, part.last)
+    heads = rows.heads(connection, *bounds)
+    flags = rows.flags(connection, *bounds)
+    stored = rows.stored_models(connection, part.first, part.last) if part.kind == "case" else {}
+    entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable)
+    for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
+        walk = _Walk(faulty, states, is_case=part.kind == "case")
+        for row in events:
+            findings += walk.take(row, flags.get(row.log_index, ()))
+        findings += walk.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
+    if not faulty.displaced:
+        findings += (_stray("streams", f"streams {part.kind} {stream_id}") for stream_id in heads)
+        findings += (_stray("models", " ".join(key)) for models in stored.values() for key in models)
+    return findings
+
+
+class _Walk:
+    """One stream, event by event. ``sound`` as long as nothing faulty was met."""
+
+    def __init__(self, faulty: Faulty, states: States, *, is_case: bool):
+        self._faulty = faulty
+        self._states = states
+        self._is_case = is_case
+        self._last: StoredEntry | None = None
+        self._sound = True
+        self._state: CaseState | None = None
+        self._models: Models = {}
+
+    def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
+        """The next row by sequence."""
+        if row.log_index in self._faulty.indices:
+            self._sound = False
+        else:
+            yield from self._order(row)
+            if self._sound and self._is_case:
+                yield from self._judge(row, flags)
+            elif not self._is_case and flags:
+                yield Finding("custody", row.log_index, "flags", "none outside of cases", _names(flags))
+        self._last = row
+
+    def _order(self, row: StoredEntry) -> Iterator[Finding]:
+        """Sequence, previous and index follow from the row before, unless that or a missing one is at fault."""
+        last, previous = self._last, _link_decoder.decode(row.envelope).previous
+        expected = (last.sequence + 1, last.payload_digest) if last else (0, None)
+        rises = last is None or last.log_index < row.log_index
+        if (row.sequence, previous) == expected and rises:
+            return
+        low = last.log_index if last else -1
+        self._sound = False
+        if (last and last.log_index in self._faulty.indices) or self._faulty.lacking(low, row.log_index):
+            return
+        found = f"sequence {row.sequence} on {previous}" + ("" if rises else f", below entry {low}")
+        yield Finding(
+            "streams", row.log_index, "place in its stream", f"sequence {expected[0]} on {expected[1]}", found
+        )
+
+    def _judge(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
+        payload = decode_payload(row.payload)
+        try:
+            act = self._states.act(payload, row.payload_digest, row.signed_at)
+            after, raised = fold(self._state, act)
+        except TallystickError as error:
+            self._sound = False
+            if not (self._faulty.indices and _rests_on_another_case(payload)):
+                yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
+            return
+        rows.project(self._models, self._state, after, row.log_index)
+        self._state = after
+        if raised != flags:
+            yield Finding("custody", row.log_index, "flags", _names(raised), _names(flags))
+
+    def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[Finding]:
+        """Holds what the database says of the stream as a whole against what the events came to."""
+        last = self._last
+        assert last is not None, "a group has at least one row"
+        if head != (last.sequence, last.payload_digest):
+            if last.log_index in self._faulty.indices or self._faulty.lacking(last.log_index):
+                return  # the stream's true end may be what is missing
+            expected = f"sequence {last.sequence} on {last.payload_digest}"
+            found = f"sequence {head[0]} on {head[1]}" if head else "no such row"
+            yield Finding("streams", last.log_index, f"streams {name}", expected, found)
+        if self._state is not None and self._sound:
+            rows.drop_left(self._models, self._state)
+            yield from _compare(self._models, stored)
+
+
+def _rests_on_another_case(payload: Payload) -> bool:
+    body = payload.body
+    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
+
+
+def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
+    for key in sorted(expected.keys() | stored.keys()):
+        ours, theirs = expected.get(key), stored.get(key)
+        what, row = " ".join(key), ours or theirs or {}
+        index = row.get("updated_index")
+        if ours is None or theirs is None:
+            yield Finding(
+                "models", index, what, "a row" if ours else "no such row", "a row" if theirs else "no such row"
+            )
+        elif ours != theirs:
+            pairs = ((name, value, theirs.get(name)) for name, value in ours.items())
+            yield from differences("models", index, what, pairs)
+
+
+def _stray(step: str, what: str) -> Finding:
+    return Finding(step, None, what, "no such row", "a row that no event has made")
+
+
+def _names(flags: tuple[Flag, ...]) -> str:
+    return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"

@@ -1,0 +1,162 @@
+"""The tree over the stored entries, against its tiles and against every root that somebody said it had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from ledger.audit.entries import NO_LEAF
+from ledger.audit.findings import Finding
+from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Hash, root_of
+from ledger.core.tiles import TILE_LENGTH, TILE_WIDTH, TileName, width_at
+from ledger.store import audit as rows
+from ledger.store.database import Connection
+
+
+class RootClaim(Struct, frozen=True):
+    """That the tree had this root at this size; ``step`` is the audit's step that it belongs to, ``by`` who says so."""
+
+    size: int
+    root: bytes
+    step: str
+    by: str
+
+
+class TreeAudit:
+    """Grows two trees, one over the entries and one over the leaf hashes in the tiles, and holds claims against them.
+
+    Where the two differ the next claim that either meets decides: if the tiles do, the entry was changed, if the
+    entries do, the tile was. A claim that neither meets is wrong itself, unless no later one is met either. Claims are
+    given in the order of their sizes, leaves in their order.
+    """
+
+    def __init__(self, claims: Sequence[RootClaim]):
+        self._claims = list(reversed(claims))
+        self._stored = self._said = EMPTY_TREE
+        self._differing: list[tuple[int, bytes, bytes]] = []
+        self._unmet: list[Finding] = []
+        self._sound = 0  # the largest size at which a claim was met
+
+    def feed(self, leaves: bytes, tiles: bytes) -> Iterator[Finding]:
+        """Takes the next leaves, over the entries and as the tiles have them, 32 bytes each."""
+        start = done = self._stored.size
+        end = start + len(leaves) // HASH_LENGTH
+        while True:
+            stop = min(end, self._claims[-1].size) if self._claims else end
+            piece = slice(HASH_LENGTH * (done - start), HASH_LENGTH * (stop - start))
+            self._grow(leaves[piece], tiles[piece])
+            done = stop
+            while self._claims and self._claims[-1].size == done:
+                yield from self._decide(self._claims.pop())
+            if done == end:
+                return
+
+    def finish(self) -> Iterator[Finding]:
+        """What no claim has decided, and claims of sizes that the log does not have."""
+        yield from self._unmet[:1]
+        for index, leaf, said in self._differing:
+            yield Finding("tree", index, f"the entry and {_leaf_tile(index)} differ", said.hex(), leaf.hex())
+        for claim in reversed(self._claims):
+            yield Finding(claim.step, None, f"{claim.by}: size {claim.size}", claim.root.hex(), "the log is smaller")
+
+    def _grow(self, leaves: bytes, tiles: bytes) -> None:
+        size, same = self._stored.size, self._stored == self._said
+        self._stored = self._stored.append(_hashes(_filled(leaves, tiles)))
+        if same and leaves == tiles:
+            self._said = self._stored
+            return
+        self._said = self._said.append(_hashes(tiles))
+        for index, (leaf, said) in enumerate(zip(_hashes(leaves), _hashes(tiles), strict=True), size):
+            if leaf not in (said, NO_LEAF):
+                self._differing.append((index, leaf, said))
+
+    def _decide(self, claim: RootClaim) -> Iterator[Finding]:
+        if claim.root == self._said.root():
+            yield from self._unmet
+            for index, leaf, said in self._differing:
+                yield Finding("tree", index, "entries.envelope: the log has another entry", said.hex(), leaf.hex())
+            self._settle(self._said)
+        elif claim.root == self._stored.root():
+            yield from self._unmet
+            for index, leaf, said in self._differing:
+                yield Finding("tree", index, f"{_leaf_tile(index)}: another leaf hash", leaf.hex(), said.hex())
+            self._settle(self._stored)
+        else:
+            what = f"{claim.by}: root at size {claim.size} (met last at {self._sound})"
+            self._unmet.append(Finding(claim.step, None, what, claim.root.hex(), self._stored.root().hex()))
+
+    def _settle(self, tree: Frontier) -> None:
+        self._stored = self._said = tree
+        self._sound = tree.size
+        self._differing.clear()
+        self._unmet.clear()
+
+
+def of_a_tile(finding: Finding) -> bool:
+    """Whether a tile is at fault, and the entry at its index is not."""
+    return finding.step == "tree" and finding.what.startswith("tile/")
+
+
+def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
+    """Each tile above the leaves holds the roots of those below it, and there is no tile too many."""
+    expected = 0
+    level = 0
+    while size >> 8 * level:
+        count = -(-(size >> 8 * level) // TILE_WIDTH)
+        expected += count
+        for index in range(count):
+            yield from _check_tile(connection, size, level, index)
+        level += 1
+    found = rows.count_tiles(connection)
+    if found != expected:
+        yield Finding("tree", None, "tiles", f"{expected} tiles", f"{found} tiles")
+
+
+def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
+    """The leaf hashes ``start <= i < end`` as the tiles have them. Requires ``start`` to be a multiple of 256."""
+    parts = []
+    for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
+        width = min(TILE_WIDTH, end - index * TILE_WIDTH) * HASH_LENGTH
+        parts.append((rows.tile(connection, 0, index) or b"")[:width].ljust(width, b"\0"))
+    return b"".join(parts)
+
+
+def _check_tile(connection: Connection, size: int, level: int, index: int) -> Iterator[Finding]:
+    """Its length, and that each of its hashes is the root of the tile below."""
+    width = width_at(size, level, index)
+    name, stored = TileName(level, index, width).path(), rows.tile(connection, level, index)
+    first = index * TILE_WIDTH ** (level + 1)
+    if stored is None or len(stored) != width * HASH_LENGTH:
+        found = "no such tile" if stored is None else f"{len(stored)} bytes"
+        yield Finding("tree", first, name, f"{width * HASH_LENGTH} bytes", found)
+        return
+    if level == 0:
+        return
+    for number, said in enumerate(_hashes(stored), index * TILE_WIDTH):
+        below = rows.tile(connection, level - 1, number)
+        root = root_of(_hashes(below)) if below is not None and len(below) == TILE_LENGTH else said
+        if root != said:
+            what = f"{name}: hash of {TileName(level - 1, number).path()}"
+            yield Finding("tree", number * TILE_WIDTH**level, what, root.hex(), said.hex())
+
+
+def claims_in_order(*claims: Sequence[RootClaim]) -> list[RootClaim]:
+    """All claims by size."""
+    return sorted((claim for some in claims for claim in some), key=lambda claim: claim.size)
+
+
+def _filled(leaves: bytes, tiles: bytes) -> bytes:
+    """The leaves, those that are missing taken from the tiles: that they are missing is a finding already."""
+    if NO_LEAF not in leaves:
+        return leaves
+    pairs = zip(_hashes(leaves), _hashes(tiles), strict=True)
+    return b"".join(said if leaf == NO_LEAF else leaf for leaf, said in pairs)
+
+
+def _hashes(data: bytes) -> list[Hash]:
+    return [Hash(data[start : start + HASH_LENGTH]) for start in range(0, len(data), HASH_LENGTH)]
+
+
+def _leaf_tile(index: int) -> str:
+    return TileName(0, index // TILE_WIDTH).path()

@@ -1,0 +1,163 @@
+"""The audit of a whole log."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from ledger.audit import claims as said
+from ledger.audit.claims import ContractView
+from ledger.audit.commits import check_commits
+from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
+from ledger.audit.findings import AuditReport, Finding, Findings, finding_of
+from ledger.audit.mirror import read_ground, read_mirror
+from ledger.audit.streams import Faulty, Part
+from ledger.audit.tree import RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
+from ledger.audit.workers import Workers, workers
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.event import decode_payload
+from ledger.core.event.record import AccessSealed
+from ledger.core.rulebook import Rulebook
+from ledger.core.trust import Trust
+from ledger.store import audit as rows
+from ledger.store import log
+from ledger.store.access import AccessLog
+from ledger.store.database import Connection, Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import TreeState
+
+RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
+WORTH_PROCESSES = 20_000  # entries from which starting other processes pays
+
+Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
+
+
+def audit_log(
+    database: Database,
+    trust: Trust,
+    book: Rulebook,
+    *,
+    contracts: ContractView | None = None,
+    progress: Progress = lambda _done, _total: None,
+    processes: int | None = None,
+) -> AuditReport:
+    """Audits everything that the database holds.
+
+    ``processes`` is as many as there are processors unless it is given; a small log is checked in this one. Raises
+    Unavailable where database or contracts do not answer, NotFound where there is no ledger.
+    """
+    with database.read() as connection:
+        tree, findings = log.tree(connection), Findings()
+        mirror = read_mirror(connection, trust)
+        claims = claims_in_order(
+            said.published(connection, trust, findings),
+            said.anchored(DatabaseJournal(database), tree.size, findings),
+            said.on_chain(contracts, mirror.authority, findings),
+            [RootClaim(tree.size, tree.root, "tree", "the stored root")],
+        )
+        if processes is None:
+            processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
+        with workers(database, read_ground(connection, mirror), book, processes) as crew:
+            pass_over = _Pass(connection, tree, findings, crew, progress)
+            faulty = pass_over.entries(claims)
+            mirror.tell(findings, faulty.indices)
+            pass_over.streams(faulty)
+        _access(database, connection, findings)
+    return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
+
+
+class _Pass:
+    """The two ways over the log: by index, then by stream."""
+
+    def __init__(self, connection: Connection, tree: TreeState, findings: Findings, crew: Workers, progress: Progress):
+        self._connection = connection
+        self._tree = tree
+        self._findings = findings
+        self._crew = crew
+        self._progress = progress
+
+    # 2 to 5, 9
+    def entries(self, claims: Sequence[RootClaim]) -> Faulty:
+        """Every entry by itself, the tree over all of them, and all that is not of any entry."""
+        size, commits = self._tree.size, array("q")
+        found = list(self._by_index(TreeAudit(claims), commits))
+        indices = frozenset(f.index for f in found if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
+        self._findings.add(*(f for f in found if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
+        self._findings.add(*check_commits(commits, size), *check_tiles(self._connection, size), *self._strays())
+        self._tell(size)
+        displaced = frozenset(f.index for f in found if f.index is not None and f.step == "entries")
+        unreadable = frozenset(f.index for f in found if f.index is not None and f.what == UNREADABLE)
+        return Faulty(indices, displaced, unreadable)
+
+    def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[Finding]:
+        size = self._tree.size
+        for part in self._crew.entries(_ranges(size)):
+            commits.extend(part.commits)
+            yield from part.findings
+            yield from self._grow(tree, part)
+            self._progress(part.end, 2 * size)
+        yield from tree.finish()
+
+    def _grow(self, tree: TreeAudit, part: RangeResult) -> Iterable[Finding]:
+        return tree.feed(part.leaves, read_leaf_tiles(self._connection, part.start, part.end))
+
+    def _strays(self) -> Iterator[Finding]:
+        size, highest = self._tree.size, rows.highest_index(self._connection)
+        if highest >= size:
+            yield Finding("entries", size, "tree.size", str(highest + 1), str(size))
+        for table, index in rows.strays(self._connection, size):
+            yield Finding("payloads", index, table, "no such row", "a row of no entry")
+
+    def _tell(self, size: int) -> None:
+        tell = self._findings.checked
+        tell("entries", f"{size} entries, none missing, each canonical and filed as its envelope says")
+        tell("payloads", f"{size} payloads with the digests that were signed, and their sections")
+        tell("signatures", f"{size} signatures")
+        tell("tree", f"the root at size {size} follows from the entries, and every tile")
+
+    # 6, 7, 8
+    def streams(self, faulty: Faulty) -> None:
+        """Every stream from its first event on."""
+        size, parts = self._tree.size, list(self._parts())
+        for number, findings in enumerate(self._crew.streams(parts, faulty), 1):
+            self._findings.add(*findings)
+            self._progress(size + size * number // len(parts), 2 * size)
+        self._findings.checked("streams", "each event stands on the one before")
+        self._findings.checked("custody", "each act was possible, its flags are those of the rules")
+        self._findings.checked("models", "what lists show is what the events come to")
+
+    def _parts(self) -> Iterator[Part]:
+        for kind in rows.stream_kinds(self._connection):
+            bounds = [None, *rows.stream_bounds(self._connection, kind, RANGE), None]
+            for first, last in pairwise(bounds):
+                yield Part(kind, self._tree.size, first, last)
+
+
+def _ranges(size: int) -> Iterator[tuple[int, int]]:
+    """At least one range, so that claims of size 0 are decided."""
+    for start in range(0, max(size, 1), RANGE):
+        yield start, min(start + RANGE, size)
+
+
+# 13
+def _access(database: Database, connection: Connection, findings: Findings) -> None:
+    """The log of reads, and what was sealed of it."""
+    try:
+        head = AccessLog(database).check()
+    except IntegrityBroken as error:
+        findings.add(finding_of("access", None, error))
+        return
+    for entry in rows.of_type(connection, "access.sealed"):
+        findings.add(*_check_seal(database, entry.log_index, entry.payload))
+    findings.checked("access", f"{head.count} records of reads")
+
+
+def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[Finding]:
+    try:
+        body = decode_payload(payload).body
+    except TallystickError:
+        return  # a finding of its own
+    if isinstance(body, AccessSealed) and (found := rows.access_digest(database, body.count)) != body.head:
+        yield Finding("access", index, f"record {body.count - 1} of the log of reads", body.head, str(found))

@@ -1,0 +1,87 @@
+"""Who does the counting: this process, or several that each read the database by themselves."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol
+
+from ledger.audit.entries import Ground, RangeResult, check_range
+from ledger.audit.findings import Finding
+from ledger.audit.streams import Faulty, Part, check_part
+from ledger.core.rulebook import Rulebook
+from ledger.record import States
+from ledger.store.database import Database, attach
+
+Range = tuple[int, int]
+
+
+class Workers(Protocol):
+    """Gives the results in the order of what is asked for."""
+
+    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]: ...
+
+    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]: ...
+
+
+class Worker:
+    """Checks in this process, one after the other."""
+
+    def __init__(self, database: Database, ground: Ground, book: Rulebook):
+        self._database = database
+        self._ground = ground
+        self._states = States(database, book)
+
+    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
+        for start, end in ranges:
+            with self._database.read() as connection:
+                yield check_range(connection, self._ground, start, end)
+
+    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
+        for part in parts:
+            with self._database.read() as connection:
+                yield check_part(connection, part, faulty, self._states)
+
+
+class _Pool:
+    """Hands the same work to processes that ``_attach`` has made ready."""
+
+    def __init__(self, executor: ProcessPoolExecutor):
+        self._executor = executor
+
+    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
+        return self._executor.map(_entries, ranges)
+
+    def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
+        return self._executor.map(_streams, ((part, faulty) for part in parts))
+
+
+@contextmanager
+def workers(database: Database, ground: Ground, book: Rulebook, processes: int) -> Iterator[Workers]:
+    """``processes`` of them; 1 is this process itself."""
+    if processes == 1:
+        yield Worker(database, ground, book)
+        return
+    context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
+    arguments = (database.url, ground, book)
+    with ProcessPoolExecutor(processes, context, initializer=_attach, initargs=arguments) as executor:
+        yield _Pool(executor)
+
+
+_worker: Worker
+
+
+def _attach(url: str, ground: Ground, book: Rulebook) -> None:
+    global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
+    _worker = Worker(attach(url), ground, book)
+
+
+def _entries(task: Range) -> RangeResult:
+    return next(_worker.entries([task]))
+
+
+def _streams(task: tuple[Part, Faulty]) -> list[Finding]:
+    part, faulty = task
+    return next(_worker.streams([part], faulty))
