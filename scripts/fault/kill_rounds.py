@@ -1,7 +1,8 @@
 """Kill rounds: load a writing process, kill it at a random moment, start it again, look whether the oath was kept.
 
-python -m scripts.fault.kill_rounds [--rounds 100] [--database-url URL] [--seed N]
+python -m scripts.fault.kill_rounds [--rounds 100] [--target service] [--database-url URL] [--seed N]
 
+The target is the writer alone, or the whole service with HTTP and its embedded chain.
 After each kill the log is re-derived from its stored bytes: nothing acknowledged may be missing, no event may stand
 twice, the tree must be that of the entries. What had no answer is sent again and must get one. Exit status 0 if every
 round held.
@@ -108,8 +109,7 @@ def _look(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
 def main() -> int:
     options = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="tallystick-kill-") as folder:
-        url = options.database_url or f"sqlite:///{Path(folder) / 'ledger.db'}"
-        campaign = Campaign(WriterTarget(url), url, people.LOG_ID, people.LOG_SIGNER.verifying_key)
+        campaign = of_service(Path(folder)) if options.target == "service" else of_writer(Path(folder), options)
         outcome = run(campaign, options.rounds, random.Random(options.seed))  # noqa: S311 - moments, not secrets
     print(outcome)
     for fault in outcome.faults:
@@ -117,10 +117,23 @@ def main() -> int:
     return 1 if outcome.faults else 0
 
 
+def of_writer(folder: Path, options: argparse.Namespace) -> Campaign:
+    url = options.database_url or f"sqlite:///{folder / 'ledger.db'}"
+    return Campaign(WriterTarget(url), url, people.LOG_ID, people.LOG_SIGNER.verifying_key)
+
+
+def of_service(folder: Path) -> Campaign:
+    from scripts.fault.service import ServiceTarget  # noqa: PLC0415 - brings in the chain
+
+    target = ServiceTarget(folder)
+    return Campaign(target, target.database_url, target.installation.log_id_bytes, target.log_key)
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--database-url", help="SQLite in a temporary folder, unless given")
+    parser.add_argument("--target", choices=("writer", "service"), default="writer")
+    parser.add_argument("--database-url", help="of the writer: SQLite in a temporary folder, unless given")
     parser.add_argument("--seed", type=int, help="of the moments at which is killed")
     return parser.parse_args()
 
