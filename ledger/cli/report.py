@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 import click
-from msgspec import json
+from msgspec import convert, json
 
 from ledger.cli.times import when
 
@@ -46,13 +46,16 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     if session.json:
         click.echo(json.format(json.encode(report), indent=2))
         return
-    for finding in report.get("findings", ()):
-        where = "" if finding.get("index") is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
-        click.secho(f"{where}{finding['what']}", fg="red")
-    told = {name: value for name, value in report.items() if name not in ("findings", "verdict", "development")}
-    for name, value in told.items():
-        click.echo(f"{session.labels.of('field', name)}: {value}")
-    _show_verdict(session.labels, report["verdict"], development=bool(report.get("development")))
+    from ledger.core.report import Step
+
+    _show_steps(session.labels, convert(report["steps"], list[Step]))
+    for finding in report["findings"]:
+        where = "" if finding["index"] is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
+        differs = f" ({finding['expected']} / {finding['found']})" if finding.get("expected") else ""
+        click.secho(f"{where}{finding['what']}{differs}", fg="red")
+    for name in ("scope", "size", "root", *(("left_out",) if report["left_out"] else ())):
+        click.echo(f"{session.labels.of('field', name)}: {report[name]}")
+    _show_verdict(session.labels, report["verdict"], development=bool(report["development"]))
 
 
 def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
