@@ -29,11 +29,11 @@ class Answer:
         refused = [self._refused(text) for text in not_accepted]
         for line in refused:
             line.update(self._as_kept(line["item_id"], differences.pop(line["item_id"], {})))
-        matching = [{"item_id": item_id, "match_result": "match"} for item_id in as_listed]
-        self.received = matching + [
-            {"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()
+        self.received: list[dict[str, Any]] = [
+            *({"item_id": item_id, "match_result": "match"} for item_id in as_listed),
+            *({"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()),
         ]
-        self.not_accepted = refused
+        self.not_accepted: list[dict[str, Any]] = refused
 
     def _differences(self, found: Iterable[str]) -> dict[str, dict[str, Any]]:
         differences: dict[str, dict[str, Any]] = {}

@@ -28,11 +28,16 @@ def fetch_checkpoint(session: Session) -> tuple[str, Checkpoint]:
 
 def verified_checkpoint(session: Session, note: str) -> Checkpoint:
     """The checkpoint that a note says; without a trust file its signature is not checked, and that is said."""
-    trusted = session.profiles.trust(session.profile)
-    if trusted.exists():
-        return verify_checkpoint(note, parse_trust(trusted.read_bytes()).log_key)
+    if has_trust(session):
+        trusted = session.profiles.trust(session.profile).read_bytes()
+        return verify_checkpoint(note, parse_trust(trusted).log_key)
     session.output.warn("the checkpoint's signature is not checked: no trust file (tally log trust --pin)")
     return parse_checkpoint(parse_note(note).text)
+
+
+def has_trust(session: Session) -> bool:
+    """Whether the profile has a trust file."""
+    return session.profiles.trust(session.profile).exists()
 
 
 def decoded_entries(session: Session, first: int, count: int) -> list[dict[str, Any]]:
@@ -70,15 +75,15 @@ def entries(folder: Path) -> Iterator[bytes]:
         size = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text).size
     except (OSError, UnicodeDecodeError, TallystickError) as error:
         raise MalformedInput(f"{folder} is no copy of a log: {error}", field="--log") from error
+    for name in _bundles(size, 0, size):
+        if not (folder / name.path()).is_file():
+            raise MalformedInput(f"{folder} is not whole: {name.path()} is missing", field="--log")
     return _stored(folder, size)
 
 
 def _stored(folder: Path, size: int) -> Iterator[bytes]:
     for name in _bundles(size, 0, size):
-        try:
-            yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
-        except OSError as error:
-            raise MalformedInput(f"{folder / name.path()} cannot be read: {error.strerror}", field="--log") from error
+        yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
 
 
 def _require_root(folder: Path, checkpoint: Checkpoint) -> None:

@@ -144,8 +144,9 @@ class Output:
         return ", ".join(f"{self.heading(key)}: {self.words(key, part)}" for key, part in value.items())
 
     def note(self, text: str) -> None:
-        """A message that is no result."""
-        click.secho(text, dim=True, err=True)
+        """A message that is no result, for people only."""
+        if not self.json:
+            click.secho(text, dim=True, err=True)
 
     def done(self, text: str) -> None:
         """That something was done."""
@@ -153,5 +154,7 @@ class Output:
             click.secho(text, fg="green", err=True)
 
     def warn(self, text: str) -> None:
-        """Something that the reader should look at."""
+        """Something that the reader should look at; programs find it in the result."""
+        if self.json:
+            return
         click.secho(text, fg="yellow", err=True)

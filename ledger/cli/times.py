@@ -13,7 +13,7 @@ def when(moment: str | int) -> str:
     """A moment (RFC 3339 UTC, or unix seconds) in local time and UTC; any other text as it is."""
     try:
         utc = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # by platform, for a year that no calendar has
         return str(moment)
     if utc.tzinfo is None:
         return str(moment)

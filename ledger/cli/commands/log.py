@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, save_log
+from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
 from ledger.core.merkle import Hash, verify_consistency
@@ -50,8 +50,10 @@ def checkpoint(session: Session) -> None:
     """Fetch the newest checkpoint and check its signature with the profile's trust file, where it has one."""
     note, verified = fetch_checkpoint(session)
     if session.json:
-        told = {"origin": verified.origin, "size": verified.size, "root": bytes(verified.root).hex(), "note": note}
-        return session.output.data(told)
+        told = {"origin": verified.origin, "size": verified.size, "root": f"sha256:{verified.root.hex()}"}
+        return session.output.data(
+            told | {"signature": "checked" if has_trust(session) else "not_checked", "note": note}
+        )
     return click.echo(note, nl=False)
 
 

@@ -1,0 +1,79 @@
+"""What a receiver says of items, read from options."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.cli.answers import Answer
+from ledger.core.errors import MalformedInput
+
+
+def answer(*, received: tuple[str, ...] = (), found: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> Answer:
+    """An answer where every item is counted in grams."""
+    return Answer(received, found, kept, unit_of=lambda _item_id: "gram")
+
+
+def test_as_listed_matches() -> None:
+    """An item received as listed is a match."""
+    assert answer(received=("item-1",)).received == [{"item_id": "item-1", "match_result": "match"}]
+
+
+def test_differences_of_one_item_come_together() -> None:
+    """What was found of an item is one line; it is a mismatch unless it is said to match."""
+    found = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
+    assert answer(found=found).received == [
+        {
+            "item_id": "item-1",
+            "match_result": "mismatch",
+            "quantity": {"value": "9", "unit": "gram"},
+            "condition": "wet, torn",
+        },
+        {"item_id": "item-2", "match_result": "match", "remark": "a=b"},
+    ]
+
+
+def test_quantity_names_its_unit_or_has_that_of_the_record() -> None:
+    """A unit that is given is taken; the record is asked only where none is."""
+    lines = Answer((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))
+    assert lines.received[0]["quantity"] == {"value": "12.5", "unit": "litre"}
+
+
+def test_several_digests() -> None:
+    """Digests of an item are listed in their order."""
+    lines = answer(found=("item-1:digest=blake3:00", "item-1:digest=sha256:11")).received
+    assert lines[0]["digests"] == ["blake3:00", "sha256:11"]
+
+
+def test_not_accepted_with_what_was_found() -> None:
+    """An item that stays has its reason, a text where one is given, and what was found of it."""
+    lines = answer(kept=("item-1=items_differ:nine of ten", "item-2=seal_broken"), found=("item-1:quantity=9",))
+    assert lines.received == []
+    assert lines.not_accepted == [
+        {
+            "item_id": "item-1",
+            "reason_code": "items_differ",
+            "explanation": "nine of ten",
+            "quantity": {"value": "9", "unit": "gram"},
+        },
+        {"item_id": "item-2", "reason_code": "seal_broken"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"found": ("item-1",)}, "--found"),
+        ({"found": ("item-1:quantity",)}, "--found"),
+        ({"found": ("item-1:quantity=many",)}, "--found"),
+        ({"found": ("item-1:colour=red",)}, "--found"),
+        ({"found": (":quantity=9",)}, "--found"),
+        ({"kept": ("item-1",)}, "--except"),
+        ({"kept": ("item-1=no_such_reason",)}, "--except"),
+        ({"kept": ("item-1=other",), "found": ("item-1:condition=wet",)}, "--found"),
+    ],
+)
+def test_other_forms_are_refused_under_their_option(given: dict[str, tuple[str, ...]], option: str) -> None:
+    """What cannot be read is told under the option that it was given with."""
+    with pytest.raises(MalformedInput) as refused:
+        answer(**given)
+    assert refused.value.field == option

@@ -1,0 +1,70 @@
+"""Times as people write and read them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.cli.times import instant, unix_seconds, when
+from ledger.core.errors import MalformedInput
+
+
+@pytest.fixture
+def shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process, eight hours east of Greenwich."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("shanghai")
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        ("2026-03-01T08:30:00Z", "2026-03-01 16:30:00 +08:00 (08:30:00Z)"),
+        ("2026-03-01T20:30:00Z", "2026-03-02 04:30:00 +08:00 (2026-03-01 20:30:00Z)"),
+        (1772353800, "2026-03-01 16:30:00 +08:00 (08:30:00Z)"),
+        ("2026-03-01", "2026-03-01"),
+        ("not a time", "not a time"),
+        (10**18, str(10**18)),
+    ],
+)
+def test_local_time_stands_beside_utc(moment: str | int, shown: str) -> None:
+    """Local time with its offset, UTC in brackets, with its day where that is another; anything else as it is."""
+    assert when(moment) == shown
+
+
+@pytest.mark.usefixtures("shanghai")
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2026-03-01 16:30", "2026-03-01T08:30:00Z"),
+        ("2026-03-01 16:30:59", "2026-03-01T08:30:59Z"),
+        ("2026-03-01T16:30", "2026-03-01T08:30:00Z"),
+        ("2026-03-01T08:30:00Z", "2026-03-01T08:30:00Z"),
+        ("2026-03-01T03:30:00-05:00", "2026-03-01T08:30:00Z"),
+    ],
+)
+def test_typed_times_become_utc(typed: str, meant: str) -> None:
+    """Without an offset a time is local; the protocol's form comes out."""
+    assert instant(typed, field="--occurred-at") == meant
+
+
+@pytest.mark.usefixtures("shanghai")
+def test_a_day_begins_at_local_midnight() -> None:
+    """Where a day will do, its first second in local time is meant."""
+    assert unix_seconds("2026-03-02", field="--until") == unix_seconds("2026-03-01T16:00:00Z", field="--until")
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "yesterday", "2026-03-01", "2026-02-30 10:00", "2026-03-01T25:00:00Z", "1772353800"]
+)
+def test_other_texts_are_no_times(typed: str) -> None:
+    """Anything else is refused under the option's name, a bare day too: when on that day?"""
+    with pytest.raises(MalformedInput) as refused:
+        instant(typed, field="--occurred-at")
+    assert refused.value.field == "--occurred-at"

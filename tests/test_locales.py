@@ -1,0 +1,106 @@
+"""Labels: every word of the protocol in both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.core.event import EVENT_TYPES, terms
+from ledger.core.verify import STEPS
+from ledger.core.verify_case import STEPS as CASE_STEPS
+from ledger.locales import LANGUAGES, Labels, language_of
+from tests.casework import shipped_rulebook
+
+VOCABULARIES: dict[str, tuple[str, ...]] = {
+    "verdict": terms.choices(terms.Verdict),
+    "step": (*(name for name, _ in STEPS), *(name for name, _ in CASE_STEPS)),
+    "result": ("checked", "failed", "not_checked"),
+    "event_type": tuple(EVENT_TYPES),
+    "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
+    "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
+    "purpose": terms.choices(terms.Purpose),
+    "reason_code": terms.choices(terms.ReasonCode),
+    "remedy": terms.choices(terms.Remedy),
+    "stage": terms.choices(terms.Stage),
+    "role": terms.choices(terms.Role),
+    "person_role": terms.choices(terms.PersonRole),
+    "agency_kind": terms.choices(terms.AgencyKind),
+    "business_line": terms.choices(terms.BusinessLine),
+    "case_relation": terms.choices(terms.CaseRelation),
+    "item_kind": terms.choices(terms.ItemKind),
+    "measure": terms.choices(terms.Measure),
+    "decision_kind": terms.choices(terms.DecisionKind),
+    "disposal": terms.choices(terms.Disposal),
+    "seal_state": terms.choices(terms.SealState),
+    "match_result": terms.choices(terms.MatchResult),
+    "check_result": terms.choices(terms.CheckResult),
+    "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
+}
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_every_word_has_a_chinese_label(vocabulary: str) -> None:
+    """No word of a closed vocabulary is shown to a Chinese reader in English."""
+    labels = Labels("zh-CN")
+    missing = [word for word in VOCABULARIES[vocabulary] if labels.find(vocabulary, word) is None]
+    assert missing == []
+    assert all(not labels.of(vocabulary, word).isascii() for word in VOCABULARIES[vocabulary])
+
+
+def test_english_labels_are_the_words() -> None:
+    """Where the English catalogue has no better one, the word itself is the label."""
+    labels = Labels("en")
+    assert labels.of("verdict", "not_yet_anchored") == "not yet anchored"
+    assert labels.of("stage", "first_instance") == "first instance"
+    assert labels.of("field", "from_agency") == "from"
+
+
+def test_flags_are_labelled_by_the_rules() -> None:
+    """A flag's label is what the rules file says of it, in both languages; an unknown flag is its name."""
+    for rule in shipped_rulebook().flags:
+        assert Labels("en").of_flag(rule.name) == rule.en
+        assert Labels("zh-CN").of_flag(rule.name) == rule.zh
+    assert Labels("en").of_flag("not_a_flag") == "not a flag"
+
+
+def test_catalogues_have_no_label_that_nothing_shows() -> None:
+    """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
+    known = {*VOCABULARIES, "field", "message", "check"}
+    for language in LANGUAGES:
+        assert catalogue(language).keys() <= known
+        for vocabulary, words in VOCABULARIES.items():
+            extra = catalogue(language).get(vocabulary, {}).keys() - set(words)
+            assert extra <= {"consistent", "split", "merged", "left", "signed"}, vocabulary
+
+
+def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
+    """Headings and messages are in both languages."""
+    english, chinese = catalogue("en"), catalogue("zh-CN")
+    for vocabulary in ("field", "message"):
+        assert english[vocabulary].keys() <= chinese[vocabulary].keys()
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("zh_CN.UTF-8", "zh-CN"),
+        ("zh_TW", "zh-CN"),
+        ("zh-CN", "zh-CN"),
+        ("en_GB.UTF-8", "en"),
+        ("C", "en"),
+        (None, "en"),
+    ],
+)
+def test_language_follows_the_environment(tag: str | None, language: str) -> None:
+    """Any Chinese locale gives Chinese, everything else English."""
+    assert language_of(tag) == language
+
+
+def catalogue(language: str) -> dict[str, dict[str, Any]]:
+    """The catalogue's file."""
+    from ledger import locales
+
+    with open(f"{locales.__path__[0]}/{language}.json", "rb") as file:  # noqa: PTH123
+        return msgspec.json.decode(file.read(), type=dict[str, dict[str, Any]])
