@@ -98,6 +98,7 @@ class Connector:
             mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             registry=registry_client,
+            anchors=anchors,
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:

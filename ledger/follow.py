@@ -13,6 +13,7 @@ from threading import Event
 import structlog
 
 from ledger.anchor import Anchorer, Waits
+from ledger.chain.anchor import AnchorClient
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment
 from ledger.chain.errors import ChainAhead
@@ -35,6 +36,7 @@ class Link:
     mirror: Mirror
     anchorer: Anchorer
     registry: RegistryClient
+    anchors: AnchorClient
 
 
 @dataclass(frozen=True, slots=True)
