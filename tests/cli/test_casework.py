@@ -1,0 +1,473 @@
+"""Casework by the command line, on a running service: what clerks sign, what they and others then see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from ledger.cli.exits import Exit
+from tests.cli.world import UNTIL, World
+
+THEN = "2026-03-01T08:30:00Z"
+COURT = {
+    "agency_id": "court-east",
+    "kind": "court",
+    "admin": "0x" + "1c" * 20,
+    "jurisdiction": "31/01",
+    "name": {"en": "East Court", "zh": "东城法院"},
+}
+
+
+def open_case(world: World, *more: str, items: int = 0) -> str:
+    """A new case of the police with some bicycles, ``<case>-i1`` and so on."""
+    case_id: str = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", *more, profile="police")[
+        "case_id"
+    ]
+    for number in range(1, items + 1):
+        register(world, case_id, "a bicycle", "--item-id", f"{case_id}-i{number}")
+    return case_id
+
+
+def register(world: World, case_id: str, *told: str | Path, profile: str = "police") -> Any:
+    """Registers an item; gives the receipt."""
+    return world.tally.ok("item", "register", case_id, *told, profile=profile)
+
+
+def offer(world: World, case_id: str, *told: str, to: str = "procuratorate-east", profile: str = "police") -> str:
+    """An offer for review; gives the handover's id."""
+    given = ("--purpose", "prosecution_review", *told)
+    handover_id: str = world.tally.ok("handover", "offer", case_id, to, *given, profile=profile)["handover_id"]
+    return handover_id
+
+
+def accept(world: World, case_id: str, handover_id: str, *told: str, profile: str = "prosecutor") -> Any:
+    """The receiver's half."""
+    return world.tally.ok("handover", "accept", case_id, handover_id, "--received-at", THEN, *told, profile=profile)
+
+
+def holder(world: World, item_id: str, profile: str = "police") -> str:
+    """The agency that has custody of the item."""
+    agency: str = world.tally.ok("item", "show", item_id, profile=profile)["holder"]
+    return agency
+
+
+def test_case_is_opened_and_seen(world: World) -> None:
+    """The receipt names case, event and index; the case is in the list, and shows as it was opened."""
+    made = world.tally.ok("case", "open", "--number", "A-7", "--type", "诈骗", profile="police")
+    shown = world.tally.ok("case", "show", made["case_id"], profile="police")
+    assert (shown["case_number"], shown["case_type"], shown["stage"]) == ("A-7", "诈骗", "investigation")
+    assert shown["responsible"] == "police-east"
+    assert made["case_id"] in [case["case_id"] for case in world.tally.ok("case", "list", profile="police")]
+    assert made["proof"].startswith("c2sp.org/tlog-proof@v1\nindex ")
+    assert f"index {made['index']}\n" in made["proof"]
+
+
+def test_case_id_is_taken_once(world: World) -> None:
+    """A second case of the same id is refused under its option."""
+    case_id = open_case(world)
+    done = world.tally("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft", profile="police")
+    assert (done.status, "--case-id" in done.err) == (Exit.REFUSED, True)
+
+
+def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:
+    """A file is recorded by its BLAKE3 and SHA-256, and is not sent."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"a photograph" * 1000)
+    case_id = open_case(world)
+    collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
+    made = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
+    data = path.read_bytes()
+    assert world.tally.ok("item", "show", made["item_id"], profile="police")["digests"] == [
+        f"blake3:{blake3(data).hexdigest()}",
+        f"sha256:{hashlib.sha256(data).hexdigest()}",
+    ]
+
+
+def test_money_dossier_and_seizure(world: World) -> None:
+    """Amounts become fen, a dossier has its volumes, a seizure its two officers."""
+    case_id = open_case(world)
+    seized = ("--seizure-document", "D-7", "--seized-at", THEN, "--seized-by", "p-0417", "--seized-by", "p-0422")
+    cash = register(world, case_id, "cash", "--kind", "property", "--money", "12480.50", "--fungible", *seized)
+    shown = world.tally.ok("item", "show", cash["item_id"], profile="police")
+    assert shown["money"] == {"fen": 1248050, "currency": "CNY"}
+    file = register(
+        world, case_id, "file", "--kind", "dossier", "--quantity", "2 volume", "--volumes", "2", "--pages", "9"
+    )
+    event = world.tally.ok("event", "show", file["event_id"], profile="police")
+    assert event["payload"]["body"]["dossier"] == {"volumes": 2, "pages": 9}
+    assert event["payload"]["body"]["quantity"] == {"value": "2", "unit": "volume"}
+
+
+def test_names_stay_in_confidential_sections(world: World) -> None:
+    """A name is in the section that the holder of the case reads, and not in the payload."""
+    case_id = open_case(world)
+    told = ("--role", "suspect", "--name", "somebody withheld", "--detail", "birth_date=1990-01-01")
+    made = world.tally.ok("person", "name", case_id, *told, profile="police")
+    event = world.tally.ok("event", "show", made["event_id"], profile="police")
+    assert event["sections"]["person:1"]["fields"] == {"name": "somebody withheld", "birth_date": "1990-01-01"}
+    assert "somebody" not in json.dumps(event["payload"])
+    assert len(made["person_id"]) == 32
+
+
+def test_measures_run_by_person(world: World) -> None:
+    """Imposed, extended, changed and lifted; the case shows each measure with its times."""
+    case_id = open_case(world)
+    person = world.tally.ok("person", "name", case_id, "--role", "suspect", "--name", "x", profile="police")[
+        "person_id"
+    ]
+    began = ("--started-at", THEN, "--ground", "caught at the place")
+    one = world.tally.ok("measure", "impose", case_id, person, "detention", *began, profile="police")["measure_id"]
+    longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91")
+    world.tally.ok("measure", "extend", case_id, one, *longer, profile="police")
+    two = world.tally.ok("measure", "change", case_id, one, "bail", *began, profile="police")["new_measure_id"]
+    over = ("--ended-at", "2026-03-09T00:00:00Z", "--ground", "no suspicion")
+    world.tally.ok("measure", "lift", case_id, two, *over, profile="police")
+    measures = world.tally.ok("case", "show", case_id, profile="police")["measures"]
+    assert [(m["measure"], m["until"], m["ended_at"]) for m in measures] == [
+        ("detention", "2026-03-07", THEN),
+        ("bail", None, "2026-03-09T00:00:00Z"),
+    ]
+
+
+def test_custody_moves_with_the_acceptance(world: World) -> None:
+    """An offer moves nothing; the acceptance moves what is accepted, and the receiver answers for the case."""
+    case_id = open_case(world, items=2)
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1", "--item", f"{case_id}-i2")
+    assert holder(world, f"{case_id}-i1") == "police-east"
+    inbox = world.tally.ok("handover", "inbox", "--status", "offered", profile="prosecutor")
+    assert (case_id, handover_id) in [(line["case_id"], line["handover_id"]) for line in inbox]
+    accept(world, case_id, handover_id, "--all-as-listed")
+    assert holder(world, f"{case_id}-i1") == "procuratorate-east"
+    case = world.tally.ok("case", "show", case_id, profile="prosecutor")
+    assert (case["responsible"], case["stage"]) == ("procuratorate-east", "prosecution_review")
+    outbox = world.tally.ok("handover", "outbox", "--status", "accepted", profile="police")
+    assert (case_id, handover_id) in [(line["case_id"], line["handover_id"]) for line in outbox]
+
+
+def test_short_delivery(world: World) -> None:
+    """Accepted all but one, whose count differs: it stays with the sender, and both sides resolve the discrepancy."""
+    case_id = open_case(world, items=1)
+    register(world, case_id, "pry bars", "--item-id", f"{case_id}-bars", "--quantity", "10")
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1", "--item", f"{case_id}-bars")
+    short = ("--except", f"{case_id}-bars=items_differ:nine of ten", "--found", f"{case_id}-bars:quantity=9")
+    accept(world, case_id, handover_id, "--all-as-listed", *short)
+    shown = world.tally.ok("handover", "show", case_id, handover_id, profile="prosecutor")
+    assert (shown["status"], shown["accepted_items"]) == ("partially_accepted", [f"{case_id}-i1"])
+    assert holder(world, f"{case_id}-bars") == "police-east"
+    (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
+    assert (difference["expected"], difference["found"]) == ("10 piece", "9 piece")
+    refused = world.tally("case", "close", case_id, "--ground", "done", profile="prosecutor")
+    assert refused.status == Exit.REFUSED
+    words = ("--resolution", "counted again: ten")
+    for profile in ("police", "prosecutor"):
+        world.tally.ok("discrepancy", "resolve", case_id, difference["discrepancy_id"], *words, profile=profile)
+    world.tally.ok("case", "close", case_id, "--ground", "done", profile="prosecutor")
+    assert world.tally.ok("case", "show", case_id, profile="prosecutor")["closed"] is True
+
+
+def test_refused_with_reason_and_remedy(world: World) -> None:
+    """A refusal keeps everything with the sender and says what can be done until when."""
+    case_id = open_case(world, items=1)
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
+    why = ("--reason", "binding_defective", "--remedy", "rebind", "--explanation", "loose", "--due-at", THEN)
+    world.tally.ok("handover", "refuse", case_id, handover_id, *why, profile="prosecutor")
+    shown = world.tally.ok("handover", "show", case_id, handover_id, profile="police")
+    assert (shown["status"], shown["remedy"], shown["due_at"]) == ("refused", "rebind", THEN)
+    assert holder(world, f"{case_id}-i1") == "police-east"
+    again = offer(world, case_id, "--item", f"{case_id}-i1", "--follows", handover_id)
+    world.tally.ok("handover", "recall", case_id, again, "--ground", "not ready", profile="police")
+    assert world.tally.ok("handover", "show", case_id, again, profile="police")["status"] == "recalled"
+
+
+def test_returned_for_supplementary_investigation(world: World) -> None:
+    """A return is an offer the other way that names what it returns; it moves when the police accept it."""
+    case_id = open_case(world, items=1)
+    first = offer(world, case_id, "--item", f"{case_id}-i1")
+    results = ("jurisdiction", "dossier-complete", "property-matches-list", "person-and-measure", "within-time")
+    checks = [word for name in results for word in (f"--{name}", "passed")]
+    world.tally.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
+    accept(world, case_id, first, "--received", f"{case_id}-i1")
+    why = (
+        "--purpose",
+        "supplementary_investigation",
+        "--reason",
+        "incomplete_dossier",
+        "--explanation",
+        "buyer not heard",
+    )
+    back = world.tally.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
+        "handover_id"
+    ]
+    assert holder(world, f"{case_id}-i1") == "procuratorate-east"
+    accept(world, case_id, back, "--all-as-listed", profile="police")
+    case = world.tally.ok("case", "show", case_id, profile="police")
+    assert (case["responsible"], case["stage"]) == ("police-east", "supplementary_investigation")
+
+
+def test_an_items_life(world: World) -> None:
+    """Sealed, opened, moved, lent, examined, frozen, split, merged: each is recorded and shown."""
+    case_id = open_case(world, items=1)
+    one = f"{case_id}-i1"
+    acts: list[tuple[str, ...]] = [
+        ("seal", one, "S-1"),
+        ("unseal", one, "S-1", "--ground", "to look"),
+        ("examine", one, "--method", "looked at", "--match", "match", "--condition", "scratched"),
+        ("move", one, "shelf 7"),
+        ("check-out", one, "--to-officer", "p-0422", "--ground", "laboratory"),
+        ("check-in", one),
+    ]
+    for name, *told in acts:
+        world.tally.ok("item", name, case_id, *told, profile="police")
+    shown = world.tally.ok("item", "show", one, profile="police")
+    assert (shown["status"], shown["storage_location"], shown["condition"]) == ("held", "shelf 7", "scratched")
+    grain = register(world, case_id, "grain", "--kind", "property", "--quantity", "10:kg", "--fungible")["item_id"]
+    world.tally.ok("item", "freeze", case_id, grain, "2026-09-01", profile="police")
+    world.tally.ok("item", "renew-freeze", case_id, grain, "2027-03-01", profile="police")
+    world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
+    listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
+    parts = [line["item_id"] for line in listed if line["item_id"] not in (one, grain)]
+    world.tally.ok("item", "merge", case_id, *parts, "--quantity", "10:kg", profile="police")
+    listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
+    assert sorted(line["status"] for line in listed) == ["held", "held", "merged", "merged", "split"]
+
+
+def test_disposal_takes_two(world: World) -> None:
+    """Proposed by the clerk, signed second by the supervisor; the clerk alone cannot."""
+    case_id = open_case(world, items=1)
+    decided = ("--number", "D-1", "--decided-at", THEN, "--item", f"{case_id}-i1=destroyed")
+    decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
+    told = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
+    proposed = world.tally.ok("item", "propose-disposal", case_id, *told, profile="police")
+    event = world.tally.ok("event", "show", proposed["event_id"], profile="police")
+    cites = f"{proposed['event_id']}={event['envelope']['payload_digest']}"
+    second = ("item", "dispose", case_id, cites, "--disposed-at", THEN)
+    assert world.tally(*second, profile="police").status == Exit.REFUSED
+    world.tally.ok(*second, profile="chief")
+    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["status"] == "disposed"
+
+
+def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
+    """The rule is named, the option is blamed, and the case stays as it was."""
+    case_id = open_case(world, items=1)
+    accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
+    before = world.tally.ok("case", "show", case_id, profile="police")
+    told = ("--purpose", "property_transfer", "--item", f"{case_id}-i1")
+    done = world.tally("handover", "offer", case_id, "procuratorate-east", *told, profile="police")
+    assert done.status == Exit.REFUSED
+    assert done.err.startswith("--item: ")
+    assert "(not_held)" in done.err
+    assert world.tally.ok("case", "show", case_id, profile="police") == before
+
+
+def test_timeline_shows_claimed_times_and_flags(world: World) -> None:
+    """Every event in its order, with what was claimed; what is unlawful is shown as a flag with its article."""
+    case_id = open_case(world, "--occurred-at", "2026-02-01 08:00")
+    world.tally.ok("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417", profile="police")
+    world.tally.ok("case", "stage", case_id, "arrest_review", profile="police")
+    other = open_case(world)
+    world.tally.ok("case", "link", case_id, other, "--relation", "same_person", profile="police")
+    steps = world.tally.ok("case", "timeline", case_id, profile="police")
+    assert [step["event_type"] for step in steps] == [
+        "case.opened",
+        "case.assigned",
+        "case.stage_entered",
+        "case.linked",
+    ]
+    assert [step["sequence"] for step in steps] == [0, 1, 2, 3]
+    assert "late_entry" in [flag["name"] for flag in steps[0]["flags"]]
+    shown = world.tally("case", "timeline", case_id, "--lang", "zh-CN", profile="police").out
+    assert "立案登记" in shown
+
+
+def test_flags_are_told_to_who_signs(world: World) -> None:
+    """A receipt with flags is a success that warns, with the article."""
+    told = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
+    done = world.tally("case", "open", *told, profile="police")
+    assert done.status == Exit.OK
+    assert "hours after it happened" in done.err
+
+
+def test_others_see_nothing(world: World) -> None:
+    """A case that was not offered is not there for another agency's clerk; the auditor of the jurisdiction sees it."""
+    case_id = open_case(world, items=1)
+    done = world.tally("case", "show", case_id, profile="prosecutor")
+    assert done.status == Exit.REFUSED
+    assert "not_found" in done.err
+    assert world.tally.ok("case", "show", case_id, profile="auditor")["case_id"] == case_id
+    assert world.tally("item", "show", f"{case_id}-i1", profile="prosecutor").status == Exit.REFUSED
+
+
+def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> None:
+    """Any event can be written as JSON, signed offline into a file, and sent twice to count once."""
+    case_id = open_case(world)
+    head = world.tally.ok("event", "list", case_id, profile="police")[-1]
+    draft = {
+        "event_type": "record.late",
+        "stream": {"kind": "case", "id": case_id},
+        "sequence": 1,
+        "previous": head["envelope"]["payload_digest"],
+        "body": {"happened_at": THEN, "ground": "the line was down"},
+        "authority": {"authorization_type": "order", "authorization_identifier": "O-1"},
+        "sections": {"narrative": {"text": "what happened"}},
+    }
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(draft), encoding="utf-8")
+    signed = tmp_path / "signed.json"
+    made = world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(signed.read_bytes())
+    first, second = (world.tally.ok("event", "submit", path, profile="police") for path in (signed, copy))
+    assert first["event_id"] == second["event_id"] == made["event_id"]
+    assert first["index"] == second["index"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"event_type": "record.lost"}, "record.lost"),
+        ({"stream": {"kind": "case"}}, "stream.id"),
+        ({"body": {"ground": "x"}}, "happened_at"),
+        ({"stream": {"kind": "agency", "id": "police-east"}}, "sequence"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_draft_that_cannot_be_is_not_signed(world: World, tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    """What is wrong in a draft is named, and no file is written."""
+    draft = {
+        "event_type": "record.late",
+        "stream": {"kind": "case", "id": "case-1"},
+        "body": {"happened_at": THEN, "ground": "x"},
+    }
+    file = tmp_path / "draft.json"
+    file.write_text(json.dumps(draft | changes), encoding="utf-8")
+    done = world.tally("event", "sign", file, "-o", tmp_path / "signed.json", profile="police")
+    assert done.status == Exit.USAGE
+    assert said in done.err
+    assert not (tmp_path / "signed.json").exists()
+
+
+def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
+    """Event and case bundle, anchored, are intact against the trust file and a copy of the log."""
+    case_id = open_case(world, items=1)
+    accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
+    world.anchored()
+    trust = tmp_path / "trust.json"
+    world.tally("log", "trust", "-o", trust, profile="police")
+    event_id = world.tally.ok("event", "list", case_id, profile="police")[-1]["event_id"]
+    bundle, case = tmp_path / "event.json", tmp_path / "case.json"
+    world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
+    world.tally.ok("proof", "get", "--case", case_id, "-o", case, profile="police")
+    assert world.tally.ok("proof", "check", bundle, "--trust", trust)["verdict"] == "intact"
+    saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")
+    report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
+    assert report["verdict"] == "intact"
+    assert {step["result"] for step in report["steps"]} == {"checked"}
+    assert saved["size"] >= report["events"][-1]["subject"]["size"]
+    withheld = tmp_path / "withheld.json"
+    world.tally.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld, profile="police")
+    assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
+
+
+def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:
+    """A reader without a key lists entries, checks checkpoints, and sees that today's log extends yesterday's."""
+    profile = "reader"
+    if profile not in [one["name"] for one in world.tally.ok("profile", "list")]:
+        world.tally.ok("profile", "add", profile, "--url", world.url)
+    world.tally.ok("log", "save", tmp_path / "copy", profile=profile)
+    done = world.tally("log", "checkpoint", profile=profile)
+    assert "not checked" in done.err
+    assert world.tally("log", "trust", "--pin", profile=profile).status == 0
+    before = world.tally.ok("log", "checkpoint", profile=profile)
+    assert before["signature"] == "checked"
+    case_id = open_case(world)
+    world.wait("/api/v1/log", lambda log: log["published"] > before["size"])
+    grown = world.tally.ok("log", "consistency", tmp_path / "copy" / "checkpoint", profile=profile)
+    assert grown["second"] > grown["first"]
+    newest = world.tally.ok("log", "entries", "--from", str(grown["second"] - 1), profile=profile)
+    assert newest[0]["stream"]["id"] == case_id
+    assert world.tally("case", "open", "--number", "A", "--type", "x", profile=profile).status == Exit.USAGE
+    assert world.tally("case", "list", profile=profile).status == Exit.REFUSED
+
+
+def test_anchors_are_listed(world: World) -> None:
+    """Anchors with their sizes in rising order; the status tells how far the log is anchored."""
+    open_case(world)
+    world.anchored()
+    anchors = world.tally.ok("anchor", "list", profile="police")
+    sizes = [anchor["size"] for anchor in anchors]
+    assert sizes == sorted(set(sizes))
+    assert world.tally.ok("anchor", "status", profile="police")["anchored"]["confirmed"] == sizes[-1]
+
+
+def test_agencies_and_keys(world: World) -> None:
+    """The registry as the log has it: agencies with their names, keys with officer and roles."""
+    listed = world.tally.ok("agency", "list", profile="police")
+    assert {"police-east", "procuratorate-east"} <= {agency["agency_id"] for agency in listed}
+    shown = world.tally.ok("agency", "show", "police-east", profile="police")
+    assert ("p-0417", ["clerk"]) in [(key["officer"], key["roles"]) for key in shown["keys"]]
+    assert "police-east机关" in world.tally("agency", "show", "police-east", "--lang", "zh-CN", profile="police").out
+
+
+def test_revoked_key_signs_nothing_more(world: World) -> None:
+    """Once the log has the revocation, the key is refused; what it signed before stays."""
+    key_id = world.grant("leaver", "police-east", "p-0999", "clerk")
+    keys = "/api/v1/agencies/police-east/keys"
+    world.wait(keys, lambda told: key_id in [key["key_id"] for key in told["keys"]])
+    case_id = world.tally.ok("case", "open", "--number", "L", "--type", "theft", profile="leaver")["case_id"]
+    world.tally.ok("key", "revoke", key_id, profile="admin-police-east")
+    world.wait(keys, lambda told: any(key["key_id"] == key_id and key["revoked"] for key in told["keys"]))
+    done = world.tally("case", "open", "--number", "M", "--type", "theft", profile="leaver")
+    assert (done.status, "key_revoked" in done.err) == (Exit.REFUSED, True)
+    assert world.tally.ok("case", "show", case_id, profile="police")["opened_by"] == "police-east"
+
+
+def test_only_the_admin_grants(world: World) -> None:
+    """The registry refuses a clerk's grant; an empty period is refused before anything is asked."""
+    key_id = world.tally.new_key("stranger")
+    terms = ("--officer", "p-1000", "--role", "clerk")
+    done = world.tally("key", "grant", key_id, *terms, "--until", UNTIL, profile="police")
+    assert (done.status, "NotAdmin" in done.err) == (Exit.REFUSED, True)
+    done = world.tally("key", "grant", key_id, *terms, "--until", "2020-01-01", profile="admin-police-east")
+    assert (done.status, "--until" in done.err) == (Exit.USAGE, True)
+    done = world.tally("key", "revoke", "0x12", profile="admin-police-east")
+    assert (done.status, "KEY_ID" in done.err) == (Exit.USAGE, True)
+
+
+def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
+    """Both admins approve, and the agency is in; one of two is no majority."""
+    file = tmp_path / "court.json"
+    file.write_text(json.dumps(COURT), encoding="utf-8")
+    approvals = []
+    for agency in ("police-east", "procuratorate-east"):
+        approval = tmp_path / f"{agency}.json"
+        approval.write_text(world.tally("agency", "approve", file, profile=f"admin-{agency}").out)
+        approvals.append(approval)
+    done = world.tally("agency", "admit", file, "--approval", approvals[0], profile="admin-police-east")
+    assert (done.status, "MajorityMissing" in done.err) == (Exit.REFUSED, True)
+    both = [word for approval in approvals for word in ("--approval", str(approval))]
+    world.tally.ok("agency", "admit", file, *both, profile="admin-police-east")
+    world.wait("/api/v1/agencies", lambda told: "court-east" in [one["agency_id"] for one in told["agencies"]])
+
+
+def test_audit_finds_nothing(world: World) -> None:
+    """An auditor audits a case and the whole log; a clerk may not."""
+    case_id = open_case(world, items=1)
+    world.anchored()
+    assert world.tally.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
+    assert world.tally.ok("audit", profile="auditor")["verdict"] == "intact"
+    assert world.tally("audit", profile="police").status == Exit.REFUSED
+    shown = world.tally("audit", case_id, "--lang", "zh-CN", profile="auditor").out
+    assert "结论: 完整未改" in shown
+
+
+def test_service_away_is_out_of_reach(world: World) -> None:
+    """A service that does not answer is exit code 5, and says what to look at."""
+    world.tally.ok("profile", "add", "nowhere", "--url", "http://127.0.0.1:1", "--replace")
+    done = world.tally("log", "show", profile="nowhere")
+    assert (done.status, "tally doctor" in done.err) == (Exit.UNREACHABLE, True)
+    assert world.tally("profile", "remove", "nowhere").status == Exit.OK
