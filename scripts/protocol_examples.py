@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Write the generated parts of docs/protocol.md and the files of docs/examples.
+
+    python -m scripts.protocol_examples            writes them
+    python -m scripts.protocol_examples --check    exits 1 if the committed ones differ
+
+What stands between ``<!-- table:NAME -->`` or ``<!-- example:NAME -->`` and ``<!-- end -->`` is generated: tables out
+of the types, worked examples out of the code. Everything else in the document is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger.core import rulebook
+from scripts.protocol import tables, worked
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "protocol.md"
+EXAMPLES = ROOT / "docs" / "examples"
+RULES = ROOT / "ledger" / "rules.toml"
+
+MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def book() -> rulebook.Rulebook:
+    return rulebook.parse(RULES.read_text(encoding="utf-8"))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "table:words": tables.words,
+    "table:vocabularies": tables.vocabularies,
+    "table:payload": tables.payload,
+    "table:envelope": tables.envelope,
+    "table:section": tables.section,
+    "table:parts": tables.parts,
+    "table:bodies": tables.bodies,
+    "table:numbers": tables.numbers,
+    "table:purposes": lambda: tables.purposes(book()),
+    "table:flags": lambda: tables.flags(book()),
+    "example:payload": worked.payload,
+    "example:types": worked.types,
+    "example:signing": worked.signing,
+    "example:registry": worked.registry,
+    "example:log": worked.log,
+    "example:proof": worked.proof,
+    "example:steps": worked.steps,
+    "example:case_steps": worked.case_steps,
+    "example:verification": worked.verification,
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where anything differs")
+    check = parser.parse_args(arguments).check
+    differing = [path for path, data in generated().items() if not path.is_file() or path.read_bytes() != data]
+    for path in differing:
+        print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(generated()[path])
+    return 1 if check and differing else 0
+
+
+def generated() -> dict[Path, bytes]:
+    """Every generated file and its bytes as they should be."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    filled = MARKED.sub(lambda found: f"{found['begin']}{PARTS[found['part']]()}\n{found['end']}", text)
+    return {DOCUMENT: filled.encode()} | {EXAMPLES / name: data for name, data in worked.files().items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
