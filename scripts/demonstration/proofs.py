@@ -75,10 +75,10 @@ def forge(bundle: dict[str, Any]) -> str:
 
 
 def edit_row(database: Path) -> int:
-    """Changes one digit of a stored payload, as somebody with the database could; gives its log index."""
+    """Changes the quantity in a stored payload, as somebody with the database could; gives its log index."""
     with sqlite3.connect(database) as connection:
         query = "SELECT log_index, payload FROM entries WHERE event_type = 'item.registered' ORDER BY log_index LIMIT 1"
         index, payload = connection.execute(query).fetchone()
-        changed = bytes(payload).replace(b"volume", b"vo1ume")
+        changed = bytes(payload).replace(b'"value":"1"', b'"value":"2"')
         connection.execute("UPDATE entries SET payload = ? WHERE log_index = ?", (changed, index))
         return int(index)
