@@ -46,6 +46,8 @@ def test_an_opened_case_is_its_openers() -> None:
     state = Case().open(stage="investigation", case_number="A-1").state
     assert (state.opened_by, state.responsible, state.agencies) == (POLICE, POLICE, frozenset({POLICE}))
     assert (state.sequence, state.numbers, state.stage, state.closed) == (0, {POLICE: "A-1"}, "investigation", False)
+    assert (state.case_id, state.case_type, state.business_line) == ("case-1", "theft", "criminal")
+    assert state.opened_at == state.last_occurred_at == "2026-03-02T01:00:00Z"
 
 
 def test_each_agency_adds_its_number() -> None:

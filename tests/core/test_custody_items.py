@@ -596,6 +596,7 @@ def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
     dispose(written, proceeds=part("money", 1, fen=4_000_000))
     money = written.state.items["money"]
     assert (money.kind, money.holder, money.responsible, money.parents) == ("property", POLICE, POLICE, ("car",))
+    assert (money.quantity, money.money) == (pieces(1), Money(fen=4_000_000, currency="CNY"))
     assert (money.condition, money.storage_location, money.seal_number) == (None, None, None)
     assert (money.fungible, money.status, money.description) == (True, "held", "proceeds of the car")
     assert written.state.items["car"].disposal == "sold_early"
