@@ -28,6 +28,7 @@ class Client:
     casework: Casework
     books: Books
     pending: Signed | None = None
+    told: str = ""  # why the last event was not acknowledged
 
     def run(self, target: Target, stop: threading.Event) -> None:
         """Until ``stop`` is set or the target does not answer."""
@@ -40,6 +41,7 @@ class Client:
         signed = self.pending or self.casework.next(int(time.time()))
         self.pending = signed
         answer = target.post(signed.submission)
+        self.told = answer.reason if isinstance(answer, Lost) else ""
         if isinstance(answer, Lost):
             return False
         self.pending = None

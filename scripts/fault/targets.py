@@ -48,8 +48,9 @@ class Target(Protocol):
 class WriterTarget:
     """``scripts.fault.writer`` over its standard input and output. ``prefix`` is a command that runs it."""
 
-    def __init__(self, database_url: str, prefix: tuple[str, ...] = ()):
-        self._command = [*prefix, sys.executable, "-m", "scripts.fault.writer", database_url]
+    def __init__(self, database_url: str, prefix: tuple[str, ...] = (), *, publish_every_s: float = 0.1):
+        program = [sys.executable, "-m", "scripts.fault.writer", database_url, str(publish_every_s)]
+        self._command = [*prefix, *program]
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: dict[bytes, Future[Answer]] = {}
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
 """The writer alone, as a process that can be killed: the service's own parts without HTTP and chain.
 
-python -m scripts.fault.writer DATABASE_URL
+python -m scripts.fault.writer DATABASE_URL PUBLISH_EVERY_SECONDS
 
 Reads ``<number> <submission>`` a line; answers each, in any order, with ``<number> receipt <JSON>`` once it is durable,
 ``<number> refused <code>`` or ``<number> unknown <code>``. Says ``ready`` once it can write.
@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from api import logs
 from ledger.core import canonical
 from ledger.core.errors import Conflict, TallystickError, Unavailable
 from ledger.publish import Publisher, Receipt
@@ -23,8 +24,6 @@ from ledger.store.log import initialise
 from ledger.system import SystemStream
 from scripts.fault import people
 
-PUBLISH_EVERY = 0.1  # seconds
-
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -33,8 +32,9 @@ def now_ms() -> int:
 class Writer:
     """The parts over one database, and the way from a line to its answer."""
 
-    def __init__(self, database: Database):
+    def __init__(self, database: Database, publish_every_s: float):
         self._database = database
+        self._publish_every_s = publish_every_s
         registry = Registry(people.LOG_ID, people.SERVICE.key_id)
         self._recorder = Recorder(database, registry, shipped_rulebook())
         self._publisher = Publisher(people.LOG_SIGNER)
@@ -52,6 +52,7 @@ class Writer:
                 number, _, submission = line.rstrip(b"\n").partition(b" ")
                 judges.submit(self._take, number.decode(), submission)
         self._sequencer.stop()
+        self._database.close()
 
     def _found(self) -> None:
         system = SystemStream(
@@ -109,17 +110,18 @@ class Writer:
 
     def _publish(self) -> None:
         while True:
-            time.sleep(PUBLISH_EVERY)
+            time.sleep(self._publish_every_s)
             try:
                 self._publisher.publish(self._database, now_ms())
             except TallystickError as error:
                 sys.stderr.write(f"not published: {error}\n")
 
 
-def main(url: str) -> None:
+def main(url: str, publish_every_s: str) -> None:
+    logs.configure()
     database = open_database(url)
     initialise(database, people.LOG_ID)
-    Writer(database).run()
+    Writer(database, float(publish_every_s)).run()
 
 
 if __name__ == "__main__":
