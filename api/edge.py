@@ -61,9 +61,10 @@ class Edge:
             answer.status = 499
         except Exception:
             logger.exception("request failed", request_id=answer.request_id.decode())
-            if answer.status:
+            if not answer.status:
+                await unexpected()(scope, receive, answer.send)
+            elif not answer.is_whole:
                 raise
-            await unexpected()(scope, receive, answer.send)
         finally:
             self._log(
                 "request",
@@ -84,6 +85,7 @@ class _Answer:
         self.request_id = request_id
         self._headers = headers
         self.status = 0
+        self.is_whole = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -94,6 +96,8 @@ class _Answer:
             if b"cache-control" not in named:
                 added.append(_NOT_KEPT)
             message["headers"] = [*given, *added, (b"x-request-id", self.request_id)]
+        elif not message.get("more_body", False):
+            self.is_whole = True
         await self._send(message)
 
 

@@ -36,6 +36,7 @@ from ledger.system import SystemStream
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
+LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ logger = structlog.get_logger(__name__)
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """The parts of a running service; events are committed and the chain is followed until the block is left.
 
+    Nothing is served before the chain was looked at: one that is ahead shows a database that must not be written.
     Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
     """
     where = DataDirectory(settings.data_dir)
@@ -95,6 +97,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         _thread("seal", lambda ending: _seal(Sealer(database, parts.access, system), ending), stop),
     ]
     try:
+        follower.has_looked.wait(LOOK_S)
         yield parts
     finally:
         stop.set()

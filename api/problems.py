@@ -161,7 +161,13 @@ async def on_http_exception(_request: Request, error: Exception) -> Response:
     return response
 
 
+async def on_unexpected(_request: Request, _error: Exception) -> Response:
+    """Handles everything else; the edge logs it."""
+    return unexpected()
+
+
 HANDLERS: Mapping[Any, Any] = {
+    Exception: on_unexpected,
     TallystickError: on_refusal,
     RequestValidationError: on_invalid_parameter,
     HTTPException: on_http_exception,

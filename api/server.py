@@ -7,6 +7,8 @@ answered with a problem document like everything else.
 from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -41,7 +43,17 @@ def make_server(app: ASGIApp, *, host: str, port: int, header_timeout_s: float) 
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it returns once it has: raised again, the signal would end the process before its parts close."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
 
 class _BoundedProtocol(HttpToolsProtocol):

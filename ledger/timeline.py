@@ -38,7 +38,7 @@ class Change(Struct, frozen=True):
     after: str | None
 
 
-class Step(Struct, frozen=True):
+class TimelineStep(Struct, frozen=True):
     """One event, and how far it is anchored (``state``).
 
     ``occurred_at`` (RFC 3339) and ``signed_at`` (unix seconds) are claimed, ``recorded_at`` is our own clock (unix
@@ -86,9 +86,9 @@ class AnchoredSizes:
 
 def timeline(
     connection: Connection, states: States, anchored: AnchoredSizes, case_id: str, *, after: int, limit: int
-) -> list[Step]:
+) -> list[TimelineStep]:
     """At most ``limit`` steps of a sequence above ``after``, in their order."""
-    steps: list[Step] = []
+    steps: list[TimelineStep] = []
     before: CaseState | None = None
     for entry in log.stream(connection, "case", case_id, limit=after + 1 + limit):
         payload = decode_payload(entry.payload)
@@ -99,9 +99,9 @@ def timeline(
     return steps
 
 
-def _step(connection: Connection, entry: StoredEntry, anchored: AnchoredSizes, changes: tuple[Change, ...]) -> Step:
+def _step(connection: Connection, entry: StoredEntry, anchored: AnchoredSizes, changes: tuple[Change, ...]) -> TimelineStep:
     payload = decode_payload(entry.payload)
-    return Step(
+    return TimelineStep(
         sequence=entry.sequence,
         index=entry.log_index,
         event_id=entry.event_id,

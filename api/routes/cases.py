@@ -31,7 +31,7 @@ from ledger.core.event.terms import Stage
 from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, Step, timeline
+from ledger.timeline import AnchoredSizes, TimelineStep, timeline
 
 router = APIRouter(prefix="/api/v1")
 Status = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
@@ -88,7 +88,7 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     "/cases/{case_id}/timeline",
     tags=["cases"],
     summary="Say what happened in a case, step by step",
-    responses=answers(page_of("events", Step), 400, 401, 404, 503),
+    responses=answers(page_of("events", TimelineStep), 400, 401, 404, 503),
 )
 def case_timeline(
     service: ServiceOf, reading: Reads, case_id: SlugPath, limit: Limit = 100, after: After = -1

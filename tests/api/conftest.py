@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +21,7 @@ from tests.api.service import Served
 from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
 from tests.ledgers import LOG_SIGNER, open_ledger, sqlite_url
 
-AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east")
+AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east", "detention-east")
 
 
 class Trusted:
@@ -33,16 +34,13 @@ def no_chain() -> NoReturn:
     raise Unavailable("there is no chain here")
 
 
-@pytest.fixture
-def settings() -> Settings:
-    """What a test's module may override."""
-    return Settings(public_url="https://ledger.test")
+SETTINGS = Settings(public_url="https://ledger.test")
 
 
-@pytest.fixture
-def served(tmp_path: Path, settings: Settings) -> Iterator[Served]:
+@contextmanager
+def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
     """A service that knows a clerk, a supervisor and an auditor of each agency."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
+    with open_ledger(sqlite_url(folder)) as ledger:
         ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
         parts = Parts(
             settings=settings,
@@ -61,3 +59,17 @@ def served(tmp_path: Path, settings: Settings) -> Iterator[Served]:
         app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
         with Served(ledger, parts, app, lines) as made:
             yield made
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A service of the test's own."""
+    with serving(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service that the tests of a module share: none of them may change what another one sees."""
+    with serving(tmp_path_factory.mktemp("shared")) as made:
+        yield made

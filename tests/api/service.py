@@ -47,7 +47,7 @@ class Served:
 
     def get(self, path: str, by: Officer | None = None, **query: Any) -> httpx.Response:
         """A read, signed in as ``by``; without a token where there is none."""
-        return self.request("GET", path, params=query, headers=self.token(by) if by else {})
+        return self.request("GET", path, params=query or None, headers=self.token(by) if by else {})
 
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
         """Posts JSON; header names with underscores."""

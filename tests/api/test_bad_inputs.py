@@ -1,0 +1,203 @@
+"""Bad JSON and bad HTTP: each is refused with a problem that names the field, and nothing is recorded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.api.service import Served, problem
+from tests.builders import PROCURATORATE, clerk
+from tests.casework import Case
+
+EVENTS = "/api/v1/events"
+GOOD = Case("case-bad").open().last.submission
+KEY = b'"case_number":"2026-0417"'
+
+
+def swapped(old: bytes, new: bytes) -> bytes:
+    assert GOOD.count(old) == 1, old
+    return GOOD.replace(old, new)
+
+
+BODIES = {
+    "duplicate key": swapped(KEY, KEY + b"," + KEY),
+    "duplicate key by escape": swapped(KEY, KEY + b',"case_n\\u0075mber":"2"'),
+    "NaN": GOOD.replace(b'"sequence":0', b'"sequence":NaN', 1),
+    "Infinity": GOOD.replace(b'"sequence":0', b'"sequence":Infinity', 1),
+    "1e400": GOOD.replace(b'"sequence":0', b'"sequence":1e400', 1),
+    "-0.0": GOOD.replace(b'"sequence":0', b'"sequence":-0.0', 1),
+    "float": GOOD.replace(b'"sequence":0', b'"sequence":0.0', 1),
+    "2^53": GOOD.replace(b'"sequence":0', b'"sequence":9007199254740993', 1),
+    "5,000 digits": GOOD.replace(b'"sequence":0', b'"sequence":' + b"9" * 5000, 1),
+    "true for int": GOOD.replace(b'"sequence":0', b'"sequence":true', 1),
+    "text for int": GOOD.replace(b'"sequence":0', b'"sequence":"0"', 1),
+    "unknown key": swapped(KEY, KEY + b',"colour":"red"'),
+    "__proto__": swapped(KEY, b'"__proto__":{},' + KEY),
+    "trailing bytes": GOOD + b"{}",
+    "trailing newline": GOOD + b"\n",
+    "nested 100,000 deep": b"[" * 100_000,
+    "nested in a field": swapped(KEY, b'"case_number":' + b"[" * 100_000),
+    "BOM": b"\xef\xbb\xbf" + GOOD,
+    "UTF-16": GOOD.decode().encode("utf-16"),
+    "invalid UTF-8": swapped(KEY, b'"case_number":"\xff"'),
+    "overlong UTF-8": swapped(KEY, b'"case_number":"\xc0\xaf"'),
+    "lone surrogate": swapped(KEY, b'"case_number":"\\ud800"'),
+    "NUL": swapped(KEY, b'"case_number":"\\u0000"'),
+    "not NFC": swapped(KEY, '"case_number":"e\u0301"'.encode()),
+    "bidi override": swapped(KEY, '"case_number":"\u202e1"'.encode()),
+    "zero-width joiner in an id": GOOD.replace(b'"id":"case-bad"', '"id":"case\u200d-bad"'.encode()),
+    "homoglyph agency": GOOD.replace(b'"agency":"police-east"', '"agency":"p\u043elice-east"'.encode()),
+    "comment": b"/* */" + GOOD,
+    "array": b"[" + GOOD + b"]",
+    "string": b'"submission"',
+    "null": b"null",
+    "nothing": b"",
+    "white space": GOOD.replace(b":", b": "),
+    "keys in another order": json.dumps(dict(reversed(json.loads(GOOD).items())), separators=(",", ":")).encode(),
+    "needless escape": swapped(KEY, b'"case_number":"\\u0032026-0417"'),
+    "injection": GOOD.replace(b'"id":"case-bad"', b'"id":"x\'; DROP TABLE entries;--"'),
+}
+SIGNATURE = json.loads(GOOD)["envelope"]["signature"]
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+def with_signature(text: str) -> bytes:
+    return GOOD.replace(SIGNATURE.encode(), text.encode())
+
+
+def parts(signature: str) -> tuple[str, int, int]:
+    return signature[2:66], int(signature[66:130], 16), int(signature[130:], 16)
+
+
+R, S, V = parts(SIGNATURE)
+SIGNATURES = {
+    "high s": (with_signature(f"0x{R}{ORDER - S:064x}{55 - V:02x}"), "signature_refused"),
+    "64 bytes": (with_signature(f"0x{R}{S:064x}"), "malformed_input"),
+    "v 0": (with_signature(f"0x{R}{S:064x}00"), "signature_refused"),
+    "v 29": (with_signature(f"0x{R}{S:064x}1d"), "signature_refused"),
+    "r zero": (with_signature(f"0x{0:064x}{S:064x}{V:02x}"), "signature_refused"),
+    "s zero": (with_signature(f"0x{R}{0:064x}{V:02x}"), "signature_refused"),
+    "r the order": (with_signature(f"0x{ORDER:064x}{S:064x}{V:02x}"), "signature_refused"),
+    "empty": (with_signature("0x"), "malformed_input"),
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_a_body_that_is_not_the_one_spelling_of_a_submission_is_refused(shared: Served, body: bytes) -> None:
+    """400, with the field where there is one, and the log stays as it is."""
+    size = shared.size()
+    answer = shared.post(EVENTS, body)
+    assert answer.status_code == 400, answer.text
+    problem(answer, 400, answer.json()["code"], answer.json().get("field"))
+    assert shared.size() == size
+
+
+@pytest.mark.parametrize(("body", "code"), SIGNATURES.values(), ids=SIGNATURES.keys())
+def test_a_signature_of_another_form_is_refused(shared: Served, body: bytes, code: str) -> None:
+    """One spelling of a signature, and no twin of it."""
+    size = shared.size()
+    problem(shared.post(EVENTS, body), 400 if code == "malformed_input" else 403, code, "envelope.signature")
+    assert shared.size() == size
+
+
+def test_a_signature_for_another_ledger_is_refused(shared: Served) -> None:
+    """The domain is salted with the ledger's id."""
+    elsewhere = Case("case-bad", log_id=b"\x01" * 32).open().last
+    problem(shared.submit(elsewhere), 403, "signature_refused", "envelope.signature")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+        "application/jsonx",
+        "multipart/form-data; boundary=x",
+        "application/json;" + "a=b;" * 2000 + "x",
+        "application/x-ndjson",
+    ],
+)
+def test_another_content_type_is_refused(shared: Served, content_type: str) -> None:
+    """415, whatever the body is."""
+    answer = shared.request("POST", EVENTS, content=GOOD, headers={"content-type": content_type})
+    problem(answer, 415, "unsupported_media_type", "Content-Type")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=UTF-8"])
+def test_the_content_type_may_say_its_charset(shared: Served, content_type: str) -> None:
+    """What means the same is taken."""
+    answer = shared.request("POST", EVENTS, content=b"{}", headers={"content-type": content_type})
+    problem(answer, 400, "malformed_input", "envelope")
+
+
+def test_a_body_over_the_limit_is_refused_as_it_comes(shared: Served) -> None:
+    """413 by what was received, not by what the header says."""
+
+    async def pieces() -> object:
+        for _ in range(20):
+            yield b" " * 65_536
+
+    answer = shared.request("POST", EVENTS, content=pieces(), headers={"content-type": "application/json"})
+    problem(answer, 413, "body_too_large")
+
+
+def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
+    """1 MiB exactly is not too much."""
+    problem(shared.post(EVENTS, b" " * 1024 * 1024), 400, "malformed_input")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/v1/cases?limit=1000000000", "limit"),
+        ("/api/v1/cases?limit=0", "limit"),
+        ("/api/v1/cases?limit=ten", "limit"),
+        ("/api/v1/cases?after=%27%3B%20DROP", "after"),
+        ("/api/v1/cases?stage=nowhere", "stage"),
+        ("/api/v1/cases/Case-1", "case_id"),
+        ("/api/v1/cases/case%001", "case_id"),
+        ("/api/v1/cases/c%D0%B0se-1", "case_id"),
+        ("/api/v1/cases/case-1%0A", "case_id"),
+        ("/api/v1/events?case_id=" + "a" * 65, "case_id"),
+        ("/api/v1/events", "case_id"),
+        ("/api/v1/events/1", "event_id"),
+        ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
+        ("/api/v1/handovers?box=mine", "box"),
+        ("/api/v1/handovers?after=-5", "after"),
+        ("/api/v1/items/item_1", "item_id"),
+        ("/api/v1/events?case_id=case-1&after=99999999999999999999", "after"),
+        ("/api/v1/cases/case-1/timeline?after=1.5", "after"),
+    ],
+)
+def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field: str) -> None:
+    """400 that names the parameter, in our own words."""
+    answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
+    assert problem(answer, 400, "malformed_input", field)["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../etc/passwd", "/api/v1/..%2f..%2fetc", "/docs/..%2fapp.py", "/docs/%2e%2e/app.py", "/api/v2/cases", "/api"],
+)
+def test_an_unknown_address_is_a_problem_too(shared: Served, path: str) -> None:
+    """404 as a problem document; nothing is looked for in the file system."""
+    problem(shared.request("GET", path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/api/v1/events"),
+        ("PUT", "/api/v1/cases/case-1"),
+        ("POST", "/checkpoint"),
+        ("GET", "/api/v1/events/batch"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_a_problem_too(shared: Served, method: str, path: str) -> None:
+    """405, or 400 where the address means something else for that method."""
+    answer = shared.request(method, path, headers=shared.token(clerk(PROCURATORATE)))
+    assert answer.status_code in (400, 405)
+    problem(answer, answer.status_code, answer.json()["code"], answer.json().get("field"))

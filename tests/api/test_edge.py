@@ -1,0 +1,135 @@
+"""What holds for every request: ids, headers, rates, the log line, and silence about what went wrong inside."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import structlog
+
+from api import logs
+from api.rates import RateLimit
+from ledger.settings import Settings
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.builders import POLICE, clerk
+from tests.casework import Case
+
+ANSWERS = ["/healthz", "/api/v1/cases", "/nowhere", "/checkpoint", "/api/v1/agencies?limit=x", "/docs"]
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_every_answer_has_the_security_headers(shared: Served, path: str) -> None:
+    """Answers and refusals alike; no server tells its name."""
+    headers = shared.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["content-security-policy"].startswith("default-src 'self'")
+    assert headers["strict-transport-security"].startswith("max-age=")
+    assert "server" not in headers
+    assert headers["cache-control"]
+
+
+def test_without_tls_nothing_is_promised_of_it(tmp_path: Path) -> None:
+    """HSTS only where clients come over TLS."""
+    with serving(tmp_path, Settings(public_url="http://127.0.0.1:8420")) as served:
+        assert "strict-transport-security" not in served.get("/healthz").headers
+
+
+def test_a_request_keeps_its_own_id(shared: Served) -> None:
+    """A plain id comes back and stands in the log line."""
+    answer = shared.request("GET", "/healthz", headers={"x-request-id": "ab-1.2_3"})
+    assert answer.headers["x-request-id"] == "ab-1.2_3"
+    assert shared.lines[-1]["id"] == "ab-1.2_3"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "a" * 65, "<script>", "a\tb", "ä"])
+def test_an_id_that_is_not_plain_is_replaced(shared: Served, given: str) -> None:
+    """What could break a log line or a header is not repeated."""
+    answer = shared.request("GET", "/healthz", headers={"x-request-id": given.encode()})
+    assert answer.headers["x-request-id"] != given
+    assert len(answer.headers["x-request-id"]) == 16
+
+
+def test_a_log_line_stays_one_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """CR and LF in a field are told, not obeyed."""
+    logs.request_log()("request", path='/a\r\n{"event":"forged"}', status=200)
+    (line,) = capfdbinary.readouterr().err.splitlines()
+    assert json.loads(line)["path"] == '/a\r\n{"event":"forged"}'
+
+
+def test_a_log_line_says_who_asked_for_what(shared: Served) -> None:
+    """Method, path without the query, status, time, client: no token and no body."""
+    shared.get("/api/v1/cases", clerk(POLICE), after="case-1")
+    line = shared.lines[-1]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/cases", 200)
+    assert not any("Bearer" in str(value) or "after" in str(value) for value in line.values())
+
+
+def test_a_forwarded_address_counts_for_nothing(tmp_path: Path) -> None:
+    """One address is one address, whatever it says it forwards."""
+    with serving(tmp_path, Settings(max_requests_per_s=1)) as served:
+        answers = [
+            served.request("GET", "/healthz", headers={"x-forwarded-for": f"10.0.0.{number}"}) for number in range(12)
+        ]
+        assert [answer.status_code for answer in answers[:10]] == [200] * 10
+        problem(answers[-1], 429, "too_many_requests")
+        assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+def test_an_agency_has_its_own_measure(tmp_path: Path) -> None:
+    """Counted once the signature holds: nobody uses up another agency's."""
+    with serving(tmp_path, Settings(max_events_per_s=1)) as served:
+        statuses = [served.submit(Case(f"case-{number}").open().last).status_code for number in range(11)]
+        assert statuses == [201] * 10 + [429]
+        assert served.submit(Case("case-court").open(by=clerk("court-east")).last).status_code == 201
+
+
+def test_a_bucket_fills_again() -> None:
+    """Ten seconds' worth at once, then so much a second."""
+    now = [0.0]
+    limit = RateLimit(2, "things", lambda: now[0])
+    limit.take("a", 20)
+    with pytest.raises(Exception, match="at most 2 things a second"):
+        limit.take("a")
+    now[0] = 1.0
+    limit.take("a", 2)
+    limit.take("b", 20)
+
+
+def test_what_nobody_foresaw_tells_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 with the request's id; neither message nor code of ours gets out."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(served.parts.recorder.__class__, "judge", fail)
+    answer = served.submit(Case().open().last)
+    problem(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    assert "Zero" not in answer.text
+    monkeypatch.setattr("ledger.store.cases.list_cases", fail)
+    answer = served.get("/api/v1/cases", clerk(POLICE))
+    problem(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+
+
+def test_a_traceback_shows_no_values(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Tokens and payloads are values of local variables: the service's log does not print those."""
+    assert structlog.is_configured(), "create_app configures the log"
+    token = "".join(("very", "secret"))  # noqa: FLY002 - the source of this line must not hold the word
+    structlog.reset_defaults()
+    logs.configure()
+    try:
+        raise ZeroDivisionError(len(token))
+    except ZeroDivisionError:
+        structlog.get_logger("test").exception("failed")
+    finally:
+        structlog.reset_defaults()
+    line = json.loads(capfdbinary.readouterr().err)
+    assert "ZeroDivisionError" in line["exception"]
+    assert "very" + "secret" not in str(line)
+    assert sys.exc_info() == (None, None, None)

@@ -1,0 +1,115 @@
+"""The OpenAPI document and its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.submission_paths import example_submission
+from ledger.core.event import EVENT_TYPES, decode_submission
+from ledger.settings import Settings
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+
+METHODS = {"get", "post", "put", "delete", "patch"}
+
+
+@pytest.fixture(scope="module")
+def document(shared: Served) -> dict[str, Any]:
+    """The served document."""
+    answer: dict[str, Any] = shared.get("/api/v1/openapi.json").json()
+    return answer
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert method in METHODS
+            yield f"{method} {path}", operation
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if isinstance(value.get("$ref"), str) else [])
+        yield from (reference for inner in value.values() for reference in references(inner))
+    if isinstance(value, list):
+        yield from (reference for inner in value for reference in references(inner))
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No schema is named that the document does not hold."""
+    held = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= held
+
+
+def test_every_operation_says_what_it_does_and_how_it_refuses(document: dict[str, Any]) -> None:
+    """A summary, an id of its own, a schema of its answer, and problems with a hint."""
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["tags"], name
+        good = [told for status, told in operation["responses"].items() if status.startswith("2")]
+        assert all(told.get("content") for told in good), name
+        refusals = {status: told for status, told in operation["responses"].items() if not status.startswith("2")}
+        if name != "get /healthz":
+            assert refusals, name
+        for status, told in refusals.items():
+            if (name, status) != ("get /readyz", "503"):
+                assert list(told["content"]) == ["application/problem+json"], name
+
+
+def test_every_event_type_has_its_schema(document: dict[str, Any]) -> None:
+    """The document speaks of the very types that are signed."""
+    payload = document["components"]["schemas"]["Submission"]["properties"]["payload"]
+    assert set(payload["discriminator"]["mapping"]) == set(EVENT_TYPES)
+
+
+def test_patterns_are_those_of_other_languages(document: dict[str, Any]) -> None:
+    """No pattern needs Python to be read."""
+    patterns = re.findall(r'"pattern": ?"([^"]*)"', str(document).replace("'", '"'))
+    assert patterns
+    assert not [pattern for pattern in patterns if "(?!" in pattern]
+
+
+def test_the_example_is_a_submission() -> None:
+    """In its one spelling, whole and consistent; only its signature is made up."""
+    assert decode_submission(example_submission()).payload.event_type == "handover.offered"
+
+
+def test_all_routes_are_told(document: dict[str, Any]) -> None:
+    """The addresses that clients are written against."""
+    told = {name for name, _ in operations(document)}
+    for word in ("accept", "refuse", "recall", "return", "check"):
+        assert f"post /api/v1/cases/{{case_id}}/handovers/{{handover_id}}/{word}" in told
+    assert {
+        "post /api/v1/events",
+        "post /api/v1/events/batch",
+        "get /api/v1/events/{event_id}/proof",
+        "get /api/v1/cases/{case_id}/timeline",
+        "post /api/v1/sign-in/token",
+        "get /checkpoint",
+        "post /api/v1/chain/transactions",
+    } <= told
+
+
+def test_the_page_loads_nothing_from_elsewhere(shared: Served) -> None:
+    """Script, style and icon are of this host, and the policy lets nothing else in."""
+    page = shared.get("/docs")
+    assert page.status_code == 200
+    assert "://" not in page.text
+    for source in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert shared.get(source).status_code == 200, source
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_the_page_can_be_switched_off(tmp_path: Path) -> None:
+    """In production neither page nor document is there."""
+    with serving(tmp_path, Settings(documentation=False)) as served:
+        for path in ("/docs", "/docs/start.js", "/api/v1/openapi.json"):
+            problem(served.get(path), 404, "not_found")

@@ -1,0 +1,147 @@
+"""What the reads say: cases, items, handovers, timelines, events, and their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
+from tests.api.conftest import serving
+from tests.api.service import Served
+from tests.builders import POLICE, PROCURATORATE, START, clerk
+from tests.casework import Case, pieces
+
+
+@pytest.fixture(scope="module")
+def short_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two of three items are accepted, one count differs; a second case has only been opened."""
+    with serving(tmp_path_factory.mktemp("reads")) as served:
+        case = Case().open().register("phone", "knife").register("coins", quantity=10)
+        case.offer("phone", "knife", "coins", to=PROCURATORATE)
+        found = ReceivedItem(item_id="coins", match_result="mismatch", quantity=pieces(9))
+        kept = NotAcceptedItem(item_id="knife", reason_code="seal_broken", seal_state="broken")
+        case.accept(received=(found,), not_accepted=(kept,))
+        served.record(case)
+        served.record(Case("case-2", start=START + 600).open(case_number="2026-0418"))
+        yield served
+
+
+def test_a_case_is_shown_as_it_stands(short_delivery: Served) -> None:
+    """Who answers for it, what is in it, what is disputed, and what the next event stands on."""
+    case = short_delivery.get("/api/v1/cases/case-1", clerk(POLICE)).json()
+    assert (case["responsible"], case["stage"], case["sight"]) == (PROCURATORATE, "prosecution_review", "party")
+    assert case["agencies"] == {POLICE: "2026-0417", PROCURATORATE: None}
+    assert {item["item_id"]: item["holder"] for item in case["items"]} == {
+        "phone": PROCURATORATE,
+        "coins": PROCURATORATE,
+        "knife": POLICE,
+    }
+    assert [entry["item_id"] for entry in case["discrepancies"]] == ["coins", "knife"]
+    head = short_delivery.get("/api/v1/cases/case-1/head", clerk(POLICE)).json()
+    assert head == {"case_id": "case-1", "sequence": case["sequence"] + 1, "head": case["head"]}
+
+
+def test_a_handover_is_shown_with_its_list_and_its_answer(short_delivery: Served) -> None:
+    """What was offered, and what of it was accepted."""
+    path = "/api/v1/cases/case-1/handovers/handover-1"
+    handover = short_delivery.get(path, clerk(PROCURATORATE)).json()
+    assert handover["status"] == "partially_accepted"
+    assert [line["item_id"] for line in handover["items"]] == ["phone", "knife", "coins"]
+    assert handover["accepted_items"] == ["phone", "coins"]
+
+
+def test_an_item_is_shown_as_it_stands(short_delivery: Served) -> None:
+    """The receiver's count is the record now; item kind and unit under the protocol's names."""
+    item = short_delivery.get("/api/v1/items/coins", clerk(POLICE)).json()
+    assert (item["quantity"], item["item_kind"]) == ({"value": "9", "unit": "piece"}, "exhibit")
+
+
+def test_a_timeline_has_claimed_and_recorded_times_and_what_moved(short_delivery: Served) -> None:
+    """Each step in its order, the moves of custody with it, not anchored without a chain."""
+    steps = short_delivery.get("/api/v1/cases/case-1/timeline", clerk(POLICE)).json()["events"]
+    assert [step["event_type"] for step in steps] == ["case.opened"] + ["item.registered"] * 3 + [
+        "handover.offered",
+        "handover.accepted",
+    ]
+    assert [step["sequence"] for step in steps] == list(range(6))
+    assert {step["state"] for step in steps} == {"unanchored"}
+    accepted = steps[-1]
+    assert accepted["occurred_at"] == "2026-03-02T01:05:00Z"
+    assert accepted["recorded_at"] == short_delivery.ledger.clock()
+    assert accepted["body"]["rest_as_listed"] is True
+    assert {(change["what"], change["before"], change["after"]) for change in accepted["changes"]} == {
+        ("responsible", POLICE, PROCURATORATE),
+        ("stage", "investigation", "prosecution_review"),
+        ("holder of phone", POLICE, PROCURATORATE),
+        ("holder of coins", POLICE, PROCURATORATE),
+    }
+
+
+def test_events_come_with_the_bytes_that_were_signed(short_delivery: Served) -> None:
+    """Envelope and payload are stored and shown as they were posted."""
+    opened = Case().open().last
+    listed = short_delivery.get("/api/v1/events", clerk(POLICE), case_id="case-1", limit="1")
+    assert opened.entry in listed.content
+    assert opened.payload_bytes in listed.content
+    shown = short_delivery.get(f"/api/v1/events/{opened.envelope.event_id}", clerk(POLICE))
+    assert opened.payload_bytes in shown.content
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "name", "count"),
+    [
+        ("/api/v1/cases", "cases", "case_id", 2),
+        ("/api/v1/items", "items", "item_id", 3),
+        ("/api/v1/handovers", "handovers", "handover_id", 1),
+        ("/api/v1/events?case_id=case-1", "events", "event_id", 6),
+        ("/api/v1/cases/case-1/timeline", "events", "event_id", 6),
+        ("/api/v1/agencies", "agencies", "agency_id", 6),
+        ("/api/v1/registry", "entries", "index", 24),
+    ],
+)
+def test_pages_give_everything_once(short_delivery: Served, path: str, key: str, name: str, count: int) -> None:
+    """Following ``next`` to the end gives what one large page gives."""
+    headers = short_delivery.token(clerk(POLICE))
+    join = "&" if "?" in path else "?"
+    whole = short_delivery.request("GET", f"{path}{join}limit=1000", headers=headers).json()
+    assert "next" not in whole
+    seen, after = [], ""
+    while True:
+        page = short_delivery.request("GET", f"{path}{join}limit=1{after}", headers=headers).json()
+        seen += page[key]
+        if "next" not in page:
+            break
+        after = f"&after={page['next']}"
+    assert [entry[name] for entry in seen] == [entry[name] for entry in whole[key]]
+    assert len(seen) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/api/v1/cases?stage=investigation", ["case-2"]),
+        ("/api/v1/cases?responsible=procuratorate-east", ["case-1"]),
+        ("/api/v1/items?holder=police-east", ["knife"]),
+        ("/api/v1/items?case_id=case-2", []),
+        ("/api/v1/handovers?box=inbox", []),
+        ("/api/v1/handovers?box=outbox", ["handover-1"]),
+        ("/api/v1/handovers?status=refused", []),
+        ("/api/v1/handovers?status=partially_accepted", ["handover-1"]),
+    ],
+)
+def test_lists_are_narrowed(short_delivery: Served, path: str, found: list[str]) -> None:
+    """By stage, responsible agency, holder, case, box and status."""
+    answer = short_delivery.request("GET", path, headers=short_delivery.token(clerk(POLICE))).json()
+    (entries,) = (entries for key, entries in answer.items() if key != "next")
+    names = ("handover_id", "item_id", "case_id")
+    assert [next(entry[name] for name in names if name in entry) for entry in entries] == found
+
+
+def test_the_registry_is_told_by_agency_and_key(short_delivery: Served) -> None:
+    """Agencies with their jurisdiction, keys with their grants and, once it happened, their revocation."""
+    agency = short_delivery.get("/api/v1/agencies/police-east").json()
+    assert (agency["kind"], agency["jurisdiction"]) == ("public_security", "31/01")
+    keys = short_delivery.get("/api/v1/agencies/police-east/keys").json()["keys"]
+    assert keys[0]["key_id"] == clerk(POLICE).key_id
+    assert {key["revoked"] for key in keys} == {None}
