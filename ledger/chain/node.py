@@ -19,7 +19,7 @@ from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import ChainWrite, Journal, WriteState
 from ledger.chain.mining import MinedWrite, consistent_blocks, mine, require_in_step, require_recorded_block
 from ledger.chain.rpc import JsonRpc
-from ledger.core.errors import Unavailable
+from ledger.core.errors import TallystickError, Unavailable
 
 CHAIN_ID = 31337
 
@@ -88,7 +88,14 @@ class EmbeddedNode:
         """
         with self._lock:
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._rebuild()
+            is_lost = not self._dump.exists() and any(write.block_number for write in self._journal.writes())
+            try:
+                self._rebuild()
+            except TallystickError:
+                self._kill()
+                raise
+            if is_lost:
+                self._report(IncidentKind.NODE_LOST, "there was no dump of the embedded chain to start from")
 
     def stop(self) -> None:
         """Writes a dump, if the node still stands where the journal does, and kills the node."""

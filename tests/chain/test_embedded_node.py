@@ -241,7 +241,9 @@ def test_an_edited_dump_is_set_aside(
     assert again.eth.proven_state_root("latest") == again.eth.head().state_root
 
 
-def test_a_dump_ahead_of_the_journal_is_refused(start_node: StartNode, journal: FileJournal, tmp_path: Path) -> None:
+def test_a_dump_ahead_of_the_journal_is_refused(
+    start_node: StartNode, journal: FileJournal, tmp_path: Path, anvil_binary: Path
+) -> None:
     """An older database beside a newer dump is a rollback: no start, and the message says what to do."""
     node = start_node()
     grow(node, journal, 2)
@@ -249,9 +251,25 @@ def test_a_dump_ahead_of_the_journal_is_refused(start_node: StartNode, journal: 
     grow(node, journal, 1)
     node.stop()
     journal.path.write_bytes(backup)
+    again = EmbeddedNode(binary=anvil_binary, directory=tmp_path / "chain", journal=FileJournal(journal.path))
     with pytest.raises(ChainAhead, match="3 blocks, the journal 2") as refused:
-        start_node(journal=FileJournal(journal.path))
+        again.start()
     assert refused.value.hint is not None
+    assert again.pid is None, "a start that was refused leaves no process"
+
+
+def test_a_dump_that_is_gone_at_start_is_an_incident(
+    start_node: StartNode, journal: FileJournal, incidents: list[ChainIncident], tmp_path: Path
+) -> None:
+    """The journal makes the same blocks again, and it is told that they were lost; a first start has lost nothing."""
+    node = start_node()
+    assert incidents == []
+    grow(node, journal, 2)
+    before = hashes(node)
+    node.stop()
+    (tmp_path / "chain" / "state.json").unlink()
+    assert hashes(start_node()) == before
+    assert [incident.kind for incident in incidents] == [IncidentKind.NODE_LOST]
 
 
 def test_an_empty_journal_beside_a_dump_is_refused(start_node: StartNode, journal: FileJournal, tmp_path: Path) -> None:
