@@ -57,6 +57,7 @@ class Follower:
         self._pause_s = pause_s
         self._link: Link | None = None
         self.state = FollowState()
+        self.has_looked = Event()  # once the first step is over, however it went
 
     @property
     def link(self) -> Link:
@@ -70,6 +71,7 @@ class Follower:
         failures = 0
         while not stop.is_set():
             failures = 0 if self.try_step() else failures + 1
+            self.has_looked.set()
             backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) if failures else self._pause_s
             stop.wait(backoff)
 
