@@ -13,14 +13,14 @@ from tests.stories.town import Refused, Town, TownCase
 
 EXHIBITS = tuple(f"exhibit-{number}" for number in range(1, 21))
 SEALED, COUNTED = EXHIBITS[4], EXHIBITS[11]
+UNUSUAL: dict[str, dict[str, Any]] = {SEALED: {"seal_number": "S-0815"}, COUNTED: {"quantity": 10}}
 
 
 def deliver(town: Town) -> TownCase:
     """Twenty exhibits are offered; one arrives with a broken seal, of another there are nine instead of ten."""
     case = town.case("short-delivery").open()
     for exhibit in EXHIBITS:
-        unusual: dict[str, Any] = {SEALED: {"seal_number": "S-0815"}, COUNTED: {"quantity": 10}}.get(exhibit, {})
-        case.register(own(case, exhibit), **unusual)
+        case.register(own(case, exhibit), **UNUSUAL.get(exhibit, {}))
     case.offer(*(own(case, exhibit) for exhibit in EXHIBITS), to=PROCURATORATE)
     broken = handover.NotAcceptedItem(
         item_id=own(case, SEALED), reason_code="seal_broken", seal_state="broken", explanation="torn on one side"
