@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
@@ -15,7 +16,7 @@ from tests.casework import shipped_rulebook
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
-    "step": (*(name for name, _ in STEPS), *(name for name, _ in CASE_STEPS)),
+    "step": (*(name for name, _ in STEPS), *(name for name, _ in CASE_STEPS), *AUDIT_STEPS),
     "result": ("checked", "failed", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),

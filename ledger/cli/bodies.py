@@ -31,11 +31,12 @@ def make_body(body: type[B], **fields: Any) -> B:
         raise MalformedInput(said, field=option_of(error.field), hint=error.hint) from error
 
 
+# What surrounds a body, by the parameter that it comes from.
 OF_THE_ACT = {
-    "stream": "CASE_ID",
-    "occurred_at": "--occurred-at",
-    "authority": "--authority",
-    "confidential": "--section",
+    "stream": "case_id",
+    "occurred_at": "occurred_at",
+    "authority": "authority",
+    "confidential": "section",
 }
 
 
@@ -52,11 +53,11 @@ def told_by_option() -> Iterator[None]:
 def _option_of_part(field: str | None) -> str | None:
     part, _, rest = (field or "").partition(".")
     if part == "sections":
-        return OF_THE_ACT["confidential"]
+        return option_of(OF_THE_ACT["confidential"])
     name = rest.partition(".")[0]
     if part == "payload" and name == "body":
         return option_of(rest.removeprefix("body.")) if rest != "body" else None
-    return OF_THE_ACT.get(name, field) if part in ("payload", "envelope") else field
+    return option_of(OF_THE_ACT[name]) if part in ("payload", "envelope") and name in OF_THE_ACT else field
 
 
 def option_of(field: str | None) -> str | None:

@@ -47,10 +47,6 @@ class Clerk:
         self.session = session
         self._claims = claims
 
-    @property
-    def agency(self) -> str:
-        return self._actor().agency
-
     def record(self, case_id: str, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None) -> None:
         """Appends the event to the case and says the receipt, with the ids that the body names."""
         claims = self._claims.with_section(*section) if section else self._claims

@@ -292,6 +292,84 @@ def test_flags_are_told_to_who_signs(world: World) -> None:
     assert "hours after it happened" in done.err
 
 
+def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: Path) -> None:
+    """Any act may name the paper it rests on, and keep texts in confidential sections, from a file too."""
+    narrative = tmp_path / "narrative.txt"
+    narrative.write_text("what happened, at length\n", encoding="utf-8")
+    told = ("--authority", "warrant=W-7", "--section", f"narrative.text=@{narrative}", "--section", "note.by=somebody")
+    case_id = open_case(world, *told)
+    (event,) = world.tally.ok("event", "list", case_id, profile="police")
+    assert event["payload"]["authority"] == {"authorization_type": "warrant", "authorization_identifier": "W-7"}
+    shown = {label: section["fields"] for label, section in event["sections"].items()}
+    assert shown == {"narrative": {"text": "what happened, at length"}, "note": {"by": "somebody"}}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (("--authority", "W-7"), "--authority"),
+        (("--section", "narrative=text"), "--section"),
+        (("--section", "narrative.text=@/nowhere"), "/nowhere"),
+        (("--occurred-at", "2026-03-01"), "--occurred-at"),
+        (("--case-id", "Case 1"), "--case-id"),
+    ],
+)
+def test_wrong_claims_are_refused_under_their_option(world: World, told: tuple[str, ...], said: str) -> None:
+    """What an act says of itself is checked before anything is sent."""
+    done = world.tally("case", "open", "--number", "A", "--type", "theft", *told, profile="police")
+    assert (done.status, said in done.err) == (Exit.USAGE, True)
+
+
+def test_case_for_people(world: World) -> None:
+    """Without --json a case is shown in tables, in the reader's language, and its receipt names what was made."""
+    case_id = open_case(world, items=1)
+    done = world.tally("item", "seal", case_id, f"{case_id}-i1", "S-1", profile="police")
+    assert f"item         {case_id}-i1" in done.out
+    offer(world, case_id, "--item", f"{case_id}-i1")
+    shown = world.tally("case", "show", case_id, "--lang", "zh-CN", profile="police").out
+    for label in ("立案侦查", "物证", "移送审查起诉", "待接收", "police-east"):
+        assert label in shown
+    assert "\x1b" not in shown
+
+
+def test_part_of_a_case_leaves_for_another(world: World) -> None:
+    """A split names the case that it opens; the items that leave are left there."""
+    case_id = open_case(world, items=1)
+    told = ("--item", f"{case_id}-i1", "--ground", "another offence")
+    made = world.tally.ok("case", "split", case_id, *told, profile="police")
+    assert made["new_case_id"].startswith("case-")
+    world.tally.ok("case", "number", case_id, "B-2", profile="police")
+    case = world.tally.ok("case", "show", case_id, profile="police")
+    assert [item["status"] for item in case["items"]] == ["left"]
+    assert case["agencies"]["police-east"] == "B-2"
+
+
+def test_difference_found_later(world: World) -> None:
+    """Either side raises a difference after the acceptance."""
+    case_id = open_case(world, items=1)
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
+    accept(world, case_id, handover_id, "--all-as-listed")
+    told = ("--kind", "condition", "--expected", "whole", "--found", "wheel bent")
+    world.tally.ok("discrepancy", "raise", case_id, handover_id, f"{case_id}-i1", *told, profile="prosecutor")
+    (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
+    assert difference["found"] == "wheel bent"
+
+
+def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) -> None:
+    """With a trust file that names another registry, what the service prepares is not signed."""
+    trust = tmp_path / "trust.json"
+    world.tally("log", "trust", "-o", trust, profile="police")
+    told = json.loads(trust.read_bytes())
+    told["chains"][0]["registry"] = "0x" + "22" * 20
+    trust.write_text(json.dumps(told))
+    key = ("--key", "admin-police-east", "--passphrase-file", world.tally.passphrase_file)
+    who = ("--agency", "police-east", "--officer", "admin", *key, "--trust", trust, "--replace")
+    world.tally.ok("profile", "add", "wary", "--url", world.url, *who)
+    terms = ("--officer", "p-1001", "--role", "clerk", "--until", UNTIL)
+    done = world.tally("key", "grant", world.tally.new_key("wary-key"), *terms, profile="wary")
+    assert (done.status, "trust file names others" in done.err) == (Exit.REFUSED, True)
+
+
 def test_others_see_nothing(world: World) -> None:
     """A case that was not offered is not there for another agency's clerk; the auditor of the jurisdiction sees it."""
     case_id = open_case(world, items=1)
