@@ -43,7 +43,7 @@ def test_purposes_of_the_four_agencies_move_the_case() -> None:
 def test_a_row_holds_from_its_first_day_to_before_its_last(day: str, holds: bool) -> None:
     """valid_from <= day < valid_until."""
     book = rulebook.parse(flag("2026-01-01", "2026-03-01") + PURPOSES)
-    assert (("late_entry" in book.in_force(day))) == holds
+    assert ("late_entry" in book.in_force(day)) == holds
 
 
 def test_a_row_without_end_holds_on() -> None:

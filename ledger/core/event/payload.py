@@ -143,8 +143,8 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 _section_decoder = msgspec.json.Decoder(Section)
 
 
-# While it makes a decoder, msgspec notes on each type what it knows of it so far: a second thread that makes or uses one
-# with the same types meanwhile brings the process down.
+# While it makes a decoder, msgspec notes on each type what it knows of it so far: a second thread that makes or uses
+# one with the same types meanwhile brings the process down.
 _making = Lock()
 
 
