@@ -81,6 +81,7 @@ class Casework:
     cases: int = 0
     sequence: int = 0
     head: str | None = None
+    with_sections: bool = False
 
     def next(self, now: int) -> Signed:
         """The next event on what was acknowledged, signed at ``now`` (unix seconds)."""
@@ -93,7 +94,9 @@ class Casework:
             (_offer(name), POLICE),
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
         )[self.sequence]
-        return sign_event(body, Place(Stream("case", name), self.sequence, self.head), actor, self.log_id)
+        sections = {"narrative": {"text": f"what happened in {name}"}} if self.with_sections else None
+        place = Place(Stream("case", name), self.sequence, self.head)
+        return sign_event(body, place, actor, self.log_id, sections=sections)
 
     def acknowledged(self, signed: Signed) -> None:
         """The event stands: the next one follows it."""
