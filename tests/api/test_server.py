@@ -1,0 +1,248 @@
+"""The server on a real socket: slow, huge and contradictory requests end in time, and honest ones go on."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api import server as servers
+from api.server import make_server
+from ledger.settings import Settings
+from tests.api.conftest import serving
+from tests.api.service import Served
+from tests.casework import Case
+from tests.machine import free_port
+
+HEADER_S = 1
+BODY_S = 1
+PATIENCE = 20  # seconds a test waits for the server's answer
+
+
+class Listening:
+    """A served application on a port."""
+
+    def __init__(self, served: Served, port: int):
+        self.served = served
+        self.port = port
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def talk(self, *parts: bytes, pause_s: float = 0) -> bytes:
+        """Sends the parts, then reads until the server closes; what is not answered raises TimeoutError."""
+        with self.connect() as connection:
+            for part in parts:
+                try:
+                    connection.sendall(part)
+                except ConnectionError:
+                    break
+                time.sleep(pause_s)
+            return read_all(connection)
+
+    def is_well(self) -> bool:
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz", trust_env=False, timeout=PATIENCE)
+        return answer.status_code == 200
+
+
+def read_all(connection: socket.socket) -> bytes:
+    received = b""
+    while True:
+        try:
+            part = connection.recv(65_536)
+        except ConnectionError:
+            return received
+        if not part:
+            return received
+        received += part
+
+
+def problem_in(answer: bytes) -> tuple[int, str]:
+    """Status and code of the last problem in what was received."""
+    head, _, body = answer.rpartition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head, answer
+    told = json.loads(body)
+    assert told["hint"]
+    return told["status"], told["code"]
+
+
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
+    """A server with short deadlines."""
+    settings = Settings(request_timeout_s=BODY_S, header_timeout_s=HEADER_S)
+    with pytest.MonkeyPatch.context() as patch, serving(tmp_path_factory.mktemp("server"), settings) as served:
+        patch.setattr(servers, "LINGER_S", 0.3)
+        port = free_port()
+        running = make_server(served.app, host="127.0.0.1", port=port, header_timeout_s=HEADER_S)
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        while not running.started:
+            time.sleep(0.01)
+        try:
+            yield Listening(served, port)
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+def posting(*headers: str, path: str = "/api/v1/events") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: ledger.test", "Content-Type: application/json", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def test_events_go_over_one_kept_connection(listening: Listening) -> None:
+    """Request after request, and no server tells its name."""
+    case = Case().open().register("phone")
+    with httpx.Client(base_url=f"http://127.0.0.1:{listening.port}", trust_env=False) as client:
+        for event in case.events:
+            answer = client.post(
+                "/api/v1/events", content=event.submission, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 201
+            assert "server" not in answer.headers
+
+
+def test_an_event_may_come_in_pieces(listening: Listening) -> None:
+    """Chunked, a few bytes at a time, within the deadline."""
+    body = Case("case-pieces").open().last.submission
+    chunks = [body[start : start + 200] for start in range(0, len(body), 200)]
+    parts = [b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks]
+    answer = listening.talk(posting("Transfer-Encoding: chunked", "Connection: close"), *parts, b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 201"), answer
+
+
+def test_trickled_headers_are_cut_off(listening: Listening) -> None:
+    """One header byte after the other keeps no connection open."""
+    answer = listening.talk(*[b"GET /healthz HTTP/1.1\r\n", *[b"X"] * 12], pause_s=0.15)
+    assert problem_in(answer) == (408, "headers_too_slow")
+    assert listening.is_well()
+
+
+def test_a_silent_connection_is_closed(listening: Listening) -> None:
+    """Whoever connects and says nothing is let go."""
+    assert problem_in(listening.talk()) == (408, "headers_too_slow")
+
+
+def test_a_second_request_has_its_deadline_too(listening: Listening) -> None:
+    """A kept connection gets no more time for its next headers than a new one."""
+    answer = listening.talk(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /healthz HT")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert problem_in(answer) == (408, "headers_too_slow")
+
+
+def test_a_slow_body_is_cut_off(listening: Listening) -> None:
+    """408, then the connection is closed."""
+    answer = listening.talk(posting("Content-Length: 1000"), *[b"{"] * 8, pause_s=0.2)
+    assert problem_in(answer) == (408, "body_too_slow")
+    assert listening.is_well()
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 134217728", "Transfer-Encoding: chunked"])
+def test_a_huge_body_is_refused_as_it_comes(listening: Listening, length: str) -> None:
+    """413 long before 128 MiB are in, whatever the header said."""
+    piece = b" " * 65_536
+    part = piece if "Length" in length else b"10000\r\n" + piece + b"\r\n"
+    answer = listening.talk(posting(length), *[part] * 200)
+    assert problem_in(answer) == (413, "body_too_large")
+    assert listening.is_well()
+
+
+def test_huge_headers_are_refused(listening: Listening) -> None:
+    """More than 32 KiB of headers is no request."""
+    answer = listening.talk(b"GET /healthz HTTP/1.1\r\n", *[b"X-A: " + b"a" * 1000 + b"\r\n"] * 100)
+    assert problem_in(answer) == (431, "headers_too_large")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        posting("Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        posting("Content-Length: 5", "Content-Length: 6") + b"hello!",
+        posting("Content-Length: -5") + b"hello",
+        posting("Content-Length: 5x") + b"hello",
+        posting("Transfer-Encoding: chunked, identity") + b"0\r\n\r\n",
+        posting("Transfer-Encoding: chunked") + b"zz\r\nhello\r\n",
+        b"GET /healthz HTTP/1.1\r\nX: a\nb: c\r\n\r\n\x00",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"BREW /pot HTTP/1.1\r\n\r\n",
+    ],
+    ids=[
+        "CL+TE",
+        "two lengths",
+        "negative",
+        "no number",
+        "TE last",
+        "bad chunk",
+        "bare LF",
+        "TLS",
+        "version",
+        "method",
+    ],
+)
+def test_what_has_two_readings_is_refused(listening: Listening, request_bytes: bytes) -> None:
+    """A length told in two ways, or no HTTP at all: 400, connection closed, nothing recorded."""
+    size = listening.served.size()
+    answer = listening.talk(request_bytes)
+    assert answer.split(b" ", 2)[1] in (b"400", b"408"), answer
+    assert len(re.findall(rb"HTTP/1\.1 [0-9]", answer)) == 1
+    assert listening.served.size() == size
+    assert listening.is_well()
+
+
+def test_an_upgrade_is_not_followed(listening: Listening) -> None:
+    """No second protocol behind the first."""
+    answer = listening.talk(
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    )
+    assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
+    assert listening.is_well()
+
+
+def test_idle_and_slow_clients_do_not_hold_up_honest_ones(listening: Listening) -> None:
+    """A hundred open connections that say half a request each, and an event gets its receipt."""
+    idle = [listening.connect() for _ in range(100)]
+    try:
+        for connection in idle:
+            connection.sendall(b"POST /api/v1/events HTTP/1.1\r\nContent-Le")
+        event = Case("case-honest").open().last
+        answer = httpx.post(
+            f"http://127.0.0.1:{listening.port}/api/v1/events",
+            content=event.submission,
+            headers={"content-type": "application/json"},
+            trust_env=False,
+        )
+        assert answer.status_code == 201
+        assert all(problem_in(read_all(connection)) == (408, "headers_too_slow") for connection in idle)
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_client_that_goes_away_leaves_nothing_behind(listening: Listening) -> None:
+    """Half a body, then nothing: no entry, no fault."""
+    size = listening.served.size()
+    with listening.connect() as connection:
+        connection.sendall(posting("Content-Length: 1000") + b"{")
+    assert listening.is_well()
+    assert listening.served.size() == size
+
+
+def test_the_deadlines_are_those_of_the_settings(tmp_path: Path) -> None:
+    """Two servers in one process keep their own."""
+    first, second = (
+        make_server(_nothing, host="127.0.0.1", port=1, header_timeout_s=seconds).config.http for seconds in (1, 2)
+    )
+    assert (first.deadline_s, second.deadline_s) == (1, 2)  # type: ignore[union-attr]
+    assert servers.MAX_HEADER_BYTES == 32 * 1024
+
+
+async def _nothing(*_: object) -> None:
+    """An application that is never called."""
