@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core import merkle
@@ -23,6 +23,7 @@ from ledger.core.bundle import (
     Erasure,
     Evidence,
     encode_bundle,
+    raw,
 )
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.event import decode_payload, record
@@ -200,7 +201,7 @@ class Prover:
             erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
             authority=_authority(view, entry, head),
             proof=_proof(view, entry.log_index, head),
-            anchors=head.anchors,
+            anchors=raw(head.anchors) if head.anchors else UNSET,
         )
 
 
@@ -214,16 +215,18 @@ def _evidence(view: _View, index: int, head: _Head) -> Evidence:
     return Evidence(envelope=Raw(entry.envelope), payload=Raw(entry.payload), proof=_proof(view, index, head))
 
 
-def _authority(view: _View, entry: StoredEntry, head: _Head) -> AuthorityEvidence | None:
-    """By what entries the key is good; None for the ledger's own."""
+def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
+    """By what entries the key is good; unset for the ledger's own."""
     grant = view.authority.grants.get(entry.key_id)
     if grant is None:
-        return None
+        return UNSET
     revoked = grant.revoked is not None and grant.revoked < head.size
-    return AuthorityEvidence(
-        agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
-        grant=_evidence(view, grant.granted, head),
-        revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else None,
+    return raw(
+        AuthorityEvidence(
+            agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
+            grant=_evidence(view, grant.granted, head),
+            revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else None,
+        )
     )
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core import canonical
@@ -21,6 +21,7 @@ from ledger.core.bundle import (
     Erasure,
     Evidence,
     encode_bundle,
+    raw,
 )
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.event import SYSTEM_STREAM_ID, Body, registry
@@ -135,9 +136,9 @@ class Log:
             envelope=Raw(event.entry),
             payload=Raw(event.payload_bytes),
             sections={label: Raw(canonical.encode(section)) for label, section in event.sections.items()},
-            authority=self.authority(event, note),
+            authority=UNSET if (evidence := self.authority(event, note)) is None else raw(evidence),
             proof=self.proof(index, note),
-            anchors=(anchor_of(checkpoint, self.registry.authority.registry_hash),) if anchored else (),
+            anchors=raw([anchor_of(checkpoint, self.registry.authority.registry_hash)]) if anchored else UNSET,
         )
         return replace(bundle, **changes)
 

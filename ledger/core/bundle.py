@@ -6,7 +6,8 @@ JSON objects and count by their canonical bytes, so a file may be indented; a ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from ledger.core.trust import ChainIdentity
 T = TypeVar("T")
 
 MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
+PARTS_KEPT = 512  # parts that were read: many bundles have the same
 _HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
 canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
 
@@ -92,7 +94,11 @@ class Anchor(Part, frozen=True):
 
 
 class Bundle(Part, frozen=True):
-    """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown."""
+    """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown.
+
+    Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchors`` (a
+    list of Anchor). The verifier reads them in their steps.
+    """
 
     format: Literal["tallystick/bundle@v1"]
     log_id: Bytes32
@@ -101,8 +107,8 @@ class Bundle(Part, frozen=True):
     payload: Raw | UnsetType = UNSET
     sections: dict[SectionLabel, Raw] = msgspec.field(default_factory=dict)
     erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
-    authority: AuthorityEvidence | None = None
-    anchors: Annotated[tuple[Anchor, ...], Meta(max_length=64)] = ()
+    authority: Raw | UnsetType = UNSET
+    anchors: Raw | UnsetType = UNSET
 
 
 class CaseBundle(Part, frozen=True):
@@ -116,6 +122,8 @@ class CaseBundle(Part, frozen=True):
 
 _bundle_decoder = msgspec.json.Decoder(Bundle)
 _case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
+_authority_decoder = msgspec.json.Decoder(AuthorityEvidence)
+_anchors_decoder = msgspec.json.Decoder(Annotated[tuple[Anchor, ...], Meta(max_length=64)])
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
 
@@ -134,6 +142,23 @@ def decode_case_bundle(data: bytes) -> CaseBundle:
 def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
     """The canonical bytes. Requires raw parts that are canonical."""
     return canonical.encode(bundle)
+
+
+def raw(part: Part | Sequence[Part]) -> Raw:
+    """A part as a bundle holds it."""
+    return Raw(canonical.encode(part))
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_authority(data: bytes) -> AuthorityEvidence:
+    """The evidence of a key's right. Raises MalformedInput, naming the field."""
+    return _read(data, _authority_decoder, "authority")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_anchors(data: bytes) -> tuple[Anchor, ...]:
+    """The anchors of a tree head. Raises MalformedInput, naming the field."""
+    return _read(data, _anchors_decoder, "anchors")
 
 
 def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Authority, Grant
-from ledger.core.bundle import AuthorityEvidence, Erasure, Evidence, read_part
+from ledger.core.bundle import Erasure, Evidence, read_authority, read_part
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, decode_envelope, decode_payload, record, registry, require_agreement
@@ -43,35 +43,55 @@ class Included(Struct, frozen=True):
     payload: Payload
 
 
-def granted(
-    evidence: AuthorityEvidence, known: Authority, envelope: Envelope, index: int, head: TreeHead
-) -> tuple[int, Grant]:
-    """The index of the agency's admission and the grant that makes the envelope's key good for entry ``index``.
+class Standing(Struct, frozen=True):
+    """What makes a key good: the index of its agency's admission, and the grant."""
 
-    ``known`` is the authority before any change. Raises a TallystickError that names the part.
+    admission: int
+    grant: Grant
+
+
+def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service_key_id: str) -> Standing:
+    """By what the envelope's key is good for entry ``index``; ``evidence`` is an AuthorityEvidence as it was shown.
+
+    Raises a TallystickError that names the part.
     """
-    admission, admitted = mirrored(evidence.agency, "authority.agency", registry.AgencyAdmitted, known, head)
-    grant_index, change = mirrored(evidence.grant, "authority.grant", registry.KeyGranted, known, head)
-    if change.key_id != envelope.key_id or change.agency != admitted.agency:
+    standing = _standing(evidence, head, service_key_id)
+    grant = standing.grant
+    if grant.key_id != envelope.key_id:
+        raise Unauthorized(f"expected a grant of {envelope.key_id}, not of {grant.key_id}", field="authority.grant")
+    if grant.granted >= index:
         raise Unauthorized(
-            f"expected a grant of {envelope.key_id} by an agency whose admission is here, "
-            f"found a grant of {change.key_id} by {change.agency} and the admission of {admitted.agency}",
-            field="authority.grant",
+            f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
         )
-    if not admission < grant_index < index:
-        raise Unauthorized(
-            f"expected admission, grant and entry in this order, found them at {admission}, {grant_index} and {index}",
-            field="authority.grant",
-        )
-    grant = authorities.grant_of(change, grant_index)
-    authorities.require_key(replace(known, grants={grant.key_id: grant}), envelope, index)
-    return admission, grant
+    authorities.require_key(_with_grant(grant, head.log_id, service_key_id), envelope, index)
+    return standing
 
 
-def revoked_at(evidence: Evidence, grant: Grant, known: Authority, head: TreeHead) -> int:
+@lru_cache(maxsize=EVIDENCE_KEPT)
+def _standing(evidence: bytes, head: TreeHead, service_key_id: str) -> Standing:
+    parts = read_authority(evidence)
+    admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service_key_id)
+    granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service_key_id)
+    if change.agency != admitted.agency:
+        raise Unauthorized(
+            f"the grant is by {change.agency}, the admission of {admitted.agency}", field="authority.agency"
+        )
+    if admission >= granted:
+        raise Unauthorized(
+            f"expected the admission below the grant, found them at {admission} and {granted}", field="authority.agency"
+        )
+    return Standing(admission, authorities.grant_of(change, granted))
+
+
+@lru_cache(maxsize=EVIDENCE_KEPT)
+def _with_grant(grant: Grant, log_id: bytes, service_key_id: str) -> Authority:
+    return replace(authorities.initial(log_id, service_key_id), grants={grant.key_id: grant})
+
+
+def revoked_at(evidence: Evidence, grant: Grant, head: TreeHead, service_key_id: str) -> int:
     """The index of the entry that revoked the grant. Raises a TallystickError that names the part."""
     where = "authority.revocation"
-    index, change = mirrored(evidence, where, registry.KeyRevoked, known, head)
+    index, change = mirrored(evidence, where, registry.KeyRevoked, head, service_key_id)
     if change.key_id != grant.key_id or index < grant.granted:
         raise IntegrityBroken(f"entry {index} revokes {change.key_id}, not this grant", field=where)
     return index
@@ -90,14 +110,14 @@ def erased_at(erasure: Erasure, event: Envelope, head: TreeHead) -> int:
     return found.index
 
 
-def mirrored(evidence: Evidence, where: str, change: type[C], known: Authority, head: TreeHead) -> tuple[int, C]:
+def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, service_key_id: str) -> tuple[int, C]:
     """A change of the registry that the ledger's own key mirrored, and the index of its entry."""
     found = included(evidence, where, head)
     body = found.payload.body
     if not isinstance(body, change):
         raise IntegrityBroken(f"expected {change.__name__}, not {found.envelope.event_type}", field=where)
     try:
-        authorities.require_key(known, found.envelope, found.index)
+        authorities.require_key(authorities.initial(head.log_id, service_key_id), found.envelope, found.index)
     except Unauthorized as error:
         raise Unauthorized(error.message, field=where) from error
     return found.index, body
@@ -106,18 +126,17 @@ def mirrored(evidence: Evidence, where: str, change: type[C], known: Authority, 
 def included(evidence: Evidence, where: str, head: TreeHead) -> Included:
     """The entry that the evidence is of. Raises IntegrityBroken, naming ``where``."""
     try:
-        return _included(bytes(evidence.envelope), bytes(evidence.payload), evidence.proof, head)
+        return _included(evidence, head)
     except TallystickError as error:
         raise IntegrityBroken(f"{error.field}: {error.message}", field=where) from error
 
 
-@lru_cache(maxsize=EVIDENCE_KEPT)
-def _included(envelope_part: bytes, payload_part: bytes, proof_text: str, head: TreeHead) -> Included:
-    envelope, entry = read_part(envelope_part, decode_envelope, "envelope")
-    payload, payload_bytes = read_part(payload_part, decode_payload, "payload")
+def _included(evidence: Evidence, head: TreeHead) -> Included:
+    envelope, entry = read_part(evidence.envelope, decode_envelope, "envelope")
+    payload, payload_bytes = read_part(evidence.payload, decode_payload, "payload")
     require_agreement(envelope, payload, payload_bytes)
     signature.verify_envelope(envelope, head.log_id)
-    proof = parse_tlog_proof(proof_text)
+    proof = parse_tlog_proof(evidence.proof)
     if proof.checkpoint != head.note:
         raise ProofRefused("expected a proof under the checkpoint of the bundle's own proof", field="proof")
     proof.verify_inclusion(leaf_hash(entry), head.checkpoint)

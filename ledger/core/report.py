@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -33,27 +33,34 @@ class Step(Struct, frozen=True):
     verdict: Verdict = "intact"
 
 
-class _NotChecked(Exception):
-    def __init__(self, why: str, verdict: Verdict):
+class NotChecked(Exception):
+    """What a step needs is not here; ``verdict`` is what that makes of the whole.
+
+    A check returns it where that is foreseen, and raises it where an earlier step left nothing to go on with.
+    """
+
+    def __init__(self, why: str, verdict: Verdict = "unverifiable"):
         super().__init__(why)
         self.why = why
         self.verdict = verdict
 
 
-def not_checked(why: str, verdict: Verdict = "unverifiable") -> NoReturn:
-    """Ends a check: what it needs is not here. ``verdict`` is what that makes of the whole."""
-    raise _NotChecked(why, verdict)
+Outcome = str | NotChecked
+Check = Callable[[R], Outcome]
 
 
-def perform(number: int, name: str, check: Callable[[R], str], run: R) -> Step:
-    """One step: ``check`` gives what it compared, raises what it refuses, or says that it could not look."""
+def perform(number: int, name: str, check: Check[R], run: R) -> Step:
+    """One step: ``check`` gives what it compared, or that it could not look, and raises what it refuses."""
     try:
-        return Step(number, name, "checked", check(run))
-    except _NotChecked as gap:
-        return Step(number, name, "not_checked", gap.why, gap.verdict)
+        outcome = check(run)
+    except NotChecked as gap:
+        outcome = gap
     except TallystickError as error:
         detail = f"{error.field}: {error.message}" if error.field else error.message
         return Step(number, name, "failed", detail, "tampered")
+    if isinstance(outcome, NotChecked):
+        return Step(number, name, "not_checked", outcome.why, outcome.verdict)
+    return Step(number, name, "checked", outcome)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -44,7 +44,8 @@ DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("salt", "bytes32"))
 
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 as Ethereum uses it (not SHA3-256)."""
-    return bytes(sha3.keccak_256(data).digest())
+    digest: bytes = sha3.keccak_256(data).digest()
+    return digest
 
 
 @lru_cache(maxsize=1024)

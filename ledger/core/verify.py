@@ -35,8 +35,8 @@ from msgspec import UNSET
 from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Grant
-from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_part
-from ledger.core.bundle_evidence import TreeHead, erased_at, granted, revoked_at
+from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_anchors, read_authority, read_part
+from ledger.core.bundle_evidence import TreeHead, erased_at, require_granted, revoked_at
 from ledger.core.checkpoint import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Unauthorized
 from ledger.core.event import (
@@ -52,7 +52,7 @@ from ledger.core.event import (
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import VerifyingKey
 from ledger.core.proof import TlogProof, parse_tlog_proof
-from ledger.core.report import Report, not_checked, perform, subject_of, worst
+from ledger.core.report import Check, NotChecked, Outcome, Report, perform, subject_of, worst
 from ledger.core.trust import Trust
 
 YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
@@ -77,20 +77,20 @@ class _Run:
         self.index: int | None = None
         self.cosignatures: tuple[Cosignature, ...] = ()
         self.anchor: Anchor | None = None
-        self.known = authorities.initial(trust.log_id, trust.service_key_id)
+        self.evidence = b""
         self.grant: Grant | None = None
         self.proven_time: int | None = None
 
     def head(self) -> TreeHead:
         """The tree head of step 5."""
         if self.checkpoint is None or self.proof is None:
-            not_checked("there is no checkpoint that step 5 accepted")
+            raise NotChecked("there is no checkpoint that step 5 accepted")
         return TreeHead(self.checkpoint, self.proof.checkpoint, self.trust.log_id)
 
     def accepted_index(self) -> int:
         """The index of step 6."""
         if self.index is None:
-            not_checked("there is no index that step 6 accepted")
+            raise NotChecked("there is no index that step 6 accepted")
         return self.index
 
 
@@ -128,7 +128,7 @@ def verify_event(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = 
 
 
 # 1
-def _form(run: _Run) -> str:
+def _form(run: _Run) -> Outcome:
     faults: list[MalformedInput] = []
     for read in (_read_proof, _read_payload, _read_sections):
         try:
@@ -155,7 +155,7 @@ def _read_sections(run: _Run) -> None:
 
 
 # 2
-def _ledger(run: _Run) -> str:
+def _ledger(run: _Run) -> Outcome:
     expected = "0x" + run.trust.log_id.hex()
     if run.bundle.log_id != expected:
         raise IntegrityBroken(f"expected the ledger {expected}, not {run.bundle.log_id}", field="log_id")
@@ -163,32 +163,32 @@ def _ledger(run: _Run) -> str:
 
 
 # 3
-def _signature(run: _Run) -> str:
+def _signature(run: _Run) -> Outcome:
     signature.verify_envelope(run.envelope, run.trust.log_id)
     return f"signed by {run.envelope.key_id}"
 
 
 # 4
-def _payload(run: _Run) -> str:
+def _payload(run: _Run) -> Outcome:
     if run.bundle.payload is UNSET:
-        not_checked("withheld")
+        return NotChecked("withheld")
     if run.shown is None:
-        not_checked("the payload has not the form of step 1")
+        return NotChecked("the payload has not the form of step 1")
     require_agreement(run.envelope, run.shown, run.payload_bytes)
     run.payload = run.shown
     return f"{run.envelope.payload_digest}, and every field that stands in both is equal"
 
 
 # 5
-def _checkpoint(run: _Run) -> str:
+def _checkpoint(run: _Run) -> Outcome:
     if run.proof is None:
-        not_checked("the proof has not the form of step 1")
+        return NotChecked("the proof has not the form of step 1")
     run.checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
     return f"size {run.checkpoint.size}, root {run.checkpoint.root.hex()}, signed by {run.trust.origin}"
 
 
 # 6
-def _inclusion(run: _Run) -> str:
+def _inclusion(run: _Run) -> Outcome:
     checkpoint = run.head().checkpoint
     assert run.proof is not None
     run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
@@ -197,22 +197,22 @@ def _inclusion(run: _Run) -> str:
 
 
 # 7
-def _witnesses(run: _Run) -> str:
+def _witnesses(run: _Run) -> Outcome:
     policy, note = run.trust.policy, run.head().note
     if policy.witnesses:
         run.cosignatures = verify_cosignatures(note, policy.witnesses.values())
     if not policy.asks_for_witnesses:
-        not_checked("the policy asks for no witness: this is a development ledger", "intact")
+        return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
     names = ", ".join(cosignature.witness.name for cosignature in run.cosignatures) or "no witness"
     if not policy.is_met_by(cosignature.witness for cosignature in run.cosignatures):
-        not_checked(f"the quorum {policy.quorum} is not reached by {names}")
+        return NotChecked(f"the quorum {policy.quorum} is not reached by {names}")
     return f"the quorum {policy.quorum} is reached by {names}"
 
 
 # 8
-def _sections(run: _Run) -> str:
+def _sections(run: _Run) -> Outcome:
     if run.payload is None:
-        not_checked("there is no payload that commits to sections", "intact")
+        return NotChecked("there is no payload that commits to sections", "intact")
     committed = run.payload.confidential
     for label, data in run.sections.items():
         if committed.get(label) != digest_of(data):
@@ -224,7 +224,7 @@ def _sections(run: _Run) -> str:
     hidden = sorted(committed.keys() - run.bundle.sections.keys())
     if hidden:
         reasons = {label: f"erased by entry {erased[label]}" if label in erased else "withheld" for label in hidden}
-        not_checked(", ".join(f"{label} {reason}" for label, reason in reasons.items()), "intact")
+        return NotChecked(", ".join(f"{label} {reason}" for label, reason in reasons.items()), "intact")
     return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to"
 
 
@@ -233,20 +233,23 @@ def _erasures(run: _Run) -> dict[str, int]:
 
 
 # 9
-def _authority(run: _Run) -> str:
+def _authority(run: _Run) -> Outcome:
     index, evidence = run.accepted_index(), run.bundle.authority
+    service_key_id = run.trust.service_key_id
     if _is_of_the_service(run.envelope):
-        if evidence is not None:
+        if evidence is not UNSET:
             raise Unauthorized("an entry of the ledger itself rests on no grant", field="authority")
-        authorities.require_key(run.known, run.envelope, index)
+        authorities.require_key(authorities.initial(run.trust.log_id, service_key_id), run.envelope, index)
         _require_officer(run, None)
         return "signed by the ledger's own key, which the trust file names"
-    if evidence is None:
-        not_checked("the bundle has no evidence of a grant")
-    admission, grant = granted(evidence, run.known, run.envelope, index, run.head())
+    if evidence is UNSET:
+        return NotChecked("the bundle has no evidence of a grant")
+    run.evidence = bytes(evidence)
+    standing = require_granted(run.evidence, run.envelope, index, run.head(), service_key_id)
+    grant = standing.grant
     _require_officer(run, grant)
     run.grant = grant
-    return f"{grant.agency_id} admitted at entry {admission}, {grant.key_id} granted at entry {grant.granted}"
+    return f"{grant.agency_id} admitted at entry {standing.admission}, {grant.key_id} granted at entry {grant.granted}"
 
 
 def _is_of_the_service(envelope: Envelope) -> bool:
@@ -260,28 +263,30 @@ def _require_officer(run: _Run, grant: Grant | None) -> None:
 
 
 # 10
-def _revocation(run: _Run) -> str:
-    index, evidence = run.accepted_index(), run.bundle.authority
+def _revocation(run: _Run) -> Outcome:
+    index = run.accepted_index()
     if _is_of_the_service(run.envelope):
-        not_checked("the ledger's own key is not revoked, the trust file names another", "intact")
-    if evidence is None or run.grant is None:
-        not_checked("there is no grant that step 9 accepted", "intact")
-    if evidence.revocation is None:
-        not_checked("needs the storage proof of the registry's key slot, which is not in the bundle", "intact")
-    revoked = revoked_at(evidence.revocation, run.grant, run.known, run.head())
+        return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
+    if run.grant is None:
+        return NotChecked("there is no grant that step 9 accepted", "intact")
+    revocation = read_authority(run.evidence).revocation
+    if revocation is None:
+        return NotChecked("needs the storage proof of the registry's key slot, which is not in the bundle", "intact")
+    revoked = revoked_at(revocation, run.grant, run.head(), run.trust.service_key_id)
     if revoked < index:
         raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
     return f"revoked at entry {revoked}, above entry {index}: the key was good then"
 
 
 # 11
-def _anchor(run: _Run) -> str:
+def _anchor(run: _Run) -> Outcome:
     checkpoint = run.head().checkpoint
-    if not run.bundle.anchors:
-        not_checked("the bundle has no anchor", "not_yet_anchored")
-    known = [anchor for anchor in run.bundle.anchors if run.trust.chain(anchor.chain, anchor.contract)]
+    anchors = () if run.bundle.anchors is UNSET else read_anchors(bytes(run.bundle.anchors))
+    if not anchors:
+        return NotChecked("the bundle has no anchor", "not_yet_anchored")
+    known = [anchor for anchor in anchors if run.trust.chain(anchor.chain, anchor.contract)]
     if not known:
-        not_checked("the trust file names none of the contracts that the bundle names")
+        return NotChecked("the trust file names none of the contracts that the bundle names")
     for anchor in known:
         _require_anchored(anchor, checkpoint)
     run.anchor = known[0]
@@ -301,37 +306,37 @@ def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
 
 
 # 12
-def _storage(run: _Run) -> str:
+def _storage(run: _Run) -> Outcome:
     anchor = _accepted_anchor(run)
     if anchor.proven_at is None:
-        not_checked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
-    not_checked("storage proofs are not checked by this version: the record of step 11 is a claim", "intact")
+        return NotChecked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
+    return NotChecked("storage proofs are not checked by this version: the record of step 11 is a claim", "intact")
 
 
 # 13
-def _block(run: _Run) -> str:
+def _block(run: _Run) -> Outcome:
     block = _accepted_anchor(run).anchored_in
-    not_checked(f"nothing here proves block {block.block_number} ({block.block_hash}); it is a claim", "intact")
+    return NotChecked(f"nothing here proves block {block.block_number} ({block.block_hash}); it is a claim", "intact")
 
 
 def _accepted_anchor(run: _Run) -> Anchor:
     if run.anchor is None:
-        not_checked("there is no anchor that step 11 accepted", "intact")
+        raise NotChecked("there is no anchor that step 11 accepted", "intact")
     return run.anchor
 
 
 # 14
-def _time(run: _Run) -> str:
+def _time(run: _Run) -> Outcome:
     run.accepted_index()
     if not run.cosignatures:
         claim = f"; block time {_utc(run.anchor.anchored_in.timestamp)} is a claim" if run.anchor else ""
-        not_checked(f"no co-signature tells the time{claim}", "intact")
+        return NotChecked(f"no co-signature tells the time{claim}", "intact")
     earliest = min(run.cosignatures, key=lambda cosignature: cosignature.timestamp)
     run.proven_time = earliest.timestamp
     return f"in the log at {_utc(earliest.timestamp)} by the co-signature of {earliest.witness.name}"
 
 
-STEPS: tuple[tuple[str, Callable[[_Run], str]], ...] = (
+STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("form", _form),
     ("ledger", _ledger),
     ("signature", _signature),

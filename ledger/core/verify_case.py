@@ -12,7 +12,7 @@ rests on another case, which is not in the bundle, and for step 5 where the entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from ledger.core.errors import IntegrityBroken, RuleRefused, TallystickError
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
-from ledger.core.report import Report, Step, not_checked, perform, worst
+from ledger.core.report import Check, NotChecked, Outcome, Report, Step, perform, worst
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import CheckpointVerifier, Verified, verify_event
@@ -94,7 +94,7 @@ def verify_case(
 
 
 # 1
-def _form(run: _Run) -> str:
+def _form(run: _Run) -> Outcome:
     expected = (run.bundle.log_id, Stream(kind="case", id=run.bundle.case_id))
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream) != expected:
@@ -103,19 +103,19 @@ def _form(run: _Run) -> str:
 
 
 # 2
-def _events(run: _Run) -> str:
+def _events(run: _Run) -> Outcome:
     verdict = worst(event.report.verdict for event in run.events)
     concerned = [str(number) for number, event in enumerate(run.events) if event.report.verdict == verdict]
     said = f"events {', '.join(concerned)}: {verdict}"
     if verdict == "tampered":
         raise IntegrityBroken(said, field="events")
     if verdict != "intact":
-        not_checked(said, verdict)
+        return NotChecked(said, verdict)
     return f"{len(run.events)} events, each of them intact"
 
 
 # 3
-def _order(run: _Run) -> str:
+def _order(run: _Run) -> Outcome:
     previous, last = None, -1
     for number, event in enumerate(run.events):
         envelope, index = event.envelope, event.report.subject.index
@@ -125,7 +125,7 @@ def _order(run: _Run) -> str:
                 field=f"events[{number}]",
             )
         if index is None:
-            not_checked(f"event {number} has no index that its proof shows")
+            return NotChecked(f"event {number} has no index that its proof shows")
         if index <= last:
             raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
         previous, last = envelope.payload_digest, index
@@ -133,12 +133,12 @@ def _order(run: _Run) -> str:
 
 
 # 4
-def _custody(run: _Run) -> str:
+def _custody(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if event.payload is None:
-            not_checked(f"the payload of event {number} is withheld")
+            return NotChecked(f"the payload of event {number} is withheld")
         if _rests_on_another_case(event):
-            not_checked(f"event {number} rests on another case, which is not in the bundle", "intact")
+            return NotChecked(f"event {number} rests on another case, which is not in the bundle", "intact")
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
             run.state, raised = fold(run.state, act)
@@ -154,12 +154,12 @@ def _rests_on_another_case(event: Verified) -> bool:
 
 
 # 5
-def _end(run: _Run) -> str:
+def _end(run: _Run) -> Outcome:
     if run.entries is None:
-        not_checked("the log's entries up to the checkpoint were not given", "intact")
+        return NotChecked("the log's entries up to the checkpoint were not given", "intact")
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
-        not_checked("the last event has no checkpoint that its proof shows")
+        return NotChecked("the last event has no checkpoint that its proof shows")
     found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in found] != expected:
@@ -171,7 +171,7 @@ def _end(run: _Run) -> str:
     return f"none of the {checkpoint.size} entries is another event of the case"
 
 
-STEPS: tuple[tuple[str, Callable[[_Run], str]], ...] = (
+STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("form", _form),
     ("events", _events),
     ("order", _order),

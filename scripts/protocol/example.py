@@ -9,7 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core import authority, canonical, merkle
-from ledger.core.bundle import AuthorityEvidence, Bundle, Evidence
+from ledger.core.bundle import AuthorityEvidence, Bundle, Evidence, raw
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import (
     SYSTEM_STREAM_ID,
@@ -194,5 +194,5 @@ def bundle() -> Bundle:
         payload=Raw(shown.payload_bytes),
         sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
         proof=proofs[3],
-        authority=AuthorityEvidence(agency=agency, grant=grant),
+        authority=raw(AuthorityEvidence(agency=agency, grant=grant)),
     )

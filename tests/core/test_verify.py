@@ -14,7 +14,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core.bundle import MAX_BUNDLE_LENGTH, Bundle, encode_bundle
+from ledger.core.bundle import MAX_BUNDLE_LENGTH, AuthorityEvidence, Bundle, encode_bundle, raw
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Authority, record, registry
@@ -68,6 +68,7 @@ FOUNDING = 6  # entries before the case's first
 REGISTERED = FOUNDING + 1
 NOTE = LOG.note()
 GOOD = LOG.bundle(REGISTERED, NOTE)
+EVIDENCE = AuthorityEvidence(agency=LOG.evidence(0, NOTE), grant=LOG.evidence(1, NOTE))
 
 
 def verdict_of(bundle: Bundle | Tree, using: Trust = TRUST) -> Report:
@@ -156,9 +157,9 @@ def test_parts_that_were_accepted() -> None:
         ({"payload": UNSET, "sections": {}}, "unverifiable", "payload"),
         ({"payload": UNSET}, "unverifiable", "payload"),
         ({"sections": {}}, "intact", "sections"),
-        ({"authority": None}, "unverifiable", "authority"),
-        ({"anchors": ()}, "not_yet_anchored", "anchor"),
-        ({"anchors": (), "authority": None}, "unverifiable", "authority"),
+        ({"authority": UNSET}, "unverifiable", "authority"),
+        ({"anchors": UNSET}, "not_yet_anchored", "anchor"),
+        ({"anchors": raw([]), "authority": UNSET}, "unverifiable", "authority"),
     ],
 )
 def test_left_out(left_out: Tree, verdict: str, step: str) -> None:
@@ -179,8 +180,8 @@ def test_withheld_section_is_named() -> None:
 def test_anchor_of_an_unknown_contract() -> None:
     """An anchor that the trust file does not know proves nothing to its holder, and does not disturb one that does."""
     stranger = anchor_of(LOG.checkpoint(), contract=CHAIN.registry, root="0x" + "00" * 32)
-    assert verdict_of(replace(GOOD, anchors=(stranger,))).verdict == "unverifiable"
-    assert verdict_of(replace(GOOD, anchors=(stranger, *GOOD.anchors))).verdict == "intact"
+    assert verdict_of(replace(GOOD, anchors=raw([stranger]))).verdict == "unverifiable"
+    assert verdict_of(replace(GOOD, anchors=raw([stranger, anchor_of(LOG.checkpoint())]))).verdict == "intact"
 
 
 def test_storage_proof_is_not_taken_for_checked() -> None:
@@ -190,8 +191,9 @@ def test_storage_proof_is_not_taken_for_checked() -> None:
     report = verdict_of(tree(GOOD) | {"anchors": anchors})
     assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
     anchors[0]["proven_at"]["header_rlp"] = "0xc"
-    with pytest.raises(MalformedInput, match="bytes in lower-case hex"):
-        verdict_of(tree(GOOD) | {"anchors": anchors})
+    report = verdict_of(tree(GOOD) | {"anchors": anchors})
+    assert faults(report) == ["anchor"]
+    assert "bytes in lower-case hex" in report.faults[0].detail
 
 
 # -- witnesses and time ------------------------------------------------------------------------------------------------
@@ -401,6 +403,14 @@ FAULTS: dict[str, tuple[Callable[[Tree], None], str]] = {
         _proof(checkpoint=sign_checkpoint(Checkpoint(ORIGIN, 0, Log().checkpoint().root), LOG_SIGNER)),
         "inclusion",
     ),
+    "size as text": (_set("anchors", 0, "size", to="10"), "anchor"),
+    "size as a float": (_set("anchors", 0, "size", to=10.0), "anchor"),
+    "size of 2^53": (_set("anchors", 0, "size", to=2**53), "anchor"),
+    "root that is cut": (_set("anchors", 0, "root", to=lambda r: r[:-2]), "anchor"),
+    "anchor without a block": (lambda b: b["anchors"][0].pop("anchored_in"), "anchor"),
+    "grant without a proof": (lambda b: b["authority"]["grant"].pop("proof"), "authority"),
+    "evidence that is none": (_set("authority", to=None), "authority"),
+    "anchors that are none": (_set("anchors", to={}), "anchor"),
     "anchor of another size": (_set("anchors", 0, "size", to=9), "anchor"),
     "anchor of another root": (_set("anchors", 0, "root", to=_flipped), "anchor"),
     "anchor before the contract": (_set("anchors", 0, "anchored_in", "block_number", to=2), "anchor"),
@@ -441,8 +451,7 @@ def test_anchor_on_another_chain(change: Callable[[Tree], None], verdict: str) -
 def authority(**changes: Any) -> Report:
     """The verdict with other evidence: entries of LOG by index."""
     parts = {name: LOG.evidence(index, NOTE) for name, index in changes.items()}
-    assert GOOD.authority is not None
-    return verdict_of(replace(GOOD, authority=replace(GOOD.authority, **parts)))
+    return verdict_of(replace(GOOD, authority=raw(replace(EVIDENCE, **parts))))
 
 
 @pytest.mark.parametrize(
@@ -556,7 +565,7 @@ def test_service_key_signs_for_no_agency() -> None:
     system = Log()
     system.registry.admit(POLICE)
     mirror = system.mirror(by=clerk(POLICE))
-    assert faults(verdict_of(system.bundle(mirror, authority=None))) == ["authority"]
+    assert faults(verdict_of(system.bundle(mirror, authority=UNSET))) == ["authority"]
 
 
 def test_service_entry_brings_no_grant() -> None:
@@ -602,17 +611,17 @@ def test_revocation_of_another_key() -> None:
     note = log.note()
     evidence = log.authority(log.events[index], note)
     assert evidence is not None
-    bad = log.bundle(index, note, authority=replace(evidence, revocation=log.evidence(revocation, note)))
+    bad = log.bundle(index, note, authority=raw(replace(evidence, revocation=log.evidence(revocation, note))))
     assert faults(verdict_of(bad)) == ["revocation"]
 
 
 def test_revocation_without_grant() -> None:
     """Where the grant is refused the revocation is not looked at."""
     log, index = revoked_log(before=True)
-    bundle = log.bundle(index)
-    assert bundle.authority is not None
-    bad = replace(bundle, authority=replace(bundle.authority, grant=bundle.authority.agency))
-    report = verdict_of(bad)
+    note = log.note()
+    evidence = log.authority(log.events[index], note)
+    assert evidence is not None
+    report = verdict_of(log.bundle(index, note, authority=raw(replace(evidence, grant=evidence.agency))))
     assert (faults(report), results(report)["revocation"]) == (["authority"], "not_checked")
 
 
@@ -690,12 +699,6 @@ MALFORMED: dict[str, Callable[[Tree], None]] = {
     "EIP-2098 signature": _set("envelope", "signature", to=lambda s: s[:-2]),
     "version 2": _set("envelope", "version", to=2),
     "envelope that is text": _set("envelope", to="text"),
-    "size as text": _set("anchors", 0, "size", to="10"),
-    "size as a float": _set("anchors", 0, "size", to=10.0),
-    "size of 2^53": _set("anchors", 0, "size", to=2**53),
-    "root that is cut": _set("anchors", 0, "root", to=lambda r: r[:-2]),
-    "anchor without a block": lambda b: b["anchors"][0].pop("anchored_in"),
-    "grant without a proof": lambda b: b["authority"]["grant"].pop("proof"),
     "label of another alphabet": lambda b: b["sections"].update({"narr\u0430tive": {}}),
 }
 

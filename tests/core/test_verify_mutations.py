@@ -36,7 +36,7 @@ def says(data: bytes) -> Any:
         holder["proof"] = [proof.index, [h.hex() for h in proof.hashes], note.text, note.signature_by(key)]
     told["anchors"] = [
         {name: value for name, value in anchor.items() if name not in CLAIMS}
-        for anchor in told["anchors"]
+        for anchor in told.get("anchors", [])
         if anchor["contract"] == CHAIN.anchor
     ]
     return {name: value for name, value in told.items() if value not in ([], None)}
