@@ -1,0 +1,67 @@
+"""Random requests by the OpenAPI document: no answer is a fault, and each is one that the document tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import APIOperation, Case, SerializationContext
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from tests import casework
+from tests.api.conftest import serving
+from tests.api.service import Served
+from tests.builders import POLICE, clerk
+
+EXAMPLES = 6  # of each operation
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(_context: SerializationContext, value: object) -> bytes:
+    """Text as it is."""
+    return str(value).encode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service with something in it."""
+    with serving(tmp_path_factory.mktemp("fuzz")) as served:
+        served.record(casework.Case().open().register("phone"))
+        served.publish()
+        yield served
+
+
+def test_no_request_makes_the_service_fail(fuzzed: Served) -> None:
+    """No 5xx but that a part is away, and every answer has the type and form that the document tells of it."""
+    schema = schemathesis.openapi.from_dict(fuzzed.get("/api/v1/openapi.json").json())
+    tried = set()
+    for operation in (result.ok() for result in schema.get_all_operations()):
+        tried.add(operation.label)
+        _send_some(fuzzed, operation)
+    assert len(tried) > 30
+
+
+def _send_some(served: Served, operation: APIOperation) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy())
+    def send(case: Case) -> None:
+        headers = dict(case.headers or {}) | served.token(clerk(POLICE))
+        sent = case.as_transport_kwargs(base_url="https://ledger.test", headers=headers)
+        sent.pop("cookies", None)
+        method, url = sent.pop("method"), sent.pop("url")
+        answer = served.request(method, url, **sent)
+        if answer.status_code != 503:
+            case.validate_response(answer, checks=CHECKS)
+
+    send()
