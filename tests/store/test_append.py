@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Table, select
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.errors import RuleRefused
+from ledger.core.errors import RuleRefused, Unavailable
 from ledger.core.event import Authority, decode_payload
 from ledger.core.event import case as acts
 from ledger.core.event.item import ItemDisposalProposed, ItemDisposed, ItemMoved, ItemPart, ItemSealed, ItemSplit
@@ -237,6 +237,20 @@ def test_a_read_model_that_was_not_written_is_noticed(ledger: Ledger) -> None:
         connection.execute(ITEMS.update().values(holder=COURT))
     with pytest.raises(AssertionError):
         require_projection(ledger)
+
+
+def test_a_row_that_the_log_has_not_stops_the_writer_for_good(ledger: Ledger) -> None:
+    """An entry put in at the end by hand is in the way of the next one: nothing is recorded, and why is told."""
+    with ledger.database.write() as connection:
+        size = log.tree(connection).size
+        stray = rows_of(connection, ENTRIES)[-1] | {"log_index": size, "event_id": "stray", "sequence": 99}
+        stray["event_type"] = "access.sealed"
+        connection.execute(ENTRIES.insert().values(**stray))
+    for case_id in ("case-1", "case-2"):
+        with pytest.raises(Unavailable, match="has a row that the log has not") as refused:
+            ledger.post(Case(case_id).open().last)
+        assert refused.value.code == "integrity_broken"
+    assert ledger.sequencer.failure is not None
 
 
 # -- streams, columns, sections ----------------------------------------------------------------------------------------

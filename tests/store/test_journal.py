@@ -1,0 +1,136 @@
+"""The journal of chain writes in the database keeps the contract of ``ledger.chain.journal.Journal``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.core.errors import Conflict
+from ledger.store import journal as journals
+from ledger.store.database import open_database
+from ledger.store.journal import DatabaseJournal
+
+SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
+
+
+@pytest.fixture
+def journal(each_database_url: str) -> Iterator[DatabaseJournal]:
+    database = open_database(each_database_url)
+    yield DatabaseJournal(database)
+    database.close()
+
+
+def write_of(number: int, purpose: Purpose = Purpose.REGISTRY, **fields: Any) -> ChainWrite:
+    anchored = AnchoredHead(number * 10, sha256(b"%d" % number).digest(), b"\x05" * 32)
+    defaults: dict[str, Any] = {
+        "number": number,
+        "purpose": purpose,
+        "chain_id": 31337,
+        "sender": SENDER,
+        "nonce": number - 1,
+        "raw_transaction": b"transaction %d" % number,
+        "transaction_hash": sha256(b"transaction %d" % number).digest(),
+        "timestamp": 1_700_000_000 + number,
+        "anchored": anchored if purpose is Purpose.ANCHOR else None,
+    }
+    return ChainWrite(**(defaults | fields))
+
+
+def in_block(write: ChainWrite, state: WriteState) -> ChainWrite:
+    return replace(write, state=state, block_number=100 + write.number, block_hash=b"\x07" * 32)
+
+
+def test_a_write_comes_back_as_it_was_appended(journal: DatabaseJournal) -> None:
+    """Every field, with and without an anchored head."""
+    written = [write_of(1), write_of(2, Purpose.ANCHOR), write_of(3, Purpose.DEPLOYMENT, sender=OTHER)]
+    for write in written:
+        journal.append(write)
+    assert list(journal.writes()) == written
+    assert list(journal.writes(after=1)) == written[1:]
+    assert journal.last() == written[-1]
+    assert journal.find(written[1].transaction_hash) == written[1]
+    assert journal.find(b"\x00" * 32) is None
+
+
+def test_an_empty_journal_has_nothing(journal: DatabaseJournal) -> None:
+    """No write, no nonce, no anchor."""
+    assert (list(journal.writes()), journal.last(), journal.last_confirmed()) == ([], None, None)
+    assert (journal.next_nonce(SENDER), journal.last_anchor(), list(journal.unsettled())) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    "late",
+    [write_of(1), write_of(3), write_of(2, transaction_hash=write_of(1).transaction_hash)],
+    ids=["taken", "gap", "known"],
+)
+def test_of_two_writers_one_loses(journal: DatabaseJournal, late: ChainWrite) -> None:
+    """A number that is taken or leaves a gap, and a transaction that is there already, change nothing."""
+    journal.append(write_of(1))
+    with pytest.raises(Conflict) as refused:
+        journal.append(late)
+    assert refused.value.code == "journal_moved_on"
+    assert list(journal.writes()) == [write_of(1)]
+
+
+def test_only_state_and_block_of_a_write_ever_change(journal: DatabaseJournal) -> None:
+    """An update moves a write on; whatever else it says is not taken."""
+    journal.append(write_of(1))
+    mined = in_block(write_of(1), WriteState.MINED)
+    journal.update(replace(mined, raw_transaction=b"another", nonce=9, timestamp=1))
+    assert journal.last() == mined
+    journal.update(replace(mined, state=WriteState.STALE, block_number=None, block_hash=None))
+    assert journal.last() == write_of(1, state=WriteState.STALE)
+
+
+def test_the_next_nonce_counts_what_was_used(journal: DatabaseJournal) -> None:
+    """By sender; an invalid write counts if it stands in a block (it used its nonce), else it does not."""
+    for write in (write_of(1), write_of(2), write_of(3, sender=OTHER, nonce=40)):
+        journal.append(write)
+    assert (journal.next_nonce(SENDER), journal.next_nonce(OTHER)) == (2, 41)
+    journal.update(replace(write_of(2), state=WriteState.INVALID))
+    assert journal.next_nonce(SENDER) == 1
+    journal.update(in_block(write_of(2), WriteState.INVALID))
+    assert journal.next_nonce(SENDER) == 2
+
+
+def test_writes_are_found_by_their_state(journal: DatabaseJournal) -> None:
+    """Unsettled are all but confirmed and invalid; the last confirmed one is that of the highest block."""
+    states = list(WriteState)
+    for number, state in enumerate(states, 1):
+        journal.append(write_of(number))
+        journal.update(in_block(write_of(number), state))
+    unsettled = {write.state for write in journal.unsettled()}
+    assert unsettled == set(states) - {WriteState.CONFIRMED, WriteState.INVALID}
+    confirmed = journal.last_confirmed()
+    assert confirmed is not None
+    assert confirmed.state is WriteState.CONFIRMED
+
+
+def test_anchors_are_those_that_still_count(journal: DatabaseJournal) -> None:
+    """An invalid anchor is none; the last one can be asked for by its states."""
+    for number in range(1, 5):
+        journal.append(write_of(number, Purpose.ANCHOR if number != 2 else Purpose.REGISTRY))
+    journal.update(in_block(write_of(1, Purpose.ANCHOR), WriteState.CONFIRMED))
+    journal.update(replace(write_of(4, Purpose.ANCHOR), state=WriteState.INVALID))
+    assert [write.number for write in journal.anchors()] == [1, 3]
+    assert [write.number for write in journal.anchors(after=1)] == [3]
+    last, confirmed = journal.last_anchor(), journal.last_anchor(WriteState.CONFIRMED)
+    assert (last and last.number, confirmed and confirmed.number) == (3, 1)
+    assert journal.last_anchor(WriteState.STALE) is None
+
+
+def test_a_long_journal_is_walked_page_by_page(journal: DatabaseJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write may be updated while the next is awaited, and none is left out."""
+    monkeypatch.setattr(journals, "_PAGE", 3)
+    for number in range(1, 9):
+        journal.append(write_of(number))
+    seen = []
+    for write in journal.writes():
+        journal.update(in_block(write, WriteState.CONFIRMED))
+        seen.append(write.number)
+    assert seen == list(range(1, 9))
