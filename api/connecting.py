@@ -52,15 +52,18 @@ class Connector:
     started: list[EmbeddedNode]
 
     def __call__(self) -> Link:
-        """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back."""
+        """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back, and
+        IntegrityBroken where its log does not continue what the chain has."""
         journal = DatabaseJournal(self.database)
         chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
         writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
         deployment = self._deployment(chain, writer)
         anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
         anchors.require_not_ahead()
+        link = self._link(chain, writer, anchors, deployment)
+        link.anchorer.require_one_history()
         self.on_deployed(deployment)
-        return self._link(chain, writer, anchors, deployment)
+        return link
 
     def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
         """The contracts where this database knows them to be, else made now. Raises ChainMismatch on another chain."""

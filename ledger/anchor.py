@@ -70,6 +70,12 @@ class Anchorer:
         self._interval_s = interval_s
         self._clock = clock
 
+    def require_one_history(self) -> None:
+        """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
+        previous = self._anchors.head(self._eth().head().hash)
+        with self._database.read() as connection:
+            _require_one_history(connection, previous)
+
     def step(self) -> ChainWrite | Waits:
         """Looks after what was sent, then anchors the latest published checkpoint if it is time.
 

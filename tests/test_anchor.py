@@ -155,3 +155,15 @@ def test_a_chain_that_is_ahead_of_the_log_is_a_rollback(linked: Linked, tmp_path
     anchorer._is_mirrored = lambda *_: True  # type: ignore[method-assign]
     with pytest.raises(IntegrityBroken, match="has 3 entries"):
         anchorer.step()
+
+
+def test_a_log_that_was_shortened_beside_its_journal_is_found_before_anything_is_anchored(linked: Linked) -> None:
+    """There is nothing new to anchor, so only the look at connecting finds it; a log as it was passes that look."""
+    linked.publish()
+    linked.anchorer.step()
+    linked.anchorer.require_one_history()
+    with linked.ledger.database.write() as connection:
+        connection.execute(text("UPDATE tree SET size = 3"))
+    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    with pytest.raises(IntegrityBroken, match="has 3 entries"):
+        linked.anchorer.require_one_history()
