@@ -78,7 +78,8 @@ class RegistryClient:
 
         ``first_block`` is that of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash
         follow one from the other and end where the contract's state at ``final`` says, else ChainMismatch, or
-        ChainUnavailable where the node shows fewer changes than there are. At number 0 the hash is the ledger's id.
+        ChainUnavailable where the node shows fewer changes than there are, or is not as far as ``first_block``. At
+        number 0 the hash is the ledger's id.
         """
         changes = [change for change in self._logged(first_block, final.number) if change.number > after]
         for change in changes:
@@ -91,9 +92,16 @@ class RegistryClient:
                     block_number=change.block.number,
                 )
         actual: bytes = self._read("registryHash", final.hash)
-        if actual != registry_hash:
-            raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
-        return changes
+        if actual == registry_hash:
+            return changes
+        made: int = self._read("changeCount", final.hash)
+        if made <= after and first_block <= final.number:
+            raise ChainMismatch(
+                f"the log mirrors {after} changes of the registry up to {registry_hash.hex()}; the contract has made "
+                f"{made} up to {actual.hex()}",
+                hint="Somebody forged a change in the log, or this is another ledger's contract. Run: tally audit",
+            )
+        raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
 
     def prepare(self, sender: str, call: bytes) -> Transaction:
         """The transaction that an agency's admin signs for a call of ``ledger.chain.calls``. Raises CallReverted."""

@@ -170,6 +170,20 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
         all_changes(world)
 
 
+def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_node_that_is_behind(world: World) -> None:
+    """More changes than there are, or others, are a forgery; a node that has yet to reach their block proves none."""
+    state = world.registry.state("latest")
+    assert all_changes(world, after=4, registry_hash=state.registry_hash) == []
+    with pytest.raises(ChainMismatch, match="mirrors 5 changes"):
+        all_changes(world, after=5, registry_hash=b"\x05" * 32)
+    with pytest.raises(ChainMismatch, match="mirrors 4 changes"):
+        all_changes(world, after=4, registry_hash=b"\x05" * 32)
+    final = world.chain.final_block()
+    assert final is not None
+    with pytest.raises(ChainUnavailable, match="leaves out"):
+        world.registry.changes(after=5, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
+
+
 def test_changes_survive_a_restart_from_the_dump(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> None:
     """The logs are there again after the node was loaded from its dump."""
     node = start_node()
