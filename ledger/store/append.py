@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag, Handover, Item
+from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
@@ -57,8 +59,18 @@ class NewTree(Struct, frozen=True):
 def write_batch(
     connection: Connection, database: Database, entries: Sequence[NewEntry], tiles: Sequence[TileRow], tree: NewTree
 ) -> None:
-    """Puts everything that the batch changes into the open transaction. Requires the writer's lock."""
-    _insert(connection, ENTRIES, [_entry_row(entry, tree) for entry in entries])
+    """Puts everything that the batch changes into the open transaction. Requires the writer's lock.
+
+    Raises IntegrityBroken where a row stands in the way that no batch has written.
+    """
+    try:
+        _insert(connection, ENTRIES, [_entry_row(entry, tree) for entry in entries])
+    except IntegrityError as error:
+        raise IntegrityBroken(
+            f"the database has a row that the log has not: {error.orig}",
+            index=entries[0].log_index,
+            hint="Somebody changed the database. Run: tally audit",
+        ) from error
     _insert(connection, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
     _insert(connection, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
     _upsert(
