@@ -10,6 +10,7 @@ from ledger.cli.command import Group
 from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
+from ledger.core.errors import IntegrityBroken
 from ledger.core.merkle import Hash, verify_consistency
 from ledger.core.trust import parse_trust
 from ledger.secret_files import write_secret
@@ -80,11 +81,16 @@ def save(session: Session, folder: Path) -> None:
 @click.argument("first", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @pass_session
 def consistency(session: Session, first: Path) -> None:
-    """Check that the log of today extends the checkpoint that was saved in the file FIRST."""
+    """Check that the log of today extends the checkpoint that was saved in the file FIRST.
+
+    If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
+    """
     from ledger.cli.log_copy import verified_checkpoint
 
     old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
     _, new = fetch_checkpoint(session)
+    if new.size < old.size:
+        raise IntegrityBroken(f"the log ends at {new.size}, the checkpoint that was saved at {old.size}", field="size")
     answer = session.service.get("/api/v1/log/consistency", first=old.size, second=new.size)
     hashes = [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in answer["hashes"]]
     verify_consistency(old.size, old.root, new.size, new.root, hashes)
