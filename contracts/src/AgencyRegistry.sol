@@ -13,6 +13,7 @@ contract AgencyRegistry is IAgencyRegistry {
     );
     uint32 private constant KNOWN_ROLES = 1 | 2 | 4 | 8 | 16;
     uint256 private constant PROFILE_LIMIT = 1024; // bytes
+    uint64 private constant TIME_LIMIT = 1 << 53; // what the ledger cannot write down would stop its mirror
 
     /// @inheritdoc IAgencyRegistry
     bytes32 public immutable logId;
@@ -67,7 +68,7 @@ contract AgencyRegistry is IAgencyRegistry {
         _requireSlug(officer);
         if (roles == 0 || roles & ~KNOWN_ROLES != 0) revert RolesRefused(KNOWN_ROLES, roles);
         if (suite == 0) revert SuiteRefused();
-        if (validFrom >= validUntil) revert PeriodEmpty(validFrom, validUntil);
+        if (validFrom >= validUntil || validUntil >= TIME_LIMIT) revert PeriodRefused(validFrom, validUntil);
 
         _grants[account] = Grant(id, officer, roles, suite, validFrom, validUntil, 0);
         Change memory change = _change(ChangeKind.KeyGranted, id, account);
@@ -270,11 +271,14 @@ contract AgencyRegistry is IAgencyRegistry {
         if (!unused || !othersUnused) revert FieldUnused(change.kind);
     }
 
-    /// @dev Reverts unless `id` is a slug: characters first, then zeros to the end, the last byte always zero.
+    /// @dev Reverts unless `id` is a slug: characters first, no hyphen at either end of them, then zeros to the end,
+    /// the last byte always zero.
     function _requireSlug(bytes32 id) private pure {
         uint256 length = 0;
         while (length < 31 && _isSlugCharacter(id[length])) ++length;
-        if (length == 0 || uint256(id) << (length * 8) != 0) revert SlugMalformed(id);
+        if (length == 0 || uint256(id) << (length * 8) != 0 || id[0] == "-" || id[length - 1] == "-") {
+            revert SlugMalformed(id);
+        }
     }
 
     function _isSlugCharacter(bytes1 c) private pure returns (bool) {

@@ -5,7 +5,8 @@ pragma solidity ^0.8.28;
 /// @notice The source of all authority in a ledger. Each change is numbered, emitted as one `Changed` event and chained
 /// into `registryHash`; the ledger mirrors each into one log entry.
 ///
-/// Agency and officer ids are ASCII slugs of 1 to 31 characters of [a-z0-9-], left-aligned and zero-padded.
+/// Agency and officer ids are ASCII slugs of 1 to 31 characters of [a-z0-9-] with no hyphen at either end,
+/// left-aligned and zero-padded.
 /// Times are unix seconds.
 interface IAgencyRegistry {
     /// @notice What a change does. The numbers are constants of the protocol.
@@ -109,7 +110,8 @@ interface IAgencyRegistry {
     error NotAdmin(address account);
     /// @notice `actual` called in place of the proposed admin `expected` of `agency`.
     error NotProposedAdmin(bytes32 agency, address expected, address actual);
-    /// @notice `id` is not a slug of 1 to 31 characters of [a-z0-9-], left-aligned and zero-padded.
+    /// @notice `id` is not a slug of 1 to 31 characters of [a-z0-9-] with no hyphen at either end, left-aligned and
+    /// zero-padded.
     error SlugMalformed(bytes32 id);
     /// @notice No agency `agency` is admitted.
     error AgencyUnknown(bytes32 agency);
@@ -127,8 +129,8 @@ interface IAgencyRegistry {
     error RolesRefused(uint32 known, uint32 roles);
     /// @notice The suite is 0.
     error SuiteRefused();
-    /// @notice validFrom < validUntil does not hold.
-    error PeriodEmpty(uint64 validFrom, uint64 validUntil);
+    /// @notice validFrom < validUntil < 2^53 does not hold.
+    error PeriodRefused(uint64 validFrom, uint64 validUntil);
     /// @notice The agency kind is 0.
     error AgencyKindRefused();
     /// @notice The profile has not 1 to `limit` bytes.
@@ -158,7 +160,7 @@ interface IAgencyRegistry {
     /// @param officer Id of the officer
     /// @param roles Non-empty bit set, as in `Change`
     /// @param suite Not 0, as in `Change`
-    /// @param validFrom Unix seconds; validFrom < validUntil
+    /// @param validFrom Unix seconds; validFrom < validUntil < 2^53
     /// @param validUntil Unix seconds
     function grantKey(address account, bytes32 officer, uint32 roles, uint8 suite, uint64 validFrom, uint64 validUntil)
         external;

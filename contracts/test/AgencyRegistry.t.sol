@@ -204,11 +204,13 @@ contract AgencyRegistryTest is Fixture {
 
     function _isSlug(bytes32 id) private pure returns (bool) {
         bool ended = false;
+        uint256 last = 0;
         for (uint256 i = 0; i < 32; ++i) {
             uint8 c = uint8(id[i]);
             if (c == 0) ended = true;
             else if (ended || !(c == 45 || (c >= 48 && c <= 57) || (c >= 97 && c <= 122))) return false;
+            else last = i;
         }
-        return id[0] != 0 && id[31] == 0;
+        return id[0] != 0 && id[31] == 0 && id[0] != "-" && id[last] != "-";
     }
 }

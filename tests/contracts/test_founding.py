@@ -137,6 +137,9 @@ def test_profile_of_the_full_length_is_taken(web3: Web3) -> None:
         b"",
         b"Police",
         b"police_1",
+        b"-police",
+        b"police-",
+        b"-",
         b"police\0court",
         b"\0police",
         "police\u00e9".encode(),
@@ -145,13 +148,13 @@ def test_profile_of_the_full_length_is_taken(web3: Web3) -> None:
     ],
 )
 def test_agency_id_that_is_no_slug_is_refused(web3: Web3, abi: Contract, agency: bytes) -> None:
-    """Empty, upper case, other characters, zeros inside or before, and 32 characters are no slugs."""
+    """Empty, upper case, other characters, outer hyphens, zeros inside or before, and 32 characters are no slugs."""
     agency = agency.ljust(32, b"\0")
     with refused(abi, "SlugMalformed", agency):
         deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE) | {"agency": agency}], True)
 
 
-@pytest.mark.parametrize("agency", ["a", "0", "-", "a-z0-9", "a" * 31])
+@pytest.mark.parametrize("agency", ["a", "0", "a-z0-9", "a--0", "a" * 31])
 def test_slug_of_up_to_31_characters_is_taken(web3: Web3, agency: str) -> None:
     """The ends of each range of characters, and both ends of the length."""
     registry = Ledger(web3, [admission(POLICE) | {"agency": slug(agency)}]).registry

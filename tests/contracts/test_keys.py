@@ -38,7 +38,7 @@ def test_grant_is_stored_emitted_and_chained(ledger: Ledger) -> None:
     """An admin's grant stands under the key, for the admin's own agency, and is one numbered change."""
     before = ledger.registry.functions.registryHash().call()
 
-    event = ledger.changed(ledger.grant(POLICE, KEY, roles=1 | 2, validFrom=10, validUntil=2**64 - 1))
+    event = ledger.changed(ledger.grant(POLICE, KEY, roles=1 | 2, validFrom=10, validUntil=2**53 - 1))
 
     made = change(
         KEY_GRANTED,
@@ -48,13 +48,13 @@ def test_grant_is_stored_emitted_and_chained(ledger: Ledger) -> None:
         roles=3,
         suite=1,
         validFrom=10,
-        validUntil=2**64 - 1,
+        validUntil=2**53 - 1,
     )
     assert dict(event["change"]) == made
     assert event["number"] == ledger.registry.functions.changeCount().call()
     assert event["registryHash"] == chained(before, made) == ledger.registry.functions.registryHash().call()
     granted = ledger.registry.functions.grant(KEY.address).call()
-    assert granted == (POLICE.id, slug("li-ming"), 3, 1, 10, 2**64 - 1, 0)
+    assert granted == (POLICE.id, slug("li-ming"), 3, 1, 10, 2**53 - 1, 0)
 
 
 def test_grant_lies_in_the_slots_that_storage_proofs_read(ledger: Ledger) -> None:
@@ -89,16 +89,21 @@ def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
     [
         ({"officer": bytes(32)}, ("SlugMalformed", bytes(32))),
         ({"officer": slug("Li-Ming")}, ("SlugMalformed", slug("Li-Ming"))),
+        ({"officer": slug("-p-1")}, ("SlugMalformed", slug("-p-1"))),
+        ({"officer": slug("p-1-")}, ("SlugMalformed", slug("p-1-"))),
+        ({"officer": slug("-")}, ("SlugMalformed", slug("-"))),
         ({"roles": 0}, ("RolesRefused", 31, 0)),
         ({"roles": 32}, ("RolesRefused", 31, 32)),
         ({"roles": 1 | 1 << 31}, ("RolesRefused", 31, 1 | 1 << 31)),
         ({"suite": 0}, ("SuiteRefused",)),
-        ({"validFrom": 200, "validUntil": 200}, ("PeriodEmpty", 200, 200)),
-        ({"validFrom": 201, "validUntil": 200}, ("PeriodEmpty", 201, 200)),
+        ({"validFrom": 200, "validUntil": 200}, ("PeriodRefused", 200, 200)),
+        ({"validFrom": 201, "validUntil": 200}, ("PeriodRefused", 201, 200)),
+        ({"validUntil": 2**53}, ("PeriodRefused", 100, 2**53)),
+        ({"validUntil": 2**64 - 1}, ("PeriodRefused", 100, 2**64 - 1)),
     ],
 )
 def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, object], error: tuple[Any, ...]) -> None:
-    """An officer has a slug, a key has known roles, a suite, and a period that is not empty."""
+    """An officer has a slug, a key has known roles, a suite, and a period that is not empty and can be mirrored."""
     with refused(ledger.registry, *error):
         ledger.grant(POLICE, KEY, **terms)
 
