@@ -52,7 +52,7 @@ class Tally:
     def ok(self, *arguments: str | Path, profile: str | None = None) -> Any:
         """The JSON of a command that must succeed."""
         done = self("--json", *arguments, profile=profile)
-        assert done.status == 0, done.err
+        assert done.status == 0, done.err or done.out
         return done.json()
 
     def environment(self) -> dict[str, str]:

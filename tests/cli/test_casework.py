@@ -243,9 +243,7 @@ def test_disposal_takes_two(world: World) -> None:
     decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
     told = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
     proposed = world.tally.ok("item", "propose-disposal", case_id, *told, profile="police")
-    event = world.tally.ok("event", "show", proposed["event_id"], profile="police")
-    cites = f"{proposed['event_id']}={event['envelope']['payload_digest']}"
-    second = ("item", "dispose", case_id, cites, "--disposed-at", THEN)
+    second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", THEN)
     assert world.tally(*second, profile="police").status == Exit.REFUSED
     world.tally.ok(*second, profile="chief")
     assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["status"] == "disposed"
@@ -342,6 +340,20 @@ def test_part_of_a_case_leaves_for_another(world: World) -> None:
     case = world.tally.ok("case", "show", case_id, profile="police")
     assert [item["status"] for item in case["items"]] == ["left"]
     assert case["agencies"]["police-east"] == "B-2"
+    new = ("--case-id", made["new_case_id"], "--split-from", made["event_id"])
+    assert open_case(world, *new) == made["new_case_id"]
+    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == made["new_case_id"]
+
+
+def test_two_cases_join(world: World) -> None:
+    """What one case gives up for another that is open already joins it, citing the split by id and digest."""
+    case_id, other = open_case(world, items=1), open_case(world)
+    told = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", other)
+    split = world.tally.ok("case", "split", case_id, *told, profile="police")
+    event = world.tally.ok("event", "show", split["event_id"], profile="police")
+    cites = ("--cites", f"{split['event_id']}={event['envelope']['payload_digest']}", "--ground", "joined")
+    world.tally.ok("case", "join", other, case_id, *cites, profile="police")
+    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == other
 
 
 def test_difference_found_later(world: World) -> None:

@@ -35,6 +35,7 @@ class World:
         self.tally = Tally(folder)
         self.data = folder / "ledger"
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.process: subprocess.Popen[bytes] | None = None
 
     def found(self) -> None:
         """Mints the ledger, with an admin for each agency."""
@@ -73,6 +74,7 @@ class World:
         """The service's answer once it holds."""
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
+            assert self.process is None or self.process.poll() is None, (self.tally.folder / "service.log").read_text()
             try:
                 answer = httpx.get(self.url + path, timeout=5)
                 if answer.is_success and holds(answer.json()):
@@ -107,6 +109,7 @@ def service_of(world: World) -> Iterator[subprocess.Popen[bytes]]:
     environment = {"PATH": os.environ["PATH"], **world.tally.environment(), "TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
     with (world.tally.folder / "service.log").open("ab") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
+    world.process = process
     try:
         yield process
     finally:

@@ -12,6 +12,7 @@ from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
+from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import case
 from ledger.core.event.terms import BusinessLine, CaseRelation, Stage
@@ -38,10 +39,12 @@ def command() -> None:
 @click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
 @click.option("--stage", type=words(Stage), default="investigation", show_default=True)
 @click.option("--case-id", help="Unique over all agencies; made up unless given.")
+@click.option("--split-from", metavar="EVENT_ID[=DIGEST]", help="The split that this case comes out of.")
 @acting
-def open_(clerk: Clerk, case_id: str | None, **fields: Any) -> None:
+def open_(clerk: Clerk, case_id: str | None, split_from: str | None, **fields: Any) -> None:
     """Open a case."""
-    clerk.open(case_id or new_id("case"), make_body(case.CaseOpened, **fields))
+    split = event_ref(clerk.session, split_from, option="--split-from") if split_from else None
+    clerk.open(case_id or new_id("case"), make_body(case.CaseOpened, split_from=split, **fields))
 
 
 @command.command("list")
@@ -124,6 +127,18 @@ def link(clerk: Clerk, case_id: str, **fields: Any) -> None:
 def split(clerk: Clerk, case_id: str, new_case_id: str | None, **fields: Any) -> None:
     """Split items and persons off into a new case."""
     clerk.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
+
+
+@command.command("join")
+@click.argument("case_id")
+@click.argument("other_case_id")
+@click.option("--cites", metavar="EVENT_ID[=DIGEST]", required=True, help="The other case's split that gave it up.")
+@click.option("--ground", required=True)
+@acting
+def join(clerk: Clerk, case_id: str, cites: str, **fields: Any) -> None:
+    """Take in what another case gave up."""
+    split = event_ref(clerk.session, cites, option="--cites")
+    clerk.record(case_id, make_body(case.CaseJoined, cites=split, **fields))
 
 
 @command.command("close")

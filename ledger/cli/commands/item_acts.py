@@ -11,7 +11,8 @@ from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk, new_id
 from ledger.cli.command import Command
 from ledger.cli.files import digests_of
-from ledger.cli.params import Moment, Quantity, acting, split_once, words
+from ledger.cli.params import Moment, Quantity, acting, words
+from ledger.cli.references import event_ref
 from ledger.core.event import item
 from ledger.core.event.terms import Disposal, MatchResult
 
@@ -147,16 +148,15 @@ def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 
 @click.command("dispose", cls=Command)
 @CASE
-@click.argument("proposal", metavar="EVENT_ID=DIGEST")
+@click.argument("cites", metavar="EVENT_ID[=DIGEST]")
 @click.option("--disposed-at", type=Moment(), required=True)
 @click.option("--proceeds", type=Quantity(), help="Of an early sale: becomes an item of its own.")
 @acting
-def dispose(clerk: Clerk, case_id: str, proposal: str, proceeds: dict[str, str] | None, **fields: Any) -> None:
-    """Sign a disposal second, as another officer: cites the proposal by event id and payload digest."""
-    event_id, digest = split_once(proposal, "=", "EVENT_ID=DIGEST", "EVENT_ID=blake3:...")
+def dispose(clerk: Clerk, case_id: str, cites: str, proceeds: dict[str, str] | None, **fields: Any) -> None:
+    """Sign a disposal second, as another officer: cites the event that proposed it."""
+    proposal = event_ref(clerk.session, cites, option="EVENT_ID")
     child = {"item_id": new_id("item"), "quantity": proceeds} if proceeds else None
-    cites = {"event_id": event_id, "payload_digest": digest}
-    clerk.record(case_id, make_body(item.ItemDisposed, cites=cites, proceeds=child, **fields))
+    clerk.record(case_id, make_body(item.ItemDisposed, cites=proposal, proceeds=child, **fields))
 
 
 COMMANDS = (
