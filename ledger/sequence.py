@@ -352,7 +352,8 @@ def _not_recorded(error: Exception) -> Unavailable:
 def _unknown(error: Exception) -> Unavailable:
     """For a batch that may or may not be in the log."""
     hint = "Submit the same event again: if it was recorded, its receipt comes back."
-    return Unavailable(f"the outcome is unknown: {error}", code="outcome_unknown", hint=hint)
+    reason = str(error) if isinstance(error, TallystickError) else type(error).__name__
+    return Unavailable(f"the outcome is unknown: {reason}", code="outcome_unknown", hint=hint)
 
 
 def _trace(error: Exception) -> str:

@@ -203,9 +203,10 @@ def _access_url(url: URL) -> URL:
 
 
 def _engine(url: URL) -> Engine:
+    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=10, max_overflow=20, connect_args={"check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, **pool)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

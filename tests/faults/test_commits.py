@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.event.case import CaseOpened
 from ledger.store import checkpoints, log
 from tests.builders import POLICE, clerk
 from tests.casework import Case
@@ -153,6 +157,39 @@ def test_a_full_disk_is_waited_out(on_sqlite: Ledger) -> None:
     for event in case.events:
         verified(on_sqlite.post(event), event)
     require_sound(on_sqlite, holds=[event.entry for event in case.events], lacks=[])
+
+
+def test_no_descriptors_left_is_waited_out(on_sqlite: Ledger) -> None:
+    """A process that may open no more files answers 503; with descriptors again, the next submission is recorded."""
+    case = Case().open()
+    on_sqlite.database.log.dispose()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(Unavailable) as refused:
+            on_sqlite.post(case.last)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert 0 < refused.value.retry_after <= 30
+    verified(on_sqlite.post(case.last), case.last)
+    require_sound(on_sqlite, holds=[case.last.entry], lacks=[])
+
+
+def test_a_fault_tells_nobody_what_is_in_the_payloads(ledger: Ledger) -> None:
+    """An error of the database names no parameter: neither the answer nor what is logged shows an event."""
+    secret = "a-word-that-stands-in-this-event"
+    with ledger.database.write() as connection:
+        connection.execute(text("DROP TABLE flags"))
+    late = Case().act(
+        CaseOpened(case_number=secret, case_type="theft", business_line="criminal", stage="investigation"),
+        clerk(POLICE),
+        occurred_at="2026-02-01T00:00:00Z",
+    )
+    with capture_logs() as logged:
+        failure = ledger.submit(late.last).exception(60)
+    assert isinstance(failure, Unavailable)
+    assert secret not in f"{failure} {failure.__cause__} {logged}"
+    assert "a batch came to nothing" in str(logged)
 
 
 def test_a_published_checkpoint_that_was_not_kept_is_published_again(on_sqlite: Ledger) -> None:
