@@ -180,9 +180,10 @@ def stored_models(connection: Connection, first: str | None, last: str | None) -
     """The read models of the cases ``first <= id < last``, by case."""
     found: dict[str, Models] = {}
     for table, key in _MODEL_TABLES:
-        query = _between(select(table), table.c.case_id, first, last)
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["case_id"], {})[table.name, *(row[name] for name in key)] = dict(row)
+        names = [column.name for column in table.columns]
+        for values in connection.execute(_between(select(table), table.c.case_id, first, last)):
+            row = dict(zip(names, values, strict=True))
+            found.setdefault(row["case_id"], {})[table.name, *(row[name] for name in key)] = row
     return found
 
 

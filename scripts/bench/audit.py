@@ -1,0 +1,111 @@
+"""The full audit of a log, beside recovering as many signatures on all cores.
+
+python -m scripts.bench.audit [--entries N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from coincurve import PublicKey
+
+from ledger.audit import audit_log
+from ledger.core.event import Stream
+from ledger.core.note import SeedSigner
+from ledger.core.policy import parse_policy
+from ledger.core.trust import Trust
+from ledger.publish import Publisher
+from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.sequence import Sequencer
+from ledger.sign import Actor, Place, sign_event
+from ledger.store.database import Database, open_database
+from ledger.store.log import initialise
+from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
+from scripts.bench.figures import Figure, show
+
+SIGNER = SeedSigner.from_seed("ledger.example/bench", b"\x01" * 32)
+TRUST = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+RUN = 8_000  # submissions made at a time
+CHUNK = 5_000  # recoveries of one task
+
+
+def main() -> None:
+    """Measures and shows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        database = open_database(f"sqlite:///{directory}/ledger.db")
+        size = fill(database, arguments.entries)
+        began = time.perf_counter()
+        report = audit_log(database, TRUST, shipped_rulebook())
+        ours = time.perf_counter() - began
+        database.close()
+    if report.findings:
+        raise SystemExit(f"the audit found {report.findings[:3]}")
+    memory = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    figures = [
+        Figure(f"audit of {size} entries", ours, "coincurve recover, all cores", recover(size), "s", "<= 2"),
+        Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
+    ]
+    show("Audit", figures, arguments.json)
+
+
+def fill(database: Database, entries: int) -> int:
+    """Puts about so many entries into a new ledger, by the way that every event goes; gives how many there are."""
+    initialise(database, LOG_ID)
+    registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
+    recorder = Recorder(database, registry, shipped_rulebook())
+    sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
+    sequencer.start()
+    stream, service = Place(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
+    for change in registry_changes():
+        signed = sign_event(change, stream, service, LOG_ID)
+        post(recorder, sequencer, [signed.submission])
+        stream = Place(stream.stream, stream.sequence + 1, signed.envelope.payload_digest)
+    size = stream.sequence
+    while size < entries:
+        made = submissions(min(RUN, entries - size + 3), f"{size}")
+        post(recorder, sequencer, made)
+        publisher.publish(database, int(time.time() * 1000))
+        size += len(made)
+    sequencer.stop()
+    return size
+
+
+def post(recorder: Recorder, sequencer: Sequencer, made: list[bytes]) -> None:
+    """Judges and commits."""
+    futures = []
+    for data in made:
+        judged = recorder.judge(data, int(time.time()))
+        assert not isinstance(judged, Duplicate)
+        futures.append(sequencer.submit(judged))
+    for future in futures:
+        future.result()
+
+
+def recover(count: int) -> float:
+    """Seconds for so many recoveries on all cores."""
+    began = time.perf_counter()
+    with ProcessPoolExecutor(os.cpu_count()) as executor:
+        list(executor.map(_recover, [CHUNK] * -(-count // CHUNK)))
+    return time.perf_counter() - began
+
+
+def _recover(count: int) -> None:
+    digest = b"\x07" * 32
+    signature = SERVICE.sign(digest)
+    recoverable = signature[:64] + bytes((signature[64] - 27,))
+    for _ in range(count):
+        PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+
+
+if __name__ == "__main__":
+    main()
