@@ -187,6 +187,7 @@ def test_a_fault_tells_nobody_what_is_in_the_payloads(ledger: Ledger) -> None:
     )
     with capture_logs() as logged:
         failure = ledger.submit(late.last).exception(60)
+        ledger.sequencer.stop()
     assert isinstance(failure, Unavailable)
     assert secret not in f"{failure} {failure.__cause__} {logged}"
     assert "a batch came to nothing" in str(logged)
