@@ -6,9 +6,11 @@ answered with a problem document like everything else.
 
 from __future__ import annotations
 
+import gc
 from asyncio import TimerHandle, Transport
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -20,6 +22,7 @@ from api.problems import MEDIA_TYPE, Refused, response_of
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
 IDLE_S = 15  # seconds a connection is kept for the next request
 LINGER_S = 5  # seconds in which the rest of a request that was answered early is read and dropped
+GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, between two of each generation
 GRACE_S = 20  # seconds that requests under way get when the service stops
 
 
@@ -47,7 +50,16 @@ def make_server(app: ASGIApp, *, host: str, port: int, header_timeout_s: float) 
 
 
 class _Server(uvicorn.Server):
-    """Told to stop, it returns once it has: raised again, the signal would end the process before its parts close."""
+    """Told to stop, it returns once it has: raised again, the signal would end the process before its parts close.
+
+    Garbage is looked for seldom: case states hold no cycles, and looking through all of them costs more than they do.
+    """
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        await super().startup(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
