@@ -6,6 +6,7 @@ python -m scripts.bench.audit [--entries N] [--json FILE]
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import resource
 import tempfile
@@ -24,7 +25,7 @@ from ledger.publish import Publisher
 from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Sequencer
 from ledger.sign import Actor, Place, sign_event
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database, attach, open_database
 from ledger.store.log import initialise
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
@@ -42,20 +43,31 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        database = open_database(f"sqlite:///{directory}/ledger.db")
+        url = f"sqlite:///{directory}/ledger.db"
+        database = open_database(url)
         size = fill(database, arguments.entries)
-        began = time.perf_counter()
-        report = audit_log(database, TRUST, shipped_rulebook())
-        ours = time.perf_counter() - began
         database.close()
-    if report.findings:
-        raise SystemExit(f"the audit found {report.findings[:3]}")
-    memory = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+        # In a process of its own: what filling the ledger took would count as memory of the audit.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+            seconds, memory = executor.submit(audit, url).result()
     figures = [
-        Figure(f"audit of {size} entries", ours, "coincurve recover, all cores", recover(size), "s", "<= 2"),
+        Figure(f"audit of {size} entries", seconds, "coincurve recover, all cores", recover(size), "s", "<= 2"),
         Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
     ]
     show("Audit", figures, arguments.json)
+
+
+def audit(url: str) -> tuple[float, float]:
+    """Seconds and megabytes."""
+    database = attach(url)
+    began = time.perf_counter()
+    report = audit_log(database, TRUST, shipped_rulebook())
+    seconds = time.perf_counter() - began
+    database.close()
+    if report.findings:
+        raise SystemExit(f"the audit found {report.findings[:3]}")
+    used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return seconds, sum(used) / 1024
 
 
 def fill(database: Database, entries: int) -> int:
