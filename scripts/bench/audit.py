@@ -11,8 +11,10 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from coincurve import PublicKey
 
@@ -25,10 +27,12 @@ from ledger.publish import Publisher
 from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Sequencer
 from ledger.sign import Actor, Place, sign_event
-from ledger.store.database import Database, attach, open_database
+from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
+
+T = TypeVar("T")
 
 SIGNER = SeedSigner.from_seed("ledger.example/bench", b"\x01" * 32)
 TRUST = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
@@ -44,17 +48,20 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/ledger.db"
-        database = open_database(url)
-        size = fill(database, arguments.entries)
-        database.close()
-        # In a process of its own: what filling the ledger took would count as memory of the audit.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-            seconds, memory = executor.submit(audit, url).result()
+        # Each in a process of its own: a child's memory counts from what its parent had.
+        size = apart(fill, url, arguments.entries)
+        seconds, memory = apart(audit, url)
     figures = [
         Figure(f"audit of {size} entries", seconds, "coincurve recover, all cores", recover(size), "s", "<= 2"),
         Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
     ]
     show("Audit", figures, arguments.json)
+
+
+def apart(action: Callable[..., T], *arguments: object) -> T:
+    """What the action gives, done by a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(action, *arguments).result()
 
 
 def audit(url: str) -> tuple[float, float]:
@@ -70,8 +77,9 @@ def audit(url: str) -> tuple[float, float]:
     return seconds, sum(used) / 1024
 
 
-def fill(database: Database, entries: int) -> int:
+def fill(url: str, entries: int) -> int:
     """Puts about so many entries into a new ledger, by the way that every event goes; gives how many there are."""
+    database = open_database(url)
     initialise(database, LOG_ID)
     registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
     recorder = Recorder(database, registry, shipped_rulebook())
@@ -89,6 +97,7 @@ def fill(database: Database, entries: int) -> int:
         publisher.publish(database, int(time.time() * 1000))
         size += len(made)
     sequencer.stop()
+    database.close()
     return size
 
 
