@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from functools import partial
 
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
@@ -120,15 +118,11 @@ class Desk:
         return answer
 
     async def _accepted(self, answer: asyncio.Future[Answer]) -> Accepted:
+        deadline = asyncio.get_running_loop().call_later(self._timeout_s, _give_up, answer)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                outcome = await answer
-        except TimeoutError:
-            raise Unavailable(
-                "it is not known yet whether the event was recorded",
-                code="not_acknowledged",
-                hint="Submit the same bytes again: they are recorded once, and the answer is the receipt.",
-            ) from None
+            outcome = await answer
+        finally:
+            deadline.cancel()
         if isinstance(outcome, Receipt):
             return Accepted(outcome, is_new=True)
         receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
@@ -152,7 +146,7 @@ class _Bridge:
         self._sequencer = sequencer
         self.loop = loop
         self._leaving: list[tuple[Judged, asyncio.Future[Answer]]] = []
-        self._landed: deque[tuple[Future[Answer], asyncio.Future[Answer]]] = deque()
+        self._landed: deque[_Waiter] = deque()
         self._is_called = False
 
     def carry(self, judged: Judged, answer: asyncio.Future[Answer]) -> None:
@@ -168,11 +162,11 @@ class _Bridge:
             return
         leaving, self._leaving = self._leaving, []
         for judged, answer in leaving:
-            self._sequencer.submit(judged).add_done_callback(partial(self._land, answer))
+            self._sequencer.queue(judged, _Waiter(self, answer))
 
-    def _land(self, answer: asyncio.Future[Answer], done: Future[Answer]) -> None:
+    def land(self, waiter: _Waiter) -> None:
         """Called in the thread that answered."""
-        self._landed.append((done, answer))
+        self._landed.append(waiter)
         if not self._is_called:
             self._is_called = True
             self.loop.call_soon_threadsafe(self._fetch)
@@ -180,14 +174,46 @@ class _Bridge:
     def _fetch(self) -> None:
         self._is_called = False  # before the deque is emptied: what lands from here on calls again
         while self._landed:
-            done, answer = self._landed.popleft()
-            if answer.done():  # nobody waited that long
-                continue
-            error = done.exception()
-            if error is None:
-                answer.set_result(done.result())
-            else:
-                answer.set_exception(error)
+            self._landed.popleft().wake()
+
+
+class _Waiter:
+    """A ``ledger.sequence.Taker`` whose answer is given to the loop's own future, in the loop."""
+
+    __slots__ = ("_answer", "_bridge", "_error", "_result")
+
+    def __init__(self, bridge: _Bridge, answer: asyncio.Future[Answer]):
+        self._bridge = bridge
+        self._answer = answer
+        self._result: Answer | None = None
+        self._error: BaseException | None = None
+
+    def set_result(self, result: Answer, /) -> None:
+        self._result = result
+        self._bridge.land(self)
+
+    def set_exception(self, exception: BaseException | None, /) -> None:
+        self._error = exception
+        self._bridge.land(self)
+
+    def done(self) -> bool:
+        return self._result is not None or self._error is not None
+
+    def wake(self) -> None:
+        """Called in the loop. Whoever waits no longer is left alone."""
+        if self._answer.done():
+            return
+        if self._result is not None:
+            self._answer.set_result(self._result)
+        elif self._error is not None:
+            self._answer.set_exception(self._error)
+
+
+def _give_up(answer: asyncio.Future[Answer]) -> None:
+    if not answer.done():
+        hint = "Submit the same bytes again: they are recorded once, and the answer is the receipt."
+        told = "it is not known yet whether the event was recorded"
+        answer.set_exception(Unavailable(told, code="not_acknowledged", hint=hint))
 
 
 def _payload(judged: Judged | Duplicate) -> Payload:

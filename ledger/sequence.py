@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Lock, Thread
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -40,11 +41,21 @@ logger = structlog.get_logger(__name__)
 Answer = Receipt | Duplicate
 
 
+class Taker(Protocol):
+    """Takes one answer, in the sequencer's thread; a ``concurrent.futures.Future`` is one."""
+
+    def set_result(self, result: Answer, /) -> None: ...
+
+    def set_exception(self, exception: BaseException | None, /) -> None: ...
+
+    def done(self) -> bool: ...
+
+
 class Waiting(Struct, frozen=True):
     """A judged event and whoever waits for its receipt."""
 
     judged: Judged
-    future: Future[Answer]
+    taker: Taker
 
 
 class Placed(Struct, frozen=True):
@@ -52,8 +63,8 @@ class Placed(Struct, frozen=True):
 
     entries: list[NewEntry]
     leaves: list[Hash]
-    takers: list[list[Future[Answer]]]
-    told: list[tuple[Future[Answer], Duplicate | TallystickError]]
+    takers: list[list[Taker]]
+    told: list[tuple[Taker, Duplicate | TallystickError]]
     registry_changes: int
 
 
@@ -111,13 +122,17 @@ class Sequencer:
         """Queues an event. The future gives its receipt once it is durable, a Duplicate, or raises the refusal."""
         future: Future[Answer] = Future()
         future.set_running_or_notify_cancel()  # nobody who stops waiting may cancel what the batch will answer
+        self.queue(judged, future)
+        return future
+
+    def queue(self, judged: Judged, taker: Taker) -> None:
+        """The same for whoever brings his own taker; one that is turned away is told at once."""
         with self._door:
             refusal = self._turned_away()
             if refusal is None:
-                self._waiting.put(Waiting(judged, future))
+                self._waiting.put(Waiting(judged, taker))
         if refusal is not None:
-            future.set_exception(refusal)
-        return future
+            taker.set_exception(refusal)
 
     def _turned_away(self) -> Unavailable | None:
         if self._failure is not None:
@@ -210,21 +225,21 @@ class Sequencer:
             try:
                 if event_id in taken:  # the same event twice in one batch: both get the one receipt
                     require_same_event(placed.entries[taken[event_id]].envelope, submitted)
-                    placed.takers[taken[event_id]].append(waiting.future)
+                    placed.takers[taken[event_id]].append(waiting.taker)
                     continue
                 if event_id in view.stored:
                     require_same_event(view.stored[event_id], submitted)
-                    placed.told.append((waiting.future, Duplicate(view.stored[event_id])))
+                    placed.told.append((waiting.taker, Duplicate(view.stored[event_id])))
                     continue
                 index = tree.size + len(placed.entries)
                 view.admit(waiting.judged, index)
             except TallystickError as refusal:
-                placed.told.append((waiting.future, refusal))
+                placed.told.append((waiting.taker, refusal))
                 continue
             taken[event_id] = len(placed.entries)
             placed.entries.append(_new_entry(waiting.judged, index))
             placed.leaves.append(leaf_hash(submitted.envelope_bytes))
-            placed.takers.append([waiting.future])
+            placed.takers.append([waiting.taker])
         return Placed(placed.entries, placed.leaves, placed.takers, placed.told, view.authority.changes)
 
     def _is_stored(self, grown: Appended) -> bool:
@@ -240,11 +255,11 @@ class Sequencer:
             return merkle.frontier_at(grown.size, nodes).root() == grown.root
 
     def _answer(self, written: Written) -> None:
-        for future, told in written.placed.told:
+        for taker, told in written.placed.told:
             if isinstance(told, Duplicate):
-                future.set_result(told)
+                taker.set_result(told)
             else:
-                future.set_exception(told)
+                taker.set_exception(told)
         if written.grown is not None:
             self._edge = (written.grown.size, written.grown.root, written.grown.edge)
             self._hand_out(written.placed, written.grown, written.at)
@@ -255,8 +270,8 @@ class Sequencer:
         for entry, leaf, hashes, takers in zip(placed.entries, placed.leaves, proofs, placed.takers, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
             receipt = self._publisher.receipt(entry.envelope.event_id, leaf, proof, entry.flags, at)
-            for future in takers:
-                future.set_result(receipt)
+            for taker in takers:
+                taker.set_result(receipt)
 
 
 class _View:
@@ -337,8 +352,8 @@ def _new_entry(judged: Judged, index: int) -> NewEntry:
 
 def _fail(batch: Sequence[Waiting], error: Unavailable) -> None:
     for waiting in batch:
-        if not waiting.future.done():
-            waiting.future.set_exception(error)
+        if not waiting.taker.done():
+            waiting.taker.set_exception(error)
 
 
 def _not_recorded(error: Exception) -> Unavailable:
