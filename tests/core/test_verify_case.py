@@ -31,7 +31,7 @@ def report_of(bundle: CaseBundle | dict[str, Any], **options: Any) -> CaseReport
 
 
 def faults(report: CaseReport) -> list[str]:
-    return [step.name for step in report.steps if step.result == "failed"]
+    return [step.name for step in report.faults]
 
 
 def results(report: CaseReport) -> dict[str, str]:
