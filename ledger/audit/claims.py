@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, Findings
+from ledger.audit.mirror import Mirror
 from ledger.audit.tree import RootClaim
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.authority import Authority
@@ -88,16 +89,19 @@ def _check_write(write: ChainWrite) -> Iterator[Finding]:
 
 
 # 12
-def on_chain(contracts: ContractView | None, ours: Authority | None, findings: Findings) -> list[RootClaim]:
-    """What the contracts say. ``ours`` is the registry as the log has it; it may lag, it may not differ."""
+def on_chain(contracts: ContractView | None, mirror: Mirror, findings: Findings) -> list[RootClaim]:
+    """What the contracts say. The registry as the log mirrors it may lag, it may not differ; a change that the log has
+    above the contract's last one is named by its index."""
     if contracts is None:
         findings.not_checked("chain", "no chain was asked")
         return []
     records = list(contracts.records())
     changes, registry_hash = contracts.registry()
+    ours = mirror.authority
     if ours is not None and not _continues(ours, changes, registry_hash):
         expected, found = f"{changes} changes, {registry_hash.hex()}", f"{ours.changes}, {ours.registry_hash.hex()}"
-        findings.add(Finding("chain", None, "the registry that the log mirrors", expected, found))
+        index = mirror.indices[changes] if changes < ours.changes else None
+        findings.add(Finding("chain", index, "the registry that the log mirrors", expected, found))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
     return [RootClaim(r.size, r.root, "chain", f"record {r.number} of the contract") for r in records]
 

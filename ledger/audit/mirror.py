@@ -33,11 +33,12 @@ class Break(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """The authority that the log comes to; None where the mirror is broken."""
+    """The authority that the log comes to; None where the mirror is broken. ``indices`` are those of its changes."""
 
     log_id: bytes
     authority: Authority | None
     broken: Break | None = None
+    indices: tuple[int, ...] = ()
 
     # 1
     def tell(self, findings: Findings, faulty: Collection[int]) -> None:
@@ -56,11 +57,13 @@ class Mirror(Struct, frozen=True):
 def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     """Folds the mirror entries. They must be as many as the tree says."""
     authority, last = authorities.initial(trust.log_id, trust.service_key_id), -1
+    indices: list[int] = []
     for entry in log.registry_entries(connection):
         try:
             body = decode_payload(entry.payload).body
             if isinstance(body, RegistryChange):
                 authority = authorities.fold(authority, body, entry.log_index)
+                indices.append(entry.log_index)
         except TallystickError as error:
             return Mirror(trust.log_id, None, Break(last, finding_of("registry", entry.log_index, error)))
         last = entry.log_index
@@ -68,7 +71,7 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     if expected != found:
         finding = Finding("registry", None, "tree.registry_changes", str(found), str(expected))
         return Mirror(trust.log_id, None, Break(last, finding))
-    return Mirror(trust.log_id, authority)
+    return Mirror(trust.log_id, authority, None, tuple(indices))
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:

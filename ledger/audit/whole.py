@@ -54,7 +54,7 @@ def audit_log(
         claims = claims_in_order(
             said.published(connection, trust, findings),
             said.anchored(DatabaseJournal(database), tree.size, findings),
-            said.on_chain(contracts, mirror.authority, findings),
+            said.on_chain(contracts, mirror, findings),
             [RootClaim(tree.size, tree.root, "tree", "the stored root")],
         )
         if processes is None:

@@ -94,8 +94,13 @@ class RegistryClient:
         actual: bytes = self._read("registryHash", final.hash)
         if actual == registry_hash:
             return changes
+        if final.number < first_block:
+            raise ChainUnavailable(
+                f"the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
+                code="chain_behind",
+            )
         made: int = self._read("changeCount", final.hash)
-        if made <= after and first_block <= final.number:
+        if made <= after:
             raise ChainMismatch(
                 f"the log mirrors {after} changes of the registry up to {registry_hash.hex()}; the contract has made "
                 f"{made} up to {actual.hex()}",
