@@ -181,7 +181,7 @@ def import_contracts(repository: Path, tmp_path: Path, module: str, statement: s
         ("ledger/core/breach.py", "import os", "The core is pure: it computes with these packages and nothing else"),
         ("ledger/core/breach.py", "import web3", "The core is pure: it computes with these packages and nothing else"),
         ("ledger/core/breach.py", "import ledger.store", "Imports go one way, down to the core"),
-        ("ledger/store/breach.py", "import ledger.chain", "Imports go one way, down to the core"),
+        ("ledger/chain/breach.py", "import ledger.store", "Imports go one way, down to the core"),
         ("ledger/utils.py", "", "Imports go one way, down to the core"),
         ("ledger/chain/breach.py", "import sqlmodel", "Only ledger.store knows the database"),
         ("ledger/store/breach.py", "import web3", "Only ledger.chain knows the chain and the compiler"),

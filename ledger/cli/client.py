@@ -124,7 +124,7 @@ def at(template: str, *parts: str) -> str:
 def _decoded(content: bytes, answer: type[T]) -> T:
     try:
         return json.decode(content, type=answer)
-    except DecodeError as error:
+    except (DecodeError, RecursionError) as error:
         raise Unavailable(
             f"this is no answer of the service: {error}", code="service_garbled", hint="Check the profile's URL."
         ) from error
