@@ -70,13 +70,15 @@ class Ledger:
     def found(self, *officers: Officer) -> Ledger:
         """Admits the officers' agencies and grants their keys, by real entries of the log."""
         self.changes.admit(*dict.fromkeys(officer.agency for officer in officers)).grant(*officers)
-        for body in self.changes.bodies:
-            self.mirror(body)
+        self.post_all([self._change(body) for body in self.changes.bodies])
         return self
 
     def mirror(self, body: RegistryChange) -> Receipt:
         """Puts one change of the registry into the log."""
-        return self.post(self.system_writer.write(body, SERVICE, signed_at=self.clock.seconds))
+        return self.post(self._change(body))
+
+    def _change(self, body: RegistryChange) -> Event:
+        return self.system_writer.write(body, SERVICE, signed_at=self.clock.seconds)
 
     def submit(self, event: Event | bytes) -> Future[Answer]:
         """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
