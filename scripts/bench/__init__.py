@@ -1,0 +1,1 @@
+"""Measurements. Each prints a table (figure, ours, reference, ratio, target) and writes it as JSON."""

@@ -1,0 +1,110 @@
+"""Signed submissions to measure with: handovers of many cases, and a ledger that knows who signs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from ledger.core import authority
+from ledger.core.event import Body, Stream, case, handover, item, registry
+from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.event.terms import AgencyKind, Quantity
+from ledger.keys import LocalSigner
+from ledger.sign import Actor, Place, instant_text, sign_event
+
+LOG_ID = b"\x05" * 32
+SERVICE = LocalSigner.from_private_key(b"\x09" * 32)
+POLICE = Actor("police-east", "p-1", LocalSigner.from_private_key(b"\x07" * 32))
+PROCURATORATE = Actor("procuratorate-east", "q-1", LocalSigner.from_private_key(b"\x08" * 32))
+STEPS = 4  # events of one case
+
+_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
+
+
+@dataclass
+class _CaseUnderWay:
+    case_id: str
+    sequence: int = 0
+    head: str | None = None
+
+
+def submissions(count: int, run: str) -> list[bytes]:
+    """``count`` submissions: every case is opened first, then an item of each is registered, offered, accepted.
+
+    So an event's predecessor is far ahead of it, whatever connection each goes over.
+    """
+    cases = [_CaseUnderWay(f"case-{run}-{number}") for number in range(count // STEPS)]
+    return [_signed(step, under_way) for step in range(STEPS) for under_way in cases]
+
+
+def registry_changes() -> Iterator[RegistryChange]:
+    """The changes by which the two agencies and their clerks' keys are known."""
+    rolling = LOG_ID
+    for number, change in enumerate(_changes(), 1):
+        numbered = replace(change, number=number)
+        rolling = authority.registry_hash(rolling, numbered)
+        yield replace(numbered, registry_hash="0x" + rolling.hex())
+
+
+def _changes() -> Iterator[RegistryChange]:
+    kinds: tuple[tuple[Actor, AgencyKind], ...] = ((POLICE, "public_security"), (PROCURATORATE, "procuratorate"))
+    for actor, kind in kinds:
+        profile = Profile(jurisdiction="31/01", name=Name(en=actor.agency, zh=actor.agency))
+        yield registry.AgencyAdmitted(
+            number=0,
+            registry_hash="",
+            location=_NOWHERE,
+            agency=actor.agency,
+            kind=kind,
+            admin=actor.signer.key_id,
+            profile=profile,
+        )
+        yield registry.KeyGranted(
+            number=0,
+            registry_hash="",
+            location=_NOWHERE,
+            agency=actor.agency,
+            key_id=actor.signer.key_id,
+            officer=actor.officer,
+            roles=("clerk",),
+            suite=1,
+            valid_from=0,
+            valid_until=2**40,
+        )
+
+
+def _signed(step: int, under_way: _CaseUnderWay) -> bytes:
+    body, actor = _body(step, under_way.case_id)
+    place = Place(Stream(kind="case", id=under_way.case_id), under_way.sequence, under_way.head)
+    signed = sign_event(body, place, actor, LOG_ID)
+    under_way.sequence += 1
+    under_way.head = signed.envelope.payload_digest
+    return signed.submission
+
+
+def _body(step: int, case_id: str) -> tuple[Body, Actor]:
+    item_id = f"item-{case_id}"
+    if step == 0:
+        opened = case.CaseOpened(
+            case_number=case_id, case_type="theft", business_line="criminal", stage="investigation"
+        )
+        return opened, POLICE
+    if step == 1:
+        one = Quantity(value="1", unit="piece")
+        phone = item.ItemRegistered(item_id=item_id, item_kind="exhibit", description="a phone", quantity=one)
+        return phone, POLICE
+    if step == 2:
+        offered = handover.HandoverOffered(
+            handover_id="handover-1",
+            to_agency=PROCURATORATE.agency,
+            purpose="prosecution_review",
+            items=(handover.OfferedItem(item_id=item_id),),
+        )
+        return offered, POLICE
+    accepted = handover.HandoverAccepted(
+        handover_id="handover-1", received_at=instant_text(int(time.time())), rest_as_listed=True
+    )
+    return accepted, PROCURATORATE

@@ -1,0 +1,74 @@
+"""The service without a chain: custody rules checked, durable before the receipt, which proves inclusion.
+
+python -m scripts.bench.server_ours PORT DATABASE_URL
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import NoReturn
+
+from api.app import create_app
+from api.parts import Parts
+from api.server import make_server
+from ledger.core.errors import Unavailable
+from ledger.core.note import SeedSigner
+from ledger.core.policy import parse_policy
+from ledger.core.trust import Trust
+from ledger.follow import Follower
+from ledger.publish import Publisher
+from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.sequence import Sequencer
+from ledger.settings import Settings
+from ledger.store.access import AccessLog
+from ledger.store.database import open_database
+from ledger.store.log import initialise
+from ledger.system import SystemStream
+from scripts.bench.events import LOG_ID, SERVICE, registry_changes
+
+UNBOUNDED = 10**9  # one address and two agencies make the whole load
+SIGNER = SeedSigner.from_seed("bench.example/log", b"\x01" * 32)
+
+
+class Trusted:
+    trust = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+
+
+def make_parts(database_url: str) -> Parts:
+    database = open_database(database_url)
+    initialise(database, LOG_ID)
+    registry = Registry(LOG_ID, SERVICE.key_id)
+    recorder = Recorder(database, registry, shipped_rulebook())
+    publisher = Publisher(SIGNER)
+    sequencer = Sequencer(database, registry, publisher, clock)
+    sequencer.start()
+    system = SystemStream(database, recorder, sequencer, publisher, SERVICE, log_id=LOG_ID, clock=clock)
+    for change in registry_changes():
+        system.append(change)
+    return Parts(
+        settings=Settings(max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),
+        trust=Trusted(),
+        database=database,
+        registry=registry,
+        recorder=recorder,
+        sequencer=sequencer,
+        publisher=publisher,
+        access=AccessLog(database),
+        follower=Follower(no_chain, sequencer.halt, 1),
+        token_key=b"\x02" * 32,
+        clock=clock,
+    )
+
+
+def no_chain() -> NoReturn:
+    raise Unavailable("there is no chain here")
+
+
+def clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    app = create_app(make_parts(sys.argv[2]))
+    make_server(app, host="127.0.0.1", port=int(sys.argv[1]), header_timeout_s=10).run()

@@ -1,0 +1,130 @@
+"""Durable signed submissions a second: ours, one each and in bulk, beside the naive design and a bare echo.
+
+python -m scripts.bench.submissions [--rounds N] [--json FILE]
+
+Each round measures all of them one after the other over 64 connections; the table has the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import httpx
+
+from scripts.bench.events import submissions
+from scripts.bench.figures import Figure, show
+from scripts.bench.ports import free_port
+
+CONNECTIONS = 64
+BULK = 100  # events of a bulk request
+EVENTS = "/api/v1/events"
+JSON = "application/json"
+
+
+class Run(NamedTuple):
+    """What one load came to."""
+
+    per_second: float
+    p99_ms: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=8000, help="of each round; the naive design gets a sixth")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rounds = [measure(options.events, number) for number in range(options.rounds)]
+    show("submissions", figures_of({name: [one[name] for one in rounds] for name in rounds[0]}), options.json)
+    return 0
+
+
+def measure(count: int, number: int) -> dict[str, Run]:
+    """One round; every server starts on an empty database."""
+    single = submissions(count, f"{number}-single")
+    runs: dict[str, Run] = {}
+    with server("naive") as port:
+        runs["naive"] = load(port, EVENTS, JSON, single[: count // 6])
+    with server("echo") as port:
+        runs["echo"] = load(port, EVENTS, JSON, single)
+    with server("ours") as port:
+        runs["single"] = load(port, EVENTS, JSON, single)
+    many = submissions(2 * count, f"{number}-bulk")
+    requests = [b"\n".join(many[start : start + BULK]) for start in range(0, len(many), BULK)]
+    with server("ours") as port:
+        run = load(port, f"{EVENTS}/batch", "application/x-ndjson", requests, connections=8)
+        runs["bulk"] = run._replace(per_second=BULK * run.per_second)
+    return runs
+
+
+def figures_of(runs: dict[str, list[Run]]) -> list[Figure]:
+    """Medians over the rounds."""
+    speed = {name: median(run.per_second for run in found) for name, found in runs.items()}
+    p99 = median(run.p99_ms for run in runs["single"])
+    return [
+        Figure("durable submissions, one each", speed["single"], "naive design", speed["naive"], "/s", ">= 6"),
+        Figure("durable submissions, one each", speed["single"], "bare echo", speed["echo"], "/s", ">= 0.4"),
+        Figure("durable submissions, in bulk", speed["bulk"], "one each", speed["single"], "/s", ">= 2"),
+        Figure("a submission's 99th percentile", p99, "limit", 150, "ms", "<= 1"),
+    ]
+
+
+def load(port: int, path: str, content_type: str, bodies: list[bytes], connections: int = CONNECTIONS) -> Run:
+    """Posts the bodies; the first of them only warm the server up, and count for nothing."""
+    warm = len(bodies) // 20
+    post(port, path, content_type, bodies[:warm], connections)
+    return post(port, path, content_type, bodies[warm:], connections)
+
+
+def post(port: int, path: str, content_type: str, bodies: list[bytes], connections: int) -> Run:
+    """Posts the bodies from a process of its own. Raises RuntimeError where one was refused."""
+    command = [sys.executable, "-m", "scripts.bench.load", str(port), path, content_type, str(connections)]
+    given = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+    done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=600)
+    seen: dict[str, Any] = json.loads(done.stdout)
+    if any(not status.startswith("2") for status in seen["statuses"]):
+        raise RuntimeError(f"{path} answered {seen['statuses']}")
+    return Run(seen["requests"] / seen["seconds"], seen["p99_ms"])
+
+
+@contextmanager
+def server(kind: str) -> Iterator[int]:
+    """A server of this kind on an empty SQLite database; gives its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
+        url = f"sqlite:///{folder}/bench.db"
+        command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), url]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait(process, port)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+        except httpx.TransportError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the server did not start") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
