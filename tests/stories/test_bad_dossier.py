@@ -26,7 +26,7 @@ def offer_again(case: TownCase, *, later: int) -> TownCase:
 
 
 def timeline(town: Town, case: TownCase) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = town.get(f"/api/v1/cases/{case.stream.id}/timeline", clerk(PROCURATORATE))["events"]
+    steps: list[dict[str, Any]] = town.read(f"/api/v1/cases/{case.stream.id}/timeline", clerk(PROCURATORATE))["events"]
     return steps
 
 

@@ -9,7 +9,8 @@ import pytest
 from ledger.core.event import handover
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import pieces
-from tests.stories.town import Refused, Town, TownCase
+from tests.stories.service import Refused
+from tests.stories.town import Town, TownCase
 
 EXHIBITS = tuple(f"exhibit-{number}" for number in range(1, 21))
 SEALED, COUNTED = EXHIBITS[4], EXHIBITS[11]
