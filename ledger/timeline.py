@@ -99,7 +99,9 @@ def timeline(
     return steps
 
 
-def _step(connection: Connection, entry: StoredEntry, anchored: AnchoredSizes, changes: tuple[Change, ...]) -> TimelineStep:
+def _step(
+    connection: Connection, entry: StoredEntry, anchored: AnchoredSizes, changes: tuple[Change, ...]
+) -> TimelineStep:
     payload = decode_payload(entry.payload)
     return TimelineStep(
         sequence=entry.sequence,

@@ -305,3 +305,25 @@ def test_reads_of_many_cases_are_recorded_for_each(served: Served) -> None:
     before = records(served)
     served.get("/api/v1/cases", clerk(POLICE))
     assert records(served) - before == 3
+
+
+# -- audits ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reader", "status"),
+    [("nobody", 401), ("holder", 403), ("procuratorate's clerk", 403), ("stranger's auditor", 404)],
+)
+def test_an_audit_takes_an_auditor_who_sees_the_case(world: World, reader: str, status: int) -> None:
+    """No token, no role, no sight: refused, and not recorded."""
+    officer, before = READERS[reader], records(world.served)
+    answer = world.served.get("/api/v1/audit", officer, case_id="case-1")
+    problem(answer, status, answer.json()["code"], answer.json().get("field"))
+    assert records(world.served) == before
+
+
+def test_an_auditor_of_the_jurisdiction_audits_the_case(world: World) -> None:
+    """The verdict is on what is stored; the audit itself is on record."""
+    answer = world.served.get("/api/v1/audit", auditor(PROCURATORATE), case_id="case-1")
+    assert answer.json()["verdict"] == "not_yet_anchored"
+    assert b"audit of the case" in last_record(world.served)
