@@ -173,6 +173,11 @@ def test_nobody_else_signs_for_the_service(by: Officer) -> None:
         judge(authority_with(clerk(POLICE)), mirror_act(by))
 
 
+def test_the_service_signs_under_its_names() -> None:
+    """The names of the protocol: what the service signs is of the agency ledger, by the officer service."""
+    assert (authorities.SERVICE_AGENCY, authorities.SERVICE_OFFICER) == ("ledger", "service")
+
+
 def test_the_service_acts_in_no_case() -> None:
     """The service's key is not granted to any agency: it signs nothing that an officer signs."""
     with refused("key_unknown", field="envelope.key_id", error=Unauthorized):

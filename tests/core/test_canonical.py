@@ -171,6 +171,27 @@ def test_bad_input_is_refused_by_its_field(data: bytes, field: str) -> None:
     assert 0 < len(error.message) <= canonical.MAX_MESSAGE
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"a":1, "bcdefghijklmnopqrst":2}', """at byte 7: expected '"bcdefghijklmnop', found ' "bcdefghijklmno'"""),
+        (b'{"a":1}\n', "at byte 7: expected the end, found '\\n'"),
+        (b'{"a":"\\u0061"}', "at byte 6: expected 'a\"}', found '\\\\u0061\"}'"),
+    ],
+)
+def test_a_second_spelling_is_shown_beside_the_first(data: bytes, said: str) -> None:
+    """The refusal tells the byte, what was expected there and what was found, sixteen bytes of each."""
+    with pytest.raises(MalformedInput) as caught:
+        canonical.decode(data, ANYTHING)
+    assert caught.value.message == f"not in canonical form (RFC 8785) {said}"
+
+
+def test_a_long_refusal_is_cut() -> None:
+    """What the input holds comes back in a message of at most 400 characters."""
+    error = refusal(replaced('item.registered","occ', "x" * 5000 + '","occ'))
+    assert (error.field, len(error.message)) == ("payload.event_type", 400)
+
+
 @pytest.mark.parametrize("data", WHOLE_REFUSALS.values(), ids=WHOLE_REFUSALS)
 def test_a_body_that_is_no_submission_is_refused(data: bytes) -> None:
     """What is wrong as a whole is MalformedInput that names no field."""
