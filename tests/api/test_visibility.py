@@ -325,5 +325,5 @@ def test_an_audit_takes_an_auditor_who_sees_the_case(world: World, reader: str, 
 def test_an_auditor_of_the_jurisdiction_audits_the_case(world: World) -> None:
     """The verdict is on what is stored; the audit itself is on record."""
     answer = world.served.get("/api/v1/audit", auditor(PROCURATORATE), case_id="case-1")
-    assert answer.json()["verdict"] == "not_yet_anchored"
+    assert answer.json()["verdict"] == "intact"
     assert b"audit of the case" in last_record(world.served)
