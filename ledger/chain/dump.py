@@ -1,4 +1,8 @@
-"""The dump of the embedded chain: a cache of the journal's replay, written whole or not at all."""
+"""What the embedded chain leaves on disk, each file written whole or not at all.
+
+The dump is a cache of the journal's replay, written now and then. The mark names the last block, at every block: a
+database that was rolled back is found by it even where the service was killed and the dump is old.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from ledger.chain.errors import ChainUnavailable
-from ledger.chain.eth import Eth
+from ledger.chain.eth import BlockRef, Eth
 from ledger.core.errors import Unavailable
 
 DUMP_SECONDS = 120.0
@@ -33,19 +37,39 @@ class Dump:
         except (TypeError, ValueError, zlib.error) as error:
             raise ChainUnavailable("the embedded chain node gives no dump", code="chain_garbled") from error
         try:
-            self._replace(state)
+            _replace(self.path, state)
         except OSError as error:
             raise Unavailable(f"the chain's dump cannot be written: {error}", code="dump_not_written") from error
 
-    def _replace(self, state: bytes) -> None:
-        temporary = self.path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(state)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
-        directory = os.open(self.path.parent, os.O_RDONLY)
+
+class Mark:
+    """The file that names the last block that the journal had."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def read(self) -> BlockRef | None:
+        """None where there is none that can be read."""
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            number, _, digest = self.path.read_text(encoding="ascii").strip().partition(" ")
+            return BlockRef(int(number), bytes.fromhex(digest))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, block: BlockRef) -> None:
+        """Replaces the file, durably. Raises OSError."""
+        _replace(self.path, f"{block.number} {block.hash.hex()}\n".encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ledger.chain.anvil import GENESIS_TIMESTAMP, AnvilProcess, anvil_arguments
-from ledger.chain.dump import Dump
+from ledger.chain.dump import Dump, Mark
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
 from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import ChainWrite, Journal, WriteState
@@ -74,6 +74,7 @@ class EmbeddedNode:
         self._dump_every = dump_every
         self._on_incident = on_incident
         self._dump = Dump(directory / "state.json")
+        self._mark = Mark(directory / "head")
         self._lock = threading.RLock()
         self._process: AnvilProcess | None = None
         self._eth: Eth | None = None
@@ -83,19 +84,22 @@ class EmbeddedNode:
     def start(self) -> None:
         """Brings the node up at the journal's end.
 
-        Raises ChainAhead where the dump holds more blocks than the journal, ChainMismatch where a block of the dump or
-        of the replay is not the journal's, Unavailable where Anvil does not start.
+        Raises ChainAhead where mark or dump know more blocks than the journal, ChainMismatch where a block of mark,
+        dump or replay is not the journal's, Unavailable where Anvil does not start.
         """
         with self._lock:
             self._directory.mkdir(parents=True, exist_ok=True)
-            is_lost = not self._dump.exists() and any(write.block_number for write in self._journal.writes())
+            mark = self._mark.read()
+            self._require_marked(mark)
+            is_lost = mark is None and not self._dump.exists()
             try:
                 self._rebuild()
             except TallystickError:
                 self._kill()
                 raise
-            if is_lost:
-                self._report(IncidentKind.NODE_LOST, "there was no dump of the embedded chain to start from")
+            if is_lost and self._here().block.number > 0:
+                self._report(IncidentKind.NODE_LOST, "nothing was left of the embedded chain but the journal")
+            self._try_mark(self._here().block)
 
     def stop(self) -> None:
         """Writes a dump, if the node still stands where the journal does, and kills the node."""
@@ -192,12 +196,22 @@ class EmbeddedNode:
         _log.warning("write %d is invalid: %s", write.number, error)
         self._journal.update(replace(write, state=WriteState.INVALID))
 
+    def _require_marked(self, mark: BlockRef | None) -> None:
+        """Raises ChainAhead or ChainMismatch unless the journal still has the block that the mark names."""
+        if mark is None or mark.number == 0:
+            return
+        journaled = [write for write in self._journal.writes() if write.block_number is not None]
+        if mark.number > len(journaled):
+            raise _ahead("mark", mark.number, len(journaled))
+        require_recorded_block(journaled[mark.number - 1], mark)
+
     def _settle(self, write: ChainWrite, mined: MinedWrite) -> None:
         """Commit point: the outcome of a new write is durable in the journal. Of an old one it must be the same."""
         if write.block_number is None:
             state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
             block = mined.block
             self._journal.update(replace(write, state=state, block_number=block.number, block_hash=block.hash))
+            self._try_mark(block)
         else:
             require_recorded_block(write, mined.block)
 
@@ -222,6 +236,13 @@ class EmbeddedNode:
         except Unavailable as error:
             _log.warning("no dump of the embedded chain was written: %s", error)
             self._dumped_at = self._here().block.number
+
+    def _try_mark(self, block: BlockRef) -> None:
+        """A mark that cannot be written leaves the last one: it proves less, and nothing wrong."""
+        try:
+            self._mark.write(block)
+        except OSError as error:
+            _log.warning("the last block of the embedded chain was not marked: %s", error)
 
     def _boot_from_dump(self) -> bool:
         """Whether the node now stands on the dump, whose blocks are all the journal's."""
@@ -250,11 +271,7 @@ class EmbeddedNode:
         journaled = {write.block_number: write for write in self._journal.writes() if write.block_number is not None}
         head = blocks[-1]
         if head.number > len(journaled):
-            raise ChainAhead(
-                f"the dump of the embedded chain has {head.number} blocks, the journal {len(journaled)}: "
-                "the database was rolled back",
-                hint=f"Restore the newest backup of the database. The dump is {self._dump.path.name}.",
-            )
+            raise _ahead("dump", head.number, len(journaled))
         for block in blocks[1:]:
             write = journaled.get(block.number)
             if write is None:
@@ -278,3 +295,11 @@ class EmbeddedNode:
         _log.warning("embedded chain: %s: %s", kind, detail)
         if self._on_incident is not None:
             self._on_incident(ChainIncident(kind, detail))
+
+
+def _ahead(witness: str, blocks: int, journaled: int) -> ChainAhead:
+    return ChainAhead(
+        f"the {witness} of the embedded chain has {blocks} blocks, the journal {journaled}: "
+        "the database was rolled back",
+        hint="Restore the newest backup of the database.",
+    )

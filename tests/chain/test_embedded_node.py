@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -258,7 +259,44 @@ def test_a_dump_ahead_of_the_journal_is_refused(
     assert again.pid is None, "a start that was refused leaves no process"
 
 
-def test_a_dump_that_is_gone_at_start_is_an_incident(
+def test_a_mark_is_ahead_of_the_journal_where_no_dump_is(
+    start_node: StartNode, journal: FileJournal, tmp_path: Path
+) -> None:
+    """Killed, not stopped, the service leaves no newer dump; the mark of the last block shows the rollback all the
+    same, and a history that was written on after it. A refusal leaves the mark as it is."""
+    node = start_node()
+    grow(node, journal, 2)
+    backup = journal.path.read_bytes()
+    grow(node, journal, 1)
+    kill(node)
+    journal.path.write_bytes(backup)
+    rolled_back = FileJournal(journal.path)
+    append_creation(rolled_back, data=REVERTING)  # signed, and in no block yet
+    for _ in range(2):
+        with pytest.raises(ChainAhead, match="3 blocks, the journal 2"):
+            start_node(journal=rolled_back)
+    elsewhere = start_node(journal=rolled_back, directory=tmp_path / "elsewhere")
+    assert elsewhere.head.number == 3
+    with pytest.raises(ChainMismatch) as refused:
+        start_node(journal=rolled_back)
+    assert refused.value.block_number == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"seven 00", b"\xff" * 40])
+def test_a_damaged_mark_proves_nothing(
+    start_node: StartNode, journal: FileJournal, tmp_path: Path, damage: bytes
+) -> None:
+    """It is a witness and no part of the chain: without it the chain starts, and it is written anew."""
+    node = start_node()
+    grow(node, journal, 2)
+    kill(node)
+    mark = tmp_path / "chain" / "head"
+    mark.write_bytes(damage)
+    again = start_node()
+    assert mark.read_text() == f"2 {again.head.hash.hex()}\n"
+
+
+def test_a_chain_whose_folder_is_gone_at_start_is_an_incident(
     start_node: StartNode, journal: FileJournal, incidents: list[ChainIncident], tmp_path: Path
 ) -> None:
     """The journal makes the same blocks again, and it is told that they were lost; a first start has lost nothing."""
@@ -267,7 +305,7 @@ def test_a_dump_that_is_gone_at_start_is_an_incident(
     grow(node, journal, 2)
     before = hashes(node)
     node.stop()
-    (tmp_path / "chain" / "state.json").unlink()
+    shutil.rmtree(tmp_path / "chain")
     assert hashes(start_node()) == before
     assert [incident.kind for incident in incidents] == [IncidentKind.NODE_LOST]
 
