@@ -49,17 +49,42 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     Nothing is served before the chain was looked at: one that is ahead shows a database that must not be written.
     Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
     """
+    parts, system, connector = _assemble(settings)
+    stop = Event()
+    parts.sequencer.start()
+    sealer = Sealer(parts.database, parts.access, system)
+    threads = [
+        _thread("follow", parts.follower.run, stop),
+        _thread("publish", lambda ending: _publish(parts, ending), stop),
+        _thread("seal", lambda ending: _seal(sealer, ending), stop),
+    ]
+    try:
+        parts.follower.has_looked.wait(LOOK_S)
+        yield parts
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(ENDING_S)
+        parts.sequencer.stop()
+        connector.close()
+        parts.database.close()
+
+
+def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
+    """Every part, none of them running yet."""
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
     passphrase = settings.passphrase(where)
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    signer = open_note_key(where.keys.note_key("log"), passphrase)
+    service = open_keystore(where.keys.keystore("service"), passphrase)
+    submitter = open_keystore(where.keys.keystore("submitter"), passphrase)
     log_id = installation.log_id_bytes
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
     initialise(database, log_id)
     registry = Registry(log_id, installation.service_key_id)
     recorder = Recorder(database, registry, shipped_rulebook())
-    publisher = Publisher(open_note_key(where.keys.note_key("log"), passphrase), settings.checkpoint_interval_ms)
+    publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms)
-    service = open_keystore(where.keys.keystore("service"), passphrase)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
     trust = TrustHolder(where, installation)
     connector = Connector(
@@ -69,13 +94,12 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         database=database,
         registry=registry,
         system=system,
-        submitter=open_keystore(where.keys.keystore("submitter"), passphrase),
+        submitter=submitter,
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
         started=[],
     )
-    follower = Follower(connector, sequencer.halt, FOLLOW_EVERY)
     parts = Parts(
         settings=settings,
         trust=trust,
@@ -85,27 +109,11 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         sequencer=sequencer,
         publisher=publisher,
         access=AccessLog(database),
-        follower=follower,
+        follower=Follower(connector, sequencer.halt, FOLLOW_EVERY),
         token_key=installations.read_token_key(where),
         clock=now_ms,
     )
-    stop = Event()
-    sequencer.start()
-    threads = [
-        _thread("follow", follower.run, stop),
-        _thread("publish", lambda ending: _publish(parts, ending), stop),
-        _thread("seal", lambda ending: _seal(Sealer(database, parts.access, system), ending), stop),
-    ]
-    try:
-        follower.has_looked.wait(LOOK_S)
-        yield parts
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(ENDING_S)
-        sequencer.stop()
-        connector.close()
-        database.close()
+    return parts, system, connector
 
 
 class TrustHolder:
