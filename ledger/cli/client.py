@@ -17,6 +17,7 @@ from msgspec import DecodeError, json
 
 from ledger.core.errors import (
     Conflict,
+    IntegrityBroken,
     MalformedInput,
     NotFound,
     RuleRefused,
@@ -151,6 +152,8 @@ def _refuse(response: httpx.Response) -> NoReturn:
     status = response.status_code
     if status in (429, 503):
         raise Unavailable(message, **told | {"code": "service_busy"}, retry_after=_retry_after(response))
+    if status == 500 and told["code"] == IntegrityBroken.code:
+        raise IntegrityBroken(message, field=told["field"], hint=told["hint"])
     if status >= 500:
         raise Unavailable(message, **told | {"code": "service_fault"})
     if status == 409:

@@ -11,9 +11,10 @@ import pytest
 import stamina
 
 from ledger.cli.client import ATTEMPTS, Service, at
-from ledger.cli.exits import Exit
+from ledger.cli.exits import Exit, of_error
 from ledger.core.errors import (
     Conflict,
+    IntegrityBroken,
     MalformedInput,
     NotFound,
     RuleRefused,
@@ -98,6 +99,16 @@ def test_refusals_are_told_and_not_repeated(status: int, expected: type[Tallysti
     assert (error.message, error.code, error.field, error.hint) == ("it is not to be", "because", "f", "h")
     if isinstance(error, Conflict):
         assert (error.head, error.sequence) == (HEAD, 4)
+
+
+def test_a_service_whose_store_contradicts_itself_is_not_asked_again() -> None:
+    """What does not hold is no fault that passes: it is told at once, and is no verdict of being out of reach."""
+    broken = problem(500, "integrity_broken")
+    with faulty_service(in_turn(broken)) as faulty, Service(faulty.url) as service:
+        with pytest.raises(IntegrityBroken, match="it is not to be") as refused:
+            service.get("/api/v1/events/e/proof")
+        assert len(faulty.asked) == 1
+    assert (refused.value.field, refused.value.hint, of_error(refused.value)) == ("f", "h", Exit.REFUSED)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[" * 3000])
