@@ -11,6 +11,7 @@ import queue
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from copy import copy
 from threading import Lock, Thread
 from typing import Protocol
 
@@ -136,7 +137,7 @@ class Sequencer:
 
     def _turned_away(self) -> Unavailable | None:
         if self._failure is not None:
-            return self._failure
+            return copy(self._failure)
         if self._closed:
             return Unavailable("the service is stopping", code="stopping")
         if self._waiting.qsize() >= MAX_WAITING:
@@ -351,9 +352,10 @@ def _new_entry(judged: Judged, index: int) -> NewEntry:
 
 
 def _fail(batch: Sequence[Waiting], error: Unavailable) -> None:
+    """Each gets an error of his own: one that is raised again and again gathers the frames of all who raised it."""
     for waiting in batch:
         if not waiting.taker.done():
-            waiting.taker.set_exception(error)
+            waiting.taker.set_exception(copy(error))
 
 
 def _not_recorded(error: Exception) -> Unavailable:

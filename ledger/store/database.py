@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Database:
         After the first DiskFailed there is no other try: whether an earlier write reached the disk is not known then.
         """
         if self._disk_failure is not None:
-            raise self._disk_failure
+            raise copy(self._disk_failure)
         try:
             with translated(), writing(self.log, WriterLock.LOG) as connection:
                 yield connection
