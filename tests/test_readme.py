@@ -28,7 +28,9 @@ def test_the_walk_through_the_readme_works(tmp_path: Path) -> None:
     assert steps
     port = str(free_port())
     script = tmp_path / "walk.sh"
-    script.write_text("set -euo pipefail\n" + "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={port}"))
+    script.write_text(
+        "set -euo pipefail\n" + "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={port}")
+    )
     home = tmp_path / "home"
     home.mkdir()
     for name in (".venv", "scripts", "examples", "node_modules", "requirements"):
