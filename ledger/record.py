@@ -18,8 +18,8 @@ from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
 from ledger.core.authority import Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
-from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
-from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission
+from ledger.core.errors import Conflict, IntegrityBroken, NotFound, RuleRefused, TallystickError, Unauthorized
+from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.record import SectionErased
@@ -150,7 +150,7 @@ class States:
     def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
         state: CaseState | None = None
         for entry in entries:
-            payload = decode_payload(entry.payload)
+            payload = _stored_payload(entry)
             state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
         if state is not None:
             self.keep(state)
@@ -257,6 +257,17 @@ class Recorder:
     def _stored(self, event_id: str) -> StoredEntry | None:
         with self._database.read() as connection:
             return log.identities(connection, [event_id]).get(event_id)
+
+
+def _stored_payload(entry: StoredEntry) -> Payload:
+    """Raises IntegrityBroken where the stored bytes are not those that were signed: nothing is judged on them."""
+    if digest_of(entry.payload) != entry.payload_digest:
+        raise IntegrityBroken(
+            f"the stored payload of entry {entry.log_index} is not the one that was signed",
+            index=entry.log_index,
+            hint="The database was changed behind the service. Run: tally audit",
+        )
+    return decode_payload(entry.payload)
 
 
 def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger import record as recording
 from ledger.core.custody import CaseState
-from ledger.core.errors import Conflict, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
 from ledger.core.event import Authority, registry
 from ledger.core.event import case as acts
 from ledger.core.event.handover import HandoverOffered
@@ -22,6 +22,7 @@ from ledger.core.event.record import SectionErased
 from ledger.core.event.terms import EventRef
 from ledger.record import Duplicate, Judged
 from ledger.store import log
+from ledger.store.tables import ENTRIES
 from tests import machine
 from tests.builders import (
     COURT,
@@ -318,3 +319,15 @@ def test_the_first_submissions_may_come_all_at_once() -> None:
     data = Case().open().last.submission
     for _ in range(3):
         subprocess.run([sys.executable, "-c", program], input=data, cwd=machine.REPOSITORY, check=True)
+
+
+def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
+    """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
+    story = Case().open().register("phone")
+    ledger.post_all(story.events)
+    ledger.recorder.states = recording.States(ledger.database, story.book)
+    with ledger.database.write() as connection:
+        edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
+        connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))
+    with pytest.raises(IntegrityBroken, match="is not the one that was signed"):
+        ledger.recorder.states.of_case("case-1")
