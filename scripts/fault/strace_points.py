@@ -1,11 +1,12 @@
 """Every call by which the writer changes its files fails once: killed right there, or answered with an error.
 
-python -m scripts.fault.strace_points [--error SIGKILL EIO ENOSPC] [--every 1]
+python -m scripts.fault.strace_points [--error SIGKILL EIO ENOSPC] [--every 1] [--events 3 0]
 
-One run without faults counts the calls; then the writer runs once for each call and kind of fault, which strace injects
-at that call. After each run the log is re-derived from its stored bytes and held against what was acknowledged; once
-the disk has failed nothing more may be acknowledged; and a run without faults must go through on the same files, and
-acknowledge what is still owed an answer. Needs Debian's strace and the right to trace one's own children.
+Two benches: a writer that commits, and one that recovers from a kill and closes its files. One run without faults
+counts the calls of each thread (strace counts them so); then the writer runs once for each call and kind of fault,
+which strace injects at that call. After each run the log is re-derived from its stored bytes and held against what was
+acknowledged; once the disk has failed nothing more may be acknowledged; and a run without faults must go through on the
+same files, and acknowledge what is still owed an answer. Needs Debian's strace and the right to trace one's children.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ TRIES = 3  # of an event without an answer, before the client gives up
 NEVER = 3600.0  # seconds between two checkpoints: the calls of a run are the same each time
 FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
 
-_CALL = re.compile(rf"^\d+ +({'|'.join(CALLS)})\(")
+_CALL = re.compile(rf"^(\d+) +({'|'.join(CALLS)})\(")
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,33 @@ class Outcome:
 
 
 class Bench:
-    """A folder with a founded ledger, copied anew for each run."""
+    """A folder with a founded ledger, copied anew for each run that writes ``events`` of them.
 
-    def __init__(self, folder: Path):
+    Without events the ledger is one that was killed: starting recovers its write-ahead log, stopping copies it over.
+    """
+
+    def __init__(self, folder: Path, events: int):
+        folder.mkdir()
+        self._events = events
         self._prepared = folder / "prepared"
         self._data = folder / "data"
         self._trace = folder / "trace"
         self._prepared.mkdir()
         target = WriterTarget(f"sqlite:///{self._prepared / 'ledger.db'}")
         target.start()
-        target.finish()
+        if events:
+            target.finish()
+        else:
+            target.kill()
 
     def count(self) -> Counter[str]:
-        """How often each call is made in a run without faults."""
+        """How often each call is made in a run without faults, by the thread that makes it most often."""
         outcome = self._run(["-e", f"trace={','.join(CALLS)}"])
         if outcome.faults:
             raise RuntimeError(f"the run without faults does not hold: {outcome.faults}")
         found = (_CALL.match(line) for line in self._trace.read_text(errors="replace").splitlines())
-        return Counter(match[1] for match in found if match)
+        by_thread = Counter((match[2], match[1]) for match in found if match)
+        return Counter({call: max(n for (name, _), n in by_thread.items() if name == call) for call, _ in by_thread})
 
     def run(self, point: Point) -> Outcome:
         """The writer with one fault, then once more without."""
@@ -100,7 +110,7 @@ class Bench:
         prefix = ("strace", "-f", "-qqq", "-o", str(self._trace), *paths, *options)
         books = Books()
         client = Client(Casework("a", people.LOG_ID), books)
-        told = write(WriterTarget(url, prefix, publish_every_s=NEVER), client)
+        told = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
         faults = [*self._look(url, books), *_of_words(told)]
         if not faults:
             faults = self._go_on(url, client)
@@ -112,7 +122,7 @@ class Bench:
 
     def _go_on(self, url: str, client: Client) -> list[str]:
         before = len(client.books.acknowledged)
-        told = write(WriterTarget(url, publish_every_s=NEVER), client)
+        told = write(WriterTarget(url, publish_every_s=NEVER), client, EVENTS)
         faults = self._look(url, client.books)
         if any(told) or len(client.books.acknowledged) != before + EVENTS:
             faults.append(f"the run after it was told {told}")
@@ -127,7 +137,7 @@ class Bench:
             database.close()
 
 
-def write(target: WriterTarget, client: Client) -> list[str]:
+def write(target: WriterTarget, client: Client, events: int) -> list[str]:
     """A writer's whole life; what the client was told of each try: nothing where it was a receipt."""
     told: list[str] = []
     try:
@@ -135,7 +145,7 @@ def write(target: WriterTarget, client: Client) -> list[str]:
     except RuntimeError:  # it died before it could take anything
         target.wait()
         return ["not started"]
-    while told.count("") < EVENTS and sum(map(bool, told)) < TRIES and not target.ended.is_set():
+    while told.count("") < events and sum(map(bool, told)) < TRIES and not target.ended.is_set():
         client.step(target)
         told.append(client.told)
     target.finish()
@@ -158,16 +168,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--error", nargs="+", choices=ERRORS, default=ERRORS)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--events", type=int, nargs="+", default=(EVENTS, 0), help="of each bench")
     options = parser.parse_args()
     if shutil.which("strace") is None:
         print("there is no strace here: apt-get install strace")
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tallystick-strace-") as folder:
-        bench = Bench(Path(folder))
-        counts = bench.count()
-        print(f"calls of one run: {dict(counts)}", flush=True)
-        failed = campaign(bench, points(counts, options.error, options.every))
+        failed = 0
+        for events in options.events:
+            bench = Bench(Path(folder) / f"{events}-events", events)
+            counts = bench.count()
+            print(f"calls of one thread in a run of {events} events: {dict(counts)}", flush=True)
+            failed += campaign(bench, points(counts, options.error, options.every))
     print(f"{time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
