@@ -8,6 +8,7 @@
     ├── Conflict                  the act does not stand on its stream's head, or its id is taken
     ├── NotFound                  nothing is stored under this name
     ├── ProofRefused              a proof that does not lead to the root it claims
+    ├── UnknownYear               a day of a year whose public holidays are not known (names the year)
     ├── IntegrityBroken           stored bytes that contradict what was signed, sequenced or anchored
     └── Unavailable               a part that is not reachable now; the outcome may be unknown
 
@@ -76,6 +77,10 @@ class NotFound(TallystickError):
 
 class ProofRefused(TallystickError):
     code = "proof_refused"
+
+
+class UnknownYear(TallystickError):
+    code = "unknown_year"
 
 
 class IntegrityBroken(TallystickError):

@@ -16,6 +16,7 @@ CODES = {
     errors.Conflict: "conflict",
     errors.NotFound: "not_found",
     errors.ProofRefused: "proof_refused",
+    errors.UnknownYear: "unknown_year",
     errors.IntegrityBroken: "integrity_broken",
     errors.Unavailable: "unavailable",
 }

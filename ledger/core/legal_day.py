@@ -1,0 +1,20 @@
+"""Days as the law counts them: Beijing time, from 0:00 to 24:00."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+# Fixed, and so without a time zone database: statutory time is Beijing time, eight hours ahead of UTC all year. The
+# summer time of 1986 to 1991 is left out: no act that a clock of this ledger runs from is that old.
+SHANGHAI = timezone(timedelta(hours=8))
+DAY = timedelta(days=1)
+
+
+def legal_day(instant: datetime) -> date:
+    """The Asia/Shanghai day that an aware ``instant`` falls on."""
+    return instant.astimezone(SHANGHAI).date()
+
+
+def end_of(day: date) -> datetime:
+    """24:00 of ``day`` in UTC: the first instant that is no longer of it."""
+    return datetime.combine(day + DAY, datetime.min.time(), SHANGHAI).astimezone(UTC)
