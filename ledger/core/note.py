@@ -11,13 +11,12 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from enum import IntEnum
-from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.exceptions import BadSignatureError
 
 from ledger.core.errors import MalformedInput, SignatureRefused
 
@@ -65,10 +64,8 @@ class VerifyingKey(Struct, frozen=True):
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Accept a bare Ed25519 signature (64 bytes). Raises SignatureRefused."""
-        try:
-            _loaded(self.public_key).verify(signature, message)
-        except InvalidSignature as error:
-            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature") from error
+        if not _holds(self.public_key, message, signature):
+            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature")
 
 
 class Signer(Protocol):
@@ -84,21 +81,21 @@ class SeedSigner(Struct, frozen=True):
     """A ``Signer`` that holds its key in memory."""
 
     verifying_key: VerifyingKey
-    _private_key: Ed25519PrivateKey
+    _secret_key: bytes  # the seed and the public key
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
         """The signer of a 32-byte seed (RFC 8032 5.1.5)."""
         if len(seed) != ED25519_KEY_LENGTH:
             raise MalformedInput(f"an Ed25519 seed has {ED25519_KEY_LENGTH} bytes", field="seed")
-        private_key = Ed25519PrivateKey.from_private_bytes(seed)
-        return cls(VerifyingKey(name, signature_type, private_key.public_key().public_bytes_raw()), private_key)
+        public_key, secret_key = crypto_sign_seed_keypair(seed)
+        return cls(VerifyingKey(name, signature_type, public_key), secret_key)
 
     def __repr__(self) -> str:
         return f"SeedSigner({self.verifying_key!r})"
 
     def sign(self, message: bytes, /) -> bytes:
-        return self._private_key.sign(message)
+        return crypto_sign(message, self._secret_key)[:ED25519_SIGNATURE_LENGTH]
 
 
 class NoteSignature(Struct, frozen=True):
@@ -225,6 +222,11 @@ def _require_plain(note: str) -> None:
         raise MalformedInput("the note has control characters other than newline", field="note")
 
 
-@lru_cache(maxsize=64)
-def _loaded(public_key: bytes) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(public_key)
+def _holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    if len(signature) != ED25519_SIGNATURE_LENGTH:  # libsodium is not told where it ends and the message begins
+        return False
+    try:
+        crypto_sign_open(signature + message, public_key)
+    except BadSignatureError:
+        return False
+    return True

@@ -16,11 +16,11 @@ R = TypeVar("R")
 
 Result = Literal["checked", "failed", "not_checked"]
 
-# From the best to the worst: the worst of all steps is the verdict.
-_SEVERITY: tuple[Verdict, ...] = ("intact", "not_yet_anchored", "unverifiable", "tampered")
+# From the worst to the best: the worst of all steps is the verdict.
+_SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored")
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One step. ``detail`` is what was compared, what differed, or why it was not checked.
 
     ``verdict`` is what this step alone comes to.
@@ -65,7 +65,8 @@ def perform(number: int, name: str, check: Check[R], run: R) -> Step:
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict of the whole."""
-    return max(verdicts, key=_SEVERITY.index, default="intact")
+    found = set(verdicts)
+    return next((verdict for verdict in _SEVERITY if verdict in found), "intact")
 
 
 class Subject(Struct, frozen=True):

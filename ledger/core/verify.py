@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -73,7 +73,7 @@ class _Run:
         self.payload_bytes = b""
         self.sections: dict[str, bytes] = {}
         self.proof: TlogProof | None = None
-        self.checkpoint: Checkpoint | None = None
+        self.accepted: TreeHead | None = None
         self.index: int | None = None
         self.cosignatures: tuple[Cosignature, ...] = ()
         self.anchor: Anchor | None = None
@@ -83,9 +83,9 @@ class _Run:
 
     def head(self) -> TreeHead:
         """The tree head of step 5."""
-        if self.checkpoint is None or self.proof is None:
+        if self.accepted is None:
             raise NotChecked("there is no checkpoint that step 5 accepted")
-        return TreeHead(self.checkpoint, self.proof.checkpoint, self.trust.log_id)
+        return self.accepted
 
     def accepted_index(self) -> int:
         """The index of step 6."""
@@ -116,15 +116,16 @@ def verify_bundle(data: bytes, trust: Trust, *, check_note: CheckpointVerifier =
 def verify_event(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Verified:
     """The same with the parts that were read, for those who go on from there."""
     run = _Run(decode_bundle(data), trust, check_note)
-    steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
+    steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
+    checkpoint = run.accepted.checkpoint if run.accepted else None
     report = Report(
-        verdict=worst(step.verdict for step in steps),
+        verdict=worst([step.verdict for step in steps]),
         development=trust.development,
-        subject=subject_of(run.envelope, run.payload, run.index, run.checkpoint),
+        subject=subject_of(run.envelope, run.payload, run.index, checkpoint),
         steps=steps,
         proven_time=run.proven_time,
     )
-    return Verified(report, run.bundle, run.envelope, run.payload, run.checkpoint)
+    return Verified(report, run.bundle, run.envelope, run.payload, checkpoint)
 
 
 # 1
@@ -146,7 +147,9 @@ def _read_proof(run: _Run) -> None:
 
 def _read_payload(run: _Run) -> None:
     if run.bundle.payload is not UNSET:
-        run.shown, run.payload_bytes = read_part(run.bundle.payload, decode_payload, "payload")
+        run.shown, run.payload_bytes = read_part(
+            run.bundle.payload, partial(decode_payload, event_type=run.envelope.event_type), "payload"
+        )
 
 
 def _read_sections(run: _Run) -> None:
@@ -183,8 +186,9 @@ def _payload(run: _Run) -> Outcome:
 def _checkpoint(run: _Run) -> Outcome:
     if run.proof is None:
         return NotChecked("the proof has not the form of step 1")
-    run.checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
-    return f"size {run.checkpoint.size}, root {run.checkpoint.root.hex()}, signed by {run.trust.origin}"
+    checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
+    run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
+    return f"size {checkpoint.size}, root {checkpoint.root.hex()}, signed by {run.trust.origin}"
 
 
 # 6
@@ -354,6 +358,7 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
 )
 
 
+@lru_cache(maxsize=512)
 def _utc(timestamp: int) -> str:
     if timestamp >= YEAR_10000:
         return f"{timestamp} (unix seconds)"

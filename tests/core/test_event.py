@@ -189,6 +189,16 @@ def test_what_is_no_payload_is_refused(data: bytes, field: str) -> None:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("expected", ["case.opened", "case.numbered", "case.lost", None])
+def test_a_payload_says_itself_what_it_is(expected: str | None) -> None:
+    """The type that a reader expects makes it faster to read a payload, and no other one."""
+    event = sample_event("case.opened", full=False)
+    assert decode_payload(event.payload_bytes, expected) == event.payload
+    with pytest.raises(MalformedInput) as caught:
+        decode_payload(b'{"event_type":"case.lost"}', expected)
+    assert caught.value.field == "payload.event_type"
+
+
 def test_an_entry_has_a_limit() -> None:
     """An entry longer than the length prefix of a bundle can say is refused before it is read."""
     with pytest.raises(MalformedInput, match="at most 65535 bytes") as caught:

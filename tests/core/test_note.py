@@ -93,6 +93,12 @@ class TestKeys:
         with pytest.raises(SignatureRefused):
             KEY.verify(b"message", signature[:32] + s.to_bytes(32, "little"))
 
+    def test_a_part_of_the_message_is_no_part_of_a_signature(self) -> None:
+        """Where the signature ends is not to be shifted: its last bytes at the head of the message do not count."""
+        signature = SIGNER.sign(b"message")
+        with pytest.raises(SignatureRefused):
+            KEY.verify(signature[60:] + b"message", signature[:60])
+
     @pytest.mark.parametrize(
         "vkey",
         [

@@ -8,6 +8,7 @@ envelope    what is signed, with its signature; canonical bytes are the log entr
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from threading import Lock
 from typing import Annotated, Any, Union, cast
@@ -182,8 +183,14 @@ def digest_of(data: bytes) -> str:
     return "blake3:" + blake3(data).hexdigest()
 
 
-def decode_payload(data: bytes) -> Payload:
-    """The payload of canonical bytes. Raises MalformedInput."""
+def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
+    """The payload of canonical bytes. Raises MalformedInput.
+
+    It may be of another type than ``event_type``, which is what the caller has reason to expect.
+    """
+    if event_type in EVENT_TYPES:
+        with suppress(MalformedInput):
+            return canonical.decode(data, _payload_decoder(event_type), where="payload")
     try:
         event_type = canonical.parse(data, _tag_decoder).event_type
     except MalformedInput:
