@@ -122,7 +122,7 @@ class _Walk:
             if not (self._faulty.indices and _rests_on_another_case(payload)):
                 yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
             return
-        rows.project(self._models, self._state, after, row.log_index)
+        rows.project(self._models, self._state, after, payload, row.log_index)
         self._state = after
         if raised != flags:
             yield Finding("custody", row.log_index, "flags", _names(raised), _names(flags))

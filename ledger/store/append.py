@@ -15,6 +15,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
+from ledger.store import imports
 from ledger.store.database import Database
 from ledger.store.tables import (
     CASE_AGENCIES,
@@ -96,6 +97,8 @@ def _write_read_models(connection: Connection, database: Database, entries: Sequ
     rows: dict[Table, dict[tuple[str, ...], Row]] = {}
     for entry in entries:
         for table, key, row in projections(entry.before, entry.after, entry.log_index):
+            rows.setdefault(table, {})[key] = row
+        for table, key, row in imports.projections(entry.payload, entry.log_index):
             rows.setdefault(table, {})[key] = row
     for table, latest in rows.items():
         _upsert(connection, database, table, list(latest.values()))

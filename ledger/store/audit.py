@@ -9,6 +9,8 @@ from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, selec
 from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
+from ledger.core.event import Payload
+from ledger.store import imports
 from ledger.store.append import projections
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
@@ -19,6 +21,7 @@ from ledger.store.tables import (
     ENTRIES,
     FLAGS,
     HANDOVERS,
+    IMPORTS,
     ITEMS,
     SECTIONS,
     STREAMS,
@@ -39,6 +42,7 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (CASE_AGENCIES, ("case_id", "agency")),
     (HANDOVERS, ("case_id", "handover_id")),
     (ITEMS, ("item_id",)),
+    (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
 )
 
 
@@ -187,9 +191,10 @@ def stored_models(connection: Connection, first: str | None, last: str | None) -
     return found
 
 
-def project(models: Models, before: CaseState | None, after: CaseState, index: int) -> None:
+def project(models: Models, before: CaseState | None, after: CaseState, payload: Payload, index: int) -> None:
     """Moves the read models of a case on by the entry at ``index``."""
     models.update(((table.name, *key), row) for table, key, row in projections(before, after, index))
+    models.update(((table.name, *key), row) for table, key, row in imports.projections(payload, index))
 
 
 def drop_left(models: Models, state: CaseState) -> None:

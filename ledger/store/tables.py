@@ -1,7 +1,8 @@
 """The tables. What is stored of an event are its canonical bytes; every other column is derived from them.
 
-``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``, ``items``
-and ``flags`` are read models that change in the same transaction; ``chain_writes`` is the journal of the chain.
+``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
+``items``, ``imports`` and ``flags`` are read models that change in the same transaction; ``chain_writes`` is the
+journal of the chain.
 """
 
 from __future__ import annotations
@@ -181,6 +182,22 @@ class ItemRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=_big())
 
 
+class ImportRow(SQLModel, table=True):
+    """Which case an agency's own system knows under which key, and the row that was imported last."""
+
+    __tablename__ = "imports"
+    __table_args__ = (Index("ix_imports_source", "agency", "source_system", "source_key"),)
+
+    case_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True)
+    source_system: str = Field(primary_key=True)
+    source_key: str = Field(primary_key=True)
+    file_digest: str
+    row: int = Field(sa_column=_big())
+    row_digest: str | None = None
+    updated_index: int = Field(sa_column=_big())
+
+
 class ChainWriteRow(SQLModel, table=True):
     """The journal of chain writes (``ledger.chain.journal``)."""
 
@@ -256,6 +273,7 @@ CASES = _core(CaseRow)
 CASE_AGENCIES = _core(CaseAgencyRow)
 HANDOVERS = _core(HandoverRow)
 ITEMS = _core(ItemRow)
+IMPORTS = _core(ImportRow)
 CHAIN_WRITES = _core(ChainWriteRow)
 CHALLENGES = _core(ChallengeRow)
 META = _core(Meta)

@@ -26,7 +26,7 @@ from ledger.core.event.terms import (
 
 
 class Correction(Value, frozen=True):
-    """``field`` is a JSON path into the corrected payload's body."""
+    """``field`` is a JSON path into the corrected payload's body, or ``occurred_at`` of the payload itself."""
 
     field: Line
     recorded: Line
@@ -62,12 +62,17 @@ class SectionErased(Body, frozen=True):
 
 @event("import.recorded", streams=("case", "agency"))
 class ImportRecorded(Body, frozen=True):
-    """Where imported facts come from: one row of one file of one system."""
+    """Where imported facts come from: one row of one file of one system.
+
+    ``row_digest`` is keyed by the agency: equal ones say that the row is unchanged, and nothing to whoever has not the
+    key.
+    """
 
     source_system: Line
     source_key: Line
     file_digest: Digest
     row: SafeInt
+    row_digest: Digest | None = None
 
 
 @event("dataset.registered", streams=("agency", "supervision"), roles=("clerk", "supervisor", "analyst"))

@@ -1,0 +1,166 @@
+"""Where cases came from: look-ups for whoever imports, and the outside data sets that were registered.
+
+An agency sees what it imported and registered itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from msgspec import Meta, Struct
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.bodies import JSON, decode, read_body
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugQuery, answer, listed, page
+from api.openapi import answers, page_of, takes
+from api.reading import Reading
+from ledger.core.event.terms import CaseId, Line
+from ledger.store import imports
+from ledger.store.imports import CaseImport, RegisteredDataset
+from ledger.store.log import Head
+
+MAX_LOOKED_UP = 500  # rows of one look-up
+MAX_BODY = 1024 * 1024  # bytes
+
+router = APIRouter(prefix="/api/v1")
+After = Annotated[int | None, Query(ge=0, lt=2**53, description="the last index of the page before")]
+Words = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+
+class Sought(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key of one's own system, and the id that its case has or would have here."""
+
+    source_key: Line
+    case_id: CaseId
+
+
+class LookUp(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of one system that are sought."""
+
+    source_system: Line
+    rows: Annotated[tuple[Sought, ...], Meta(min_length=1, max_length=MAX_LOOKED_UP)]
+
+
+class Found(Struct, frozen=True):
+    """What the ledger has of one row: ``sequence`` and ``head`` are what the next event of its case stands on, null
+    where there is no such case; ``imports`` are what was recorded of the key, in whatever case."""
+
+    source_key: str
+    case_id: str
+    sequence: int | None
+    head: str | None
+    imports: tuple[CaseImport, ...]
+
+
+class DatasetLine(Struct, frozen=True):
+    """An outside data set as it was registered; ``index`` is the log index."""
+
+    index: int
+    event_id: str
+    dataset_id: str
+    agency: str
+    officer: str
+    registered_at: str
+    source: str
+    legal_basis: str
+    period_from: str
+    period_until: str
+    rows: int
+    digest: str
+
+
+_look_up = msgspec.json.Decoder(LookUp)
+
+
+@router.post(
+    "/imports/look-up",
+    tags=["imports"],
+    summary="Look up rows of your own system",
+    responses=answers(page_of("rows", Found), 400, 401, 408, 413, 415, 503),
+    openapi_extra=takes(LookUp),
+)
+async def look_up(request: Request, service: ServiceOf, reading: Reads) -> Response:
+    """What your agency has imported of these keys, and where the cases stand. In the order of the question."""
+    timeout_s = service.parts.settings.request_timeout_s
+    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
+    found = await run_in_threadpool(_found, service, reading, decode(body, _look_up))
+    return answer({"rows": found})
+
+
+def _found(service: Service, reading: Reading, asked: LookUp) -> list[Found]:
+    keys = [row.source_key for row in asked.rows]
+    with service.parts.database.read() as connection:
+        known: dict[str, list[CaseImport]] = {}
+        for one in imports.of_keys(connection, reading.agency, asked.source_system, keys):
+            known.setdefault(one.source_key, []).append(one)
+        heads = imports.own_heads(connection, reading.agency, [row.case_id for row in asked.rows])
+    seen = [*heads, *(one.case_id for several in known.values() for one in several)]
+    if seen:
+        reading.record("look-up of imports", *dict.fromkeys(seen))
+    return [_row(row, heads.get(row.case_id), tuple(known.get(row.source_key, ()))) for row in asked.rows]
+
+
+def _row(row: Sought, head: Head | None, imported: tuple[CaseImport, ...]) -> Found:
+    sequence, digest = (head.sequence + 1, head.digest) if head else (None, None)
+    return Found(row.source_key, row.case_id, sequence, digest, imported)
+
+
+@router.get(
+    "/imports",
+    tags=["imports"],
+    summary="List your agency's imports",
+    responses=answers(page_of("imports", CaseImport), 400, 401, 503),
+)
+def list_imports(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    source_system: Words = None,
+    source_key: Words = None,
+    case_id: SlugQuery = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """Which case has which key of which of your systems; `after` is an `updated_index`."""
+    window = page(service, limit, after)
+    wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
+    with service.parts.database.read() as connection:
+        found = imports.listed(connection, reading.agency, window, **wanted)
+    reading.record("list of imports", *dict.fromkeys(one.case_id for one in found))
+    return listed("imports", found, window.limit, lambda line: line.updated_index)
+
+
+@router.get(
+    "/datasets",
+    tags=["imports"],
+    summary="List the outside data sets that your agency registered",
+    responses=answers(page_of("datasets", DatasetLine), 400, 401, 503),
+)
+def list_datasets(service: ServiceOf, reading: Reads, limit: Limit = 100, after: After = None) -> Response:
+    """With source, legal basis, period and digest; `after` is an `index`."""
+    window = page(service, limit, after)
+    with service.parts.database.read() as connection:
+        found = imports.datasets(connection, reading.agency, window)
+    reading.record("list of data sets")
+    return listed("datasets", list(map(_dataset_line, found)), window.limit, lambda line: line.index)
+
+
+def _dataset_line(dataset: RegisteredDataset) -> DatasetLine:
+    body = dataset.body
+    return DatasetLine(
+        index=dataset.index,
+        event_id=dataset.event_id,
+        dataset_id=body.dataset_id,
+        agency=dataset.agency,
+        officer=dataset.officer,
+        registered_at=dataset.registered_at,
+        source=body.source,
+        legal_basis=body.legal_basis,
+        period_from=body.period_from,
+        period_until=body.period_until,
+        rows=body.rows,
+        digest=body.digest,
+    )

@@ -1,0 +1,115 @@
+"""Where cases came from: what agencies' own systems know them as, and the outside data sets that were registered.
+
+``imports`` is a read model that changes with the log. Data sets are few: they are read out of their agency's stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Table, and_, or_, select
+
+from ledger.core.event import Payload, decode_payload
+from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.store.cases import Page
+from ledger.store.log import Head
+from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
+
+Row = dict[str, Any]
+
+
+class CaseImport(Struct, frozen=True):
+    """An import as it was recorded last (``tables.ImportRow``); ``updated_index`` is its log index."""
+
+    case_id: str
+    agency: str
+    source_system: str
+    source_key: str
+    file_digest: str
+    row: int
+    row_digest: str | None
+    updated_index: int
+
+
+class RegisteredDataset(Struct, frozen=True):
+    """A registration as it was signed, at its place in the log."""
+
+    index: int
+    event_id: str
+    agency: str
+    officer: str
+    registered_at: str
+    body: DatasetRegistered
+
+
+def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """What the entry at ``index`` changes here: table, key and new row."""
+    body = payload.body
+    if isinstance(body, ImportRecorded) and payload.stream.kind == "case":
+        key = (payload.stream.id, payload.agency, body.source_system, body.source_key)
+        named = dict(zip(("case_id", "agency", "source_system", "source_key"), key, strict=True))
+        said = {"file_digest": body.file_digest, "row": body.row, "row_digest": body.row_digest}
+        yield IMPORTS, key, {**named, **said, "updated_index": index}
+
+
+def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
+    """The agency's imports of these keys, by key and case. Requires at most ``cases.IDS_PER_QUERY`` keys."""
+    query = select(*_COLUMNS).where(_of_system(agency, source_system), IMPORTS.c.source_key.in_(keys))
+    return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.source_key, IMPORTS.c.case_id))]
+
+
+def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, Head]:
+    """Where those of the cases stand in which the agency has a part. Requires at most ``cases.IDS_PER_QUERY`` ids."""
+    joined = STREAMS.join(CASE_AGENCIES, CASE_AGENCIES.c.case_id == STREAMS.c.id)
+    query = select(STREAMS).select_from(joined)
+    query = query.where(STREAMS.c.kind == "case", STREAMS.c.id.in_(case_ids), CASE_AGENCIES.c.agency == agency)
+    return {row.id: Head(row.sequence, row.head) for row in connection.execute(query)}
+
+
+def listed(
+    connection: Connection,
+    agency: str,
+    page: Page,
+    *,
+    source_system: str | None = None,
+    source_key: str | None = None,
+    case_id: str | None = None,
+) -> list[CaseImport]:
+    """The agency's imports in the order of their last change; ``page.after`` is an ``updated_index``."""
+    wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
+    query = select(*_COLUMNS).where(IMPORTS.c.agency == agency)
+    query = query.where(*(IMPORTS.c[name] == value for name, value in wanted.items() if value is not None))
+    if page.after is not None:
+        query = query.where(IMPORTS.c.updated_index > int(page.after))
+    return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.updated_index).limit(page.limit))]
+
+
+def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:
+    """What the agency registered, in the order of the log; ``page.after`` is an index."""
+    own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
+    shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
+    query = select(ENTRIES.c.log_index, ENTRIES.c.payload)
+    query = query.where(or_(own, shared), ENTRIES.c.event_type == "dataset.registered")
+    if page.after is not None:
+        query = query.where(ENTRIES.c.log_index > int(page.after))
+    rows = connection.execute(query.order_by(ENTRIES.c.log_index).limit(page.limit))
+    return [_dataset(row.log_index, decode_payload(row.payload)) for row in rows]
+
+
+_COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]
+
+
+def _of_system(agency: str, source_system: str) -> Any:
+    return and_(IMPORTS.c.agency == agency, IMPORTS.c.source_system == source_system)
+
+
+def _case_import(row: Any) -> CaseImport:
+    return CaseImport(*row)
+
+
+def _dataset(index: int, payload: Payload) -> RegisteredDataset:
+    body = payload.body
+    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
+    return RegisteredDataset(index, payload.event_id, payload.agency, payload.officer, payload.occurred_at, body)

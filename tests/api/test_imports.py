@@ -1,0 +1,133 @@
+"""Looking up what was imported, and listing outside data sets: each agency its own, nobody another's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from tests.api.service import JSON, Served, problem
+from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
+from tests.casework import Case
+
+SYSTEM = "case platform"
+DIGEST = "sha256:" + "11" * 32
+POLICE_CLERK, PROSECUTOR = clerk(POLICE), clerk(PROCURATORATE)
+
+
+def look_up(served: Served, by: Any, *rows: tuple[str, str], system: str = SYSTEM) -> Any:
+    """The answer to a question about (source key, case id)."""
+    asked = {"source_system": system, "rows": [{"source_key": key, "case_id": case_id} for key, case_id in rows]}
+    return served.request("POST", "/api/v1/imports/look-up", content=json.dumps(asked), headers=JSON | served.token(by))
+
+
+def imported(served: Served, case_id: str, key: str, row_digest: str | None = DIGEST) -> Case:
+    """A case that the police opened and whose origin they recorded."""
+    case = Case(case_id, start=served.ledger.clock.seconds - 60).open()
+    body = ImportRecorded(source_system=SYSTEM, source_key=key, file_digest=DIGEST, row=2, row_digest=row_digest)
+    return served.record(case.act(body))
+
+
+def test_a_key_leads_to_its_case_and_to_where_the_case_stands(served: Served) -> None:
+    """Imported, begun and unknown rows are told apart, in the order of the question."""
+    whole = imported(served, "whole", "A-1")
+    begun = served.record(Case("begun", start=served.ledger.clock.seconds - 60).open())
+    first, second, third = look_up(served, POLICE_CLERK, ("A-1", "whole"), ("A-2", "begun"), ("A-3", "unknown")).json()[
+        "rows"
+    ]
+    assert first["imports"][0]["case_id"] == "whole"
+    assert (first["sequence"], first["head"]) == (2, whole.last.envelope.payload_digest)
+    assert first["imports"][0]["row_digest"] == DIGEST
+    assert (second["sequence"], second["head"], second["imports"]) == (1, begun.last.envelope.payload_digest, [])
+    assert (third["sequence"], third["head"], third["imports"]) == (None, None, [])
+
+
+def test_the_latest_import_of_a_key_stands(served: Served) -> None:
+    """A changed row that was imported again replaces what the look-up tells of the one before."""
+    case = imported(served, "changed", "A-1")
+    newer = "sha256:" + "22" * 32
+    body = ImportRecorded(source_system=SYSTEM, source_key="A-1", file_digest=newer, row=7, row_digest=newer)
+    served.record(case.act(body))
+    (row,) = look_up(served, POLICE_CLERK, ("A-1", "changed")).json()["rows"]
+    assert [(one["row"], one["row_digest"]) for one in row["imports"]] == [(7, newer)]
+
+
+def test_another_agency_finds_nothing(served: Served) -> None:
+    """Neither by key nor by case id: what is there looks as if it were not."""
+    imported(served, "police-case", "A-1")
+    (row,) = look_up(served, PROSECUTOR, ("A-1", "police-case")).json()["rows"]
+    assert (row["sequence"], row["head"], row["imports"]) == (None, None, [])
+    assert served.get("/api/v1/imports", PROSECUTOR).json() == {"imports": []}
+
+
+def test_a_key_in_two_cases_is_told_twice(served: Served) -> None:
+    """A key that was recorded in two cases is no secret of the later one."""
+    imported(served, "one", "A-1")
+    imported(served, "two", "A-1")
+    (row,) = look_up(served, POLICE_CLERK, ("A-1", "one")).json()["rows"]
+    assert [one["case_id"] for one in row["imports"]] == ["one", "two"]
+
+
+def test_imports_are_listed_a_page_at_a_time(served: Served) -> None:
+    """By their last change; a key of a system narrows the list."""
+    for number in range(3):
+        imported(served, f"case-{number}", f"A-{number}")
+    first = served.get("/api/v1/imports", POLICE_CLERK, limit=2).json()
+    rest = served.get("/api/v1/imports", POLICE_CLERK, limit=2, after=first["next"]).json()
+    assert [one["source_key"] for one in [*first["imports"], *rest["imports"]]] == ["A-0", "A-1", "A-2"]
+    (found,) = served.get("/api/v1/imports", POLICE_CLERK, source_system=SYSTEM, source_key="A-1").json()["imports"]
+    assert found["case_id"] == "case-1"
+
+
+def test_a_look_up_is_recorded_with_the_cases_that_it_found(served: Served) -> None:
+    """Reading where a case stands is a read of that case."""
+    imported(served, "read", "A-1")
+    look_up(served, POLICE_CLERK, ("A-1", "read"), ("A-2", "unknown"))
+    with served.parts.database.access.connect() as connection:
+        from ledger.store.tables import ACCESS_LOG
+
+        cases = [row.case_id for row in connection.execute(ACCESS_LOG.select())]
+    assert cases == ["read"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"source_system": SYSTEM, "rows": []}, "rows"),
+        ({"source_system": SYSTEM, "rows": [{"source_key": "A", "case_id": "No Slug"}]}, "rows[0].case_id"),
+        ({"source_system": SYSTEM, "rows": [{"source_key": "", "case_id": "a"}]}, "rows[0].source_key"),
+        ({"source_system": SYSTEM, "rows": [{"source_key": "A", "case_id": "a"}] * 501}, "rows"),
+    ],
+)
+def test_a_question_of_another_form_is_refused(shared: Served, asked: dict[str, Any], field: str) -> None:
+    """400, naming the field."""
+    headers = JSON | shared.token(POLICE_CLERK)
+    response = shared.request("POST", "/api/v1/imports/look-up", content=json.dumps(asked), headers=headers)
+    problem(response, 400, "malformed_input", field)
+
+
+def test_a_look_up_takes_a_token(shared: Served) -> None:
+    """What an agency imported is its own."""
+    problem(shared.request("POST", "/api/v1/imports/look-up", headers=JSON), 401, "token_refused", "Authorization")
+
+
+def test_data_sets_are_listed_by_who_registered_them(served: Served) -> None:
+    """Source, legal basis, period, rows and digest as signed; another agency sees none of it."""
+    body = DatasetRegistered(
+        dataset_id="pensions-2026",
+        source="social security bureau",
+        legal_basis="cooperation agreement 2026-3",
+        period_from="2026-01-01",
+        period_until="2026-06-30",
+        rows=1200,
+        digest=DIGEST,
+    )
+    writer = Writer("agency", POLICE)
+    served.submit(writer.write(body, POLICE_CLERK, signed_at=served.ledger.clock.seconds))
+    (line,) = served.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
+    assert (line["dataset_id"], line["rows"], line["period_until"]) == ("pensions-2026", 1200, "2026-06-30")
+    assert line["officer"] == POLICE_CLERK.officer_id
+    assert instant(0) < line["registered_at"]
+    assert served.get("/api/v1/datasets", PROSECUTOR).json() == {"datasets": []}
