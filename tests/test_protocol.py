@@ -31,6 +31,7 @@ from tests.machine import REPOSITORY
 
 DOCUMENT = protocol_examples.DOCUMENT.read_text(encoding="utf-8")
 RULE = re.compile(r'(?:refuse\(\s*|code=)"([a-z_]+)"')
+TYPES = re.compile(r"`\w+`\?? [\[{]?([A-Z][a-z]\w+)(?:: ([A-Z][a-z]\w+))?")
 NOUN = re.compile(r'look_up\(\s*[a-z.]+, [a-z_.]+, "([a-z]+)"')
 BUNDLE: dict[str, Any] = json.loads((protocol_examples.EXAMPLES / "bundle.json").read_bytes())
 TRUST: dict[str, Any] = json.loads((protocol_examples.EXAMPLES / "trust.json").read_bytes())
@@ -75,6 +76,15 @@ def test_every_refusal_of_custody_is_listed() -> None:
     refused = {name for source in sources for name in RULE.findall(source)}
     looked_up = {f"unknown_{noun}" for source in sources for noun in NOUN.findall(source)}
     assert listed == (refused | looked_up) - {"not_on_head"}
+
+
+def test_every_type_that_a_field_has_is_told() -> None:
+    """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
+    fields = "\n".join((tables.payload(), tables.section(), tables.envelope(), tables.parts(), tables.bodies()))
+    named = {name for names in TYPES.findall(fields) for name in names if name}
+    told = {*tables.WORDS, *tables.VOCABULARIES, *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE)}
+    assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
+    assert named <= told
 
 
 def test_words_and_vocabularies_are_told_apart() -> None:

@@ -82,9 +82,9 @@ def numbers() -> str:
 
 
 def parts() -> str:
-    """The values that bodies are made of."""
-    bodies = {row.body for row in EVENT_TYPES.values()}
-    used = {struct for body in bodies for struct in _structs_in(inspect.type_info(body))} - bodies
+    """The values that bodies, payload and envelope are made of."""
+    wholes = {row.body for row in EVENT_TYPES.values()} | {event.Payload, event.Envelope, event.Body}
+    used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
     return "\n".join(f"- **{struct.__name__}**: {fields_of(struct)}" for struct in sorted(used, key=_name))
 
 
