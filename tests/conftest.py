@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests import machine
 from tests.postgres import PostgresServer, running_server
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
+settings.register_profile(  # for scripts/mutate: the same few examples each time, and none made smaller
+    "mutation",
+    parent=settings.get_profile("suite"),
+    derandomize=True,
+    max_examples=20,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile("suite")
 
 

@@ -1,0 +1,1 @@
+"""How many faults put into the core are noticed by its tests; cosmic-ray puts them in."""
