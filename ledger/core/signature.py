@@ -21,7 +21,6 @@ DOMAIN_NAME = "Tallystick"
 DOMAIN_VERSION = "1"
 EARLIEST = 24 * 3600  # seconds before now that signed_at may lie at first submission
 LATEST = 5 * 60  # seconds after now
-MAX_SUMMARY = 200  # bytes
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, 2.4.1
 _HALF_ORDER = CURVE_ORDER // 2

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from coincurve import PrivateKey
+from coincurve.utils import GROUP_ORDER_INT as N
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from hypothesis import given
@@ -19,7 +20,6 @@ from ledger.core.event.terms import StreamKind, choices
 from tests.builders import LOG_ID, POLICE, START, clerk, envelope_of, event_of, key_id, payload_of, secret_key
 from tests.builders import signature_of as signed_bytes
 
-N = signature.CURVE_ORDER
 OTHER_LOG = bytes(range(32))
 
 letters = st.sampled_from("abcxyz0189")
@@ -168,7 +168,12 @@ def test_a_summary_has_at_most_200_bytes(event_type: str, kind: Any) -> None:
     longest = replace(
         envelope(), event_type=event_type, stream=Stream(kind=kind, id="x" * 64), sequence=2**53 - 1, agency="y" * 31
     )
-    assert len(signature.summary(longest).encode("ascii")) <= signature.MAX_SUMMARY
+    assert len(signature.summary(longest).encode("ascii")) <= 200
+
+
+def test_the_suite_has_the_number_of_the_protocol() -> None:
+    """secp256k1 with EIP-712 is suite 1, on the chain too."""
+    assert signature.SUITE_SECP256K1_EIP712 == 1
 
 
 def test_a_summary_tells_nothing_of_the_payload() -> None:
@@ -179,35 +184,46 @@ def test_a_summary_tells_nothing_of_the_payload() -> None:
 # -- bad signatures ----------------------------------------------------------------------------------------------------
 
 R, S, V = good()
+OF_65_BYTES, IN_RANGE, IN_LOWER_HALF = "65 bytes, not", "between 1 and the order", "upper half"
+V_27_OR_28, OF_THE_SIGNER = "v is 27 or 28, not", "recovers to|no point of the curve"
 BAD_SIGNATURES = {
-    "empty": b"",
-    "64-byte EIP-2098": rsv(R, S | (V - 27) << 255, 0)[:64],
-    "66 bytes": rsv(R, S, V) + b"\0",
-    "high-s twin": rsv(R, N - S, 55 - V),
-    "s just above half": rsv(R, N // 2 + 1, V),
-    "v 0": rsv(R, S, 0),
-    "v 1": rsv(R, S, 1),
-    "v 29": rsv(R, S, 29),
-    "v 37": rsv(R, S, 37),
-    "r zero": rsv(0, S, V),
-    "r = n": rsv(N, S, V),
-    "r above n": rsv(2**256 - 1, S, V),
-    "s zero": rsv(R, 0, V),
-    "s = n": rsv(R, N, V),
-    "r is no point": rsv(5, S, V),
-    "the other v": rsv(R, S, 55 - V),
-    "r changed": rsv(R ^ 1, S, V),
-    "s changed": rsv(R, S ^ 1, V),
+    "empty": (b"", OF_65_BYTES),
+    "64-byte EIP-2098": (rsv(R, S | (V - 27) << 255, 0)[:64], OF_65_BYTES),
+    "66 bytes": (rsv(R, S, V) + b"\0", OF_65_BYTES),
+    "high-s twin": (rsv(R, N - S, 55 - V), IN_LOWER_HALF),
+    "s just above half": (rsv(R, N // 2 + 1, V), IN_LOWER_HALF),
+    "s = n - 1": (rsv(R, N - 1, V), IN_LOWER_HALF),
+    "v 0": (rsv(R, S, 0), V_27_OR_28),
+    "v 1": (rsv(R, S, 1), V_27_OR_28),
+    "v 26": (rsv(R, S, 26), V_27_OR_28),
+    "v 29": (rsv(R, S, 29), V_27_OR_28),
+    "v 37": (rsv(R, S, 37), V_27_OR_28),
+    "r zero": (rsv(0, S, V), IN_RANGE),
+    "r = n": (rsv(N, S, V), IN_RANGE),
+    "r above n": (rsv(2**256 - 1, S, V), IN_RANGE),
+    "s zero": (rsv(R, 0, V), IN_RANGE),
+    "s = n": (rsv(R, N, V), IN_RANGE),
+    "r and s zero": (rsv(0, 0, V), IN_RANGE),
+    "r is no point": (rsv(5, S, V), "no point of the curve"),
+    "r = n - 1, no point": (rsv(N - 1, S, V), "no point of the curve"),
+    "the other v": (rsv(R, S, 55 - V), OF_THE_SIGNER),
+    "r changed": (rsv(R ^ 1, S, V), OF_THE_SIGNER),
+    "s changed": (rsv(R, S ^ 1, V), OF_THE_SIGNER),
 }
 
 
-@pytest.mark.parametrize("raw", BAD_SIGNATURES.values(), ids=BAD_SIGNATURES)
-def test_a_bad_signature_is_refused(raw: bytes) -> None:
+@pytest.mark.parametrize(("raw", "expected"), BAD_SIGNATURES.values(), ids=BAD_SIGNATURES)
+def test_a_bad_signature_is_refused(raw: bytes, expected: str) -> None:
     """Every second form and every false value is refused by the field, and says what was expected."""
-    with pytest.raises(SignatureRefused) as caught:
+    with pytest.raises(SignatureRefused, match=expected) as caught:
         signature.verify_envelope(with_signature(raw), LOG_ID)
     assert caught.value.field == "envelope.signature"
-    assert caught.value.message
+
+
+@pytest.mark.parametrize("r", [1, N - 2])
+def test_r_is_taken_up_to_the_order(r: int) -> None:
+    """r reaches from 1 to the order of the curve: where a point has it, the signature recovers to some key."""
+    assert signature.recover(bytes(32), rsv(r, S, V)).startswith("0x")
 
 
 @pytest.mark.parametrize("s", [1, N // 2])
@@ -244,6 +260,7 @@ def test_a_time_within_the_window_is_accepted(offset: int) -> None:
 @pytest.mark.parametrize("offset", [-86_401, 301])
 def test_a_time_outside_the_window_is_refused(offset: int) -> None:
     """One second beyond either end is refused, naming the field."""
-    with pytest.raises(SignatureRefused, match=str(START - 86_400)) as caught:
+    bounds = f"between {START - 86_400} and {START + 300} "
+    with pytest.raises(SignatureRefused, match=bounds) as caught:
         signature.require_window(replace(envelope(), signed_at=START + offset), START)
     assert (caught.value.code, caught.value.field) == ("signed_at_out_of_window", "envelope.signed_at")
