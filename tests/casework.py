@@ -7,6 +7,7 @@ case.state.items["phone"].holder   # PROCURATORATE
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -15,11 +16,12 @@ from typing import Any, Self
 from ledger.core import rulebook
 from ledger.core.custody import Act, CaseState, Flag, Handover, fold
 from ledger.core.event import Body, case, handover, item
-from ledger.core.event.terms import Quantity
-from tests.builders import POLICE, Officer, Writer, clerk, instant
+from ledger.core.event.terms import Money, Quantity
+from tests.builders import LAB, POLICE, PROCURATORATE, Officer, Writer, clerk, instant, refused, supervisor
 
 # What a method's fields say of the event and not of its body.
 EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
+AT = "2026-03-02T02:00:00Z"  # an hour after the first case is opened
 
 
 @cache
@@ -120,6 +122,13 @@ class Case(Writer):
         }
         return self.say(handover.HandoverReturned, by or clerk(original.to_agency), **(defaults | fields))
 
+    def check(self, *, by: Officer | None = None, **fields: Any) -> Self:
+        """The receiver's check of the latest open offer: everything passed, except what ``fields`` say."""
+        answered = self.open_handover()
+        matters = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
+        passed = {"handover_id": answered.handover_id} | dict.fromkeys(matters, "passed")
+        return self.say(handover.HandoverChecked, by or clerk(answered.to_agency), **(passed | fields))
+
     def accept(self, handover_id: str | None = None, *, by: Officer | None = None, **fields: Any) -> Self:
         """Accepts all as listed, except what ``received`` and ``not_accepted`` say."""
         answered = self.open_handover(handover_id)
@@ -191,3 +200,92 @@ def registration(item_id: str, kind: str = "exhibit", quantity: int | str = 1, *
 def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
     """A line of a transfer list that says no more than the item's id."""
     return handover.OfferedItem(item_id=line) if isinstance(line, str) else line
+
+
+# -- cases that are under way ------------------------------------------------------------------------------------------
+
+
+def holding(*item_ids: str, **fields: Any) -> Case:
+    """The police hold the items; li and wang are the suspects."""
+    return Case().open().name("li", "wang").register(*item_ids, **fields)
+
+
+def offered(*item_ids: str, **fields: Any) -> Case:
+    """The police offer the case with the items and persons to the procuratorate."""
+    return holding(*item_ids).offer(*item_ids, to=PROCURATORATE, persons=("li", "wang"), **fields)
+
+
+def passed(*item_ids: str) -> Case:
+    """The procuratorate accepted the case with the items and persons."""
+    return offered(*item_ids).accept()
+
+
+def lent(*item_ids: str) -> Case:
+    """The laboratory has the items, the police answer for them."""
+    return holding(*item_ids).offer(*item_ids, to=LAB, purpose="forensic_examination").accept()
+
+
+def detained() -> Case:
+    """Li is in detention, under measure-1."""
+    return holding().say(
+        case.MeasureImposed,
+        measure_id="measure-1",
+        person_id=person_id("li"),
+        measure="detention",
+        started_at=AT,
+        ground="caught in the act",
+        until="2026-03-05",
+    )
+
+
+def proposed(*item_ids: str, disposal: str = "destroyed", **fields: Any) -> Case:
+    """A clerk of the police proposed the disposal of the items."""
+    written = holding(*item_ids, kind="property")
+    return written.say(item.ItemDisposalProposed, item_ids=item_ids, disposal=disposal, ground="perishable", **fields)
+
+
+def dispose(written: Case, by: Officer | None = None, **fields: Any) -> Case:
+    """The second signature under the last event."""
+    defaults = {"cites": written.last.ref, "disposed_at": AT}
+    return written.say(item.ItemDisposed, by or supervisor(POLICE), **(defaults | fields))
+
+
+def holders(written: Case) -> dict[str, str]:
+    return {one.item_id: one.holder for one in written.state.items.values()}
+
+
+# -- lines of lists ----------------------------------------------------------------------------------------------------
+
+
+def stays(item_id: str, **fields: Any) -> handover.OfferedItem:
+    return handover.OfferedItem(item_id=item_id, stays=True, **fields)
+
+
+def got(item_id: str, match_result: str = "match", **fields: Any) -> handover.ReceivedItem:
+    return handover.ReceivedItem(item_id=item_id, match_result=match_result, **fields)  # type: ignore[arg-type]
+
+
+def kept(item_id: str, reason_code: str = "seal_broken", **fields: Any) -> handover.NotAcceptedItem:
+    return handover.NotAcceptedItem(item_id=item_id, reason_code=reason_code, **fields)  # type: ignore[arg-type]
+
+
+def part(
+    item_id: str, value: int | str, *, unit: str = "piece", fen: int | None = None, **fields: Any
+) -> item.ItemPart:
+    money = None if fen is None else Money(fen=fen, currency=fields.pop("currency", "CNY"))
+    return item.ItemPart(item_id=item_id, quantity=pieces(value, unit), money=money, **fields)
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+# What is tried, by name: the case before, the act, the rule's name and the field, below ``payload``, that it names.
+Refusals = dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]]
+
+
+def require_refusal(written: Case, act: Callable[[Case], object], rule: str, field: str) -> None:
+    """The act is refused under the rule's name and by the field, and leaves the case as it was."""
+    before, count = written.current, len(written.events)
+    with refused(rule, field=f"payload.{field}"):
+        act(written)
+    assert written.current is before
+    assert len(written.events) == count

@@ -1,4 +1,4 @@
-"""Rules of the case itself: opening, splitting and joining, stages, closing, persons, measures, decisions."""
+"""Rules of the case itself: opening, parties, stages, closing, persons, measures, decisions."""
 
 from __future__ import annotations
 
@@ -9,29 +9,11 @@ import pytest
 
 from ledger.core.custody import Act, fold
 from ledger.core.errors import Conflict
-from ledger.core.event import case, handover, item, record
-from ledger.core.event.terms import EventRef
-from tests.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, Officer, auditor, clerk, refused, supervisor
-from tests.casework import Case, person_id, shipped_rulebook
+from ledger.core.event import case, handover, record
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, auditor, clerk, refused, supervisor
+from tests.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal, shipped_rulebook
 
 LI, WANG = person_id("li"), person_id("wang")
-AT = "2026-03-02T02:00:00Z"
-
-
-def opened() -> Case:
-    return Case().open().name("li", "wang")
-
-
-def detained() -> Case:
-    return opened().say(
-        case.MeasureImposed,
-        measure_id="measure-1",
-        person_id=LI,
-        measure="detention",
-        started_at=AT,
-        ground="caught in the act",
-        until="2026-03-05",
-    )
 
 
 def decided(**fields: Any) -> dict[str, Any]:
@@ -52,7 +34,7 @@ def test_an_opened_case_is_its_openers() -> None:
 
 def test_each_agency_adds_its_number() -> None:
     """The number of one agency leaves that of another as it is."""
-    moved = opened().offer(to=COURT, purpose="public_prosecution").accept()
+    moved = holding().offer(to=COURT, purpose="public_prosecution").accept()
     moved.say(case.CaseNumbered, clerk(COURT), case_number="B-9")
     assert moved.state.numbers == {POLICE: "2026-0417", COURT: "B-9"}
 
@@ -66,7 +48,7 @@ def test_a_stream_begins_with_its_opening() -> None:
 @pytest.mark.parametrize(("field", "value"), [("sequence", 5), ("previous", "blake3:" + "00" * 32)])
 def test_an_event_stands_on_the_head(field: str, value: Any) -> None:
     """An event at another place than next is a conflict that tells head and sequence."""
-    written = opened()
+    written = holding()
     draft = written.draft(case.CaseNumbered(case_number="7"), clerk(POLICE), **{field: value})
     with pytest.raises(Conflict) as caught:
         fold(written.state, Act(draft.payload, draft.digest, written.now, written.book))
@@ -76,7 +58,7 @@ def test_an_event_stands_on_the_head(field: str, value: Any) -> None:
 
 def test_an_opening_does_not_stand_on_another_event() -> None:
     """Where no case is, the next event is number 0 on nothing."""
-    draft = opened().draft(case.CaseNumbered(case_number="7"), clerk(POLICE))
+    draft = holding().draft(case.CaseNumbered(case_number="7"), clerk(POLICE))
     with pytest.raises(Conflict) as caught:
         fold(None, Act(draft.payload, draft.digest, 0, shipped_rulebook()))
     assert (caught.value.head, caught.value.sequence) == (None, 0)
@@ -84,7 +66,7 @@ def test_an_opening_does_not_stand_on_another_event() -> None:
 
 def test_the_head_moves_with_each_event() -> None:
     """The state after an event stands on its digest; the latest claimed time stays though a later act claims less."""
-    written = opened().say(case.CaseNumbered, case_number="7", occurred_at="2026-03-09T00:00:00Z")
+    written = holding().say(case.CaseNumbered, case_number="7", occurred_at="2026-03-09T00:00:00Z")
     written.say(case.CaseNumbered, case_number="8", occurred_at="2026-03-01T00:00:00Z")
     assert (written.state.head, written.state.sequence) == (written.last.digest, 4)
     assert written.state.last_occurred_at == "2026-03-09T00:00:00Z"
@@ -102,7 +84,7 @@ def test_folding_again_gives_the_same_state() -> None:
 
 def test_an_auditor_of_any_agency_notes_an_audit() -> None:
     """An audit is noted in a case by an agency that has no part in it, and moves nothing."""
-    written = opened()
+    written = holding()
     before = written.state
     written.say(record.AuditRecorded, auditor(LAB), scope="case-1", size=3, verdict="intact")
     assert written.state.agencies == before.agencies
@@ -115,7 +97,7 @@ def test_an_auditor_of_any_agency_notes_an_audit() -> None:
 )
 def test_events_of_the_record_move_nothing(kind: str) -> None:
     """A correction, a late note, an erasure or an origin leaves the state but for its head."""
-    written = opened()
+    written = holding()
     before, ref = written.state, written.last.ref
     body = {
         "record.corrected": record.RecordCorrected(
@@ -136,47 +118,47 @@ def test_events_of_the_record_move_nothing(kind: str) -> None:
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
-REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]] = {
+REFUSED: Refusals = {
     "opening a case as closed": (
         Case,
         lambda c: c.open(stage="closed"),
         "not_a_closing",
         "body.stage",
     ),
-    "opening a case twice": (opened, lambda c: c.open(), "already_opened", "sequence"),
+    "opening a case twice": (holding, lambda c: c.open(), "already_opened", "sequence"),
     "an act of an agency without a part": (
-        opened,
+        holding,
         lambda c: c.say(case.CaseNumbered, clerk(COURT), case_number="7"),
         "not_a_party",
         "agency",
     ),
     "linking a case to itself": (
-        opened,
+        holding,
         lambda c: c.say(case.CaseLinked, other_case_id="case-1", relation="related"),
         "same_case",
         "body.other_case_id",
     ),
     "a stage by another agency": (
-        lambda: opened().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
+        lambda: holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
         lambda c: c.say(case.CaseStageEntered, clerk(LAB), stage="execution"),
         "not_responsible",
         "agency",
     ),
     "closing by entering a stage": (
-        opened,
+        holding,
         lambda c: c.say(case.CaseStageEntered, stage="closed"),
         "not_a_closing",
         "body.stage",
     ),
     "closing with an open offer": (
-        lambda: opened().offer(to=PROCURATORATE),
+        lambda: holding().offer(to=PROCURATORATE),
         lambda c: c.close(),
         "open_offer",
         "event_type",
     ),
     "closing with an open discrepancy": (
         lambda: (
-            opened()
+            holding()
             .register("phone")
             .offer("phone", to=LAB, purpose="forensic_examination")
             .accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),))
@@ -186,19 +168,19 @@ REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]
         "event_type",
     ),
     "closing by another agency": (
-        lambda: opened().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
+        lambda: holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept(),
         lambda c: c.close(clerk(LAB)),
         "not_responsible",
         "agency",
     ),
     "closing on a decision that is not recorded": (
-        opened,
+        holding,
         lambda c: c.close(decision_id="decision-9"),
         "unknown_decision",
         "body.decision_id",
     ),
     "a measure on a stranger": (
-        opened,
+        holding,
         lambda c: c.say(
             case.MeasureImposed,
             measure_id="measure-1",
@@ -232,7 +214,7 @@ REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]
         "body.new_measure_id",
     ),
     "extending a measure that there is not": (
-        opened,
+        holding,
         lambda c: c.say(
             case.MeasureExtended, measure_id="measure-1", until="2026-03-09", ground="roaming", article="CPL 91"
         ),
@@ -248,19 +230,19 @@ REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]
         "body.measure_id",
     ),
     "a decision under an id that is taken": (
-        lambda: opened().say(case.DecisionRecorded, **decided()),
+        lambda: holding().say(case.DecisionRecorded, **decided()),
         lambda c: c.say(case.DecisionRecorded, **decided(kind="judgment")),
         "duplicate_id",
         "body.decision_id",
     ),
     "a decision on a stranger": (
-        opened,
+        holding,
         lambda c: c.say(case.DecisionRecorded, **decided(person_ids=(person_id("zhao"),))),
         "unknown_person",
         "body.person_ids",
     ),
     "a decision on an item of another case": (
-        opened,
+        holding,
         lambda c: c.say(
             case.DecisionRecorded, **decided(items=(case.ItemDecision(item_id="car", disposal="forfeited"),))
         ),
@@ -268,7 +250,7 @@ REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]
         "body.items",
     ),
     "disclosing an item of another case": (
-        opened,
+        holding,
         lambda c: c.say(record.DisclosureMade, recipient="counsel of li", item_ids=("car",)),
         "unknown_item",
         "body.item_ids",
@@ -281,11 +263,7 @@ def test_what_is_impossible_is_refused(
     setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
 ) -> None:
     """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
-    written = setting()
-    before, count = written.current, len(written.events)
-    with refused(rule, field=f"payload.{field}"):
-        act(written)
-    assert (written.current, len(written.events)) == (before, count)
+    require_refusal(setting(), act, rule, field)
 
 
 # -- stages and closing ------------------------------------------------------------------------------------------------
@@ -293,12 +271,12 @@ def test_what_is_impossible_is_refused(
 
 def test_the_responsible_agency_enters_a_stage() -> None:
     """The stage is what the agency that answers for the case enters."""
-    assert opened().say(case.CaseStageEntered, stage="execution").state.stage == "execution"
+    assert holding().say(case.CaseStageEntered, stage="execution").state.stage == "execution"
 
 
 def test_assigning_and_linking_change_nothing_of_custody() -> None:
     """Handlers and links are recorded; nobody's custody depends on them."""
-    written = opened()
+    written = holding()
     before = written.state
     written.say(case.CaseAssigned, department="first squad", handler="p-0417")
     written.say(case.CaseLinked, other_case_id="case-2", relation="related")
@@ -307,7 +285,7 @@ def test_assigning_and_linking_change_nothing_of_custody() -> None:
 
 def test_a_case_with_everything_answered_is_closed() -> None:
     """Answered offers and resolved discrepancies let a case be closed, on a decision that is recorded."""
-    written = opened().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
+    written = holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
     written.accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),))
     for agency in (POLICE, LAB):
         written.say(
@@ -322,194 +300,17 @@ def test_a_case_with_everything_answered_is_closed() -> None:
 
 def test_a_closed_case_is_opened_again_by_a_stage() -> None:
     """A retrial takes a closed case up again, by a stage or by the handover that enters one."""
-    by_stage = opened().close().say(case.CaseStageEntered, stage="retrial")
+    by_stage = holding().close().say(case.CaseStageEntered, stage="retrial")
     assert (by_stage.state.closed, by_stage.state.stage) == (False, "retrial")
-    by_handover = opened().close().offer(to=COURT, purpose="retrial").accept()
+    by_handover = holding().close().offer(to=COURT, purpose="retrial").accept()
     assert (by_handover.state.closed, by_handover.state.stage) == (False, "retrial")
 
 
 def test_a_closed_case_stays_closed_where_no_stage_is_entered() -> None:
     """Returning a file after the closing does not open the case again."""
-    written = opened().register("file", kind="dossier").close()
+    written = holding().register("file", kind="dossier").close()
     written.offer("file", to=PROCURATORATE, purpose="file_return").accept()
     assert (written.state.closed, written.state.stage) == (True, "closed")
-
-
-# -- splitting and joining ---------------------------------------------------------------------------------------------
-
-
-def split_off(**fields: Any) -> Case:
-    """Li, his detention and the phone leave case-1 for case-2."""
-    defaults = {"new_case_id": "case-2", "ground": "another crime", "item_ids": ("phone",), "person_ids": (LI,)}
-    return detained().register("phone", "knife").say(case.CaseSplit, **(defaults | fields))
-
-
-def cited(by: Case) -> EventRef:
-    return by.last.ref
-
-
-def test_what_is_split_off_leaves_the_case() -> None:
-    """Items, persons and their measures are gone from the old case; what stays, stays."""
-    state = split_off().state
-    assert (state.items["phone"].status, state.items["knife"].status) == ("left", "held")
-    assert (set(state.persons), set(state.measures)) == ({WANG}, set())
-
-
-def test_who_is_not_offered_leaves_while_others_are() -> None:
-    """An open offer holds back the persons and items in it, and nobody else."""
-    written = opened().offer(to=PROCURATORATE, persons=("li",))
-    written.say(case.CaseSplit, new_case_id="case-2", ground="another crime", person_ids=(WANG,))
-    assert set(written.state.persons) == {LI}
-
-
-def test_a_new_case_takes_over_what_was_split_off() -> None:
-    """The new case has the items with their holders, the persons and their running measures."""
-    old = split_off()
-    new = Case("case-2").open(split_from=cited(old), source=old.state)
-    assert (new.state.items["phone"].status, new.state.items["phone"].holder) == ("held", POLICE)
-    assert (set(new.state.persons), set(new.state.measures)) == ({LI}, {"measure-1"})
-    new.offer("phone", to=PROCURATORATE, persons=("li",)).accept()
-    assert new.state.items["phone"].holder == PROCURATORATE
-
-
-def test_an_open_case_joins_what_was_split_off() -> None:
-    """A case that is open takes over what was split off for it; who holds an item there takes part in it."""
-    old = detained().register("phone", by=clerk(POLICE))
-    old.offer("phone", to=DEPOT, purpose="property_transfer").accept()
-    old.say(case.CaseSplit, new_case_id="case-2", ground="same gang", item_ids=("phone",))
-    new = Case("case-2").open(clerk(COURT))
-    new.say(case.CaseJoined, other_case_id="case-1", cites=cited(old), ground="same gang", source=old.state)
-    assert new.state.items["phone"].holder == DEPOT
-    assert new.state.agencies == {COURT, DEPOT, POLICE}
-    new.say(item.ItemMoved, clerk(DEPOT), item_id="phone", storage_location="shelf 4")
-
-
-def test_an_item_comes_back_by_a_second_split() -> None:
-    """What left a case comes back into it by a split the other way."""
-    one = split_off(person_ids=())
-    two = Case("case-2").open(split_from=cited(one), source=one.state)
-    two.say(case.CaseSplit, new_case_id="case-1", ground="the same crime after all", item_ids=("phone",))
-    one.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), ground="the same crime", source=two.state)
-    assert one.state.items["phone"].status == "held"
-
-
-SPLIT_REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
-    "into itself": (lambda: split_off(new_case_id="case-1"), "same_case", "body.new_case_id"),
-    "an item twice": (lambda: split_off(item_ids=("phone", "phone")), "duplicate_id", "body.item_ids"),
-    "a person twice": (lambda: split_off(person_ids=(LI, LI)), "duplicate_id", "body.person_ids"),
-    "an unknown item": (lambda: split_off(item_ids=("car",)), "unknown_item", "body.item_ids"),
-    "an unknown person": (lambda: split_off(person_ids=(person_id("zhao"),)), "unknown_person", "body.person_ids"),
-    "an item that left": (
-        lambda: split_off().say(case.CaseSplit, new_case_id="case-3", ground="again", item_ids=("phone",)),
-        "item_gone",
-        "body.item_ids",
-    ),
-    "an item on offer": (
-        lambda: (
-            opened()
-            .register("phone")
-            .offer("phone", to=LAB, purpose="forensic_examination")
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
-        ),
-        "already_offered",
-        "body.item_ids",
-    ),
-    "a person on offer": (
-        lambda: (
-            opened()
-            .offer(to=PROCURATORATE, persons=("li",))
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", person_ids=(LI,))
-        ),
-        "already_offered",
-        "body.person_ids",
-    ),
-    "an item that another agency answers for": (
-        lambda: (
-            opened()
-            .register("phone")
-            .offer(to=PROCURATORATE)
-            .accept()
-            .say(case.CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
-        ),
-        "not_responsible",
-        "body.item_ids",
-    ),
-    "by an agency that does not answer for the case": (
-        lambda: (
-            opened()
-            .offer(to=PROCURATORATE)
-            .accept()
-            .say(case.CaseSplit, clerk(POLICE), new_case_id="case-2", ground="another crime")
-        ),
-        "not_responsible",
-        "agency",
-    ),
-}
-
-
-@pytest.mark.parametrize(("act", "rule", "field"), SPLIT_REFUSED.values(), ids=SPLIT_REFUSED)
-def test_what_cannot_be_split_off_is_refused(act: Callable[[], object], rule: str, field: str) -> None:
-    """Only what the case has, its agency answers for and nobody is being offered can leave."""
-    with refused(rule, field=f"payload.{field}"):
-        act()
-
-
-def joining(old: Case, new: Case, by: Officer | None = None, other_case_id: str = "case-1") -> Case:
-    fields = {"other_case_id": other_case_id, "cites": cited(old), "ground": "same gang"}
-    return new.say(case.CaseJoined, by, source=old.state, **fields)
-
-
-def test_a_split_is_taken_over_once() -> None:
-    """Neither joining twice nor joining what the opening took brings an item back that went on its way."""
-    old = split_off()
-    for new in (
-        Case("case-2").open(split_from=cited(old), source=old.state),
-        joining(old, Case("case-2").open()),
-    ):
-        new.offer("phone", to=COURT, purpose="public_prosecution").accept()
-        with refused("already_taken_over", field="payload.body.cites"):
-            joining(old, new)
-        assert new.state.items["phone"].holder == COURT
-
-
-def test_only_a_split_for_this_case_is_taken_over() -> None:
-    """An event that is no split, a split for another case, or a state at another event gives nothing."""
-    old = split_off()
-    split = cited(old)
-    no_split = detained()
-    later = split_off().say(case.CaseNumbered, case_number="8")
-    for source, cites in ((None, split), (no_split.state, cited(no_split)), (later.state, split)):
-        with refused("no_such_split", field="payload.body.split_from"):
-            Case("case-2").open(split_from=cites, source=source)
-    with refused("no_such_split", field="payload.body.split_from"):
-        Case("case-3").open(split_from=split, source=old.state)
-    with refused("no_such_split", field="payload.body.other_case_id"):
-        joining(old, Case("case-2").open(), other_case_id="case-9")
-
-
-def test_a_case_that_is_not_the_signers_joins_nothing() -> None:
-    """Only the agency that answers for a case takes over what was split off for it."""
-    old, new = split_off(), Case("case-2").open(clerk(COURT))
-    new.register("file", kind="dossier").offer("file", to=POLICE, purpose="loan").accept()
-    with refused("not_responsible", field="payload.agency"):
-        joining(old, new, by=clerk(POLICE))
-
-
-def test_what_joins_must_be_new_to_the_case() -> None:
-    """An item or a measure under an id that the case has already is refused by the citation."""
-    with refused("duplicate_id", field="payload.body.cites"):
-        joining(split_off(), Case("case-2").open().register("phone"))
-    new = Case("case-2").open().name("wang")
-    new.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT, ground="ill")
-    with refused("duplicate_id", field="payload.body.cites"):
-        joining(split_off(), new)
-
-
-def test_a_split_ends_with_the_next_event() -> None:
-    """What a split gave up is told by the state right after it, and by no later one."""
-    old = split_off()
-    assert old.state.split is not None
-    assert old.say(case.CaseNumbered, case_number="8").state.split is None
 
 
 # -- persons, measures, decisions --------------------------------------------------------------------------------------
@@ -517,7 +318,7 @@ def test_a_split_ends_with_the_next_event() -> None:
 
 def test_a_person_is_answered_for_by_the_cases_agency() -> None:
     """Whoever names a person, the agency that answers for the case answers for the person; a new role keeps that."""
-    written = opened().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    written = holding().register("phone").offer("phone", to=LAB, purpose="forensic_examination").accept()
     written.name("zhao", by=clerk(LAB), role="witness").name("zhao", by=clerk(LAB), role="victim")
     zhao = written.state.persons[person_id("zhao")]
     assert (zhao.responsible, zhao.role) == (POLICE, "victim")
@@ -546,7 +347,7 @@ def test_measures_follow_one_another() -> None:
 
 def test_a_decision_names_persons_and_items_of_the_case() -> None:
     """A decision on what the case has is recorded under its id."""
-    written = opened().register("car", kind="property")
+    written = holding().register("car", kind="property")
     line = case.ItemDecision(item_id="car", disposal="forfeited")
     written.say(case.DecisionRecorded, **decided(person_ids=(LI,), items=(line,)))
     assert written.state.decisions == {"decision-1"}
@@ -554,6 +355,6 @@ def test_a_decision_names_persons_and_items_of_the_case() -> None:
 
 def test_a_disclosure_names_items_of_the_case() -> None:
     """What counsel received is recorded and moves nothing."""
-    written = opened().register("phone")
+    written = holding().register("phone")
     written.say(record.DisclosureMade, recipient="counsel of li", item_ids=("phone",))
     assert written.state.items["phone"].holder == POLICE
