@@ -2,9 +2,10 @@
 
 1. The starting hour or day does not count: hours begin with the next full hour, days with the next day.
 2. Periods are added as one, from the start: a base and its extensions, months first.
-3. Time that does not count is added after them. A day is left out where such a time covers its end: the day on which it
-   begins still counts, the day on which it ends does not, as art. 105 has it of the day on which a period starts. The
-   law is silent about parts of a day: this is our convention, and that of hours likewise.
+3. Time that does not count is added after them, in whole days. The law is silent about parts of a day; by our own
+   convention such a time is as long as a period would be: the day on which it begins is not one of its days, the day on
+   which it ends is. It has to begin by the day that is the last one then, before any roll: so no period runs out while
+   time does not count. Overlapping times are added once. Hours likewise.
 4. A last day that is a day off gives way to the first working day after it, once, at the very end; not while the person
    is in custody, and never for hours.
 """
@@ -119,15 +120,14 @@ def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequ
 
 
 def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:
-    """How many days or hours each span leaves out of those after ``start`` up to ``last``; each once.
+    """How many days or hours each span (a, b), sorted, adds to a period of those after ``start`` up to ``last``.
 
-    A span (a, b) is of those above a up to b; spans are sorted. What is left out comes on after ``last``, where the
-    next span may leave it out again.
+    It leaves out those above a up to b, but none twice; as many come on after ``last``, where the next may begin.
     """
     lengths = []
     for since, until in spans:
         after = max(since, start)
-        length = max(until - after, 0) if after < last else 0
+        length = max(until - after, 0) if after <= last else 0
         lengths.append(length)
         last += length
         start = max(start, until)

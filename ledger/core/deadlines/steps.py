@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
 from ledger.core.deadlines.period import Period
 
-# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), reading of the file
-# by the procuratorate (235), decision on a measure after an investigation by a supervision commission (170).
+# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), the reading of the
+# file by the procuratorate (235), the decision on a measure after an investigation by a supervision commission (170).
 Ground = Literal["suspension", "travel", "psychiatric_assessment", "file_reading", "measure_decision"]
 
 
@@ -92,3 +92,5 @@ Step: TypeAlias = (
     | RolledForward
     | HeldInCustody
 )
+
+STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))

@@ -1,0 +1,366 @@
+"""Counting of legal time: by a table worked out by hand, and against a reference that walks day by day."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import count as naturals
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.core.deadlines import (
+    Counted,
+    Exclusion,
+    MonthEnd,
+    Period,
+    WorkCalendar,
+    count,
+    parse_periods,
+)
+from ledger.core.deadlines.steps import (
+    DaysExcluded,
+    HeldInCustody,
+    HoursAdded,
+    HoursExcluded,
+    PeriodAdded,
+    RolledForward,
+    StartDayLeftOut,
+    StartHourLeftOut,
+)
+from ledger.core.errors import MalformedInput, TallystickError, UnknownYear
+from ledger.core.legal_day import SHANGHAI, end_of, legal_day
+from ledger.workdays import work_calendar
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+CASES = tomllib.loads(Path(__file__).with_name("counting_cases.toml").read_text())["cases"]
+KNOWN = work_calendar(range(2020, 2027))
+NO_HOLIDAYS = WorkCalendar(frozenset(range(1990, 2060)), frozenset(), frozenset())
+
+
+def beijing(*parts: int) -> datetime:
+    """A time of Beijing, by the time zone database."""
+    return datetime(*parts, tzinfo=BEIJING)
+
+
+def instants(first: str, last: str) -> st.SearchStrategy[datetime]:
+    """Any instant from a day to a day of UTC."""
+    return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(UTC))
+
+
+def counted(case: dict[str, Any]) -> Counted:
+    """What the code makes of a case of the table."""
+    return count(
+        case["start"].replace(tzinfo=BEIJING),
+        [period for text in case["periods"] for period in parse_periods(text)],
+        excluded=[
+            Exclusion(since.replace(tzinfo=BEIJING), until.replace(tzinfo=BEIJING), ground)
+            for since, until, ground in case.get("excluded", [])
+        ],
+        calendar=KNOWN,
+        in_custody=case.get("in_custody", False),
+        month_end=case.get("month_end", "same_day"),
+    )
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"].replace(" ", "-"))
+def test_a_period_ends_when_it_was_worked_out_to_end(case: dict[str, Any]) -> None:
+    """Each case of the table ends on its day or at its hour, or is refused with its code."""
+    if "refused" in case:
+        with pytest.raises(TallystickError) as refused:
+            counted(case)
+        assert refused.value.code == case["refused"]
+        return
+    due = case.get("due") or datetime.combine(case["last_day"] + DAY, datetime.min.time())
+    found = counted(case)
+    assert (found.last_day, found.due_at) == (case.get("last_day"), due.replace(tzinfo=BEIJING))
+    assert found.due_at.tzinfo is UTC
+
+
+def test_every_case_of_the_table_stands_once() -> None:
+    """No case is written twice, under its name or another, and each says one thing of its end."""
+    assert len({case["name"] for case in CASES}) == len(CASES) >= 60
+    questions = [{key: value for key, value in case.items() if key != "name"} for case in CASES]
+    assert [question for question in questions if questions.count(question) > 1] == []
+    assert all(len({"last_day", "due", "refused"} & case.keys()) == 1 for case in CASES)
+
+
+# -- periods -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "periods"),
+    [
+        ("24 h", (Period(24, "hour"),)),
+        ("3 d", (Period(3, "day"),)),
+        ("999 d", (Period(999, "day"),)),
+        ("0.5 m", (Period(1, "half_month"),)),
+        ("1 m", (Period(1, "month"),)),
+        ("1.5 m", (Period(1, "month"), Period(1, "half_month"))),
+        ("1 y", (Period(1, "year"),)),
+    ],
+)
+def test_texts_of_the_data_are_read(text: str, periods: tuple[Period, ...]) -> None:
+    """Half months come as a period of their own."""
+    assert parse_periods(text) == periods
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "d", "3d", "3  d", "3 D", "0 d", "-1 d", "1.5 d", "0.5 y", "1.25 m", "1000 d", "٣ d", "3 d\n", "1.5 m "],
+)
+def test_other_texts_are_refused(text: str) -> None:
+    """What is no period is refused by its field, with examples of what is."""
+    with pytest.raises(MalformedInput, match="expected 1 to 999") as refused:
+        parse_periods(text, field="clocks[2].base")
+    assert refused.value.field == "clocks[2].base"
+
+
+@pytest.mark.parametrize("texts", [[], ["24 h", "1 d"], ["1 m", "24 h"]])
+def test_hours_and_days_are_not_mixed(texts: list[str]) -> None:
+    """No period, or hours beside other units, have no end that the law would tell."""
+    periods = [period for text in texts for period in parse_periods(text)]
+    with pytest.raises(MalformedInput, match="hours only or none of hours") as refused:
+        count(beijing(2026, 3, 10), periods, calendar=KNOWN, in_custody=True)
+    assert refused.value.field == "periods"
+
+
+# -- days and calendars ------------------------------------------------------------------------------------------------
+
+
+@given(instants("1992-01-01", "2037-12-31"))
+def test_beijing_time_is_eight_hours_ahead_of_utc(instant: datetime) -> None:
+    """The fixed offset is what the time zone database says, without summer time."""
+    assert instant.astimezone(SHANGHAI).utcoffset() == instant.astimezone(BEIJING).utcoffset()
+    assert legal_day(instant) == instant.astimezone(BEIJING).date()
+
+
+def test_a_day_ends_at_midnight_in_beijing() -> None:
+    """24:00 is the first instant of the next day, 16:00 in UTC; the instant before still is of the day."""
+    end = end_of(date(2026, 3, 10))
+    assert end == datetime(2026, 3, 10, 16, tzinfo=UTC)
+    assert legal_day(end) == date(2026, 3, 11)
+    assert legal_day(end - timedelta(microseconds=1)) == date(2026, 3, 10)
+
+
+def test_days_off_are_weekends_and_holidays_but_not_what_is_made_up() -> None:
+    """A calendar tells the days of the years it knows."""
+    week = [date(2026, 2, 14) + n * DAY for n in range(11)]
+    assert [KNOWN.is_day_off(day) for day in week] == [False, *[True] * 9, False]
+    assert KNOWN.is_day_off(date(2026, 3, 7))
+    assert not KNOWN.is_day_off(date(2026, 3, 9))
+
+
+def test_a_year_that_is_not_known_is_an_error() -> None:
+    """The year, and what to do, are told; also where only the roll leads into it: 31 December 2022 was a Saturday."""
+    only_2022 = WorkCalendar(frozenset({2022}), frozenset(), frozenset())
+    with pytest.raises(UnknownYear, match="public holidays of 2023 are not known") as refused:
+        count(beijing(2022, 12, 30), parse_periods("1 d"), calendar=only_2022, in_custody=False)
+    assert refused.value.code == "unknown_year"
+    assert "holidays" in (refused.value.hint or "")
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_steps_tell_how_the_days_were_counted() -> None:
+    """The starting day, each period, each time that does not count, and the roll, in their order."""
+    found = count(
+        beijing(2026, 8, 10, 9),
+        parse_periods("1.5 m"),
+        excluded=[Exclusion(beijing(2026, 8, 20, 9), beijing(2026, 8, 27, 9), "suspension")],
+        calendar=KNOWN,
+        in_custody=False,
+    )
+    assert found.steps == (
+        StartDayLeftOut(date(2026, 8, 10)),
+        PeriodAdded(Period(1, "month"), date(2026, 8, 11), date(2026, 9, 10)),
+        PeriodAdded(Period(1, "half_month"), date(2026, 9, 11), date(2026, 9, 25)),
+        DaysExcluded("suspension", date(2026, 8, 20), date(2026, 8, 27), 7, date(2026, 10, 2)),
+        RolledForward(tuple(date(2026, 10, day) for day in range(2, 8)), date(2026, 10, 8)),
+    )
+
+
+def test_steps_tell_that_custody_ends_on_a_day_off() -> None:
+    """In custody, the last step is that the end stays."""
+    found = count(beijing(2026, 3, 12, 9), parse_periods("3 d"), calendar=KNOWN, in_custody=True)
+    assert found.steps == (
+        StartDayLeftOut(date(2026, 3, 12)),
+        PeriodAdded(Period(3, "day"), date(2026, 3, 13), date(2026, 3, 15)),
+        HeldInCustody(date(2026, 3, 15)),
+    )
+
+
+def test_steps_tell_how_the_hours_were_counted() -> None:
+    """Hours are told as instants, the end not included."""
+    travel = Exclusion(beijing(2026, 3, 10, 13, 10), beijing(2026, 3, 10, 16, 40), "travel")
+    periods = parse_periods("24 h")
+    found = count(beijing(2026, 3, 10, 10, 20), periods, excluded=[travel], calendar=KNOWN, in_custody=False)
+    assert found.steps == (
+        StartHourLeftOut(beijing(2026, 3, 10, 10), beijing(2026, 3, 10, 11)),
+        HoursAdded(Period(24, "hour"), beijing(2026, 3, 10, 11), beijing(2026, 3, 11, 11)),
+        HoursExcluded("travel", travel.since, travel.until, 3, beijing(2026, 3, 11, 14)),
+    )
+
+
+@pytest.mark.parametrize("text", ["24 h", "1.5 m"])
+def test_what_is_told_goes_through_json(text: str) -> None:
+    """A count and its steps come back from JSON as they were."""
+    times = [Exclusion(beijing(2026, 9, 2), beijing(2026, 9, 4), "travel")]
+    for in_custody in (True, False):
+        found = count(beijing(2026, 9, 1), parse_periods(text), excluded=times, calendar=KNOWN, in_custody=in_custody)
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Counted) == found
+
+
+def test_the_end_is_the_first_instant_that_is_too_late() -> None:
+    """The second before 24:00 is in time, 24:00 is not; a letter posted in time is, whenever it comes."""
+    found = count(beijing(2026, 3, 10, 9), parse_periods("10 d"), calendar=KNOWN, in_custody=False)
+    posted_at, received_at = beijing(2026, 3, 20, 23, 59, 59), beijing(2026, 3, 24, 10)
+    assert found.last_day == date(2026, 3, 20)
+    assert found.is_met_at(posted_at)
+    assert not found.is_met_at(received_at)
+    assert not found.is_met_at(beijing(2026, 3, 21))
+
+
+# -- against a reference that walks ------------------------------------------------------------------------------------
+
+
+def walk_months(start: date, months: int, month_end: MonthEnd) -> date:
+    """The last day of ``months``, by walking: of the month that is so many on, the latest day not above the start's."""
+    number = start.year * 12 + start.month + months
+    goal, day = [], start
+    while day.year * 12 + day.month <= number:
+        if day.year * 12 + day.month == number:
+            goal.append(day)
+        day += DAY
+    starts_on_last = (start + DAY).month != start.month
+    reach = 31 if month_end == "last_day" and starts_on_last else start.day
+    return [day for day in goal if day.day <= reach][-1]
+
+
+def walk(start: int, base: int, spans: Sequence[tuple[int, int]]) -> int:
+    """The last of ``base`` days (or hours) after ``start`` when those of the spans are passed over, one by one."""
+    left_out = {n for since, until in spans for n in range(since + 1, until + 1)}
+    day = start
+    while base:
+        day += 1
+        base -= day not in left_out
+    while day + 1 in left_out:
+        day += 1
+    return day
+
+
+def walk_days(
+    start: date, periods: Sequence[Period], spans: Sequence[tuple[date, date]], calendar: WorkCalendar, end: MonthEnd
+) -> Iterator[date]:
+    """The last day before the roll, and the one after it."""
+    months = sum({"month": 1, "year": 12}.get(period.unit, 0) * period.amount for period in periods)
+    last = walk_months(start, months, end) if months else start
+    for period in periods:
+        for _ in range({"day": 1, "half_month": 15}.get(period.unit, 0) * period.amount):
+            last += DAY
+    ordinals = [(since.toordinal(), until.toordinal()) for since, until in spans]
+    last = date.fromordinal(walk(start.toordinal(), (last - start).days, ordinals))
+    yield last
+    yield next(day for n in naturals() if not calendar.is_day_off(day := last + n * DAY))
+
+
+INSTANTS = instants("2015-01-01", "2030-12-31")
+MONTH_ENDS: st.SearchStrategy[MonthEnd] = st.sampled_from(["same_day", "last_day"])
+LENGTHS = st.sampled_from(
+    [
+        Period(n, unit)
+        for unit in ("day", "half_month", "month", "year")
+        for n in ((1, 2, 3, 7, 30) if unit != "year" else (1,))
+    ]
+)
+
+
+@st.composite
+def exclusions(draw: st.DrawFn, start: datetime, reach: timedelta) -> list[Exclusion]:
+    """Up to four times about a start, in any order."""
+    within = st.timedeltas(-reach / 4, reach)
+    pairs = draw(st.lists(st.tuples(within, st.timedeltas(timedelta(0), reach / 3)), max_size=4))
+    return [Exclusion(start + at, start + at + length, "suspension") for at, length in pairs]
+
+
+@st.composite
+def calendars(draw: st.DrawFn, about: date) -> WorkCalendar:
+    """Weekends, some of them worked, and holidays in the two years after a day."""
+    days = st.integers(0, 730).map(lambda n: about + n * DAY)
+    worked = draw(st.frozensets(days.filter(lambda day: day.weekday() >= 5), max_size=8))
+    holidays = draw(st.frozensets(days, max_size=30)) - worked
+    return WorkCalendar(NO_HOLIDAYS.years, holidays, worked)
+
+
+@given(st.data(), INSTANTS, st.lists(LENGTHS, min_size=1, max_size=4), MONTH_ENDS)
+def test_days_are_those_of_a_walk_day_by_day(
+    data: st.DataObject, start: datetime, periods: list[Period], month_end: MonthEnd
+) -> None:
+    """Whatever is added, left out or rolled: the end is the one that walking finds, with and without custody."""
+    excluded = data.draw(exclusions(start, timedelta(days=120)))
+    calendar = data.draw(calendars(legal_day(start)))
+    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
+    ends = walk_days(legal_day(start), periods, spans, calendar, month_end)
+    for in_custody, last_day in zip((True, False), ends, strict=True):
+        found = count(start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, month_end=month_end)
+        assert (found.last_day, found.due_at) == (last_day, end_of(last_day))
+
+
+@given(st.data(), INSTANTS, st.lists(st.integers(1, 48), min_size=1, max_size=3))
+def test_hours_are_those_of_a_walk_hour_by_hour(data: st.DataObject, start: datetime, amounts: list[int]) -> None:
+    """Hours end where walking from hour to hour ends, day off or not."""
+    excluded = data.draw(exclusions(start, timedelta(hours=60)))
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    spans = [((e.since - epoch) // HOUR, (e.until - epoch) // HOUR) for e in excluded]
+    last = walk((start - epoch) // HOUR, sum(amounts), spans)
+    periods = [Period(amount, "hour") for amount in amounts]
+    for in_custody in (True, False):
+        found = count(start, periods, excluded=excluded, calendar=NO_HOLIDAYS, in_custody=in_custody)
+        assert (found.last_day, found.due_at) == (None, epoch + (last + 1) * HOUR)
+
+
+@given(st.data(), INSTANTS, st.lists(LENGTHS, min_size=1, max_size=3))
+def test_a_time_may_be_told_in_parts(data: st.DataObject, start: datetime, periods: list[Period]) -> None:
+    """Cutting a time that does not count in two, or telling times in another order, changes no end."""
+    excluded = data.draw(exclusions(start, timedelta(days=120)))
+    parts = []
+    for whole in excluded:
+        cut = data.draw(st.datetimes(whole.since.replace(tzinfo=None), whole.until.replace(tzinfo=None)))
+        cut = cut.replace(tzinfo=UTC)
+        parts += [Exclusion(whole.since, cut, whole.ground), Exclusion(cut, whole.until, whole.ground)]
+    told = data.draw(st.permutations(parts))
+    ends = {
+        count(start, periods, excluded=times, calendar=NO_HOLIDAYS, in_custody=False).due_at
+        for times in (excluded, told)
+    }
+    assert len(ends) == 1
+
+
+@given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=40)), st.lists(LENGTHS, min_size=1, max_size=3))
+def test_what_starts_later_does_not_end_earlier(start: datetime, later: timedelta, periods: list[Period]) -> None:
+    """Ends keep the order of their starts, and every end is after its start."""
+    first = count(start, periods, calendar=NO_HOLIDAYS, in_custody=False)
+    second = count(start + later, periods, calendar=NO_HOLIDAYS, in_custody=False)
+    assert start < first.due_at <= second.due_at
+
+
+@given(INSTANTS, st.lists(LENGTHS, min_size=1, max_size=4))
+def test_steps_join_without_a_gap(start: datetime, periods: list[Period]) -> None:
+    """Each period's first day is the day after the one before ends, and the last step tells the last day."""
+    found = count(start, periods, calendar=NO_HOLIDAYS, in_custody=True)
+    added = [step for step in found.steps if isinstance(step, PeriodAdded)]
+    ends = [legal_day(start), *(step.last for step in added)]
+    assert [step.first for step in added] == [end + DAY for end in ends[:-1]]
+    assert [step.period for step in added] == periods
+    assert found.steps[-1] == HeldInCustody(ends[-1])
