@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ledger.audit.findings import STEPS as AUDIT_STEPS
+from ledger.core.deadlines import STEP_NAMES, Ground, Unit
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
@@ -38,6 +39,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "match_result": terms.choices(terms.MatchResult),
     "check_result": terms.choices(terms.CheckResult),
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
+    "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
+    "moment": ("day", "days", "hour"),
+    "exclusion_ground": terms.choices(Ground),
+    "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
 
 
