@@ -10,8 +10,8 @@ import pytest
 from ledger.core.custody import Discrepancy
 from ledger.core.event import handover
 from ledger.core.event.handover import NotAcceptedItem, OfferedItem, ReceivedItem
-from tests.builders import COURT, LAB, POLICE, clerk, refused
-from tests.casework import Case, pieces
+from tests.builders import COURT, LAB, POLICE, clerk
+from tests.casework import Case, Refusals, pieces, require_refusal
 
 ONE, TWO = "sha256:" + "11" * 32, "sha256:" + "22" * 32
 BLAKE, SM3 = "blake3:" + "33" * 32, "sm3:" + "44" * 32
@@ -139,7 +139,7 @@ def third_party() -> Case:
     return sent().accept().register("file", kind="dossier").offer("file", to=COURT, purpose="loan").accept()
 
 
-REFUSED: dict[str, tuple[Callable[[], Case], Callable[[Case], object], str, str]] = {
+REFUSED: Refusals = {
     "raising under an id that is taken": (
         lambda: raising(sent().accept()),
         raising,
@@ -191,11 +191,7 @@ def test_what_is_impossible_is_refused(
     setting: Callable[[], Case], act: Callable[[Case], object], rule: str, field: str
 ) -> None:
     """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
-    written = setting()
-    before = written.current
-    with refused(rule, field=f"payload.{field}"):
-        act(written)
-    assert written.current is before
+    require_refusal(setting(), act, rule, field)
 
 
 # -- resolved by both --------------------------------------------------------------------------------------------------

@@ -130,13 +130,15 @@ def test_an_act_said_to_be_before_the_last_is_flagged(claimed: int, flagged: boo
     assert names(written) == (["backdated"] if flagged else [])
 
 
-@pytest.mark.parametrize(("late", "flagged"), [(86_400, False), (86_401, True)])
-def test_a_late_entry_is_flagged(late: int, flagged: bool) -> None:
-    """What is signed more than a day after it happened is recorded and flagged."""
+@pytest.mark.parametrize(("late", "hours"), [(86_400, None), (86_401, 24), (172_799, 47)])
+def test_a_late_entry_is_flagged(late: int, hours: int | None) -> None:
+    """What is signed more than a day after it happened is recorded and flagged, and says how many whole hours."""
     written = Case().open(occurred_at=instant(START), signed_at=START + late)
-    assert names(written) == (["late_entry"] if flagged else [])
-    if flagged:
-        assert detail(written, "late_entry") == "signed 24 hours after it happened"
+    if hours is None:
+        assert names(written) == []
+        return
+    assert names(written) == ["late_entry"]
+    assert detail(written, "late_entry") == f"signed {hours} hours after it happened"
 
 
 @pytest.mark.parametrize(("early", "flagged"), [(300, False), (301, True)])
