@@ -13,6 +13,7 @@ contract AgencyRegistry is IAgencyRegistry {
     );
     uint32 private constant KNOWN_ROLES = 1 | 2 | 4 | 8 | 16;
     uint256 private constant PROFILE_LIMIT = 1024; // bytes
+    uint256 private constant SIGNATURE_LENGTH = 65; // bytes
     uint64 private constant TIME_LIMIT = 1 << 53; // what the ledger cannot write down would stop its mirror
 
     /// @inheritdoc IAgencyRegistry
@@ -127,6 +128,15 @@ contract AgencyRegistry is IAgencyRegistry {
     /// @inheritdoc IAgencyRegistry
     function grant(address account) external view returns (Grant memory) {
         return _grants[account];
+    }
+
+    /// @inheritdoc IAgencyRegistry
+    function anchoring(address submitter, bytes32 digest, bytes calldata cosignatures)
+        external
+        view
+        returns (bool allowed, bytes32 current, uint16 needed, uint256 cosigned)
+    {
+        return (isSubmitter[submitter], registryHash, quorum, _countWitnesses(digest, cosignatures));
     }
 
     /// @inheritdoc IAgencyRegistry
@@ -252,16 +262,29 @@ contract AgencyRegistry is IAgencyRegistry {
         view
         returns (uint256 count)
     {
-        bytes32 separator = domainSeparator();
         bytes32 structHash = keccak256(bytes.concat(DECISION_TYPEHASH, abi.encode(number), _encode(change)));
+        bytes32 digest = Signers.digest(domainSeparator(), structHash);
         bytes32[] memory approving = new bytes32[](approvals.length);
         for (uint256 i = 0; i < approvals.length; ++i) {
             address admin = approvals[i].admin;
             bytes32 id = adminAgency[admin];
             if (id == 0) revert NotAdmin(admin);
-            address signer = Signers.recover(separator, structHash, approvals[i].signature);
+            address signer = Signers.recover(digest, approvals[i].signature);
             if (signer != admin) revert ApprovalRefused(number, admin, signer);
             count = Signers.addOnce(approving, count, id);
+        }
+    }
+
+    /// @dev The number of agencies whose witnesses signed `digest`.
+    function _countWitnesses(bytes32 digest, bytes calldata cosignatures) private view returns (uint256 count) {
+        uint256 length = cosignatures.length;
+        if (length % SIGNATURE_LENGTH != 0) revert CosignaturesCut(length);
+        bytes32[] memory cosigning = new bytes32[](length / SIGNATURE_LENGTH);
+        for (uint256 start = 0; start < length; start += SIGNATURE_LENGTH) {
+            address witness = Signers.recover(digest, cosignatures[start:start + SIGNATURE_LENGTH]);
+            bytes32 id = witnessAgency[witness];
+            if (id == 0) revert NotWitness(witness);
+            count = Signers.addOnce(cosigning, count, id);
         }
     }
 

@@ -150,6 +150,11 @@ interface IAgencyRegistry {
     error ApprovalRefused(uint64 number, address expected, address actual);
     /// @notice `approvals` agencies approved where more than half of `agencies` must.
     error MajorityMissing(uint256 agencies, uint256 approvals);
+    /// @notice A co-signature recovers to `account`, which is no agency's witness: signed by another, or over anything
+    /// else than was to be signed.
+    error NotWitness(address account);
+    /// @notice `length` bytes are not co-signatures of 65 bytes each.
+    error CosignaturesCut(uint256 length);
     /// @notice The ledger id is zero.
     error LogIdZero();
     /// @notice The founding admits no agency.
@@ -223,6 +228,20 @@ interface IAgencyRegistry {
 
     /// @notice Whether `account` may anchor.
     function isSubmitter(address account) external view returns (bool);
+
+    /// @notice All that an anchor asks of the registry, in one call because each costs gas. Reverts with `NotWitness`,
+    /// `CosignaturesCut` or the errors of ECDSA at a co-signature that is none.
+    /// @param submitter The account that anchors
+    /// @param digest The EIP-712 digest that was co-signed
+    /// @param cosignatures 65 bytes r || s || v each, low s, v 27 or 28, one after the other in any order
+    /// @return allowed Whether the submitter may anchor
+    /// @return current The registry hash
+    /// @return needed The quorum
+    /// @return cosigned Number of agencies whose witnesses signed; each counts once
+    function anchoring(address submitter, bytes32 digest, bytes calldata cosignatures)
+        external
+        view
+        returns (bool allowed, bytes32 current, uint16 needed, uint256 cosigned);
 
     /// @notice EIP-712 domain separator {name "Tallystick", version "1", chainId, this contract, salt logId}.
     function domainSeparator() external view returns (bytes32);

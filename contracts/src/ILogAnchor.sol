@@ -47,9 +47,6 @@ interface ILogAnchor {
     error RegistryHashStale(bytes32 expected, bytes32 actual);
     /// @notice The proof does not show that (size, root) continues the head (headSize, headRoot).
     error Inconsistent(uint64 headSize, bytes32 headRoot, uint64 size, bytes32 root);
-    /// @notice A co-signature recovers to `account`, which is no agency's witness: signed by another, or over another
-    /// size, root, registry hash or contract.
-    error NotWitness(address account);
     /// @notice `cosigned` agencies co-signed where the quorum is `quorum`.
     error QuorumMissing(uint16 quorum, uint256 cosigned);
     /// @notice No record `number`; the last is `recordCount`.
@@ -60,14 +57,16 @@ interface ILogAnchor {
     /// @notice Records (size, root) as the log's state. Only a submitter of the registry.
     ///
     /// Witnesses sign EIP-712 `Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)` in the domain
-    /// {name "Tallystick", version "1", chainId, this contract, salt logId}; each agency counts once.
+    /// {name "Tallystick", version "1", chainId, this contract, salt logId}; each agency counts once. A co-signature by
+    /// anybody else, or over anything else, is refused as the registry's `anchoring` refuses it.
     /// @param previousSize Size of the head
     /// @param previousRoot Root of the head; SHA-256("") at size 0
     /// @param size > previousSize
     /// @param root Not zero
     /// @param registryHash The registry's current hash
     /// @param proof RFC 6962 consistency proof from previousSize to size; empty from size 0
-    /// @param cosignatures 65 bytes r || s || v each, low s, v 27 or 28, in any order, from the quorum or more
+    /// @param cosignatures 65 bytes r || s || v each, low s, v 27 or 28, one after the other in any order, from the
+    /// quorum or more
     function anchor(
         uint64 previousSize,
         bytes32 previousRoot,
@@ -75,7 +74,7 @@ interface ILogAnchor {
         bytes32 root,
         bytes32 registryHash,
         bytes32[] calldata proof,
-        bytes[] calldata cosignatures
+        bytes calldata cosignatures
     ) external;
 
     /// @notice The registry that says who may anchor, who witnesses, and how many must.

@@ -9,6 +9,12 @@ import {Signers} from "./Signers.sol";
 /// @title LogAnchor
 /// @notice See ILogAnchor.
 contract LogAnchor is ILogAnchor {
+    /// @dev The last record's number, and its size once more: an anchor reads one slot less.
+    struct Head {
+        uint64 number;
+        uint64 size;
+    }
+
     bytes32 private constant CHECKPOINT_TYPEHASH =
         keccak256("Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)");
     bytes32 private constant SUCCESSION_TYPEHASH =
@@ -21,16 +27,16 @@ contract LogAnchor is ILogAnchor {
     uint256 private immutable _predecessorChainId;
     address private immutable _predecessorAnchor;
 
-    /// @inheritdoc ILogAnchor
-    uint256 public recordCount;
+    Head private _head;
     /// @dev Slot 1 is part of the protocol: storage proofs of a record start from it.
     mapping(uint256 => Record) private _records;
 
     /// @param registry_ The registry of the same ledger on this chain
     /// @param predecessor_ The contract to continue, or all zero
     /// @param cosignatures Witnesses' EIP-712 `Succession(uint256 chainId,address anchor,uint64 size,bytes32 root)` in
-    /// the domain of the registry (this contract's address depends on them); the quorum where there is a predecessor
-    constructor(IAgencyRegistry registry_, Predecessor memory predecessor_, bytes[] memory cosignatures) {
+    /// the domain of the registry (this contract's address depends on them), in the form that `anchor` takes; from the
+    /// quorum where there is a predecessor
+    constructor(IAgencyRegistry registry_, Predecessor memory predecessor_, bytes memory cosignatures) {
         registry = registry_;
         logId = registry_.logId();
         _predecessorChainId = predecessor_.chainId;
@@ -43,7 +49,10 @@ contract LogAnchor is ILogAnchor {
         ) revert PredecessorIncomplete();
         if (given) {
             bytes32 structHash = keccak256(abi.encode(SUCCESSION_TYPEHASH, predecessor_));
-            _requireQuorum(registry_, registry_.domainSeparator(), structHash, cosignatures);
+            bytes32 digest = Signers.digest(registry_.domainSeparator(), structHash);
+            // slither-disable-next-line unused-return -- who deploys needs no right, and nothing is anchored yet
+            (,, uint16 quorum, uint256 cosigned) = registry_.anchoring(address(0), digest, cosignatures);
+            if (cosigned < quorum) revert QuorumMissing(quorum, cosigned);
         }
         _store(0, predecessor_.size, given ? predecessor_.root : RFC6962.EMPTY_ROOT);
     }
@@ -56,27 +65,27 @@ contract LogAnchor is ILogAnchor {
         bytes32 root,
         bytes32 registryHash,
         bytes32[] calldata proof,
-        bytes[] calldata cosignatures
+        bytes calldata cosignatures
     ) external {
-        if (!registry.isSubmitter(msg.sender)) revert NotSubmitter(msg.sender);
-        uint256 number = recordCount + 1;
-        Record storage last = _records[number - 1];
-        if (previousSize != last.size || previousRoot != last.root) {
-            revert HeadMoved(last.size, last.root, previousSize, previousRoot);
+        bytes32 structHash = keccak256(abi.encode(CHECKPOINT_TYPEHASH, size, root, registryHash));
+        (bool allowed, bytes32 current, uint16 quorum, uint256 cosigned) =
+            registry.anchoring(msg.sender, Signers.digest(domainSeparator(), structHash), cosignatures);
+        if (!allowed) revert NotSubmitter(msg.sender);
+        Head memory last = _head;
+        bytes32 lastRoot = _records[last.number].root;
+        if (previousSize != last.size || previousRoot != lastRoot) {
+            revert HeadMoved(last.size, lastRoot, previousSize, previousRoot);
         }
         if (size <= previousSize) revert SizeNotGreater(previousSize, size);
         if (root == 0) revert RootZero();
-        bytes32 current = registry.registryHash();
         if (registryHash != current) revert RegistryHashStale(current, registryHash);
         if (!RFC6962.verifyConsistency(previousSize, previousRoot, size, root, proof)) {
             revert Inconsistent(previousSize, previousRoot, size, root);
         }
-        bytes32 structHash = keccak256(abi.encode(CHECKPOINT_TYPEHASH, size, root, registryHash));
-        _requireQuorum(registry, domainSeparator(), structHash, cosignatures);
+        if (cosigned < quorum) revert QuorumMissing(quorum, cosigned);
 
-        recordCount = number;
-        _store(number, size, root);
-        emit Anchored(number, size, root, registryHash);
+        _store(last.number + 1, size, root);
+        emit Anchored(last.number + 1, size, root, registryHash);
     }
 
     /// @inheritdoc ILogAnchor
@@ -86,8 +95,13 @@ contract LogAnchor is ILogAnchor {
     }
 
     /// @inheritdoc ILogAnchor
+    function recordCount() external view returns (uint256) {
+        return _head.number;
+    }
+
+    /// @inheritdoc ILogAnchor
     function head() external view returns (Record memory) {
-        return _records[recordCount];
+        return _records[_head.number];
     }
 
     /// @inheritdoc ILogAnchor
@@ -110,31 +124,13 @@ contract LogAnchor is ILogAnchor {
         return Signers.domainSeparator(logId, address(this));
     }
 
-    function _store(uint256 number, uint64 size, bytes32 root) private {
+    function _store(uint64 number, uint64 size, bytes32 root) private {
+        _head = Head(number, size);
         _records[number] = Record(root, size, uint64(block.number), uint64(block.timestamp));
     }
 
     function _record(uint256 number) private view returns (Record storage) {
-        if (number > recordCount) revert RecordUnknown(recordCount, number);
+        if (number > _head.number) revert RecordUnknown(_head.number, number);
         return _records[number];
-    }
-
-    /// @dev Reverts unless witnesses of at least the registry's quorum of agencies signed `structHash`.
-    function _requireQuorum(
-        IAgencyRegistry registry_,
-        bytes32 separator,
-        bytes32 structHash,
-        bytes[] memory cosignatures
-    ) private view {
-        bytes32[] memory cosigning = new bytes32[](cosignatures.length);
-        uint256 count = 0;
-        for (uint256 i = 0; i < cosignatures.length; ++i) {
-            address witness = Signers.recover(separator, structHash, cosignatures[i]);
-            bytes32 agency = registry_.witnessAgency(witness);
-            if (agency == 0) revert NotWitness(witness);
-            count = Signers.addOnce(cosigning, count, agency);
-        }
-        uint16 quorum = registry_.quorum();
-        if (count < quorum) revert QuorumMissing(quorum, count);
     }
 }

@@ -19,10 +19,15 @@ library Signers {
         );
     }
 
-    /// @notice The account that signed `structHash` under the domain `separator`.
+    /// @notice What a signature is over: `structHash` under the domain `separator`.
+    function digest(bytes32 separator, bytes32 structHash) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", separator, structHash));
+    }
+
+    /// @notice The account that signed `digest_`.
     /// @dev 65 bytes r || s || v with low s and v 27 or 28; reverts with the errors of ECDSA otherwise.
-    function recover(bytes32 separator, bytes32 structHash, bytes memory signature) internal pure returns (address) {
-        return ECDSA.recover(keccak256(abi.encodePacked(hex"1901", separator, structHash)), signature);
+    function recover(bytes32 digest_, bytes calldata signature) internal pure returns (address) {
+        return ECDSA.recoverCalldata(digest_, signature);
     }
 
     /// @notice Puts `agency` into the first `count` places of `agencies` if it is not there; gives the new count.

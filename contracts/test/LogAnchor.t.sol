@@ -16,8 +16,7 @@ contract AnchorHandler is Fixture {
     uint256 public constant SEED = 1;
 
     AgencyRegistry public immutable registry = _found(2);
-    LogAnchor public immutable anchor =
-        new LogAnchor(registry, ILogAnchor.Predecessor(0, address(0), 0, 0), new bytes[](0));
+    LogAnchor public immutable anchor = new LogAnchor(registry, ILogAnchor.Predecessor(0, address(0), 0, 0), "");
     ILogAnchor.Record[] private _expected;
 
     constructor() {
@@ -78,10 +77,10 @@ contract AnchorHandler is Fixture {
         bytes32 registryHash = registry.registryHash();
         bytes32[] memory proof =
             head.size == 0 || size < head.size ? new bytes32[](0) : MerkleReference.consistency(seed, head.size, size);
-        bytes[] memory cosignatures = new bytes[](witnesses);
+        bytes memory cosignatures = "";
         for (uint256 n = 0; n < witnesses; ++n) {
             bytes32 structHash = keccak256(abi.encode(CHECKPOINT_TYPEHASH, size, root, registryHash));
-            cosignatures[n] = _sign(200 + n, anchor.domainSeparator(), structHash);
+            cosignatures = bytes.concat(cosignatures, _sign(200 + n, anchor.domainSeparator(), structHash));
         }
         vm.prank(vm.addr(senderKey));
         try anchor.anchor(head.size, head.root, size, root, registryHash, proof, cosignatures) {
@@ -125,22 +124,21 @@ contract LogAnchorInvariants {
 
 contract LogAnchorTest is Fixture {
     AgencyRegistry private immutable _registry = _found(0);
-    LogAnchor private immutable _anchor =
-        new LogAnchor(_registry, ILogAnchor.Predecessor(0, address(0), 0, 0), new bytes[](0));
+    LogAnchor private immutable _anchor = new LogAnchor(_registry, ILogAnchor.Predecessor(0, address(0), 0, 0), "");
 
     function testFuzz_anchor_refusesAnotherHead(uint64 previousSize, bytes32 previousRoot) external {
         if (previousSize == 0 && previousRoot == RFC6962.EMPTY_ROOT) return;
         _expectRefusal(
             abi.encodeWithSelector(ILogAnchor.HeadMoved.selector, 0, RFC6962.EMPTY_ROOT, previousSize, previousRoot)
         );
-        _anchor.anchor(previousSize, previousRoot, 1, "root", bytes32(0), new bytes32[](0), new bytes[](0));
+        _anchor.anchor(previousSize, previousRoot, 1, "root", bytes32(0), new bytes32[](0), "");
     }
 
     function testFuzz_anchor_refusesAnotherRegistryHash(bytes32 registryHash) external {
         bytes32 current = _registry.registryHash();
         if (registryHash == current) return;
         _expectRefusal(abi.encodeWithSelector(ILogAnchor.RegistryHashStale.selector, current, registryHash));
-        _anchor.anchor(0, RFC6962.EMPTY_ROOT, 1, "root", registryHash, new bytes32[](0), new bytes[](0));
+        _anchor.anchor(0, RFC6962.EMPTY_ROOT, 1, "root", registryHash, new bytes32[](0), "");
     }
 
     function _expectRefusal(bytes memory refusal) private {

@@ -77,7 +77,7 @@ class AnchorClient:
             head.root,
             head.registry_hash,
             list(request.proof),
-            list(request.cosignatures),
+            b"".join(request.cosignatures),
         )
         return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=self._abi, anchored=head)
 

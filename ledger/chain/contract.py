@@ -15,6 +15,7 @@ from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, R
 from ledger.chain.eth import BlockId, Eth, Log
 from ledger.core.signature import keccak256
 
+CONTRACTS = ("AgencyRegistry", "LogAnchor")  # each passes on what the other refuses
 ERROR_OF_REQUIRE = {"name": "Error", "inputs": [{"name": "message", "type": "string"}]}
 PANIC = {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
 EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
@@ -31,8 +32,8 @@ class ContractAbi:
         self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
         self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
         self._constructor = next(entry for entry in entries if entry["type"] == "constructor")
-        errors = [entry for entry in entries if entry["type"] == "error"]
-        self._errors = {_selector(entry): entry for entry in [*errors, ERROR_OF_REQUIRE, PANIC]}
+        known = [entry for contract in CONTRACTS for entry in artifact(contract)["abi"] if entry["type"] == "error"]
+        self._errors = {_selector(entry): entry for entry in [*known, ERROR_OF_REQUIRE, PANIC]}
 
     def initcode(self, *arguments: Any) -> bytes:
         """The bytes that create the contract: code, then the constructor's arguments."""

@@ -91,7 +91,7 @@ def deploy(writer: ChainWriter, founding: Founding, *, timeout_seconds: float = 
     place = _Place(writer, founding.log_id, timeout_seconds)
     changes = [change_tuple(change) for change in founding.changes()]
     registry_address = place.put(REGISTRY, REGISTRY.initcode(founding.log_id, changes, founding.development))
-    anchor_address = place.put(ANCHOR, ANCHOR.initcode(registry_address, NO_PREDECESSOR, []))
+    anchor_address = place.put(ANCHOR, ANCHOR.initcode(registry_address, NO_PREDECESSOR, b""))
     return _deployed(writer.chain.eth, writer.chain.chain_id, registry_address, anchor_address)
 
 

@@ -178,7 +178,7 @@ class Ledger:
     def __init__(self, web3: Web3, changes: list[Change], *, development: bool = True):
         self.web3 = web3
         self.registry = deploy(web3, "AgencyRegistry", LOG_ID, changes, development)
-        self.anchor = deploy(web3, "LogAnchor", self.registry.address, (0, NOBODY, 0, bytes(32)), [])
+        self.anchor = deploy(web3, "LogAnchor", self.registry.address, (0, NOBODY, 0, bytes(32)), b"")
 
     def send(self, sender: LocalAccount, call: Any) -> Any:
         """The receipt of `call`, sent by `sender`; its refusal is raised before anything is sent."""
@@ -211,7 +211,9 @@ class Ledger:
         values = {"size": size, "root": root, "registryHash": registry_hash} | other
         return signed(witness, self.anchor, "Checkpoint", CHECKPOINT_TYPE, **values)
 
-    def anchoring(self, size: int, root: bytes, *, proof: Sequence[bytes] = (), **other: Any) -> Any:
+    def anchoring(
+        self, size: int, root: bytes, *, proof: Sequence[bytes] = (), cosignatures: Sequence[bytes] = (), **other: Any
+    ) -> Any:
         """The call that anchors (size, root) on the head as it is now, or on what `other` says."""
         head = self.anchor.functions.head().call()
         arguments = {
@@ -221,18 +223,22 @@ class Ledger:
             "root": root,
             "registryHash": self.registry.functions.registryHash().call(),
             "proof": list(proof),
-            "cosignatures": [],
+            "cosignatures": b"".join(cosignatures),
         } | other
         return self.anchor.functions.anchor(*arguments.values())
 
 
 @contextmanager
 def refused(contract: Contract, *error: Any) -> Iterator[None]:
-    """The block must be refused by the custom error `error`: its name in the contract's ABI, then its arguments."""
+    """The block must be refused by the custom error `error`: its name, then its arguments.
+
+    It is in the contract's ABI, or in that of the registry, whose refusals an anchor passes on.
+    """
     try:
         yield
     except ContractCustomError as refusal:
-        raised = _decoded(contract.abi, HexBytes(str(refusal.data)))
+        known = [*contract.abi, *contracts.artifact("AgencyRegistry")["abi"]]
+        raised = _decoded(known, HexBytes(str(refusal.data)))
     else:
         raise AssertionError(f"{error[0]} was not raised")
     assert raised == error

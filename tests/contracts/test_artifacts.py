@@ -83,7 +83,7 @@ def test_storage_lies_where_the_protocol_says() -> None:
         "witnessAgency": (5, 0),
         "isSubmitter": (6, 0),
     }
-    assert slots["LogAnchor"] == {"recordCount": (0, 0), "_records": (1, 0)}
+    assert slots["LogAnchor"] == {"_head": (0, 0), "_records": (1, 0)}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -81,13 +81,17 @@ def test_anchors_follow_one_another(ledger: Ledger) -> None:
 
 
 def test_record_lies_in_the_slots_that_storage_proofs_read(ledger: Ledger) -> None:
-    """Root, then size, block number and timestamp packed from the low bits, from keccak(number . 1)."""
+    """Root, then size, block number and timestamp packed from the low bits, from keccak(number . 1).
+
+    Slot 0 has the number and the size of the last record.
+    """
     (receipt,) = anchored(ledger, 5)
     block = ledger.web3.eth.get_block(receipt["blockNumber"])
     base = int.from_bytes(Web3.keccak(encode(["uint256", "uint256"], [1, RECORD_SLOT])), "big")
     stored_root, packed = (ledger.web3.eth.get_storage_at(ledger.anchor.address, base + i) for i in range(2))
     assert stored_root == root(5)
     assert int.from_bytes(packed, "big") == 5 | block["number"] << 64 | block["timestamp"] << 128
+    assert int.from_bytes(ledger.web3.eth.get_storage_at(ledger.anchor.address, 0), "big") == 1 | 5 << 64
 
 
 def test_only_a_submitter_anchors(ledger: Ledger) -> None:
@@ -205,12 +209,13 @@ def test_cosignature_for_another_anchor_is_refused(web3: Web3, witnessed: Ledger
 
 
 def test_malformed_cosignature_is_refused(witnessed: Ledger) -> None:
-    """High s, a short form and a wrong v are refused, not passed over."""
+    """High s, a wrong v, a short form and bytes left over are refused, not passed over."""
     good = witnessed.cosignature(POLICE.witness, 3, root(3))
     for bad, error in (
         (with_high_s(good), ("ECDSAInvalidSignatureS", ANY)),
-        (good[:64], ("ECDSAInvalidSignatureLength", 64)),
         (good[:64] + b"\x1d", ("ECDSAInvalidSignature",)),
+        (good[:64], ("CosignaturesCut", 129)),
+        (good + b"\x1b", ("CosignaturesCut", 131)),
     ):
         with refused(witnessed.anchor, *error):
             witnessed.send(SUBMITTER, witnessed.anchoring(3, root(3), cosignatures=[good, bad]))

@@ -39,7 +39,7 @@ def succession(signer: LocalAccount, registry: Contract, predecessor: tuple[Any,
 
 def succeed(ledger: Ledger, cosignatures: list[bytes], predecessor: tuple[Any, ...] = PREDECESSOR) -> Contract:
     """A second anchor contract of the ledger, continuing `predecessor`."""
-    return deploy(ledger.web3, "LogAnchor", ledger.registry.address, predecessor, cosignatures)
+    return deploy(ledger.web3, "LogAnchor", ledger.registry.address, predecessor, b"".join(cosignatures))
 
 
 def test_successor_continues_the_old_log(witnessed: Ledger) -> None:
@@ -106,4 +106,4 @@ def test_anchor_of_no_registry_is_refused(web3: Web3) -> None:
     from web3.exceptions import ContractLogicError
 
     with pytest.raises(ContractLogicError):
-        deploy(web3, "LogAnchor", STRANGER.address, (0, NOBODY, 0, bytes(32)), [])
+        deploy(web3, "LogAnchor", STRANGER.address, (0, NOBODY, 0, bytes(32)), b"")

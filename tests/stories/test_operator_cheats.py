@@ -229,7 +229,7 @@ def anchor_by_hand(town: Town, head: dict[str, Any], entries: list[bytes]) -> st
         mth(entries),
         bytes.fromhex(head["registry_hash"][2:]),
         consistency_proof(head["size"], entries),
-        [],
+        b"",
     )
     try:
         town.chain().estimate_gas(town.key("submitter").key_id, town.get("/api/v1/chain")["anchor"], data, 0)
