@@ -23,7 +23,7 @@ import cosmic_ray.plugins
 from cosmic_ray.commands import init
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import use_db
-from cosmic_ray.work_item import TestOutcome
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -88,10 +88,12 @@ def measure(module: str, progress: Progress) -> Score:
         deadline = seconds_unmutated(command) * 5
         for mutant in planned:
             result = mutate_and_test(mutant.mutations, command, deadline)
+            progress.advance(task)
+            if result.worker_outcome is not WorkerOutcome.NORMAL:
+                continue  # cosmic-ray makes no mutant of an exception with a dotted name
             score[result.test_outcome] += 1
             if result.test_outcome is not TestOutcome.KILLED:
                 progress.console.print(described(mutant, result), style="yellow", highlight=False, soft_wrap=True)
-            progress.advance(task)
     return score
 
 
