@@ -186,6 +186,12 @@ def test_a_second_spelling_is_shown_beside_the_first(data: bytes, said: str) -> 
     assert caught.value.message == f"not in canonical form (RFC 8785) {said}"
 
 
+def test_a_repeated_key_is_called_that() -> None:
+    """A key that stands twice is told as such, not as a byte that is not canonical."""
+    with pytest.raises(MalformedInput, match="the key stands twice in one object"):
+        canonical.decode(b'{"a":1,"a":2}', ANYTHING)
+
+
 def test_a_long_refusal_is_cut() -> None:
     """What the input holds comes back in a message of at most 400 characters."""
     error = refusal(replaced('item.registered","occ', "x" * 5000 + '","occ'))
