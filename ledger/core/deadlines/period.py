@@ -19,7 +19,7 @@ MonthEnd = Literal["same_day", "last_day"]
 
 HALF_MONTH = 15 * DAY  # always, SPC interpretation 202
 
-_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>[hdmy])", re.ASCII)
+_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>[hdmy])")
 _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "m": "month", "y": "year"}
 
 
@@ -54,7 +54,7 @@ def last_day_of(start: date, periods: Sequence[Period], month_end: MonthEnd = "s
     """
     months = sum(_MONTHS.get(period.unit, 0) * period.amount for period in periods)
     days = sum((_DAYS.get(period.unit, _NO_DAYS) * period.amount for period in periods), _NO_DAYS)
-    return (_months_on(start, months, month_end) if months else start) + days
+    return _months_on(start, months, month_end) + days
 
 
 _MONTHS: dict[Unit, int] = {"month": 1, "year": 12}
@@ -72,5 +72,6 @@ def _months_on(start: date, months: int, month_end: MonthEnd) -> date:
 
 
 def _last_of_month(year: int, month: int) -> date:
+    # calendar.monthrange would do; importing it takes a millisecond, which a proof check need not wait for
     following = date(year + 1, 1, 1) if month == 12 else date(year, month + 1, 1)
     return following - DAY
