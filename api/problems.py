@@ -29,6 +29,7 @@ from ledger.core.errors import (
     TallystickError,
     Unauthorized,
     Unavailable,
+    UnknownYear,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +44,7 @@ STATUSES: dict[type[TallystickError], int] = {
     Conflict: 409,
     RuleRefused: 422,
     ProofRefused: 422,
+    UnknownYear: 422,
     IntegrityBroken: 500,
     Unavailable: 503,
 }
