@@ -80,7 +80,7 @@ def test_every_refusal_of_custody_is_listed() -> None:
 
 def test_every_type_that_a_field_has_is_told() -> None:
     """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
-    fields = "\n".join((tables.payload(), tables.section(), tables.envelope(), tables.parts(), tables.bodies()))
+    fields = f"{tables.payload()} {tables.section()} {tables.envelope()} {tables.parts()} {tables.bodies()}"
     named = {name for names in TYPES.findall(fields) for name in names if name}
     told = {*tables.WORDS, *tables.VOCABULARIES, *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE)}
     assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
