@@ -8,6 +8,7 @@ keys/token.key      signs access tokens
 tallystick.db       the log and its read models, unless a database URL is given
 chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
+service.lock        held by the service that runs; empty
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class DataDirectory:
         self.database = path / "tallystick.db"
         self.chain = path / "chain"
         self.trust = path / "trust.json"
+        self.lock = path / "service.lock"
 
 
 def read_founding(data: bytes) -> Founding:
@@ -150,7 +152,9 @@ def load(where: DataDirectory) -> Installation:
     try:
         data = where.installation.read_bytes()
     except FileNotFoundError as error:
-        raise NotFound(f"{where.path} holds no ledger", field="data_dir", hint="Run: tally init") from error
+        raise NotFound(
+            f"{where.path} holds no ledger", field="data_dir", code="no_ledger", hint="Run: tally init"
+        ) from error
     made = canonical.parse(data, msgspec.json.Decoder(Installation), where="installation")
     if made.format != FORMAT:
         raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")

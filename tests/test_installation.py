@@ -119,7 +119,7 @@ def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Pa
 def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     """Cut, of another format, with a field that nobody knows: named, not guessed."""
     where = DataDirectory(tmp_path)
-    with refused("not_found", field="data_dir", error=NotFound):
+    with refused("no_ledger", field="data_dir", error=NotFound):
         load(where)
     made = create(where, founding(), None, PASSPHRASE)
     whole = where.installation.read_bytes()

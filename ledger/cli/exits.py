@@ -8,7 +8,7 @@ from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 
 
 class Exit(IntEnum):
-    """``FAULT`` is a defect of the program itself (EX_SOFTWARE), never a verdict."""
+    """``FAULT`` is a defect of the program itself (EX_SOFTWARE), ``CUT_OFF`` a reader who went away; no verdicts."""
 
     OK = 0
     REFUSED = 1
@@ -18,6 +18,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     FAULT = 70
     INTERRUPTED = 130
+    CUT_OFF = 141
 
 
 MEANINGS = {
@@ -34,7 +35,7 @@ OF_VERDICT = {
     "unverifiable": Exit.UNVERIFIABLE,
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,
 }
-_USAGE_CODES = frozenset({"secret_refused", "key_refused"})
+_USAGE_CODES = frozenset({"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil"})
 
 
 def of_error(error: TallystickError) -> Exit:

@@ -145,4 +145,4 @@ def test_doctor_names_a_wrong_setting(tally: Tally) -> None:
 def test_serve_needs_a_ledger(tally: Tally) -> None:
     """Without an installation nothing is served, and the way to one is told."""
     done = tally("serve", "--data-dir", tally.folder / "nothing")
-    assert (done.status, "tally init" in done.err) == (Exit.REFUSED, True)
+    assert (done.status, "tally init" in done.err) == (Exit.USAGE, True)

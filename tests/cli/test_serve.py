@@ -1,0 +1,53 @@
+"""Starting the service: one on a ledger, at an address that is free; a fault is one line and exit code 2."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from ledger.cli.exits import Exit
+from tests.cli.tally import Tally
+from tests.cli.world import World
+from tests.machine import free_port
+
+
+def test_second_service_on_a_ledger_is_refused(world: World) -> None:
+    """Whoever starts another service on a ledger that is served is told so, and the first goes on."""
+    given = ("--data-dir", world.data, "--passphrase-file", world.tally.passphrase_file)
+    done = world.tally("serve", *given, "--port", str(free_port()))
+    assert (done.status, done.err.count("\n")) == (Exit.USAGE, 1)
+    assert f"--data-dir: another service runs on the ledger in {world.data}" in done.err
+    assert world.tally("case", "list", profile="police").status == Exit.OK
+
+
+def test_address_in_use_is_told(tally: Tally, tmp_path: Path) -> None:
+    """A port that another program listens at is named, with the way to choose another; nothing was opened."""
+    ledger = minted(tally, tmp_path / "ledger")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = tally("serve", "--data-dir", ledger, "--passphrase-file", tally.passphrase_file, "--port", str(port))
+    assert (done.status, done.err.count("\n")) == (Exit.USAGE, 1)
+    assert f"--port: cannot listen at 127.0.0.1 port {port}: Address already in use" in done.err
+    assert "TALLYSTICK_PORT" in done.err
+    assert not (ledger / "tallystick.db").exists()
+
+
+def test_host_that_is_not_is_told(tally: Tally, tmp_path: Path) -> None:
+    """An address that is not this machine's is no defect of the program."""
+    ledger = minted(tally, tmp_path / "ledger")
+    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    done = tally("serve", *given, "--host", "192.0.2.1", "--port", str(free_port()))
+    assert (done.status, "cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
+
+
+def minted(tally: Tally, ledger: Path) -> Path:
+    """A ledger that was never served."""
+    founding = tally.folder / "founding.json"
+    admin = tally.new_key("admin")
+    founding.write_text(
+        f'{{"development": true, "agencies": [{{"agency_id": "court-east", "kind": "court", "admin": "{admin}", '
+        '"jurisdiction": "31/01", "name": {"en": "Court", "zh": "法院"}}]}',
+        encoding="utf-8",
+    )
+    tally.ok("init", "--founding", founding, "--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    return ledger
