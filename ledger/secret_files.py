@@ -57,7 +57,7 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
                 path.hardlink_to(fresh)
         finally:
             fresh.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError as error:
         raise SecretRefused(
             f"{path} is there already", field=field, hint="Choose another name; a key is never overwritten."
@@ -73,7 +73,8 @@ def _write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Makes durable which names the folder has."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

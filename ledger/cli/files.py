@@ -1,25 +1,65 @@
-"""Files of evidence, hashed under a progress bar."""
+"""Files of evidence, read under a progress bar."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.evidence.hashing import hash_file
+from ledger.evidence.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
     from ledger.cli.output import Output
+
+
+class _Bar:
+    """Bytes, and how many files are done."""
+
+    def __init__(self, bars: Bars, name: str):
+        self._bars = bars
+        self._task = bars.add_task(name, total=None, files=0, of=0)
+        self._size = self._files = 0
+        self._done = count(1)
+
+    def expect(self, files: int, size: int) -> None:
+        self._files, self._size = self._files + files, self._size + size
+        self._bars.update(self._task, total=self._size, of=self._files)
+
+    def advance(self, size: int) -> None:
+        self._bars.advance(self._task, size)
+
+    def finish_file(self) -> None:
+        self._bars.update(self._task, files=next(self._done))
+
+
+@contextmanager
+def progress_of(name: str, output: Output) -> Iterator[Progress]:
+    """How far the work on ``name`` has come, on standard error while somebody looks on."""
+    if output.json or not sys.stderr.isatty():
+        yield SILENT
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[files]}/{task.fields[of]}"),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bar(bars, name)
 
 
 def digests_of(path: Path, output: Output) -> list[str]:
     """BLAKE3 and SHA-256 of a file as text. Raises MalformedInput where it cannot be read."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=output.json or not sys.stderr.isatty()
-    ) as bars:
-        bar = bars.add_task(path.name, total=path.stat().st_size)
-        return [str(digest) for digest in hash_file(path, progress=lambda size: bars.advance(bar, size))]
+    with progress_of(path.name, output) as progress:
+        progress.expect(1, path.stat().st_size)
+        return [str(digest) for digest in hash_file(path, progress=progress).digests]

@@ -1,1 +1,1 @@
-"""Evidence: digests of files as the record names them."""
+"""Evidence: digests of files, folders sealed as bags, and whether they still are what the record says."""

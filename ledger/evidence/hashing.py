@@ -1,39 +1,153 @@
-"""Digests of a file in one pass over its bytes: BLAKE3 for the ledger, SHA-256 beside it for everybody else."""
+"""Digests of a file in one pass over its bytes: BLAKE3 for the ledger, SHA-256 beside it for everybody else.
+
+The next chunk is read while all digests take the one before, each in a thread of its own. Bytes are read and not
+mapped: who maps a file that another cuts short is killed.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from ledger.core.digest import Algorithm, Digest, new_hasher
-from ledger.core.errors import IntegrityBroken, MalformedInput
+from blake3 import blake3
+from msgspec import Struct
+
+from ledger.core.digest import Algorithm, Digest, Hasher, new_hasher
+from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.evidence.names import printable
+from ledger.evidence.progress import SILENT, Progress
 
 CHUNK = 4 * 1024 * 1024  # bytes
+LARGE = 1024 * 1024  # bytes from which threads are worth their start
 BOTH = (Algorithm.BLAKE3, Algorithm.SHA256)
+
+Consumer = Callable[[bytes | memoryview], object]
+
+
+class Unreadable(MalformedInput):
+    """A file or folder that this user or this disk does not give out; whether it is as it should be is not known."""
+
+    code = "unreadable"
+
+
+class NotWritten(TallystickError):
+    """A copy that the disk did not take."""
+
+    code = "not_written"
+
+
+class Hashed(Struct, frozen=True):
+    """What one pass over a file gave; ``size`` in bytes."""
+
+    size: int
+    digests: tuple[Digest, ...]
 
 
 def hash_file(
-    path: Path, algorithms: Iterable[Algorithm] = BOTH, *, progress: Callable[[int], object] = lambda _bytes: None
-) -> tuple[Digest, ...]:
-    """The file's digests, in the order of the algorithms; ``progress`` is told the bytes of each chunk.
+    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, copy_to: int | None = None, progress: Progress = SILENT
+) -> Hashed:
+    """Size and digests, in the order of the algorithms; the bytes go to the descriptor ``copy_to`` in the same pass.
 
-    Raises MalformedInput where the file cannot be read, IntegrityBroken where it changed meanwhile.
+    Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changed
+    meanwhile, NotWritten.
     """
-    hashers = {algorithm: new_hasher(algorithm) for algorithm in algorithms}
+    descriptor = open_regular(path, printable(str(path)))
     try:
-        with path.open("rb", buffering=0) as file, ThreadPoolExecutor(len(hashers)) as threads:
-            before = os.fstat(file.fileno())
-            while chunk := file.read(CHUNK):
-                for done in [threads.submit(hasher.update, chunk) for hasher in hashers.values()]:
-                    done.result()
-                progress(len(chunk))
-            after = os.fstat(file.fileno())
+        return hash_open(descriptor, printable(str(path)), algorithms, copy_to=copy_to, progress=progress)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> int:
+    """A descriptor to read the file from, which is ``path`` in the open ``folder``. Waits for no pipe, takes no device.
+
+    Raises MalformedInput, calling it ``name``.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
+    except (OSError, ValueError) as error:
+        raise cannot_be_read(name, error) from error
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise MalformedInput(f"{name} is not a file", field="file", hint="Only regular files have a digest.")
+
+
+def cannot_be_read(name: str, error: Exception) -> MalformedInput:
+    """What to raise where the system refuses ``name``: Unreadable where it is there all the same."""
+    number, told = getattr(error, "errno", None), getattr(error, "strerror", None) or error
+    kind = Unreadable if number in (errno.EACCES, errno.EPERM, errno.EIO) else MalformedInput
+    return kind(f"{name} cannot be read: {told}", field="file")
+
+
+def hash_open(
+    descriptor: int,
+    name: str,
+    algorithms: Iterable[Algorithm] = BOTH,
+    *,
+    copy_to: int | None = None,
+    progress: Progress = SILENT,
+) -> Hashed:
+    """The same of an open file, from where it stands to its end. Raises what hash_file does, calling it ``name``."""
+    try:
+        before = os.fstat(descriptor)
+        hashers = {algorithm: _hasher(algorithm, before.st_size) for algorithm in algorithms}
+        consumers: list[Consumer] = [hasher.update for hasher in hashers.values()]
+        if copy_to is not None:
+            consumers.append(partial(_write, copy_to))
+        feed = _feed if before.st_size < LARGE else _feed_in_threads
+        feed(descriptor, before.st_size, consumers, progress)
+        after = os.fstat(descriptor)
     except OSError as error:
-        raise MalformedInput(f"{path} cannot be read: {error.strerror}", field="file") from error
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise cannot_be_read(name, error) from error
+    if _state(before) != _state(after):
         raise IntegrityBroken(
-            f"{path} changed while it was read", field="file", hint="Close what writes it, try again."
+            f"{name} changed while it was read", field="file", hint="Close what writes it, try again."
         )
-    return tuple(Digest(algorithm, hasher.digest()) for algorithm, hasher in hashers.items())
+    progress.finish_file()
+    return Hashed(before.st_size, tuple(Digest(algorithm, hasher.digest()) for algorithm, hasher in hashers.items()))
+
+
+def _hasher(algorithm: Algorithm, size: int) -> Hasher:
+    if algorithm is Algorithm.BLAKE3 and size >= LARGE:
+        return blake3(max_threads=blake3.AUTO)
+    return new_hasher(algorithm)
+
+
+def _feed(descriptor: int, size: int, consumers: Iterable[Consumer], progress: Progress) -> None:
+    while chunk := os.read(descriptor, size + 1):
+        for consume in consumers:
+            consume(chunk)
+        progress.advance(len(chunk))
+
+
+def _feed_in_threads(descriptor: int, _size: int, consumers: Sequence[Consumer], progress: Progress) -> None:
+    full, free = bytearray(CHUNK), bytearray(CHUNK)
+    with ThreadPoolExecutor(len(consumers) + 1) as threads:
+        ahead = threads.submit(os.readv, descriptor, [full])
+        while size := ahead.result():
+            ahead = threads.submit(os.readv, descriptor, [free])
+            chunk = memoryview(full)[:size]
+            for consumed in [threads.submit(consume, chunk) for consume in consumers]:
+                consumed.result()
+            progress.advance(size)
+            full, free = free, full
+
+
+def _write(descriptor: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError as error:
+        raise NotWritten(f"the copy cannot be written: {error.strerror}", hint="Nothing of it was kept.") from error
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    """What no change of a file's bytes leaves as it is: times can be set back, but not that of the last change."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,0 +1,153 @@
+"""The form of a sealed folder: a BagIt bag (RFC 8493) that names its item, with manifests in BLAKE3 and SHA-256.
+
+``docs/evidence.md`` says what stands in it and what the digest of a bag is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.digest import Algorithm, Digest
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.event.terms import Bytes32, CaseId, ItemId
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import hash_open
+from ledger.evidence.names import MAX_PATH_LENGTH, printable, read_spelling, require_inside, spell
+
+DECLARATION = "bagit.txt"
+INFO = "bag-info.txt"
+PAYLOAD = "data"
+DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+MAX_INFO_LENGTH = 1024 * 1024  # bytes
+MAX_LINE_LENGTH = 3 * MAX_PATH_LENGTH + 80  # bytes: a path may be escaped throughout
+
+_DECLARATION = re.compile(rb"BagIt-Version: (?:0\.97|1\.0)\r?\nTag-File-Character-Encoding: UTF-8\s*")
+_LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(?:\./)?(.+)")
+
+
+class Binding(Struct, frozen=True):
+    """Whose evidence the bag is: the item, the case that it was sealed for, the ledger."""
+
+    case_id: CaseId
+    item_id: ItemId
+    log_id: Bytes32
+
+
+def binding(**said: str | None) -> Binding:
+    """The binding of these ids. Raises MalformedInput where one is not of its form."""
+    try:
+        return msgspec.convert(said, Binding)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(f"the item is not named as the protocol names items: {error}", field="item_id") from error
+
+
+class Listed(Struct, frozen=True):
+    """A line of a manifest."""
+
+    path: str
+    digest: Digest
+
+
+def manifest(algorithm: Algorithm) -> str:
+    """The name of the file that lists the payload."""
+    return f"manifest-{algorithm}.txt"
+
+
+def tag_manifest(algorithm: Algorithm) -> str:
+    """The name of the file that lists everything else; its own digest is the bag's."""
+    return f"tag{manifest(algorithm)}"
+
+
+def manifest_line(digest: Digest, path: str) -> str:
+    """The line that lists a file."""
+    return f"{digest.value.hex()}  {spell(path)}\n"
+
+
+def info_text(binding: Binding, *, date: str, software: str, size: int, files: int) -> str:
+    """What ``bag-info.txt`` says."""
+    fields = {
+        "Bag-Group-Identifier": binding.case_id,
+        "Bag-Software-Agent": software,
+        "Bagging-Date": date,
+        "External-Identifier": binding.item_id,
+        "Payload-Oxum": f"{size}.{files}",
+        "Tallystick-Log-Id": binding.log_id,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
+def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
+    """By which of the known algorithms the bag lists its payload. Raises MalformedInput for what is no bag."""
+    try:
+        declared = folder.read(DECLARATION, MAX_INFO_LENGTH)
+    except MalformedInput as error:
+        raise MalformedInput(
+            f"{printable(str(folder.path))} is no sealed folder: it has no {DECLARATION}", field="PATH"
+        ) from error
+    if _DECLARATION.fullmatch(declared) is None:
+        raise MalformedInput("expected BagIt version 1.0 or 0.97, in UTF-8", field=DECLARATION)
+    return tuple(algorithm for algorithm in Algorithm if folder.has(manifest(algorithm)))
+
+
+def binding_of(folder: Folder) -> Binding | None:
+    """The item that ``bag-info.txt`` names; None where it names none. Raises MalformedInput."""
+    try:
+        fields = _fields(folder.read(INFO, MAX_INFO_LENGTH).decode().splitlines())
+    except UnicodeDecodeError as error:
+        raise MalformedInput("expected UTF-8", field=INFO) from error
+    try:
+        return binding(
+            case_id=fields.get("Bag-Group-Identifier"),
+            item_id=fields.get("External-Identifier"),
+            log_id=fields.get("Tallystick-Log-Id"),
+        )
+    except MalformedInput:
+        return None
+
+
+def _fields(lines: Sequence[str]) -> Mapping[str, str]:
+    """The first value of each field; a field that stands twice has no value."""
+    told: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and not line[0].isspace():
+            told[name.strip()] = "" if name.strip() in told else value.strip()
+    return told
+
+
+def read_manifest(folder: Folder, name: str, algorithm: Algorithm, *, inside: str) -> Iterator[Listed]:
+    """The lines of a manifest, whose paths begin with ``inside``.
+
+    Raises IntegrityBroken, naming the line, and MalformedInput where the file cannot be read.
+    """
+    with folder.opened(name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_LENGTH), b""), 1):
+            try:
+                yield _listed(line, algorithm, inside)
+            except (IntegrityBroken, UnicodeDecodeError) as error:
+                raise IntegrityBroken(f"line {number}: {error}", field=name) from error
+
+
+def _listed(line: bytes, algorithm: Algorithm, inside: str) -> Listed:
+    match = _LINE.fullmatch(line.decode().rstrip("\r\n"))
+    if match is None:
+        raise IntegrityBroken("expected a digest of 64 hex digits and a path")
+    path = read_spelling(match[2])
+    require_inside(path)
+    if not path.startswith(inside):
+        raise IntegrityBroken(f"expected a path that begins with {inside}, not {printable(path)}")
+    return Listed(path, Digest(algorithm, bytes.fromhex(match[1])))
+
+
+def bag_digests(folder: Folder, algorithms: Iterable[Algorithm]) -> tuple[Digest, ...]:
+    """The digests of the bag: of each algorithm's tag manifest. Raises MalformedInput where one is missing."""
+    told: list[Digest] = []
+    for algorithm in algorithms:
+        with folder.opened(tag_manifest(algorithm)) as descriptor:
+            told.extend(hash_open(descriptor, tag_manifest(algorithm), (algorithm,)).digests)
+    return tuple(told)

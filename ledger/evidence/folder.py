@@ -1,0 +1,170 @@
+"""A folder that may be an attacker's: walked and read without following a link, and without waiting for a pipe.
+
+Every step is taken from an open folder, so a folder that is swapped for a link meanwhile leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import groupby, islice
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.evidence.hashing import cannot_be_read, open_regular
+from ledger.evidence.names import printable
+
+T = TypeVar("T")
+
+MAX_DEPTH = 128  # folders in one another; each is open while what is in it is walked
+BATCH = 32  # files that a thread takes at once
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Found(Struct, frozen=True):
+    """What stands at a path below the folder; ``size`` in bytes, None of what is no regular file."""
+
+    path: str
+    size: int | None
+
+
+class Folder:
+    """The open folder at ``path``. Raises MalformedInput where there is none that can be read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._descriptor = os.open(path, _FOLDER)
+        except (OSError, ValueError) as error:
+            raise cannot_be_read(printable(str(path)), error) from error
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._descriptor)
+
+    def walk(self, below: str = "", *, without: str = "") -> Iterator[Found]:
+        """Everything but folders in the folder ``below``, in no order, and nothing of the folder ``without``.
+
+        Raises MalformedInput, naming the folder that cannot be read.
+        """
+        with self._descended(below) as folder:
+            yield from self._walk(folder, f"{below}/" if below else "", without, 0)
+
+    def _walk(self, folder: int, prefix: str, without: str, depth: int) -> Iterator[Found]:
+        if depth > MAX_DEPTH:
+            raise MalformedInput(f"{printable(prefix[:80])}... lies deeper than {MAX_DEPTH} folders", field="file")
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    path = prefix + entry.name
+                    if path == without:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                        try:
+                            yield from self._walk(below, f"{path}/", without, depth + 1)
+                        finally:
+                            os.close(below)
+                    else:
+                        is_file = entry.is_file(follow_symlinks=False)
+                        yield Found(path, entry.stat(follow_symlinks=False).st_size if is_file else None)
+        except OSError as error:
+            raise cannot_be_read(printable(error.filename or prefix or str(self.path)), error) from error
+
+    def each(
+        self, paths: Iterable[str], action: Callable[[str, int], T]
+    ) -> Generator[tuple[str, T | TallystickError], None, None]:
+        """Each path, in this order, with what ``action`` gave for it and its open file, or the error that it met.
+
+        Files are opened and read by a thread for each core, a few ahead of the one that is asked for.
+        """
+        rest = iter(paths)
+        workers = os.cpu_count() or 1
+        pending: deque[Future[list[tuple[str, T | TallystickError]]]] = deque()
+        threads = ThreadPoolExecutor(workers)
+        try:
+            while batch := list(islice(rest, BATCH)):
+                pending.append(threads.submit(self._each, batch, action))
+                if len(pending) > 2 * workers:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _each(self, paths: Iterable[str], action: Callable[[str, int], T]) -> list[tuple[str, T | TallystickError]]:
+        told: list[tuple[str, T | TallystickError]] = []
+        for parent, group in groupby(paths, key=lambda path: path.rpartition("/")[0]):
+            together = list(group)
+            try:
+                with self._descended(parent) as folder:
+                    told.extend((path, _outcome(folder, path, action)) for path in together)
+            except TallystickError as error:
+                told.extend((path, error) for path in together)
+        return told
+
+    def has(self, name: str) -> bool:
+        """Whether anything of this name stands in the folder itself."""
+        try:
+            os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The bytes of a small file. Raises MalformedInput where it has more than ``limit`` or cannot be read."""
+        with self.opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise MalformedInput(f"{printable(path)} has more than {limit} bytes", field="file")
+        return data
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A descriptor of the file at ``path``. Raises MalformedInput where it is no file or cannot be read."""
+        with self._descended(path.rpartition("/")[0]) as folder:
+            descriptor = _open(folder, path)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def _descended(self, path: str) -> Iterator[int]:
+        """The folder ``path``, open; entered part by part."""
+        folder = os.dup(self._descriptor)
+        try:
+            for part in path.split("/") if path else ():
+                below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = below
+        except (OSError, ValueError) as error:
+            raise cannot_be_read(printable(path), error) from error
+        else:
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def _open(folder: int, path: str) -> int:
+    return open_regular(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)
+
+
+def _outcome(folder: int, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
+    try:
+        descriptor = _open(folder, path)
+        try:
+            return action(path, descriptor)
+        finally:
+            os.close(descriptor)
+    except TallystickError as error:
+        return error

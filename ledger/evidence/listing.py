@@ -1,0 +1,42 @@
+"""Digests of all files in a folder, in the order of their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from ledger.core.digest import Algorithm
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import BOTH, Hashed, hash_open
+from ledger.evidence.names import from_line, printable, to_line
+from ledger.evidence.progress import SILENT, Progress
+from ledger.evidence.spool import sort_lines
+
+
+def hash_folder(
+    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT
+) -> Iterator[tuple[str, Hashed]]:
+    """Each file's path below the folder and its digests.
+
+    Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
+    """
+    with Folder(path) as folder:
+        lines = sort_lines(_lines(folder, progress))
+        for name, hashed in folder.each(map(from_line, lines), partial(_hash, algorithms, progress)):
+            if isinstance(hashed, TallystickError):
+                raise hashed
+            yield name, hashed
+
+
+def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
+    for found in folder.walk():
+        if found.size is None:
+            raise MalformedInput(f"{printable(found.path)} is a link, a pipe or a device", field="file")
+        progress.expect(1, found.size)
+        yield to_line(found.path)
+
+
+def _hash(algorithms: Sequence[Algorithm], progress: Progress, path: str, descriptor: int) -> Hashed:
+    return hash_open(descriptor, printable(path), algorithms, progress=progress)

@@ -1,0 +1,91 @@
+"""Names of files of evidence: which a manifest can carry, how it spells them, and how a person is shown them."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from ledger.core.errors import IntegrityBroken, MalformedInput
+
+MAX_PATH_LENGTH = 4096  # bytes, PATH_MAX of Linux
+
+_BREAKS_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SPELLED = re.compile(r"%(0[Dd]|0[Aa]|25)")
+_RENAME = "Rename a copy, and let the record say so; or put the files into one archive and seal that."
+
+
+def printable(path: str) -> str:
+    """The path with everything escaped that a terminal would obey or a reader would not see."""
+    if path.isprintable():
+        return path
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
+
+
+def require_portable(path: str) -> None:
+    """Raises MalformedInput for a path that not every reader of a manifest takes for the same one."""
+    try:
+        length = len(path.encode())
+    except UnicodeEncodeError:
+        raise MalformedInput(f"the name {printable(path)} is not UTF-8", field="file", hint=_RENAME) from None
+    if _BREAKS_A_LINE.search(path):
+        raise MalformedInput(f"the name {printable(path)} holds a control character", field="file", hint=_RENAME)
+    if path[-1:].isspace():
+        raise MalformedInput(f"the name {path!r} ends with a space", field="file", hint=_RENAME)
+    if length > MAX_PATH_LENGTH:
+        raise MalformedInput(f"the path {printable(path[:80])}... is too long", field="file")
+
+
+def require_inside(path: str) -> None:
+    """Raises IntegrityBroken for a path of a manifest that may lead out of its folder."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise IntegrityBroken(f"{printable(path)} is not a path within the bag", field="path")
+
+
+def collation_key(path: str) -> bytes:
+    """Sorts paths so that those which a file system may take for one stand together, folder by folder."""
+    return _folded(path).replace("/", "\0").encode()
+
+
+def distinct(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, which come by their collation keys; MalformedInput where two differ in case or Unicode form alone."""
+    previous: list[str] = []
+    for path in paths:
+        parts = path.split("/")
+        for one, other in zip(previous, parts, strict=False):
+            if _folded(one) != _folded(other):
+                break
+            if one != other:
+                raise MalformedInput(
+                    f"the names {one!a} and {other!a} differ in case or Unicode form alone",
+                    field="file",
+                    hint=_RENAME,
+                )
+        previous = parts
+        yield path
+
+
+def spell(path: str) -> str:
+    """As a manifest writes it (RFC 8493, 2.1.3)."""
+    return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def read_spelling(text: str) -> str:
+    """The path that a manifest spells so."""
+    return _SPELLED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def to_line(path: str) -> bytes:
+    """The path, of whatever bytes, as a line of a spool."""
+    return os.fsencode(spell(path)) + b"\n"
+
+
+def from_line(line: bytes) -> str:
+    """The path that ``to_line`` was given."""
+    return read_spelling(os.fsdecode(line[:-1]))
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())

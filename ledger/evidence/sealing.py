@@ -1,0 +1,203 @@
+"""Sealing: a file or folder is copied into a bag that names its item, and hashed in the same pass.
+
+The bag is made beside its place and takes it by one rename, when everything in it is on the disk: there is a whole bag
+or none. What a killed run left is swept away by the next one for the same place.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from ledger.core.digest import Algorithm, Digest, digest_of
+from ledger.core.errors import Conflict, MalformedInput, TallystickError
+from ledger.evidence import bag
+from ledger.evidence.bag import Binding
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import BOTH, Hashed, NotWritten, hash_file, hash_open
+from ledger.evidence.names import collation_key, distinct, printable, require_portable
+from ledger.evidence.progress import SILENT, Progress
+from ledger.evidence.spool import sort_lines
+from ledger.secret_files import sync_folder
+
+READ_ONLY = 0o444
+
+
+class Sealed(Struct, frozen=True):
+    """A bag that was made: what it is called in the record, and what it holds; ``size`` in bytes."""
+
+    digests: tuple[Digest, ...]
+    files: int
+    size: int
+
+
+class _Files(Struct, frozen=True):
+    """The paths to seal, each distinct from all others on any file system, and what they come to."""
+
+    paths: Iterator[str]
+    count: int
+    size: int
+
+
+def seal(
+    source: Path,
+    target: Path,
+    binding: Binding,
+    *,
+    date: str,
+    software: str,
+    algorithms: Sequence[Algorithm] = BOTH,
+    progress: Progress = SILENT,
+) -> Sealed:
+    """Copies ``source`` into a new bag at ``target``; ``date`` is today's, ``software`` what names itself in the bag.
+
+    Raises MalformedInput for what cannot be sealed: links, devices, pipes, unreadable files, names that do not travel;
+    IntegrityBroken for a file that changes meanwhile, Conflict where ``target`` is taken, NotWritten.
+    """
+    _require_apart(source, target)
+    single = not source.is_dir()
+    with Folder(source.parent if single else source) as folder, _workshop(target) as made:
+        files = _single(source) if single else _files(folder)
+        progress.expect(files.count, files.size)
+        size, count = _fill(folder, files.paths, made, algorithms, progress)
+        told = bag.info_text(binding, date=date, software=software, size=size, files=count)
+        (made / bag.DECLARATION).write_bytes(bag.DECLARED)
+        (made / bag.INFO).write_text(told, encoding="utf-8")
+        digests = _close(made, algorithms)
+    return Sealed(digests, count, size)
+
+
+def _require_apart(source: Path, target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise Conflict(f"{target} is there already", field="BAG", hint="A sealed folder is never written to.")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise MalformedInput(f"{target} lies within what is to be sealed", field="BAG")
+
+
+def _single(source: Path) -> _Files:
+    require_portable(source.name)
+    return _Files(iter([source.name]), 1, source.stat().st_size)
+
+
+def _files(folder: Folder) -> _Files:
+    """Walks before anything is copied, so that what cannot be sealed is told at once."""
+    count = size = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count, size
+        for found in folder.walk():
+            require_portable(found.path)
+            if found.size is None:
+                raise MalformedInput(
+                    f"{printable(found.path)} is a link, a pipe or a device",
+                    field="file",
+                    hint="Only files are evidence; leave it out, or seal what it points at.",
+                )
+            count, size = count + 1, size + found.size
+            yield collation_key(found.path) + b"\0\0" + found.path.encode() + b"\n"
+
+    ordered = sort_lines(lines())
+    return _Files(distinct(line.rpartition(b"\0\0")[2][:-1].decode() for line in ordered), count, size)
+
+
+def _fill(
+    folder: Folder, paths: Iterator[str], made: Path, algorithms: Sequence[Algorithm], progress: Progress
+) -> tuple[int, int]:
+    """Copies the payload and writes the manifests; gives bytes and files."""
+    size = count = 0
+    payload = made / bag.PAYLOAD
+    payload.mkdir()
+    with ExitStack() as stack:
+        manifests = [
+            stack.enter_context((made / bag.manifest(algorithm)).open("w", encoding="utf-8", newline="\n"))
+            for algorithm in algorithms
+        ]
+        copies = folder.each(paths, partial(_copy, payload, algorithms, progress))
+        for path, hashed in stack.enter_context(closing(copies)):
+            if isinstance(hashed, TallystickError):
+                raise hashed
+            for file, digest in zip(manifests, hashed.digests, strict=True):
+                file.write(bag.manifest_line(digest, f"{bag.PAYLOAD}/{path}"))
+            size, count = size + hashed.size, count + 1
+    return size, count
+
+
+def _copy(payload: Path, algorithms: Sequence[Algorithm], progress: Progress, path: str, descriptor: int) -> Hashed:
+    """Copies an open file to its place in the payload, with the time of its last change."""
+    changed_at = os.fstat(descriptor).st_mtime_ns
+    copy = payload / path
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
+    try:
+        hashed = hash_open(descriptor, printable(path), algorithms, copy_to=target, progress=progress)
+        os.utime(target, ns=(changed_at, changed_at))
+    finally:
+        os.close(target)
+    return hashed
+
+
+def _close(made: Path, algorithms: Sequence[Algorithm]) -> tuple[Digest, ...]:
+    """Writes the tag manifests; their digests are the bag's."""
+    names = sorted(file.name for file in made.iterdir() if file.is_file())
+    listed = [(name, hash_file(made / name, algorithms).digests) for name in names]
+    digests: list[Digest] = []
+    for number, algorithm in enumerate(algorithms):
+        text = "".join(bag.manifest_line(of_file[number], name) for name, of_file in listed)
+        (made / bag.tag_manifest(algorithm)).write_text(text, encoding="utf-8", newline="\n")
+        digests.append(digest_of(algorithm, text.encode()))
+    return tuple(digests)
+
+
+@contextmanager
+def _workshop(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that becomes it, all at once, unless something goes wrong."""
+    begins = f".{target.name}.sealing-"
+    try:
+        _sweep(target.parent, begins)
+        made = Path(tempfile.mkdtemp(prefix=begins, dir=target.parent))
+        held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield made
+            _put(made, target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            os.close(held)
+    except OSError as error:
+        raise NotWritten(f"{target} cannot be written: {error.strerror}", field="BAG") from error
+
+
+def _put(made: Path, target: Path) -> None:
+    """The commit point: before the rename everything is on the disk."""
+    made.chmod(0o755)
+    os.sync()
+    try:
+        made.rename(target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise Conflict(f"{target} was made by somebody else meanwhile", field="BAG") from error
+        raise
+    sync_folder(target.parent)
+
+
+def _sweep(parent: Path, begins: str) -> None:
+    """Removes what killed runs left: those that run hold a lock."""
+    for left in parent.glob(f"{glob.escape(begins)}*"):
+        folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(folder)

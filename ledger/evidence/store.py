@@ -1,0 +1,101 @@
+"""A folder of files kept by their BLAKE3 digest: ``blake3/<first two digits>/<all 64 digits>``.
+
+A file is written under another name, made durable and only then linked to its own, which is never written to again:
+any number of writers and readers may share a store. A name that begins with a dot is left by a writer that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ledger.core.digest import Algorithm, Digest
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.evidence.comparison import Finding
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open
+from ledger.evidence.names import printable
+from ledger.evidence.progress import SILENT, Progress
+from ledger.secret_files import sync_folder
+
+READ_ONLY = 0o444
+
+
+class Store:
+    """The store in ``folder``, which is made with the first file."""
+
+    def __init__(self, folder: Path):
+        self._files = folder / Algorithm.BLAKE3
+
+    def path(self, digest: Digest) -> Path:
+        """Where a file of this BLAKE3 digest is kept. Requires a BLAKE3 digest."""
+        return self._files / digest.value.hex()[:2] / digest.value.hex()
+
+    def put(self, source: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT) -> Hashed:
+        """Keeps a copy of the file, hashed in the same pass; when it returns, the copy is durable.
+
+        Raises what hash_file does, and IntegrityBroken where the store holds other bytes under this digest.
+        """
+        known_by = algorithms if Algorithm.BLAKE3 in algorithms else (Algorithm.BLAKE3, *algorithms)
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+            fresh = self._files / f".{secrets.token_hex(8)}"
+            try:
+                hashed = _copy(source, fresh, known_by, progress)
+                self._link(fresh, next(digest for digest in hashed.digests if digest.algorithm is Algorithm.BLAKE3))
+            finally:
+                fresh.unlink(missing_ok=True)
+        except OSError as error:
+            raise NotWritten(f"the store cannot be written: {error.strerror}", field="--store") from error
+        return Hashed(hashed.size, tuple(digest for digest in hashed.digests if digest.algorithm in algorithms))
+
+    def _link(self, fresh: Path, digest: Digest) -> None:
+        kept = self.path(digest)
+        kept.parent.mkdir(exist_ok=True)
+        try:
+            kept.hardlink_to(fresh)
+        except FileExistsError:
+            if hash_file(kept, (Algorithm.BLAKE3,)).digests != (digest,):
+                raise IntegrityBroken(f"the store holds other bytes as {digest}", field="--store") from None
+        sync_folder(kept.parent)
+        sync_folder(self._files)
+
+    def check(self, *, progress: Progress = SILENT) -> Iterator[Finding]:
+        """Every file that is not what its name says; each is read. Raises MalformedInput where there is no store."""
+        with Folder(self._files) as folder:
+            for path, outcome in folder.each(_kept(folder, progress), lambda path, file: _hash(path, file, progress)):
+                if finding := _difference(path, outcome):
+                    yield finding
+
+
+def _copy(source: Path, fresh: Path, algorithms: Sequence[Algorithm], progress: Progress) -> Hashed:
+    copy = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
+    try:
+        hashed = hash_file(source, algorithms, copy_to=copy, progress=progress)
+        os.fsync(copy)
+    finally:
+        os.close(copy)
+    return hashed
+
+
+def _kept(folder: Folder, progress: Progress) -> Iterator[str]:
+    for found in folder.walk():
+        if not found.path.startswith("."):
+            progress.expect(1, found.size or 0)
+            yield found.path
+
+
+def _hash(path: str, descriptor: int, progress: Progress) -> Hashed:
+    return hash_open(descriptor, printable(path), (Algorithm.BLAKE3,), progress=progress)
+
+
+def _difference(path: str, outcome: Hashed | TallystickError) -> Finding | None:
+    shown = printable(path)
+    if isinstance(outcome, Unreadable):
+        return Finding("unreadable", shown, outcome.message)
+    if isinstance(outcome, TallystickError):
+        return Finding("no_file", shown, outcome.message)
+    named = outcome.digests[0].value.hex()
+    return None if path == f"{named[:2]}/{named}" else Finding("changed", shown, f"{outcome.digests[0]} found")

@@ -1,0 +1,81 @@
+"""Makes what the tests of evidence work on: bytes, folders, and a look by somebody who may not read everything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ledger.evidence.bag import Binding
+from ledger.evidence.sealing import Sealed, seal
+
+NOBODY = 65534
+BINDING = Binding(case_id="case-1", item_id="item-1", log_id="0x" + "5a" * 32)
+FILES = {
+    "笔录/讯问.txt": b"question and answer",
+    "笔录/签名 1.png": b"\x89PNG",
+    "disk.img": bytes(range(256)) * 20_000,
+    "empty": b"",
+    "100%.txt": b"all of it",
+}
+
+
+class Told:
+    """A progress that remembers what it was told."""
+
+    def __init__(self, when_advanced: Callable[[], object] = lambda: None):
+        self.expected = [0, 0]
+        self.sizes: list[int] = []
+        self.done = 0
+        self._when_advanced: Callable[[], object] | None = when_advanced
+
+    def expect(self, files: int, size: int) -> None:
+        self.expected = [self.expected[0] + files, self.expected[1] + size]
+
+    def advance(self, size: int) -> None:
+        """Does once, at the first chunk, what the test wants done meanwhile."""
+        self.sizes.append(size)
+        act, self._when_advanced = self._when_advanced, None
+        if act:
+            act()
+
+    def finish_file(self) -> None:
+        self.done += 1
+
+
+def sample(size: int) -> bytes:
+    """Bytes without a period that chunks could hide."""
+    return hashlib.shake_128(b"evidence").digest(size)
+
+
+def write(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
+    """The folder, with these files in it."""
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def sealed(source: Path, target: Path, **changes: object) -> Sealed:
+    """What sealing gave, with everything that a test does not care about."""
+    given: dict[str, Any] = {"binding": BINDING, "date": "2026-03-01", "software": "tallystick test"}
+    return seal(source, target, **given | changes)
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """In the folder, as a user without rights: its files are found by relative paths, those above it not at all."""
+    before = Path.cwd()
+    os.chdir(folder)
+    folder.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        os.chdir(before)
