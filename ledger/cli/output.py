@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import msgspec
 
+from ledger.cli.printable import printable, printable_json
 from ledger.cli.times import when
 from ledger.locales import Labels
 
@@ -40,6 +41,11 @@ VOCABULARY_OF = {
 }
 
 
+def echo_json(value: object) -> None:
+    """A result as JSON on standard output."""
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+
+
 class Column(NamedTuple):
     """A field to show, by its path (parts joined by dots); ``vocabulary`` where the field's name does not tell it."""
 
@@ -60,11 +66,11 @@ class Output:
         from rich.console import Console
 
         width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-        return Console(width=width, highlight=False, markup=False, soft_wrap=False)
+        return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
     def data(self, value: object) -> None:
         """The result as JSON."""
-        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+        echo_json(value)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """The rows as a table; as JSON where that was asked for."""
@@ -108,14 +114,14 @@ class Output:
 
     def heading(self, path: str) -> str:
         """The label of a field: of its whole path, else of its last part."""
-        return self.labels.find("field", path) or self.labels.of("field", path.rpartition(".")[2])
+        return self.labels.find("field", path) or printable(self.labels.of("field", path.rpartition(".")[2]))
 
     def cell(self, column: Column, row: Mapping[str, Any]) -> str:
         """The field of ``row`` that the column shows, in words."""
         value: Any = row
         for part in column.path.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        return self.words(column.path.rpartition(".")[2], value, column.vocabulary)
+        return printable(self.words(column.path.rpartition(".")[2], value, column.vocabulary))
 
     def words(self, field: str, value: Any, vocabulary: str | None = None) -> str:
         """A value for people: times local and in UTC, words of a vocabulary by their labels."""
@@ -146,15 +152,15 @@ class Output:
     def note(self, text: str) -> None:
         """A message that is no result, for people only."""
         if not self.json:
-            click.secho(text, dim=True, err=True)
+            click.secho(printable(text), dim=True, err=True)
 
     def done(self, text: str) -> None:
         """That something was done."""
         if not self.json:
-            click.secho(text, fg="green", err=True)
+            click.secho(printable(text), fg="green", err=True)
 
     def warn(self, text: str) -> None:
         """Something that the reader should look at; programs find it in the result."""
         if self.json:
             return
-        click.secho(text, fg="yellow", err=True)
+        click.secho(printable(text), fg="yellow", err=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 import click
-from msgspec import convert, json
+from msgspec import convert
 
+from ledger.cli.output import echo_json
+from ledger.cli.printable import printable_line
 from ledger.cli.times import when
 
 if TYPE_CHECKING:
@@ -32,19 +34,19 @@ COLOURS = {
 def show_report(session: Session, report: Report | CaseReport) -> None:
     """The report of a bundle, as JSON where that was asked for."""
     if session.json:
-        click.echo(json.format(json.encode(report), indent=2))
+        echo_json(report)
         return
     labels = session.labels
     _show_steps(labels, report.steps)
     for line in _about(labels, report):
-        click.echo(line)
+        click.echo(printable_line(line))
     _show_verdict(labels, report.verdict, development=report.development)
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     """What an audit found."""
     if session.json:
-        click.echo(json.format(json.encode(report), indent=2))
+        echo_json(report)
         return
     from ledger.core.report import Step
 
@@ -52,9 +54,9 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     for finding in report["findings"]:
         where = "" if finding["index"] is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
         differs = f" ({finding['expected']} / {finding['found']})" if finding.get("expected") else ""
-        click.secho(f"{where}{finding['what']}{differs}", fg="red")
+        click.secho(printable_line(f"{where}{finding['what']}{differs}"), fg="red")
     for name in ("scope", "size", "root", *(("left_out",) if report["left_out"] else ())):
-        click.echo(f"{session.labels.of('field', name)}: {report[name]}")
+        click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
     _show_verdict(session.labels, report["verdict"], development=bool(report["development"]))
 
 
@@ -64,7 +66,7 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
     result_width = max(map(_width, (result for _, _, result in rows)), default=0)
     for step, name, result in rows:
         marked = click.style(_padded(result, result_width), fg=COLOURS[step.result])
-        click.echo(f"{step.number:>2}  {_padded(name, name_width)}  {marked}  {step.detail}")
+        click.echo(f"{step.number:>2}  {_padded(name, name_width)}  {marked}  {printable_line(step.detail)}")
 
 
 def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:

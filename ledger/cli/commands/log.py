@@ -9,6 +9,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
 from ledger.cli.output import Column
+from ledger.cli.printable import printable_json
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.merkle import Hash, verify_consistency
@@ -31,18 +32,19 @@ def show(session: Session) -> None:
 
 
 @command.command("trust")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this file too.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
 @pass_session
 def trust(session: Session, output: Path | None, pin: bool) -> None:
-    """Fetch the trust file. Compare it with what the agencies have published before you rely on it."""
+    """Print or write the trust file. Compare it with what the agencies have published before you rely on it."""
     data = session.service.fetch("/api/v1/log/trust")
     parse_trust(data)
-    if output:
-        output.write_bytes(data)
     if pin:
         write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
-    click.echo(data.decode())
+    if output:
+        output.write_bytes(data)
+        return session.output.record({"file": str(output)})
+    return click.echo(printable_json(data.decode()))
 
 
 @command.command("checkpoint")
