@@ -31,6 +31,8 @@ from ledger.secret_files import read_secret, write_secret
 
 LIGHT_WORK = 4096  # scrypt N; a standard keystore takes 262,144, about a second to open
 
+REMEMBER = "Give the one that was chosen when the key was made; no one can look it up."
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -102,7 +104,8 @@ def open_keystore(path: Path, passphrase: str) -> LocalSigner:
     try:
         private_key = bytes(Account.decrypt(keystore, passphrase))
     except (ValueError, TypeError, KeyError, NotImplementedError) as error:
-        raise KeyRefused(f"{path} does not open: {error}", field="passphrase") from error
+        why = "wrong passphrase, or damaged" if str(error) == "MAC mismatch" else error
+        raise KeyRefused(f"{path} does not open: {why}", field="passphrase", hint=REMEMBER) from error
     signer = LocalSigner.from_private_key(private_key)
     if signer.key_id != keystore_key_id(path):
         raise KeyRefused(f"{path} names {keystore_key_id(path)} but holds the key {signer.key_id}", field="key")
@@ -138,7 +141,9 @@ def open_note_key(path: Path, passphrase: str) -> SeedSigner:
     try:
         private_key = load_pem_private_key(pem, passphrase.encode())
     except (ValueError, TypeError) as error:
-        raise KeyRefused(f"{path} does not open: wrong passphrase?", field="passphrase") from error
+        raise KeyRefused(
+            f"{path} does not open: wrong passphrase, or damaged", field="passphrase", hint=REMEMBER
+        ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
         raise KeyRefused(f"{path} holds no Ed25519 key", field="key")
     signer = SeedSigner.from_seed(public.name, private_key.private_bytes_raw(), public.signature_type)

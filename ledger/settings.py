@@ -121,6 +121,7 @@ class Settings(BaseSettings):
             raise NotFound(
                 "there is no Anvil to run the embedded chain",
                 field="anvil_binary",
+                code="no_anvil",
                 hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
             )
         return found

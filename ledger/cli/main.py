@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ import msgspec
 
 from ledger.cli.command import LazyGroup
 from ledger.cli.exits import MEANINGS, Exit, of_error
+from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 
@@ -54,8 +56,12 @@ def main() -> int:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs ``tally`` and gives the exit code; says what went wrong in one line on standard error."""
     session = Session()
+    colour = False if os.environ.get("NO_COLOR") else None
     try:
-        ended = tally.main(arguments, prog_name="tally", standalone_mode=False, obj=session)
+        ended = tally.main(arguments, prog_name="tally", standalone_mode=False, obj=session, color=colour)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
     except click.UsageError as error:
         return _complain(session, _with_command(error), code="usage", status=Exit.USAGE)
     except click.ClickException as error:
@@ -64,15 +70,27 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _complain(session, error.message, code=error.code, status=of_error(error), error=error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
+    except SystemExit:  # click's way out of a completion, and where nobody reads on
+        if "_TALLY_COMPLETE" in os.environ:
+            raise
+        return Exit.CUT_OFF
+    except OSError as error:
+        if error.filename is None:
+            return _defect()
+        return _complain(session, f"{error.filename}: {error.strerror}", code="usage", status=Exit.USAGE)
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
-        sys.excepthook(*sys.exc_info())
-        return Exit.FAULT
+        return _defect()
     return ended if isinstance(ended, int) else Exit.OK
+
+
+def _defect() -> Exit:
+    sys.excepthook(*sys.exc_info())
+    return Exit.FAULT
 
 
 def _with_command(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "tally"
-    return f"{error.format_message()} (see {path} --help)"
+    return f"{error.format_message().removesuffix('.')} (see {path} --help)"
 
 
 def _complain(session: Session, message: str, *, code: str, status: Exit, error: TallystickError | None = None) -> Exit:
@@ -83,7 +101,8 @@ def _complain(session: Session, message: str, *, code: str, status: Exit, error:
         return status
     rule = f" ({code})" if status is Exit.REFUSED else ""
     text = ": ".join(part for part in (field, f"{message}{rule}") if part)
-    click.secho(f"{text}{'' if text.endswith('.') else '.'}{f' {hint}' if hint else ''}", fg="red", err=True)
+    line = f"{text}{'' if text.endswith(('.', '?')) else '.'}{f' {hint}' if hint else ''}"
+    click.secho(printable_line(line), fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
     return status
 
 

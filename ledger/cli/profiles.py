@@ -73,7 +73,9 @@ class Profiles:
         """Raises NotFound, or MalformedInput where the file is broken."""
         file = self.folder(name) / "profile.json"
         if not file.exists():
-            raise NotFound(f"there is no profile {name}", field="--profile", hint="See: tally profile list")
+            raise NotFound(
+                f"there is no profile {name}", field="--profile", code="no_profile", hint="See: tally profile list"
+            )
         try:
             return msgspec.json.decode(read_secret(file, field="profile"), type=Profile)
         except msgspec.DecodeError as error:

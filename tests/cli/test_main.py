@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ from ledger.secret_files import SecretRefused
 from tests.bundles import log_with
 from tests.casework import Case
 from tests.cli.tally import Tally, write_bundle, write_trust
+from tests.machine import REPOSITORY
 
 HEAVY = ("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn")
 
@@ -83,7 +85,11 @@ def test_every_command_explains_itself(tally: Tally, path: tuple[str, ...]) -> N
         (("proof", "get"), "EVENT_ID"),
         (("case", "list"), "tally profile add"),
         (("serve", "--port", "99999999", "--data-dir", "/nowhere"), "port"),
+        (("serve", "--data-dir", "/nowhere"), "tally init"),
         (("init",), "--founding"),
+        (("case", "show"), "'CASE_ID' (see tally case show --help)"),
+        (("--profile", "nobody", "case", "list"), "tally profile list"),
+        (("key", "show", "nobody"), "tally key list"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str, ...], said: str) -> None:
@@ -140,6 +146,46 @@ def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> 
     done = tally("profile", "list")
     assert done.status == Exit.FAULT
     assert "ZeroDivisionError" in done.err
+
+
+def test_nothing_asked_for_is_usage(tally: Tally) -> None:
+    """Without a command, the help stands on standard error, as it is."""
+    done = tally()
+    assert (done.status, done.out) == (Exit.USAGE, "")
+    assert done.err == tally("--help").out
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_colour_where_none_is_wanted(tally: Tally, tmp_path: Path, wish: dict[str, str], coloured: bool) -> None:
+    """On a terminal errors and verdicts have colours, unless NO_COLOR is set (no-color.org)."""
+    log = log_with(Case())
+    bundle, trust = write_bundle(tmp_path, log, len(log.events) - 1), write_trust(tmp_path)
+    for arguments in (("key", "show", "nobody"), ("proof", "check", str(bundle), "--trust", str(trust))):
+        shown = on_terminal(arguments, tally.environment() | wish)
+        assert ("\x1b[3" in shown) is coloured, shown
+
+
+def on_terminal(arguments: Sequence[str], environment: dict[str, str]) -> str:
+    """What `tally` shows on a terminal of its own."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "ledger.cli.main", *arguments]
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run(
+            command, env=environment | {"PYTHONPATH": str(REPOSITORY)}, stdout=theirs, stderr=theirs, check=False
+        )
+        os.close(theirs)
+        return terminal.read(65536).decode()
+
+
+def test_no_reader_is_no_verdict(tally: Tally) -> None:
+    """Where the output's reader goes away, as `head` does, the exit code is that of a broken pipe."""
+    written = subprocess.run(
+        ["/bin/bash", "-c", '"$0" -m ledger.cli.main --help | true; exit ${PIPESTATUS[0]}', sys.executable],
+        env=tally.environment() | {"PYTHONPATH": str(REPOSITORY)},
+        check=False,
+        capture_output=True,
+    )
+    assert (written.returncode, written.stderr) == (Exit.CUT_OFF, b"")
 
 
 def test_version_is_told(tally: Tally) -> None:

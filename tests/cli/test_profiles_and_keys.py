@@ -187,4 +187,4 @@ def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:
     assert tally("profile", "remove", "police").status == 0
     assert tally.ok("profile", "list") == []
     assert tally.ok("key", "show", "clerk")
-    assert tally("profile", "show", "police").status == Exit.REFUSED
+    assert tally("profile", "show", "police").status == Exit.USAGE

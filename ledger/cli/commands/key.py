@@ -80,6 +80,8 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
     """Show the public part of a key."""
     keys = _keys(session, key_dir)
     path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
+    if not path.exists():
+        raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")
     session.output.record(_described(path))
 
 
