@@ -11,6 +11,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from ledger.core import authority as authorities
@@ -207,6 +208,14 @@ def test_the_service_has_one_officer() -> None:
 # -- the fold ----------------------------------------------------------------------------------------------------------
 
 
+def test_before_the_first_change_the_registry_is_empty() -> None:
+    """No change, no agency, no quorum; the chain is at block 0, and no entry of the log mirrors it yet."""
+    state = authorities.initial(LOG_ID, SERVICE.key_id)
+    assert (state.log_id, state.registry_hash, state.service_key_id) == (LOG_ID, LOG_ID, SERVICE.key_id)
+    assert (state.changes, state.last_block, state.last_index) == (0, 0, -1)
+    assert (state.quorum, state.agencies, state.grants, state.submitters) == (0, {}, {}, frozenset())
+
+
 def test_the_registry_is_what_its_changes_say() -> None:
     """Each kind of change shows in the folded registry, and where it stands."""
     made = Registry(first=7).admit(POLICE, COURT).grant(CLERK)
@@ -225,6 +234,12 @@ def test_the_registry_is_what_its_changes_say() -> None:
     assert (state.changes, state.last_block, state.last_index) == (9, 9, 15)
     made.add(registry.WitnessSet, agency=COURT, witness=None)
     assert made.authority.agencies[COURT].witness is None
+
+
+@pytest.mark.parametrize("kind", [authorities.Agency, authorities.Grant, authorities.Authority])
+def test_a_folded_registry_is_never_changed(kind: type[Struct]) -> None:
+    """The registry that was in force at an entry stays as it was: each change makes a new one."""
+    assert kind.__struct_config__.frozen
 
 
 IMPOSSIBLE: dict[str, tuple[list[Callable[[Registry], object]], str]] = {

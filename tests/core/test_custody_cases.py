@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
-from ledger.core.custody import Act, fold
+from ledger.core.custody import Act, Flag, fold
+from ledger.core.custody import state as states
 from ledger.core.errors import Conflict
 from ledger.core.event import case, handover, record
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, auditor, clerk, refused, supervisor
@@ -80,6 +82,15 @@ def test_folding_again_gives_the_same_state() -> None:
         act = Act(event.payload, event.digest, event.envelope.signed_at, written.book)
         state = fold(state, act).state
     assert state == written.state
+
+
+STRUCTS = [kind for kind in vars(states).values() if isinstance(kind, type) and issubclass(kind, Struct)]
+
+
+@pytest.mark.parametrize("kind", [Flag, *(kind for kind in STRUCTS if kind is not Struct)])
+def test_what_a_fold_gave_is_never_changed(kind: type[Struct]) -> None:
+    """A state that somebody keeps stays the state at its event: each act makes a new one."""
+    assert kind.__struct_config__.frozen
 
 
 def test_an_auditor_of_any_agency_notes_an_audit() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.event import case, item
 from ledger.core.event.terms import EventRef, Money
-from tests.builders import COURT, LAB, POLICE, clerk, supervisor
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, supervisor
 from tests.casework import AT, Case, Refusals, dispose, holding, part, person_id, pieces, proposed, require_refusal
 
 LI = person_id("li")
@@ -154,3 +154,15 @@ def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
     assert (money.condition, money.storage_location, money.seal_number) == (None, None, None)
     assert (money.fungible, money.status, money.description) == (True, "held", "proceeds of the car")
     assert written.state.items["car"].disposal == "sold_early"
+
+
+def test_the_proceeds_of_several_things_take_after_the_first() -> None:
+    """One sum comes of a sale together: named after the first thing, answered for by whoever answered for that."""
+    written = holding("car", kind="property").offer(to=PROCURATORATE).accept()
+    written.register("boat", by=clerk(POLICE), kind="property")
+    proposal = {"disposal": "sold_early", "ground": "loses value"}
+    written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=("boat", "car"), **proposal)
+    dispose(written, proceeds=part("money", 1, fen=100))
+    money = written.state.items["money"]
+    assert (money.description, money.responsible) == ("proceeds of the boat", PROCURATORATE)
+    assert money.parents == ("boat", "car")

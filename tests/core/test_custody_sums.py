@@ -200,6 +200,14 @@ def test_a_merge_gives_one_of_all() -> None:
     assert (items["all"].parents, items["all"].fungible, items["all"].quantity) == (("a", "b"), True, pieces(20))
 
 
+def test_a_merged_whole_takes_after_the_first_item() -> None:
+    """What the whole does not say of itself, description and place, is that of the item named first."""
+    written = cash("a", storage_location="safe").register("b", storage_location="counter", **CASH)
+    written.say(item.ItemMerged, item_ids=("b", "a"), whole=part("all", 20, fen=2000))
+    whole = written.state.items["all"]
+    assert (whole.description, whole.storage_location) == ("the b", "counter")
+
+
 def test_fungible_goods_without_money_merge() -> None:
     """Where there is no money, quantities alone add up."""
     written = holding("a", "b", kind="property", quantity="1.5", fungible=True)
