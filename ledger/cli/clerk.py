@@ -55,6 +55,16 @@ class Clerk:
             receipt = self._append(stream, self.place(stream), body, claims)
         self._say(case_id, body, receipt)
 
+    def record_for_agency(self, body: Body) -> None:
+        """Appends the event to the stream of the clerk's own agency and says the receipt.
+
+        Where that stream stands is told by the refusal of what stands elsewhere: the first attempt opens it.
+        """
+        stream = Stream(kind="agency", id=self._actor().agency)
+        with told_by_option():
+            receipt = self._append(stream, Place(stream), body, self._claims)
+        say_receipt(self.session, {name: getattr(body, name) for name in ids_of(body)} | receipt)
+
     def open(self, case_id: str, body: Body) -> None:
         """Opens the case with its first event."""
         place = Place(Stream(kind="case", id=case_id))

@@ -6,7 +6,7 @@ Everything sent here is idempotent: reads, challenges, and submissions, which th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, Protocol, Self, TypeVar
 from urllib.parse import quote
 
@@ -63,7 +63,7 @@ class Service:
         self._client.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON at ``path``; a query of None is left out. Raises what ``_refuse`` makes of a refusal."""
+        """The JSON at ``path``; a query of None is left out. Raises what ``error_of`` makes of a refusal."""
         return _decoded(self.fetch(path, **query), Any)
 
     def fetch(self, path: str, **query: Any) -> bytes:
@@ -81,9 +81,9 @@ class Service:
             if after is None:
                 return
 
-    def post(self, path: str, content: bytes, answer: type[T]) -> T:
+    def post(self, path: str, content: bytes, answer: type[T], *, content_type: str = "application/json") -> T:
         """The answer to a JSON text. Raises Unavailable where the outcome is not known."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": content_type}
         return _decoded(self._answer("POST", path, content=content, headers=headers), answer)
 
     def _answer(self, method: str, path: str, **parts: Any) -> bytes:
@@ -141,25 +141,27 @@ def _pause(error: Exception) -> bool | float:
 
 
 def _refuse(response: httpx.Response) -> NoReturn:
-    """Raises the error that a problem document (RFC 9457) tells."""
-    problem = _problem(response)
+    raise error_of(response.status_code, _problem(response), retry_after=_retry_after(response))
+
+
+def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
+    """The error that a problem document (RFC 9457) tells."""
     told: dict[str, Any] = {
         "field": problem.get("field"),
         "hint": problem.get("hint"),
-        "code": str(problem.get("code") or f"http_{response.status_code}"),
+        "code": str(problem.get("code") or f"http_{status}"),
     }
-    message = str(problem.get("detail") or problem.get("title") or f"the service answered {response.status_code}")
-    status = response.status_code
+    message = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
     if status in (429, 503):
-        raise Unavailable(message, **told | {"code": "service_busy"}, retry_after=_retry_after(response))
+        return Unavailable(message, **told | {"code": "service_busy"}, retry_after=retry_after)
     if status == 500 and told["code"] == IntegrityBroken.code:
-        raise IntegrityBroken(message, field=told["field"], hint=told["hint"])
+        return IntegrityBroken(message, field=told["field"], hint=told["hint"])
     if status >= 500:
-        raise Unavailable(message, **told | {"code": "service_fault"})
+        return Unavailable(message, **told | {"code": "service_fault"})
     if status == 409:
-        raise Conflict(message, **told, head=problem.get("head"), sequence=problem.get("sequence"))
+        return Conflict(message, **told, head=problem.get("head"), sequence=problem.get("sequence"))
     kinds: dict[int, type[TallystickError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 422: RuleRefused}
-    raise kinds.get(status, MalformedInput)(message, **told)
+    return kinds.get(status, MalformedInput)(message, **told)
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

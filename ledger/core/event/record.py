@@ -26,7 +26,8 @@ from ledger.core.event.terms import (
 
 
 class Correction(Value, frozen=True):
-    """``field`` is a JSON path into the corrected payload's body, or ``occurred_at`` of the payload itself."""
+    """``field`` is a JSON path into the corrected payload's body, or ``occurred_at`` of the payload itself, or
+    ``confidential.<label>``: what a section says is corrected in a section of the correction."""
 
     field: Line
     recorded: Line

@@ -1,0 +1,67 @@
+"""``tally dataset``: outside data sets, registered with where they come from, on what legal basis, and their digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.params import acting
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import Conflict
+from ledger.core.event.record import DatasetRegistered
+
+LISTED = ("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "digest", "registered_at")
+
+
+@click.group("dataset", cls=Group)
+def command() -> None:
+    """Outside data sets: register one, list them."""
+
+
+@command.command("register")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="Who gave it, such as 'social security bureau'.")
+@click.option("--legal-basis", required=True, help="On what ground it may be used.")
+@click.option("--from", "period_from", metavar="DAY", required=True, help="First day that it covers, 2026-01-01.")
+@click.option("--until", "period_until", metavar="DAY", required=True, help="Last day that it covers, 2026-06-30.")
+@click.option("--dataset-id", help="Told by the digest unless given.")
+@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
+@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
+@click.option("--sheet", help="Of an XLSX file [the first].")
+@acting
+def register(clerk: Clerk, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
+    """Register FILE (CSV, XLSX, JSON): its rows are counted and its digest is recorded; the file stays where it is."""
+    layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
+    rows, digest = _counted(file, layout)
+    known = {line["digest"]: line["dataset_id"] for line in _datasets(clerk.session)}
+    if digest in known:
+        raise Conflict(f"this file is registered as {known[digest]}", field="FILE", code="already_registered")
+    dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
+    if dataset_id in known.values():
+        raise Conflict(f"there is a data set {dataset_id} already", field="--dataset-id", code="already_registered")
+    clerk.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, rows=rows, digest=digest, **given))
+
+
+@command.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List the data sets that your agency registered."""
+    session.output.table(_datasets(session), [Column(name) for name in LISTED])
+
+
+def _counted(file: Path, layout: dict[str, Any]) -> tuple[int, str]:
+    """Rows and digest of one state of the file."""
+    from ledger.exchange.source_file import Layout, SourceFile, format_of
+
+    with SourceFile(file, Layout(format_of(file), **layout)) as source:
+        return source.count(), source.digest()
+
+
+def _datasets(session: Session) -> list[dict[str, Any]]:
+    return list(session.service.pages("/api/v1/datasets", "datasets", limit=1000))

@@ -1,0 +1,222 @@
+"""``tally import``: cases of an agency's own system come in, once, with their origin."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from msgspec import Struct
+
+from ledger.cli.command import Group
+from ledger.cli.exits import Exit
+from ledger.cli.output import Column
+from ledger.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from ledger.cli.importing import Opened
+    from ledger.exchange.chains import Fault
+    from ledger.exchange.importing import Result
+    from ledger.exchange.rejects import Rejects
+    from ledger.exchange.trial import Planned
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+MAPPING = click.option(
+    "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
+)
+KEY = click.option(
+    "--identity-key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="The agency's key that ids are derived with [TALLYSTICK_IDENTITY_KEY, else in the configuration].",
+)
+PLANNED = [Column("row"), Column("source_key"), Column("case_number"), Column("stage"), Column("comes_to")]
+FAULTS = [Column(name) for name in ("row", "source_key", "column", "value", "reason")]
+FAULTS_SHOWN = 50
+
+
+class Report(Struct):
+    """What an import came to; ``rows`` counts by what became of them."""
+
+    file: str
+    file_digest: str
+    mapping: str
+    source_system: str
+    rows: dict[str, int]
+    events: int
+    seconds: float
+    rejects: str | None
+
+
+@click.group("import", cls=Group)
+def command() -> None:
+    """Cases out of another system: CSV, XLSX or JSON, by a mapping."""
+
+
+@command.command("key")
+@KEY
+@pass_session
+def key(session: Session, key_file: Path | None) -> None:
+    """Make the key that the agency's ids are derived with.
+
+    One for the whole agency: whoever imports needs a copy of it. With another key, rows that are in already would be
+    refused, and new ones would get other ids.
+    """
+    from ledger.cli.importing import key_path
+    from ledger.exchange.identity import make_key
+
+    path = key_path(session, key_file)
+    make_key(path)
+    session.output.record({"file": str(path)})
+
+
+@command.command("check")
+@click.argument("file", type=FILE)
+@MAPPING
+@click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Write the rows with faults to this CSV file.")
+@pass_session
+def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
+    """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
+    from ledger.cli.importing import opened
+    from ledger.exchange.identity import passing_key
+    from ledger.exchange.mapping import read_mapping
+    from ledger.exchange.rejects import Rejects
+    from ledger.exchange.trial import NOBODY
+
+    seen = _Tried(show)
+    mapping = read_mapping(mapping_file)
+    with opened(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
+        listed = stack.enter_context(Rejects(rejects)) if rejects else None
+        for tried in _tried(session, surveyed):
+            seen.take(tried, listed)
+        surveyed.source.require_same(surveyed.survey.digest)
+    seen.tell(session, surveyed.survey.digest)
+    return Exit.REFUSED if seen.refused else Exit.OK
+
+
+@command.command("run")
+@click.argument("file", type=FILE)
+@MAPPING
+@KEY
+@click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
+@pass_session
+def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None, report: Path | None) -> Exit:
+    """Import the rows of FILE: each becomes the events of its case, signed with your key.
+
+    Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
+    completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
+    """
+    from ledger.cli.importing import bar, identity_key, importer, opened
+    from ledger.exchange.mapping import read_mapping
+    from ledger.exchange.rejects import Rejects
+
+    report = report or Path(f"{file.name}.import.json")
+    rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
+    mapping = read_mapping(mapping_file)
+    with opened(session, file, mapping, identity_key(session, key_file)) as surveyed, Rejects(rejects) as listed:
+        told = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
+        try:
+            with bar(session, "importing", surveyed.survey.rows) as progress:
+                for result in _counted(importer(session, surveyed).run(surveyed.source), told, listed):
+                    progress.step(result.row)
+        finally:
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+            session.output.record(msgspec.to_builtins(told))
+    return Exit.REFUSED if "refused" in told.rows else Exit.OK
+
+
+@command.command("status")
+@click.argument("file", type=FILE)
+@MAPPING
+@KEY
+@pass_session
+def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
+    """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
+    from ledger.cli.importing import bar, identity_key, importer, opened
+    from ledger.exchange.mapping import read_mapping
+
+    states: Counter[str] = Counter()
+    key = identity_key(session, key_file)
+    with (
+        opened(session, file, read_mapping(mapping_file), key) as surveyed,
+        bar(session, "looking_up", surveyed.survey.rows) as progress,
+    ):
+        for state in importer(session, surveyed).states(surveyed.source):
+            states[state] += 1
+            progress.step()
+    session.output.record({"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)})
+
+
+def _counted(results: Iterator[Result], told: Report, listed: Rejects) -> Iterator[Result]:
+    """The results as they come, counted in the report and refusals listed."""
+    began = time.monotonic()
+    for result in results:
+        told.rows[result.became] = told.rows.get(result.became, 0) + 1
+        told.events += result.events
+        told.seconds = round(time.monotonic() - began, 1)
+        if result.fault:
+            listed.add(result.fault)
+            told.rejects = str(listed.path)
+        yield result
+
+
+def _tried(session: Session, file: Opened) -> Iterator[Planned | Fault]:
+    from ledger.cli.importing import bar, rules
+    from ledger.exchange.trial import Trial
+
+    trial = Trial(file.planner, file.survey, rules())
+    with bar(session, "checking", file.survey.rows) as progress:
+        for row in file.source.table().rows():
+            yield trial.take(row)
+            progress.step()
+
+
+class _Tried:
+    """What a dry run came to: counts of all rows, and the first ones to show."""
+
+    def __init__(self, show: int):
+        self._show = show
+        self._events: Counter[str] = Counter()
+        self._planned: list[Planned] = []
+        self._faults: list[Fault] = []
+        self.good = self.refused = 0
+
+    def take(self, tried: Planned | Fault, listed: Rejects | None) -> None:
+        from ledger.exchange.trial import Planned
+
+        if isinstance(tried, Planned):
+            self.good += 1
+            self._events.update(tried.events)
+            if len(self._planned) < self._show:
+                self._planned.append(tried)
+            return
+        self.refused += 1
+        if len(self._faults) < FAULTS_SHOWN:
+            self._faults.append(tried)
+        if listed:
+            listed.add(tried)
+
+    def tell(self, session: Session, digest: str) -> None:
+        output = session.output
+        told = {"file_digest": digest, "rows": {"good": self.good, "refused": self.refused}}
+        planned, faults = msgspec.to_builtins((self._planned, self._faults))
+        if session.json:
+            output.data({**told, "events": dict(self._events), "planned": planned, "faults": faults})
+            return
+        if planned:
+            output.part(
+                "planned", [one | {"comes_to": self._words(session, one["events"])} for one in planned], PLANNED
+            )
+        if faults:
+            output.part("faults", faults, FAULTS)
+        output.record({**told, "comes_to": self._words(session, self._events)})
+
+    @staticmethod
+    def _words(session: Session, events: dict[str, int]) -> str:
+        return ", ".join(f"{session.labels.of('event_type', name)} {count}" for name, count in events.items())

@@ -1,0 +1,168 @@
+"""Importing over HTTP: the service as an import asks it, and how far the import has come on the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from ledger.cli.clerk import pinned_log_id
+from ledger.cli.client import Service, error_of
+from ledger.cli.session import Session
+from ledger.core import canonical, rulebook
+from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.event import decode_payload, digest_of
+from ledger.core.rulebook import Rulebook
+from ledger.exchange.chains import Pen
+from ledger.exchange.comparison import Seen
+from ledger.exchange.identity import IdentityKey
+from ledger.exchange.importing import Found, Importer
+from ledger.exchange.mapping import Mapping
+from ledger.exchange.plan import Plan, Planner
+from ledger.exchange.source_file import SourceFile, Survey, layout_of
+from ledger.secret_files import SecretRefused
+from ledger.sign import Actor
+
+KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
+LOOK_UP = "/api/v1/imports/look-up"
+BATCH = "/api/v1/events/batch"
+NDJSON = "application/x-ndjson"
+PAGE = 1000  # events of an answer
+GROUND = "comparison with the agency's own system"
+
+
+class _FoundRows(Struct):
+    rows: list[Found]
+
+
+class _Line(Struct):
+    status: int
+    problem: dict[str, Any] = {}
+
+
+class _BatchAnswer(Struct):
+    results: list[_Line]
+
+
+class ServiceLedger:
+    """A ``ledger.exchange.importing.Ledger``: the service of a profile."""
+
+    def __init__(self, service: Service):
+        self._service = service
+
+    def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
+        rows = [{"source_key": plan.source_key, "case_id": plan.case_id} for plan in plans]
+        asked = msgspec.json.encode({"source_system": source_system, "rows": rows})
+        found = self._service.post(LOOK_UP, asked, _FoundRows).rows
+        if [(one.source_key, one.case_id) for one in found] != [(plan.source_key, plan.case_id) for plan in plans]:
+            raise IntegrityBroken("the service answered another question than the one asked", field="rows")
+        return found
+
+    def events(self, case_id: str) -> Sequence[Seen]:
+        pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
+        return [_seen(view) for view in pages]
+
+    def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
+        answer = self._service.post(BATCH, b"\n".join(submissions), _BatchAnswer, content_type=NDJSON)
+        if len(answer.results) != len(submissions):
+            raise IntegrityBroken("the service did not answer each event", field="results")
+        return [None if line.status < 300 else error_of(line.status, line.problem) for line in answer.results]
+
+
+def _seen(view: dict[str, Any]) -> Seen:
+    """Raises IntegrityBroken where payload and envelope are not of one event."""
+    data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
+    if digest_of(data) != signed:
+        raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
+    sections = view.get("sections")
+    fields = None if sections is None else {label: one and one["fields"] for label, one in sections.items()}
+    return Seen(decode_payload(data), signed, fields)
+
+
+class Bar:
+    """A bar under which rows go by."""
+
+    def __init__(self, bars: Any, task: Any):
+        self._bars = bars
+        self._task = task
+
+    def step(self, _row: int = 0) -> None:
+        self._bars.advance(self._task)
+
+
+@contextmanager
+def bar(session: Session, doing: str, total: int | None = None) -> Iterator[Bar]:
+    """A progress bar on standard error; none where that is no terminal or JSON was asked for."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = session.json or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bars:
+        yield Bar(bars, bars.add_task(session.labels.of("message", doing), total=total))
+
+
+class Opened(NamedTuple):
+    """A file that was read once, and what its rows are read by."""
+
+    source: SourceFile
+    survey: Survey
+    planner: Planner
+
+
+@contextmanager
+def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> Iterator[Opened]:
+    """The file, surveyed. Raises MalformedInput where it is not as the mapping says."""
+    planner = Planner(mapping, key)
+    with SourceFile(file, layout_of(file, mapping)) as source:
+        with bar(session, "reading") as progress:
+            survey = source.survey(mapping.columns(), planner.fingerprint, progress.step)
+        yield Opened(source, survey, planner)
+
+
+def importer(session: Session, file: Opened) -> Importer:
+    """Imports the file in the name of the session's profile."""
+    actor = Actor(*require_officer(session), session.signer)
+    pen = Pen(actor, pinned_log_id(session), rules())
+    return Importer(file.planner, ServiceLedger(session.service), pen, file.survey)
+
+
+def identity_key(session: Session, given: Path | None) -> IdentityKey:
+    """The agency's key. Raises SecretRefused, saying how it is made, where there is none."""
+    agency, _ = require_officer(session)
+    path = key_path(session, given)
+    if not path.exists():
+        raise SecretRefused(
+            f"there is no identity key {path}",
+            field="--identity-key",
+            hint="Copy your agency's, or where it has none yet make it, once: tally import key",
+        )
+    return IdentityKey.read(agency, path)
+
+
+def key_path(session: Session, given: Path | None) -> Path:
+    """Where the identity key of the profile's agency lies, unless another place is given."""
+    named = os.environ.get(KEY_VARIABLE)
+    if given or named:
+        return given or Path(named or "")
+    agency, _ = require_officer(session)
+    return session.profiles.path / "identity" / f"{agency}.key"
+
+
+def require_officer(session: Session) -> tuple[str, str]:
+    """Agency and officer of the profile. Raises MalformedInput."""
+    profile = session.profile
+    if profile.agency is None or profile.officer is None:
+        raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+    return profile.agency, profile.officer
+
+
+def rules() -> Rulebook:
+    """The custody rules of this version."""
+    return rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,52 @@
+"""The list of rows that were refused, as a CSV file that a spreadsheet opens and does not calculate with."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ledger.core.errors import MalformedInput
+from ledger.exchange.chains import Fault
+from ledger.secret_files import OWNER_ONLY
+
+HEADINGS = ("row", "source_key", "column", "value", "reason")
+_LIVE = "=+-@＝＋－＠\t\r\n"  # what a cell begins with that a spreadsheet takes for a formula
+
+
+class Rejects:
+    """Writes ``path`` row by row, for its owner's eyes only; no file is left where no row was refused."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+        except OSError as error:
+            raise MalformedInput(f"{self.path} cannot be written: {error.strerror}", field="--rejects") from error
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(HEADINGS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if not self.count:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, fault: Fault) -> None:
+        """One line."""
+        self.count += 1
+        told = (fault.source_key, fault.column, fault.value, fault.reason)
+        self._writer.writerow((fault.row, *(defused(text or "") for text in told)))
+
+
+def defused(text: str) -> str:
+    """The text, behind an apostrophe where a spreadsheet would calculate with it."""
+    return f"'{text}" if text[:1] and text[0] in _LIVE else text
