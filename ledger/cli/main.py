@@ -31,6 +31,8 @@ COMMANDS = (
     "handover",
     "discrepancy",
     "event",
+    "import",
+    "dataset",
     "proof",
     "audit",
     "log",
