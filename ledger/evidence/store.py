@@ -1,13 +1,12 @@
 """A folder of files kept by their BLAKE3 digest: ``blake3/<first two digits>/<all 64 digits>``.
 
-A file is written under another name, made durable and only then linked to its own, which is never written to again:
-any number of writers and readers may share a store. A name that begins with a dot is left by a writer that was killed.
+A file is written without a name, made durable and only then given its own, once: any number of writers and readers may
+share a store, and a writer that is killed leaves nothing. The store's file system must know unnamed files (O_TMPFILE).
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,21 +40,23 @@ class Store:
         known_by = algorithms if Algorithm.BLAKE3 in algorithms else (Algorithm.BLAKE3, *algorithms)
         try:
             self._files.mkdir(parents=True, exist_ok=True)
-            fresh = self._files / f".{secrets.token_hex(8)}"
+            fresh = os.open(self._files, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, READ_ONLY)
             try:
-                hashed = _copy(source, fresh, known_by, progress)
+                hashed = hash_file(source, known_by, copy_to=fresh, progress=progress)
+                os.fsync(fresh)
                 self._link(fresh, next(digest for digest in hashed.digests if digest.algorithm is Algorithm.BLAKE3))
             finally:
-                fresh.unlink(missing_ok=True)
+                os.close(fresh)
         except OSError as error:
             raise NotWritten(f"the store cannot be written: {error.strerror}", field="--store") from error
         return Hashed(hashed.size, tuple(digest for digest in hashed.digests if digest.algorithm in algorithms))
 
-    def _link(self, fresh: Path, digest: Digest) -> None:
+    def _link(self, fresh: int, digest: Digest) -> None:
+        """The commit point: the unnamed file gets its one name."""
         kept = self.path(digest)
         kept.parent.mkdir(exist_ok=True)
         try:
-            kept.hardlink_to(fresh)
+            os.link(f"/proc/self/fd/{fresh}", kept, src_dir_fd=fresh, follow_symlinks=True)
         except FileExistsError:
             if hash_file(kept, (Algorithm.BLAKE3,)).digests != (digest,):
                 raise IntegrityBroken(f"the store holds other bytes as {digest}", field="--store") from None
@@ -70,21 +71,10 @@ class Store:
                     yield finding
 
 
-def _copy(source: Path, fresh: Path, algorithms: Sequence[Algorithm], progress: Progress) -> Hashed:
-    copy = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, READ_ONLY)
-    try:
-        hashed = hash_file(source, algorithms, copy_to=copy, progress=progress)
-        os.fsync(copy)
-    finally:
-        os.close(copy)
-    return hashed
-
-
 def _kept(folder: Folder, progress: Progress) -> Iterator[str]:
     for found in folder.walk():
-        if not found.path.startswith("."):
-            progress.expect(1, found.size or 0)
-            yield found.path
+        progress.expect(1, found.size or 0)
+        yield found.path
 
 
 def _hash(path: str, descriptor: int, progress: Progress) -> Hashed:
