@@ -16,7 +16,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.bodies import ClientGone
-from api.problems import response_of, unexpected
+from api.problems import answer_to, unexpected
 from api.rates import RateLimit
 from ledger.core.errors import TallystickError
 
@@ -56,7 +56,7 @@ class Edge:
             self._addresses.take(client[0] if client else "")
             await self._app(scope, receive, answer.send)
         except TallystickError as error:
-            await response_of(error)(scope, receive, answer.send)
+            await answer_to(error)(scope, receive, answer.send)
         except ClientGone:
             answer.status = 499
         except Exception:

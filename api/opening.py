@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import structlog
@@ -55,8 +55,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     sealer = Sealer(parts.database, parts.access, system)
     threads = [
         _thread("follow", parts.follower.run, stop),
-        _thread("publish", lambda ending: _publish(parts, ending), stop),
-        _thread("seal", lambda ending: _seal(sealer, ending), stop),
+        _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
+        _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
     ]
     try:
         parts.follower.has_looked.wait(LOOK_S)
@@ -175,20 +175,20 @@ def now_s() -> int:
     return int(time.time())
 
 
-def _publish(parts: Parts, stop: Event) -> None:
-    while not stop.wait(PUBLISH_EVERY):
-        try:
-            parts.publisher.publish(parts.database, parts.clock())
-        except TallystickError as error:
-            logger.warning("checkpoint not published", reason=str(error))
+def _every(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
+    """Takes the step again and again until it is told to stop; no error keeps it from the next."""
 
+    def run(stop: Event) -> None:
+        name = current_thread().name
+        while not stop.wait(pause_s):
+            try:
+                step()
+            except TallystickError as error:
+                logger.warning("step failed", thread=name, reason=error.for_operator)
+            except Exception:
+                logger.exception("step failed for a reason that nobody foresaw", thread=name)
 
-def _seal(sealer: Sealer, stop: Event) -> None:
-    while not stop.wait(SEAL_EVERY):
-        try:
-            sealer.step(now_ms())
-        except TallystickError as error:
-            logger.warning("reads not sealed", reason=str(error))
+    return run
 
 
 def _thread(name: str, run: Callable[[Event], Any], stop: Event) -> Thread:

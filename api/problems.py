@@ -131,6 +131,13 @@ def response_of(error: TallystickError) -> Response:
     return _response(problem, headers)
 
 
+def answer_to(error: TallystickError) -> Response:
+    """The answer to an error of ours; a fault of the service's own is logged, with what no client is told."""
+    if status_of(error) >= 500:
+        logger.warning("refused", code=error.code, reason=error.for_operator)
+    return response_of(error)
+
+
 def unexpected() -> Response:
     """The answer where something failed that nobody foresaw: nothing of it is told."""
     return response_of(Refused(500, "the service failed at this request", code="internal_error"))
@@ -139,9 +146,7 @@ def unexpected() -> Response:
 async def on_refusal(_request: Request, error: Exception) -> Response:
     """Handles TallystickError."""
     assert isinstance(error, TallystickError)
-    if status_of(error) >= 500:
-        logger.warning("refused", code=error.code, reason=error.message)
-    return response_of(error)
+    return answer_to(error)
 
 
 async def on_invalid_parameter(_request: Request, error: Exception) -> Response:

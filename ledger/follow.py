@@ -2,6 +2,8 @@
 
 One step after the other: connect (deploy the contracts or find them, refuse a chain that is ahead), mirror what is
 final in the registry, anchor what is published. A chain that does not answer is tried again; submissions go on.
+An error that nobody foresaw is a defect: it is logged whole and the service calls itself not ready. What is recorded
+stays sound without the chain, so that is tried again too.
 """
 
 from __future__ import annotations
@@ -41,11 +43,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class FollowState:
-    """How the last step went: ``fault`` says what is wrong, in one sentence."""
+    """How the last step went: ``fault`` says what is wrong, in one sentence; ``is_defect`` that nobody foresaw it."""
 
     connected: bool = False
     waits: Waits | None = None
     fault: str | None = None
+    is_defect: bool = False
 
 
 class Follower:
@@ -85,8 +88,13 @@ class Follower:
             self.state = FollowState(self._link is not None, None, str(error))
             return False
         except TallystickError as error:
-            logger.warning("chain step failed", reason=str(error), code=error.code)
+            logger.warning("chain step failed", reason=error.for_operator, code=error.code)
             self.state = FollowState(self._link is not None, None, str(error))
+            return False
+        except Exception as error:
+            logger.exception("chain step failed for a reason that nobody foresaw")
+            told = f"the chain cannot be followed ({type(error).__name__})"
+            self.state = FollowState(self._link is not None, None, told, is_defect=True)
             return False
         return True
 

@@ -108,6 +108,11 @@ class Sequencer:
         """Why this writer stopped for good, if it did."""
         return self._failure
 
+    @property
+    def is_running(self) -> bool:
+        """Whether what is submitted now will be committed."""
+        return self._failure is None and self._thread.is_alive()
+
     def halt(self, reason: TallystickError) -> None:
         """Nothing is committed from now on: every submission is answered with this reason."""
         self._stop_for_good(reason)
@@ -149,7 +154,9 @@ class Sequencer:
             batch, ended = self._gather(first)
             try:
                 self._commit(batch)
-            except Exception as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
+            except BaseException as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
+                if not isinstance(error, Exception):  # somebody ends this thread: all who come are told so
+                    self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
             if ended:
@@ -366,13 +373,13 @@ def _not_recorded(error: Exception) -> Unavailable:
     return Unavailable(f"the batch failed: {type(error).__name__}", code="not_recorded", hint=hint)
 
 
-def _unknown(error: Exception) -> Unavailable:
+def _unknown(error: BaseException) -> Unavailable:
     """For a batch that may or may not be in the log."""
     hint = "Submit the same event again: if it was recorded, its receipt comes back."
     reason = str(error) if isinstance(error, TallystickError) else type(error).__name__
     return Unavailable(f"the outcome is unknown: {reason}", code="outcome_unknown", hint=hint)
 
 
-def _trace(error: Exception) -> str:
+def _trace(error: BaseException) -> str:
     """Where it went wrong, as plain text: a renderer that shows local variables would show payloads."""
     return "".join(traceback.format_exception(error))

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.dependencies import ServiceOf, answer
 from api.openapi import answers
 from ledger.core.errors import TallystickError
+from ledger.follow import FollowState
 from ledger.store import log
 
 router = APIRouter(tags=["health"])
@@ -21,7 +22,8 @@ class Alive(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """``ready`` needs database and sequencer; a chain that is away holds up anchors, not submissions."""
+    """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
+    submissions, but a chain step that fails by a defect of this service wants somebody to look."""
 
     ready: bool
     database: str
@@ -40,11 +42,18 @@ def readyz(service: ServiceOf) -> Response:
     """503, with the same document, where they cannot."""
     parts = service.parts
     database = _database(service)
-    sequencer = "failed" if parts.sequencer.failure is not None else "ok"
-    follow = parts.follower.state
-    chain = "connected" if follow.connected and follow.fault is None else "faulty" if follow.fault else "connecting"
-    ready = database == sequencer == "ok"
+    sequencer = "ok" if parts.sequencer.is_running else "failed"
+    chain = _chain(parts.follower.state)
+    ready = database == sequencer == "ok" and chain != "failed"
     return answer(Readiness(ready, database, sequencer, chain), 200 if ready else 503)
+
+
+def _chain(state: FollowState) -> str:
+    if state.is_defect:
+        return "failed"
+    if state.fault is not None:
+        return "faulty"
+    return "connected" if state.connected else "connecting"
 
 
 def _database(service: ServiceOf) -> str:

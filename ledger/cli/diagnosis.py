@@ -165,4 +165,4 @@ def _tried(check: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(check, "checked", look())
     except TallystickError as error:
-        return Finding(check, "failed", error.message, error.hint or "")
+        return Finding(check, "failed", error.for_operator, error.hint or "")

@@ -69,7 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(session, error.format_message(), code="usage", status=Exit.USAGE)
     except TallystickError as error:
-        return _complain(session, error.message, code=error.code, status=of_error(error), error=error)
+        return _complain(session, error.for_operator, code=error.code, status=of_error(error), error=error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except SystemExit:  # click's way out of a completion, and where nobody reads on

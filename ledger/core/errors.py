@@ -32,6 +32,11 @@ class TallystickError(ValueError):
         if code is not None:
             self.code = code
 
+    @property
+    def for_operator(self) -> str:
+        """The message and what was noted beside it: for whoever runs the part that failed, never for its clients."""
+        return ": ".join((self.message, *getattr(self, "__notes__", ())))
+
 
 class MalformedInput(TallystickError):
     code = "malformed_input"

@@ -67,11 +67,13 @@ def write_batch(
     try:
         _insert(connection, ENTRIES, [_entry_row(entry, tree) for entry in entries])
     except IntegrityError as error:
-        raise IntegrityBroken(
-            f"the database has a row that the log has not: {error.orig}",
+        broken = IntegrityBroken(
+            "the database has a row that the log has not",
             index=entries[0].log_index,
             hint="Somebody changed the database. Run: tally audit",
-        ) from error
+        )
+        broken.add_note(str(error.orig))
+        raise broken from error
     _insert(connection, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
     _insert(connection, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
     _upsert(

@@ -163,25 +163,28 @@ def _require_synced_server(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Lets out only this project's errors."""
+    """Lets out only this project's errors; what the driver said is noted on them (``for_operator``)."""
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
-            raise DiskFailed(
-                f"the disk failed: {error.orig}",
-                retry_after=3600,
-                hint="Check the disk, then start the service again: it looks up what is there.",
-            ) from error
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise Unavailable(
-                f"the database does not answer: {error.orig}",
-                code="database_unavailable",
-                hint="Is it running, and is there room on the disk? Try again.",
-            ) from error
-        raise
+        told = _in_our_words(error)
+        if told is None:
+            raise
+        told.add_note(str(error.orig))
+        raise told from error
     except PoolTimeout as error:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
+
+
+def _in_our_words(error: DBAPIError) -> Unavailable | None:
+    """None where it is a fault of the statement, not of the database."""
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
+        hint = "Check the disk, then start the service again: it looks up what is there."
+        return DiskFailed("the disk failed", retry_after=3600, hint=hint)
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        hint = "Is it running, and is there room on the disk? Try again."
+        return Unavailable("the database does not answer", code="database_unavailable", hint=hint)
+    return None
 
 
 def _parsed(url: str) -> URL:

@@ -66,3 +66,14 @@ def test_what_is_unavailable_says_when_to_come_back() -> None:
         5,
         30,
     )
+
+
+def test_what_is_noted_beside_an_error_is_for_the_operator() -> None:
+    """A client reads the message alone; whoever runs the part that failed reads the notes too."""
+    raised = errors.Unavailable("the database does not answer")
+    assert raised.for_operator == "the database does not answer"
+    raised.add_note("FATAL: no such role")
+    assert (raised.message, raised.for_operator) == (
+        "the database does not answer",
+        "the database does not answer: FATAL: no such role",
+    )

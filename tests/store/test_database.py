@@ -196,6 +196,8 @@ def test_no_server_is_an_unavailable_database(free_port: int) -> None:
         open_database(f"postgresql+psycopg://nobody@127.0.0.1:{free_port}/none")
     assert refused.value.code == "database_unavailable"
     assert refused.value.retry_after > 0
+    assert refused.value.message == "the database does not answer"
+    assert "refused" in refused.value.for_operator
 
 
 def test_a_file_that_is_no_database_is_a_disk_fault(tmp_path: Path) -> None:

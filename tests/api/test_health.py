@@ -1,0 +1,74 @@
+"""Readiness: 503 where the service cannot do its work; what a driver said is for the operator alone."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import NoReturn
+
+import pytest
+from structlog.testing import capture_logs
+
+from ledger.core.errors import Unavailable
+from ledger.sequence import Answer
+from tests.api.service import Served, problem
+from tests.casework import Case
+from tests.faults.commits import database_error, failing_commits
+
+READY = {"ready": True, "database": "ok", "sequencer": "ok", "chain": "connecting"}
+
+
+class Ending(Future[Answer]):
+    """A taker that ends the thread that answers it."""
+
+    def set_result(self, result: Answer) -> NoReturn:
+        raise SystemExit(f"instead of taking {type(result).__name__}")
+
+
+def test_a_service_that_works_is_ready(served: Served) -> None:
+    """200, and each part is well."""
+    answer = served.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, READY)
+
+
+def test_a_writer_whose_thread_is_gone_is_noticed(served: Served) -> None:
+    """No failure was told, yet nothing would be committed."""
+    served.ledger.sequencer.stop()
+    assert served.ledger.sequencer.failure is None
+    answer = served.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "sequencer": "failed"})
+
+
+def test_a_writer_that_is_ended_says_so(served: Served) -> None:
+    """Whoever ends the writer's thread ends the writing: readiness falls, and each submission is told why."""
+    judged = served.ledger.recorder.judge(Case().open().last.submission, served.ledger.clock.seconds)
+    taker = Ending()
+    served.ledger.sequencer.queue(judged, taker)  # type: ignore[arg-type] - it is new, so no Duplicate
+    with pytest.raises(Unavailable) as unknown:
+        taker.result(60)
+    assert unknown.value.code == "outcome_unknown"
+    assert served.get("/readyz").json()["sequencer"] == "failed"
+    problem(served.submit(Case("case-2").open().last), 503, "writer_ended")
+
+
+def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
+    """503 until a step goes as foreseen; submissions are taken, since what they rest on is the log alone."""
+
+    def defect() -> NoReturn:
+        raise KeyError("parentHash")
+
+    served.parts.follower._connect = defect
+    served.parts.follower.try_step()
+    answer = served.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "chain": "failed"})
+    assert "parentHash" not in served.get("/api/v1/chain").text
+    served.record(Case().open())
+
+
+def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
+    """The problem is in our words; the operator reads the driver's in the log."""
+    with capture_logs() as logged, failing_commits(served.ledger.database.log, "before", database_error()):
+        answer = served.submit(Case().open().last)
+    told = problem(answer, 503, "database_unavailable")
+    assert told["detail"] == "the database does not answer"
+    assert "injected" not in answer.text
+    assert "injected" in next(line["reason"] for line in logged if line["event"] == "refused")

@@ -1,0 +1,108 @@
+"""Following the chain: whatever goes wrong at a step is told, and the next step is taken all the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from structlog.testing import capture_logs
+
+from ledger import follow
+from ledger.chain.errors import ChainAhead
+from ledger.core.errors import Unavailable
+from ledger.follow import Follower, FollowState, Link
+from tests.builders import POLICE, clerk
+from tests.linked import Linked, linked_ledger
+
+PATIENCE = 30  # seconds
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Linked]:
+    """A ledger beside its chain; nothing follows it yet."""
+    with linked_ledger(tmp_path) as made:
+        made.grant(clerk(POLICE))
+        yield made
+
+
+def link_of(linked: Linked) -> Link:
+    return Link(linked.chain, linked.deployment, linked.mirror, linked.anchorer, linked.registry, linked.anchors)
+
+
+class Connecting:
+    """Connects at last, after each of ``faults`` was raised once."""
+
+    def __init__(self, linked: Linked, *faults: Exception):
+        self._linked = linked
+        self._faults = list(faults)
+
+    def __call__(self) -> Link:
+        if self._faults:
+            raise self._faults.pop(0)
+        return link_of(self._linked)
+
+
+def follower(linked: Linked, *faults: Exception) -> Follower:
+    return Follower(Connecting(linked, *faults), linked.ledger.sequencer.halt, 0.01)
+
+
+def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
+    """Afterwards the log has the registry's changes and the follower is connected."""
+    made = follower(linked)
+    assert made.try_step()
+    assert (made.state.connected, made.state.fault, made.state.is_defect) == (True, None, False)
+    assert made.link.deployment == linked.deployment
+    assert linked.mirror.catch_up(linked.final) == 0
+
+
+def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
+    """Its own words are the fault's; submissions go on, and the next step connects."""
+    made = follower(linked, Unavailable("the chain node does not answer"))
+    assert not made.try_step()
+    assert (made.state.fault, made.state.is_defect) == ("the chain node does not answer", False)
+    with pytest.raises(Unavailable, match="does not answer"):
+        _ = made.link
+    assert linked.ledger.sequencer.is_running
+    assert made.try_step()
+    assert made.state.fault is None
+
+
+def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
+    """A database that was rolled back takes nothing more."""
+    made = follower(linked, ChainAhead("the chain has an anchor that the journal does not know"))
+    assert not made.try_step()
+    assert not linked.ledger.sequencer.is_running
+
+
+def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
+    """The log shows where it happened; the fault is told without the error's own text; nothing else stops."""
+    made = follower(linked, KeyError("parentHash"))
+    with capture_logs() as logged:
+        assert not made.try_step()
+    assert made.state == FollowState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
+    assert [line["exc_info"] for line in logged] == [True]
+    assert linked.ledger.sequencer.is_running
+    assert made.try_step()
+    assert not made.state.is_defect
+
+
+def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has looked once the first step is over, however that went, and connects at last."""
+    monkeypatch.setattr(follow, "FIRST_PAUSE", 0.01)
+    made = follower(linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError())
+    stop = Event()
+    thread = Thread(target=made.run, args=(stop,))
+    thread.start()
+    try:
+        assert made.has_looked.wait(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while not made.state.connected and time.monotonic() < deadline:
+            stop.wait(0.01)
+        assert made.state.connected
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
