@@ -11,7 +11,7 @@ from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, require_deployment
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations, FinalTag
+from ledger.chain.finality import finality_of
 from ledger.chain.journal import Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.registry import RegistryClient
@@ -118,8 +118,7 @@ class Connector:
 
     def _remote(self, journal: DatabaseJournal) -> RemoteChain:
         eth = Eth(JsonRpc(self.settings.chain))
-        tag = self.settings.finality_tag
-        finality = FinalTag(tag) if tag else Confirmations(self.settings.finality_confirmations)
+        finality = finality_of(self.settings.finality_tag, self.settings.finality_confirmations)
         kept = kept_deployment(self.database)
         return RemoteChain(
             eth=eth,

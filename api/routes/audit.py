@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import Lock
 
 from fastapi import APIRouter
@@ -10,11 +9,13 @@ from starlette.responses import Response
 
 from api.dependencies import Reads, Service, ServiceOf, SlugQuery, answer
 from api.openapi import answers
-from ledger.audit import AuditReport, ChainRecord, audit_case, audit_log
-from ledger.chain.eth import BlockRef
+from ledger.audit import AuditReport, Look, Node, asking, audit_case, audit_log, replaying
 from ledger.core.errors import Unavailable
-from ledger.follow import Link
+from ledger.core.rulebook import Rulebook
+from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
+from ledger.settings import EMBEDDED
+from ledger.store.database import Database
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
 _one_at_a_time = Lock()  # an audit of the whole log keeps all processors busy
@@ -28,45 +29,36 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
         with service.parts.database.read() as connection:
             reading.require_case(connection, case_id)
         reading.record("audit of the case", case_id)
-        return answer(audit_case(service.parts.database, service.parts.trust.trust, shipped_rulebook(), case_id))
+        return answer(audit_case(*_stored(service), case_id, look=_look(service)))
     reading.record("audit of the log")
     if not _one_at_a_time.acquire(blocking=False):
         raise Unavailable("another audit is running", code="busy", retry_after=10)
     try:
-        return answer(_whole(service))
+        return answer(audit_log(*_stored(service), look=_look_at_all(service)))
     finally:
         _one_at_a_time.release()
 
 
-def _whole(service: Service) -> AuditReport:
-    parts = service.parts
-    return audit_log(parts.database, parts.trust.trust, shipped_rulebook(), contracts=_contracts(service))
+def _stored(service: Service) -> tuple[Database, Trust, Rulebook]:
+    return service.parts.database, service.parts.trust.trust, shipped_rulebook()
 
 
-def _contracts(service: Service) -> Contracts | None:
-    """The contracts at the newest final block; None where the chain does not answer: that step is then not checked."""
-    try:
+def _look(service: Service) -> Look:
+    """At the node that the service is connected to; while it is connected to none, that step is not checked."""
+
+    def connect() -> Node:
         link = service.parts.follower.link
-        final = link.chain.final_block()
-    except Unavailable:
-        return None
-    return None if final is None else Contracts(link, final)
+        return Node(link.chain.eth, link.deployment, link.chain.final_block())
+
+    return asking(connect)
 
 
-class Contracts:
-    """What the chain says, for an audit (``ledger.audit.ContractView``)."""
-
-    def __init__(self, link: Link, at: BlockRef):
-        self._link = link
-        self._at = at
-
-    def records(self) -> Iterator[ChainRecord]:
-        """All anchors but the state that the contract started with."""
-        for number in range(1, self._link.anchors.record_count(self._at.hash) + 1):
-            record = self._link.anchors.record(number, self._at.hash)
-            yield ChainRecord(record.number, record.size, record.root)
-
-    def registry(self) -> tuple[int, bytes]:
-        """How many changes, and the hash after them."""
-        state = self._link.registry.state(self._at.hash)
-        return state.change_count, state.registry_hash
+def _look_at_all(service: Service) -> Look:
+    """The embedded chain is made again from its journal, and the service's node held against it if there is one."""
+    parts = service.parts
+    if parts.settings.chain != EMBEDDED:
+        return _look(service)
+    live = parts.follower.link.chain if parts.follower.state.connected else None
+    return replaying(
+        parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=(lambda: live.eth) if live else None
+    )

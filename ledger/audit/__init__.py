@@ -14,13 +14,27 @@
 12  chain        the contract has no other record than the log's roots, and no other registry
 13  access       the log of reads is whole, up to what was sealed
 
+Where nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; where the chain was not
+looked at, step 12 makes it ``unverifiable``. What came since the last anchor is counted.
+
 Each fault is a finding with the index of the entry that it is of. What rests on a faulty entry is not judged: it would
 only repeat the finding. Times that nobody signed (``recorded_at``) are checked for their order only.
 """
 
 from ledger.audit.case import audit_case
-from ledger.audit.claims import ChainRecord, ContractView
+from ledger.audit.chain import ContractView, Look, Node, asking, left_out, replaying
 from ledger.audit.findings import AuditReport, Finding
 from ledger.audit.whole import audit_log
 
-__all__ = ["AuditReport", "ChainRecord", "ContractView", "Finding", "audit_case", "audit_log"]
+__all__ = [
+    "AuditReport",
+    "ContractView",
+    "Finding",
+    "Look",
+    "Node",
+    "asking",
+    "audit_case",
+    "audit_log",
+    "left_out",
+    "replaying",
+]

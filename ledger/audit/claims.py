@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
 
-from msgspec import Struct
-
-from ledger.audit.findings import Finding, Findings
+from ledger.audit.chain import ContractView, Look
+from ledger.audit.findings import Finding, Findings, finding_of
 from ledger.audit.mirror import Mirror
 from ledger.audit.tree import RootClaim
-from ledger.chain.journal import ChainWrite, WriteState
-from ledger.core.authority import Authority
+from ledger.chain.anchor import AnchorRecord
+from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
-from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
 from ledger.core.signature import keccak256
 from ledger.core.trust import Trust
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
-
-
-class ChainRecord(Struct, frozen=True):
-    """A record of the LogAnchor contract."""
-
-    number: int
-    size: int
-    root: bytes
-
-
-class ContractView(Protocol):
-    """The contracts at one final block."""
-
-    def records(self) -> Iterable[ChainRecord]:
-        """All records of the anchor contract but the one it started with, in their order."""
-
-    def registry(self) -> tuple[int, bytes]:
-        """The number of the registry's changes, and its hash after them."""
 
 
 # 10
@@ -74,11 +54,13 @@ def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[Ro
     findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
     heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
     confirmed = [head.size for write, head in heads if write.state is WriteState.CONFIRMED]
-    if confirmed:
-        findings.checked("anchors", f"{len(confirmed)} confirmed, up to size {max(confirmed)} of {size}")
-    else:
-        findings.not_checked("anchors", "nothing is anchored for good yet", "not_yet_anchored")
-    return [RootClaim(h.size, h.root, "anchors", f"anchor in write {w.number} of the journal") for w, h in heads]
+    findings.anchored(max(confirmed, default=0), range(size))
+    return [claim_of(write, head) for write, head in heads]
+
+
+def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
+    """What a write of the journal says that the contract was told."""
+    return RootClaim(head.size, head.root, "anchors", f"anchor in write {write.number} of the journal")
 
 
 def _check_write(write: ChainWrite) -> Iterator[Finding]:
@@ -89,23 +71,35 @@ def _check_write(write: ChainWrite) -> Iterator[Finding]:
 
 
 # 12
-def on_chain(contracts: ContractView | None, mirror: Mirror, findings: Findings) -> list[RootClaim]:
-    """What the contracts say. The registry as the log mirrors it may lag, it may not differ; a change that the log has
-    above the contract's last one is named by its index."""
-    if contracts is None:
-        findings.not_checked("chain", "no chain was asked")
+def on_chain(
+    look: Look, mirror: Mirror, findings: Findings, choose: Callable[[ContractView], Iterable[AnchorRecord]]
+) -> list[RootClaim]:
+    """What the contracts say, of the records that are chosen.
+
+    The registry as the log mirrors it may lag, it may not differ; a change that the log has above the contract's last
+    one is named by its index.
+    """
+    try:
+        with look() as contracts:
+            records = list(choose(contracts))
+            changes, registry_hash = contracts.registry()
+    except (Unavailable, NotFound) as error:
+        why = f"{error.message.rstrip('.')}. {error.hint or 'Look after the chain, then audit again: tally doctor.'}"
+        findings.not_checked("chain", why, "unverifiable")
         return []
-    records = list(contracts.records())
-    changes, registry_hash = contracts.registry()
-    ours = mirror.authority
-    if ours is not None and not _continues(ours, changes, registry_hash):
-        expected, found = f"{changes} changes, {registry_hash.hex()}", f"{ours.changes}, {ours.registry_hash.hex()}"
-        index = mirror.indices[changes] if changes < ours.changes else None
-        findings.add(Finding("chain", index, "the registry that the log mirrors", expected, found))
+    except TallystickError as error:
+        findings.add(finding_of("chain", None, error))
+        return []
+    findings.add(*_registry_differs(mirror, changes, registry_hash))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
     return [RootClaim(r.size, r.root, "chain", f"record {r.number} of the contract") for r in records]
 
 
-def _continues(ours: Authority, changes: int, registry_hash: bytes) -> bool:
-    """Whether the contract may have come to this from what the log mirrors."""
-    return changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash)
+def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:
+    """A finding unless the contract may have come to this from what the log mirrors."""
+    ours = mirror.authority
+    if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
+        return
+    expected, found = f"{changes} changes, {registry_hash.hex()}", f"{ours.changes}, {ours.registry_hash.hex()}"
+    index = mirror.indices[changes] if changes < ours.changes else None
+    yield Finding("chain", index, "the registry that the log mirrors", expected, found)

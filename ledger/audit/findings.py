@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -42,6 +42,7 @@ class Finding(Struct, frozen=True):
 class AuditReport(Struct, frozen=True):
     """``scope`` is ``log`` or ``case <id>``; ``size`` and ``root`` are those of the tree that was audited.
 
+    The first ``anchored_up_to`` entries are confirmed on the chain; of what was audited ``entries_since`` came later.
     ``findings`` are in the order of their indices, those without one last; ``left_out`` more were counted only.
     """
 
@@ -53,6 +54,8 @@ class AuditReport(Struct, frozen=True):
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
     left_out: int = 0
+    anchored_up_to: int = 0
+    entries_since: int = 0
 
 
 class Findings:
@@ -62,6 +65,7 @@ class Findings:
         self._kept: list[Finding] = []
         self._counts: dict[str, int] = {}
         self._said: dict[str, Step] = {}
+        self._anchored_up_to = self._entries_since = 0
 
     def add(self, *findings: Finding) -> None:
         for finding in findings:
@@ -76,6 +80,15 @@ class Findings:
     def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
         self._said[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
 
+    def anchored(self, up_to: int, indices: Sequence[int]) -> None:
+        """How much of what was audited, the entries ``indices``, is confirmed on the chain."""
+        since = sum(index >= up_to for index in indices)
+        self._anchored_up_to, self._entries_since = up_to, since
+        if since == len(indices):
+            self.not_checked("anchors", f"none of {since} entries is anchored for good yet", "not_yet_anchored")
+        else:
+            self.checked("anchors", f"{len(indices) - since} of {len(indices)} entries, {since} came since the anchor")
+
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._step(number, name) for number, name in enumerate(STEPS, 1))
         findings = sorted(self._kept, key=lambda finding: (finding.index is None, finding.index or 0))
@@ -88,6 +101,8 @@ class Findings:
             steps=steps,
             findings=tuple(findings),
             left_out=sum(self._counts.values()) - len(findings),
+            anchored_up_to=self._anchored_up_to,
+            entries_since=self._entries_since,
         )
 
     def _step(self, number: int, name: str) -> Step:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from ledger.audit import claims as said
-from ledger.audit.claims import ContractView
+from ledger.audit.chain import Look
 from ledger.audit.commits import check_commits
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
 from ledger.audit.findings import AuditReport, Finding, Findings, finding_of
@@ -39,7 +39,7 @@ def audit_log(
     trust: Trust,
     book: Rulebook,
     *,
-    contracts: ContractView | None = None,
+    look: Look,
     progress: Progress = lambda _done, _total: None,
     processes: int | None = None,
 ) -> AuditReport:
@@ -54,7 +54,7 @@ def audit_log(
         claims = claims_in_order(
             said.published(connection, trust, findings),
             said.anchored(DatabaseJournal(database), tree.size, findings),
-            said.on_chain(contracts, mirror, findings),
+            said.on_chain(look, mirror, findings, lambda contracts: contracts.records()),
             [RootClaim(tree.size, tree.root, "tree", "the stored root")],
         )
         if processes is None:

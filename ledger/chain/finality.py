@@ -28,6 +28,11 @@ class FinalTag:
 Finality = Confirmations | FinalTag
 
 
+def finality_of(tag: Literal["safe", "finalized"] | None, confirmations: int) -> Finality:
+    """The rule that a tag names, else so many confirmations."""
+    return FinalTag(tag) if tag else Confirmations(confirmations)
+
+
 def final_block(eth: Eth, finality: Finality) -> BlockRef | None:
     """The newest final block; None while there is none."""
     if isinstance(finality, FinalTag):

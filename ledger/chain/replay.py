@@ -3,67 +3,105 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ledger.chain.anchor import AnchorRecord
 from ledger.chain.anvil import AnvilProcess, anvil_arguments
+from ledger.chain.deploy import Deployment
 from ledger.chain.errors import ChainMismatch, OutOfStep, TransactionRefused
-from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.journal import Journal
+from ledger.chain.eth import Eth
+from ledger.chain.journal import ChainWrite, Journal
 from ledger.chain.mining import mine, require_in_step, require_recorded_block
 from ledger.chain.rpc import JsonRpc
+from ledger.chain.view import ContractsAt
+
+ATTEMPTS = 5  # to find the live node at rest: it grows by a block at a time, seconds apart
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedChain:
-    """What the journal makes of a fresh node."""
+class Replay:
+    """What the journal makes of a fresh node; ``head`` is the last block of it."""
 
-    blocks: int
-    head: BlockRef
+    def __init__(self, eth: Eth, journal: Journal):
+        self.eth = eth
+        self.head = eth.head().ref
+        self._journal = journal
+        self._mined = 0  # number of the last write that is in a block
 
+    def advance(self) -> None:
+        """Mines what the journal has beyond the node. Raises ChainMismatch for the first block that is not its."""
+        for write in self._journal.writes(after=self._mined):
+            if write.block_number is not None:
+                self._mine(write)
 
-def replay_check(*, binary: Path, journal: Journal, chain_id: int, live: Eth | None = None) -> ReplayedChain:
-    """Replays every journaled block and compares its hash; then compares head and state of the ``live`` node.
+    def require_same(self, live: Eth, deployment: Deployment | None) -> None:
+        """Raises ChainMismatch unless the ``live`` node has the same head, anchor records and state.
 
-    The state is compared by its root, which holds every slot and code of every contract. Give ``live`` only while
-    nothing is written. Raises ChainMismatch, naming the block; Unavailable where Anvil does not start.
-    """
-    with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
-        arguments = anvil_arguments(directory=Path(directory), chain_id=chain_id, port=0, load=None)
-        process = AnvilProcess(binary, arguments, home=Path(directory))
-        process.start()
+        The state is compared by its root, which holds every slot and code of every contract.
+        """
+        self._overtake(live)
+        if deployment is not None and live.head().ref == self.head:
+            _require_same_records(*(ContractsAt(eth, deployment, self.head) for eth in (self.eth, live)))
         try:
-            head = _replay(Eth(JsonRpc(process.url)), journal)
-        finally:
-            process.stop()
-    if live is not None:
-        _require_same(live, head)
-    return ReplayedChain(head.number, head)
+            require_in_step(live, self.head)
+        except OutOfStep as error:
+            raise ChainMismatch(
+                f"the live node is not what the journal makes: {error.message}",
+                block_number=self.head.number,
+                hint="Restart the service: the node is made anew from the journal.",
+            ) from error
 
+    def _overtake(self, live: Eth) -> None:
+        for _ in range(ATTEMPTS):
+            self.advance()
+            if live.head().number <= self.head.number:
+                return
 
-def _replay(eth: Eth, journal: Journal) -> BlockRef:
-    head = eth.head().ref
-    for write in journal.writes():
-        if write.block_number is None:
-            continue
+    def _mine(self, write: ChainWrite) -> None:
         try:
-            mined = mine(eth, write, head)
+            mined = mine(self.eth, write, self.head)
         except (TransactionRefused, OutOfStep) as error:
             raise ChainMismatch(
                 f"block {write.block_number} cannot be made from write {write.number}: {error.message}",
                 block_number=write.block_number,
             ) from error
         require_recorded_block(write, mined.block)
-        head = mined.block
-    return head
+        self.head, self._mined = mined.block, write.number
 
 
-def _require_same(live: Eth, head: BlockRef) -> None:
-    try:
-        require_in_step(live, head)
-    except OutOfStep as error:
-        raise ChainMismatch(
-            f"the live node is not what the journal makes: {error.message}",
-            block_number=head.number,
-            hint="Restart the service: the node is made anew from the journal.",
-        ) from error
+@contextmanager
+def replayed(*, binary: Path, journal: Journal, chain_id: int) -> Iterator[Replay]:
+    """A node of its own, on which every journaled block has come out with its hash; stopped at the end.
+
+    Raises ChainMismatch, naming the block; Unavailable where Anvil does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="tallystick-replay-") as directory:
+        arguments = anvil_arguments(directory=Path(directory), chain_id=chain_id, port=0, load=None)
+        process = AnvilProcess(binary, arguments, home=Path(directory))
+        process.start()
+        try:
+            replay = Replay(Eth(JsonRpc(process.url)), journal)
+            replay.advance()
+            yield replay
+        finally:
+            process.stop()
+
+
+def _require_same_records(ours: ContractsAt, theirs: ContractsAt) -> None:
+    if ours.count() != theirs.count():
+        raise _edited("the number of anchor records", str(ours.count()), str(theirs.count()))
+    for record, other in zip(ours.records(), theirs.records(), strict=True):
+        if record != other:
+            raise _edited(f"record {record.number} of the anchor contract", _told(record), _told(other))
+
+
+def _edited(what: str, expected: str, found: str) -> ChainMismatch:
+    return ChainMismatch(
+        f"{what} was edited at the live node: the journal makes {expected}, the node has {found}",
+        hint="Restart the service: the node is made anew from the journal.",
+    )
+
+
+def _told(record: AnchorRecord) -> str:
+    return f"size {record.size} and root {record.root.hex()}"

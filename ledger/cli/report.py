@@ -40,7 +40,7 @@ def show_report(session: Session, report: Report | CaseReport) -> None:
     _show_steps(labels, report.steps)
     for line in _about(labels, report):
         click.echo(printable_line(line))
-    _show_verdict(labels, report.verdict, development=report.development)
+    _show_verdict(labels, report.verdict, report.steps, development=report.development)
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
@@ -50,14 +50,15 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         return
     from ledger.core.report import Step
 
-    _show_steps(session.labels, convert(report["steps"], list[Step]))
+    steps = convert(report["steps"], list[Step])
+    _show_steps(session.labels, steps)
     for finding in report["findings"]:
         where = "" if finding["index"] is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
         differs = f" ({finding['expected']} / {finding['found']})" if finding.get("expected") else ""
         click.secho(printable_line(f"{where}{finding['what']}{differs}"), fg="red")
-    for name in ("scope", "size", "root", *(("left_out",) if report["left_out"] else ())):
+    for name in ("scope", "size", "root", "anchored_up_to", "entries_since", "left_out"):
         click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
-    _show_verdict(session.labels, report["verdict"], development=bool(report["development"]))
+    _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
 
 
 def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
@@ -87,9 +88,12 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
     yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
 
 
-def _show_verdict(labels: Labels, verdict: str, *, development: bool) -> None:
+def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:
+    """The verdict and, where it is not the best, the first step that made it so."""
     told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
-    click.echo(f"{labels.of('field', 'verdict')}: {told}")
+    reasons = (f": {labels.of('step', step.name)}: {printable_line(step.detail)}" for step in steps if step.verdict == verdict)
+    reason = "" if verdict == "intact" else next(reasons, "")
+    click.echo(f"{labels.of('field', 'verdict')}: {told}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)
 

@@ -325,5 +325,6 @@ def test_an_audit_takes_an_auditor_who_sees_the_case(world: World, reader: str, 
 def test_an_auditor_of_the_jurisdiction_audits_the_case(world: World) -> None:
     """The verdict is on what is stored; the audit itself is on record."""
     answer = world.served.get("/api/v1/audit", auditor(PROCURATORATE), case_id="case-1")
-    assert answer.json()["verdict"] == "intact"
+    report = answer.json()
+    assert (report["findings"], report["verdict"]) == ([], "unverifiable")  # this service has no chain to look at
     assert b"audit of the case" in last_record(world.served)

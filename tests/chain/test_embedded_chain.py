@@ -15,7 +15,7 @@ from ledger.chain.calls import grant_key
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.journal import Purpose, WriteState
 from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind
-from ledger.chain.replay import replay_check
+from ledger.chain.replay import replayed
 from ledger.chain.transaction import sign
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
@@ -64,7 +64,9 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
     assert IncidentKind.NODE_EDITED not in {incident.kind for incident in incidents}
     times = [write.timestamp for write in journal.writes()]
     assert times == sorted(set(times))
-    assert replay_check(binary=anvil_binary, journal=journal, chain_id=node.chain_id, live=node.eth).head == node.head
+    with replayed(binary=anvil_binary, journal=journal, chain_id=node.chain_id) as replay:
+        replay.require_same(node.eth, world.deployment)
+        assert replay.head == node.head
 
 
 def test_a_read_brings_a_killed_node_back(start_node: Callable[..., EmbeddedNode], journal: FileJournal) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.chain.external import running_anvil
 from tests.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request
 from tests.stories.service import Refused
-from tests.stories.town import AGENCIES, Town, admin
+from tests.stories.town import AGENCIES, AUDITOR, Town, admin
 
 HTML = fixed(b"<html><body>502 Bad Gateway</body></html>", 502, (("Content-Type", "text/html"),))
 GARBAGE = fixed(b'{"jsonrpc": "2.0", "id": 1, "result": "0xZZ"')
@@ -71,6 +71,28 @@ def test_a_service_that_starts_without_its_chain_takes_submissions_all_the_same(
     finally:
         node.faults.clear()
     assert town.anchored() > receipt["index"]
+
+
+def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None:
+    """On the operator's machine with the service off: while nobody answers, nothing is said to be intact."""
+    town, node = abroad
+    town.anchored()
+    with town.switched_off():
+        chain_settings = f"TALLYSTICK_CHAIN={node.url}\nTALLYSTICK_FINALITY_CONFIRMATIONS=0\n"
+        (town.data / "settings.env").write_text(chain_settings, encoding="utf-8")
+        audit = ("audit", "--data-dir", town.data)
+        node.faults["*"] = lost_request
+        try:
+            done = town.at_the_terminal(AUDITOR, *audit)
+            assert (done.status, done.json()["verdict"], done.json()["findings"]) == (3, "unverifiable", []), done.out
+            chain = {step["name"]: step for step in done.json()["steps"]}["chain"]
+            assert chain["result"] == "not_checked"
+            assert "cannot be reached" in chain["detail"]
+            assert "Check that the node runs" in chain["detail"]
+        finally:
+            node.faults.clear()
+        done = town.at_the_terminal(AUDITOR, *audit)
+        assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
 
 
 def test_a_chain_of_somebody_else_shows_that_everything_was_restored(abroad: Abroad, tmp_path: Path) -> None:

@@ -135,6 +135,25 @@ def test_an_inserted_row_is_named_by_its_index_and_nothing_is_written_after_it(
         assert town.size() == size
 
 
+def test_an_edited_journal_is_named_by_its_write_with_the_service_off(history: History, tmp_path: Path) -> None:
+    """The audit makes the chain again from the journal: sound, it is intact; with one write re-timed, its block comes
+    out as another. Without the chain nothing is intact."""
+    with history.present.copied(tmp_path) as town:
+        offline = ("audit", "--data-dir", town.data)
+        done = town.at_the_terminal(AUDITOR, *offline)
+        assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
+        done = town.at_the_terminal(AUDITOR, *offline, "--database-only")
+        assert (done.status, done.json()["verdict"]) == (3, "unverifiable")
+        number, block = change(
+            town.data / DATABASE, "SELECT number, block_number FROM chain_writes WHERE purpose = 'anchor' LIMIT 1"
+        )[0]
+        change(town.data / DATABASE, "UPDATE chain_writes SET timestamp = timestamp + 1 WHERE number = ?", number)
+        [finding] = audit(town, "--data-dir", str(town.data))["findings"]
+        assert finding["step"] == "chain"
+        assert f"as the journal has it for write {number}" in finding["what"]
+        assert f"expected block {block} to be" in finding["what"]
+
+
 # -- backups -----------------------------------------------------------------------------------------------------------
 
 

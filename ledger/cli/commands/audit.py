@@ -1,6 +1,7 @@
 """``tally audit``: everything is recomputed from stored bytes and compared with checkpoints and chain.
 
-As an auditor by the service, or with ``--data-dir`` on the operator's own machine, with the service on or off.
+As an auditor by the service, or with ``--data-dir`` on the operator's own machine, with the service on or off: the
+embedded chain is then made again from its journal, any other is asked. Where neither can be, the verdict says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from ledger.audit import AuditReport
+    from ledger.audit import AuditReport, Look
+    from ledger.core.rulebook import Rulebook
+    from ledger.core.trust import Trust
+    from ledger.settings import Settings
+    from ledger.store.database import Database
 
 
 @click.command("audit", cls=Command)
@@ -26,10 +31,13 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Audit the database of this installation, without the service.",
 )
+@click.option("--database-only", is_flag=True, help="With --data-dir: leave the chain out. Nothing is intact by that.")
 @pass_session
-def command(session: Session, case_id: str | None, data_dir: Path | None) -> int:
+def command(session: Session, case_id: str | None, data_dir: Path | None, database_only: bool) -> int:
     """Audit a case, or everything."""
-    answer = _asked(session, case_id) if data_dir is None else _recomputed(session, case_id, data_dir)
+    if database_only and data_dir is None:
+        raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
+    answer = _asked(session, case_id) if data_dir is None else _recomputed(session, case_id, data_dir, database_only)
     show_audit(session, answer)
     return OF_VERDICT[answer["verdict"]]
 
@@ -38,10 +46,10 @@ def _asked(session: Session, case_id: str | None) -> Any:
     return session.service.get("/api/v1/audit", case_id=case_id)
 
 
-def _recomputed(session: Session, case_id: str | None, data_dir: Path) -> Any:
+def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_only: bool) -> Any:
     import msgspec
 
-    from ledger.audit import audit_case
+    from ledger.audit import audit_case, left_out
     from ledger.core.trust import parse_trust
     from ledger.installation import DataDirectory, load
     from ledger.record import shipped_rulebook
@@ -50,18 +58,39 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path) -> Any:
 
     where = DataDirectory(data_dir)
     load(where)
-    url = read_settings(data_dir).database_url or f"sqlite:///{where.database}"
+    settings = read_settings(data_dir)
     trust, book = parse_trust(where.trust.read_bytes()), shipped_rulebook()
-    database = open_database(url)
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    look = left_out if database_only else _look(settings, database, trust)
     try:
         if case_id is not None:
-            return msgspec.to_builtins(audit_case(database, trust, book, case_id))
-        return msgspec.to_builtins(_whole(session, database, trust, book))
+            return msgspec.to_builtins(audit_case(database, trust, book, case_id, look=look))
+        return msgspec.to_builtins(_whole(session, database, trust, book, look))
     finally:
         database.close()
 
 
-def _whole(session: Session, database: Any, trust: Any, book: Any) -> AuditReport:
+def _look(settings: Settings, database: Database, trust: Trust) -> Look:
+    """The embedded chain is made again from the journal, any other is asked."""
+    from ledger.audit import Node, asking, replaying
+    from ledger.chain.eth import Eth
+    from ledger.chain.finality import final_block, finality_of
+    from ledger.chain.rpc import JsonRpc
+    from ledger.settings import EMBEDDED
+    from ledger.store.deployment import kept_deployment
+
+    if settings.chain == EMBEDDED:
+        return replaying(database, trust.log_id, settings.anvil)
+
+    def connect() -> Node:
+        eth = Eth(JsonRpc(settings.chain))
+        rule = finality_of(settings.finality_tag, settings.finality_confirmations)
+        return Node(eth, kept_deployment(database), final_block(eth, rule))
+
+    return asking(connect)
+
+
+def _whole(session: Session, database: Database, trust: Trust, book: Rulebook, look: Look) -> AuditReport:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -70,5 +99,5 @@ def _whole(session: Session, database: Any, trust: Any, book: Any) -> AuditRepor
     with Progress(console=Console(stderr=True), transient=True, disable=session.json) as bars:
         bar = bars.add_task("entries audited", total=None)
         return audit_log(
-            database, trust, book, progress=lambda done, total: bars.update(bar, completed=done, total=total)
+            database, trust, book, look=look, progress=lambda done, total: bars.update(bar, completed=done, total=total)
         )

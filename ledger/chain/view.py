@@ -1,0 +1,50 @@
+"""The contracts at one block, as whoever compares them with the log reads them: no writer, no journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ledger.chain.anchor import AnchorRecord
+from ledger.chain.contract import contract_abi, read
+from ledger.chain.deploy import Deployment
+from ledger.chain.eth import BlockRef, Eth
+
+
+class ContractsAt:
+    """Registry and anchor contract of a deployment at the block ``at``.
+
+    Reading raises ChainMismatch where they are not there, and ChainUnavailable.
+    """
+
+    def __init__(self, eth: Eth, deployment: Deployment, at: BlockRef):
+        self._eth = eth
+        self._deployment = deployment
+        self._at = at
+
+    def count(self) -> int:
+        """The number of the last record."""
+        return int(self._of_anchor("recordCount"))
+
+    def records(self) -> Iterator[AnchorRecord]:
+        """All anchors in their order, but the state that the contract started with."""
+        for number in range(1, self.count() + 1):
+            yield self._record(number)
+
+    def head(self) -> AnchorRecord:
+        """The last record; number 0 is the state that the contract started with."""
+        return self._record(self.count())
+
+    def registry(self) -> tuple[int, bytes]:
+        """How many changes the registry has made, and its rolling hash after them."""
+        return self._of_registry("changeCount"), self._of_registry("registryHash")
+
+    def _record(self, number: int) -> AnchorRecord:
+        root, size, block_number, timestamp = self._of_anchor("record", number)
+        return AnchorRecord(number, root, size, block_number, timestamp)
+
+    def _of_anchor(self, function: str, *arguments: object) -> Any:
+        return read(self._eth, contract_abi("LogAnchor"), self._deployment.anchor, self._at.hash, function, *arguments)
+
+    def _of_registry(self, function: str) -> Any:
+        return read(self._eth, contract_abi("AgencyRegistry"), self._deployment.registry, self._at.hash, function)
