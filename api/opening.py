@@ -18,7 +18,6 @@ from ledger.chain.node import ChainIncident
 from ledger.core.errors import TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
-from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust, TrustedChain, encode_trust
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
@@ -125,7 +124,7 @@ class TrustHolder:
             log_id=installation.log_id_bytes,
             log_key=parse_vkey(installation.log_key),
             service_key_id=installation.service_key_id,
-            policy=parse_policy("quorum none\n"),
+            policy=installations.witness_policy(installation.founding),
             development=installation.founding.development,
             chains=(),
         )

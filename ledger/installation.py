@@ -22,18 +22,25 @@ from msgspec import Meta, Struct
 
 from ledger.core import canonical
 from ledger.core.authority import profile_bytes
-from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.core.errors import Conflict, MalformedInput, NotFound, TallystickError
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
+from ledger.core.note import SignatureType, parse_vkey, require_type
+from ledger.core.policy import NO_QUORUM, Policy, parse_policy
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
 from ledger.secret_files import read_secret, write_secret
 
 FORMAT = "tallystick/installation@v1"
 MAX_PROFILE = 1024  # bytes, as the contract takes them
+QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
 
 
 class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
-    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
+    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints.
+
+    The witness has two keys: the account that the contract knows, and the one under which it co-signs the log's notes
+    (C2SP cosignature/v1, spelled ``<name>+<hash>+<key>``), which verifiers know.
+    """
 
     agency_id: AgencyId
     kind: AgencyKind
@@ -41,6 +48,7 @@ class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
     jurisdiction: Jurisdiction
     name: Name
     witness: KeyId | None = None
+    witness_key: str | None = None
 
 
 class Founding(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +96,7 @@ class DataDirectory:
 def read_founding(data: bytes) -> Founding:
     """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
     founding = canonical.parse(data, msgspec.json.Decoder(Founding), where="founding")
-    for field in ("agency_id", "admin", "witness"):
+    for field in ("agency_id", "admin", "witness", "witness_key"):
         _require_distinct(founding, field)
     for number, agency in enumerate(founding.agencies):
         length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
@@ -105,7 +113,21 @@ def read_founding(data: bytes) -> Founding:
         )
     if founding.quorum == 0 and not founding.development:
         raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
+    _require_witness_keys(founding)
     return founding
+
+
+def witness_policy(founding: Founding) -> Policy:
+    """Whose co-signatures verifiers ask for: those of as many founding witnesses as the contract does.
+
+    Raises MalformedInput where the policy would name a key twice, or a witness whose key is not known.
+    """
+    if founding.quorum == 0:
+        return parse_policy(f"quorum {NO_QUORUM}\n")
+    witnesses = {agency.agency_id: agency.witness_key for agency in founding.agencies if agency.witness is not None}
+    lines = [f"witness {agency_id} {key}" for agency_id, key in witnesses.items()]
+    group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
+    return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
 
 
 def _require_distinct(founding: Founding, field: str) -> None:
@@ -117,6 +139,33 @@ def _require_distinct(founding: Founding, field: str) -> None:
             raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
         if value is not None:
             seen.add(value)
+
+
+def _require_witness_keys(founding: Founding) -> None:
+    """Where the contract asks for a quorum, each witness's note key is known, or no verifier could ask for it."""
+    for number, agency in enumerate(founding.agencies):
+        field = f"founding.agencies[{number}].witness_key"
+        if agency.witness_key is not None:
+            _require_witness_key(agency, field)
+        elif agency.witness is not None and founding.quorum > 0:
+            raise MalformedInput(
+                f"expected the key under which the witness of {agency.agency_id} co-signs the log's notes",
+                field=field,
+                hint="The trust file names it to verifiers. Ask whoever runs the witness for <name>+<hash>+<key>.",
+            )
+    try:
+        witness_policy(founding)
+    except MalformedInput as error:
+        raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
+
+
+def _require_witness_key(agency: FoundingAgency, field: str) -> None:
+    if agency.witness is None or agency.witness_key is None:
+        raise MalformedInput(f"expected the account of this witness too, as {agency.agency_id}.witness", field=field)
+    try:
+        require_type(parse_vkey(agency.witness_key), SignatureType.COSIGNATURE_V1)
+    except TallystickError as error:
+        raise MalformedInput(error.message, field=field, hint=error.hint) from error
 
 
 def create(where: DataDirectory, founding: Founding, origin: str | None, passphrase: str) -> Installation:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from ledger import installation
 from ledger.core.errors import Conflict, MalformedInput, NotFound
-from ledger.installation import DataDirectory, Founding, create, load, read_founding, read_token_key
+from ledger.core.note import SeedSigner, SignatureType
+from ledger.installation import DataDirectory, Founding, create, load, read_founding, read_token_key, witness_policy
 from ledger.keys import open_keystore, open_note_key
 from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, key_id, refused
 
@@ -162,7 +163,57 @@ def test_a_witness_serves_one_agency() -> None:
     with refused("malformed_input", field="founding.agencies[1].witness", error=MalformedInput):
         read_founding(msgspec.json.encode(rows))
     rows["agencies"][1]["witness"] = key_id("another witness")
-    assert read_founding(msgspec.json.encode(rows | {"quorum": 2})).quorum == 2
+    assert len(read_founding(msgspec.json.encode(rows)).agencies) == 2
+
+
+def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:
+    """A founding outside development whose agencies all have a witness, with both keys."""
+    rows: dict[str, Any] = msgspec.json.decode(told(*agencies, development=False, quorum=quorum))
+    for number, row in enumerate(rows["agencies"], 1):
+        row["witness"] = key_id(f"witness of {row['agency_id']}")
+        signer = SeedSigner.from_seed(f"{row['agency_id']}/w1", bytes([number]) * 32, SignatureType.COSIGNATURE_V1)
+        row["witness_key"] = signer.verifying_key.vkey()
+    return rows
+
+
+def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
+    """The policy names each witness of the founding under its agency's id, and as many of them as the contract does."""
+    rows = witnessed(POLICE, PROCURATORATE, COURT, quorum=2)
+    policy = witness_policy(read_founding(msgspec.json.encode(rows)))
+    assert {name: key.vkey() for name, key in policy.witnesses.items()} == {
+        row["agency_id"]: row["witness_key"] for row in rows["agencies"]
+    }
+    first, second, _ = policy.witnesses.values()
+    assert policy.is_met_by([first, second])
+    assert not policy.is_met_by([second])
+    assert not witness_policy(founding()).asks_for_witnesses
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"witness_key": None}, "founding.agencies[1].witness_key"),
+        ({"witness": None}, "founding.agencies[1].witness_key"),
+        ({"witness_key": "court/w1+00000000+BAAA"}, "founding.agencies[1].witness_key"),
+        ({"witness_key": "a log's key"}, "founding.agencies[1].witness_key"),
+        ({"witness_key": "as the first"}, "founding.agencies[1].witness_key"),
+        ({"witness_key": "the first, renamed"}, "founding.agencies"),
+    ],
+)  # fmt: skip
+def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: dict[str, Any], field: str) -> None:
+    """A trust file without their keys would ask for nobody: there is no ledger outside development without them."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    first = rows["agencies"][0]["witness_key"]
+    renamed = SeedSigner.from_seed("renamed", b"\1" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
+    of_a_log = SeedSigner.from_seed("log", b"\2" * 32).verifying_key.vkey()
+    meant = {"as the first": first, "the first, renamed": renamed, "a log's key": of_a_log}
+    for name, value in changes.items():
+        if value is None:
+            del rows["agencies"][1][name]
+        else:
+            rows["agencies"][1][name] = meant.get(value, value)
+    with refused("malformed_input", field=field, error=MalformedInput):
+        read_founding(msgspec.json.encode(rows))
 
 
 def test_names_fit_into_the_registry() -> None:

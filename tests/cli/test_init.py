@@ -98,6 +98,7 @@ def test_a_ledger_is_minted_once(tally: Tally) -> None:
         ({"agencies": [POLICE | {"agency_id": "Police"}]}, "agency_id"),
         ({"development": False}, "quorum"),
         ({"quorum": 2}, "quorum"),
+        ({"agencies": [POLICE | {"witness": "0x" + "2b" * 20}], "quorum": 1, "development": False}, "witness_key"),
         ({"surprise": 1}, "surprise"),
     ],
 )

@@ -52,7 +52,8 @@ def command(
     """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
 
     FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
-    name {en, zh}; beside them quorum (of witnesses) and development. Make admin keys with 'tally key new'.
+    name {en, zh}; beside them quorum (of witnesses) and development. Make admin keys with 'tally key new'. A quorum
+    takes agencies with a witness (its account) and its witness_key (under which it co-signs the log's notes).
     """
     founding = _founding(file, development=development)
     where = DataDirectory(data_dir)

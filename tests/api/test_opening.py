@@ -1,0 +1,59 @@
+"""The trust file that a service writes is one that verifiers take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.opening import TrustHolder
+from ledger.chain.deploy import Deployment
+from ledger.chain.journal import ChainIdentity
+from ledger.core.note import SeedSigner, SignatureType
+from ledger.core.trust import parse_trust
+from ledger.installation import FORMAT, DataDirectory, Installation, read_founding
+from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, SERVICE, key_id
+from tests.ledgers import LOG_SIGNER
+
+DEPLOYMENT = Deployment(
+    ChainIdentity(31337, 3, b"\3" * 32), key_id("registry"), key_id("anchor"), b"\4" * 32, b"\5" * 32
+)
+WITNESSES = {
+    agency: SeedSigner.from_seed(f"{agency}/w1", agency.encode().ljust(32, b"."), SignatureType.COSIGNATURE_V1)
+    for agency in (POLICE, PROCURATORATE, COURT)
+}
+
+
+def installation(*, quorum: int) -> Installation:
+    """A ledger whose agencies all have a witness; for development where the quorum is 0."""
+    agencies = [
+        {
+            "agency_id": agency,
+            "kind": KINDS[agency],
+            "admin": key_id(f"admin of {agency}"),
+            "jurisdiction": "31/01",
+            "name": {"en": agency, "zh": agency},
+            "witness": key_id(f"witness of {agency}"),
+            "witness_key": witness.verifying_key.vkey(),
+        }
+        for agency, witness in WITNESSES.items()
+    ]
+    founding = {"agencies": agencies, "quorum": quorum, "development": quorum == 0}
+    log_key = LOG_SIGNER.verifying_key.vkey()
+    read = read_founding(msgspec.json.encode(founding))
+    return Installation(FORMAT, "0x" + "07" * 32, log_key, SERVICE.key_id, key_id("submitter"), read)
+
+
+@pytest.mark.parametrize("quorum", [0, 1, 2, 3])
+def test_the_trust_file_asks_for_the_contracts_quorum(tmp_path: Path, quorum: int) -> None:
+    """What is written parses to what the service goes by, names the contracts, and asks for that many witnesses."""
+    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=quorum))
+    holder.deployed(DEPLOYMENT)
+    trust = parse_trust(DataDirectory(tmp_path).trust.read_bytes())
+    assert trust == holder.trust
+    assert trust.development is (quorum == 0)
+    assert [chain.anchor for chain in trust.chains] == [DEPLOYMENT.anchor]
+    keys = [witness.verifying_key for witness in WITNESSES.values()]
+    assert trust.policy.is_met_by(keys[:quorum])
+    assert quorum == 0 or not trust.policy.is_met_by(keys[: quorum - 1])
