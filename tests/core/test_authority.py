@@ -216,8 +216,8 @@ def test_before_the_first_change_the_registry_is_empty() -> None:
     assert (state.quorum, state.agencies, state.grants, state.submitters) == (0, {}, {}, frozenset())
 
 
-def test_the_registry_is_what_its_changes_say() -> None:
-    """Each kind of change shows in the folded registry, and where it stands."""
+def changed_in_every_way() -> Registry:
+    """The police and the court are at entries 7 and 8, changes of each kind follow."""
     made = Registry(first=7).admit(POLICE, COURT).grant(CLERK)
     made.add(registry.AdminChanged, agency=POLICE, admin=key_id("new admin"))
     made.add(registry.WitnessSet, agency=COURT, witness=key_id("court witness"))
@@ -225,6 +225,12 @@ def test_the_registry_is_what_its_changes_say() -> None:
     made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
     made.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
     made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
+    return made
+
+
+def test_the_registry_is_what_its_changes_say() -> None:
+    """Each kind of change shows in the folded registry, and where it stands."""
+    made = changed_in_every_way()
     state = made.authority
     assert (state.agencies[POLICE].index, state.agencies[COURT].index) == (7, 8)
     assert (state.agencies[POLICE].kind, state.agencies[POLICE].profile) == ("public_security", profile(POLICE))
@@ -410,6 +416,16 @@ def test_a_change_on_the_chain_reads_back_into_its_body(change: RegistryChange, 
         authorities.contract_change(change), number=number, registry_hash=bytes(32), location=location(1)
     )
     assert body == replace(change, number=number)
+
+
+def test_every_kind_of_change_reads_back() -> None:
+    """What each change of a registry is on the chain gives its body again, under its number, hash and place."""
+    made = changed_in_every_way().revoke(CLERK)
+    assert {type(body) for body in made.bodies} == set(authorities.CHANGE_KINDS)
+    for body in made.bodies:
+        change, chained = authorities.contract_change(body), bytes.fromhex(body.registry_hash[2:])
+        read = authorities.registry_body(change, number=body.number, registry_hash=chained, location=body.location)
+        assert read == body
 
 
 @pytest.mark.parametrize(
