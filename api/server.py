@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.problems import MEDIA_TYPE, Refused, response_of
 
@@ -104,6 +104,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._stop_clock()
         super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["method"] == "POST" and not cycle.waiting_for_100_continue:
+            cycle.transport = _OneWrite(cycle.transport)  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, app)
+
     def on_message_complete(self) -> None:
         self._header_bytes = 0
         self._stop_lingering()
@@ -137,6 +142,29 @@ class _BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_bytes_of(refusal))
             self.transport.close()
+
+
+class _OneWrite:
+    """Holds the head of an answer back until its body comes: a write costs more than most of what is between them.
+
+    For answers that have a body, be it empty, and no interim answer before them.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: Transport):
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 def _bytes_of(refusal: Refused) -> bytes:

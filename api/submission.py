@@ -1,7 +1,7 @@
 """Submissions: from posted bytes to a durable receipt, without holding up the event loop.
 
-What memory can judge is judged in the loop; what has to look into the database is judged in a thread. Receipts come
-from the sequencer's thread a batch at a time and are handed to the loop in one call.
+What memory can judge is judged in the loop; what has to look into the database, and a bulk request as a whole, is
+judged in a thread. Receipts come from the sequencer's thread a batch at a time and are handed to the loop in one call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits for others to come along, while others come
-JUDGED_AT_ONCE = 8  # events of a bulk request between two looks at what else the loop has to do
 
 Fits = Callable[[Payload], None]
 
@@ -80,15 +79,27 @@ class Desk:
 
     async def take_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Each line judged in its order and answered on its own; a later one may stand on an earlier one."""
-        waiting: list[asyncio.Future[Answer] | TallystickError] = []
-        for number, line in enumerate(lines, 1):
-            try:
-                waiting.append(await self._submitted(line, None))
-            except TallystickError as refusal:
-                waiting.append(refusal)
-            if number % JUDGED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        verdicts = await run_in_threadpool(self._judge_each, lines, self._clock() // 1000)
+        waiting = [self._carried(verdict) for verdict in verdicts]
         return [await self._line_answer(outcome) for outcome in waiting]
+
+    def _judge_each(self, lines: Sequence[bytes], now: int) -> list[Judged | Duplicate | TallystickError]:
+        """The verdict on each line, in a thread: signatures are checked without the interpreter's lock."""
+        verdicts: list[Judged | Duplicate | TallystickError] = []
+        for line in lines:
+            try:
+                verdicts.append(self._recorder.judge(line, now))
+            except TallystickError as refusal:
+                verdicts.append(refusal)
+        return verdicts
+
+    def _carried(self, verdict: Judged | Duplicate | TallystickError) -> asyncio.Future[Answer] | TallystickError:
+        if isinstance(verdict, TallystickError):
+            return verdict
+        try:
+            return self._admitted(verdict)
+        except TallystickError as refusal:
+            return refusal
 
     async def _line_answer(self, outcome: asyncio.Future[Answer] | TallystickError) -> LineAnswer:
         try:
@@ -109,6 +120,10 @@ class Desk:
             judged = await run_in_threadpool(self._recorder.judge, data, now)
         if fits is not None:
             fits(_payload(judged))
+        return self._admitted(judged)
+
+    def _admitted(self, judged: Judged | Duplicate) -> asyncio.Future[Answer]:
+        """What the sequencer will answer."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if isinstance(judged, Duplicate):
             answer.set_result(judged)

@@ -65,7 +65,7 @@ def write_batch(
     Raises IntegrityBroken where a row stands in the way that no batch has written.
     """
     try:
-        _insert(connection, ENTRIES, [_entry_row(entry, tree) for entry in entries])
+        _insert(connection, database, ENTRIES, [_entry_row(entry, tree) for entry in entries])
     except IntegrityError as error:
         broken = IntegrityBroken(
             "the database has a row that the log has not",
@@ -74,8 +74,8 @@ def write_batch(
         )
         broken.add_note(str(error.orig))
         raise broken from error
-    _insert(connection, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
-    _insert(connection, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
+    _insert(connection, database, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
+    _insert(connection, database, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
     _upsert(
         connection,
         database,
@@ -235,21 +235,29 @@ def _erase(connection: Connection, body: SectionErased) -> None:
     )
 
 
-def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+def _insert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.exec_driver_sql(_insertion(database, table), rows)
 
 
 def _upsert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:
     if rows:
-        connection.execute(_upsert_statement(database, table), rows)
+        connection.exec_driver_sql(_replacement(database, table), rows)
+
+
+# Rows go to the driver as they are, in texts that are made once: no column here has a type that the driver does not
+# know, and what SQLAlchemy would do for each value costs more than writing it.
 
 
 @lru_cache(maxsize=64)
-def _upsert_statement(database: Database, table: Table) -> Any:
-    """Made once for each table: making it takes longer than running it."""
+def _insertion(database: Database, table: Table) -> str:
+    return database.text_of(insert(table))
+
+
+@lru_cache(maxsize=64)
+def _replacement(database: Database, table: Table) -> str:
     statement = database.upsert(table)
     columns = table.columns
     changed = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
     keys = [column.name for column in columns if column.primary_key]
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return database.text_of(statement.on_conflict_do_update(index_elements=keys, set_=changed))

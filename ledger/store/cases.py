@@ -6,6 +6,7 @@ every case in their jurisdiction, without its confidential sections.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -13,10 +14,12 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
 
 from ledger.core.errors import NotFound
+from ledger.store.database import one_of
 from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
 
 Sight = Literal["party", "offered", "jurisdiction"]
-IDS_PER_QUERY = 1000  # a statement takes 32,766 parameters on SQLite; a batch of splits may name more items
+
+_OWNERS = select(ITEMS.c.item_id, ITEMS.c.case_id).where(one_of(ITEMS.c.item_id, "item_ids"))
 
 
 class Reader(Struct, frozen=True):
@@ -36,10 +39,8 @@ class Page(Struct, frozen=True):
 
 def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
     """The case of each of these items that exists."""
-    query, wanted = select(ITEMS.c.item_id, ITEMS.c.case_id), list(item_ids)
-    parts = [wanted[start : start + IDS_PER_QUERY] for start in range(0, len(wanted), IDS_PER_QUERY)]
-    found = (row for part in parts for row in connection.execute(query.where(ITEMS.c.item_id.in_(part))))
-    return {row.item_id: row.case_id for row in found}
+    rows = connection.execute(_OWNERS, {"item_ids": json.dumps(list(item_ids))})
+    return {row.item_id: row.case_id for row in rows}
 
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:

@@ -10,12 +10,15 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import ClauseElement, Column, ColumnElement, Engine, bindparam, create_engine, event, select, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hold connections, but know no SQLAlchemy
-from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.core.errors import MalformedInput, Unavailable
 
@@ -85,6 +88,10 @@ class Database:
         """An insert of this dialect that has ``on_conflict_do_update``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    def text_of(self, statement: ClauseElement) -> str:
+        """The statement as the driver takes it, with the names of columns for its parameters."""
+        return str(statement.compile(dialect=self.log.dialect))
+
     @property
     def url(self) -> str:
         """What ``attach`` takes; holds the password, if there is one."""
@@ -105,6 +112,27 @@ def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
         yield connection
+
+
+class _EachText(FunctionElement[str]):
+    """A row for each text of a JSON array."""
+
+    inherit_cache = True
+
+
+@compiles(_EachText, "sqlite")
+def _sqlite_each(element: _EachText, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_EachText, "postgresql")
+def _postgresql_each(element: _EachText, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
+
+
+def one_of(column: Column[str], parameter: str) -> ColumnElement[bool]:
+    """Whether the column is among the texts of a JSON array: one parameter and one statement, however many they are."""
+    return column.in_(select(_EachText(bindparam(parameter)).table_valued("value").c.value))
 
 
 def open_database(url: str) -> Database:
@@ -210,7 +238,7 @@ def _engine(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, **pool)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **pool)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.merkle import EMPTY_ROOT
 from ledger.core.tiles import TileReader
-from ledger.store.database import Database
+from ledger.store.database import Database, one_of
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
@@ -55,6 +56,8 @@ class Head(Struct, frozen=True):
 
 
 _ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+_BY_EVENT_IDS = select(*_ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
+_BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.id, "stream_ids"))
 
 
 def initialise(database: Database, log_id: bytes) -> None:
@@ -109,8 +112,8 @@ def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
 
 def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
     """Those of the events that are stored, by event id."""
-    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_id.in_(event_ids))
-    return {row.event_id: _stored(row) for row in connection.execute(query)}
+    rows = connection.execute(_BY_EVENT_IDS, {"event_ids": json.dumps(event_ids)})
+    return {row.event_id: _stored(row) for row in rows}
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
@@ -159,10 +162,8 @@ def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | 
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
     """Where these streams stand; those that do not exist are left out."""
-    ids = [stream_id for _, stream_id in streams]
-    query = select(STREAMS).where(STREAMS.c.id.in_(ids))
     wanted = set(streams)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_BY_STREAM_IDS, {"stream_ids": json.dumps([stream_id for _, stream_id in streams])})
     return {(row.kind, row.id): Head(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
 
 

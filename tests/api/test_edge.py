@@ -88,6 +88,16 @@ def test_an_agency_has_its_own_measure(tmp_path: Path) -> None:
         assert served.submit(Case("case-court").open(by=clerk("court-east")).last).status_code == 201
 
 
+def test_an_agency_is_measured_line_by_line_in_bulk(tmp_path: Path) -> None:
+    """What is over the measure is refused, what is within it is recorded."""
+    with serving(tmp_path, Settings(max_events_per_s=1)) as served:
+        lines = [Case(f"case-{number}").open().last.submission for number in range(11)]
+        answer = served.request(
+            "POST", "/api/v1/events/batch", content=b"\n".join(lines), headers={"content-type": "application/x-ndjson"}
+        )
+        assert [line["status"] for line in answer.json()["results"]] == [201] * 10 + [429]
+
+
 def test_a_bucket_fills_again() -> None:
     """Ten seconds' worth at once, then so much a second."""
     now = [0.0]

@@ -118,6 +118,16 @@ def test_an_event_may_come_in_pieces(listening: Listening) -> None:
     assert answer.startswith(b"HTTP/1.1 201"), answer
 
 
+def test_a_client_may_wait_to_be_told_to_go_on(listening: Listening) -> None:
+    """The interim answer comes at once, though an answer's head otherwise waits for its body."""
+    body = Case("case-continued").open().last.submission
+    with listening.connect() as connection:
+        connection.sendall(posting(f"Content-Length: {len(body)}", "Expect: 100-continue", "Connection: close"))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100")
+        connection.sendall(body)
+        assert read_all(connection).startswith(b"HTTP/1.1 201")
+
+
 def test_trickled_headers_are_cut_off(listening: Listening) -> None:
     """One header byte after the other keeps no connection open."""
     answer = listening.talk(*[b"GET /healthz HTTP/1.1\r\n", *[b"X"] * 12], pause_s=0.15)
