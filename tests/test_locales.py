@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.routes.chain import AnchorView
+from api.routes.log import LogView
+from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.core.deadlines import STEP_NAMES, Ground, Unit
 from ledger.core.event import EVENT_TYPES, terms
@@ -86,6 +89,14 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
     english, chinese = catalogue("en"), catalogue("zh-CN")
     for vocabulary in ("field", "message"):
         assert english[vocabulary].keys() <= chinese[vocabulary].keys()
+
+
+@pytest.mark.parametrize(
+    "view", [AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, AnchorView, LogView]
+)
+def test_every_field_that_is_shown_has_a_chinese_label(view: type[msgspec.Struct]) -> None:
+    """What the service answers and the command line shows has no English heading for a Chinese reader."""
+    assert [field for field in view.__struct_fields__ if field not in catalogue("zh-CN")["field"]] == []
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import cleandoc
 from keyword import iskeyword
 from typing import Any
 
 import click
 
+from ledger.cli.help import Context
 from ledger.cli.session import Session
 from ledger.locales import LANGUAGES
 
@@ -46,14 +48,24 @@ def shared_options() -> list[click.Parameter]:
         click.Option(
             ["--lang"],
             type=click.Choice(LANGUAGES),
+            is_eager=True,
             expose_value=False,
             callback=_keep("language"),
-            help="Language of labels [TALLYSTICK_LANG, else LANG].",
+            help="Language, of help too if it stands before --help [TALLYSTICK_LANG, else LANG].",
         ),
     ]
 
 
-class Command(click.Command):
+class Explained(click.Command):
+    """A command whose help is told in the reader's language; in lists, by its whole first paragraph."""
+
+    context_class = Context
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - click's signature
+        return cleandoc(self.help or "").partition("\n\n")[0]
+
+
+class Command(Explained):
     """A command with the shared options."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
@@ -61,7 +73,7 @@ class Command(click.Command):
         self.params.extend(shared_options())
 
 
-class Group(click.Group):
+class Group(Explained, click.Group):
     """A group of such commands."""
 
     command_class = Command

@@ -6,6 +6,8 @@ overwrite or rename what a reader sees.
 
 from __future__ import annotations
 
+from unicodedata import east_asian_width
+
 _BREAKS = "\n\t"
 _CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029"}
 _DIRECTIONS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
@@ -27,3 +29,13 @@ def printable_line(text: str) -> str:
 def printable_json(text: str) -> str:
     """JSON with its second set of control characters escaped, which encoders leave as they are."""
     return text.translate(_IN_JSON)
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a Chinese character."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """The text, filled up with blanks."""
+    return text + " " * (columns - columns_of(text))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 import click
 from msgspec import convert
 
 from ledger.cli.output import echo_json
-from ledger.cli.printable import printable_line
+from ledger.cli.printable import columns_of, padded, printable_line
 from ledger.cli.times import when
 
 if TYPE_CHECKING:
@@ -63,11 +62,11 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
 
 def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
     rows = [(step, labels.of("step", step.name), labels.of("result", step.result)) for step in steps]
-    name_width = max(map(_width, (name for _, name, _ in rows)), default=0)
-    result_width = max(map(_width, (result for _, _, result in rows)), default=0)
+    name_width = max(map(columns_of, (name for _, name, _ in rows)), default=0)
+    result_width = max(map(columns_of, (result for _, _, result in rows)), default=0)
     for step, name, result in rows:
-        marked = click.style(_padded(result, result_width), fg=COLOURS[step.result])
-        click.echo(f"{step.number:>2}  {_padded(name, name_width)}  {marked}  {printable_line(step.detail)}")
+        marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
+        click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(step.detail)}")
 
 
 def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
@@ -96,11 +95,3 @@ def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, develo
     click.echo(f"{labels.of('field', 'verdict')}: {told}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)
-
-
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

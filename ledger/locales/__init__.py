@@ -42,6 +42,15 @@ def _catalogue(language: str) -> dict[str, dict[str, str]]:
 
 
 @cache
+def help_in(language: str) -> dict[str, str]:
+    """The help of commands and options by its English, and each first paragraph by that; empty for English."""
+    if language == "en":
+        return {}
+    texts = msgspec.json.decode(_data(f"help.{language}.json"), type=dict[str, str])
+    return {english.partition("\n\n")[0]: told.partition("\n\n")[0] for english, told in texts.items()} | texts
+
+
+@cache
 def _flags() -> dict[str, dict[str, str]]:
     import tomllib  # noqa: PLC0415 - few runs tell of a flag, and all would wait for it
 

@@ -53,7 +53,9 @@ def test_findings_cannot_add_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     step = {"number": 1, "name": "form", "result": "failed", "detail": "it\nverdict: intact", "verdict": "tampered"}
     finding = {"index": 3, "what": "bad\nverdict: intact\x1b[2K", "expected": "a", "found": "b"}
     report = {"steps": [step], "findings": [finding], "scope": "log\nverdict: intact", "size": 4, "root": "00"}
-    show_audit(Session(), report | {"verdict": "tampered", "development": False, "left_out": 0})
+    counts = {"left_out": 0, "anchored_up_to": 4, "entries_since": 0}
+    show_audit(Session(), report | counts | {"verdict": "tampered", "development": False})
     said = capsys.readouterr().out
-    assert [line for line in said.splitlines() if line.startswith("verdict")] == ["verdict: tampered"]
+    (verdict,) = [line for line in said.splitlines() if line.startswith("verdict")]
+    assert verdict.startswith("verdict: tampered")
     assert "\x1b[2K" not in said

@@ -1,0 +1,95 @@
+"""Help in the language of whoever asks. It is written in English where commands are; catalogues have the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from ledger.cli.printable import columns_of, padded
+from ledger.cli.session import Session
+from ledger.locales import help_in
+
+NARROWEST = 20  # columns that a text gets beside its term
+_VERBATIM = "\b\n"
+# What a line is not broken within: words, and what must not stand at its beginning.
+_TOKENS = re.compile(r"(?: |[\[（]?(?:[!-~]+|[^\x00-\x7f]))[，。；：、）\]]*")
+# What click says of an option behind its help, or in its place.
+_BEHIND = re.compile(r"(?:^|(?<=  ))\[.*\]$")
+_SAID_BEHIND = re.compile(r"\b(required|default)\b")
+
+
+class Formatter(click.HelpFormatter):
+    """Lays out help of ``texts`` by their English; what is not there stays as it is.
+
+    Lines are measured in columns of a terminal, of which a Chinese character takes two.
+    """
+
+    def __init__(self, texts: dict[str, str], **sizes: Any):
+        super().__init__(**sizes)
+        self._texts = texts
+
+    def told(self, text: str) -> str:
+        """The text in the reader's language; of an option's, what stands behind it in brackets too."""
+        if text in self._texts:
+            return self._texts[text]
+        behind = _BEHIND.search(text)
+        if behind is None:
+            return text
+        said = text[: behind.start()].rstrip()
+        told = _SAID_BEHIND.sub(lambda word: self._texts.get(word[0], word[0]), behind[0])
+        return f"{self._texts.get(said, said)}  {told}" if said else told
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or self.told("Usage: "))
+
+    def write_heading(self, heading: str) -> None:
+        super().write_heading(self.told(heading))
+
+    def write_text(self, text: str) -> None:
+        text = self.told(text)
+        if text.isascii():
+            return super().write_text(text)
+        for number, paragraph in enumerate(text.split("\n\n")):
+            lines = paragraph.removeprefix(_VERBATIM).splitlines()
+            if not paragraph.startswith(_VERBATIM):
+                lines = wrapped(paragraph, self.width - self.current_indent)
+            self._write_lines(["", *lines] if number else lines)
+        return None
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        rows = [(term, self.told(text)) for term, text in rows]
+        if all(text.isascii() for _, text in rows):
+            return super().write_dl(rows, col_max, col_spacing)
+        first = min(max(columns_of(term) for term, _ in rows), col_max) + col_spacing
+        room = max(self.width - self.current_indent - first, NARROWEST)
+        for term, text in rows:
+            beside, *below = wrapped(text, room)
+            fits = columns_of(term) + col_spacing <= first
+            head = [padded(term, first) + beside] if fits else [term, " " * first + beside]
+            self._write_lines(head + [" " * first + line for line in below])
+        return None
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(f"{'':{self.current_indent}}{line}".rstrip(" ") + "\n")
+
+
+class Context(click.Context):
+    """A context whose help is told in the session's language."""
+
+    def make_formatter(self) -> click.HelpFormatter:
+        session = self.find_object(Session) or Session()
+        return Formatter(help_in(session.language), width=self.terminal_width, max_width=self.max_content_width)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` columns, except for words that are wider. At least one line."""
+    lines = [""]
+    for token in _TOKENS.findall(text.replace("\n", " ")):
+        if lines[-1] and columns_of(lines[-1] + token.rstrip()) > width:
+            lines.append("")
+        lines[-1] = (lines[-1] + token).lstrip()
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,82 @@
+"""Help in the language of whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import cleandoc
+
+import click
+import pytest
+
+from ledger.cli.help import Formatter, wrapped
+from ledger.cli.main import tally as group
+from ledger.cli.printable import columns_of
+from ledger.locales import help_in
+from tests.cli.tally import Tally
+
+
+def every_text(command: click.Command = group) -> Iterator[tuple[str, str]]:
+    """Where it stands, and each text that help shows."""
+    yield command.name or "tally", cleandoc(command.help or "")
+    if command.epilog:
+        yield "epilog", command.epilog
+    for parameter in command.get_params(click.Context(command)):
+        if isinstance(parameter, click.Option) and parameter.help:
+            yield f"{command.name} {parameter.opts[0]}", parameter.help
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from every_text(inner)
+
+
+def test_every_help_text_is_in_chinese_too() -> None:
+    """What is told in English of a command or an option is told in Chinese: ledger/locales/help.zh-CN.json has it."""
+    texts = help_in("zh-CN")
+    missing = {where: text for where, text in every_text() if text not in texts}
+    assert missing == {}
+    assert [text for text, told in texts.items() if told.isascii()] == []
+
+
+@pytest.mark.parametrize(
+    "way", [("--lang", "zh-CN", "key", "grant", "--help"), ("key", "grant", "--lang", "zh-CN", "--help")]
+)
+def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, ...]) -> None:
+    """Headings, texts, options and what click says of them; words of the command line stay as they are typed."""
+    told = tally(*way).out
+    assert told.startswith("用法：tally key grant [OPTIONS] KEY_ID\n")
+    assert "\n  以机关管理员身份为本机关人员的密钥授权。日志收录后生效。\n" in told
+    assert "--until TIME" in told
+    assert "自何时起不得再签名。  [必填]" in told
+    assert "显示本帮助。" in told
+    assert "[默认: tallystick-data]" in tally("init", "--lang", "zh-CN", "--help").out
+    assert "  1  已被篡改，或被拒绝\n" in tally("--lang", "zh-CN", "--help").out
+
+
+def test_lists_tell_whole_sentences(tally: Tally) -> None:
+    """A command's line in a list breaks instead of ending in dots, in both languages."""
+    assert "..." not in tally("handover", "--help").out.partition("Commands:")[2]
+    told = tally("--lang", "zh-CN", "handover", "--help").out.partition("命令:")[2]
+    assert "全部或部分接收移交：所接收物品的保管自此转移。" in told.replace("\n", "").replace(" ", "")
+
+
+def test_chinese_help_keeps_to_the_terminal(tally: Tally) -> None:
+    """A Chinese character is counted as the two columns that it takes."""
+    for path in (("--help",), ("handover", "accept", "--help"), ("init", "--help")):
+        lines = tally("--lang", "zh-CN", *path).out.partition("退出码")[0].splitlines()
+        assert 70 < max(map(columns_of, lines)) <= 80
+
+
+def test_a_term_that_is_too_wide_stands_above_its_text() -> None:
+    """Texts begin in one column; where a term reaches into it, its text goes below."""
+    formatter = Formatter({"Why.": "理由。"}, width=20)
+    formatter.write_dl([("--ground", "Why."), ("--much-too-wide", "Why.")], col_max=10)
+    assert formatter.getvalue() == "--ground    理由。\n--much-too-wide\n            理由。\n"
+
+
+def test_lines_break_where_chinese_may_break() -> None:
+    """Words stay whole, no line begins with a closing mark, and a word that is too wide has a line of its own."""
+    assert wrapped("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
+    assert wrapped("一二三，四", 6) == ["一二", "三，四"]
+    assert wrapped("", 8) == [""]
