@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,12 +15,20 @@ from ledger.core.deadlines import STEP_NAMES, Ground, Unit
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
+from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
+from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from tests.casework import shipped_rulebook
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
-    "step": (*(name for name, _ in STEPS), *(name for name, _ in CASE_STEPS), *AUDIT_STEPS),
+    "step": (
+        *(name for name, _ in STEPS),
+        *(name for name, _ in CASE_STEPS),
+        *AUDIT_STEPS,
+        *(name for name, _ in EVIDENCE_STEPS),
+    ),
+    "fault": get_args(Fault),
     "result": ("checked", "failed", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),

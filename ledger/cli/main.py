@@ -28,6 +28,7 @@ COMMANDS = (
     "measure",
     "decision",
     "item",
+    "evidence",
     "handover",
     "discrepancy",
     "event",

@@ -13,18 +13,19 @@ from ledger.evidence.hashing import BOTH, Hashed, hash_open
 from ledger.evidence.names import from_line, printable, to_line
 from ledger.evidence.progress import SILENT, Progress
 from ledger.evidence.spool import sort_lines
+from ledger.evidence.store import Store
 
 
 def hash_folder(
-    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT
+    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, store: Store | None = None, progress: Progress = SILENT
 ) -> Iterator[tuple[str, Hashed]]:
-    """Each file's path below the folder and its digests.
+    """Each file's path below the folder and its digests; each is kept in the store, if there is one.
 
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
     with Folder(path) as folder:
         lines = sort_lines(_lines(folder, progress))
-        for name, hashed in folder.each(map(from_line, lines), partial(_hash, algorithms, progress)):
+        for name, hashed in folder.each(map(from_line, lines), partial(_hash, algorithms, store, progress)):
             if isinstance(hashed, TallystickError):
                 raise hashed
             yield name, hashed
@@ -38,5 +39,9 @@ def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
         yield to_line(found.path)
 
 
-def _hash(algorithms: Sequence[Algorithm], progress: Progress, path: str, descriptor: int) -> Hashed:
+def _hash(
+    algorithms: Sequence[Algorithm], store: Store | None, progress: Progress, path: str, descriptor: int
+) -> Hashed:
+    if store is not None:
+        return store.put_open(descriptor, printable(path), algorithms, progress=progress)
     return hash_open(descriptor, printable(path), algorithms, progress=progress)

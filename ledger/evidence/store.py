@@ -14,7 +14,7 @@ from ledger.core.digest import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.comparison import Finding
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open
+from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_regular
 from ledger.evidence.names import printable
 from ledger.evidence.progress import SILENT, Progress
 from ledger.secret_files import sync_folder
@@ -37,12 +37,23 @@ class Store:
 
         Raises what hash_file does, and IntegrityBroken where the store holds other bytes under this digest.
         """
+        name = printable(str(source))
+        descriptor = open_regular(source, name)
+        try:
+            return self.put_open(descriptor, name, algorithms, progress=progress)
+        finally:
+            os.close(descriptor)
+
+    def put_open(
+        self, descriptor: int, name: str, algorithms: Sequence[Algorithm] = BOTH, *, progress: Progress = SILENT
+    ) -> Hashed:
+        """The same of an open file, which errors call ``name``."""
         known_by = algorithms if Algorithm.BLAKE3 in algorithms else (Algorithm.BLAKE3, *algorithms)
         try:
             self._files.mkdir(parents=True, exist_ok=True)
             fresh = os.open(self._files, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, READ_ONLY)
             try:
-                hashed = hash_file(source, known_by, copy_to=fresh, progress=progress)
+                hashed = hash_open(descriptor, name, known_by, copy_to=fresh, progress=progress)
                 os.fsync(fresh)
                 self._link(fresh, next(digest for digest in hashed.digests if digest.algorithm is Algorithm.BLAKE3))
             finally:

@@ -15,11 +15,13 @@ from ledger.cli.commands import item_acts
 from ledger.cli.files import digests_of
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, Money, Quantity, acting, words
+from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import item
 from ledger.core.event.terms import ItemKind
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+BAG = click.Path(exists=True, file_okay=False, path_type=Path)
 LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")
 TEXTS = ("exhibit-number", "condition", "seal-number", "storage-location", "account")
 
@@ -43,6 +45,7 @@ def _options(function: Any) -> Any:
 @click.option("--quantity", type=Quantity(), default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--file", "files", type=FILE, multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
+@click.option("--bag", type=BAG, help="The sealed folder of the item, as 'tally evidence seal' makes it.")
 @_options
 @click.option("--money", type=Money(), help="Money, in yuan unless a currency follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
@@ -58,10 +61,15 @@ def _options(function: Any) -> Any:
 @click.option("--method", help="How data was collected.")
 @click.option("--medium", help="The item that is the original medium of data.")
 @acting
-def register(clerk: Clerk, case_id: str, item_id: str | None, files: tuple[Path, ...], **given: Any) -> None:
+def register(
+    clerk: Clerk, case_id: str, item_id: str | None, files: tuple[Path, ...], bag: Path | None, **given: Any
+) -> None:
     """Register an item; your agency holds it from then on."""
     parts = {name: given.pop(name) for name in _PARTS}
     digests = [digest for file in files for digest in digests_of(file, clerk.session.output)]
+    if bag is not None:
+        sealed = sealed_item(clerk.session, bag, case_id, item_id)
+        item_id, digests = sealed.item_id, [*sealed.digests, *digests]
     body = make_body(
         item.ItemRegistered,
         item_id=item_id or new_id("item"),

@@ -1,0 +1,56 @@
+"""What ``tally evidence`` says: digests as they come, and what a check came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ledger.cli.output import Column
+from ledger.cli.printable import printable_json, printable_line
+from ledger.cli.report import COLOURS
+from ledger.cli.session import Session
+
+if TYPE_CHECKING:
+    from ledger.evidence.checking import Checked
+    from ledger.evidence.comparison import Finding
+
+
+def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Each row as soon as it is there: a list in JSON, else a line for each digest as ``b3sum`` has it."""
+    if not session.json:
+        for row in rows:
+            for digest in row["digests"]:
+                click.echo(f"{digest}  {printable_line(row['path'])}")
+        return
+    before = "["
+    for row in rows:
+        click.echo(f"{before}\n{printable_json(msgspec.json.encode(row).decode())}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def show_check(session: Session, checked: Checked, findings: Sequence[Finding]) -> None:
+    """Steps, each file that is not as listed, and the verdict."""
+    output, labels = session.output, session.labels
+    told = msgspec.to_builtins(checked)
+    told["bytes"] = told.pop("size")
+    if session.json:
+        return output.data(told | {"findings": findings})
+    output.table(
+        told["steps"], [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")]
+    )
+    show_findings(session, findings)
+    output.record((told["binding"] or {}) | {name: told[name] for name in ("digests", "files", "bytes")})
+    verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
+    return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
+
+
+def show_findings(session: Session, findings: Iterable[Finding]) -> None:
+    """A line for each, in red."""
+    for finding in findings:
+        fault = session.labels.of("fault", finding.fault)
+        detail = f" ({finding.detail})" if finding.detail else ""
+        click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")

@@ -1,0 +1,59 @@
+"""What the record has of an item, to hold evidence against: from a proof bundle, or from the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from ledger.cli.client import at
+from ledger.cli.proofs import is_of_a_case, trust_for, verify_whole_case
+from ledger.cli.session import Session
+from ledger.core.errors import MalformedInput
+from ledger.core.event.item import ItemExamined, ItemRegistered
+from ledger.core.trust import Trust
+from ledger.core.verify import verify_event
+from ledger.evidence.checking import Record
+
+
+def from_service(session: Session, item_id: str) -> Record:
+    """As the service tells it now, without proof."""
+    item = session.service.get(at("/api/v1/items/{}", item_id))
+    return Record(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
+
+
+def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> Record:
+    """As the bundle proves it: one that registers or examines an item, or a whole case with ``item_id`` in it.
+
+    Raises MalformedInput for a bundle that says nothing of the item.
+    """
+    trust = trust_for(session, data, trust_files)
+    return _from_case(data, trust, item_id) if is_of_a_case(data) else _from_event(data, trust, item_id)
+
+
+def _from_event(data: bytes, trust: Trust, item_id: str | None) -> Record:
+    verified = verify_event(data, trust)
+    event = f"event {verified.envelope.event_id}"
+    log_id, verdict = verified.bundle.log_id, verified.report.verdict
+    if verified.payload is None:
+        return Record(event, (), verdict, item_id, log_id)
+    body = verified.payload.body
+    if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
+        raise MalformedInput(
+            f"{event} is {verified.envelope.event_type}, and does not say what {item_id or 'an item'} is",
+            field="--bundle",
+            hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
+        )
+    return Record(event, body.digests, verdict, body.item_id, log_id)
+
+
+def _from_case(data: bytes, trust: Trust, item_id: str | None) -> Record:
+    if item_id is None:
+        raise MalformedInput("expected the item of the case that this is", field="--item")
+    report = verify_whole_case(data, trust)
+    said_by, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
+    if report.state is None:
+        return Record(said_by, (), report.verdict, item_id, log_id)
+    item = report.state.items.get(item_id)
+    if item is None:
+        raise MalformedInput(f"case {report.case_id} has no item {item_id}", field="--item")
+    return Record(said_by, item.digests, report.verdict, item_id, log_id)

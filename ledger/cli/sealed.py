@@ -1,0 +1,42 @@
+"""A sealed folder as the item that it is registered for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.cli.clerk import pinned_log_id
+from ledger.cli.files import progress_of
+from ledger.cli.session import Session
+from ledger.core.errors import IntegrityBroken, MalformedInput
+
+
+class SealedItem(NamedTuple):
+    """The id that the bag names, and the bag's digests as text."""
+
+    item_id: str
+    digests: tuple[str, ...]
+
+
+def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> SealedItem:
+    """What a registration says of a bag, every file of which was read again.
+
+    Raises IntegrityBroken for a bag that is not intact, MalformedInput for one of another item, case or ledger.
+    """
+    from ledger.evidence.checking import check_bag
+
+    with progress_of(bag.name, session.output) as progress:
+        checked = check_bag(bag, None, progress=progress)
+    if checked.verdict != "intact":
+        step = next(step for step in checked.steps if step.verdict == checked.verdict)
+        raise IntegrityBroken(
+            f"the bag is {checked.verdict}: {step.detail}", field="--bag", hint="tally evidence check"
+        )
+    bound = checked.binding
+    if bound is None:
+        raise MalformedInput("the bag names no item", field="--bag", hint="Seal the folder: tally evidence seal")
+    log_id = f"0x{pinned_log_id(session).hex()}"
+    for said, expected in ((bound.case_id, case_id), (bound.item_id, item_id or bound.item_id), (bound.log_id, log_id)):
+        if said != expected:
+            raise MalformedInput(f"the bag was sealed for {said}, not for {expected}", field="--bag")
+    return SealedItem(bound.item_id, checked.digests)
