@@ -41,6 +41,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "table:bodies": tables.bodies,
     "table:numbers": tables.numbers,
     "table:purposes": lambda: tables.purposes(book()),
+    "table:clocks": lambda: tables.clocks(book()),
     "table:flags": lambda: tables.flags(book()),
     "example:payload": worked.payload,
     "example:types": worked.types,

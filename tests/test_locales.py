@@ -11,7 +11,8 @@ from api.routes.chain import AnchorView
 from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
-from ledger.core.deadlines import STEP_NAMES, Ground, Unit
+from ledger.core.deadlines import STEP_NAMES, Unit
+from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
@@ -44,6 +45,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "case_relation": terms.choices(terms.CaseRelation),
     "item_kind": terms.choices(terms.ItemKind),
     "measure": terms.choices(terms.Measure),
+    "procedure": terms.choices(terms.Procedure),
+    "qualifying_ground": terms.choices(terms.QualifyingGround),
+    "deadline_status": terms.choices(Status),
     "decision_kind": terms.choices(terms.DecisionKind),
     "disposal": terms.choices(terms.Disposal),
     "seal_state": terms.choices(terms.SealState),
@@ -52,7 +56,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),
-    "exclusion_ground": terms.choices(Ground),
+    "exclusion_ground": terms.choices(terms.ExclusionGround),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
 

@@ -32,7 +32,7 @@ from tests.machine import REPOSITORY
 DOCUMENT = protocol_examples.DOCUMENT.read_text(encoding="utf-8")
 RULE = re.compile(r'(?:refuse\(\s*|code=)"([a-z_]+)"')
 TYPES = re.compile(r"`\w+`\?? [\[{]?([A-Z][a-z]\w+)(?:: ([A-Z][a-z]\w+))?")
-NOUN = re.compile(r'look_up\(\s*[a-z.]+, [a-z_.]+, "([a-z]+)"')
+NOUN = re.compile(r'look_up\(\s*[a-z_.]+, [a-z_.]+, "([a-z ]+)"')
 BUNDLE: dict[str, Any] = json.loads((protocol_examples.EXAMPLES / "bundle.json").read_bytes())
 TRUST: dict[str, Any] = json.loads((protocol_examples.EXAMPLES / "trust.json").read_bytes())
 EVIDENCE = {"event": BUNDLE, "agency": BUNDLE["authority"]["agency"], "grant": BUNDLE["authority"]["grant"]}
@@ -74,7 +74,7 @@ def test_every_refusal_of_custody_is_listed() -> None:
     listed = {name for line in table.splitlines()[3:] for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
     sources = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "ledger/core/custody").glob("*.py")]
     refused = {name for source in sources for name in RULE.findall(source)}
-    looked_up = {f"unknown_{noun}" for source in sources for noun in NOUN.findall(source)}
+    looked_up = {f"unknown_{noun.replace(' ', '_')}" for source in sources for noun in NOUN.findall(source)}
     assert listed == (refused | looked_up) - {"not_on_head"}
 
 

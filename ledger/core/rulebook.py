@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from ledger.core.clock_rules import ClockRule, require_sound
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
 
@@ -22,6 +26,11 @@ FlagName = Literal[
     "property_undisposed",
     "disposal_without_decision",
     "act_after_closing",
+    "examination_differs",
+    "extension_without_basis",
+    "extension_without_ground",
+    "term_beyond_law",
+    "custody_not_changed",
 ]
 
 
@@ -45,20 +54,48 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """What passes to the receiver at acceptance, and the stage that the case enters."""
+    """What passes to the receiver at acceptance, and the stage that the case enters.
+
+    ``custody_change``: a detention house that keeps a person of the case keeps him for the receiver from then on, and a
+    certificate (换押证) tells it so.
+    """
 
     moves: Literal["responsibility", "custody"]
     article: str
     stage: Stage | None = None
+    custody_change: bool = False
 
 
-class Rulebook(Struct, frozen=True, forbid_unknown_fields=True):
+class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     flags: tuple[FlagRule, ...]
     purposes: dict[Purpose, PurposeRule]
+    clocks: tuple[ClockRule, ...] = ()
 
     def in_force(self, day: str) -> dict[str, FlagRule]:
         """The rules in force on ``day``, by name."""
         return {rule.name: rule for rule in self.flags if rule.holds_on(day)}
+
+    @cached_property
+    def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
+        """The rows that a trigger starts, for good or provisionally."""
+        return _by_trigger(
+            (trigger, row)
+            for row in self.clocks
+            for trigger in (*row.starts, *(() if row.provisional is None else (row.provisional,)))
+        )
+
+    @cached_property
+    def stopped_by(self) -> dict[str, frozenset[str]]:
+        """The names of the clocks that a trigger stops."""
+        stops = _by_trigger((trigger, row) for row in self.clocks for trigger in row.stops)
+        return {trigger: frozenset(row.name for row in rows) for trigger, rows in stops.items()}
+
+
+def _by_trigger(pairs: Iterable[tuple[str, ClockRule]]) -> dict[str, tuple[ClockRule, ...]]:
+    found: defaultdict[str, list[ClockRule]] = defaultdict(list)
+    for trigger, row in pairs:
+        found[trigger].append(row)
+    return {trigger: tuple(rows) for trigger, rows in found.items()}
 
 
 def parse(text: str) -> Rulebook:
@@ -80,4 +117,5 @@ def parse(text: str) -> Rulebook:
                 f"two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
                 field="rules.flags",
             )
+    require_sound(book.clocks)
     return book

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from msgspec import inspect
 
 from ledger.core import authority, event
+from ledger.core.clock_rules import ClockRule, ExtensionRule
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.rulebook import FlagName, Rulebook
 
@@ -190,10 +191,45 @@ def _count(low: int | None, high: int | None) -> str:
 def purposes(book: Rulebook) -> str:
     """What each purpose of a handover moves."""
     rows = [
-        (f"`{name}`", found.moves, f"`{found.stage}`" if found.stage else "", found.article)
+        (
+            f"`{name}`",
+            found.moves,
+            f"`{found.stage}`" if found.stage else "",
+            "yes" if found.custody_change else "",
+            found.article,
+        )
         for name, found in book.purposes.items()
     ]
-    return table(("purpose", "moves", "enters the stage", "article"), rows)
+    return table(("purpose", "moves", "enters the stage", "changes custody", "article"), rows)
+
+
+def clocks(book: Rulebook) -> str:
+    """The statutory clocks: whose, from what to what, how long."""
+    rows = [
+        (
+            f"`{row.name}`",
+            row.article,
+            row.per + ("".join(f", `{stage}`" for stage in row.stages)),
+            "<br>".join((*(f"`{trigger}`" for trigger in row.starts), *_provisional(row))),
+            "<br>".join(f"`{trigger}`" for trigger in row.stops),
+            "<br>".join(base.period + (f" `{base.when}`" if base.when else "") for base in row.bases),
+            "<br>".join(_extension(extension) for extension in row.extensions),
+            row.valid_from,
+        )
+        for row in book.clocks
+    ]
+    heads = ("clock", "article", "per, in stage", "starts", "stops", "base", "extensions", "starts from")
+    return table(heads, rows)
+
+
+def _provisional(row: ClockRule) -> tuple[str, ...]:
+    return () if row.provisional is None else (f"provisional: `{row.provisional}`",)
+
+
+def _extension(row: ExtensionRule) -> str:
+    much = f"to {row.to}" if row.to else f"+ {row.adds}"
+    grounds = f" ({', '.join(f'`{ground}`' for ground in row.grounds)})" if row.grounds else ""
+    return f"`{row.name}` {much}, {row.article}{grounds}"
 
 
 def flags(book: Rulebook) -> str:

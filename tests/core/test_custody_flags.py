@@ -250,3 +250,25 @@ def test_an_amendment_leaves_old_acts_their_rule() -> None:
     old = Case(book=book).open(occurred_at="2026-03-01T00:00:00Z", signed_at=seconds("2026-03-01T00:10:00Z"))
     new = Case(book=book).open(occurred_at="2026-03-03T00:00:00Z", signed_at=seconds("2026-03-03T00:10:00Z"))
     assert (names(old), names(new)) == (["late_entry"], [])
+
+
+# -- examinations ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "flagged"),
+    [
+        ({"match_result": "match"}, None),
+        ({"match_result": "match", "quantity": pieces(1)}, None),
+        ({"match_result": "match", "quantity": pieces(2)}, "item phone: quantity 2, recorded 1"),
+        ({"match_result": "mismatch"}, "item phone: differs"),
+        ({"match_result": "mismatch", "finding": "another phone"}, "item phone: another phone"),
+        ({"match_result": "not_checked", "digests": ("sha256:" + "ab" * 32,)}, "item phone: sha256:" + "ab" * 32),
+    ],
+)
+def test_an_examination_that_finds_something_else_is_flagged(found: dict[str, Any], flagged: str | None) -> None:
+    """Another count or digest, or the examiner's word: each is told; what agrees is not."""
+    written = Case().open().register("phone", kind="electronic_data")
+    written.say(item.ItemExamined, None, item_id="phone", method="read out", **found)
+    assert [flag.detail for flag in written.flags] == ([flagged] if flagged else [])
+    assert names(written) == (["examination_differs"] if flagged else [])

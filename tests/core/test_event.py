@@ -59,6 +59,9 @@ CATALOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "handover": "offered returned checked accepted refused recalled",
             "discrepancy": "raised resolved",
             "disclosure": "made",
+            "custody_change": "requested served",
+            "custody_period": "notified",
+            "deadline": "extended suspended resumed reset",
         }.items()
         for name in (f"{subject}.{verb}" for verb in verbs.split())
     },

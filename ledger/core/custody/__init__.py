@@ -1,17 +1,30 @@
 """The custody rules: a pure fold over the stream of one case.
 
-``state`` is what a case is, ``fold`` the step, ``cases``, ``items``, ``handovers`` and ``discrepancies`` the rules by
-subject, ``flags`` what is recorded although it is unlawful.
+``state`` is what a case is, ``fold`` the step, ``cases``, ``items``, ``handovers``, ``discrepancies``,
+``custody_changes`` and ``clocks`` the rules by subject, ``triggers`` what an event is to a clock, ``flags`` and
+``clock_flags`` what is recorded although it is unlawful.
 """
 
-from ledger.core.custody import handovers, items
+from ledger.core.custody import custody_changes, handovers, items
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.fold import Outcome, fold, require_head
-from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, MeasureState, Person
+from ledger.core.custody.state import (
+    Act,
+    Assignment,
+    CaseState,
+    CustodyChange,
+    Discrepancy,
+    Handover,
+    Item,
+    MeasureState,
+    Person,
+)
 
 __all__ = [
     "Act",
+    "Assignment",
     "CaseState",
+    "CustodyChange",
     "Discrepancy",
     "Flag",
     "Handover",
@@ -19,6 +32,7 @@ __all__ = [
     "MeasureState",
     "Outcome",
     "Person",
+    "custody_changes",
     "fold",
     "handovers",
     "items",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ledger.core.custody import clocks
 from ledger.core.custody.rules import rule
 from ledger.core.custody.state import (
     Act,
+    Assignment,
     CaseState,
     Item,
     MeasureState,
@@ -17,6 +19,7 @@ from ledger.core.custody.state import (
     require_distinct,
     require_new,
 )
+from ledger.core.custody.triggers import in_custody
 from ledger.core.event import Body, case, record
 from ledger.core.event.terms import EventRef, Stage
 
@@ -80,11 +83,14 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
     leaving = set(body.person_ids)
     measures = tuple(measure for measure in state.measures.values() if measure.person_id in leaving)
+    going = {*leaving, *body.item_ids}
+    ticking = tuple(clock for clock in clocks.running(state) if clock.subject in going)
     return replace(
         state.with_items(*(replace(item, status="left") for item in items)),
         persons={key: person for key, person in state.persons.items() if key not in leaving},
         measures={key: measure for key, measure in state.measures.items() if measure.person_id not in leaving},
-        split=Split(body.new_case_id, items, persons, measures),
+        clocks={key: clock for key, clock in state.clocks.items() if clock not in ticking},
+        split=Split(act.payload.event_id, body.new_case_id, items, persons, measures, ticking),
     )
 
 
@@ -123,8 +129,8 @@ def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> Ca
     """Items, persons and measures that the cited split gave up. ``act.source`` is the other case at that event."""
     source = act.source
     split = source.split if source and source.head == cited.payload_digest else None
-    if split is None or split.new_case_id != state.case_id:
-        refuse("no_such_split", "the event cited is no split of a case for this one", field=f"body.{field}")
+    if split is None or (split.event_id, split.new_case_id) != (cited.event_id, state.case_id):
+        refuse("no_such_split", "id and digest cited are of no split of a case for this one", field=f"body.{field}")
     if cited.payload_digest in state.taken_over:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     present = [item.item_id for item in state.items.values() if item.status != "left"]
@@ -138,13 +144,16 @@ def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> Ca
         agencies=state.agencies | holders,
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
+        clocks=state.clocks | {clock.deadline_id: clock for clock in split.clocks},
         taken_over=state.taken_over | {cited.payload_digest},
     )
 
 
 @rule(case.CaseAssigned)
 def assigned(state: CaseState, act: Act, body: case.CaseAssigned) -> CaseState:
-    return state
+    """Each agency assigns the case among its own."""
+    assignment = Assignment(body.department, body.handler)
+    return replace(state, assignments=state.assignments | {act.agency: assignment})
 
 
 @rule(case.CaseStageEntered)
@@ -152,7 +161,7 @@ def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> Ca
     """A case that was closed is open again."""
     require_responsible(state, act)
     _require_not_closed(body.stage)
-    return replace(state, stage=body.stage, closed=False)
+    return replace(state, stage=body.stage, closed=False, procedure=body.procedure or state.procedure)
 
 
 @rule(case.CaseClosed)
@@ -190,7 +199,9 @@ def require_decision(state: CaseState, decision_id: str) -> None:
 def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
     """Whoever names a person, the agency that answers for the case answers for the person."""
     known = state.persons.get(body.person_id)
-    person = Person(body.person_id, body.role, known.responsible if known else state.responsible)
+    person = Person(body.person_id, body.role, state.responsible)
+    if known is not None:
+        person = replace(known, role=body.role)
     return replace(state, persons=state.persons | {body.person_id: person})
 
 
@@ -199,7 +210,7 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
     state.person(body.person_id)
     require_new(state.measures, body.measure_id, "measure", field="measure_id")
     measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
-    return _with_measures(state, measure)
+    return _keep(_with_measures(state, measure), act, body.person_id)
 
 
 @rule(case.MeasureChanged)
@@ -207,17 +218,19 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     old = require_measure(state, body.measure_id)
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
     new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
-    return _with_measures(state, replace(old, ended_at=body.started_at), new)
+    return _keep(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
 
 
 @rule(case.MeasureExtended)
 def extended(state: CaseState, act: Act, body: case.MeasureExtended) -> CaseState:
-    return _with_measures(state, replace(require_measure(state, body.measure_id), until=body.until))
+    measure = replace(require_measure(state, body.measure_id), until=body.until)
+    return clocks.extended_by_measure(_with_measures(state, measure), act, measure, body)
 
 
 @rule(case.MeasureLifted)
 def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
-    return _with_measures(state, replace(require_measure(state, body.measure_id), ended_at=body.ended_at))
+    measure = replace(require_measure(state, body.measure_id), ended_at=body.ended_at)
+    return _keep(_with_measures(state, measure), act, measure.person_id)
 
 
 @rule(case.DecisionRecorded)
@@ -295,3 +308,10 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
 
 def _with_measures(state: CaseState, *measures: MeasureState) -> CaseState:
     return replace(state, measures=state.measures | {measure.measure_id: measure for measure in measures})
+
+
+def _keep(state: CaseState, act: Act, person_id: str) -> CaseState:
+    """Who is locked up is kept for the organ that decided so until a change of custody is served, others for nobody."""
+    person = state.persons[person_id]
+    kept_for = (person.kept_for or act.agency) if in_custody(state, person_id) else None
+    return replace(state, persons=state.persons | {person_id: replace(person, kept_for=kept_for)})

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from msgspec import Struct
 
+from ledger.core.custody import clock_flags
+from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.event import case, handover, item
 from ledger.core.rulebook import FlagName, FlagRule
@@ -125,6 +127,18 @@ def _after_closing(before: CaseState | None, act: Act, after: CaseState, rule: F
     return "the case was closed" if before is not None and before.closed else None
 
 
+def _examination_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+    body = act.payload.body
+    if not isinstance(body, item.ItemExamined) or before is None:
+        return None
+    recorded = before.items[body.item_id]
+    if body.quantity is not None and body.quantity != recorded.quantity:
+        return f"item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}"
+    if body.match_result == "mismatch" or digests_conflict(recorded.digests, body.digests):
+        return f"item {body.item_id}: {' '.join(body.digests) or body.finding or 'differs'}"
+    return None
+
+
 WATCHES: dict[FlagName, Watch] = {
     "third_return": _third_return,
     "remedy_overdue": _remedy_overdue,
@@ -136,4 +150,9 @@ WATCHES: dict[FlagName, Watch] = {
     "property_undisposed": _property_undisposed,
     "disposal_without_decision": _disposal_without_decision,
     "act_after_closing": _after_closing,
+    "examination_differs": _examination_differs,
+    "extension_without_basis": clock_flags.extension_without_basis,
+    "extension_without_ground": clock_flags.extension_without_ground,
+    "term_beyond_law": clock_flags.term_beyond_law,
+    "custody_not_changed": clock_flags.custody_not_changed,
 }

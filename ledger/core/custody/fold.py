@@ -6,16 +6,17 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import cases
+from ledger.core.custody import cases, clocks
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.rules import RULES
 from ledger.core.custody.state import Act, CaseState, refuse
 from ledger.core.errors import Conflict
-from ledger.core.event import case, handover, record
+from ledger.core.event import case, custody_change, handover, record
 
-# An agency that is only being offered something may answer, nothing else; auditors may note what they audited.
+# An agency that is only being offered something may answer, nothing else; a detention house serves what it was asked;
+# auditors may note what they audited.
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
-_OPEN_TO_ALL = (*_ANSWERS, record.AuditRecorded)
+_OPEN_TO_ALL = (*_ANSWERS, custody_change.CustodyChangeServed, record.AuditRecorded)
 
 
 class Outcome(NamedTuple):
@@ -33,6 +34,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     """
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
     after = _open(act) if state is None else _continue(state, act)
+    after = clocks.advance(state, act, after)
     return Outcome(after, flags(state, act, after))
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.deadlines.clock import Clock
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
 from ledger.core.event.handover import OfferedItem
@@ -20,6 +21,7 @@ from ledger.core.event.terms import (
     Measure,
     Money,
     PersonRole,
+    Procedure,
     Purpose,
     Quantity,
     ReasonCode,
@@ -124,9 +126,12 @@ class Handover(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
+    """``kept_for`` is the agency that the detention house keeps the person for, as it was told; None at liberty."""
+
     person_id: str
     role: PersonRole
     responsible: str
+    kept_for: str | None = None
 
 
 class MeasureState(Struct, frozen=True):
@@ -154,9 +159,26 @@ class Discrepancy(Struct, frozen=True):
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
 
 
+class CustodyChange(Struct, frozen=True):
+    """A change of custody (换押) that an acceptance calls for; done once the detention house has served it."""
+
+    custody_change_id: str
+    handover_id: str
+    person_id: str
+    requested_by: str
+    detention_house: str
+    served_at: str | None = None
+
+
+class Assignment(Struct, frozen=True):
+    department: str
+    handler: str
+
+
 class Proposal(Struct, frozen=True):
     """The first signature of a disposal, found by its payload digest."""
 
+    event_id: str
     item_ids: tuple[str, ...]
     disposal: Disposal
     agency: str
@@ -167,16 +189,19 @@ class Proposal(Struct, frozen=True):
 class Split(Struct, frozen=True):
     """What the latest event gave up for another case, if it was a split."""
 
+    event_id: str
     new_case_id: str
     items: tuple[Item, ...]
     persons: tuple[Person, ...]
     measures: tuple[MeasureState, ...]
+    clocks: tuple[Clock, ...] = ()
 
 
 class CaseState(Struct, frozen=True):
     """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it.
 
-    ``taken_over`` are the digests of the splits whose items and persons came into this case.
+    ``taken_over`` are the digests of the splits whose items and persons came into this case. ``assignments`` and
+    ``numbers`` are by agency, ``clocks`` by deadline id, those that ended included.
     """
 
     case_id: str
@@ -191,6 +216,7 @@ class CaseState(Struct, frozen=True):
     last_occurred_at: str
     agencies: frozenset[str]
     closed: bool = False
+    procedure: Procedure = "ordinary"
     numbers: dict[str, str] = msgspec.field(default_factory=dict)
     items: dict[str, Item] = msgspec.field(default_factory=dict)
     handovers: dict[str, Handover] = msgspec.field(default_factory=dict)
@@ -199,6 +225,9 @@ class CaseState(Struct, frozen=True):
     decisions: frozenset[str] = frozenset()
     discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
     proposals: dict[str, Proposal] = msgspec.field(default_factory=dict)
+    assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
+    custody_changes: dict[str, CustodyChange] = msgspec.field(default_factory=dict)
+    clocks: dict[str, Clock] = msgspec.field(default_factory=dict)
     split: Split | None = None
     taken_over: frozenset[str] = frozenset()
 
@@ -230,7 +259,8 @@ def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, fiel
     """The entry of a case that ``field`` of the body names, or the refusal unknown_<noun>."""
     found = entries.get(key)
     if found is None:
-        refuse(f"unknown_{noun}", f"case {case_id} has no {noun} {key}", field=f"body.{field}")
+        rule = "unknown_" + noun.replace(" ", "_")
+        refuse(rule, f"case {case_id} has no {noun} {key}", field=f"body.{field}")
     return found
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from ledger.core.deadlines.calendar import WorkCalendar
 from ledger.core.deadlines.counting import Counted, Exclusion, count
 from ledger.core.deadlines.period import MonthEnd, Period, Unit, parse_periods
-from ledger.core.deadlines.steps import STEP_NAMES, Ground, Step
+from ledger.core.deadlines.steps import STEP_NAMES, Step
 
 __all__ = [
     "STEP_NAMES",
     "Counted",
     "Exclusion",
-    "Ground",
     "MonthEnd",
     "Period",
     "Step",

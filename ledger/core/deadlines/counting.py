@@ -21,7 +21,6 @@ from ledger.core.deadlines.calendar import WorkCalendar
 from ledger.core.deadlines.period import MonthEnd, Period, last_day_of
 from ledger.core.deadlines.steps import (
     DaysExcluded,
-    Ground,
     HeldInCustody,
     HoursAdded,
     HoursExcluded,
@@ -32,6 +31,7 @@ from ledger.core.deadlines.steps import (
     Step,
 )
 from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import ExclusionGround
 from ledger.core.legal_day import DAY, end_of, legal_day
 
 _HOUR = 3600  # seconds
@@ -42,7 +42,7 @@ class Exclusion(Struct, frozen=True):
 
     since: datetime
     until: datetime
-    ground: Ground
+    ground: ExclusionGround
 
 
 class Counted(Struct, frozen=True):

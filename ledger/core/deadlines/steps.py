@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 from msgspec import Struct
 
 from ledger.core.deadlines.period import Period
-
-# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), the reading of the
-# file by the procuratorate (235), the decision on a measure after an investigation by a supervision commission (170).
-Ground = Literal["suspension", "travel", "psychiatric_assessment", "file_reading", "measure_decision"]
+from ledger.core.event.terms import ExclusionGround
 
 
 class StartDayLeftOut(Struct, frozen=True, tag_field="step", tag="start_day_left_out"):
@@ -52,7 +49,7 @@ class DaysExcluded(Struct, frozen=True, tag_field="step", tag="days_excluded"):
     ``days`` may be 0: it began and ended on one day, lay outside the period, or was excluded already.
     """
 
-    ground: Ground
+    ground: ExclusionGround
     since: date
     until: date
     days: int
@@ -62,7 +59,7 @@ class DaysExcluded(Struct, frozen=True, tag_field="step", tag="days_excluded"):
 class HoursExcluded(Struct, frozen=True, tag_field="step", tag="hours_excluded"):
     """The same in hours: ``ends_at`` is the first instant after the period."""
 
-    ground: Ground
+    ground: ExclusionGround
     since: datetime
     until: datetime
     hours: int
@@ -82,6 +79,24 @@ class HeldInCustody(Struct, frozen=True, tag_field="step", tag="held_in_custody"
     last: date
 
 
+class DayDecided(Struct, frozen=True, tag_field="step", tag="day_decided"):
+    """A decision sets the day ``last`` as the last one."""
+
+    last: date
+
+
+class DayBeyondLaw(Struct, frozen=True, tag_field="step", tag="day_beyond_law"):
+    """A decision sets the day ``last``, which the law does not give: it is not followed."""
+
+    last: date
+
+
+class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided"):
+    """A paper sets the moment ``due_at``."""
+
+    due_at: datetime
+
+
 Step: TypeAlias = (
     StartDayLeftOut
     | StartHourLeftOut
@@ -91,6 +106,9 @@ Step: TypeAlias = (
     | HoursExcluded
     | RolledForward
     | HeldInCustody
+    | DayDecided
+    | DayBeyondLaw
+    | MomentDecided
 )
 
 STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))

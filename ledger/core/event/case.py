@@ -26,6 +26,8 @@ from ledger.core.event.terms import (
     OfficerId,
     PersonId,
     PersonRole,
+    Procedure,
+    QualifyingGround,
     SectionLabel,
     Stage,
     Text,
@@ -84,7 +86,10 @@ class CaseAssigned(Body, frozen=True):
 
 @event("case.stage_entered")
 class CaseStageEntered(Body, frozen=True):
+    """``procedure`` is the one that the case is handled under from here on; left out, it stays as it was."""
+
     stage: Stage
+    procedure: Procedure | None = None
 
 
 @event("case.closed")
@@ -128,12 +133,16 @@ class MeasureChanged(Body, frozen=True):
 
 @event("measure.extended")
 class MeasureExtended(Body, frozen=True):
-    """``article`` is the clause that the extension rests on, e.g. ``CPL 91``."""
+    """``article`` is the clause that the extension rests on, e.g. ``CPL 91``; it extends the clock of the measure too.
+
+    ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
+    """
 
     measure_id: MeasureId
     until: Date
     ground: Text
     article: Line
+    qualifying_ground: QualifyingGround | None = None
 
 
 @event("measure.lifted")

@@ -45,6 +45,7 @@ ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over al
 HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
 MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
 DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]
+CustodyChangeId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1")]
 DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026")]
 StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a")]
 # Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
@@ -57,6 +58,15 @@ DiscrepancyId = Annotated[
         "handover-1/item-7f3a-01",
     ),
 ]
+DeadlineId = Annotated[
+    str,
+    _text(
+        rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
+        "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
+        "prosecution_review/case/12",
+    ),
+]
+ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
 PersonId = Annotated[str, _text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
 EventId = Annotated[
     str,
@@ -158,9 +168,28 @@ Stage = Literal[
     "community_correction",
     "closed",
 ]
+Procedure = Literal["ordinary", "summary", "fast_track"]
 CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
 PersonRole = Literal["suspect", "defendant", "victim", "witness"]
 Measure = Literal["detention", "arrest", "bail", "residential_surveillance", "commission_detention"]
+QualifyingGround = Literal[
+    "roaming",
+    "repeated",
+    "gang",
+    "complex",
+    "remote_area",
+    "crime_group",
+    "long_sentence",
+    "death_sentence",
+    "civil_suit",
+    "upper_court_approval",
+    "supreme_court_approval",
+    "supreme_procuratorate_approval",
+]
+# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), reading of the
+# file by the procuratorate (235), decision on a measure after a supervision commission's investigation (170).
+ExclusionGround = Literal["suspension", "travel", "psychiatric_assessment", "file_reading", "measure_decision"]
+# Decisions, and the papers by which an act of procedure is shown.
 DecisionKind = Literal[
     "case_filed",
     "case_not_filed",
@@ -174,6 +203,14 @@ DecisionKind = Literal[
     "judgment_effective",
     "remanded",
     "sentence_changed",
+    "admitted_to_detention_house",
+    "interrogated",
+    "family_notified",
+    "appealed",
+    "protested",
+    "execution_notified",
+    "community_correction_ordered",
+    "community_correction_notified",
     "other",
 ]
 ItemKind = Literal["dossier", "exhibit", "electronic_data", "property", "detainee"]

@@ -1,0 +1,130 @@
+"""The statutory clocks as data: what starts and stops each, what time it gives, and how that time is extended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta, Struct
+
+from ledger.core.deadlines.period import MonthEnd
+from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import (
+    Date,
+    DecisionKind,
+    ExtensionName,
+    Measure,
+    Procedure,
+    Purpose,
+    QualifyingGround,
+    Stage,
+)
+
+Circumstance = Literal["in_custody", "summary", "fast_track"]
+Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
+
+# What an event can be to a clock, besides the words that are made of a vocabulary.
+_PLAIN_TRIGGERS = (
+    "commission_case_received",
+    "custody_change_due",
+    "custody_changed",
+    "frozen",
+    "checked_out",
+    "checked_in",
+    "disposed",
+    "remedy_set",
+    "remedy_met",
+    "offer_open",
+    "offer_answered",
+)
+_TRIGGERS_OF = (
+    (("measure", "measure_ended"), get_args(Measure)),
+    (("offered", "received", "accepted", "refused"), get_args(Purpose)),
+    (("decided", "served", "effective"), get_args(DecisionKind)),
+    (("procedure",), get_args(Procedure)),
+)
+TRIGGERS = frozenset(_PLAIN_TRIGGERS) | {
+    f"{act}.{word}" for acts, words in _TRIGGERS_OF for act in acts for word in words
+}
+
+
+class Base(Struct, frozen=True, forbid_unknown_fields=True):
+    """The time that a clock gives under a circumstance; the first that fits, the last fits always."""
+
+    period: Period
+    when: Circumstance | None = None
+
+
+class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """More time: ``adds`` to what the clock has, or makes it ``to`` in all, at most so many ``times``.
+
+    ``grounds``, if any, are the qualifying ones, one of which must be recorded.
+    """
+
+    name: ExtensionName
+    article: str
+    en: str
+    zh: str
+    adds: Period | None = None
+    to: Period | None = None
+    grounds: tuple[QualifyingGround, ...] = ()
+    times: int = 1
+
+
+class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """One row: for clocks that start on the days ``valid_from`` up to, not including, ``valid_until``.
+
+    ``per`` says whose clock it is. ``provisional`` is the trigger from which the clock runs until the receiver answers.
+    Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
+    whichever is responsible. ``stages`` restricts the start to these stages of the case. ``month_end``
+    is where months end that start on the last day of one.
+    """
+
+    name: str
+    article: str
+    valid_from: Date
+    en: str
+    zh: str
+    per: Literal["person", "case", "item", "handover"]
+    starts: tuple[str, ...]
+    stops: tuple[str, ...] = ()
+    bases: tuple[Base, ...] = ()
+    provisional: str | None = None
+    extensions: tuple[ExtensionRule, ...] = ()
+    whose: Literal["agency", "responsible"] = "agency"
+    stages: tuple[Stage, ...] = ()
+    month_end: MonthEnd = "same_day"
+    valid_until: Date | None = None
+
+    def holds_on(self, day: str) -> bool:
+        """Whether the row is in force on ``day`` (``YYYY-MM-DD``)."""
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+    def extension(self, name: str | None) -> ExtensionRule | None:
+        """The row of this name, if there is one."""
+        return next((row for row in self.extensions if row.name == name), None)
+
+
+def require_sound(rules: tuple[ClockRule, ...]) -> None:
+    """Raises MalformedInput, naming the clock, where a row contradicts itself or another."""
+    for number, row in enumerate(rules):
+        field = f"rules.clocks[{number}] ({row.name})"
+        for trigger in _triggers(row):
+            if trigger not in TRIGGERS:
+                raise MalformedInput(f"no event triggers {trigger!r}", field=field)
+        if row.bases and row.bases[-1].when is not None:
+            raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
+        for extension in row.extensions:
+            if (extension.adds is None) == (extension.to is None):
+                raise MalformedInput(f"extension {extension.name}: expected either adds or to", field=field)
+        if [other for other in rules if other.name == row.name and other.holds_on(row.valid_from)] != [row]:
+            raise MalformedInput(
+                f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field
+            )
+
+
+def _triggers(row: ClockRule) -> Iterator[str]:
+    yield from row.starts
+    yield from row.stops
+    if row.provisional is not None:
+        yield row.provisional

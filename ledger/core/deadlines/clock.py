@@ -1,0 +1,59 @@
+"""One run of a statutory clock, as the stream of its case has it. When it ends is counted elsewhere."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ledger.core.event.terms import EventRef, ExclusionGround, QualifyingGround
+
+
+class Extension(Struct, frozen=True):
+    """More time, by the row ``name`` of the clock's rule, None where no row fits; ``until`` is the last day decided."""
+
+    name: str | None
+    article: str
+    until: str | None = None
+    qualifying_ground: QualifyingGround | None = None
+
+
+class Pause(Struct, frozen=True):
+    """Time that does not count: RFC 3339 instants; ``until`` is None while it lasts."""
+
+    since: str
+    ground: ExclusionGround
+    article: str
+    until: str | None = None
+
+
+class Clock(Struct, frozen=True):
+    """``subject`` is a person, an item, a handover, or ``case``; ``agency`` is whose time it is.
+
+    ``rule_from`` dates the row of the rules that the clock keeps, ``period`` is the time that the row gives it.
+    ``until`` is the last day or moment that a paper set. ``provisional`` clocks run from the delivery that the sender
+    claims, until the receiver answers ``handover_id``. ``events`` are those it was derived from. Where an offer stopped
+    it, ``stopped_in`` is the handover: it runs on if that comes to nothing.
+    """
+
+    deadline_id: str
+    name: str
+    subject: str
+    agency: str
+    started_at: str
+    rule_from: str
+    period: str | None
+    events: tuple[EventRef, ...]
+    until: str | None = None
+    provisional: bool = False
+    handover_id: str | None = None
+    extensions: tuple[Extension, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    stopped_at: str | None = None
+    stopped_in: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.stopped_at is None
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[-1].until is None

@@ -1,0 +1,540 @@
+"""Statutory clocks in the fold: what starts, stops, extends, rests and resets them, and whose they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.custody.clocks import rule_of
+from ledger.core.custody.triggers import in_custody
+from ledger.core.deadlines.clock import Clock
+from ledger.core.event import case, deadline, handover, item, record
+from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant, refused, supervisor
+from tests.casework import Case, person_id, pieces
+
+DAY = 86400
+
+
+def detained(*names: str) -> Case:
+    """A case with persons who were detained as it began."""
+    opened = Case().open().name(*names)
+    for name in names:
+        impose(opened, name, "detention")
+    return opened
+
+
+def impose(into: Case, name: str, measure: str, **fields: object) -> Case:
+    defaults = {
+        "measure_id": f"{measure.replace('_', '-')}-{name}",
+        "person_id": person_id(name),
+        "measure": measure,
+        "started_at": instant(into.now),
+        "ground": "strong suspicion",
+    }
+    return into.say(case.MeasureImposed, None, **(defaults | fields))
+
+
+def change(into: Case, old: str, new: str, name: str) -> Case:
+    return into.say(
+        case.MeasureChanged,
+        None,
+        measure_id=f"{old.replace('_', '-')}-{name}",
+        new_measure_id=f"{new.replace('_', '-')}-{name}",
+        measure=new,
+        started_at=instant(into.now),
+        ground="decided",
+    )
+
+
+def decide(into: Case, kind: str, by: str | None = None, **fields: object) -> Case:
+    defaults = {
+        "decision_id": f"{kind.replace('_', '-')}-{into.state.sequence}",
+        "kind": kind,
+        "number": "2026-1",
+        "decided_at": instant(into.now),
+    }
+    return into.say(case.DecisionRecorded, clerk(by) if by else None, **(defaults | fields))
+
+
+def clock(into: Case, name: str, subject: str | None = None) -> Clock:
+    """The latest clock of the name, of the person if one is named."""
+    wanted = person_id(subject) if subject else None
+    return [c for c in into.state.clocks.values() if c.name == name and wanted in (None, c.subject)][-1]
+
+
+def names_running(into: Case) -> set[str]:
+    return {c.name for c in into.state.clocks.values() if c.is_running}
+
+
+# -- starting and stopping ---------------------------------------------------------------------------------------------
+
+
+def test_each_detained_person_has_clocks_of_their_own() -> None:
+    """Detention starts four clocks per person, each on that person alone."""
+    opened = detained("li", "wang")
+    running = [(c.name, c.subject) for c in opened.state.clocks.values()]
+    four = ("detention_house_admission", "first_interrogation", "family_notice", "arrest_request")
+    assert set(running) == {(name, person_id(p)) for name in four for p in ("li", "wang")}
+    assert len(running) == 8
+    assert {c.agency for c in opened.state.clocks.values()} == {POLICE}
+
+
+def test_a_deadline_id_names_clock_subject_and_start() -> None:
+    """The id is derived: the clock, the person, the sequence of the event that started it."""
+    opened = detained("li")
+    assert clock(opened, "arrest_request").deadline_id == f"arrest_request/{person_id('li')}/2"
+
+
+def test_a_paper_stops_the_clock_that_waits_for_it() -> None:
+    """The record of the interrogation of one person stops that clock of that person."""
+    opened = detained("li", "wang")
+    at = instant(opened.now)
+    decide(opened, "interrogated", person_ids=(person_id("li"),), decided_at=at)
+    assert clock(opened, "first_interrogation", "li").stopped_at == at
+    assert clock(opened, "first_interrogation", "wang").is_running
+
+
+def test_an_offer_stops_the_senders_clock_and_starts_a_provisional_one() -> None:
+    """From delivery on the receiver's time runs, though nobody has clicked."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    assert not clock(opened, "arrest_request").is_running
+    provisional = clock(opened, "arrest_decision")
+    assert provisional.provisional
+    assert provisional.agency == PROCURATORATE
+    assert provisional.period == "7 d"
+
+
+def test_an_acceptance_makes_the_clock_definite_from_the_delivery_stated() -> None:
+    """The receiver states when the papers came: from then on it counts, and the provisional clock is gone."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    received = instant(opened.now - 600)
+    opened.accept(received_at=received)
+    found = [c for c in opened.state.clocks.values() if c.name == "arrest_decision"]
+    assert [(c.provisional, c.started_at) for c in found] == [(False, received)]
+
+
+@pytest.mark.parametrize("answer", ["refuse", "recall"])
+def test_what_an_offer_stopped_runs_on_when_it_comes_to_nothing(answer: str) -> None:
+    """A refused or recalled offer neither stopped the sender's time nor started the receiver's."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    getattr(opened, answer)()
+    assert clock(opened, "arrest_request").is_running
+    assert "arrest_decision" not in {c.name for c in opened.state.clocks.values()}
+
+
+def test_the_time_for_the_arrest_decision_depends_on_custody() -> None:
+    """Seven days for who is detained, fifteen for who is not, in one and the same offer."""
+    opened = detained("li").name("wang")
+    opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li", "wang")).accept()
+    assert clock(opened, "arrest_decision", "li").period == "7 d"
+    assert clock(opened, "arrest_decision", "wang").period == "15 d"
+
+
+def test_the_absent_do_not_start_a_clock() -> None:
+    """A co-defendant at large was not received: no review of him begins."""
+    opened = detained("li", "wang").offer(to=PROCURATORATE, persons=("li", "wang"))
+    opened.accept(absent_person_ids=(person_id("wang"),))
+    assert [c.subject for c in opened.state.clocks.values() if c.name == "prosecution_review"] == [person_id("li")]
+
+
+def test_a_handover_without_persons_is_about_all_suspects() -> None:
+    """Where the list names nobody, the clocks of all suspects start; victims have none."""
+    opened = detained("li").name("zhao", role="victim").offer(to=PROCURATORATE).accept()
+    assert [c.subject for c in opened.state.clocks.values() if c.name == "prosecution_review"] == [person_id("li")]
+
+
+def test_a_case_without_suspects_has_the_clock_itself() -> None:
+    """Where nobody is suspected, the case stands for the person."""
+    opened = Case().open().offer(to=PROCURATORATE).accept()
+    assert clock(opened, "prosecution_review").subject == "case"
+
+
+def test_two_returns_and_resubmissions_reset_the_review_each_time() -> None:
+    """A return ends the review and starts the month of the police; the resubmission starts a new review."""
+    opened = detained("li").register("phone")
+    for _ in range(2):
+        opened.offer(to=PROCURATORATE).accept()
+        assert "supplementary_investigation" not in names_running(opened)
+        opened.give_back().accept()
+        assert "prosecution_review" not in names_running(opened)
+        assert clock(opened, "supplementary_investigation").agency == POLICE
+    opened.offer(to=PROCURATORATE).accept()
+    reviews = [c for c in opened.state.clocks.values() if c.name == "prosecution_review"]
+    assert [c.is_running for c in reviews] == [False, False, True]
+
+
+def test_arrest_during_the_trial_starts_no_clock_of_the_investigation() -> None:
+    """The custody clock of the investigation starts in the investigation only."""
+    opened = Case().open(by=clerk(COURT), stage="first_instance").name("li")
+    impose(opened, "li", "arrest")
+    assert names_running(opened) == set()
+
+
+def test_bail_anew_runs_anew() -> None:
+    """When the next organ decides anew, its clock takes the place of the old one."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "bail")
+    impose(opened, "li", "bail", measure_id="bail-2")
+    assert [c.is_running for c in opened.state.clocks.values()] == [False, True]
+
+
+def test_a_lifted_measure_stops_its_clock() -> None:
+    """Bail that is lifted has no limit to run out."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "bail")
+    ended = instant(opened.now)
+    opened.say(case.MeasureLifted, None, measure_id="bail-li", ended_at=ended, ground="no crime")
+    assert clock(opened, "bail_limit").stopped_at == ended
+
+
+def test_detention_after_the_commission_has_its_own_clock() -> None:
+    """Who comes from a supervision commission is detained first: ten days for the measure, no arrest request."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "commission_detention")
+    change(opened, "commission_detention", "detention", "li")
+    assert names_running(opened) == {"commission_measure_decision"}
+
+
+def test_the_procedure_chooses_the_time_of_the_trial() -> None:
+    """Summary trial: twenty days from then; back to the ordinary one: two months from then."""
+    opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
+    assert clock(opened, "first_instance").period == "2 m"
+    opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="summary")
+    assert opened.state.procedure == "summary"
+    assert clock(opened, "first_instance").period == "20 d"
+    opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="ordinary")
+    assert [c.period for c in opened.state.clocks.values() if c.name == "first_instance" and c.is_running] == ["2 m"]
+
+
+def test_entering_a_stage_alone_changes_no_procedure() -> None:
+    """A stage without a procedure leaves the procedure as it was, and starts nothing."""
+    opened = Case().open(by=clerk(COURT), stage="first_instance")
+    opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="fast_track")
+    before = opened.state.clocks
+    opened.say(case.CaseStageEntered, None, stage="second_instance")
+    assert opened.state.procedure == "fast_track"
+    assert opened.state.clocks == before
+
+
+def test_closing_stops_every_clock() -> None:
+    """A closed case has no time running."""
+    opened = detained("li").close()
+    assert names_running(opened) == set()
+
+
+def test_a_set_day_starts_a_clock_that_its_answer_stops() -> None:
+    """A refusal with a day sets a clock for the sender; the offer that follows meets it."""
+    opened = Case().open().register("file", kind="dossier").offer("file", to=PROCURATORATE)
+    opened.refuse(due_at=instant(opened.now + DAY))
+    remedy = clock(opened, "remedy")
+    assert (remedy.agency, remedy.subject, remedy.period) == (POLICE, "handover-1", None)
+    opened.offer("file", to=PROCURATORATE, follows="handover-1")
+    assert not clock(opened, "remedy").is_running
+
+
+def test_an_offer_with_an_end_waits_for_its_answer() -> None:
+    """Who sets an end to the offer has a clock on the receiver's answer; without an end there is none."""
+    opened = Case().open().register("file", "phone").offer("phone", to=DEPOT, purpose="property_transfer")
+    assert names_running(opened) == set()
+    opened.offer("file", to=PROCURATORATE, expires_at=instant(opened.now + DAY))
+    assert clock(opened, "answer").agency == PROCURATORATE
+    opened.accept("handover-2")
+    assert not clock(opened, "answer").is_running
+
+
+def test_a_loan_has_a_clock_where_it_has_a_day() -> None:
+    """Lent until a day, the thing is waited for until it is back; lent without one, nobody waits."""
+    opened = Case().open().register("phone", "knife")
+    opened.say(item.ItemCheckedOut, None, item_id="knife", to_officer="o-1", ground="photographs")
+    assert names_running(opened) == set()
+    due = instant(opened.now + DAY)
+    opened.say(item.ItemCheckedOut, None, item_id="phone", to_officer="o-1", ground="photographs", due_at=due)
+    assert clock(opened, "loan").until == due
+    opened.say(item.ItemCheckedIn, None, item_id="phone")
+    assert names_running(opened) == set()
+
+
+def test_a_freeze_follows_what_becomes_of_the_money() -> None:
+    """Renewed it runs anew; split and merged, the parts and the whole stay frozen until the same day."""
+    opened = Case().open().register("cash", kind="property", quantity=10, fungible=True)
+    opened.say(item.ItemFrozen, None, item_id="cash", frozen_until="2026-06-01")
+    opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until="2026-08-01")
+    parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(5)) for n in (1, 2))
+    opened.say(item.ItemSplit, None, item_id="cash", parts=parts)
+    running = {c.subject: c.until for c in opened.state.clocks.values() if c.is_running}
+    assert running == {"cash-1": "2026-08-01", "cash-2": "2026-08-01"}
+    whole = item.ItemPart(item_id="cash-3", quantity=pieces(10))
+    opened.say(item.ItemMerged, None, item_ids=("cash-1", "cash-2"), whole=whole)
+    assert {c.subject for c in opened.state.clocks.values() if c.is_running} == {"cash-3"}
+    opened.say(item.ItemDisposalProposed, None, item_ids=("cash-3",), disposal="forfeited", ground="judgment")
+    cites = opened.events[-1].ref
+    opened.say(item.ItemDisposed, supervisor(POLICE), cites=cites, disposed_at=instant(opened.now))
+    assert names_running(opened) == set()
+
+
+def test_splitting_what_is_not_frozen_starts_nothing() -> None:
+    """Parts of a thing that was not frozen are not frozen."""
+    opened = Case().open().register("cash", kind="property", quantity=2, fungible=True)
+    parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(1)) for n in (1, 2))
+    opened.say(item.ItemSplit, None, item_id="cash", parts=parts)
+    assert opened.state.clocks == {}
+
+
+def test_who_leaves_for_another_case_takes_the_clocks_along() -> None:
+    """The clock of a person runs on in the case that the person goes to."""
+    opened = detained("li", "wang").register("phone")
+    opened.say(case.CaseSplit, None, new_case_id="case-2", ground="separate trial", person_ids=(person_id("li"),))
+    assert {c.subject for c in opened.state.clocks.values()} == {person_id("wang")}
+    ref = opened.events[-1].ref
+    other = Case("case-2").open(split_from=ref, source=opened.state)
+    assert {c.subject for c in other.state.clocks.values()} == {person_id("li")}
+    assert clock(other, "arrest_request").is_running
+
+
+def test_acts_of_before_a_row_start_nothing() -> None:
+    """A clock of the law of 2018 does not run from an act of 2017."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "detention", started_at="2017-03-01T08:00:00Z")
+    assert opened.state.clocks == {}
+
+
+def test_a_case_assigned_has_its_handler() -> None:
+    """Each agency's handler is known, so that warnings find him."""
+    opened = Case().open().say(case.CaseAssigned, None, department="criminal police", handler="p-7")
+    assert opened.state.assignments[POLICE].handler == "p-7"
+
+
+# -- decided about a clock ---------------------------------------------------------------------------------------------
+
+
+def extend(into: Case, name: str, extension: str, **fields: object) -> Case:
+    defaults = {
+        "deadline_id": clock(into, name).deadline_id,
+        "extension": extension,
+        "article": "CPL 91",
+        "ground": "approved",
+    }
+    return into.say(deadline.DeadlineExtended, None, **(defaults | fields))
+
+
+def flag_names(into: Case) -> list[str]:
+    return [flag.name for flag in into.flags]
+
+
+def test_an_extension_by_a_row_is_kept_with_its_ground() -> None:
+    """The clock knows by which row, article and ground it was extended, and which events made it."""
+    opened = extend(detained("li"), "arrest_request", "roaming_repeated_gang", qualifying_ground="gang")
+    found = clock(opened, "arrest_request")
+    assert [(e.name, e.qualifying_ground) for e in found.extensions] == [("roaming_repeated_gang", "gang")]
+    assert len(found.events) == 2
+    assert flag_names(opened) == []
+
+
+def test_an_extension_without_the_ground_that_it_needs_is_flagged() -> None:
+    """To thirty days, and no ground of the three: recorded, and flagged."""
+    opened = extend(detained("li"), "arrest_request", "roaming_repeated_gang")
+    assert flag_names(opened) == ["extension_without_ground"]
+
+
+def test_an_extension_that_no_row_has_needs_a_day_and_is_flagged() -> None:
+    """What the law does not know cannot be counted without a day; with one it is recorded and flagged."""
+    opened = detained("li")
+    with refused("unknown_extension", field="payload.body.extension"):
+        extend(opened, "arrest_request", "because_we_can")
+    extend(opened, "arrest_request", "because_we_can", until="2026-03-04")
+    assert flag_names(opened) == ["extension_without_basis"]
+    assert clock(opened, "arrest_request").extensions[0].name is None
+
+
+def test_a_second_extension_of_one_row_is_flagged() -> None:
+    """Four days more are given once."""
+    opened = extend(detained("li"), "arrest_request", "special_circumstances")
+    assert flag_names(opened) == []
+    extend(opened, "arrest_request", "special_circumstances")
+    assert flag_names(opened) == ["extension_without_basis"]
+
+
+def test_a_day_beyond_the_rules_is_flagged() -> None:
+    """Thirty days decided where the row gives seven in all."""
+    opened = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-04-01")
+    assert flag_names(opened) == ["term_beyond_law"]
+    within = extend(detained("li"), "arrest_request", "special_circumstances", until="2026-03-09")
+    assert flag_names(within) == []
+
+
+def test_a_measure_extended_extends_its_clock() -> None:
+    """The decision on the measure names the article: by it the clock knows the row."""
+    opened = detained("li")
+    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
+    opened.say(case.MeasureExtended, None, until="2026-04-01", qualifying_ground="roaming", **fields)
+    assert clock(opened, "arrest_request").extensions[0].name == "roaming_repeated_gang"
+    assert flag_names(opened) == []
+
+
+def test_a_measure_extended_without_a_ground_is_flagged() -> None:
+    """Detention to thirty days without one of the three grounds goes beyond what the law gives."""
+    opened = detained("li")
+    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
+    opened.say(case.MeasureExtended, None, until="2026-04-01", **fields)
+    assert flag_names(opened) == ["term_beyond_law"]
+
+
+def test_a_measure_extended_by_an_unknown_article_is_flagged() -> None:
+    """No row of the clock rests on that article."""
+    opened = detained("li")
+    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 1"}
+    opened.say(case.MeasureExtended, None, until="2026-03-04", **fields)
+    assert flag_names(opened) == ["extension_without_basis"]
+
+
+def test_a_measure_with_a_ground_takes_a_row_without_grounds_where_there_is_no_other() -> None:
+    """A ground too many does no harm."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "commission_detention")
+    change(opened, "commission_detention", "detention", "li")
+    deadline_id = clock(opened, "commission_measure_decision").deadline_id
+    opened.say(
+        deadline.DeadlineExtended,
+        None,
+        deadline_id=deadline_id,
+        extension="special_circumstances",
+        article="CPL 170",
+        ground="far away",
+        qualifying_ground="roaming",
+    )
+    assert flag_names(opened) == []
+
+
+def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:
+    """Twelve months are the limit, whatever the decision says."""
+    opened = Case().open().name("li")
+    impose(opened, "li", "bail", until="2027-03-02")
+    assert flag_names(opened) == []
+    impose(opened, "li", "bail", measure_id="bail-2", until="2027-03-03")
+    assert flag_names(opened) == ["term_beyond_law"]
+
+
+def suspend(into: Case, at: int, **fields: object) -> Case:
+    defaults = {
+        "deadline_id": clock(into, "arrest_request").deadline_id,
+        "suspended_at": instant(at),
+        "excluded_for": "psychiatric_assessment",
+        "article": "CPL 149",
+        "ground": "assessment ordered",
+    }
+    return into.say(deadline.DeadlineSuspended, None, **(defaults | fields))
+
+
+def resume(into: Case, at: int) -> Case:
+    deadline_id = clock(into, "arrest_request").deadline_id
+    return into.say(deadline.DeadlineResumed, None, deadline_id=deadline_id, resumed_at=instant(at))
+
+
+def test_a_clock_rests_and_runs_on() -> None:
+    """Suspended it is paused, resumed it runs; twice is fine one after the other."""
+    opened = detained("li")
+    start = opened.now
+    for n in (1, 2):
+        suspend(opened, start + n * DAY)
+        assert clock(opened, "arrest_request").is_paused
+        resume(opened, start + n * DAY + 3600)
+        assert not clock(opened, "arrest_request").is_paused
+    assert [p.until for p in clock(opened, "arrest_request").pauses] == [
+        instant(start + DAY + 3600),
+        instant(start + 2 * DAY + 3600),
+    ]
+
+
+def test_a_clock_that_rests_is_not_suspended_again() -> None:
+    """One rest at a time."""
+    opened = suspend(detained("li"), 1772500000)
+    with refused("already_suspended", field="payload.body.deadline_id"):
+        suspend(opened, 1772500001)
+
+
+def test_a_clock_that_runs_is_not_resumed() -> None:
+    """What does not rest is not resumed."""
+    opened = detained("li")
+    with refused("not_suspended", field="payload.body.deadline_id"):
+        resume(opened, opened.now)
+
+
+def test_nothing_is_decided_for_the_time_before() -> None:
+    """A rest begins after the start and ends after it began; a reset comes after the start; rests do not overlap."""
+    opened = detained("li")
+    start = opened.now
+    with refused("before_its_start", field="payload.body.suspended_at"):
+        suspend(opened, start - DAY)
+    suspend(opened, start + 100)
+    with refused("before_its_start", field="payload.body.resumed_at"):
+        resume(opened, start + 99)
+    resume(opened, start + 200)
+    with refused("before_its_start", field="payload.body.suspended_at"):
+        suspend(opened, start + 199)
+    with refused("before_its_start", field="payload.body.reset_at"):
+        reset(opened, start - DAY)
+
+
+def reset(into: Case, at: int) -> Case:
+    deadline_id = clock(into, "arrest_request").deadline_id
+    fields = {"article": "CPL 160", "ground": "identity learnt", "reset_at": instant(at)}
+    return into.say(deadline.DeadlineReset, None, deadline_id=deadline_id, **fields)
+
+
+def test_a_reset_starts_anew_without_extensions() -> None:
+    """Another crime found: the whole time again, from then; what was given before is gone."""
+    opened = suspend(extend(detained("li"), "arrest_request", "special_circumstances"), 1772500000)
+    reset(opened, 1772600000)
+    anew = clock(opened, "arrest_request")
+    assert (anew.started_at, anew.extensions, anew.pauses) == (instant(1772600000), (), ())
+    assert len(anew.events) == 4
+
+
+def test_a_clock_that_ended_is_decided_about_no_more() -> None:
+    """Neither is one that never was."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    with refused("deadline_ended", field="payload.body.deadline_id"):
+        reset(opened, opened.now)
+    with refused("unknown_deadline", field="payload.body.deadline_id"):
+        extend(opened, "arrest_request", "special_circumstances", deadline_id="arrest_request/case/1")
+
+
+def test_a_clock_that_rests_when_it_stops_has_rested_until_then() -> None:
+    """The rest ends with the clock."""
+    opened = suspend(detained("li"), 1772413320)
+    at = instant(opened.now)
+    opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    stopped = clock(opened, "arrest_request")
+    assert stopped.pauses[-1].until == stopped.stopped_at == at
+
+
+def test_a_clock_keeps_its_row() -> None:
+    """What the rules said on the day it started holds for it."""
+    opened = detained("li")
+    found = clock(opened, "arrest_request")
+    assert rule_of(found, opened.book).article == "CPL 91"
+    assert found.rule_from == "2018-10-26"
+
+
+def test_custody_is_a_running_measure_that_locks_up() -> None:
+    """Bail is none, nor is detention that ended."""
+    opened = detained("li").name("wang")
+    assert in_custody(opened.state, person_id("li"))
+    assert not in_custody(opened.state, person_id("wang"))
+    change(opened, "detention", "bail", "li")
+    assert not in_custody(opened.state, person_id("li"))
+
+
+def test_other_events_leave_the_clocks_alone() -> None:
+    """What is no trigger changes no clock: the same object stays."""
+    opened = detained("li")
+    before = opened.state.clocks
+    opened.say(record.RecordLate, None, happened_at=instant(opened.now - DAY), ground="no network")
+    assert opened.state.clocks is before
+
+
+def test_a_partial_answer_settles_the_whole_offer() -> None:
+    """What was not accepted starts no clock; what was provisional is gone."""
+    opened = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE)
+    kept = handover.NotAcceptedItem(item_id="knife", reason_code="seal_broken")
+    opened.accept(not_accepted=(kept,))
+    assert [c.provisional for c in opened.state.clocks.values()] == [False]
