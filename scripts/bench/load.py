@@ -1,9 +1,9 @@
 """Load: posts prepared bodies over keep-alive connections and prints what came back, as JSON.
 
-python -m scripts.bench.load PORT PATH CONTENT_TYPE CONNECTIONS < bodies
+python -m scripts.bench.load PORT[,PORT...] PATH CONTENT_TYPE CONNECTIONS < bodies
 
-``bodies`` are each preceded by their length as four bytes, high byte first. A process of its own, in as little Python
-per request as can be: it must not be what is measured.
+Connections go to the ports in turn. ``bodies`` are each preceded by their length as four bytes, high byte first. A
+process of its own, in as little Python per request as can be: it must not be what is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import cycle, islice
 from typing import cast
 
 import uvloop
@@ -84,13 +85,14 @@ class Seen:
         }
 
 
-async def post_all(port: int, requests: list[bytes], connections: int) -> dict[str, object]:
+async def post_all(ports: list[int], requests: list[bytes], connections: int) -> dict[str, object]:
     """Posts the requests to the loopback interface and waits for every answer."""
     seen, left = Seen(), iter(requests)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
-        await loop.create_connection(lambda: Connection(left, seen), "127.0.0.1", port) for _ in range(connections)
+        await loop.create_connection(lambda: Connection(left, seen), "127.0.0.1", port)
+        for port in islice(cycle(ports), connections)
     ]
     await asyncio.gather(*(protocol.ended for _, protocol in opened))
     return seen.report(time.perf_counter() - began)
@@ -110,9 +112,9 @@ def read_bodies(data: bytes) -> Iterator[bytes]:
         yield data[begin:start]
 
 
-def main(port: str, path: str, content_type: str, connections: str) -> None:
+def main(ports: str, path: str, content_type: str, connections: str) -> None:
     requests = [request_of(path, content_type, body) for body in read_bodies(sys.stdin.buffer.read())]
-    print(json.dumps(uvloop.run(post_all(int(port), requests, int(connections)))))
+    print(json.dumps(uvloop.run(post_all([*map(int, ports.split(","))], requests, int(connections)))))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 python -m scripts.bench.submissions [--rounds N] [--json FILE]
 
-Each round measures all of them one after the other over 64 connections; the table has the medians.
+Each round measures all of them one after the other over 64 connections; the table has the medians. Two processes share
+a PostgreSQL server that is started for it; what it takes is what ``scripts/setup --postgres`` brings.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -24,9 +25,11 @@ import httpx
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, show
 from scripts.bench.ports import free_port
+from tests.postgres import running_server
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request
+PROCESSES = 2  # that share a PostgreSQL database
 EVENTS = "/api/v1/events"
 JSON = "application/json"
 
@@ -53,16 +56,18 @@ def measure(count: int, number: int) -> dict[str, Run]:
     """One round; every server starts on an empty database."""
     single = submissions(count, f"{number}-single")
     runs: dict[str, Run] = {}
-    with server("naive") as port:
-        runs["naive"] = load(port, EVENTS, JSON, single[: count // 6])
-    with server("echo") as port:
-        runs["echo"] = load(port, EVENTS, JSON, single)
-    with server("ours") as port:
-        runs["single"] = load(port, EVENTS, JSON, single)
+    with sqlite_server("naive") as port:
+        runs["naive"] = load([port], EVENTS, JSON, single[: count // 6])
+    with sqlite_server("echo") as port:
+        runs["echo"] = load([port], EVENTS, JSON, single)
+    with sqlite_server("ours") as port:
+        runs["single"] = load([port], EVENTS, JSON, single)
+    with postgres_servers() as ports:
+        runs["postgres"] = load(ports, EVENTS, JSON, single)
     many = submissions(2 * count, f"{number}-bulk")
     requests = [b"\n".join(many[start : start + BULK]) for start in range(0, len(many), BULK)]
-    with server("ours") as port:
-        run = load(port, f"{EVENTS}/batch", "application/x-ndjson", requests, connections=8)
+    with sqlite_server("ours") as port:
+        run = load([port], f"{EVENTS}/batch", "application/x-ndjson", requests, connections=8)
         runs["bulk"] = run._replace(per_second=BULK * run.per_second)
     return runs
 
@@ -75,20 +80,22 @@ def figures_of(runs: dict[str, list[Run]]) -> list[Figure]:
         Figure("durable submissions, one each", speed["single"], "naive design", speed["naive"], "/s", ">= 6"),
         Figure("durable submissions, one each", speed["single"], "bare echo", speed["echo"], "/s", ">= 0.4"),
         Figure("durable submissions, in bulk", speed["bulk"], "one each", speed["single"], "/s", ">= 2"),
+        Figure("durable submissions, PostgreSQL", speed["postgres"], "SQLite", speed["single"], "/s", ">= 1"),
         Figure("a submission's 99th percentile", p99, "limit", 150, "ms", "<= 1"),
     ]
 
 
-def load(port: int, path: str, content_type: str, bodies: list[bytes], connections: int = CONNECTIONS) -> Run:
+def load(ports: list[int], path: str, content_type: str, bodies: list[bytes], connections: int = CONNECTIONS) -> Run:
     """Posts the bodies; the first of them only warm the server up, and count for nothing."""
     warm = len(bodies) // 20
-    post(port, path, content_type, bodies[:warm], connections)
-    return post(port, path, content_type, bodies[warm:], connections)
+    post(ports, path, content_type, bodies[:warm], connections)
+    return post(ports, path, content_type, bodies[warm:], connections)
 
 
-def post(port: int, path: str, content_type: str, bodies: list[bytes], connections: int) -> Run:
+def post(ports: list[int], path: str, content_type: str, bodies: list[bytes], connections: int) -> Run:
     """Posts the bodies from a process of its own. Raises RuntimeError where one was refused."""
-    command = [sys.executable, "-m", "scripts.bench.load", str(port), path, content_type, str(connections)]
+    listening = ",".join(map(str, ports))
+    command = [sys.executable, "-m", "scripts.bench.load", listening, path, content_type, str(connections)]
     given = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
     done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=600)
     seen: dict[str, Any] = json.loads(done.stdout)
@@ -98,19 +105,34 @@ def post(port: int, path: str, content_type: str, bodies: list[bytes], connectio
 
 
 @contextmanager
-def server(kind: str) -> Iterator[int]:
+def sqlite_server(kind: str) -> Iterator[int]:
     """A server of this kind on an empty SQLite database; gives its port."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder,
+        server(kind, f"sqlite:///{folder}/bench.db") as port,
+    ):
+        yield port
+
+
+@contextmanager
+def postgres_servers() -> Iterator[list[int]]:
+    """Processes of ours that share an empty PostgreSQL database; gives their ports."""
+    with running_server() as postgres, postgres.fresh_database() as url, ExitStack() as stack:
+        yield [stack.enter_context(server("ours", url)) for _ in range(PROCESSES)]
+
+
+@contextmanager
+def server(kind: str, database_url: str) -> Iterator[int]:
+    """A server of this kind; gives its port."""
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
-        url = f"sqlite:///{folder}/bench.db"
-        command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), url]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            _wait(process, port)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(30)
+    command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), database_url]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait(process, port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
