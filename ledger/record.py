@@ -246,12 +246,14 @@ class Recorder:
             except NotFound:
                 entry = None
             stream = (payload.stream.kind, payload.stream.id)
-            here = entry is not None and (entry.stream_kind, entry.stream_id) == stream
+            cited = (body.concerns.event_id, *stream)
+            here = entry is not None and (entry.event_id, entry.stream_kind, entry.stream_id) == cited
             if entry is None or not here or body.label not in log.sections(connection, entry.log_index):
                 raise RuleRefused(
                     f"this stream has no section {body.label} of that event",
                     code="unknown_section",
                     field="payload.body",
+                    hint="An event is cited by its id and its payload's digest, both of the same event.",
                 )
 
     def _stored(self, event_id: str) -> StoredEntry | None:

@@ -281,6 +281,9 @@ def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     for event in (from_agency, from_case):
         with refused("unknown_section", field="payload.body"):
             ledger.recorder.judge(event.submission, ledger.clock.seconds)
+    of_two = replace(erasure, concerns=replace(case.last.ref, event_id=other.last.envelope.event_id))
+    with refused("unknown_section", field="payload.body"):
+        ledger.recorder.judge(case.draft(of_two, supervisor(POLICE), **on).submission, ledger.clock.seconds)
     wrong_label = case.draft(replace(erasure, label="description"), supervisor(POLICE), **on)
     with refused("unknown_section", field="payload.body"):
         ledger.recorder.judge(wrong_label.submission, ledger.clock.seconds)

@@ -29,11 +29,11 @@ Sections = Mapping[str, bytes | None]
 
 class Ground(Struct, frozen=True):
     """What entries are judged by. ``authority`` is the whole one, whose keys know their indices; None where the mirror
-    itself is broken. ``erased`` has (payload digest, label)."""
+    itself is broken. ``erased`` has (event id, payload digest, label)."""
 
     log_id: bytes
     authority: Authority | None
-    erased: frozenset[tuple[str, str]]
+    erased: frozenset[tuple[str, str, str]]
 
 
 class RangeResult(Struct, frozen=True):
@@ -149,7 +149,7 @@ def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Gr
         if label not in sections:
             yield Finding("payloads", row.log_index, what, committed[label], "no such section")
             continue
-        data, erased = sections[label], (row.payload_digest, label) in ground.erased
+        data, erased = sections[label], (row.event_id, row.payload_digest, label) in ground.erased
         found = ERASED if data is None else digest_of(data)
         expected = ERASED if erased else committed.get(label, "no such section")
         if found != expected:

@@ -76,12 +76,12 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:
     """What entries are judged by."""
-    erased: set[tuple[str, str]] = set()
+    erased: set[tuple[str, str, str]] = set()
     for entry in rows.of_type(connection, "section.erased"):
         try:
             body = decode_payload(entry.payload).body
         except TallystickError:
             continue  # a finding of its own
         if isinstance(body, SectionErased):
-            erased.add((body.concerns.payload_digest, body.label))
+            erased.add((body.concerns.event_id, body.concerns.payload_digest, body.label))
     return Ground(mirror.log_id, mirror.authority, frozenset(erased))

@@ -6,20 +6,22 @@
 4  custody  every act was possible; flags and final state, derived anew under the rulebook given
 5  end      nothing of the case came after the last event, by all entries up to the checkpoint
 
-Not checked makes ``unverifiable`` of step 4 where a payload is withheld; it leaves the verdict as it is where the case
-rests on another case, which is not in the bundle, and for step 5 where the entries were not given.
+Not checked makes ``unverifiable`` of step 4 where a payload is withheld, and of step 5 where fewer entries were given
+than the checkpoint has; it leaves the verdict as it is where the case rests on another case, which is not in the
+bundle, and for step 5 where no entries were given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from msgspec import Struct
 
 from ledger.core.bundle import CaseBundle, decode_case_bundle
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.errors import IntegrityBroken, RuleRefused, TallystickError
+from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
@@ -74,7 +76,8 @@ def verify_case(
     entries: Iterable[bytes] | None = None,
     check_note: CheckpointVerifier = verify_checkpoint,
 ) -> CaseReport:
-    """What a case bundle proves. ``entries`` are all entries of the log up to the checkpoint of the last event.
+    """What a case bundle proves. ``entries`` are those of the log from the first on, to the last event's checkpoint and
+    maybe beyond it.
 
     Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
     """
@@ -160,7 +163,10 @@ def _end(run: _Run) -> Outcome:
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")
-    found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+    try:
+        found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+    except NotFound as error:
+        return NotChecked(f"the copy of the log is too short: {error.message}")
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in found] != expected:
         raise IntegrityBroken(
@@ -190,14 +196,12 @@ class ScannedEntry(Struct, frozen=True):
 def scan(entries: Iterable[bytes], checkpoint: Checkpoint, stream: Stream) -> list[ScannedEntry]:
     """All entries of a stream among the entries of a tree, once these have given the root of its verified checkpoint.
 
-    Raises IntegrityBroken where there are fewer or more entries than its size, MalformedInput where one of them is no
+    Entries beyond its size are not read. Raises NotFound where there are fewer, MalformedInput where one of them is no
     envelope, RootMismatch where they lead to another root.
     """
     tree, batch, found = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
     index = -1
-    for index, entry in enumerate(entries):
-        if index >= checkpoint.size:
-            break
+    for index, entry in enumerate(islice(entries, checkpoint.size)):
         envelope = decode_envelope(entry)
         if envelope.stream == stream:
             found.append(ScannedEntry(index, envelope))
@@ -206,7 +210,7 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, stream: Stream) -> li
             tree, batch = tree.append(batch), []
     tree = tree.append(batch)
     if index + 1 != checkpoint.size:
-        raise IntegrityBroken(f"expected the {checkpoint.size} entries of the tree", field="entries")
+        raise NotFound(f"expected at least {checkpoint.size} entries, not {index + 1}", field="entries")
     if tree.root() != checkpoint.root:
         raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
     return found

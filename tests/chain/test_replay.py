@@ -13,7 +13,6 @@ from ledger.core.signature import keccak256
 from tests.chain.file_journal import FileJournal
 from tests.chain.world import World
 
-
 RECORD_COUNT, RECORDS = 0, 1  # slots of the anchor contract: the number of records, and the mapping of them
 
 
@@ -41,7 +40,7 @@ def test_records_that_were_added_by_hand_are_found(world: World, anvil_binary: P
     world.anchor_more()
     set_slot(world, world.deployment.anchor, RECORD_COUNT, "07")
     assert world.anchor.record_count("latest") == 7
-    with pytest.raises(ChainMismatch, match="the number of anchor records was edited .* makes 1, the node has 7"):
+    with pytest.raises(ChainMismatch, match=r"the number of anchor records was edited .* makes 1, the node has 7"):
         check(world, anvil_binary)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.event import case, item
 from ledger.core.event.terms import EventRef
@@ -150,12 +151,14 @@ def test_a_split_is_taken_over_once() -> None:
 
 
 def test_only_a_split_for_this_case_is_taken_over() -> None:
-    """An event that is no split, a split for another case, or a state at another event gives nothing."""
+    """An event that is no split, a split for another case, a state at another event, or id and digest of two events
+    give nothing."""
     old = split_off()
     split = cited(old)
     no_split = detained()
     later = split_off().say(case.CaseNumbered, case_number="8")
-    for source, cites in ((None, split), (no_split.state, cited(no_split)), (later.state, split)):
+    of_two = replace(split, event_id=no_split.last.envelope.event_id)
+    for source, cites in ((None, split), (no_split.state, cited(no_split)), (later.state, split), (old.state, of_two)):
         with refused("no_such_split", field="payload.body.split_from"):
             Case("case-2").open(split_from=cites, source=source)
     with refused("no_such_split", field="payload.body.split_from"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.event import case, item
 from ledger.core.event.terms import EventRef, Money
@@ -51,6 +52,12 @@ REFUSED: Refusals = {
     "a disposal that nobody proposed": (
         lambda: holding("car", kind="property"),
         dispose,
+        "unknown_proposal",
+        "body.cites",
+    ),
+    "a proposal cited under another event's id": (
+        lambda: proposed("car"),
+        lambda c: dispose(c, cites=replace(c.last.ref, event_id=c.events[0].envelope.event_id)),
         "unknown_proposal",
         "body.cites",
     ),

@@ -230,7 +230,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
             refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
-    proposal = Proposal(body.item_ids, body.disposal, act.agency, act.officer, body.decision_id)
+    proposal = Proposal(act.payload.event_id, body.item_ids, body.disposal, act.agency, act.officer, body.decision_id)
     return replace(state, proposals=state.proposals | {act.digest: proposal})
 
 
@@ -238,8 +238,8 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
 def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState:
     """The second signature: same agency, another officer; the items are still in its hands."""
     proposal = state.proposals.get(body.cites.payload_digest)
-    if proposal is None:
-        refuse("unknown_proposal", "the event cited proposes no disposal that is still open", field="body.cites")
+    if proposal is None or proposal.event_id != body.cites.event_id:
+        refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")
     if proposal.agency != act.agency:
         refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="agency")
     if proposal.officer == act.officer:
