@@ -18,7 +18,7 @@ from ledger.chain.registry import RegistryClient
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainWriter
-from ledger.core.authority import KIND_NUMBERS, profile_bytes
+from ledger.core.contract_change import KIND_NUMBERS, profile_bytes
 from ledger.core.event.registry import Profile
 from ledger.follow import Link
 from ledger.installation import DataDirectory, Installation

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.core import canonical
-from ledger.core.authority import profile_bytes
+from ledger.core.contract_change import profile_bytes
 from ledger.core.errors import Conflict, MalformedInput, NotFound, TallystickError
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
-from ledger.core.authority import registry_body
+from ledger.core.contract_change import registry_body
 from ledger.core.errors import Conflict
 from ledger.core.event import Body
 from ledger.core.event.registry import ChangeLocation

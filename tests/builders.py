@@ -19,7 +19,7 @@ from coincurve import PrivateKey
 from msgspec.structs import replace
 
 from ledger.core import authority as authorities
-from ledger.core import canonical
+from ledger.core import canonical, contract_change
 from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.event import (
@@ -282,7 +282,7 @@ class Registry:
         """Mirrors one change at the next index."""
         number = self.authority.changes + 1
         draft = change(number=number, registry_hash="0x" + "00" * 32, location=location(number), **fields)
-        rolled = authorities.registry_hash(self.authority.registry_hash, draft)
+        rolled = contract_change.registry_hash(self.authority.registry_hash, draft)
         body = replace(draft, registry_hash="0x" + rolled.hex())
         self.authority = authorities.fold(self.authority, body, self._next)
         self.bodies.append(body)

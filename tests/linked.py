@@ -18,7 +18,8 @@ from ledger.chain.node import EmbeddedNode
 from ledger.chain.registry import RegistryClient
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
-from ledger.core.authority import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.follow import Link
 from ledger.mirror import Mirror
 from ledger.store.journal import DatabaseJournal
 from tests import machine
@@ -88,6 +89,11 @@ class Linked:
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
         )
+
+    @property
+    def link(self) -> Link:
+        """What a follower works on."""
+        return Link(self.chain, self.deployment, self.mirror, self.anchorer, self.registry, self.anchors)
 
     @property
     def final(self) -> BlockRef:

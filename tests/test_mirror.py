@@ -11,7 +11,7 @@ import pytest
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
-from ledger.core.authority import contract_change
+from ledger.core.contract_change import contract_change
 from ledger.core.errors import Unavailable
 from ledger.core.event import decode_payload
 from ledger.core.event.registry import RegistryChange

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.chain.contract import contract_abi
-from ledger.core.authority import ContractChange
+from ledger.core.contract_change import ContractChange
 from ledger.core.signature import DOMAIN_NAME, DOMAIN_VERSION, keccak256
 
 REGISTRY = contract_abi("AgencyRegistry")

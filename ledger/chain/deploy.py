@@ -15,7 +15,7 @@ from ledger.chain.factory import FACTORY, create2_address, ensure_factory
 from ledger.chain.journal import ChainIdentity, ChainWrite, Purpose, WriteState
 from ledger.chain.transaction import decode
 from ledger.chain.writer import ChainWriter
-from ledger.core.authority import CHANGE_KINDS, ContractChange
+from ledger.core.contract_change import CHANGE_KINDS, ContractChange
 from ledger.core.event import registry
 from ledger.core.signature import keccak256
 
@@ -26,7 +26,7 @@ NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 @dataclass(frozen=True, slots=True)
 class FoundingAgency:
-    """``kind`` is the number of ``ledger.core.authority.KIND_NUMBERS``, ``profile`` its canonical JSON text."""
+    """``kind`` is the number of ``ledger.core.contract_change.KIND_NUMBERS``, ``profile`` its canonical JSON text."""
 
     agency_id: str
     kind: int

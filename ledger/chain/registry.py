@@ -13,7 +13,7 @@ from ledger.chain.eth import BlockId, BlockRef, Log
 from ledger.chain.journal import ChainWrite, Purpose
 from ledger.chain.transaction import Transaction, decode
 from ledger.chain.writer import ChainWriter
-from ledger.core.authority import ContractChange
+from ledger.core.contract_change import ContractChange
 from ledger.core.errors import RuleRefused
 from ledger.core.signature import keccak256
 

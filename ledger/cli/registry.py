@@ -16,7 +16,7 @@ from ledger.chain.calls import Approval, ContractDomain
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.clerk import pinned_log_id
 from ledger.cli.session import Session
-from ledger.core.authority import ROLE_BITS, ContractChange
+from ledger.core.contract_change import ROLE_BITS, ContractChange
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event.terms import KeyId
 from ledger.core.signature import SUITE_SECP256K1_EIP712

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from ledger.core import authority
+from ledger.core import contract_change
 from ledger.core.event import Body, Stream, case, handover, item, registry
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Quantity
@@ -45,7 +45,7 @@ def registry_changes() -> Iterator[RegistryChange]:
     rolling = LOG_ID
     for number, change in enumerate(_changes(), 1):
         numbered = replace(change, number=number)
-        rolling = authority.registry_hash(rolling, numbered)
+        rolling = contract_change.registry_hash(rolling, numbered)
         yield replace(numbered, registry_hash="0x" + rolling.hex())
 
 

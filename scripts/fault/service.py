@@ -19,7 +19,7 @@ from eth_account import Account
 from ledger import installation as installations
 from ledger.chain.calls import grant_key
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.authority import ROLE_BITS
+from ledger.core.contract_change import ROLE_BITS
 from ledger.core.note import VerifyingKey, parse_vkey
 from ledger.installation import DataDirectory, Founding, FoundingAgency, Installation
 from ledger.keys import create_keystore

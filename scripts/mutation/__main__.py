@@ -40,6 +40,7 @@ MODULES = {
     "canonical": ("ledger/core/canonical.py", "tests/core/test_canonical.py"),
     "signature": ("ledger/core/signature.py", "tests/core/test_signature.py"),
     "authority": ("ledger/core/authority*.py", "tests/core/test_authority*.py"),
+    "contract_change": ("ledger/core/contract_change.py", "tests/core/test_authority*.py"),
     "custody": ("ledger/core/custody/*.py", "tests/core/test_custody_*.py"),
 }
 PYTEST = (

@@ -8,7 +8,7 @@ from coincurve import PrivateKey
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ledger.core import authority, canonical, merkle
+from ledger.core import authority, canonical, contract_change, merkle
 from ledger.core.bundle import AuthorityEvidence, Bundle, Evidence, raw
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import (
@@ -136,7 +136,7 @@ def registry_changes() -> list[registry.RegistryChange]:
     ]
     rolled, changes = LOG_ID, []
     for draft in drafts:
-        rolled = authority.registry_hash(rolled, draft)
+        rolled = contract_change.registry_hash(rolled, draft)
         changes.append(replace(draft, registry_hash="0x" + rolled.hex()))
     return changes
 

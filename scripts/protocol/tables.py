@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from msgspec import inspect
 
-from ledger.core import authority, event
+from ledger.core import contract_change, event
 from ledger.core.clock_rules import ClockRule, ExtensionRule
 from ledger.core.event import EVENT_TYPES, terms
 from ledger.core.rulebook import FlagName, Rulebook
@@ -72,11 +72,11 @@ def vocabularies() -> str:
 def numbers() -> str:
     """The contract's numbers for roles, kinds of agency and changes."""
     rows = [
-        ("role", ", ".join(f"`{role}` {bit}" for role, bit in authority.ROLE_BITS.items())),
-        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in authority.KIND_NUMBERS.items())),
+        ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_change.ROLE_BITS.items())),
+        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_change.KIND_NUMBERS.items())),
         (
             "change",
-            ", ".join(f"`{event.NAME_OF[body]}` {number}" for body, number in authority.CHANGE_KINDS.items()),
+            ", ".join(f"`{event.NAME_OF[body]}` {number}" for body, number in contract_change.CHANGE_KINDS.items()),
         ),
     ]
     return table(("of", "numbers"), rows)

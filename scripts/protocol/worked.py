@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import msgspec
 
-from ledger.core import authority, canonical, merkle, signature, tiles, verify, verify_case
+from ledger.core import canonical, contract_change, merkle, signature, tiles, verify, verify_case
 from ledger.core.bundle import encode_bundle
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import digest_of
@@ -126,15 +126,15 @@ def registry() -> str:
         "quorum",
     )
     for change in example.registry_changes():
-        words = authority.contract_change(change).words()
+        words = contract_change.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
-        rolled = authority.registry_hash(rolled, change)
+        rolled = contract_change.registry_hash(rolled, change)
         said = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
         parts += [
             f"Change {change.number}, its words, and the hash after it:",
             values(**said, hash_after=hexed(rolled)),
         ]
-    profile = authority.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
+    profile = contract_change.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
     return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
 
 

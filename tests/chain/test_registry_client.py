@@ -23,7 +23,7 @@ from ledger.chain.eth import Log
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
-from ledger.core.authority import ContractChange
+from ledger.core.contract_change import ContractChange
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key

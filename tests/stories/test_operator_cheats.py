@@ -20,8 +20,7 @@ from msgspec.structs import replace
 
 from ledger.chain.contract import contract_abi
 from ledger.chain.errors import RpcRefused
-from ledger.core import authority as authorities
-from ledger.core import canonical
+from ledger.core import canonical, contract_change
 from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.core.event import SYSTEM_STREAM_ID, Stream, decode_payload, registry
 from ledger.core.event.registry import RegistryChange
@@ -319,5 +318,5 @@ def forged_changes(last: RegistryChange) -> Iterator[RegistryChange]:
         ((registry.AgencyAdmitted, agency), (registry.KeyGranted, key | terms)), last.number + 1
     ):
         draft = kind(number=number, registry_hash=last.registry_hash, location=last.location, **fields)
-        previous = authorities.registry_hash(previous, draft)
+        previous = contract_change.registry_hash(previous, draft)
         yield replace(draft, registry_hash="0x" + previous.hex())

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from ledger.chain import calls
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.authority import ROLE_BITS
+from ledger.core.contract_change import ROLE_BITS
 from ledger.core.event import Body
 from ledger.core.event.case import CaseOpened
 from ledger.core.signature import SUITE_SECP256K1_EIP712, keccak256

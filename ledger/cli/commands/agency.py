@@ -14,7 +14,7 @@ from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
-from ledger.core.authority import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
 from ledger.core.errors import MalformedInput
 from ledger.core.event.registry import AgencyAdmitted, Profile
 from ledger.installation import FoundingAgency
