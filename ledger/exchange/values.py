@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -39,7 +39,9 @@ _WRITTEN = re.compile(
 )
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})?)?")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
-_AMOUNT = re.compile(r"[¥￥]?\s*(?P<digits>\d[\d,，]*(?:\.\d+)?)\s*(?P<unit>万元|元)?")
+_DIGITS = r"[0-9][0-9,]{0,19}(?:\.[0-9]{1,6})?"  # few enough to be calculated with exactly
+_NUMBER = re.compile(_DIGITS)
+_AMOUNT = re.compile(rf"¥?\s*(?P<digits>{_DIGITS})\s*(?P<unit>万元|元)?")
 
 
 class Misread(Exception):
@@ -162,12 +164,10 @@ def decimal(cell: Cell) -> str | None:
     said = line(cell)
     if said is None:
         return None
-    try:
-        value = Decimal(unicodedata.normalize("NFKC", said).replace(",", ""))
-    except InvalidOperation as error:
-        raise Misread("expected a number such as 3 or 12.5") from error
-    if not value.is_finite() or value < 0:
-        raise Misread("expected a number that is not negative")
+    plain = unicodedata.normalize("NFKC", said)
+    if not _NUMBER.fullmatch(plain):
+        raise Misread("expected a number such as 3 or 12.5, that is not negative")
+    value = Decimal(plain.replace(",", ""))
     return format(value.normalize(), "f") if value else "0"
 
 

@@ -30,22 +30,22 @@ class Workbook:
         file.seek(0)
         try:
             self._book = load_workbook(file, read_only=True, keep_links=False)
-            self._sheet = self._chosen(sheet)
-            self._sheet.reset_dimensions()
-            rows = self._sheet.iter_rows(min_row=header_row, max_row=header_row, max_col=MAX_COLUMNS + 1)
-            first = [str(cell.value) if cell.value is not None else "" for cell in next(rows, ())]
         except _BROKEN as error:
             refuse_file(f"this is no XLSX file: {type(error).__name__}: {error}")
+        self._sheet = self._chosen(sheet)
+        self._sheet.reset_dimensions()
+        rows = self._sheet.iter_rows(min_row=header_row, max_row=header_row, max_col=MAX_COLUMNS + 1)
+        cells = self._next(rows, header_row - 1) or ()
+        first = [str(cell.value) if cell.value is not None else "" for cell in cells]
         self._columns = headings(first)
         self._header_row = header_row
 
     def _chosen(self, name: str | None) -> Any:
         sheets = {sheet.title: sheet for sheet in self._book.worksheets}
-        if name is None:
-            return self._book.worksheets[0]
-        if name not in sheets:
-            raise NotFound(f"the file has no sheet {name!r}, but {', '.join(map(repr, sheets))}", field="sheet")
-        return sheets[name]
+        chosen = next(iter(sheets.values()), None) if name is None else sheets.get(name)
+        if chosen is None:
+            raise NotFound(f"the file has no sheet {name or ''!r}, but {', '.join(map(repr, sheets))}", field="sheet")
+        return chosen
 
     @property
     def columns(self) -> tuple[str, ...]:

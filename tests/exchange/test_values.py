@@ -1,0 +1,166 @@
+"""What cells say: days as China writes them, money, numbers, text that is text."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from ledger.exchange.rows import Unusable
+from ledger.exchange.values import Misread, count, day, decimal, hundredths, instant, line, text
+
+ALL = ("written", "compact", "serial")
+NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a spreadsheet knows no zones
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("2026-03-01", "2026-02-28T16:00:00Z"),
+        ("2026/3/1 9:05", "2026-03-01T01:05:00Z"),
+        ("2026.03.01", "2026-02-28T16:00:00Z"),
+        ("2026年3月1日", "2026-02-28T16:00:00Z"),
+        ("2026年3月1日 9时30分", "2026-03-01T01:30:00Z"),
+        ("2026年3月1日9点", "2026-03-01T01:00:00Z"),
+        ("2026年3月1日9时30分15秒", "2026-03-01T01:30:15Z"),
+        ("２０２６年３月１日", "2026-02-28T16:00:00Z"),
+        ("二〇二六年三月一日", "2026-02-28T16:00:00Z"),
+        ("二○二六年十二月三十一日", "2026-12-30T16:00:00Z"),
+        ("二零二六年十月二十日", "2026-10-19T16:00:00Z"),
+        ("二〇二六年十一月十五日", "2026-11-14T16:00:00Z"),
+        ("20260301", "2026-02-28T16:00:00Z"),
+        ("20260301093000", "2026-03-01T01:30:00Z"),
+        ("2026-03-01T09:30:00+08:00", "2026-03-01T01:30:00Z"),
+        ("2026-03-01T01:30:00Z", "2026-03-01T01:30:00Z"),
+        ("2026-03-01 09:30:00.0", "2026-03-01T01:30:00Z"),
+        ("46082", "2026-02-28T16:00:00Z"),
+        (46082.5, "2026-03-01T04:00:00Z"),
+        (NOON, "2026-03-01T04:00:00Z"),
+        (date(2026, 3, 1), "2026-02-28T16:00:00Z"),
+        ("1988-07-01 00:00", "1988-06-30T15:00:00Z"),
+        ("\t2026-03-01 ", "2026-02-28T16:00:00Z"),
+        ("", None),
+        (None, None),
+        ("\u3000", None),
+    ],
+)
+def test_moments_are_read_as_they_are_written_in_china(cell: Any, expected: str | None) -> None:
+    """What names no zone is Asia/Shanghai (with the summer time of 1988); a day is its first moment."""
+    assert instant(cell, ALL) == expected
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2026-02-30",
+        "2026-13-01",
+        "01/03/2026",
+        "yesterday",
+        "2026-03-01 25:00",
+        "0226-03-01",
+        "二〇二六年十三月一日",
+        True,
+    ],
+)
+def test_what_is_no_moment_is_refused(cell: Any) -> None:
+    """Nothing is guessed, least of all whether day or month comes first."""
+    with pytest.raises(Misread):
+        instant(cell, ALL)
+
+
+def test_only_the_spellings_that_the_mapping_names_are_read() -> None:
+    """Eight digits or five may be another number."""
+    for cell in ("20260301", "46082"):
+        with pytest.raises(Misread):
+            instant(cell, ("written",))
+
+
+def test_a_day_is_that_of_shanghai() -> None:
+    """Late in the evening in UTC it is the next day there."""
+    assert day("2026-03-01T20:00:00Z", ALL) == "2026-03-02"
+    assert day("2026年3月1日 23:59", ALL) == "2026-03-01"
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "fen"),
+    [
+        ("1,200.50元", "yuan", 120050),
+        ("¥300", "yuan", 30000),
+        ("￥1,000,000", "yuan", 100_000_000),
+        ("3.5万元", "yuan", 3_500_000),
+        ("3.5", "wan_yuan", 3_500_000),
+        ("12", "fen", 12),
+        (0.1, "yuan", 10),
+        (None, "yuan", None),
+    ],
+)
+def test_money_comes_to_fen_exactly(cell: Any, unit: str, fen: int | None) -> None:
+    """No amount passes through a binary fraction."""
+    assert hundredths(cell, unit) == fen
+
+
+@pytest.mark.parametrize("cell", ["0.005", "-3", "3 USD", "1.2.3", "壹佰元"])
+def test_what_is_no_amount_is_refused(cell: str) -> None:
+    """Parts of a fen, debts and words."""
+    with pytest.raises(Misread):
+        hundredths(cell, "yuan")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"), [("2.50", "2.5"), (3.0, "3"), ("1,000", "1000"), ("0.00", "0"), ("１２", "12")]
+)
+def test_numbers_are_spelled_in_one_way(cell: Any, said: str) -> None:
+    """However the source writes them."""
+    assert decimal(cell) == said
+
+
+@pytest.mark.parametrize("cell", ["NaN", "1e999999999", "-1", "two", "Infinity"])
+def test_what_is_no_number_is_refused(cell: str) -> None:
+    """Also what a computer calls one."""
+    with pytest.raises(Misread):
+        decimal(cell)
+
+
+def test_a_count_is_whole() -> None:
+    """Half a volume is none."""
+    assert count("3.0") == 3
+    with pytest.raises(Misread):
+        count("2.5")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("\t31010119900307001X", "31010119900307001X"),
+        ('="00123"', "00123"),
+        (" 张某\u3000", "张某"),
+        ("e\u0301", "é"),
+        (12, "12"),
+        (1e14, "100000000000000"),
+        (True, "true"),
+        (NOON, "2026-03-01 12:00:00"),
+    ],
+)
+def test_text_is_what_people_read(cell: Any, said: str) -> None:
+    """Without what keeps a spreadsheet from rounding, without blanks around it, in normal form C."""
+    assert text(cell) == said
+
+
+@pytest.mark.parametrize("cell", ["a\x00b", "a\u202eb", "a\x07", "\ud800", "a\u200fb"])
+def test_characters_that_are_no_text_are_refused(cell: str) -> None:
+    """NUL, controls, what turns the direction of writing, half characters."""
+    with pytest.raises(Misread, match="U\\+"):
+        text(cell)
+
+
+def test_one_line_is_made_of_several() -> None:
+    """Where one line is asked for, breaks become blanks."""
+    assert line("a\r\nb\n c\u2028d") == "a b c d"
+    assert text("a\r\nb") == "a\nb"
+
+
+def test_an_unusable_cell_says_why() -> None:
+    """A formula that is asked for is refused, one that is not is no matter."""
+    with pytest.raises(Misread, match="formula"):
+        text(Unusable("a formula"))
