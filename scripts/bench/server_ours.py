@@ -36,7 +36,7 @@ class Trusted:
     trust = Trust(LOG_ID, SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
 
 
-def make_parts(database_url: str) -> Parts:
+def make_parts(database_url: str, port: int) -> Parts:
     database = open_database(database_url)
     initialise(database, LOG_ID)
     registry = Registry(LOG_ID, SERVICE.key_id)
@@ -50,7 +50,7 @@ def make_parts(database_url: str) -> Parts:
     for change in islice(registry_changes(), known, None):  # a process beside another finds them there
         system.append(change)
     return Parts(
-        settings=Settings(max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),
+        settings=Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),
         trust=Trusted(),
         database=database,
         registry=registry,
@@ -73,5 +73,6 @@ def clock() -> int:
 
 
 if __name__ == "__main__":
-    app = create_app(make_parts(sys.argv[2]))
-    make_server(app, host="127.0.0.1", port=int(sys.argv[1]), header_timeout_s=10).run()
+    own_port = int(sys.argv[1])
+    app = create_app(make_parts(sys.argv[2], own_port))
+    make_server(app, host="127.0.0.1", port=own_port, header_timeout_s=10).run()

@@ -1,0 +1,185 @@
+"""Importing a large file: rows a second, peak memory, and a kill in the middle that leaves nothing doubled.
+
+python -m scripts.bench.imports [--rows N] [--json FILE]
+
+A tenth of the rows is imported first, to hold the memory of the whole against. The whole file is imported by ``tally
+import run``, killed at its half, and run again to its end; then every row must have one case, every case its events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from ledger.cli.client import Service
+from ledger.cli.profiles import Profile, Profiles
+from ledger.cli.sign_in import SignIn
+from ledger.exchange.identity import make_key
+from ledger.keys import create_keystore, open_keystore
+from ledger.secret_files import write_secret
+from scripts.bench.events import POLICE
+from scripts.bench.figures import Figure, show
+from scripts.bench.submissions import sqlite_server
+
+PRIVATE_KEY = b"\x07" * 32  # of scripts.bench.events.POLICE
+EVENTS_OF_A_ROW = 4
+COLUMNS = ("number", "about", "opened", "suspect", "id", "thing", "count")
+MAPPING = """
+name = "bench"
+source_system = "{system}"
+key = ["number"]
+[case]
+case_number = "number"
+case_type = "about"
+business_line = {{ value = "criminal" }}
+stage = {{ value = "investigation" }}
+opened_at = "opened"
+[[persons]]
+name = "suspect"
+role = {{ value = "suspect" }}
+identity = ["id"]
+[[items]]
+item_kind = {{ value = "exhibit" }}
+description = "thing"
+quantity = "count"
+"""
+
+
+class Run(NamedTuple):
+    """One run of ``tally import run``; memory is the process's peak, in bytes."""
+
+    seconds: float
+    memory: int
+
+
+class Clerk:
+    """Imports into the service at ``port``, with everything that it needs in ``folder``."""
+
+    def __init__(self, folder: Path, port: int):
+        self._folder = folder
+        self.url = f"http://127.0.0.1:{port}"
+        profiles = Profiles(folder / "config")
+        keystore = profiles.keys().keystore("bench")
+        word = secrets.token_hex(8)
+        create_keystore(keystore, word, private_key=PRIVATE_KEY, light=True)
+        passphrase = folder / "passphrase"
+        write_secret(passphrase, word.encode(), field="passphrase")
+        self.profile = Profile(
+            name="bench",
+            url=self.url,
+            agency=POLICE.agency,
+            officer=POLICE.officer,
+            key="bench",
+            passphrase_file=str(passphrase),
+        )
+        profiles.write(self.profile)
+        make_key(folder / "identity.key")
+        signer = open_keystore(keystore, word)
+        sign_in = SignIn(folder / "token", self.url, signer.key_id, lambda: signer)
+        self.service = Service(self.url, sign_in)
+
+    def write(self, system: str, rows: int) -> None:
+        """A file of so many cases and the mapping for it."""
+        (self._folder / f"{system}.toml").write_text(MAPPING.format(system=system))
+        with (self._folder / f"{system}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for number in range(rows):
+                writer.writerow((f"{system}-{number}", "theft", "2026-03-01", "Zhang", f"3101{number}", "a phone", 1))
+
+    def run(self, system: str, *, until: int | None = None) -> Run:
+        """Imports the system's file, as long as the log has fewer than ``until`` entries; then it is killed.
+
+        Raises RuntimeError where the import ends otherwise than it should.
+        """
+        began = time.monotonic()
+        memory = 0
+        with subprocess.Popen(self._command(system), stdout=subprocess.DEVNULL, env=self._environment()) as process:
+            while process.poll() is None:
+                memory = max(memory, _peak(process.pid))
+                if until is not None and self.size() >= until:
+                    process.send_signal(signal.SIGKILL)
+                    break
+                time.sleep(0.2)
+        expected = 0 if until is None else -signal.SIGKILL
+        if process.returncode != expected:
+            raise RuntimeError(f"the import ended with {process.returncode}")
+        return Run(time.monotonic() - began, memory)
+
+    def _command(self, system: str) -> list[str | Path]:
+        file = self._folder / system
+        words: list[str | Path] = ["--mapping", f"{file}.toml", "--identity-key", self._folder / "identity.key"]
+        tally = Path(sys.executable).with_name("tally")
+        return [tally, "--json", "import", "run", f"{file}.csv", *words, "--report", f"{file}.json"]
+
+    def _environment(self) -> dict[str, str]:
+        return {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
+
+    def size(self) -> int:
+        """How many entries the log has."""
+        return int(httpx.get(f"{self.url}/api/v1/log", trust_env=False).json()["size"])
+
+    def require_exact(self, system: str, rows: int) -> None:
+        """Raises RuntimeError unless each row was imported once, as one case."""
+        cases: set[str] = set()
+        keys: set[str] = set()
+        for one in self.service.pages("/api/v1/imports", "imports", source_system=system, limit=1000):
+            cases.add(one["case_id"])
+            keys.add(one["source_key"])
+        if (len(cases), len(keys)) != (rows, rows):
+            raise RuntimeError(f"expected {rows} cases, found {len(cases)} of {len(keys)} keys")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with sqlite_server("ours") as port, tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
+        figures = measure(Clerk(Path(folder), port), options.rows)
+    show("imports", figures, options.json)
+    return 0
+
+
+def measure(clerk: Clerk, rows: int) -> list[Figure]:
+    """A tenth, then the whole with a kill at its half."""
+    clerk.write("tenth", rows // 10)
+    clerk.write("whole", rows)
+    tenth = clerk.run("tenth")
+    before = clerk.size()
+    half = clerk.run("whole", until=before + rows * EVENTS_OF_A_ROW // 2)
+    rest = clerk.run("whole")
+    again = clerk.run("whole")
+    if clerk.size() - before != rows * EVENTS_OF_A_ROW:
+        raise RuntimeError(f"expected {rows * EVENTS_OF_A_ROW} events, found {clerk.size() - before}")
+    clerk.require_exact("whole", rows)
+    memory = max(half.memory, rest.memory, again.memory) / 2**20
+    return [
+        Figure("rows imported", rows / (half.seconds + rest.seconds), "limit", 100, "/s", ">= 1"),
+        Figure("rows found unchanged", rows / again.seconds, "imported", rows / rest.seconds, "/s", ">= 1"),
+        Figure("peak memory", memory, "of a tenth of the rows", tenth.memory / 2**20, "MiB", "<= 1.5"),
+    ]
+
+
+def _peak(pid: int) -> int:
+    """The most memory that a process has held so far, in bytes; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM")), "VmHWM: 0 kB")
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
