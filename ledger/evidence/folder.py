@@ -18,7 +18,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.evidence.hashing import cannot_be_read, open_regular
+from ledger.evidence.hashing import cannot_be_read, open_file, require_regular
 from ledger.evidence.names import printable
 
 T = TypeVar("T")
@@ -134,6 +134,7 @@ class Folder:
         with self._descended(path.rpartition("/")[0]) as folder:
             descriptor = _open(folder, path)
             try:
+                require_regular(os.fstat(descriptor), printable(path))
                 yield descriptor
             finally:
                 os.close(descriptor)
@@ -156,7 +157,7 @@ class Folder:
 
 
 def _open(folder: int, path: str) -> int:
-    return open_regular(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)
+    return open_file(path.rpartition("/")[2], printable(path), folder=folder, flags=os.O_NOFOLLOW)
 
 
 def _outcome(folder: int, path: str, action: Callable[[str, int], T]) -> T | TallystickError:

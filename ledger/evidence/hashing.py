@@ -56,26 +56,28 @@ def hash_file(
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changed
     meanwhile, NotWritten.
     """
-    descriptor = open_regular(path, printable(str(path)))
+    descriptor = open_file(path, printable(str(path)))
     try:
         return hash_open(descriptor, printable(str(path)), algorithms, copy_to=copy_to, progress=progress)
     finally:
         os.close(descriptor)
 
 
-def open_regular(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> int:
-    """A descriptor to read the file from, which is ``path`` in the open ``folder``. Waits for no pipe, takes no device.
+def open_file(path: Path | str, name: str, *, folder: int | None = None, flags: int = 0) -> int:
+    """A descriptor to read ``path`` from, in the open ``folder``; it waits for no pipe, and may be of one.
 
     Raises MalformedInput, calling it ``name``.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
     except (OSError, ValueError) as error:
         raise cannot_be_read(name, error) from error
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise MalformedInput(f"{name} is not a file", field="file", hint="Only regular files have a digest.")
+
+
+def require_regular(status: os.stat_result, name: str) -> None:
+    """Raises MalformedInput for a pipe, a device, a socket or a folder, calling it ``name``."""
+    if not stat.S_ISREG(status.st_mode):
+        raise MalformedInput(f"{name} is not a file", field="file", hint="Only regular files have a digest.")
 
 
 def cannot_be_read(name: str, error: Exception) -> MalformedInput:
@@ -96,6 +98,7 @@ def hash_open(
     """The same of an open file, from where it stands to its end. Raises what hash_file does, calling it ``name``."""
     try:
         before = os.fstat(descriptor)
+        require_regular(before, name)
         hashers = {algorithm: _hasher(algorithm, before.st_size) for algorithm in algorithms}
         consumers: list[Consumer] = [hasher.update for hasher in hashers.values()]
         if copy_to is not None:
@@ -120,10 +123,13 @@ def _hasher(algorithm: Algorithm, size: int) -> Hasher:
 
 
 def _feed(descriptor: int, size: int, consumers: Iterable[Consumer], progress: Progress) -> None:
-    while chunk := os.read(descriptor, size + 1):
+    read = size + 1
+    while read > size:  # a read that falls short of what it asked for has met the end
+        chunk = os.read(descriptor, size + 1)
         for consume in consumers:
             consume(chunk)
-        progress.advance(len(chunk))
+        read = len(chunk)
+        progress.advance(read)
 
 
 def _feed_in_threads(descriptor: int, _size: int, consumers: Sequence[Consumer], progress: Progress) -> None:

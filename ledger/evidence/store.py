@@ -14,7 +14,7 @@ from ledger.core.digest import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.comparison import Finding
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_regular
+from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_file
 from ledger.evidence.names import printable
 from ledger.evidence.progress import SILENT, Progress
 from ledger.secret_files import sync_folder
@@ -38,7 +38,7 @@ class Store:
         Raises what hash_file does, and IntegrityBroken where the store holds other bytes under this digest.
         """
         name = printable(str(source))
-        descriptor = open_regular(source, name)
+        descriptor = open_file(source, name)
         try:
             return self.put_open(descriptor, name, algorithms, progress=progress)
         finally:
