@@ -83,7 +83,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     registry = Registry(log_id, installation.service_key_id)
     recorder = Recorder(database, registry, shipped_rulebook())
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
-    sequencer = Sequencer(database, registry, publisher, now_ms)
+    sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
     trust = TrustHolder(where, installation)
     connector = Connector(

@@ -30,6 +30,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
+READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 _NOT_YET = 2**63  # above every index: judged as of all that the log has
 
 
@@ -146,6 +147,24 @@ class States:
                 return None
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
             return self._fold(stream)
+
+    def read_on(self, connection: Connection, start: int, end: int) -> None:
+        """Takes in the entries ``start <= i < end``, as far as the states that they stand on are in memory.
+
+        They are another process's: every event that follows one of them would have to look for its case otherwise.
+        """
+        for entry in log.entries(connection, max(start, end - READ_ON_AT_MOST), end):
+            if entry.stream_kind == "case":
+                try:
+                    self._take_in(entry)
+                except TallystickError:
+                    continue  # whoever stands on it reads the whole stream, and is told what is wrong with it
+
+    def _take_in(self, entry: StoredEntry) -> None:
+        payload = _stored_payload(entry)
+        before = self._kept.get(payload.previous) if payload.previous else None
+        if before is not None or payload.previous is None:
+            self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
 
     def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
         state: CaseState | None = None

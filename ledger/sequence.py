@@ -27,7 +27,7 @@ from ledger.core.merkle import Hash, leaf_hash
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import Appended, RightEdge, TileNodes
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Judged, Registry, off_head, require_same_event
+from ledger.record import Duplicate, Judged, Registry, States, off_head, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
@@ -78,10 +78,18 @@ class Written(Struct, frozen=True):
 
 
 class Sequencer:
-    """The one writer. ``clock`` gives unix milliseconds."""
+    """The one writer. ``clock`` gives unix milliseconds; ``states`` learn what other processes write."""
 
-    def __init__(self, database: Database, registry: Registry, publisher: Publisher, clock: Callable[[], int]):
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        publisher: Publisher,
+        clock: Callable[[], int],
+        states: States | None = None,
+    ):
         self._database = database
+        self._states = states
         self._registry = registry
         self._publisher = publisher
         self._clock = clock
@@ -199,6 +207,8 @@ class Sequencer:
     def _write(self, connection: Connection, batch: list[Waiting]) -> Written:
         """Puts the batch into the open transaction."""
         tree = log.tree(connection)
+        if self._states is not None and self._edge is not None and self._edge[0] < tree.size:
+            self._states.read_on(connection, self._edge[0], tree.size)
         at = max(self._clock(), tree.recorded_at)
         placed = self._place(connection, batch, tree)
         if not placed.entries:

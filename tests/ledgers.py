@@ -137,7 +137,7 @@ def assemble(database: Database, clock: Clock) -> Ledger:
     registry = Registry(LOG_ID, SERVICE.key_id)
     recorder = Recorder(database, registry, shipped_rulebook())
     publisher = Publisher(LOG_SIGNER)
-    sequencer = Sequencer(database, registry, publisher, clock)
+    sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
     signer = LocalSigner.from_private_key(SERVICE.key.secret)
     system = SystemStream(database, recorder, sequencer, publisher, signer, log_id=LOG_ID, clock=clock)
     return Ledger(database, clock, registry, recorder, publisher, sequencer, system)

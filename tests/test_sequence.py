@@ -19,7 +19,7 @@ from ledger.core.event.item import ItemPart, ItemSplit
 from ledger.core.merkle import EMPTY_ROOT, leaf_hash
 from ledger.core.proof import parse_tlog_proof
 from ledger.publish import Receipt
-from ledger.record import Duplicate
+from ledger.record import Duplicate, Judged, NeedsDatabase
 from ledger.sequence import Answer
 from ledger.store import log
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, Officer, Writer, clerk, signed
@@ -172,6 +172,36 @@ def test_one_id_for_two_events_of_a_batch_is_refused(founded: str) -> None:
         ledger.sequencer.start()
         verified(ledger.receipt(futures[0]), one)
         assert refusal(futures[1]).code == "event_id_taken"
+
+
+def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> None:
+    """After its next batch, memory is enough to judge what stands on the other's events."""
+    with open_ledger(each_database_url) as one, open_ledger(each_database_url) as other:
+        one.found(*OFFICERS)
+        theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
+        other.post(ours.last)
+        one.post(theirs.last)
+        following = theirs.register("phone").last
+        with pytest.raises(NeedsDatabase):
+            other.recorder.in_memory().judge(following.submission, other.clock.seconds)
+        other.post(ours.register("knife").last)
+        judged = other.recorder.in_memory().judge(following.submission, other.clock.seconds)
+        assert isinstance(judged, Judged)
+        assert judged.before is not None
+        assert judged.before.head == theirs.events[0].digest
+
+
+def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(founded: str) -> None:
+    """Nothing is judged on it, and the batch beside it is written all the same."""
+    with open_ledger(founded) as one, open_ledger(founded) as other:
+        theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
+        other.post(ours.last)
+        index = one.post(theirs.last).index
+        with one.database.write() as connection:
+            connection.execute(text("UPDATE entries SET payload = x'7b7d' WHERE log_index = :index"), {"index": index})
+        assert other.post(ours.register("knife").last).index == index + 1
+        with pytest.raises(NeedsDatabase):
+            other.recorder.in_memory().judge(theirs.register("phone").last.submission, other.clock.seconds)
 
 
 def test_of_two_rivals_for_one_head_one_wins(each_database_url: str) -> None:

@@ -42,7 +42,7 @@ def make_parts(database_url: str, port: int) -> Parts:
     registry = Registry(LOG_ID, SERVICE.key_id)
     recorder = Recorder(database, registry, shipped_rulebook())
     publisher = Publisher(SIGNER)
-    sequencer = Sequencer(database, registry, publisher, clock)
+    sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
     sequencer.start()
     system = SystemStream(database, recorder, sequencer, publisher, SERVICE, log_id=LOG_ID, clock=clock)
     with database.read() as connection:
