@@ -28,10 +28,6 @@ def linked(tmp_path: Path) -> Iterator[Linked]:
         yield made
 
 
-def link_of(linked: Linked) -> Link:
-    return Link(linked.chain, linked.deployment, linked.mirror, linked.anchorer, linked.registry, linked.anchors)
-
-
 class Connecting:
     """Connects at last, after each of ``faults`` was raised once."""
 
@@ -42,7 +38,7 @@ class Connecting:
     def __call__(self) -> Link:
         if self._faults:
             raise self._faults.pop(0)
-        return link_of(self._linked)
+        return self._linked.link
 
 
 def follower(linked: Linked, *faults: Exception) -> Follower:

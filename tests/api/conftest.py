@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -14,12 +14,12 @@ from api.parts import Parts
 from ledger.core.errors import Unavailable
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
-from ledger.follow import Follower
+from ledger.follow import Follower, Link
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
 from tests.api.service import Served
 from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
-from tests.ledgers import LOG_SIGNER, open_ledger, sqlite_url
+from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 
 AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east", "detention-east")
 
@@ -42,23 +42,30 @@ def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
     """A service that knows a clerk, a supervisor and an auditor of each agency."""
     with open_ledger(sqlite_url(folder)) as ledger:
         ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
-        parts = Parts(
-            settings=settings,
-            trust=Trusted(),
-            database=ledger.database,
-            registry=ledger.registry,
-            recorder=ledger.recorder,
-            sequencer=ledger.sequencer,
-            publisher=ledger.publisher,
-            access=AccessLog(ledger.database),
-            follower=Follower(no_chain, ledger.sequencer.halt, 1),
-            token_key=b"\x07" * 32,
-            clock=ledger.clock,
-        )
-        lines: list[dict[str, object]] = []
-        app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
-        with Served(ledger, parts, app, lines) as made:
+        with serving_ledger(ledger, no_chain, settings) as made:
             yield made
+
+
+@contextmanager
+def serving_ledger(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Iterator[Served]:
+    """A service over this ledger and the chain that is connected by ``connect``."""
+    parts = Parts(
+        settings=settings,
+        trust=Trusted(),
+        database=ledger.database,
+        registry=ledger.registry,
+        recorder=ledger.recorder,
+        sequencer=ledger.sequencer,
+        publisher=ledger.publisher,
+        access=AccessLog(ledger.database),
+        follower=Follower(connect, ledger.sequencer.halt, 1),
+        token_key=b"\x07" * 32,
+        clock=ledger.clock,
+    )
+    lines: list[dict[str, object]] = []
+    app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
+    with Served(ledger, parts, app, lines) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,255 @@
+"""The chain over HTTP, on a real node: admins' transactions go in, anchors come out."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from ledger.chain.calls import Approval, ContractDomain, accept_admin, decide, decision_digest, grant_key, revoke_key
+from ledger.chain.transaction import Fees, Transaction, sign
+from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.event import registry
+from ledger.core.note import parse_note
+from tests.api.conftest import serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import COURT, KINDS, LAB, LOG_ID, POLICE, PROCURATORATE, clerk, profile
+from tests.casework import Case
+from tests.chain.keys import Key
+from tests.linked import AGENCIES, Linked, admin, linked_ledger
+
+CHAIN = "/api/v1/chain"
+PREPARE = "/api/v1/chain/transactions/prepare"
+SEND = "/api/v1/chain/transactions"
+CLERK = clerk(POLICE)
+GRANT = grant_key(CLERK.key_id, officer=CLERK.officer_id, roles=1, suite=1, valid_from=0, valid_until=2**40)
+
+
+@dataclass
+class Chained:
+    """A service that follows its chain whenever the test says so."""
+
+    served: Served
+    linked: Linked
+
+    def follow(self) -> None:
+        self.served.parts.follower.step()
+
+    def asked(self, key: Key, call: bytes) -> httpx.Response:
+        return self.post(PREPARE, {"sender": key.key_id, "call": "0x" + call.hex()})
+
+    def prepared(self, key: Key, call: bytes) -> Transaction:
+        """The transaction that the service prepares, as a client puts it together."""
+        answer = self.asked(key, call)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert told["data"] == "0x" + call.hex()
+        fees = Fees(told["max_fee"], told["priority_fee"])
+        return Transaction(told["chain_id"], told["nonce"], told["to"], call, told["gas"], fees)
+
+    def send(self, transaction: Transaction, key: Key) -> httpx.Response:
+        return self.post(SEND, {"raw": "0x" + sign(transaction, key).raw.hex()})
+
+    def make(self, key: Key, call: bytes) -> dict[str, Any]:
+        """What became of the call, prepared, signed and sent."""
+        answer = self.send(self.prepared(key, call), key)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        return self.served.post(path, msgspec.json.encode(body))
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.served.get(path, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Iterator[Chained]:
+    """Contracts deployed and mirrored; no key granted yet."""
+    with linked_ledger(tmp_path) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
+        made = Chained(served, linked)
+        made.follow()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chained]:
+    """The same for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("chain")
+    with linked_ledger(folder) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
+        made = Chained(served, linked)
+        made.follow()
+        yield made
+
+
+def case_of_now(chained: Chained, case_id: str = "case-1") -> Case:
+    return Case(case_id, start=chained.linked.clock.seconds - 600).open()
+
+
+def test_the_contracts_are_named(shared_chain: Chained) -> None:
+    """Chain id, both addresses, and how many changes and decisions there are."""
+    deployment = shared_chain.linked.deployment
+    assert shared_chain.get(CHAIN) == {
+        "chain_id": 31337,
+        "registry": deployment.registry,
+        "anchor": deployment.anchor,
+        "change_count": len(AGENCIES) + 1,
+        "decision_count": 0,
+    }
+
+
+def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> None:
+    """The admin grants through the service; once the log mirrors it the clerk's event is taken, and after a revocation
+    refused."""
+    made = chained.make(admin(POLICE), GRANT)
+    assert made["state"] == "confirmed"
+    early = case_of_now(chained)
+    problem(chained.served.submit(early.last), 403, "key_unknown", "envelope.key_id")
+    chained.follow()
+    assert chained.served.submit(early.last).status_code == 201
+    chained.make(admin(POLICE), revoke_key(CLERK.key_id))
+    chained.follow()
+    problem(chained.served.submit(case_of_now(chained, "case-2").last), 403, "key_revoked", "envelope.key_id")
+
+
+def test_a_transaction_sent_again_is_the_same_write(chained: Chained) -> None:
+    """A client that lost the answer sends the same bytes: same number, same hash, one change."""
+    transaction = chained.prepared(admin(POLICE), GRANT)
+    first, second = (chained.send(transaction, admin(POLICE)).json() for _ in range(2))
+    assert first == second
+    assert first["transaction_hash"] == "0x" + sign(transaction, admin(POLICE)).hash.hex()
+    assert chained.get(CHAIN)["change_count"] == len(AGENCIES) + 2
+
+
+def test_a_majority_admits_an_agency(chained: Chained) -> None:
+    """Two of three admins approve; who sends it does not matter; the log mirrors the new agency."""
+    told = chained.get(CHAIN)
+    domain = ContractDomain(LOG_ID, told["chain_id"], told["registry"])
+    change = ContractChange(
+        CHANGE_KINDS[registry.AgencyAdmitted],
+        LAB,
+        agency_kind=KIND_NUMBERS[KINDS[LAB]],
+        account=int(admin(LAB).key_id, 16),
+        profile=profile_bytes(profile(LAB)),
+    )
+    digest = decision_digest(domain, told["decision_count"] + 1, change)
+    approvals = [Approval(admin(agency).key_id, admin(agency).sign(digest)) for agency in (POLICE, COURT)]
+    minority = chained.asked(admin(PROCURATORATE), decide(change, approvals[:1]))
+    assert "MajorityMissing" in problem(minority, 422, "contract_refused")["detail"]
+    chained.make(admin(PROCURATORATE), decide(change, approvals))
+    chained.follow()
+    assert chained.get(CHAIN)["decision_count"] == 1
+    assert chained.get(f"/api/v1/agencies/{LAB}")["agency_id"] == LAB
+
+
+REFUSED: dict[str, tuple[Callable[[Transaction, Linked], Transaction], int, str]] = {
+    "another contract": (lambda sent, linked: replace(sent, to=linked.deployment.anchor), 422, "not_a_registry_call"),
+    "a new contract": (lambda sent, _: replace(sent, to=None), 422, "not_a_registry_call"),
+    "coins along with it": (lambda sent, _: replace(sent, value=1), 422, "not_a_registry_call"),
+    "a call of nothing": (lambda sent, _: replace(sent, data=b"\x01\x02\x03\x04"), 422, "not_a_registry_call"),
+    "another chain": (lambda sent, _: replace(sent, chain_id=1), 422, "wrong_chain"),
+    "a nonce ahead": (lambda sent, _: replace(sent, nonce=sent.nonce + 1), 409, "wrong_nonce"),
+    "too little gas": (lambda sent, _: replace(sent, gas=30_000), 422, "gas_too_low"),
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_nothing_else_is_passed_on(shared_chain: Chained, wrong: str) -> None:
+    """What is no call of this registry, or could not be mined, is refused and not journaled."""
+    change, status, code = REFUSED[wrong]
+    before = shared_chain.linked.journal.last()
+    transaction = change(shared_chain.prepared(admin(POLICE), GRANT), shared_chain.linked)
+    answer = shared_chain.send(transaction, admin(POLICE))
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert shared_chain.linked.journal.last() == before
+
+
+def test_what_the_contract_refuses_is_told_in_its_words(shared_chain: Chained) -> None:
+    """A stranger's grant, and the acceptance of an admin whom nobody proposed: refused when prepared."""
+    stranger = Key("stranger")
+    for call, error in ((GRANT, "NotAdmin"), (accept_admin(POLICE), "NotProposedAdmin")):
+        told = problem(shared_chain.asked(stranger, call), 422, "contract_refused")
+        assert error in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (PREPARE, {"sender": admin(POLICE).key_id}, "call"),
+        (PREPARE, {"sender": "0x12", "call": "0x00"}, "sender"),
+        (PREPARE, {"sender": admin(POLICE).key_id.upper(), "call": "0x00"}, "sender"),
+        (PREPARE, {"sender": admin(POLICE).key_id, "call": "0x0"}, "call"),
+        (PREPARE, {"sender": admin(POLICE).key_id, "call": "0x00", "value": 1}, "value"),
+        (SEND, {}, "raw"),
+        (SEND, {"raw": "0xZZ"}, "raw"),
+        (SEND, {"raw": "0x00\n"}, "raw"),
+        (SEND, {"raw": "0x02c0"}, "raw_transaction"),
+        (SEND, {"raw": "0x" + "ff" * 64}, "raw_transaction"),
+    ],
+)
+def test_a_malformed_request_is_refused(shared_chain: Chained, path: str, body: dict[str, Any], field: str) -> None:
+    """400 for every other spelling, naming the field, with nothing journaled."""
+    before = shared_chain.linked.journal.last()
+    problem(shared_chain.post(path, body), 400, "malformed_input", field)
+    assert shared_chain.linked.journal.last() == before
+
+
+def test_a_body_of_another_kind_or_size_is_refused(shared_chain: Chained) -> None:
+    """Only JSON, and not more of it than the longest decision takes."""
+    problem(shared_chain.served.post(SEND, b"raw=0x00", content_type="text/plain"), 415, "unsupported_media_type",
+            "Content-Type")  # fmt: skip
+    too_long = msgspec.json.encode({"raw": "0x" + "00" * (512 * 1024)})
+    assert shared_chain.served.post(SEND, too_long).status_code == 413
+
+
+def test_anchors_are_listed_as_they_were_made(chained: Chained) -> None:
+    """Each has the size and root of a checkpoint that was published, the registry's hash, and its block; in pages."""
+    chained.make(admin(POLICE), GRANT)
+    chained.follow()
+    roots = {}
+    for number in range(3):
+        chained.served.record(case_of_now(chained, f"case-{number}"))
+        chained.linked.clock.forward(2 * chained.linked.interval_s)
+        size = chained.served.publish()
+        roots[size] = parse_note(chained.served.get("/checkpoint").text).text.split("\n")[2]
+        chained.follow()
+    anchors = chained.get("/api/v1/anchors")["anchors"]
+    assert {anchor["size"] for anchor in anchors} >= set(roots)
+    state = chained.linked.registry.state("latest")
+    for anchor in anchors[-3:]:
+        assert base64.b64encode(bytes.fromhex(anchor["root"].removeprefix("sha256:"))).decode() == roots[anchor["size"]]
+        assert (anchor["state"], anchor["chain_id"]) == ("confirmed", 31337)
+        assert anchor["registry_hash"] == "0x" + state.registry_hash.hex()
+        block = chained.linked.chain.eth.block(anchor["block_number"])
+        assert block is not None
+        assert (anchor["block_hash"], anchor["timestamp"]) == ("0x" + block.hash.hex(), block.timestamp)
+    page = chained.get("/api/v1/anchors", limit=1)
+    assert page["anchors"] == anchors[:1]
+    assert chained.get("/api/v1/anchors", limit=1, after=page["next"])["anchors"] == anchors[1:2]
+    assert chained.get("/api/v1/anchors", after=anchors[-1]["number"]) == {"anchors": []}
+
+
+def test_a_node_that_dies_comes_back(chained: Chained) -> None:
+    """Whoever asks after a kill -9 finds the same chain, made anew; a transaction afterwards is made once."""
+    before = chained.get(CHAIN)
+    pid = chained.linked.node.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while chained.linked.node.runs():
+        time.sleep(0.01)
+    assert chained.get(CHAIN) == before
+    assert chained.linked.node.pid != pid
+    chained.make(admin(POLICE), GRANT)
+    assert chained.get(CHAIN)["change_count"] == before["change_count"] + 1
