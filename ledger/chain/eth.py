@@ -179,7 +179,9 @@ class Eth:
             raise self._garbled(f"a field of another form ({error})") from error
 
     def _garbled(self, what: str) -> ChainUnavailable:
-        return ChainUnavailable(f"the chain node at {self.rpc.name} answers with {what}", code="chain_garbled")
+        garbled = ChainUnavailable(f"the chain node answers with {what}", code="chain_garbled")
+        garbled.add_note(self.rpc.name)
+        return garbled
 
 
 # -- forms of the wire -------------------------------------------------------------------------------------------------

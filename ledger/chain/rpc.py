@@ -88,7 +88,9 @@ class JsonRpc:
         except httpx.TimeoutException as error:
             raise self._unavailable("did not answer in time", "chain_timeout") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise self._unavailable(f"cannot be reached ({error})", "chain_unreachable") from error
+            refusal = self._unavailable("cannot be reached", "chain_unreachable")
+            refusal.add_note(str(error))
+            raise refusal from error
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise self._rate_limited(response.headers.get("Retry-After", ""))
         return self._decode(body, response.status_code)
@@ -132,18 +134,16 @@ class JsonRpc:
 
     def _rate_limited(self, retry_after: str) -> ChainUnavailable:
         seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5
-        return ChainUnavailable(
-            f"the chain node at {self.name} asks for fewer requests",
-            retry_after=min(seconds, MAX_RETRY_AFTER),
-            code="chain_rate_limited",
+        return self._unavailable(
+            "asks for fewer requests", "chain_rate_limited", retry_after=min(seconds, MAX_RETRY_AFTER)
         )
 
-    def _unavailable(self, what: str, code: str) -> ChainUnavailable:
-        return ChainUnavailable(
-            f"the chain node at {self.name} {what}",
-            code=code,
-            hint="Check that the node runs and that the chain's URL is right.",
-        )
+    def _unavailable(self, what: str, code: str, *, retry_after: int = 5) -> ChainUnavailable:
+        """Where the node is stands in a note: clients of the service are not told."""
+        hint = "Check that the node runs and that the chain's URL is right."
+        refusal = ChainUnavailable(f"the chain node {what}", code=code, hint=hint, retry_after=retry_after)
+        refusal.add_note(self.name)
+        return refusal
 
 
 def _message(number: int, request: Request) -> dict[str, object]:
