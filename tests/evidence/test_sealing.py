@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 import warnings
 from collections.abc import Callable
@@ -48,6 +49,22 @@ def test_sealed_folder_is_a_valid_bag(tmp_path: Path, algorithms: tuple[Algorith
     assert bag.validate()
     assert set(bag.payload_entries()) == {f"data/{name}" for name in files}
     assert bag.info["Payload-Oxum"] == f"{sum(map(len, files.values()))}.{len(files)}"
+
+
+def test_manifests_are_checked_by_sha256sum(tmp_path: Path) -> None:
+    """Whoever has nothing else has coreutils, and they find what was changed."""
+    files = {name: data for name, data in FILES.items() if "%" not in name}
+    sealed(write(tmp_path / "source", files), tmp_path / "bag")
+
+    def checks(manifest: str) -> bool:
+        command = ["sha256sum", "--check", "--strict", "--quiet", manifest]
+        return subprocess.run(command, cwd=tmp_path / "bag", capture_output=True).returncode == 0
+
+    assert checks("tagmanifest-sha256.txt")
+    assert checks("manifest-sha256.txt")
+    (tmp_path / "bag/data/empty").unlink()
+    write(tmp_path / "bag", {"data/empty": b"x"})
+    assert not checks("manifest-sha256.txt")
 
 
 def test_payload_is_the_evidence(tmp_path: Path, source: Path) -> None:
