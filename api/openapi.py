@@ -26,6 +26,26 @@ _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 
+# Parameters by name: what they say, and an example, which the page fills in where the parameter is required.
+_PARAMETERS = {
+    "case_id": ("id of the case", "case-7f3a"),
+    "item_id": ("id of the item", "item-7f3a-01"),
+    "handover_id": ("id of the handover, unique within its case", "handover-1"),
+    "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
+    "agency_id": ("id of the agency", "psb-east"),
+    "holder": ("only what this agency holds", "psb-east"),
+    "responsible": ("only what this agency answers for", "psb-east"),
+    "stage": ("only cases at this stage", "investigation"),
+    "box": ("what is offered to you, or by you", "inbox"),
+    "status": ("only handovers of this status", "offered"),
+    "withhold": ("leave the payload out, or the sections", "sections"),
+    "source_key": ("only the row of this key", "A-2026-117"),
+    "source_system": ("only rows of this system", "police-cases"),
+    "after": ("`next` of the page before", "100"),
+    "index": ("index of the entry, from 0", "0"),
+    "name": ("level and number of the tile", "0/000.p/1"),
+}
+
 _documented: dict[str, type] = {}  # what the routes answer with and take, entered as they are declared
 
 
@@ -91,7 +111,16 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
     for operations in made["paths"].values():
         for operation in operations.values():
             _drop_foreign_422(operation["responses"])
+            for parameter in operation.get("parameters", ()):
+                _explain(parameter)
     return made
+
+
+def _explain(parameter: dict[str, Any]) -> None:
+    said, example = _PARAMETERS.get(parameter["name"], (None, None))
+    if said is not None:
+        parameter.setdefault("description", said)
+        parameter |= {"example": example} if parameter.get("required") else {}
 
 
 def _drop_foreign_422(responses: dict[str, Any]) -> None:

@@ -17,8 +17,9 @@ from ledger.publish import Receipt
 _REFUSALS = (400, 403, 408, 409, 413, 415, 422, 429, 503)
 _WRITING = (
     "The body is the canonical submission (RFC 8785 under the ledger's profile), signed with EIP-712 by the officer's "
-    "key; no token is asked for. When the receipt comes, the event is durable. The same event again gets the same "
-    "receipt with 200: where an outcome is not known, send the same bytes again."
+    "key: `tally event sign` writes it to a file that goes in here as it is. No token is asked for. When the receipt "
+    "comes, the event is durable. The same event again gets the same receipt with 200: where an outcome is not known, "
+    "send the same bytes again."
 )
 _SUMMARIES = {
     "accept": "Accept a handover, item by item",

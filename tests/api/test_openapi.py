@@ -63,6 +63,15 @@ def test_every_operation_says_what_it_does_and_how_it_refuses(document: dict[str
                 assert list(told["content"]) == ["application/problem+json"], name
 
 
+def test_every_parameter_is_explained(document: dict[str, Any]) -> None:
+    """Whoever reads the page is told what goes in; what must be given has an example of its form."""
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description"), f"{name}: {parameter['name']}"
+            if parameter["in"] == "path":
+                assert re.fullmatch(parameter["schema"].get("pattern", ".+"), parameter["example"]), name
+
+
 def test_every_event_type_has_its_schema(document: dict[str, Any]) -> None:
     """The document speaks of the very types that are signed."""
     payload = document["components"]["schemas"]["Submission"]["properties"]["payload"]
