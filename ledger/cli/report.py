@@ -90,7 +90,9 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
 def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:
     """The verdict and, where it is not the best, the first step that made it so."""
     told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
-    reasons = (f": {labels.of('step', step.name)}: {printable_line(step.detail)}" for step in steps if step.verdict == verdict)
+    reasons = (
+        f": {labels.of('step', step.name)}: {printable_line(step.detail)}" for step in steps if step.verdict == verdict
+    )
     reason = "" if verdict == "intact" else next(reasons, "")
     click.echo(f"{labels.of('field', 'verdict')}: {told}{reason}")
     if development:

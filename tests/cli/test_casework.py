@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -414,6 +415,19 @@ def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> 
     first, second = (world.tally.ok("event", "submit", path, profile="police") for path in (signed, copy))
     assert first["event_id"] == second["event_id"] == made["event_id"]
     assert first["index"] == second["index"]
+
+
+def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
+    """A case that is not there yet has no place to ask for: its opening is signed as its first event."""
+    case_id = f"case-{secrets.token_hex(4)}"
+    body = {"case_number": "A-9", "case_type": "theft", "business_line": "criminal", "stage": "investigation"}
+    draft = {"event_type": "case.opened", "stream": {"kind": "case", "id": case_id}, "body": body}
+    file, signed = tmp_path / "draft.json", tmp_path / "signed.json"
+    file.write_text(json.dumps(draft), encoding="utf-8")
+    world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    assert json.loads(signed.read_bytes())["envelope"]["sequence"] == 0
+    world.tally.ok("event", "submit", signed, profile="police")
+    assert world.tally.ok("case", "show", case_id, profile="police")["case_number"] == "A-9"
 
 
 @pytest.mark.parametrize(

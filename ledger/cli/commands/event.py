@@ -60,14 +60,13 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
 
     FILE is JSON: event_type, stream {kind, id}, body, and where wanted occurred_at, authority, sections. With sequence
-    and previous (the digest that it follows) no service is asked.
+    and previous (the digest that it follows), and for case.opened, the service is not asked where the case stands.
     """
     draft = _read_draft(file)
     claims = Claims(draft.occurred_at, draft.authority, draft.sections)
     clerk = Clerk(session, claims)
     body = make_body(EVENT_TYPES[draft.event_type].body, **draft.body)
-    place = clerk.place(draft.stream) if draft.sequence is None else Place(draft.stream, draft.sequence, draft.previous)
-    signed = clerk.sign(body, place, claims)
+    signed = clerk.sign(body, _place(clerk, draft), claims)
     target = output or Path(f"{signed.envelope.event_id}.json")
     target.write_bytes(signed.submission)
     session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
@@ -101,6 +100,12 @@ def list_(session: Session, case_id: str, ground: str | None) -> None:
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
     session.output.record(session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
+
+
+def _place(clerk: Clerk, draft: _Draft) -> Place:
+    if draft.sequence is not None:
+        return Place(draft.stream, draft.sequence, draft.previous)
+    return Place(draft.stream) if draft.event_type == "case.opened" else clerk.place(draft.stream)
 
 
 def _read_draft(file: Path) -> _Draft:
