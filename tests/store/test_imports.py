@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from ledger.audit import audit_log, left_out
@@ -14,6 +15,7 @@ from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
 from ledger.store import imports
 from ledger.store.cases import Page
+from ledger.store.migrate import configuration
 from tests.builders import LOG_ID, POLICE, SERVICE, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -42,9 +44,7 @@ def test_an_older_database_gets_what_its_log_says(tmp_path: Path) -> None:
     with open_ledger(sqlite_url(tmp_path)) as ledger:
         before = record(ledger)
         assert [one.source_key for one in before] == ["A-1", "A-2"]
-        with ledger.database.write() as connection:
-            connection.execute(text("DROP TABLE imports"))
-            connection.execute(text("UPDATE alembic_version_log SET version_num = '0001'"))
+        command.downgrade(configuration(ledger.database.log, "log"), "0001")
     with open_ledger(sqlite_url(tmp_path)) as again:
         assert listed(again) == before
 
