@@ -82,6 +82,8 @@ class SourceFile:
         self.path = path
         self.layout = layout
         try:
+            if not path.is_file():
+                raise MalformedInput(f"{path} is no file", field="FILE")  # a pipe cannot be read twice
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
             raise MalformedInput(f"{path} cannot be read: {error.strerror}", field="FILE") from error

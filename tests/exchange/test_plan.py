@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event.case import CaseOpened, MeasureImposed
 from ledger.core.event.item import Dossier, ItemRegistered
 from ledger.core.event.record import ImportRecorded, RecordCorrected
@@ -21,7 +21,7 @@ from ledger.exchange.identity import IdentityKey
 from ledger.exchange.mapping import parse_mapping, read_mapping
 from ledger.exchange.plan import Plan, Planner
 from ledger.exchange.rejects import defused
-from ledger.exchange.source_file import SourceFile, Survey, layout_of, rows_of
+from ledger.exchange.source_file import Layout, SourceFile, Survey, layout_of, rows_of
 from ledger.exchange.trial import Planned, Trial
 from tests.builders import POLICE, clerk
 from tests.casework import Case, shipped_rulebook
@@ -350,6 +350,14 @@ def test_a_link_that_is_turned_to_another_file_changes_nothing(tmp_path: Path) -
         link.symlink_to(second)
         assert sum(len(part) for part in rows_of(source, 100)) == 1
         source.require_same(survey.digest)
+
+
+def test_what_cannot_be_read_twice_is_refused(tmp_path: Path) -> None:
+    """A pipe, a folder, or nothing at all."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(MalformedInput):
+            SourceFile(path, Layout("csv"))
 
 
 def test_a_change_with_its_time_set_back_is_found_at_the_end(tmp_path: Path) -> None:
