@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,8 @@ from msgspec import Struct
 from ledger.core.clock_rules import ClockRule, require_sound
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
+
+DAYS_KEPT = 1024
 
 FlagName = Literal[
     "third_return",
@@ -71,9 +73,10 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     purposes: dict[Purpose, PurposeRule]
     clocks: tuple[ClockRule, ...] = ()
 
-    def in_force(self, day: str) -> dict[str, FlagRule]:
-        """The rules in force on ``day``, by name."""
-        return {rule.name: rule for rule in self.flags if rule.holds_on(day)}
+    @cached_property
+    def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:
+        """Gives the rules in force on a day (``YYYY-MM-DD``), by name. Most events of a time are of a few days."""
+        return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if rule.holds_on(day)})
 
     @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
