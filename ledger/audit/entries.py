@@ -87,7 +87,7 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Fi
     findings = list(_columns(row, envelope))
     findings += _signature(row, envelope, ground)
     try:
-        payload = decode_payload(row.payload)
+        payload = decode_payload(row.payload, envelope.event_type)
         require_agreement(envelope, payload, row.payload)
     except MalformedInput as error:
         return [*findings, finding_of("payloads", row.log_index, error)]
