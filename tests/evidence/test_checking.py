@@ -13,7 +13,7 @@ import pytest
 
 from ledger.core.digest import Algorithm
 from ledger.core.errors import MalformedInput
-from ledger.evidence import spool
+from ledger.evidence import folder, spool
 from ledger.evidence.checking import Checked, Record, check_bag, check_file
 from ledger.evidence.comparison import Finding
 from ledger.evidence.hashing import BOTH, hash_file
@@ -196,6 +196,55 @@ def test_link_in_the_place_of_a_tag_file_fails_the_form(bag: Path) -> None:
     assert (checked.verdict, results(checked)[0]) == ("tampered", "failed")
 
 
+def test_bag_info_that_is_no_text_fails_the_form(bag: Path) -> None:
+    """Which item it names cannot be read."""
+    (bag / "bag-info.txt").unlink()
+    write(bag, {"bag-info.txt": b"\xff"})
+    checked, _ = check(bag)
+    assert (checked.verdict, checked.steps[0].detail) == ("tampered", "bag-info.txt: expected UTF-8")
+
+
+def test_item_that_stands_twice_is_no_item(bag: Path) -> None:
+    """Readers differ on which one counts, so none does."""
+    rewrite(bag / "bag-info.txt", "External-Identifier: item-1\n", "External-Identifier: a\nExternal-Identifier: b\n")
+    checked, findings = check(bag)
+    assert (checked.binding, findings) == (None, {("changed", "bag-info.txt")})
+
+
+def written(bag: Path) -> None:
+    (bag / "data/disk.img").chmod(0o600)
+    with (bag / "data/disk.img").open("ab") as file:
+        file.write(b"more")
+
+
+def swapped_for_a_link(bag: Path) -> None:
+    (bag / "data/笔录/讯问.txt").unlink()
+    (bag / "data/笔录/讯问.txt").symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "expected"),
+    [(written, ("changed", "data/disk.img")), (swapped_for_a_link, ("no_file", "data/笔录/讯问.txt"))],
+)
+def test_what_happens_during_the_check_is_found(
+    bag: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Path], None], expected: tuple[str, str]
+) -> None:
+    """A file that is written to while it is read, and a link in the place of a file that was just listed."""
+    monkeypatch.setattr(folder, "BATCH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    told = Told()
+    findings: list[Finding] = []
+
+    def when_large(size: int) -> None:
+        if size > 1_000_000 and not told.sizes:
+            told.sizes.append(size)
+            meanwhile(bag)
+
+    monkeypatch.setattr(told, "advance", when_large)
+    check_bag(bag, None, report=findings.append, progress=told)
+    assert [(finding.fault, finding.path) for finding in findings] == [expected]
+
+
 def test_tag_manifest_that_is_gone_is_named(bag: Path) -> None:
     """A sealed folder has one for each manifest."""
     (bag / "tagmanifest-blake3.txt").unlink()
@@ -290,19 +339,19 @@ def test_bag_that_fetches_is_refused(bag: Path) -> None:
 
 def test_bag_of_other_software_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     """A bag by BagIt's own library names no item and has no BLAKE3: it is intact by SHA-256."""
-    folder = write(tmp_path / "bag", {name: data for name, data in FILES.items() if "%" not in name})
-    bagit.make_bag(str(folder), checksums=["md5", "sha256"])
-    checked, findings = check(folder)
+    bag = write(tmp_path / "bag", {name: data for name, data in FILES.items() if "%" not in name})
+    bagit.make_bag(str(bag), checksums=["md5", "sha256"])
+    checked, findings = check(bag)
     assert (checked.verdict, checked.binding, findings) == ("intact", None, set())
-    (folder / "data/empty").write_bytes(b"x")
-    assert check(folder)[1] == {("changed", "data/empty")}
+    (bag / "data/empty").write_bytes(b"x")
+    assert check(bag)[1] == {("changed", "data/empty")}
 
 
 def test_bag_of_unknown_algorithms_is_unverifiable(tmp_path: Path) -> None:
     """MD5 alone shows nothing."""
-    folder = write(tmp_path / "bag", {"a": b"1"})
-    bagit.make_bag(str(folder), checksums=["md5"])
-    assert check(folder)[0].verdict == "unverifiable"
+    bag = write(tmp_path / "bag", {"a": b"1"})
+    bagit.make_bag(str(bag), checksums=["md5"])
+    assert check(bag)[0].verdict == "unverifiable"
 
 
 @pytest.mark.parametrize("declared", [None, b"", b"BagIt-Version: 2.0\nTag-File-Character-Encoding: UTF-8\n", b"\xff"])
