@@ -54,7 +54,8 @@ def progress_of(name: str, output: Output) -> Iterator[Progress]:
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    # Results may be written meanwhile, and must not be taken for what the bar is to show.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
         yield _Bar(bars, name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -56,7 +57,11 @@ def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], st
     chosen = tuple(map(Algorithm, algorithms))
     with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
         rows = (row for path in paths for row in _hashed(path, chosen, Store(store) if store else None, progress))
-        show_digests(session, rows)
+        if not sys.stdout.isatty():
+            show_digests(session, rows)
+            return
+        told = list(rows)  # on one terminal they and the bar would write over each other
+    show_digests(session, told)
 
 
 def _hashed(
