@@ -77,7 +77,9 @@ def on_a_terminal(command: list[str | Path], *, stdout_too: bool) -> tuple[bytes
     """What a command writes to a standard output that is no terminal, and to a terminal."""
     ours, theirs = pty.openpty()
     out = theirs if stdout_too else subprocess.PIPE
-    with subprocess.Popen(command, stdout=out, stderr=theirs, env=os.environ | {"TERM": "xterm", "LANG": "C"}) as process:
+    with subprocess.Popen(
+        command, stdout=out, stderr=theirs, env=os.environ | {"TERM": "xterm", "LANG": "C.UTF-8"}
+    ) as process:
         os.close(theirs)
         shown = bytearray()
         with contextlib.suppress(OSError):  # how the system says that the other end is closed
