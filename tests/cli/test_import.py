@@ -14,8 +14,8 @@ import pytest
 from ledger.exchange.identity import IdentityKey
 from tests.cli.import_desk import MAPPING, WHOLE, Desk
 from tests.cli.tally import Done, Tally
-from tests.cli.world import World
-from tests.machine import REPOSITORY
+from tests.cli.world import PEOPLE, World
+from tests.machine import REPOSITORY, free_port
 
 EXAMPLES = REPOSITORY / "examples" / "import"
 
@@ -197,6 +197,18 @@ def test_two_runs_at_once_double_nothing(desk: Desk) -> None:
         counted.update(one["rows"])
     assert counted.total() == 500
     assert sum(one["events"] for one in told) == 250 * len(WHOLE)
+
+
+def test_a_service_that_is_away_is_told_by_the_exit_code(desk: Desk) -> None:
+    """5, the report says that nothing is in, and the same command works once the service is back."""
+    file = desk.write(*ROWS)
+    agency, officer, _ = PEOPLE["police"]
+    desk.world.tally.add_profile("lost", f"http://127.0.0.1:{free_port()}", agency, officer, "police")
+    desk.profile = "lost"
+    assert desk.run(file).status == 5
+    assert json.loads(desk.report.read_bytes())["rows"] == {}
+    desk.profile = "police"
+    assert desk.rows(file) == {"imported": 3}
 
 
 def test_status_tells_rows_apart_and_sends_nothing(desk: Desk) -> None:
