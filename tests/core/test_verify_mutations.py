@@ -19,7 +19,7 @@ from ledger.core.note import parse_note
 from ledger.core.proof import parse_tlog_proof
 from ledger.core.verify import verify_bundle
 from tests.bundles import CHAIN, LOG_SIGNER, trust
-from tests.core.test_verify import GOOD, TRUST
+from tests.verifying import GOOD, TRUST
 
 DATA = encode_bundle(GOOD)
 TREE: Any = json.loads(DATA)

@@ -1,0 +1,91 @@
+"""``ledger.core.verify``: what is no bundle is refused whole, what is none of its parts by its step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from ledger.core.bundle import MAX_BUNDLE_LENGTH, encode_bundle
+from ledger.core.errors import MalformedInput
+from ledger.core.event import registry
+from ledger.core.verify import verify_bundle
+from tests.bundles import tree
+from tests.verifying import CASE, FOUNDING, GOOD, LOG, TRUST, Tree, faults, put, verdict_of
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (b"", "bundle"),
+        (b"{", "bundle"),
+        (b"[]", "bundle"),
+        (b"\xef\xbb\xbf{}", "bundle"),
+        (b"\xff", "bundle"),
+        (b'{"format":"tallystick/bundle@v2"}', "bundle.format"),
+        (b"[" * 100_000, "bundle"),
+        (b" " * (MAX_BUNDLE_LENGTH + 1), "bundle"),
+    ],
+)
+def test_no_bundle(data: bytes, field: str) -> None:
+    """Bytes that are no bundle are malformed, and nothing else is ever raised."""
+    with pytest.raises(MalformedInput) as caught:
+        verify_bundle(data, TRUST)
+    assert caught.value.field == field
+
+
+MALFORMED: dict[str, Callable[[Tree], None]] = {
+    "unknown field": put("more", to=1),
+    "digest labelled SHA-256": put("envelope", "payload_digest", to=lambda d: d.replace("blake3:", "sha256:")),
+    "unsigned envelope": lambda b: b["envelope"].pop("signature"),
+    "EIP-2098 signature": put("envelope", "signature", to=lambda s: s[:-2]),
+    "version 2": put("envelope", "version", to=2),
+    "envelope that is text": put("envelope", to="text"),
+    "label of another alphabet": lambda b: b["sections"].update({"narr\u0430tive": {}}),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(name: str) -> None:
+    """What breaks the frame of the file or the form of its envelope is malformed and names its field."""
+    bad = tree(GOOD)
+    MALFORMED[name](bad)
+    with pytest.raises(MalformedInput) as caught:
+        verdict_of(bad)
+    assert caught.value.field
+
+
+def doubled(part: bytes) -> bytes:
+    """The JSON object with its first key standing twice, first with another value."""
+    key = part[1 : part.index(b":")]
+    return b"{" + key + b':"x",' + part[1:]
+
+
+def test_key_that_stands_twice_in_frame_or_envelope() -> None:
+    """Two readers would see two different bundles: malformed."""
+    data, envelope = encode_bundle(GOOD), CASE.events[1].entry
+    for twice in (data[:-1] + b',"proof":"x"}', data.replace(envelope, doubled(envelope))):
+        with pytest.raises(MalformedInput):
+            verify_bundle(twice, TRUST)
+    same = data[:-1] + b',"log_id":' + json.dumps(GOOD.log_id).encode() + b"}"
+    with pytest.raises(MalformedInput, match="twice"):
+        verify_bundle(same, TRUST)
+
+
+@pytest.mark.parametrize(
+    ("part", "step"), [(CASE.events[1].payload_bytes, "form"), (LOG.events[1].payload_bytes, "authority")]
+)
+def test_key_that_stands_twice_in_a_signed_part(part: bytes, step: str) -> None:
+    """The same within payload and evidence: their step fails, whichever of the values was signed."""
+    key = part[: part.index(b",")]
+    for twice in (doubled(part), key + b"," + part[1:]):
+        report = verify_bundle(encode_bundle(GOOD).replace(part, twice), TRUST)
+        assert faults(report) == [step]
+
+
+def test_registry_of_the_fixtures_is_true() -> None:
+    """The mirror entries of the tests are what the authority folds."""
+    bodies = [event.payload.body for event in LOG.events[:FOUNDING]]
+    assert all(isinstance(body, registry.RegistryChange) for body in bodies)
+    assert LOG.registry.authority.changes == FOUNDING
