@@ -5,7 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
+from ledger.cli.commands.serve import _alone_on
 from ledger.cli.exits import Exit
+from ledger.core.errors import MalformedInput
+from ledger.installation import DataDirectory
+from ledger.settings import Settings
 from tests.cli.tally import Tally
 from tests.cli.world import World
 from tests.machine import free_port
@@ -18,6 +24,19 @@ def test_second_service_on_a_ledger_is_refused(world: World) -> None:
     assert (done.status, done.err.count("\n")) == (Exit.USAGE, 1)
     assert f"--data-dir: another service runs on the ledger in {world.data}" in done.err
     assert world.tally("case", "list", profile="police").status == Exit.OK
+
+
+def test_services_share_a_server_and_a_chain(world: World) -> None:
+    """Those that leave database and chain to others may be many; beside one that keeps its own there is no place."""
+    where = DataDirectory(world.data)
+    shared = {"data_dir": world.data, "database_url": "postgresql+psycopg://db/ledger", "chain": "http://node:8545"}
+    where.lock = where.lock.with_name("shared.lock")
+    with _alone_on(where, Settings(**shared)), _alone_on(where, Settings(**shared)):
+        for own in ({"database_url": None}, {"chain": "embedded"}):
+            with pytest.raises(MalformedInput, match="another service"), _alone_on(where, Settings(**shared | own)):
+                pass
+    with _alone_on(where, Settings(data_dir=world.data)):
+        pass
 
 
 def test_address_in_use_is_told(tally: Tally, tmp_path: Path) -> None:

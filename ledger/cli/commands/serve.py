@@ -46,7 +46,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the service's keys")
         settings = read_settings(data_dir, **given, key_passphrase=secret)
-    with _alone_on(where), _listening(settings) as listener:
+    with _alone_on(where, settings), _listening(settings) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
         with open_parts(settings) as parts:
             server = make_server(
@@ -59,14 +59,17 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
 
 
 @contextmanager
-def _alone_on(where: DataDirectory) -> Iterator[None]:
-    """Holds the ledger's lock. Two services would each follow a chain of their own. Raises MalformedInput.
+def _alone_on(where: DataDirectory, settings: Settings) -> Iterator[None]:
+    """Holds the ledger's lock, which the system lets go of however the process ends. Raises MalformedInput.
 
-    The system lets go of it when the process ends, however it ends.
+    Services share it that share a database server and a chain; on an embedded chain each would follow one of its own.
     """
+    from ledger.settings import EMBEDDED
+
+    shares = settings.database_url is not None and settings.chain != EMBEDDED
     with where.lock.open("wb") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shares else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MalformedInput(
                 f"another service runs on the ledger in {where.path}",
