@@ -24,6 +24,7 @@ from ledger.installation import DataDirectory, Installation
 from ledger.keys import open_keystore, open_note_key
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.recount import recount
 from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
@@ -31,9 +32,12 @@ from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise
 from ledger.system import SystemStream
+from ledger.warn import Warner
+from ledger.workdays import shipped_calendar
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+WARN_EVERY = 5.0  # seconds between looks at the deadlines that come near
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
@@ -51,10 +55,12 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts, system, connector = _assemble(settings)
     stop = Event()
     parts.sequencer.start()
+    warner = Warner(parts.database)
     sealer = Sealer(parts.database, parts.access, system)
     threads = [
         _thread("follow", parts.follower.run, stop),
         _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
+        _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
         _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
     ]
     try:
@@ -81,7 +87,9 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     initialise(database, log_id)
     registry = Registry(log_id, installation.service_key_id)
-    recorder = Recorder(database, registry, shipped_rulebook())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+    if recount(database, recorder):
+        logger.info("clocks counted anew")
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)

@@ -16,16 +16,19 @@ from msgspec import Struct
 
 from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
-from ledger.core.authority import Authority
+from ledger.core.authority import Agency, Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
+from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
 from ledger.core.event.case import CaseJoined, CaseOpened
+from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.record import SectionErased
 from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
-from ledger.store import log
+from ledger.store import clocks, log
+from ledger.store.clocks import ClockLine
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -36,13 +39,15 @@ _NOT_YET = 2**63  # above every index: judged as of all that the log has
 
 class Judged(Struct, frozen=True):
     """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
-    case's; ``new_items`` must not belong to another case; ``registry_changes`` dates the authority it was judged by."""
+    case's; ``new_items`` must not belong to another case; ``registry_changes`` dates the authority it was judged by,
+    ``clock_lines`` are what lists of clocks show otherwise than before."""
 
     submitted: Submitted
     registry_changes: int
     before: CaseState | None = None
     outcome: Outcome | None = None
     new_items: frozenset[str] = frozenset()
+    clock_lines: tuple[ClockLine, ...] = ()
 
 
 class Duplicate(Struct, frozen=True):
@@ -185,17 +190,25 @@ class States:
 
 
 class Recorder:
-    """Judges submissions. Safe to call from several threads."""
+    """Judges submissions, and counts the clocks that they move. Safe to call from several threads."""
 
-    def __init__(self, database: Reads, registry: Registry, book: Rulebook, states: States | None = None):
+    def __init__(
+        self,
+        database: Reads,
+        registry: Registry,
+        book: Rulebook,
+        calendar: WorkCalendar,
+        states: States | None = None,
+    ):
         self._database = database
         self._registry = registry
-        self._book = book
+        self.book = book
+        self.calendar = calendar
         self.states = states or States(database, book)
 
     def in_memory(self) -> Recorder:
         """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
-        return Recorder(_NoDatabase(), self._registry, self._book, self.states.in_memory())
+        return Recorder(_NoDatabase(), self._registry, self.book, self.calendar, self.states.in_memory())
 
     def judge(self, data: bytes, now: int) -> Judged | Duplicate:
         """The verdict on posted bytes at ``now`` (unix seconds).
@@ -243,18 +256,17 @@ class Recorder:
         act = self.states.act(payload, envelope.payload_digest, envelope.signed_at)
         outcome = fold(before, act)
         self.states.keep(outcome.state)
-        return Judged(submitted, authority.changes, before, outcome, _new_items(before, outcome.state, act))
+        items = _new_items(before, outcome.state, act)
+        lines = clocks.changes(before, outcome.state, self.book, self.calendar)
+        return Judged(submitted, authority.changes, before, outcome, items, lines)
 
     def _require_known(self, authority: Authority, payload: Payload) -> None:
         """What an event names outside its state must exist."""
         body = payload.body
-        if isinstance(body, HandoverOffered) and body.to_agency not in authority.agencies:
-            raise RuleRefused(
-                f"no agency {body.to_agency} is admitted to this ledger",
-                code="unknown_agency",
-                field="payload.body.to_agency",
-                hint="The agencies are listed at /api/v1/agencies.",
-            )
+        if isinstance(body, HandoverOffered):
+            _require_admitted(authority, body.to_agency, "to_agency")
+        if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
+            _require_detention_house(authority, body.detention_house)
         if isinstance(body, SectionErased):
             self._require_section(payload, body)
 
@@ -278,6 +290,29 @@ class Recorder:
     def _stored(self, event_id: str) -> StoredEntry | None:
         with self._database.read() as connection:
             return log.identities(connection, [event_id]).get(event_id)
+
+
+def _require_admitted(authority: Authority, agency_id: str, field: str) -> Agency:
+    agency = authority.agencies.get(agency_id)
+    if agency is None:
+        raise RuleRefused(
+            f"no agency {agency_id} is admitted to this ledger",
+            code="unknown_agency",
+            field=f"payload.body.{field}",
+            hint="The agencies are listed at /api/v1/agencies.",
+        )
+    return agency
+
+
+def _require_detention_house(authority: Authority, agency_id: str) -> None:
+    agency = _require_admitted(authority, agency_id, "detention_house")
+    if agency.kind != "detention_house":
+        raise RuleRefused(
+            f"{agency_id} is no detention house, its kind is {agency.kind}",
+            code="not_a_detention_house",
+            field="payload.body.detention_house",
+            hint="The agencies and their kinds are listed at /api/v1/agencies.",
+        )
 
 
 def _stored_payload(entry: StoredEntry) -> Payload:

@@ -365,6 +365,7 @@ def _new_entry(judged: Judged, index: int) -> NewEntry:
         outcome.flags if outcome else (),
         judged.before,
         outcome.state if outcome else None,
+        judged.clock_lines,
     )
 
 

@@ -28,6 +28,7 @@ from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.system import SystemStream
+from ledger.workdays import shipped_calendar
 from tests import builders
 from tests.builders import LOG_ID, SERVICE, START, Event, Officer, Writer
 
@@ -135,7 +136,7 @@ def open_ledger(url: str, *, clock: Clock | None = None, start: bool = True) -> 
 def assemble(database: Database, clock: Clock) -> Ledger:
     """The parts over an open database."""
     registry = Registry(LOG_ID, SERVICE.key_id)
-    recorder = Recorder(database, registry, shipped_rulebook())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
     publisher = Publisher(LOG_SIGNER)
     sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
     signer = LocalSigner.from_private_key(SERVICE.key.secret)

@@ -16,6 +16,7 @@ from ledger.core.custody import CaseState
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
 from ledger.core.event import Authority, registry
 from ledger.core.event import case as acts
+from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.item import ItemDisposed
 from ledger.core.event.record import SectionErased
@@ -26,6 +27,7 @@ from ledger.store.tables import ENTRIES
 from tests import machine
 from tests.builders import (
     COURT,
+    DETENTION,
     POLICE,
     PROCURATORATE,
     START,
@@ -39,7 +41,8 @@ from tests.builders import (
     section,
     supervisor,
 )
-from tests.casework import Case
+from tests.casework import Case, person_id
+from tests.core.test_custody_clocks import detained
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
@@ -170,6 +173,28 @@ def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
         ledger.recorder.judge(offer.submission, ledger.clock.seconds)
     ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
     assert isinstance(ledger.recorder.judge(offer.submission, ledger.clock.seconds), Judged)
+
+
+def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) -> None:
+    """A change of custody is asked of a detention house that the ledger knows, and a notice goes to one."""
+    case = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
+    ledger.post_all(case.events)
+    asked = {"custody_change_id": "custody-1", "handover_id": "handover-1", "person_id": person_id("li"), "number": "1"}
+    told = {"measure_id": "detention-li", "until": "2026-05-02", "number": "2", "article": "CPL 172"}
+
+    def judge(house: str) -> None:
+        for body in (
+            CustodyChangeRequested(detention_house=house, **asked),
+            CustodyPeriodNotified(detention_house=house, **told),
+        ):
+            ledger.recorder.judge(case.draft(body, clerk(PROCURATORATE)).submission, ledger.clock.seconds)
+
+    with refused("not_a_detention_house", field="payload.body.detention_house"):
+        judge(POLICE)
+    with refused("unknown_agency", field="payload.body.detention_house"):
+        judge(DETENTION)
+    ledger.mirror(ledger.changes.admit(DETENTION).bodies[-1])
+    judge(DETENTION)
 
 
 def test_an_impossible_act_is_refused_by_its_rule(ledger: Ledger) -> None:

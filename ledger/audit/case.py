@@ -25,6 +25,7 @@ from ledger.store import checkpoints, log
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry, TreeState
+from ledger.workdays import shipped_calendar
 
 
 def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *, look: Look) -> AuditReport:
@@ -46,7 +47,8 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             found += check_entry(entry, log.sections(connection, entry.log_index), ground)
             found += _place(entry, stored, nodes)
         faulty = frozenset(finding.index for finding in found if finding.index is not None)
-        findings.add(*found, *check_part(connection, part, Faulty(faulty), States(database, book)))
+        findings.add(*found)
+        findings.add(*check_part(connection, part, Faulty(faulty), States(database, book), shipped_calendar()))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]
         for claim in _anchors(DatabaseJournal(database), mirror, look, entries, findings):

@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from ledger.audit.findings import Finding, differences
 from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import TallystickError
 from ledger.core.event import Payload, case, decode_payload
 from ledger.record import States
 from ledger.store import audit as rows
+from ledger.store import clocks
 from ledger.store.audit import Models
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -53,7 +55,9 @@ class _Link(Struct, frozen=True):
 _link_decoder = msgspec.json.Decoder(_Link)
 
 
-def check_part(connection: Connection, part: Part, faulty: Faulty, states: States) -> list[Finding]:
+def check_part(
+    connection: Connection, part: Part, faulty: Faulty, states: States, calendar: WorkCalendar
+) -> list[Finding]:
     """The faults of these streams that no entry shows by itself."""
     findings: list[Finding] = []
     bounds = (part.kind, part.first, part.last)
@@ -62,7 +66,7 @@ def check_part(connection: Connection, part: Part, faulty: Faulty, states: State
     stored = rows.stored_models(connection, part.first, part.last) if part.kind == "case" else {}
     entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable)
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
-        walk = _Walk(faulty, states, is_case=part.kind == "case")
+        walk = _Walk(faulty, states, calendar, is_case=part.kind == "case")
         for row in events:
             findings += walk.take(row, flags.get(row.log_index, ()))
         findings += walk.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
@@ -75,9 +79,10 @@ def check_part(connection: Connection, part: Part, faulty: Faulty, states: State
 class _Walk:
     """One stream, event by event. ``sound`` as long as nothing faulty was met."""
 
-    def __init__(self, faulty: Faulty, states: States, *, is_case: bool):
+    def __init__(self, faulty: Faulty, states: States, calendar: WorkCalendar, *, is_case: bool):
         self._faulty = faulty
         self._states = states
+        self._calendar = calendar
         self._is_case = is_case
         self._last: StoredEntry | None = None
         self._sound = True
@@ -113,7 +118,7 @@ class _Walk:
         )
 
     def _judge(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
-        payload = decode_payload(row.payload)
+        payload = decode_payload(row.payload, row.event_type)
         try:
             act = self._states.act(payload, row.payload_digest, row.signed_at)
             after, raised = fold(self._state, act)
@@ -122,7 +127,8 @@ class _Walk:
             if not (self._faulty.indices and _rests_on_another_case(payload)):
                 yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
             return
-        rows.project(self._models, self._state, after, payload, row.log_index)
+        lines = clocks.changes(self._state, after, act.book, self._calendar)
+        rows.project(self._models, self._state, after, payload, row.log_index, clock_lines=lines)
         self._state = after
         if raised != flags:
             yield Finding("custody", row.log_index, "flags", _names(raised), _names(flags))

@@ -14,6 +14,7 @@ from ledger.audit.streams import Faulty, Part, check_part
 from ledger.core.rulebook import Rulebook
 from ledger.record import States
 from ledger.store.database import Database, attach
+from ledger.workdays import shipped_calendar
 
 Range = tuple[int, int]
 
@@ -42,7 +43,7 @@ class Worker:
     def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
         for part in parts:
             with self._database.read() as connection:
-                yield check_part(connection, part, faulty, self._states)
+                yield check_part(connection, part, faulty, self._states, shipped_calendar())
 
 
 class _Pool:

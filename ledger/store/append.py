@@ -15,11 +15,13 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
-from ledger.store import imports
+from ledger.store import clocks, imports
+from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.tables import (
     CASE_AGENCIES,
     CASES,
+    CLOCKS,
     ENTRIES,
     FLAGS,
     HANDOVERS,
@@ -35,7 +37,8 @@ Row = dict[str, Any]
 
 
 class NewEntry(Struct, frozen=True):
-    """An event that has its place in the log. ``before`` and ``after`` are the case's states, None in other streams."""
+    """An event that has its place in the log. ``before`` and ``after`` are the case's states, None in other streams;
+    ``clock_lines`` are those that it changed."""
 
     log_index: int
     envelope: Envelope
@@ -46,6 +49,7 @@ class NewEntry(Struct, frozen=True):
     flags: tuple[Flag, ...]
     before: CaseState | None
     after: CaseState | None
+    clock_lines: tuple[ClockLine, ...] = ()
 
 
 class NewTree(Struct, frozen=True):
@@ -102,6 +106,8 @@ def _write_read_models(connection: Connection, database: Database, entries: Sequ
             rows.setdefault(table, {})[key] = row
         for table, key, row in imports.projections(entry.payload, entry.log_index):
             rows.setdefault(table, {})[key] = row
+        if entry.clock_lines:
+            rows.setdefault(CLOCKS, {}).update(clocks.rows(entry.clock_lines, entry.log_index))
     for table, latest in rows.items():
         _upsert(connection, database, table, list(latest.values()))
 

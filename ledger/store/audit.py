@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, select
@@ -10,14 +10,16 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
-from ledger.store import imports
+from ledger.store import clocks, imports
 from ledger.store.append import projections
+from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
     ACCESS_LOG,
     CASE_AGENCIES,
     CASES,
+    CLOCKS,
     ENTRIES,
     FLAGS,
     HANDOVERS,
@@ -42,6 +44,7 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (CASE_AGENCIES, ("case_id", "agency")),
     (HANDOVERS, ("case_id", "handover_id")),
     (ITEMS, ("item_id",)),
+    (CLOCKS, ("case_id", "deadline_id")),
     (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
 )
 
@@ -65,7 +68,7 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
 
 def _page(connection: Connection, start: int, stop: int) -> list[StoredEntry]:
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
-    return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
+    return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index)).all()]
 
 
 def _one_by_one(connection: Connection, start: int, stop: int) -> Iterator[StoredEntry | int]:
@@ -166,7 +169,7 @@ def by_stream(
 def heads(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, tuple[int, str]]:
     """Sequence and digest that these streams are said to stand on, by id."""
     query = _between(select(STREAMS).where(STREAMS.c.kind == kind), STREAMS.c.id, first, last)
-    return {row.id: (row.sequence, row.head) for row in connection.execute(query)}
+    return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
 def flags(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[int, tuple[Flag, ...]]:
@@ -185,16 +188,25 @@ def stored_models(connection: Connection, first: str | None, last: str | None) -
     found: dict[str, Models] = {}
     for table, key in _MODEL_TABLES:
         names = [column.name for column in table.columns]
-        for values in connection.execute(_between(select(table), table.c.case_id, first, last)):
+        for values in connection.execute(_between(select(table), table.c.case_id, first, last)).all():
             row = dict(zip(names, values, strict=True))
             found.setdefault(row["case_id"], {})[table.name, *(row[name] for name in key)] = row
     return found
 
 
-def project(models: Models, before: CaseState | None, after: CaseState, payload: Payload, index: int) -> None:
-    """Moves the read models of a case on by the entry at ``index``."""
+def project(
+    models: Models,
+    before: CaseState | None,
+    after: CaseState,
+    payload: Payload,
+    index: int,
+    *,
+    clock_lines: Iterable[ClockLine],
+) -> None:
+    """Moves the read models of a case on by the entry at ``index``, which changed these lines of clocks."""
     models.update(((table.name, *key), row) for table, key, row in projections(before, after, index))
     models.update(((table.name, *key), row) for table, key, row in imports.projections(payload, index))
+    models.update(((CLOCKS.name, *key), row) for key, row in clocks.rows(clock_lines, index))
 
 
 def drop_left(models: Models, state: CaseState) -> None:

@@ -72,7 +72,7 @@ def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:
     """The cases that the reader sees, by case id."""
-    query = select(CASES).where(or_(*_conditions(reader).values()))
+    query = select(CASES).where(visible(reader))
     if stage is not None:
         query = query.where(CASES.c.stage == stage)
     if responsible is not None:
@@ -94,7 +94,7 @@ def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
     """Items of the cases that the reader sees, by item id."""
-    query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(or_(*_conditions(reader).values()))
+    query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
     if case_id is not None:
         query = query.where(ITEMS.c.case_id == case_id)
     if holder is not None:
@@ -127,6 +127,11 @@ def list_handovers(
     if after is not None:
         query = query.where(HANDOVERS.c.updated_index > after)
     return _rows(connection, query.order_by(HANDOVERS.c.updated_index).limit(page.limit))
+
+
+def visible(reader: Reader) -> ColumnElement[bool]:
+    """Whether the reader sees a row of ``cases``."""
+    return or_(*_conditions(reader).values())
 
 
 def _conditions(reader: Reader) -> dict[Sight, ColumnElement[bool]]:

@@ -1,8 +1,8 @@
 """The tables. What is stored of an event are its canonical bytes; every other column is derived from them.
 
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
-``items``, ``imports`` and ``flags`` are read models that change in the same transaction; ``chain_writes`` is the
-journal of the chain.
+``items``, ``clocks``, ``imports`` and ``flags`` are read models that change in the same transaction; ``warnings`` are
+what handlers were told of the clocks; ``chain_writes`` is the journal of the chain.
 """
 
 from __future__ import annotations
@@ -182,6 +182,56 @@ class ItemRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=_big())
 
 
+class ClockRow(SQLModel, table=True):
+    """A clock of a case as it stands: ``agency`` is whose time it is now, ``handler`` its officer for the case.
+
+    ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
+    3339) is the first instant that is too late, null while the clock rests and where that cannot be counted.
+    """
+
+    __tablename__ = "clocks"
+    __table_args__ = (
+        Index("ix_clocks_agency", "agency", "status", "due_at"),
+        Index("ix_clocks_due", "status", "due_at"),
+    )
+
+    case_id: str = Field(primary_key=True)
+    deadline_id: str = Field(primary_key=True)
+    clock: str
+    subject: str
+    agency: str
+    handler: str | None = None
+    started_at: str
+    stopped_at: str | None = None
+    due_at: str | None = None
+    status: str
+    updated_index: int = Field(sa_column=_big())
+
+
+class WarningRow(SQLModel, table=True):
+    """What was told of a clock that runs out: ``days`` before its last day, 0 when it had run out.
+
+    ``number`` counts the warnings of the ledger from 1, without a gap.
+    """
+
+    __tablename__ = "warnings"
+    __table_args__ = (
+        UniqueConstraint("case_id", "deadline_id", "due_at", "days"),
+        Index("ix_warnings_agency", "agency", "number"),
+    )
+
+    number: int = Field(sa_column=_big(primary_key=True))
+    case_id: str
+    deadline_id: str
+    clock: str
+    subject: str
+    agency: str
+    handler: str | None = None
+    due_at: str
+    days: int
+    warned_at: int = Field(sa_column=_big(), description="unix milliseconds")
+
+
 class ImportRow(SQLModel, table=True):
     """Which case an agency's own system knows under which key, and the row that was imported last."""
 
@@ -273,6 +323,8 @@ CASES = _core(CaseRow)
 CASE_AGENCIES = _core(CaseAgencyRow)
 HANDOVERS = _core(HandoverRow)
 ITEMS = _core(ItemRow)
+CLOCKS = _core(ClockRow)
+WARNINGS = _core(WarningRow)
 IMPORTS = _core(ImportRow)
 CHAIN_WRITES = _core(ChainWriteRow)
 CHALLENGES = _core(ChallengeRow)

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.deadlines.calendar import WorkCalendar
-from ledger.core.deadlines.due import Deadline, deadlines
+from ledger.core.deadlines.due import Deadline, deadlines, due_at
 from ledger.core.deadlines.due import deadline as deadline_of
 from ledger.core.deadlines.lawful import lawful_last_day
 from ledger.core.deadlines.steps import (
@@ -304,3 +304,18 @@ def test_months_may_end_with_the_month_where_the_row_says_so() -> None:
     row = next(row for row in opened.book.clocks if row.name == review.name)
     assert str(lawful_last_day(review, row)) == "2026-05-30"
     assert str(lawful_last_day(review, replace(row, month_end="last_day"))) == "2026-05-31"
+
+
+def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> None:
+    """The end alone, for lists: none while time does not count, none in a year whose holidays nobody knows."""
+
+    def end(of: Case, calendar: WorkCalendar = CALENDAR) -> datetime | None:
+        return due_at(of.state, clock(of, "arrest_decision"), of.book, calendar)
+
+    opened = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    opened.accept(received_at="2026-02-28T03:00:00Z")
+    assert end(opened) == due(opened, "arrest_decision").due_at == moment("2026-03-16T16:00:00Z")
+    assert end(opened, WorkCalendar(frozenset(), frozenset(), frozenset())) is None
+    resting = detained("li")
+    suspend(resting, resting.now)
+    assert due_at(resting.state, clock(resting, "arrest_request"), resting.book, CALENDAR) is None

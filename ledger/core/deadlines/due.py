@@ -92,6 +92,17 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     )
 
 
+def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> datetime | None:
+    """The first instant (UTC) that is too late; None while the clock rests, and where the end cannot be counted."""
+    if clock.is_paused:
+        return None
+    try:
+        ends, _ = _ends(state, clock, rule_of(clock, book), calendar, datetime.fromisoformat(clock.started_at))
+    except UnknownYear:
+        return None
+    return ends.due_at
+
+
 def whose(state: CaseState, clock: Clock, row: ClockRule) -> str:
     """The agency whose time it is now."""
     if row.whose == "agency":

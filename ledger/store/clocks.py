@@ -1,0 +1,225 @@
+"""The clocks of all cases as a list that can be searched: a projection of their states, counted by a calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, tuple_
+
+from ledger.core.custody import CaseState
+from ledger.core.custody.clocks import rule_of
+from ledger.core.deadlines import WorkCalendar
+from ledger.core.deadlines.clock import Clock
+from ledger.core.deadlines.due import Status, due_at, whose
+from ledger.core.errors import MalformedInput
+from ledger.core.legal_day import end_of, legal_day
+from ledger.core.rulebook import Rulebook
+from ledger.store.cases import Reader, visible
+from ledger.store.database import Database
+from ledger.store.tables import CASES, CLOCKS, META
+
+Row = dict[str, Any]
+LineStatus = Literal["running", "suspended", "ended", "void"]
+
+_NEVER = "9999"  # sorts behind every instant: what has no end, or none that can be counted, comes last
+_PARTS = ("clocks", "measures", "persons", "items", "assignments", "responsible")  # of a case, that lines are made of
+
+
+class ClockLine(Struct, frozen=True):
+    """A row of ``tables.ClockRow``, but for the entry that changed it last."""
+
+    case_id: str
+    deadline_id: str
+    clock: str
+    subject: str
+    agency: str
+    handler: str | None
+    started_at: str
+    stopped_at: str | None
+    due_at: str | None
+    status: LineStatus
+
+
+class Place(Struct, frozen=True):
+    """Where a list of deadlines goes on: behind this one, in the order of their ends."""
+
+    due_at: str
+    case_id: str
+    deadline_id: str
+
+    def __str__(self) -> str:
+        return f"{self.due_at},{self.case_id},{self.deadline_id}"
+
+
+class Wanted(Struct, frozen=True):
+    """Which deadlines: as they stand at ``as_of`` (RFC 3339), those that have not ended then unless a status says so.
+
+    ``within_days`` counts legal days from ``as_of`` to the last day; what is overdue lies within any number.
+    """
+
+    as_of: str
+    agency: str | None = None
+    handler: str | None = None
+    case_id: str | None = None
+    status: Status | None = None
+    within_days: int | None = None
+
+
+# -- the projection ----------------------------------------------------------------------------------------------------
+
+
+def changes(
+    before: CaseState | None, after: CaseState, book: Rulebook, calendar: WorkCalendar
+) -> tuple[ClockLine, ...]:
+    """The lines that an event changed on its way from ``before`` to ``after``."""
+    if before is None:
+        return tuple(line_of(after, clock, book, calendar) for clock in after.clocks.values())
+    if all(getattr(before, part) is getattr(after, part) for part in _PARTS):
+        return ()
+    return tuple(_changes(before, after, book, calendar))
+
+
+def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
+    for key, clock in after.clocks.items():
+        known = before.clocks.get(key)
+        if known is clock and not _may_differ(before, after, clock):
+            continue
+        line = line_of(after, clock, book, calendar)
+        if known is None or line != line_of(before, known, book, calendar):
+            yield line
+    for key in before.clocks.keys() - after.clocks.keys():
+        yield _void(line_of(before, before.clocks[key], book, calendar))
+
+
+def _may_differ(before: CaseState, after: CaseState, clock: Clock) -> bool:
+    """Whether anything changed, besides the clock, that its line is made of: a cheap look, for there may be many."""
+    subject = clock.subject
+    return (
+        before.measures is not after.measures
+        or before.assignments is not after.assignments
+        or before.responsible != after.responsible
+        or before.persons.get(subject) is not after.persons.get(subject)
+        or before.items.get(subject) is not after.items.get(subject)
+    )
+
+
+def line_of(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> ClockLine:
+    """How a clock of the case stands."""
+    agency = whose(state, clock, rule_of(clock, book))
+    assignment = state.assignments.get(agency)
+    due = due_at(state, clock, book, calendar)
+    return ClockLine(
+        case_id=state.case_id,
+        deadline_id=clock.deadline_id,
+        clock=clock.name,
+        subject=clock.subject,
+        agency=agency,
+        handler=assignment.handler if assignment else None,
+        started_at=clock.started_at,
+        stopped_at=clock.stopped_at,
+        due_at=None if due is None else instant(due),
+        status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
+    )
+
+
+def _void(line: ClockLine) -> ClockLine:
+    fields = {name: getattr(line, name) for name in line.__struct_fields__}
+    return ClockLine(**fields | {"due_at": None, "status": "void"})
+
+
+def instant(moment: datetime) -> str:
+    """RFC 3339 in UTC, as every time in the tables."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rows(lines: Iterable[ClockLine], index: int) -> Iterator[tuple[tuple[str, str], Row]]:
+    """Key and row of each line that the entry at ``index`` changed."""
+    for line in lines:
+        values = {name: getattr(line, name) for name in line.__struct_fields__}
+        yield (line.case_id, line.deadline_id), {**values, "updated_index": index}
+
+
+# -- by which calendar -------------------------------------------------------------------------------------------------
+
+_COUNTED_BY = "clocks_counted_by"
+
+
+def counted_by(connection: Connection) -> str | None:
+    """The mark of the rules and the calendar that the lines were counted by; None where none were."""
+    mark: str | None = connection.execute(select(META.c.value).where(META.c.name == _COUNTED_BY)).scalar()
+    return mark
+
+
+def replace_all(connection: Connection, database: Database, new: Iterable[Row], mark: str) -> None:
+    """Puts these rows in the place of all that are there. Requires the writer's lock."""
+    connection.execute(delete(CLOCKS))
+    for row in new:
+        connection.execute(CLOCKS.insert(), row)
+    statement = database.upsert(META).values(name=_COUNTED_BY, value=mark)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": mark}))
+
+
+# -- queries -----------------------------------------------------------------------------------------------------------
+
+
+def listed(
+    connection: Connection, reader: Reader, wanted: Wanted, *, limit: int, after: Place | None = None
+) -> list[ClockLine]:
+    """Lines of the cases that the reader sees, those that end first at the top."""
+    order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+    query = _of_cases(select(*_COLUMNS), reader).where(*_conditions(wanted))
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(after.due_at, after.case_id, after.deadline_id))
+    return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def place_of(line: ClockLine) -> Place:
+    """Where the list stands after this line."""
+    return Place(line.due_at or _NEVER, line.case_id, line.deadline_id)
+
+
+def parse_place(text: str) -> Place:
+    """Raises MalformedInput."""
+    parts = text.split(",")
+    if len(parts) != len(Place.__struct_fields__):
+        raise MalformedInput("expected the `next` of the page before", field="after")
+    return Place(*parts)
+
+
+def _of_cases(query: Select[Any], reader: Reader) -> Select[Any]:
+    return query.join(CASES, CASES.c.case_id == CLOCKS.c.case_id).where(visible(reader))
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    yield CLOCKS.c.started_at <= wanted.as_of
+    yield CLOCKS.c.status != "void"
+    yield _STATUSES[wanted.status](wanted.as_of) if wanted.status else _is_open(wanted.as_of)
+    for name in ("agency", "handler", "case_id"):
+        if (value := getattr(wanted, name)) is not None:
+            yield CLOCKS.c[name] == value
+    if wanted.within_days is not None:
+        last = legal_day(datetime.fromisoformat(wanted.as_of)) + timedelta(days=wanted.within_days)
+        yield CLOCKS.c.due_at <= instant(end_of(last))
+
+
+def _is_open(as_of: str) -> ColumnElement[bool]:
+    return or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > as_of)
+
+
+def _has_ended(as_of: str) -> ColumnElement[bool]:
+    return CLOCKS.c.stopped_at <= as_of
+
+
+# What ``ledger.core.deadlines.due`` calls a clock at a moment, of its line; the others hold where no end is stored.
+_STATUSES: dict[Status, Any] = {
+    "running": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at > as_of),
+    "overdue": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at <= as_of),
+    "met": lambda as_of: and_(_has_ended(as_of), CLOCKS.c.stopped_at < CLOCKS.c.due_at),
+    "missed": lambda as_of: and_(_has_ended(as_of), CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
+    "suspended": lambda _as_of: CLOCKS.c.status == "suspended",
+    "uncountable": lambda _as_of: and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
+}
+_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
