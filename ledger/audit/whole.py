@@ -29,7 +29,7 @@ from ledger.store.journal import DatabaseJournal
 from ledger.store.log import TreeState
 
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
-WORTH_PROCESSES = 20_000  # entries from which starting other processes pays
+WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
