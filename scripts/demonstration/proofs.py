@@ -29,7 +29,10 @@ def export(stage: Stage) -> None:
     stage.tally("proof", "get", "--case", CASE, "--output", str(stage.exports / "case.json"), profile="auditor")
     stage.held("proof bundles exported", f"{len(events)} events, one case bundle")
     report = stage.tally("audit", profile="auditor")
-    stage.held("the auditor's audit of the whole log finds nothing", f"verdict {report['verdict']}")
+    if report["verdict"] != "intact":
+        raise StepFailed(f"the audit should say intact, not {report['verdict']}")
+    tail = f"{report['entries_since']} entries since the last anchor"
+    stage.held("the auditor's audit compares log and chain and finds nothing", f"intact; {tail}")
 
 
 def check_offline(stage: Stage) -> None:
@@ -42,6 +45,11 @@ def check_offline(stage: Stage) -> None:
             raise StepFailed(f"{bundle.name}: {report['verdict']}, expected intact, with development said")
     stage.held(
         "service stopped; every bundle is intact", f"{len(bundles)} event bundles and the case bundle; development"
+    )
+    report = stage.tally("audit", "--data-dir", str(stage.data))
+    chain = next(step for step in report["steps"] if step["name"] == "chain")
+    stage.held(
+        "the operator's audit without the service looks at the chain, too", f"{report['verdict']}: {chain['detail']}"
     )
 
 
