@@ -19,7 +19,7 @@ from api.front import Front
 from api.parts import Parts
 from api.problems import HANDLERS
 from api.rates import RateLimit
-from api.routes import agencies, audit, cases, chain, events, health, imports, log, proofs, sign_in, tiles
+from api.routes import agencies, audit, cases, chain, deadlines, events, health, imports, log, proofs, sign_in, tiles
 from api.routes.submissions import busy_endpoints, handover_routes
 from api.submission import Desk
 from api.submission_paths import submission_paths
@@ -70,7 +70,7 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (health, tiles, log, agencies, sign_in, events, cases, imports, proofs, audit, chain):
+    for part in (health, tiles, log, agencies, sign_in, events, cases, deadlines, imports, proofs, audit, chain):
         app.include_router(part.router)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -17,6 +17,7 @@ from api.problems import TokenRefused
 from api.reading import Reading
 from api.submission import Desk
 from ledger.core.authority import Authority
+from ledger.locales import Labels, language_of
 from ledger.prove import Prover
 from ledger.store import log
 from ledger.store.cases import Page
@@ -30,6 +31,9 @@ SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]
 After = Annotated[int, Query(ge=-1, lt=2**53, description="the last number of the page before")]
+Lang = Annotated[
+    Literal["en", "zh-CN"] | None, Query(description="language of what is told in words; else by Accept-Language")
+]
 Ground = Annotated[
     str | None,
     Query(min_length=1, max_length=200, description="why confidential sections are read by who does not hold the case"),
@@ -76,6 +80,14 @@ def reading(service: ServiceOf, given: Annotated[HTTPAuthorizationCredentials | 
 
 
 Reads = Annotated[Reading, Depends(reading)]
+
+
+def labels(request: Request, lang: Lang = None) -> Labels:
+    """The labels of the language that was asked for."""
+    return Labels(lang or language_of(request.headers.get("accept-language")))
+
+
+LabelsOf = Annotated[Labels, Depends(labels)]
 
 
 def page(service: Service, limit: int, after: str | int | None) -> Page:

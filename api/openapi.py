@@ -33,6 +33,7 @@ _PARAMETERS = {
     "handover_id": ("id of the handover, unique within its case", "handover-1"),
     "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
     "agency_id": ("id of the agency", "psb-east"),
+    "agency": ("whose they are, if not your agency's", "procuratorate-east"),
     "holder": ("only what this agency holds", "psb-east"),
     "responsible": ("only what this agency answers for", "psb-east"),
     "stage": ("only cases at this stage", "investigation"),

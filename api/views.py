@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.core.authority import Agency, Grant
-from ledger.core.custody import CaseState, Discrepancy, Flag, Handover, Item, MeasureState, Person
+from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Flag, Handover, Item, MeasureState, Person
 from ledger.core.event.handover import OfferedItem
 from ledger.core.event.registry import Name
 from ledger.core.event.terms import Money, Quantity
@@ -181,6 +181,7 @@ class CaseView(Struct, frozen=True):
     measures: tuple[MeasureState, ...]
     handovers: tuple[HandoverView, ...]
     discrepancies: tuple[Discrepancy, ...]
+    custody_changes: tuple[CustodyChange, ...]
 
 
 class HeadView(Struct, frozen=True):
@@ -285,4 +286,5 @@ def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
         measures=tuple(state.measures.values()),
         handovers=tuple(handover_view(state.case_id, handover) for handover in state.handovers.values()),
         discrepancies=tuple(state.discrepancies.values()),
+        custody_changes=tuple(state.custody_changes.values()),
     )

@@ -32,8 +32,15 @@ class Labels:
 
     def of_flag(self, name: str) -> str:
         """What the rules say that a flag means."""
+        return self._of_rule("flags", name)
+
+    def of_clock(self, name: str) -> str:
+        """What the rules say that a clock gives time for."""
+        return self._of_rule("clocks", name)
+
+    def _of_rule(self, kind: str, name: str) -> str:
         language = "zh" if self.language == "zh-CN" else "en"
-        return _flags().get(name, {}).get(language, name.replace("_", " "))
+        return _rules(kind).get(name, {}).get(language, name.replace("_", " "))
 
 
 @cache
@@ -51,10 +58,10 @@ def help_in(language: str) -> dict[str, str]:
 
 
 @cache
-def _flags() -> dict[str, dict[str, str]]:
-    import tomllib  # noqa: PLC0415 - few runs tell of a flag, and all would wait for it
+def _rules(kind: str) -> dict[str, dict[str, str]]:
+    import tomllib  # noqa: PLC0415 - few runs tell of a rule, and all would wait for it
 
-    return {rule["name"]: rule for rule in tomllib.loads(_data("../rules.toml").decode())["flags"]}
+    return {rule["name"]: rule for rule in tomllib.loads(_data("../rules.toml").decode())[kind]}
 
 
 def _data(name: str) -> bytes:

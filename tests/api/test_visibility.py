@@ -75,6 +75,7 @@ ROUTES: dict[str, Callable[[Case], str]] = {
     "case": lambda case: "/api/v1/cases/case-1",
     "head": lambda case: "/api/v1/cases/case-1/head",
     "timeline": lambda case: "/api/v1/cases/case-1/timeline",
+    "deadlines of the case": lambda case: "/api/v1/cases/case-1/deadlines",
     "case proof": lambda case: "/api/v1/cases/case-1/proof",
     "events": lambda case: "/api/v1/events?case_id=case-1",
     "event": lambda case: f"/api/v1/events/{case.events[1].envelope.event_id}",
