@@ -48,6 +48,24 @@ def test_the_detention_house_keeps_the_person_for_the_old_organ_until_it_is_told
     assert case.state.custody_changes["custody-1"].served_at is not None
 
 
+def test_only_for_those_who_passed_is_the_house_to_be_told() -> None:
+    """Of two persons in detention one passes on: the other's custody is not to be changed, and is not flagged."""
+    case = detained("li", "wang").offer(to=PROCURATORATE, persons=("li",)).accept()
+    changing = [one.subject for one in case.state.clocks.values() if one.name == "custody_change"]
+    assert changing == [person_id("li")]
+    serve(request(case)).offer(to="court-east", purpose="public_prosecution", persons=("li",))
+    assert case.flags == ()
+
+
+def test_a_case_that_passes_without_names_passes_with_all_its_persons() -> None:
+    """Where the offer names nobody, everybody in custody is to be kept for the receiver, and flagged until he is."""
+    case = detained("li", "wang").offer(to=PROCURATORATE).accept()
+    changing = {one.subject for one in case.state.clocks.values() if one.name == "custody_change"}
+    assert changing == {person_id("li"), person_id("wang")}
+    case.offer(to="court-east", purpose="public_prosecution")
+    assert [flag.name for flag in case.flags] == ["custody_not_changed"]
+
+
 def test_the_detention_house_takes_part_from_the_request_on() -> None:
     """It must see the case to serve the certificate."""
     assert DETENTION not in accepted().state.agencies

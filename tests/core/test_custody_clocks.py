@@ -194,6 +194,17 @@ def test_detention_after_the_commission_has_its_own_clock() -> None:
     assert names_running(opened) == {"commission_measure_decision"}
 
 
+def test_detention_after_anything_else_is_plain_detention() -> None:
+    """Neither bail before a detention nor bail after the commission's is the receipt of a commission's case."""
+    opened = Case().open().name("li", "wang")
+    impose(opened, "li", "bail")
+    change(opened, "bail", "detention", "li")
+    assert clock(opened, "arrest_request", "li").is_running
+    impose(opened, "wang", "commission_detention")
+    change(opened, "commission_detention", "bail", "wang")
+    assert "commission_measure_decision" not in names_running(opened)
+
+
 def test_the_procedure_chooses_the_time_of_the_trial() -> None:
     """Summary trial: twenty days from then; back to the ordinary one: two months from then."""
     opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
@@ -472,6 +483,23 @@ def test_nothing_is_decided_for_the_time_before() -> None:
         suspend(opened, start + 199)
     with refused("before_its_start", field="payload.body.reset_at"):
         reset(opened, start - DAY)
+
+
+def test_of_several_rests_the_last_counts() -> None:
+    """The next rest begins after the last one ended, ends after it began itself, and ends with the clock."""
+    opened = detained("li")
+    start = opened.now
+    resume(suspend(opened, start + 1), start + 2)
+    suspend(opened, start + 3)
+    with refused("before_its_start", field="payload.body.resumed_at"):
+        resume(opened, start + 2)
+    resume(opened, start + 5)
+    with refused("before_its_start", field="payload.body.suspended_at"):
+        suspend(opened, start + 4)
+    suspend(opened, start + 6).offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    stopped = clock(opened, "arrest_request")
+    rests = [(instant(start + since), instant(start + until)) for since, until in ((1, 2), (3, 5))]
+    assert [(p.since, p.until) for p in stopped.pauses] == [*rests, (instant(start + 6), stopped.stopped_at)]
 
 
 def reset(into: Case, at: int) -> Case:
