@@ -36,8 +36,8 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: 
     """A paper sets a later last day than the rules give; days off are not looked at."""
     for clock in _touched(before, after):
         until = clock.extensions[-1].until if clock.extensions else clock.until
-        lawful = lawful_last_day(clock, rule_of(clock, act.book))
-        if until is not None and lawful is not None and date.fromisoformat(until[:10]) > lawful:
+        lawful = lawful_last_day(clock, rule_of(clock, act.book)) if until else None
+        if until and lawful and date.fromisoformat(until[:10]) > lawful:
             return f"{clock.deadline_id} is set to {until}, the rules give it until {lawful}"
     return None
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.clock_rules import ClockRule
 from ledger.core.custody.clocks import rule_of
-from ledger.core.custody.state import CaseState
+from ledger.core.custody.state import CaseState, MeasureState
 from ledger.core.custody.triggers import CUSTODY
 from ledger.core.deadlines import lawful
 from ledger.core.deadlines.calendar import WorkCalendar
@@ -132,8 +132,11 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
         return None
     started, excluded = datetime.fromisoformat(clock.started_at), lawful.exclusions(clock.pauses, as_of)
     counting = partial(count, started, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
-    counted = counting(in_custody=True)
-    return counted if _in_custody_at(state, clock.subject, counted.due_at) else counting(in_custody=False)
+    for measure in _custody(state, clock.subject):
+        counted = counting(in_custody=True)
+        if _lasts_at(measure, counted.due_at):
+            return counted
+    return counting(in_custody=False)
 
 
 def _by_paper(clock: Clock) -> Counted | None:
@@ -148,15 +151,15 @@ def _by_paper(clock: Clock) -> Counted | None:
     return Counted(end_of(day), day, (DayDecided(day),))
 
 
-def _in_custody_at(state: CaseState, subject: str, instant: datetime) -> bool:
-    """Whether the person, or any of the case, is locked up at ``instant`` as far as the record tells."""
-    return any(
-        measure.measure in CUSTODY
-        and subject in (measure.person_id, "case")
-        and datetime.fromisoformat(measure.started_at) < instant
-        and (measure.ended_at is None or datetime.fromisoformat(measure.ended_at) >= instant)
-        for measure in state.measures.values()
-    )
+def _custody(state: CaseState, subject: str) -> list[MeasureState]:
+    """The measures that lock, or locked, up the person, or anybody of the case."""
+    return [m for m in state.measures.values() if m.measure in CUSTODY and subject in (m.person_id, "case")]
+
+
+def _lasts_at(measure: MeasureState, instant: datetime) -> bool:
+    """Whether it runs at ``instant``, as far as the record tells."""
+    ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
+    return datetime.fromisoformat(measure.started_at) < instant and (not ended or ended >= instant)
 
 
 def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
