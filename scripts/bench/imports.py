@@ -164,9 +164,10 @@ def measure(clerk: Clerk, rows: int) -> list[Figure]:
         raise RuntimeError(f"expected {rows * EVENTS_OF_A_ROW} events, found {clerk.size() - before}")
     clerk.require_exact("whole", rows)
     memory = max(half.memory, rest.memory, again.memory) / 2**20
+    rate = rows / (half.seconds + rest.seconds)
     return [
-        Figure("rows imported", rows / (half.seconds + rest.seconds), "limit", 100, "/s", ">= 1"),
-        Figure("rows found unchanged", rows / again.seconds, "imported", rows / rest.seconds, "/s", ">= 1"),
+        Figure("rows imported, the kill included", rate, "limit", 100, "/s", ">= 1"),
+        Figure("rows found unchanged", rows / again.seconds, "imported", rate, "/s", ">= 2"),
         Figure("peak memory", memory, "of a tenth of the rows", tenth.memory / 2**20, "MiB", "<= 1.5"),
     ]
 
