@@ -26,6 +26,8 @@ COMMANDS = (
     "case",
     "person",
     "measure",
+    "custody",
+    "deadline",
     "decision",
     "item",
     "evidence",

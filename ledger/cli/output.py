@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,8 +72,18 @@ class Output:
         """The result as JSON."""
         echo_json(value)
 
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
-        """The rows as a table; as JSON where that was asked for."""
+    def line(self, value: object) -> None:
+        """One of several results as JSON, in a line of its own, at once."""
+        click.echo(printable_json(msgspec.json.encode(value).decode()))
+
+    def table(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[Column],
+        *,
+        style_of: Callable[[Mapping[str, Any]], str] = lambda _row: "",
+    ) -> None:
+        """The rows as a table, each in its style; as JSON where that was asked for."""
         if self.json:
             return self.data(rows)
         if not rows:
@@ -84,7 +94,7 @@ class Output:
         for column in columns:
             table.add_column(self.heading(column.path), style=column.style, overflow="fold")
         for row in rows:
-            table.add_row(*(self.cell(column, row) for column in columns))
+            table.add_row(*(self.cell(column, row) for column in columns), style=style_of(row))
         return self._draw(table)
 
     def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:

@@ -15,15 +15,18 @@ from ledger.cli.params import acting, words
 from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import case
-from ledger.core.event.terms import BusinessLine, CaseRelation, Stage
+from ledger.core.event.terms import BusinessLine, CaseRelation, Procedure, Stage
 
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
 TIMELINE = ("sequence", "occurred_at", "event_type", "agency", "officer", "index", "state")
 PARTS = {
     "items": [Column(name) for name in ("item_id", "item_kind", "quantity", "holder", "responsible", "status")],
-    "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible")],
+    "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible"), Column("kept_for")],
     "measures": [Column(name) for name in ("measure_id", "person_id", "measure", "started_at", "until", "ended_at")],
     "handovers": [Column(name) for name in ("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at")],
+    "custody_changes": [
+        Column(name) for name in ("custody_change_id", "person_id", "requested_by", "detention_house", "served_at")
+    ],
     "discrepancies": [Column(name) for name in ("discrepancy_id", "expected", "found", "resolutions")],
 }
 
@@ -101,6 +104,7 @@ def assign(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @command.command("stage")
 @click.argument("case_id")
 @click.argument("stage", type=words(Stage))
+@click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on.")
 @acting
 def stage(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Record that a case enters a stage."""

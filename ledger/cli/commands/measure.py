@@ -11,7 +11,7 @@ from ledger.cli.clerk import Clerk, new_id
 from ledger.cli.command import Group
 from ledger.cli.params import Moment, acting, words
 from ledger.core.event import case
-from ledger.core.event.terms import Measure
+from ledger.core.event.terms import Measure, QualifyingGround
 
 UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, such as 2026-03-31.")
 GROUND = click.option("--ground", required=True, help="Why.")
@@ -57,6 +57,7 @@ def change(clerk: Clerk, case_id: str, new_measure_id: str | None, **fields: Any
 @click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31.")
 @click.option("--article", required=True, help="The clause that the extension rests on, such as 'CPL 91'.")
 @GROUND
+@click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
 @acting
 def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Extend a measure."""

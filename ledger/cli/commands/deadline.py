@@ -1,0 +1,196 @@
+"""``tally deadline``: what has to be done by when, how that was counted, and what is decided about a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.params import Moment, acting, words
+from ledger.cli.printable import printable
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import NotFound
+from ledger.core.event import deadline
+from ledger.core.event.terms import ExclusionGround, QualifyingGround
+
+SOON = 3  # days left from which a deadline is yellow
+WATCH_EVERY_S = 5.0
+STATUSES = ("running", "suspended", "overdue", "met", "missed", "uncountable")
+LISTED = (
+    Column("case_id"),
+    Column("label"),
+    Column("subject"),
+    Column("status", "deadline_status"),
+    Column("ends_at"),
+    Column("days_left"),
+    Column("agency"),
+    Column("handler"),
+    Column("deadline_id"),
+)
+SHOWN = (
+    *(Column(name) for name in ("case_id", "deadline_id", "label", "article", "subject", "agency", "handler")),
+    Column("status", "deadline_status"),
+    *(Column(name) for name in ("provisional", "started_at", "stopped_at", "due_at", "last_day", "days_left")),
+    *(Column(name) for name in ("beyond_law", "unknown", "arithmetic", "derived_from")),
+)
+WARNED = tuple(Column(name) for name in ("number", "case_id", "label", "days", "ends_at", "handler", "deadline_id"))
+
+CASE = click.argument("case_id")
+DEADLINE = click.argument("deadline_id")
+ARTICLE = click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'.")
+GROUND = click.option("--ground", required=True, help="Why.")
+MINE = click.option("--mine", is_flag=True, help="Only those that you handle.")
+
+
+@click.group("deadline", cls=Group)
+def command() -> None:
+    """Statutory deadlines: what is due when, how it was counted, extensions, suspensions, warnings."""
+
+
+@command.command("list")
+@MINE
+@click.option("--overdue", "status", flag_value="overdue", help="Only what is overdue.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only what stands so [all that has not ended].")
+@click.option("--within", "within_days", type=click.IntRange(min=0), metavar="DAYS", help="At most so many days left.")
+@click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
+@click.option("--case", "case_id", metavar="CASE", help="Of this case, whoever's they are.")
+@click.option("--agency", metavar="AGENCY", help="Of this agency, in the cases that you may see.")
+@click.option("--seen", is_flag=True, help="Of every agency, in the cases that you may see.")
+@pass_session
+def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
+    """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
+    asked = query | {"mine": mine or None, "seen": seen or None, "lang": session.language}
+    found = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
+    session.output.table(_with_end(session, found), LISTED, style_of=_style)
+
+
+@command.command("show")
+@CASE
+@DEADLINE
+@click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
+@pass_session
+def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
+    """Show a deadline: the day, the events that it was derived from, and the arithmetic in words.
+
+    DEADLINE_ID may be the name of its clock alone, such as arrest_request, where the case has one of it.
+    """
+    path = at("/api/v1/cases/{}/deadlines", case_id)
+    found = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
+    chosen = _chosen(found, deadline_id)
+    derived_from = [event["event_id"] for event in chosen["events"]]
+    session.output.record(chosen if session.json else chosen | {"derived_from": derived_from}, SHOWN)
+
+
+@command.command("extend")
+@CASE
+@DEADLINE
+@click.argument("extension")
+@ARTICLE
+@GROUND
+@click.option("--until", metavar="DAY", help="The last day as decided, if it is not all that the clause gives.")
+@click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
+@acting
+def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances."""
+    clerk.record(case_id, make_body(deadline.DeadlineExtended, **fields))
+
+
+@command.command("suspend")
+@CASE
+@DEADLINE
+@click.option("--suspended-at", type=Moment(), required=True, help="From when on time does not count.")
+@click.option("--for", "excluded_for", type=words(ExclusionGround), required=True, help="Why time does not count.")
+@ARTICLE
+@GROUND
+@acting
+def suspend(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record that time does not count from now on."""
+    clerk.record(case_id, make_body(deadline.DeadlineSuspended, **fields))
+
+
+@command.command("resume")
+@CASE
+@DEADLINE
+@click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again.")
+@acting
+def resume(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record that time counts again."""
+    clerk.record(case_id, make_body(deadline.DeadlineResumed, **fields))
+
+
+@command.command("reset")
+@CASE
+@DEADLINE
+@click.option("--reset-at", type=Moment(), required=True, help="From when on it runs anew.")
+@ARTICLE
+@GROUND
+@acting
+def reset(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Record that a deadline runs anew, without its extensions."""
+    clerk.record(case_id, make_body(deadline.DeadlineReset, **fields))
+
+
+@command.command("warnings")
+@MINE
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="NUMBER", help="Only those behind this number.")
+@click.option("--watch", is_flag=True, help="Go on, and say each new one as it comes, until it is interrupted.")
+@pass_session
+def warnings(session: Session, mine: bool, after: int, watch: bool) -> None:
+    """List the warnings of your agency: 7, 3 and 1 days before a last day, and 0 once it has passed."""
+    if not watch:
+        found = list(_warnings(session, mine, after))
+        session.output.table(_with_end(session, found), WARNED, style_of=_style)
+        return
+    while True:
+        for one in _warnings(session, mine, after):
+            after = one["number"]
+            _say(session, one)
+        time.sleep(WATCH_EVERY_S)
+
+
+def _warnings(session: Session, mine: bool, after: int) -> Iterator[dict[str, Any]]:
+    page = {"next": after}
+    while "next" in page:
+        page = session.service.get("/api/v1/warnings", after=page["next"], mine=mine or None)
+        yield from page["warnings"]
+
+
+def _say(session: Session, warning: dict[str, Any]) -> None:
+    """A warning in one line."""
+    if session.json:
+        return session.output.line(warning)
+    (row,) = _with_end(session, [warning])
+    told = "  ".join(text for column in WARNED if (text := session.output.cell(column, row)))
+    return click.secho(printable(told), fg=_style(row) or None)
+
+
+def _with_end(session: Session, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For people: the last day, or the moment where hours count, in one column, and what the clock is for."""
+    if session.json:
+        return found
+    name = session.labels.of_clock
+    return [row | {"label": name(row["clock"]), "ends_at": row.get("last_day") or row["due_at"]} for row in found]
+
+
+def _style(row: Mapping[str, Any]) -> str:
+    """The colour of a deadline or warning."""
+    left = row["days"] if "days" in row else row["days_left"]
+    if row.get("status", "running") not in ("running", "overdue") or left is None or left > SOON:
+        return ""
+    return "red" if row.get("status") == "overdue" or row.get("days") == 0 else "yellow"
+
+
+def _chosen(found: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
+    """The deadline of this id, or the only one of this clock. Raises NotFound."""
+    fitting = [one for one in found if deadline_id in (one["deadline_id"], one["clock"])]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(one["deadline_id"] for one in fitting or found) or "none"
+    raise NotFound(f"expected one of {known}, not {deadline_id}", field="DEADLINE_ID")
