@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.core.canonical import MEANINGS
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -153,8 +154,15 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     """Handles what FastAPI says of path and query parameters."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    told = MalformedInput(f"{first['msg']}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
+    told = MalformedInput(f"{_expected(first)}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
     return response_of(told)
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """What a parameter should have been, in words where a pattern says it."""
+    pattern = error.get("ctx", {}).get("pattern")
+    meaning = MEANINGS.get(f"{pattern}(?!\\n)")
+    return f"Expected {meaning}" if meaning else str(error["msg"])
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:

@@ -25,6 +25,10 @@ PARTS_KEPT = 512  # parts that were read: many bundles have the same
 _HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
 canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
 
+HINT = (
+    "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."
+)
+
 HexBytes = Annotated[str, Meta(pattern=_HEX)]
 
 
@@ -130,7 +134,9 @@ _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 def decode_bundle(data: bytes) -> Bundle:
     """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field."""
     if len(data) > MAX_BUNDLE_LENGTH:
-        raise MalformedInput(f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle")
+        raise MalformedInput(
+            f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle", hint=HINT
+        )
     return _read(data, _bundle_decoder, "bundle")
 
 
@@ -180,7 +186,11 @@ def _canonical_bytes(data: bytes, where: str) -> bytes:
 
 
 def _read(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
-    value = canonical.parse(data, decoder, where=where)
-    if canonical.encode(value) != data:
-        canonical.require_distinct_keys(data, where=where)
+    try:
+        value = canonical.parse(data, decoder, where=where)
+        if canonical.encode(value) != data:
+            canonical.require_distinct_keys(data, where=where)
+    except MalformedInput as error:
+        error.hint = error.hint or HINT
+        raise
     return value

@@ -17,6 +17,7 @@ import msgspec
 
 from ledger.core import json_path
 from ledger.core.errors import MalformedInput
+from ledger.core.vocabulary import words_at
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ MEANINGS: dict[str, str] = {}
 _encoder = msgspec.json.Encoder(order="sorted")
 _AT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
+_WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
 _BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -56,7 +58,7 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _of_other_type(str(error), where) from error
+        raise _of_other_type(str(error), data, decoder, where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(data, error, where) from error
 
@@ -128,8 +130,8 @@ def _require_strings_in_nfc(text: str, where: str) -> None:
             )
 
 
-def _of_other_type(message: str, where: str) -> MalformedInput:
-    """What the decoder says of a value that is not of the type asked for, its patterns put in words."""
+def _of_other_type(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
+    """What the decoder says of a value that is not of the type asked for: patterns in words, vocabularies listed."""
     at = _AT.match(message)
     what, path = (at["what"], at["path"]) if at else (message, "")
     if regex := _REGEX.match(what):
@@ -138,7 +140,19 @@ def _of_other_type(message: str, where: str) -> MalformedInput:
     if named := _NAMED.match(what):
         name = json_path.shown(named["name"])
         what, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
+    if (word := _WORD.match(what)) and (words := words_at(decoder.type, _plain_value(data), path)):
+        return MalformedInput(
+            f"Expected one of {', '.join(words)}, not {json_path.shown(word['word'])!r}", field=_join(where, path)
+        )
     return MalformedInput(what[:MAX_MESSAGE], field=_join(where, path))
+
+
+def _plain_value(data: bytes) -> Any:
+    """What a text says, of whatever types; None where its rest is not JSON."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
 
 
 def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from msgspec import UNSET, Raw
 
-from ledger.core.bundle import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle, read_part
+from ledger.core.bundle import (
+    MAX_BUNDLE_LENGTH,
+    Bundle,
+    CaseBundle,
+    decode_bundle,
+    decode_case_bundle,
+    encode_bundle,
+    read_part,
+)
 from ledger.core.errors import MalformedInput
 from ledger.core.event import decode_envelope
 from tests.builders import PROCURATORATE, clerk, event_of
@@ -61,6 +69,14 @@ def test_malformed_case_bundle(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(MalformedInput) as caught:
         decode_case_bundle(encoded(tree(LOG.case_bundle()) | changes))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b" " * (MAX_BUNDLE_LENGTH + 1)])
+def test_what_is_no_bundle_is_refused_with_what_to_do(data: bytes) -> None:
+    """Whoever holds a file that is none is told where to get one."""
+    with pytest.raises(MalformedInput) as refusal:
+        decode_bundle(data)
+    assert "tally proof get" in (refusal.value.hint or "")
 
 
 def test_part_in_any_spelling() -> None:
