@@ -26,7 +26,6 @@ _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
-SlugRequired = Annotated[str, Query(pattern=_SLUG)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]

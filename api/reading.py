@@ -16,7 +16,7 @@ from api.parts import Parts
 from ledger.core.authority import Agency, Authority
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
-from ledger.core.event.handover import HandoverOffered
+from ledger.core.event.handover import HandoverOffered, HandoverRecalled
 from ledger.store import cases
 from ledger.store.access import Read
 from ledger.store.cases import Reader, Sight
@@ -78,7 +78,7 @@ class Reading:
             sight = cases.sight(connection, entry.stream_id, self.reader)
             if sight is not None:
                 return sight
-            if self._is_own_offer(entry):
+            if self.is_own_offer(connection, entry):
                 return "offered"
         if kind == "system" or (kind == "agency" and entry.stream_id == self.agency):
             return "party"
@@ -92,11 +92,13 @@ class Reading:
             return True
         return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
 
-    def _is_own_offer(self, entry: StoredEntry) -> bool:
-        """What is left to see of an offer that was refused, recalled or expired: the offer, and one's own answer."""
+    def is_own_offer(self, connection: Connection, entry: StoredEntry) -> bool:
+        """What is left to see of an offer that was refused, recalled or expired: offer, answer and recall."""
         if entry.agency == self.agency:
             return True
         body = decode_payload(entry.payload).body
+        if isinstance(body, HandoverRecalled):
+            return cases.offered_to(connection, entry.stream_id, body.handover_id) == self.agency
         return isinstance(body, HandoverOffered) and body.to_agency == self.agency
 
 

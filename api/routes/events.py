@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import After, EventIdPath, Ground, Limit, Reads, ServiceOf, SlugRequired, answer, listed
-from api.openapi import answers, page_of
+from api.dependencies import EventIdPath, Ground, Limit, Reads, Service, ServiceOf, SlugQuery, answer, listed
+from api.feed import FeedPage, goes_on, read_page
+from api.openapi import answers
 from api.reading import Reading
 from api.views import EventView, event_view
-from ledger.core.errors import NotFound
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.store import log
 from ledger.store.cases import Sight
 from ledger.store.database import Connection
+from ledger.store.feed import Cursor, parse_cursor
 from ledger.store.log import StoredEntry
 
+LONGEST_WAIT_S = 20
+LOOK_AGAIN_S = 0.5  # seconds between looks at whether a feed goes on
+
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
+AfterText = Annotated[str, Query(pattern=r"^(-1|[0-9]{1,16})([.][0-9]{1,16})?$")]
+Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait where there is nothing new")]
 
 
 @router.get(
-    "", summary="List the events of a case", responses=answers(page_of("events", EventView), 400, 401, 404, 503)
+    "", summary="List the events of a case, or your agency's feed", responses=answers(FeedPage, 400, 401, 404, 503)
 )
-def events(
+async def events(
     *,
     service: ServiceOf,
     reading: Reads,
-    case_id: SlugRequired,
+    case_id: SlugQuery = None,
     limit: Limit = 100,
-    after: After = -1,
+    after: AfterText = "-1",
+    wait: Wait = 0,
     ground: Ground = None,
 ) -> Response:
-    """In the order of the case's stream; `after` is a sequence number."""
+    """With `case_id` those of the case, in the order of its stream; `after` is a sequence number, and `next` is absent
+    on the last page.
+
+    Without it the feed of your agency: the events of its own stream and of every case that it holds, held or is being
+    offered, in the order of the log, each at least once. `next` is always there: keep it, and ask again with it.
+    Where you come to see a case, its earlier events come with the event by which you do, in their order. `wait` is how
+    many seconds to wait where there is nothing new.
+    """
     count = service.limit(limit)
+    cursor = parse_cursor(after)
+    if case_id is not None:
+        return await run_in_threadpool(_of_case, service, reading, case_id, cursor, limit=count, ground=ground)
+    until = time.monotonic() + wait
+    while time.monotonic() < until:
+        if await run_in_threadpool(goes_on, service.parts, reading.agency, cursor):
+            break
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return answer(await run_in_threadpool(read_page, service.parts, reading, cursor, count))
+
+
+def _of_case(
+    service: Service, reading: Reading, case_id: str, cursor: Cursor, *, limit: int, ground: str | None
+) -> Response:
+    if cursor.sequence is not None:
+        raise MalformedInput(f"expected a sequence number of the case, not {cursor}", field="after")
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
-        entries = log.stream(connection, "case", case_id, after=after, limit=count)
+        entries = log.stream(connection, "case", case_id, after=cursor.log_index, limit=limit)
         found = [_view(connection, reading, entry, sight, ground) for entry in entries]
     reading.record("events of the case", case_id, ground=ground)
-    last = entries[-1].sequence if entries else after
-    return listed("events", found, count, lambda _: last)
+    last = entries[-1].sequence if entries else cursor.log_index
+    return listed("events", found, limit, lambda _: last)
 
 
 @router.get("/{event_id}", summary="Show an event", responses=answers(EventView, 400, 401, 404, 503))

@@ -15,7 +15,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, imports
+from ledger.store import clocks, feed, imports
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.tables import (
@@ -91,6 +91,7 @@ def write_batch(
         if isinstance(entry.payload.body, SectionErased):
             _erase(connection, entry.payload.body)
     _write_read_models(connection, database, entries)
+    feed.write(connection, database, entries)
     connection.execute(
         update(TREE).values(
             size=tree.size, root=tree.root, registry_changes=tree.registry_changes, recorded_at=tree.recorded_at

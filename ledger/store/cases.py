@@ -68,6 +68,13 @@ def holds(connection: Connection, case_id: str, agency: str) -> bool:
     return connection.execute(responsible.union_all(custody)).first() is not None
 
 
+def offered_to(connection: Connection, case_id: str, handover_id: str) -> str | None:
+    """The agency that a handover was offered to; None where there is no such handover."""
+    named = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.handover_id == handover_id)
+    to_agency: str | None = connection.execute(select(HANDOVERS.c.to_agency).where(*named)).scalar()
+    return to_agency
+
+
 def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The tables. What is stored of an event are its canonical bytes; every other column is derived from them.
 
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
-``items``, ``clocks``, ``imports`` and ``flags`` are read models that change in the same transaction; ``warnings`` are
-what handlers were told of the clocks; ``chain_writes`` is the journal of the chain.
+``items``, ``clocks``, ``imports``, ``flags`` and ``feed`` are read models that change in the same transaction;
+``warnings`` are what handlers were told of the clocks; ``chain_writes`` is the journal of the chain.
 """
 
 from __future__ import annotations
@@ -112,6 +112,17 @@ class StreamRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     sequence: int = Field(sa_column=_big())
     head: str
+
+
+class FeedRow(SQLModel, table=True):
+    """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
+
+    __tablename__ = "feed"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    agency: str = Field(primary_key=True)
+    log_index: int = Field(sa_column=_big(primary_key=True))
+    since: int = Field(sa_column=_big())
 
 
 class CaseRow(SQLModel, table=True):
@@ -319,6 +330,7 @@ FLAGS = _core(FlagRow)
 TILES = _core(TileRow)
 CHECKPOINTS = _core(CheckpointRow)
 STREAMS = _core(StreamRow)
+FEED = _core(FeedRow)
 CASES = _core(CaseRow)
 CASE_AGENCIES = _core(CaseAgencyRow)
 HANDOVERS = _core(HandoverRow)

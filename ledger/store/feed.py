@@ -1,0 +1,138 @@
+"""Feeds: for each agency the entries that it came to see, in the order of the log.
+
+A row says that with the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on: the entry
+alone as a rule, and all that went before where the agency came to see the case by it. What it may still see when it
+reads is for the reader to judge: an offer may have ended meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from ledger.core.custody import CaseState
+from ledger.core.errors import MalformedInput
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.store.log import StoredEntry
+from ledger.store.tables import FEED
+
+if TYPE_CHECKING:
+    from ledger.store.append import NewEntry
+
+_CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9][0-9]{0,15}))?")
+
+
+class Cursor(Struct, frozen=True):
+    """Behind the row at ``log_index``, or within it behind ``sequence``; spelled ``17`` or ``17.3``."""
+
+    log_index: int = -1
+    sequence: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.log_index) if self.sequence is None else f"{self.log_index}.{self.sequence}"
+
+
+class Step(Struct, frozen=True):
+    """An entry of a feed, and the cursor behind it."""
+
+    cursor: Cursor
+    entry: StoredEntry
+
+
+def parse_cursor(text: str, *, field: str = "after") -> Cursor:
+    """Raises MalformedInput."""
+    match = _CURSOR.fullmatch(text)
+    if match is None:
+        raise MalformedInput(f"expected `next` of the page before, not {text[:100]!r}", field=field)
+    sequence = match["sequence"]
+    return Cursor(int(match["index"]), None if sequence is None else int(sequence))
+
+
+def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[Step]:
+    """The next steps of the agency's feed, at most ``limit``."""
+    steps: list[Step] = []
+    for log_index, since in _rows(connection, agency, after, limit):
+        start = since
+        if log_index == after.log_index and after.sequence is not None:
+            start = max(since, after.sequence + 1)
+        steps += _steps(connection, log_index, start, limit - len(steps))
+        if len(steps) == limit:
+            break
+    return steps
+
+
+def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
+    """Whether the feed goes on behind the cursor."""
+    return bool(_rows(connection, agency, after, 1))
+
+
+def write(connection: Connection, database: Database, entries: Sequence[NewEntry]) -> None:
+    """Gives each entry of the batch to those whom it concerns."""
+    rows = [
+        {"agency": agency, "log_index": entry.log_index, "since": since}
+        for entry in entries
+        for agency, since in told(entry)
+    ]
+    if rows:
+        connection.exec_driver_sql(_insertion(database), rows)
+
+
+def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
+    """Whom the entry concerns, and from what sequence on: all who see its case before it or after it."""
+    stream, sequence = entry.envelope.stream, entry.envelope.sequence
+    if entry.after is not None:
+        coming = _coming(entry.before, entry.after)
+        for agency in _seeing(entry.before) | _seeing(entry.after):
+            yield agency, 0 if agency in coming else sequence
+    elif stream.kind == "agency":
+        yield stream.id, sequence
+
+
+def _seeing(state: CaseState | None) -> set[str]:
+    """Parties, and those who are being offered the case; whether an offer has expired is for the reader to judge."""
+    if state is None:
+        return set()
+    return {*state.agencies, *state.numbers, *(offer.to_agency for offer in state.handovers.values() if offer.is_open)}
+
+
+def _coming(before: CaseState | None, after: CaseState) -> set[str]:
+    """Those who come to see the case: as a party or by an offer, and who may not have read all of it until now.
+
+    Whoever read while an offer had expired was shown nothing: only one that does not expire counts.
+    """
+    known = before.handovers if before else {}
+    offers = () if known is after.handovers else after.handovers.values()
+    new = {offer.to_agency for offer in offers if offer.is_open and offer.handover_id not in known}
+    lasting = {offer.to_agency for offer in known.values() if offer.is_open and offer.expires_at is None}
+    parties = before.agencies | before.numbers.keys() if before else frozenset()
+    return (new | after.agencies | after.numbers.keys()) - parties - lasting
+
+
+def _rows(connection: Connection, agency: str, after: Cursor, limit: int) -> list[tuple[int, int]]:
+    start = after.log_index + (after.sequence is None)
+    query = select(FEED.c.log_index, FEED.c.since).where(FEED.c.agency == agency, FEED.c.log_index >= start)
+    rows = connection.execute(query.order_by(FEED.c.log_index).limit(limit))
+    return [(row.log_index, row.since) for row in rows]
+
+
+def _steps(connection: Connection, log_index: int, start: int, limit: int) -> Iterator[Step]:
+    """A row's entries from the sequence ``start`` on."""
+    last = log.entry(connection, log_index)
+    if start < last.sequence:
+        earlier = log.stream(connection, last.stream_kind, last.stream_id, after=start - 1, limit=limit)
+        found = [entry for entry in earlier if entry.sequence < last.sequence]
+        yield from (Step(Cursor(log_index, entry.sequence), entry) for entry in found)
+        limit -= len(found)
+    if limit > 0 and start <= last.sequence:
+        yield Step(Cursor(log_index), last)
+
+
+@lru_cache(maxsize=8)
+def _insertion(database: Database) -> str:
+    return database.text_of(FEED.insert())

@@ -1,0 +1,128 @@
+"""The feed over HTTP: what an agency may see when it asks, recorded, with a cursor to come back with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from ledger.core.event.case import PersonNamed
+from tests.api.service import Served, problem
+from tests.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
+from tests.casework import Case, person_id
+
+
+def named(case: Case) -> Case:
+    """Opened, with a person whose name is confidential."""
+    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    return case.open().act(body, sections={"person:1": section("person", name="a name")})
+
+
+def feed(served: Served, by: Officer, after: str = "-1", **query: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = served.get("/api/v1/events", by, after=after, **query).json()
+    return answer
+
+
+def got(page: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(event["envelope"]["stream"]["id"], event["envelope"]["sequence"]) for event in page["events"]]
+
+
+def pages(served: Served, by: Officer, limit: int) -> Iterator[dict[str, Any]]:
+    after = "-1"
+    while (page := feed(served, by, after, limit=limit))["events"]:
+        yield page
+        after = page["next"]
+
+
+def records(served: Served) -> int:
+    return served.parts.access.head().count
+
+
+def test_a_feed_goes_on_where_it_was_left(served: Served) -> None:
+    """The last page has a cursor, too; what comes later comes behind it, and nothing twice."""
+    case = served.record(Case().open().register("phone"))
+    first = feed(served, clerk(POLICE))
+    assert got(first) == [("case-1", 0), ("case-1", 1)]
+    assert feed(served, clerk(POLICE), first["next"]) == {"events": [], "next": first["next"]}
+    served.record(case.register("knife"))
+    assert got(feed(served, clerk(POLICE), first["next"])) == [("case-1", 2)]
+
+
+def test_who_is_offered_a_case_gets_its_earlier_events(served: Served) -> None:
+    """Page by page, in the order of the case, whatever the size of a page."""
+    case = named(Case()).register("phone", "knife")
+    served.record(case.offer("phone", to=COURT, purpose="jurisdiction_transfer"))
+    assert [pair for page in pages(served, clerk(COURT), 2) for pair in got(page)] == [("case-1", n) for n in range(5)]
+
+
+def test_sections_are_in_the_feed_of_the_holder_alone(served: Served) -> None:
+    """Not of who is being offered the case, and no more of who handed it over."""
+    case = named(Case()).register("phone")
+    case.offer("phone", to=COURT, purpose="jurisdiction_transfer", persons=("li",))
+    served.record(case)
+    assert feed(served, clerk(POLICE))["events"][1]["sections"]["person:1"]["fields"] == {"name": "a name"}
+    assert all("sections" not in event for event in feed(served, clerk(COURT))["events"])
+    served.record(case.accept())
+    assert all("sections" not in event for event in feed(served, clerk(POLICE))["events"])
+    assert "person:1" in feed(served, clerk(COURT))["events"][1]["sections"]
+
+
+@pytest.mark.parametrize("end", ["refuse", "recall"])
+def test_an_offer_that_ended_leaves_itself_alone_to_be_read(served: Served, end: str) -> None:
+    """The offer and what ended it, and nothing else of the case; the cursor goes on behind what is hidden."""
+    case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
+    served.record(getattr(case, end)().register("knife"))
+    page = feed(served, clerk(LAB))
+    assert got(page) == [("case-1", 2), ("case-1", 3)]
+    assert feed(served, clerk(LAB), page["next"])["events"] == []
+
+
+def test_an_expired_offer_hides_the_case(served: Served) -> None:
+    """Only the offer is left."""
+    case = Case().open().register("phone")
+    expiry = instant(served.ledger.clock.seconds + 60)
+    served.record(case.offer("phone", to=LAB, purpose="forensic_examination", expires_at=expiry))
+    assert len(feed(served, clerk(LAB))["events"]) == 3
+    served.ledger.clock.forward(61)
+    assert got(feed(served, clerk(LAB))) == [("case-1", 2)]
+
+
+def test_a_feed_is_recorded_for_each_case_and_only_if_something_is_shown(served: Served) -> None:
+    """A poll that finds nothing leaves nothing in the log of reads."""
+    served.record(Case("case-1").open().register("phone"))
+    served.record(Case("case-2").open())
+    before = records(served)
+    page = feed(served, clerk(POLICE))
+    assert records(served) - before == 2
+    feed(served, clerk(POLICE), page["next"])
+    assert feed(served, clerk(DETENTION))["events"] == []
+    assert records(served) - before == 2
+
+
+def test_a_feed_waits_for_what_is_new(served: Served) -> None:
+    """The answer comes once there is something, not at the end of the time."""
+    case = served.record(Case().open())
+    after = feed(served, auditor(POLICE))["next"]
+    event = case.register("phone").last
+    timer = Timer(0.3, lambda: served.ledger.post(event))
+    timer.start()
+    page = feed(served, auditor(POLICE), after, wait=20)
+    timer.join()
+    assert got(page) == [("case-1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"after": "x"}, "after"),
+        ({"after": "01"}, "after"),
+        ({"case_id": "case-1", "after": "1.2"}, "after"),
+        ({"wait": "21"}, "wait"),
+        ({"limit": "1001"}, "limit"),
+    ],
+)
+def test_what_is_no_page_of_a_feed_is_refused(shared: Served, query: dict[str, str], field: str) -> None:
+    """400, by the name of the parameter."""
+    problem(shared.get("/api/v1/events", clerk(POLICE), **query), 400, "malformed_input", field)
