@@ -44,10 +44,12 @@ LOG_ID = sha256(b"the ledger of the tests").digest()
 
 POLICE, PROCURATORATE, COURT, PRISON = "police-east", "procuratorate-east", "court-east", "prison-north"
 DETENTION, DEPOT, LAB = "detention-east", "depot-east", "lab-east"
+UPPER_COURT = "court-north"
 KINDS: dict[str, AgencyKind] = {
     POLICE: "public_security",
     PROCURATORATE: "procuratorate",
     COURT: "court",
+    UPPER_COURT: "court",
     PRISON: "judicial_administration",
     DETENTION: "detention_house",
     DEPOT: "property_custodian",

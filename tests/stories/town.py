@@ -27,10 +27,12 @@ from ledger.keys import LocalSigner, create_keystore, open_keystore
 from tests.builders import (
     COURT,
     DEPOT,
+    DETENTION,
     KINDS,
     POLICE,
     PRISON,
     PROCURATORATE,
+    UPPER_COURT,
     Event,
     Officer,
     auditor,
@@ -42,7 +44,7 @@ from tests.casework import Case
 from tests.cli.tally import PASSPHRASE, Done
 from tests.stories.service import Service
 
-AGENCIES = (POLICE, PROCURATORATE, COURT, PRISON, DEPOT)
+AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT)
 AUDITOR = auditor(PROCURATORATE)
 PEOPLE = (*(clerk(agency) for agency in AGENCIES), supervisor(COURT), AUDITOR)
 GRANTED_UNTIL = 2**40  # unix seconds
@@ -51,7 +53,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Town(Service):
-    """One ledger, and the people of five agencies."""
+    """One ledger, and the people of seven agencies."""
 
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
@@ -209,10 +211,17 @@ class TownCase(Case):
     def __init__(self, town: Town, case_id: str, *, start: int):
         super().__init__(case_id, start=start, step=1, log_id=town.log_id)
         self._town = town
+        self._happened: dict[str, str] = {}
         self.receipts: list[dict[str, Any]] = []
+
+    def on(self, moment: str) -> Self:
+        """The acts from here on happened at this time (RFC 3339); they are recorded now."""
+        self._happened = {"occurred_at": moment}
+        return self
 
     def act(self, body: Body, by: Officer | None = None, **fields: Any) -> Self:
         by = by or clerk(self.state.responsible)
+        fields = self._happened | fields
         self.receipts.append(self._town.post(self.draft(body, by, **fields)))
         return super().act(body, by, **fields)
 
@@ -225,6 +234,12 @@ class TownCase(Case):
         """The case as the service shows it."""
         shown: dict[str, Any] = self._town.read(f"/api/v1/cases/{self.stream.id}", officer)
         return shown
+
+    def deadlines(self, officer: Officer, *, as_of: str, **query: Any) -> dict[str, dict[str, Any]]:
+        """The officer's list of the case as it stood at ``as_of``, by clock and subject."""
+        asked = {"case_id": self.stream.id, "as_of": as_of, "limit": 100} | query
+        found = self._town.read("/api/v1/deadlines", officer, **asked)["deadlines"]
+        return {f"{one['clock']} {one['subject']}": one for one in found}
 
 
 def admin(agency: str) -> LocalSigner:

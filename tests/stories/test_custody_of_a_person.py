@@ -1,0 +1,93 @@
+"""Story 6, custody of a person: the case has passed on, the certificate is not served, the jail knows nothing of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.core.event import case as acts
+from tests.builders import DETENTION, POLICE, PROCURATORATE, clerk
+from tests.casework import person_id
+from tests.stories.service import Refused
+from tests.stories.town import Town, TownCase
+
+LI = person_id("li")
+ARRESTED = "2025-03-03T02:00:00Z"
+ACCEPTED = "2025-05-06T02:00:00Z"  # a Tuesday
+LATE = "2025-05-12T02:00:00Z"
+SERVED = "2025-05-13T02:00:00Z"
+CLOCK = f"custody_change {LI}"
+
+
+def passed_on(town: Town) -> TownCase:
+    """Li is locked up for the police; the procuratorate accepted the case and him with it."""
+    case = town.case("kept").on(ARRESTED).open().name("li")
+    arrest = {"measure_id": "arrest-li", "person_id": LI, "measure": "arrest", "ground": "approved"}
+    case.say(acts.MeasureImposed, None, **arrest, started_at=ARRESTED)
+    return case.on(ACCEPTED).offer(to=PROCURATORATE, persons=("li",)).accept(received_at=ACCEPTED)
+
+
+def kept_for(case: TownCase, agency: str) -> Any:
+    """For whom the agency sees that the detention house keeps Li."""
+    (person,) = case.seen_by(clerk(agency))["persons"]
+    return person["kept_for"]
+
+
+def tally(town: Town, agency: str, *arguments: str) -> Any:
+    """What ``tally --json`` answers to the agency's clerk."""
+    done = town.at_the_terminal(clerk(agency), *arguments)
+    assert done.status == Exit.OK, done.err
+    return json.loads(done.out)
+
+
+def test_the_detention_house_shows_the_police_until_the_certificate_is_served(town: Town) -> None:
+    """Responsibility moved with the acceptance; the clock of the change runs out unserved; the service clears both."""
+    case = passed_on(town)
+    with pytest.raises(Refused) as unseen:
+        case.seen_by(clerk(DETENTION))
+    assert unseen.value.status == 404
+    assert kept_for(case, PROCURATORATE) == POLICE
+    running = case.deadlines(clerk(PROCURATORATE), as_of="2025-05-08T00:00:00Z")[CLOCK]
+    assert (running["status"], running["last_day"], running["days_left"]) == ("running", "2025-05-09", 1)
+
+    paper = ("--handover", "handover-1", "--number", "2025-31", "--custody-change-id", "custody-1")
+    asked = ("custody", "request", "kept", LI, DETENTION, *paper, "--occurred-at", LATE)
+    assert tally(town, PROCURATORATE, *asked)["custody_change_id"] == "custody-1"
+    assert kept_for(case, DETENTION) == POLICE
+    overdue = tally(town, PROCURATORATE, "deadline", "list", "--overdue", "--as-of", LATE, "--case", "kept")
+    assert [(one["clock"], one["agency"], one["days_left"]) for one in overdue if one["clock"] == "custody_change"] == [
+        ("custody_change", PROCURATORATE, -3)
+    ]
+
+    tally(town, DETENTION, "custody", "serve", "kept", "custody-1", "--served-at", SERVED, "--occurred-at", SERVED)
+    assert kept_for(case, DETENTION) == kept_for(case, POLICE) == PROCURATORATE
+    now = "2025-05-14T00:00:00Z"
+    assert CLOCK not in case.deadlines(clerk(PROCURATORATE), as_of=now)
+    missed = case.deadlines(clerk(PROCURATORATE), as_of=now, status="missed")[CLOCK]
+    assert (missed["stopped_at"], len(missed["events"])) == (SERVED, 2)
+
+
+def test_nobody_serves_for_the_detention_house(town: Town) -> None:
+    """The half of the detention house is its own; a police station is no detention house."""
+    case = town.case("kept-2").on(ARRESTED).open().name("li")
+    arrest = {"measure_id": "arrest-li", "person_id": LI, "measure": "arrest", "ground": "approved"}
+    case.say(acts.MeasureImposed, None, **arrest, started_at=ARRESTED)
+    case.on(ACCEPTED).offer(to=PROCURATORATE, persons=("li",)).accept(received_at=ACCEPTED)
+    paper = ("--handover", "handover-1", "--number", "2025-32", "--custody-change-id", "custody-1")
+    at_the_police = town.at_the_terminal(clerk(PROCURATORATE), "custody", "request", "kept-2", LI, POLICE, *paper)
+    assert (at_the_police.status, json.loads(at_the_police.err)["error"]["code"]) == (
+        Exit.REFUSED,
+        "not_a_detention_house",
+    )
+    tally(town, PROCURATORATE, "custody", "request", "kept-2", LI, DETENTION, *paper)
+    serve = ("custody", "serve", "kept-2", "custody-1", "--served-at", SERVED)
+    by_the_police = town.at_the_terminal(clerk(POLICE), *serve)
+    assert (by_the_police.status, json.loads(by_the_police.err)["error"]["code"]) == (
+        Exit.REFUSED,
+        "not_the_detention_house",
+    )
+    until = ("--until", "2025-06-06", "--number", "2025-33", "--article", "CPL 172")
+    tally(town, PROCURATORATE, "custody", "notify", "kept-2", "arrest-li", DETENTION, *until)
