@@ -89,13 +89,12 @@ def _open(
 def _require_may_move(state: CaseState, handover: Handover) -> None:
     """The case is passed on by who answers for it; others send it what they were left with."""
     if handover.moves_case:
-        for other in state.handovers.values():
-            if other.is_open and other.moves_case:
-                refuse(
-                    "case_already_offered",
-                    f"the case stands in the open handover {other.handover_id}",
-                    field="body.purpose",
-                )
+        for other in state.handovers.marked("open/case"):
+            refuse(
+                "case_already_offered",
+                f"the case stands in the open handover {other.handover_id}",
+                field="body.purpose",
+            )
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
         refuse(
@@ -282,6 +281,7 @@ def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> 
     moved = replace(
         item,
         holder=item.holder if line.stays else handover.to_agency,
+        storage_location=item.storage_location if line.stays else None,
         responsible=handover.to_agency if passes else item.responsible,
         condition=line.condition or item.condition,
         seal_number=line.seal_number or item.seal_number,

@@ -1,0 +1,69 @@
+"""What an event is about: the items and persons that it names, or that what it names is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from ledger.core.custody.state import CaseState
+from ledger.core.event import Payload
+from ledger.core.event.item import ItemDisposed
+
+_ITEM_FIELDS = frozenset(("item_id", "item_ids", "parent_items", "medium_item_id"))
+_PERSON_FIELDS = frozenset(("person_id", "person_ids", "absent_person_ids", "holder", "witness"))
+
+
+class Concerned(Struct, frozen=True):
+    """Ids of the case's items and persons, in order."""
+
+    item_ids: tuple[str, ...]
+    person_ids: tuple[str, ...]
+
+
+def concerned(before: CaseState | None, payload: Payload, after: CaseState) -> Concerned:
+    """What the event, which led from ``before`` to ``after``, is about."""
+    named = {*_named(payload.body), *_meant(before, payload, after)}
+    items = {item_id for item_id, item in after.items.items() if item_id in named or _changed(before, item_id, item)}
+    known = before.persons.keys() if before else frozenset[str]()
+    persons = (named & known) | (named & after.persons.keys()) | (after.persons.keys() - known)
+    return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
+
+
+def _changed(before: CaseState | None, item_id: str, item: object) -> bool:
+    return before is None or before.items.get(item_id) is not item
+
+
+def _named(value: Any) -> Iterator[str]:
+    """Ids that stand in the body, at whatever depth."""
+    for field in value.__struct_fields__:
+        inner = getattr(value, field)
+        parts = inner if isinstance(inner, tuple) else (inner,)
+        for part in parts:
+            if isinstance(part, Struct):
+                yield from _named(part)
+            elif field in _ITEM_FIELDS or field in _PERSON_FIELDS:
+                yield part
+
+
+def _meant(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[str]:
+    """Ids behind the handover, measure, discrepancy, custody change, deadline or proposal that the body names."""
+    body = payload.body
+    handover = after.handovers.get(getattr(body, "handover_id", ""))
+    if handover is not None:
+        yield from (*handover.items, *handover.person_ids)
+    measure = after.measures.get(getattr(body, "measure_id", ""))
+    if measure is not None:
+        yield measure.person_id
+    discrepancy = after.discrepancies.get(getattr(body, "discrepancy_id", ""))
+    if discrepancy is not None:
+        yield discrepancy.item_id
+    change = after.custody_changes.get(getattr(body, "custody_change_id", ""))
+    if change is not None:
+        yield change.person_id
+    clock = after.clocks.get(getattr(body, "deadline_id", ""))
+    if clock is not None:
+        yield clock.subject
+    if isinstance(body, ItemDisposed) and before is not None:
+        yield from before.proposals[body.cites.payload_digest].item_ids

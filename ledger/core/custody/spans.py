@@ -1,0 +1,123 @@
+"""Spans: how it stood with a case, its items and its persons between any two events, told from the states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
+from ledger.core.event import Payload
+from ledger.core.event.terms import Quantity, Stage
+
+Subject = Literal["case", "item", "person"]
+Key = tuple[Subject, str]
+
+_ORDER: tuple[Subject, ...] = ("case", "item", "person")
+
+
+class Moment(Struct, frozen=True):
+    """The event at an end of a span; its time is as claimed."""
+
+    sequence: int
+    event_id: str
+    occurred_at: str
+
+
+class Standing(Struct, frozen=True):
+    """``responsible`` answers for it, ``holder`` has it, ``location`` is where it is: a place, or else an agency.
+
+    A case has no holder; a person is held by a detention house and kept there for an agency (``kept_for``). What a
+    thing is not, or is no more, is None: nobody holds what was disposed of.
+    """
+
+    responsible: str | None
+    holder: str | None = None
+    location: str | None = None
+    kept_for: str | None = None
+    stage: Stage | None = None
+    status: ItemStatus | None = None
+    checked_out_to: str | None = None
+    quantity: Quantity | None = None
+    condition: str | None = None
+    seal_number: str | None = None
+
+
+class Span(Struct, frozen=True):
+    """From the event ``since`` on until the event ``until``, which is None while it lasts."""
+
+    subject: Subject
+    subject_id: str
+    since: Moment
+    until: Moment | None
+    standing: Standing
+
+
+def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...]:
+    """The spans of the case, then of its items and persons by id, each in order of time without a hole between them.
+
+    ``steps`` are the events of the whole stream in their order, with the case after each.
+    """
+    lasting: dict[Key, tuple[Moment, Standing]] = {}
+    found: list[Span] = []
+    before: CaseState | None = None
+    for payload, after in steps:
+        now = Moment(payload.sequence, payload.event_id, payload.occurred_at)
+        for key, standing in _looked_at(before, after):
+            since = lasting.get(key)
+            if since is not None and since[1] == standing:
+                continue
+            if since is not None:
+                found.append(Span(*key, since[0], now, since[1]))
+            if standing is None:
+                del lasting[key]
+            else:
+                lasting[key] = now, standing
+        before = after
+    found += (Span(*key, since, None, standing) for key, (since, standing) in lasting.items())
+    return tuple(sorted(found, key=lambda span: (_ORDER.index(span.subject), span.subject_id, span.since.sequence)))
+
+
+def _looked_at(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, Standing | None]]:
+    """What the event may have changed; None for a person who left."""
+    yield ("case", after.case_id), Standing(after.responsible, stage=after.stage)
+    if before is None or before.items is not after.items:
+        known = before.items if before else {}
+        for item_id, item in after.items.items():
+            if known.get(item_id) is not item:
+                yield ("item", item_id), _of_item(item)
+    if before is not None:
+        for person_id in before.persons.keys() - after.persons.keys():
+            yield ("person", person_id), None
+    for person_id, person in after.persons.items():
+        yield ("person", person_id), _of_person(after, person)
+
+
+def _of_item(item: Item) -> Standing:
+    if not item.is_live:
+        return Standing(None, status=item.status)
+    return Standing(
+        item.responsible,
+        holder=item.holder,
+        location=item.storage_location or item.holder,
+        status=item.status,
+        checked_out_to=item.checked_out_to,
+        quantity=item.quantity,
+        condition=item.condition,
+        seal_number=item.seal_number,
+    )
+
+
+def _of_person(state: CaseState, person: Person) -> Standing:
+    house = _detention_house(state, person) if person.kept_for else None
+    return Standing(person.responsible, holder=house, location=house, kept_for=person.kept_for)
+
+
+def _detention_house(state: CaseState, person: Person) -> str | None:
+    """Where the record says that the person is: whoever holds the detainee, else the house that served the change."""
+    for item in state.items.values():
+        if item.is_live and item.kind == "detainee" and item.person_id == person.person_id:
+            return item.holder
+    served = [one for one in state.custody_changes.values() if one.person_id == person.person_id and one.served_at]
+    return served[-1].detention_house if served else None
