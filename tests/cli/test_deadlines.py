@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 from ledger.cli.exits import Exit
 from tests.cli.test_casework import open_case
 from tests.cli.world import World
+from tests.machine import REPOSITORY
 
 PERSON = "5f" * 16
 
@@ -214,3 +216,12 @@ def test_warnings_reach_their_handler(world: World) -> None:
     told = world.tally("deadline", "warnings", profile="police").out
     assert "notify the family of the detention" in told
     assert world.tally.ok("deadline", "warnings", "--mine", profile="chief") == []
+
+
+def test_the_example_of_the_clerks_page_is_so(world: World) -> None:
+    """Every command of the page's example succeeds, and the last one says what the page says."""
+    page = (REPOSITORY / "docs" / "deadlines.md").read_text(encoding="utf-8")
+    commands, told = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("bash", "text"))
+    done = [world.tally(*shlex.split(line)[1:]) for line in commands.splitlines()]
+    assert [one.status for one in done] == [Exit.OK] * len(done), [one.err for one in done]
+    assert all(line in done[-1].out for line in told.splitlines())
