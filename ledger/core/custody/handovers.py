@@ -89,12 +89,13 @@ def _open(
 def _require_may_move(state: CaseState, handover: Handover) -> None:
     """The case is passed on by who answers for it; others send it what they were left with."""
     if handover.moves_case:
-        for other in state.handovers.marked("open/case"):
-            refuse(
-                "case_already_offered",
-                f"the case stands in the open handover {other.handover_id}",
-                field="body.purpose",
-            )
+        for other in state.handovers.values():
+            if other.is_open and other.moves_case:
+                refuse(
+                    "case_already_offered",
+                    f"the case stands in the open handover {other.handover_id}",
+                    field="body.purpose",
+                )
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
         refuse(
