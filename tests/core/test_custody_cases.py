@@ -361,7 +361,7 @@ def test_a_decision_names_persons_and_items_of_the_case() -> None:
     written = holding().register("car", kind="property")
     line = case.ItemDecision(item_id="car", disposal="forfeited")
     written.say(case.DecisionRecorded, **decided(person_ids=(LI,), items=(line,)))
-    assert written.state.decisions == {"decision-1"}
+    assert written.state.decisions == {"decision-1": "case_filed"}
 
 
 def test_a_disclosure_names_items_of_the_case() -> None:

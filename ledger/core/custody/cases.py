@@ -68,7 +68,7 @@ def numbered(state: CaseState, act: Act, body: case.CaseNumbered) -> CaseState:
 def linked(state: CaseState, act: Act, body: case.CaseLinked) -> CaseState:
     if body.other_case_id == state.case_id:
         refuse("same_case", "a case is not linked to itself", field="body.other_case_id")
-    return state
+    return replace(state, links=state.links | {body.other_case_id: body.relation})
 
 
 @rule(case.CaseSplit)
@@ -81,16 +81,15 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     require_distinct(body.person_ids, "person", field="person_ids")
     items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
     persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
-    leaving = set(body.person_ids)
-    measures = tuple(measure for measure in state.measures.values() if measure.person_id in leaving)
-    going = {*leaving, *body.item_ids}
-    ticking = tuple(clock for clock in clocks.running(state) if clock.subject in going)
+    leaving = body.person_ids
+    measures = [measure for person_id in leaving for measure in state.measures.marked(f"person/{person_id}")]
+    ticking = [clock for subject in (*leaving, *body.item_ids) for clock in clocks.running(state, subject)]
     return replace(
-        state.with_items(*(replace(item, status="left") for item in items)),
-        persons={key: person for key, person in state.persons.items() if key not in leaving},
-        measures={key: measure for key, measure in state.measures.items() if measure.person_id not in leaving},
-        clocks={key: clock for key, clock in state.clocks.items() if clock not in ticking},
-        split=Split(act.payload.event_id, body.new_case_id, items, persons, measures, ticking),
+        state.with_items(*(replace(item, status="left", left_for=body.new_case_id) for item in items)),
+        persons=state.persons.without(leaving),
+        measures=state.measures.without(measure.measure_id for measure in measures),
+        clocks=state.clocks.without(clock.deadline_id for clock in ticking),
+        split=Split(act.payload.event_id, body.new_case_id, items, persons, tuple(measures), tuple(ticking)),
     )
 
 
@@ -107,8 +106,8 @@ def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
 
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
     person = state.person(person_id, field="person_ids")
-    for handover in state.handovers.values():
-        if handover.is_open and person_id in handover.person_ids:
+    for handover in state.handovers.marked("open"):
+        if person_id in handover.person_ids:
             refuse(
                 "already_offered",
                 f"person {person_id} stands in the open handover {handover.handover_id}",
@@ -133,9 +132,10 @@ def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> Ca
         refuse("no_such_split", "id and digest cited are of no split of a case for this one", field=f"body.{field}")
     if cited.payload_digest in state.taken_over:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
-    present = [item.item_id for item in state.items.values() if item.status != "left"]
     for item in split.items:
-        require_new(present, item.item_id, "item", field=field)
+        known = state.items.get(item.item_id)
+        if known is not None and known.status != "left":
+            require_new(state.items, item.item_id, "item", field=field)
     for measure in split.measures:
         require_new(state.measures, measure.measure_id, "measure", field=field)
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
@@ -170,14 +170,13 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     require_responsible(state, act)
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
-    for handover in state.handovers.values():
-        if handover.is_open:
-            refuse(
-                "open_offer",
-                f"handover {handover.handover_id} is not answered",
-                field="event_type",
-                hint=f"{handover.to_agency} answers it, or {handover.from_agency} recalls it.",
-            )
+    for handover in state.handovers.marked("open"):
+        refuse(
+            "open_offer",
+            f"handover {handover.handover_id} is not answered",
+            field="event_type",
+            hint=f"{handover.to_agency} answers it, or {handover.from_agency} recalls it.",
+        )
     for discrepancy in state.discrepancies.values():
         if not discrepancy.is_resolved:
             refuse(
@@ -240,7 +239,7 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
         state.person(person_id, field="person_ids")
     for line in body.items:
         state.item(line.item_id, field="items")
-    return replace(state, decisions=state.decisions | {body.decision_id})
+    return replace(state, decisions=state.decisions | {body.decision_id: body})
 
 
 @rule(record.DisclosureMade)
@@ -289,6 +288,19 @@ def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "i
     if item.is_live and item.holder != act.agency:
         refuse("not_held", f"item {item_id} is held by {item.holder}, not by {act.agency}", field=f"body.{field}")
     return require_free(state, item_id, field=field)
+
+
+def require_present(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
+    """An item in hand that no officer has taken along; refuses as ``require_in_hand`` does, and checked_out."""
+    item = require_in_hand(state, act, item_id, field=field)
+    if item.status == "checked_out":
+        refuse(
+            "checked_out",
+            f"item {item.item_id} is checked out to {item.checked_out_to}",
+            field=f"body.{field}",
+            hint="Check it in first.",
+        )
+    return item
 
 
 def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> Item:

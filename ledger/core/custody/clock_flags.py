@@ -56,12 +56,8 @@ def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, ru
 
 def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
     """Clocks that the event started or extended."""
-    known = before.clocks if before else {}
-    if after.clocks is known:
-        return
-    for key, clock in after.clocks.items():
-        earlier = known.get(key)
-        if earlier is None or len(earlier.extensions) < len(clock.extensions):
+    for _, earlier, clock in after.clocks.changes(before.clocks if before else None):
+        if clock is not None and (earlier is None or len(earlier.extensions) < len(clock.extensions)):
             yield clock
 
 

@@ -32,9 +32,9 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     return after
 
 
-def running(state: CaseState) -> list[Clock]:
-    """The clocks of the case that run."""
-    return [clock for clock in state.clocks.values() if clock.is_running]
+def running(state: CaseState, subject: str | None = None) -> list[Clock]:
+    """The clocks of the case that run, or of one subject in it."""
+    return state.clocks.marked("running" if subject is None else f"running/{subject}")
 
 
 def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
@@ -55,12 +55,13 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     answered, _, _ = trigger.name.partition(".")
     if trigger.handover_id is None or answered == "offered":
         return state
-    ended = [c.deadline_id for c in state.clocks.values() if c.provisional and c.handover_id == trigger.handover_id]
+    ended = state.clocks.marked(f"provisional/{trigger.handover_id}")
     if ended:
-        state = replace(state, clocks={key: clock for key, clock in state.clocks.items() if key not in ended})
+        state = replace(state, clocks=state.clocks.without(clock.deadline_id for clock in ended))
     if answered != "refused":
         return state
-    return _with(state, [_revive(c, act) for c in state.clocks.values() if c.stopped_in == trigger.handover_id])
+    stopped = state.clocks.marked(f"stopped_in/{trigger.handover_id}")
+    return _with(state, [_revive(clock, act) for clock in stopped])
 
 
 def _revive(clock: Clock, act: Act) -> Clock:
@@ -69,10 +70,16 @@ def _revive(clock: Clock, act: Act) -> Clock:
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     names = act.book.stopped_by.get(trigger.name, ())
-    for clock in running(state) if names else ():
-        concerned = not trigger.subjects or clock.subject == _CASE or clock.subject in trigger.subjects
-        if clock.name in names and concerned:
+    for clock in _concerned(state, trigger) if names else ():
+        if clock.name in names:
             yield _stop(clock, act, trigger.at, trigger.handover_id)
+
+
+def _concerned(state: CaseState, trigger: Trigger) -> list[Clock]:
+    """The running clocks of the subjects and of the case, or all."""
+    if not trigger.subjects:
+        return running(state)
+    return [clock for subject in (*dict.fromkeys(trigger.subjects), _CASE) for clock in running(state, subject)]
 
 
 def _stop(clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
@@ -93,8 +100,8 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
 
 def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Iterator[Clock]:
     """A clock that starts anew takes the place of the one that ran."""
-    for clock in running(state):
-        if (clock.name, clock.subject) == (row.name, subject):
+    for clock in running(state, subject):
+        if clock.name == row.name:
             yield _stop(clock, act, trigger.at)
 
 
@@ -155,9 +162,9 @@ def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> Cas
 def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body: case.MeasureExtended) -> CaseState:
     """The clock that the measure started, if it can be extended, is so by the row whose article the decision names."""
     changed = []
-    for clock in running(state):
+    for clock in running(state, measure.person_id):
         row = rule_of(clock, act.book)
-        if clock.subject == measure.person_id and f"measure.{measure.measure}" in row.starts and row.extensions:
+        if f"measure.{measure.measure}" in row.starts and row.extensions:
             fitting = [one for one in row.extensions if one.article == body.article]
             preferred = [one for one in fitting if bool(one.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)

@@ -24,8 +24,8 @@ def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequ
         )
     state.person(body.person_id)
     _require_in_custody(state, body.person_id)
-    for other in state.custody_changes.values():
-        if other.person_id == body.person_id and other.served_at is None and other.requested_by == act.agency:
+    for other in state.custody_changes.marked(f"unserved/{body.person_id}"):
+        if other.requested_by == act.agency:
             refuse(
                 "already_requested",
                 f"custody change {other.custody_change_id} of this person is not served yet",

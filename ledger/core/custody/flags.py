@@ -51,7 +51,7 @@ def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: Fl
     body = act.payload.body
     if not isinstance(body, handover.HandoverReturned) or not _is_supplement(after.handovers[body.handover_id]):
         return None
-    returns = sum(_is_supplement(h) for h in after.handovers.values())
+    returns = sum(_is_supplement(h) for h in after.handovers.marked("returned"))
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
 
 

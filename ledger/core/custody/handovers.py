@@ -7,7 +7,7 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
-from ledger.core.custody.cases import require_free, require_in_hand
+from ledger.core.custody.cases import require_free, require_present
 from ledger.core.custody.rules import rule
 from ledger.core.custody.state import Act, CaseState, Handover, Item, refuse, require_distinct, require_new
 from ledger.core.event import handover as halves
@@ -30,8 +30,12 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
         person_ids=body.person_ids,
         follows=body.follows,
         expires_at=body.expires_at,
+        due_at=body.due_at,
     )
-    return _open(state, act, handover, body.items, act.book.purposes[body.purpose])
+    purpose = act.book.purposes[body.purpose]
+    if body.due_at is not None and purpose.moves == "responsibility":
+        refuse("not_lent", f"{body.purpose} lends nothing: nothing is due back", field="body.due_at")
+    return _open(state, act, handover, body.items, purpose)
 
 
 @rule(halves.HandoverReturned)
@@ -89,13 +93,12 @@ def _open(
 def _require_may_move(state: CaseState, handover: Handover) -> None:
     """The case is passed on by who answers for it; others send it what they were left with."""
     if handover.moves_case:
-        for other in state.handovers.values():
-            if other.is_open and other.moves_case:
-                refuse(
-                    "case_already_offered",
-                    f"the case stands in the open handover {other.handover_id}",
-                    field="body.purpose",
-                )
+        for other in state.handovers.marked("open/case"):
+            refuse(
+                "case_already_offered",
+                f"the case stands in the open handover {other.handover_id}",
+                field="body.purpose",
+            )
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
         refuse(
@@ -123,8 +126,7 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
         item = require_free(state, line.item_id, field="items")
         _require_stays_meaning(item, handover)
     else:
-        item = require_in_hand(state, act, line.item_id, field="items")
-        _require_present(item)
+        item = require_present(state, act, line.item_id, field="items")
     if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
         refuse(
             "not_responsible",
@@ -137,7 +139,8 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
             f"the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}, "
             f"the list {line.quantity.value} {line.quantity.unit}",
             field="body.items",
-            hint="Split the item to hand over a part of it, or correct the record.",
+            hint="Split the item to hand over a part of it. Where the record is wrong, offer the item as recorded: the "
+            "receiver says what there is, and both sides resolve the discrepancy.",
         )
     return replace(item, offer=handover.handover_id)
 
@@ -149,16 +152,6 @@ def _require_stays_meaning(item: Item, handover: Handover) -> None:
             "nothing_moves",
             f"item {item.item_id} stays and {handover.purpose} moves no responsibility",
             field="body.items",
-        )
-
-
-def _require_present(item: Item) -> None:
-    if item.status == "checked_out":
-        refuse(
-            "checked_out",
-            f"item {item.item_id} is checked out to {item.checked_out_to}",
-            field="body.items",
-            hint="Check it in first.",
         )
 
 
@@ -284,18 +277,18 @@ def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> 
         holder=item.holder if line.stays else handover.to_agency,
         storage_location=item.storage_location if line.stays else None,
         responsible=handover.to_agency if passes else item.responsible,
-        condition=line.condition or item.condition,
-        seal_number=line.seal_number or item.seal_number,
     )
-    if found is None:
-        return moved
-    sealed = found.seal_state not in ("broken", "missing", "unsealed")
-    return replace(
-        moved,
-        quantity=found.quantity or moved.quantity,
-        condition=found.condition or moved.condition,
-        seal_number=(found.seal_number or moved.seal_number) if sealed else None,
-    )
+    moved = _lent(discrepancies.as_listed(moved, line), handover)
+    return moved if found is None else discrepancies.as_found(moved, found)
+
+
+def _lent(item: Item, handover: Handover) -> Item:
+    """Lent on its way out until the day that the lender set, until the lender has it again."""
+    if handover.returns is None and handover.due_at is not None:
+        return replace(item, lent_by=handover.from_agency, lent_until=handover.due_at)
+    if handover.to_agency == item.lent_by:
+        return replace(item, lent_by=None, lent_until=None)
+    return item
 
 
 def _pass_on(state: CaseState, handover: Handover, present: Collection[str], purpose: PurposeRule) -> CaseState:

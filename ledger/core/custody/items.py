@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ledger.core.custody.cases import require_decision, require_in_hand
+from ledger.core.custody import discrepancies
+from ledger.core.custody.cases import require_decision, require_free, require_in_hand, require_present
 from ledger.core.custody.rules import rule
 from ledger.core.custody.state import Act, CaseState, Item, Proposal, refuse, require_distinct, require_new
 from ledger.core.event import item as things
-from ledger.core.event.terms import Money, Quantity
+from ledger.core.event.terms import Money, Quantity, SealState
 
 
 @rule(things.ItemRegistered)
@@ -35,8 +37,20 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             fungible=body.fungible,
             person_id=body.person_id,
             parents=body.parent_items,
+            exhibit_number=body.exhibit_number,
+            account=body.account,
+            seal_state=_seal_state(body.seal_number),
+            dossier=body.dossier,
+            seizure=body.seizure,
+            collection=body.collection,
+            recorded_from=datetime.fromtimestamp(act.signed_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
     )
+
+
+def _seal_state(seal_number: str | None) -> SealState | None:
+    """Of a thing that is recorded under this seal, or without one."""
+    return None if seal_number is None else "intact"
 
 
 def _require_parts_of_kind(body: things.ItemRegistered) -> None:
@@ -65,8 +79,8 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None
     if body.person_id is None:
         return
     state.person(body.person_id)
-    for item in state.items.values():
-        if item.is_live and item.kind == body.item_kind == "detainee" and item.person_id == body.person_id:
+    if body.item_kind == "detainee":
+        for item in state.items.marked(f"detainee/{body.person_id}"):
             refuse("already_in_custody", f"item {item.item_id} is this person already", field="body.person_id")
 
 
@@ -75,7 +89,7 @@ def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number is not None:
         refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="body.item_id")
-    return state.with_items(replace(item, seal_number=body.seal_number))
+    return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 
 
 @rule(things.ItemUnsealed)
@@ -87,7 +101,7 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
             f"item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
             field="body.seal_number",
         )
-    return state.with_items(replace(item, seal_number=None))
+    return state.with_items(replace(item, seal_number=None, seal_state="unsealed"))
 
 
 @rule(things.ItemExamined)
@@ -144,6 +158,7 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
         quantity=part.quantity,
         money=part.money,
         seal_number=part.seal_number,
+        seal_state=_seal_state(part.seal_number),
         digests=(),
         parents=(parent.item_id,),
     )
@@ -186,7 +201,9 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
         refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}", field="body.item_id")
-    return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer))
+    return state.with_items(
+        replace(item, status="checked_out", checked_out_to=body.to_officer, due_at=body.due_at)
+    )
 
 
 @rule(things.ItemCheckedIn)
@@ -194,20 +211,13 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
     item = require_in_hand(state, act, body.item_id)
     if item.status != "checked_out":
         refuse("not_checked_out", f"item {item.item_id} is not checked out", field="body.item_id")
-    return state.with_items(
-        replace(
-            item,
-            status="held",
-            checked_out_to=None,
-            condition=body.condition or item.condition,
-            seal_number=body.seal_number or item.seal_number,
-        )
-    )
+    back = replace(item, status="held", checked_out_to=None, due_at=None)
+    return state.with_items(discrepancies.as_found(back, body))
 
 
 @rule(things.ItemFrozen)
 def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
-    item = require_in_hand(state, act, body.item_id)
+    item = _require_answerable(state, act, body.item_id)
     if item.kind != "property":
         refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
@@ -215,17 +225,23 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
 
 @rule(things.ItemFreezeRenewed)
 def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -> CaseState:
-    item = require_in_hand(state, act, body.item_id)
+    item = _require_answerable(state, act, body.item_id)
     if item.frozen_until is None:
         refuse("not_frozen", f"item {item.item_id} is not frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
+
+
+def _require_answerable(state: CaseState, act: Act, item_id: str) -> Item:
+    """An item that nobody was offered and that the signer's agency holds or, as it lies elsewhere, answers for."""
+    item = require_free(state, item_id)
+    return item if item.responsible == act.agency else require_in_hand(state, act, item_id)
 
 
 @rule(things.ItemDisposalProposed)
 def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalProposed) -> CaseState:
     require_distinct(body.item_ids, "item", field="item_ids")
     for item_id in body.item_ids:
-        item = require_in_hand(state, act, item_id, field="item_ids")
+        item = require_present(state, act, item_id, field="item_ids")
         if item.kind == "detainee":
             refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
     if body.decision_id is not None:
@@ -246,9 +262,9 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
         refuse(
             "one_signature", f"{act.officer} proposed this disposal: another officer signs it second", field="officer"
         )
-    items = [require_in_hand(state, act, item_id, field="cites") for item_id in proposal.item_ids]
-    rest = {digest: other for digest, other in state.proposals.items() if digest != body.cites.payload_digest}
+    items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
+    rest = state.proposals.without((body.cites.payload_digest,))
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
 
 
@@ -269,6 +285,7 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: P
             holder=act.agency,
             responsible=sold.responsible,
             seal_number=part.seal_number,
+            seal_state=_seal_state(part.seal_number),
             money=part.money,
             fungible=True,
             parents=proposal.item_ids,

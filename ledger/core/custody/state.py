@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Literal, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.custody.register import Register
 from ledger.core.deadlines.clock import Clock
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
+from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.handover import OfferedItem
+from ledger.core.event.item import Collection as DataCollection
+from ledger.core.event.item import Dossier, Seizure
 from ledger.core.event.terms import (
     BusinessLine,
+    CaseRelation,
+    DiscrepancyKind,
     Disposal,
     ItemKind,
     Measure,
@@ -26,6 +34,7 @@ from ledger.core.event.terms import (
     Quantity,
     ReasonCode,
     Remedy,
+    SealState,
     Stage,
 )
 from ledger.core.rulebook import Rulebook
@@ -58,7 +67,12 @@ class Act(NamedTuple):
 
 
 class Item(Struct, frozen=True):
-    """``holder`` has custody, ``responsible`` answers for it; ``offer`` is the open handover that it is offered in."""
+    """``holder`` has custody, ``responsible`` answers for it; ``offer`` is the open handover that it is offered in.
+
+    ``recorded_from`` is when its registration was signed: of the time before there are words only. ``lent_by`` has lent
+    it to another agency until ``lent_until``; ``due_at`` is when what is checked out is due back. ``left_for`` is the
+    case that it was split off for.
+    """
 
     item_id: str
     kind: ItemKind
@@ -79,6 +93,25 @@ class Item(Struct, frozen=True):
     checked_out_to: str | None = None
     frozen_until: str | None = None
     disposal: Disposal | None = None
+    exhibit_number: str | None = None
+    account: str | None = None
+    seal_state: SealState | None = None
+    dossier: Dossier | None = None
+    seizure: Seizure | None = None
+    collection: DataCollection | None = None
+    recorded_from: str | None = None
+    lent_by: str | None = None
+    lent_until: str | None = None
+    due_at: str | None = None
+    left_for: str | None = None
+
+    @property
+    def unrecorded_seconds(self) -> int | None:
+        """How long the thing was in hand before anything proves it; None for what was not seized."""
+        if self.seizure is None or self.recorded_from is None:
+            return None
+        seized, recorded = (datetime.fromisoformat(text) for text in (self.seizure.seized_at, self.recorded_from))
+        return max(0, int((recorded - seized).total_seconds()))
 
     @property
     def is_live(self) -> bool:
@@ -144,7 +177,7 @@ class MeasureState(Struct, frozen=True):
 
 
 class Discrepancy(Struct, frozen=True):
-    """Ends when both ``parties`` have signed the same resolution."""
+    """Ends when both ``parties`` have signed the same resolution. ``kinds`` are what differs."""
 
     discrepancy_id: str
     handover_id: str
@@ -152,6 +185,7 @@ class Discrepancy(Struct, frozen=True):
     parties: tuple[str, str]
     expected: str
     found: str
+    kinds: tuple[DiscrepancyKind, ...] = ()
     resolutions: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
@@ -197,11 +231,40 @@ class Split(Struct, frozen=True):
     clocks: tuple[Clock, ...] = ()
 
 
+# Marks: what the rules look entries up by, but for their ids.
+
+
+def _item_marks(item: Item) -> tuple[str, ...]:
+    return (f"detainee/{item.person_id}",) if item.kind == "detainee" and item.is_live else ()
+
+
+def _handover_marks(handover: Handover) -> tuple[str, ...]:
+    returned = ("returned",) if handover.returns is not None else ()
+    if not handover.is_open:
+        return returned
+    return ("open", "open/case", *returned) if handover.moves_case else ("open", *returned)
+
+
+def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
+    return (f"person/{measure.person_id}",)
+
+
+def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
+    return () if change.served_at is not None else (f"unserved/{change.person_id}",)
+
+
+def _clock_marks(clock: Clock) -> tuple[str, ...]:
+    running = ("running", f"running/{clock.subject}") if clock.is_running else ()
+    provisional = (f"provisional/{clock.handover_id}",) if clock.provisional else ()
+    stopped = (f"stopped_in/{clock.stopped_in}",) if clock.stopped_in is not None else ()
+    return (f"of/{clock.subject}", *running, *provisional, *stopped)
+
+
 class CaseState(Struct, frozen=True):
     """``responsible`` is the agency that answers for the case, ``agencies`` all that hold or held a part in it.
 
     ``taken_over`` are the digests of the splits whose items and persons came into this case. ``assignments`` and
-    ``numbers`` are by agency, ``clocks`` by deadline id, those that ended included.
+    ``numbers`` are by agency, ``clocks`` by deadline id, those that ended included, ``links`` by the other case's id.
     """
 
     case_id: str
@@ -218,16 +281,17 @@ class CaseState(Struct, frozen=True):
     closed: bool = False
     procedure: Procedure = "ordinary"
     numbers: dict[str, str] = msgspec.field(default_factory=dict)
-    items: dict[str, Item] = msgspec.field(default_factory=dict)
-    handovers: dict[str, Handover] = msgspec.field(default_factory=dict)
-    persons: dict[str, Person] = msgspec.field(default_factory=dict)
-    measures: dict[str, MeasureState] = msgspec.field(default_factory=dict)
-    decisions: frozenset[str] = frozenset()
-    discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
-    proposals: dict[str, Proposal] = msgspec.field(default_factory=dict)
+    items: Register[Item] = msgspec.field(default_factory=partial(Register, _item_marks))
+    handovers: Register[Handover] = msgspec.field(default_factory=partial(Register, _handover_marks))
+    persons: Register[Person] = msgspec.field(default_factory=Register)
+    measures: Register[MeasureState] = msgspec.field(default_factory=partial(Register, _measure_marks))
+    decisions: Register[DecisionRecorded] = msgspec.field(default_factory=Register)
+    discrepancies: Register[Discrepancy] = msgspec.field(default_factory=Register)
+    proposals: Register[Proposal] = msgspec.field(default_factory=Register)
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
-    custody_changes: dict[str, CustodyChange] = msgspec.field(default_factory=dict)
-    clocks: dict[str, Clock] = msgspec.field(default_factory=dict)
+    custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
+    clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))
+    links: dict[str, CaseRelation] = msgspec.field(default_factory=dict)
     split: Split | None = None
     taken_over: frozenset[str] = frozenset()
 

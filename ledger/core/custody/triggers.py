@@ -39,8 +39,8 @@ def triggers(before: CaseState | None, act: Act, after: CaseState) -> Iterator[T
 def in_custody(state: CaseState, person_id: str) -> bool:
     """Whether a measure that locks the person up is running."""
     return any(
-        measure.person_id == person_id and measure.measure in CUSTODY and measure.ended_at is None
-        for measure in state.measures.values()
+        measure.measure in CUSTODY and measure.ended_at is None
+        for measure in state.measures.marked(f"person/{person_id}")
     )
 
 
@@ -94,6 +94,22 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     locked_up = tuple(person for person in present or after.persons if in_custody(after, person))
     if locked_up and _purpose(act, made).custody_change:
         yield Trigger("custody_change_due", at, act.agency, locked_up, handover_id=key)
+    if made.returns is not None and made.due_at is not None:
+        yield Trigger("remedy_set", at, act.agency, (key,), made.due_at)
+    yield from _lent(before, act, after, body)
+
+
+def _lent(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
+    """What was accepted for a time, and what came back to whoever had lent it."""
+    taken = after.handovers[body.handover_id].accepted_items
+    lent: dict[str | None, list[str]] = {}
+    for item_id in taken:
+        old, new = before.items[item_id], after.items[item_id]
+        if (old.lent_by, old.lent_until) != (new.lent_by, new.lent_until):
+            lent.setdefault(new.lent_until, []).append(item_id)
+    for until, item_ids in lent.items():
+        name = "given_back" if until is None else "lent"
+        yield Trigger(name, body.received_at, act.agency, tuple(item_ids), until)
 
 
 def _purpose(act: Act, made: Handover) -> PurposeRule:
