@@ -352,8 +352,6 @@ def off_head(sequence: int | None, head: str | None) -> Conflict:
 
 
 def _new_items(before: CaseState | None, after: CaseState, act: Act) -> frozenset[str]:
-    known = before.items if before else {}
-    if known is after.items:
-        return frozenset()
+    changes = after.items.changes(before.items if before else None)
     taken_over = {item.item_id for item in act.source.split.items} if act.source and act.source.split else set()
-    return frozenset(after.items.keys() - known.keys() - taken_over)
+    return frozenset(item_id for item_id, known, _ in changes if known is None) - taken_over

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag, Handover, Item
+from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
@@ -125,20 +126,18 @@ def projections(
         if before is None or agency not in before.agencies or before.numbers is not after.numbers:
             number = after.numbers.get(agency)
             yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}
-    for handover in _changed(before.handovers if before else {}, after.handovers):
+    for handover in _changed(before.handovers if before else None, after.handovers):
         yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
-    for item in _changed(before.items if before else {}, after.items):
+    for item in _changed(before.items if before else None, after.items):
         if item.status != "left":  # the case that it left for has it now
             yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
 
 
-def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[T]:
-    """The new values. States share what no rule touched, which is told by identity and costs nothing."""
-    if before is not after:
-        for key, value in after.items():
-            known = before.get(key)
-            if known is not value and known != value:
-                yield value
+def _changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
+    """The new values. What a rule put there again as it was is not new."""
+    for _, known, value in after.changes(before):
+        if value is not None and value != known:
+            yield value
 
 
 def _entry_row(entry: NewEntry, tree: NewTree) -> Row:

@@ -98,7 +98,7 @@ def _seeing(state: CaseState | None) -> set[str]:
     """Parties, and those who are being offered the case; whether an offer has expired is for the reader to judge."""
     if state is None:
         return set()
-    return {*state.agencies, *state.numbers, *(offer.to_agency for offer in state.handovers.values() if offer.is_open)}
+    return {*state.agencies, *state.numbers, *(offer.to_agency for offer in state.handovers.marked("open"))}
 
 
 def _coming(before: CaseState | None, after: CaseState) -> set[str]:
@@ -106,10 +106,10 @@ def _coming(before: CaseState | None, after: CaseState) -> set[str]:
 
     Whoever read while an offer had expired was shown nothing: only one that does not expire counts.
     """
-    known = before.handovers if before else {}
-    offers = () if known is after.handovers else after.handovers.values()
-    new = {offer.to_agency for offer in offers if offer.is_open and offer.handover_id not in known}
-    lasting = {offer.to_agency for offer in known.values() if offer.is_open and offer.expires_at is None}
+    changes = after.handovers.changes(before.handovers if before else None)
+    new = {offer.to_agency for _, known, offer in changes if known is None and offer is not None}
+    open_before = before.handovers.marked("open") if before else []
+    lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
     parties = before.agencies | before.numbers.keys() if before else frozenset()
     return (new | after.agencies | after.numbers.keys()) - parties - lasting
 
