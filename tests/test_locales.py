@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from api.routes.chain import AnchorView
+from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
@@ -19,6 +20,7 @@ from ledger.core.verify_case import STEPS as CASE_STEPS
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
+from ledger.store.warnings import Warned
 from tests.casework import shipped_rulebook
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
@@ -86,6 +88,13 @@ def test_flags_are_labelled_by_the_rules() -> None:
     assert Labels("en").of_flag("not_a_flag") == "not a flag"
 
 
+def test_clocks_are_labelled_by_the_rules() -> None:
+    """A clock's label is what the rules say that it gives time for, in both languages."""
+    for rule in shipped_rulebook().clocks:
+        assert Labels("en").of_clock(rule.name) == rule.en
+        assert Labels("zh-CN").of_clock(rule.name) == rule.zh
+
+
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
     known = {*VOCABULARIES, "field", "message", "check"}
@@ -104,7 +113,8 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "view", [AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, AnchorView, LogView]
+    "view",
+    [AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, DeadlineView, Warned, AnchorView, LogView],
 )
 def test_every_field_that_is_shown_has_a_chinese_label(view: type[msgspec.Struct]) -> None:
     """What the service answers and the command line shows has no English heading for a Chinese reader."""

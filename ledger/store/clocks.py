@@ -25,7 +25,9 @@ Row = dict[str, Any]
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
 _NEVER = "9999"  # sorts behind every instant: what has no end, or none that can be counted, comes last
-_PARTS = ("clocks", "measures", "persons", "items", "assignments", "responsible")  # of a case, that lines are made of
+# The parts of a case that lines are made of: those that every line may be, and those that the lines of one subject are.
+_OF_ALL = ("measures", "assignments", "responsible")
+_PARTS = (*_OF_ALL, "clocks", "persons", "items")
 
 
 class ClockLine(Struct, frozen=True):
@@ -83,9 +85,10 @@ def changes(
 
 
 def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
+    all_may = any(getattr(before, part) is not getattr(after, part) for part in _OF_ALL)
     for key, clock in after.clocks.items():
         known = before.clocks.get(key)
-        if known is clock and not _may_differ(before, after, clock):
+        if known is clock and not all_may and _is_same(before, after, clock.subject):
             continue
         line = line_of(after, clock, book, calendar)
         if known is None or line != line_of(before, known, book, calendar):
@@ -94,15 +97,10 @@ def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: Work
         yield _void(line_of(before, before.clocks[key], book, calendar))
 
 
-def _may_differ(before: CaseState, after: CaseState, clock: Clock) -> bool:
-    """Whether anything changed, besides the clock, that its line is made of: a cheap look, for there may be many."""
-    subject = clock.subject
-    return (
-        before.measures is not after.measures
-        or before.assignments is not after.assignments
-        or before.responsible != after.responsible
-        or before.persons.get(subject) is not after.persons.get(subject)
-        or before.items.get(subject) is not after.items.get(subject)
+def _is_same(before: CaseState, after: CaseState, subject: str) -> bool:
+    """Whether no rule touched the person or item: states share what stays as it is."""
+    return before.persons.get(subject) is after.persons.get(subject) and before.items.get(subject) is after.items.get(
+        subject
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START
 from tests.casework import Case, person_id
 from tests.core.test_custody_changes import request, serve
 from tests.core.test_custody_clocks import change, clock, decide, detained, extend, impose
-from tests.ledgers import Ledger, open_ledger, sqlite_url
+from tests.ledgers import Ledger, open_ledger
 from tests.store.test_imports import TRUST
 
 OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION))
@@ -38,9 +37,9 @@ NO_YEARS = WorkCalendar(frozenset(), frozenset(), frozenset())
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """A founded ledger on SQLite."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
+def ledger(each_database_url: str) -> Iterator[Ledger]:
+    """A founded ledger on each database."""
+    with open_ledger(each_database_url) as opened:
         yield opened.found(*OFFICERS)
 
 
