@@ -159,6 +159,10 @@ def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
     assert span.until is not None
     assert span.until.sequence == case.state.sequence
     assert standings(case, "item", "phone")[-1] == Standing(None, status="left")
+    body = Case().open().name("li").register("body", kind="detainee", person_id=person_id("li"))
+    body.say(cases.CaseSplit, new_case_id="case-2", ground="apart", person_ids=(person_id("li"),))
+    body.say(item.ItemMoved, item_id="body", storage_location="cell 2")
+    assert len(spans(body, "person", person_id("li"))) == 1
 
 
 # -- breaks ------------------------------------------------------------------------------------------------------------

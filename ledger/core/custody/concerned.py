@@ -25,14 +25,11 @@ class Concerned(Struct, frozen=True):
 def concerned(before: CaseState | None, payload: Payload, after: CaseState) -> Concerned:
     """What the event, which led from ``before`` to ``after``, is about."""
     named = {*_named(payload.body), *_meant(before, payload, after)}
-    items = {item_id for item_id, item in after.items.items() if item_id in named or _changed(before, item_id, item)}
+    changed = {change.key for change in after.items.changes(before.items if before else None)}
+    items = changed | {item_id for item_id in named if item_id in after.items}
     known = before.persons.keys() if before else frozenset[str]()
     persons = (named & known) | (named & after.persons.keys()) | (after.persons.keys() - known)
     return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
-
-
-def _changed(before: CaseState | None, item_id: str, item: object) -> bool:
-    return before is None or before.items.get(item_id) is not item
 
 
 def _named(value: Any) -> Iterator[str]:

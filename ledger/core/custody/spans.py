@@ -71,7 +71,7 @@ def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...
             if since is not None:
                 found.append(Span(*key, since[0], now, since[1]))
             if standing is None:
-                del lasting[key]
+                lasting.pop(key, None)
             else:
                 lasting[key] = now, standing
         before = after
@@ -82,16 +82,17 @@ def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...
 def _looked_at(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, Standing | None]]:
     """What the event may have changed; None for a person who left."""
     yield ("case", after.case_id), Standing(after.responsible, stage=after.stage)
-    if before is None or before.items is not after.items:
-        known = before.items if before else {}
-        for item_id, item in after.items.items():
-            if known.get(item_id) is not item:
-                yield ("item", item_id), _of_item(item)
-    if before is not None:
-        for person_id in before.persons.keys() - after.persons.keys():
-            yield ("person", person_id), None
-    for person_id, person in after.persons.items():
-        yield ("person", person_id), _of_person(after, person)
+    persons: set[str] = set()
+    items = after.items.changes(before.items if before else None)
+    for item in (change.after for change in items if change.after is not None):
+        yield ("item", item.item_id), _of_item(item)
+        persons |= {item.person_id} if item.person_id else set()
+    persons |= {change.key for change in after.persons.changes(before.persons if before else None)}
+    changes = after.custody_changes.changes(before.custody_changes if before else None)
+    persons |= {change.after.person_id for change in changes if change.after is not None}
+    for person_id in sorted(persons):
+        person = after.persons.get(person_id)
+        yield ("person", person_id), None if person is None else _of_person(after, person)
 
 
 def _of_item(item: Item) -> Standing:
