@@ -19,6 +19,7 @@ settings.register_profile(  # for scripts/mutate: the same few examples each tim
     max_examples=20,
     phases=(Phase.explicit, Phase.generate),
 )
+settings.register_profile("long", parent=settings.get_profile("suite"), max_examples=2000)
 settings.load_profile("suite")
 
 

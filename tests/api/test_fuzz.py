@@ -16,7 +16,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served
 from tests.builders import POLICE, clerk
 
-EXAMPLES = 6  # of each operation
+EXAMPLES = 6  # of each operation; --hypothesis-profile long tries 200
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 
@@ -46,10 +46,12 @@ def test_no_request_makes_the_service_fail(fuzzed: Served) -> None:
 
 
 def _send_some(served: Served, operation: APIOperation) -> None:
+    long = settings.get_current_profile_name() == "long"
+
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=200 if long else EXAMPLES,
         deadline=None,
-        derandomize=True,
+        derandomize=not long,
         database=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
