@@ -19,7 +19,24 @@ from api.front import Front
 from api.parts import Parts
 from api.problems import HANDLERS
 from api.rates import RateLimit
-from api.routes import agencies, audit, cases, chain, deadlines, events, health, imports, log, proofs, sign_in, tiles
+from api.routes import (
+    access,
+    agencies,
+    audit,
+    cases,
+    chain,
+    deadlines,
+    events,
+    exports,
+    health,
+    imports,
+    log,
+    proofs,
+    sign_in,
+    tiles,
+    timelines,
+    webhooks,
+)
 from api.routes.submissions import busy_endpoints, handover_routes
 from api.submission import Desk
 from api.submission_paths import submission_paths
@@ -70,7 +87,8 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (health, tiles, log, agencies, sign_in, events, cases, deadlines, imports, proofs, audit, chain):
+    reads = (health, tiles, log, agencies, events, cases, timelines, exports, deadlines, imports, proofs, access)
+    for part in (*reads, sign_in, webhooks, audit, chain):
         app.include_router(part.router)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     return app
@@ -99,7 +117,8 @@ def make_service(parts: Parts) -> Service:
         timeout_s=settings.request_timeout_s,
         clock=parts.clock,
     )
-    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, _block_time(parts))
+    block_time = _block_time(parts)
+    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, block_time)
     prover = Prover(
         parts.database,
         parts.registry,
@@ -108,7 +127,7 @@ def make_service(parts: Parts) -> Service:
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    return Service(parts, sign_in, desk, prover)
+    return Service(parts, sign_in, desk, prover, block_time)
 
 
 def _block_time(parts: Parts) -> Callable[[ChainWrite], int]:

@@ -16,10 +16,10 @@ from api.parts import Parts
 from api.problems import TokenRefused
 from api.reading import Reading
 from api.submission import Desk
+from ledger.chain.journal import ChainWrite
 from ledger.core.authority import Authority
 from ledger.locales import Labels, language_of
 from ledger.prove import Prover
-from ledger.store import log
 from ledger.store.cases import Page
 
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
@@ -41,17 +41,17 @@ Ground = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the application carries: the parts, and what it made out of them."""
+    """What the application carries: the parts, and what it made out of them. ``block_time`` is in unix seconds."""
 
     parts: Parts
     sign_in: SignIn
     desk: Desk
     prover: Prover
+    block_time: Callable[[ChainWrite], int]
 
     def authority(self) -> Authority:
-        """The registry as the log has it now, in whatever process it was written."""
-        with self.parts.database.read() as connection:
-            return self.parts.registry.at(connection, log.tree(connection).registry_changes)
+        """The registry as the log has it now."""
+        return self.parts.authority()
 
     def limit(self, asked: int) -> int:
         """How many entries a page has at most."""

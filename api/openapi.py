@@ -34,6 +34,7 @@ _PARAMETERS = {
     "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
     "agency_id": ("id of the agency", "psb-east"),
     "agency": ("whose they are, if not your agency's", "procuratorate-east"),
+    "webhook_id": ("id of the webhook", "webhook-7f3a90c1d25e4b68"),
     "holder": ("only what this agency holds", "psb-east"),
     "responsible": ("only what this agency answers for", "psb-east"),
     "stage": ("only cases at this stage", "investigation"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread, current_thread
 from typing import Any
 
@@ -12,6 +13,7 @@ import structlog
 
 from api.connecting import Connector
 from api.parts import Parts
+from api.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger import installation as installations
 from ledger.chain.deploy import Deployment
 from ledger.chain.node import ChainIncident
@@ -19,6 +21,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
 from ledger.core.trust import Trust, TrustedChain, encode_trust
+from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
 from ledger.keys import open_keystore, open_note_key
@@ -57,10 +60,18 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts.sequencer.start()
     warner = Warner(parts.database)
     sealer = Sealer(parts.database, parts.access, system)
+    deliverer = Deliverer(
+        parts.database,
+        WebhookPages(parts),
+        receivers_of(parts),
+        secret=partial(webhook_secret, parts),
+        clock=now_ms,
+    )
     threads = [
         _thread("follow", parts.follower.run, stop),
         _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
         _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
+        _thread("deliver", deliverer.run, stop),
         _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
     ]
     try:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.core.authority import Authority
 from ledger.core.trust import Trust
 from ledger.follow import Follower
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
+from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
 
@@ -42,3 +44,8 @@ class Parts:
     follower: Follower
     token_key: bytes
     clock: Callable[[], int]
+
+    def authority(self) -> Authority:
+        """The registry as the log has it now, in whatever process it was written."""
+        with self.database.read() as connection:
+            return self.registry.at(connection, log.tree(connection).registry_changes)

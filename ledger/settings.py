@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,6 +60,8 @@ class Settings(BaseSettings):
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
 
+    webhook_networks: str = ""  # that webhooks may reach though they are not public: 10.20.0.0/16,fd00:20::/32
+
     key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
     key_passphrase_file: Path | None = None
 
@@ -82,6 +85,20 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("expected an http(s) URL")
         return url.rstrip("/") if url else None
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _known_networks(cls, networks: str) -> str:
+        try:
+            _networks(networks)
+        except ValueError as error:
+            raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from error
+        return networks
+
+    @property
+    def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What ``webhook_networks`` names."""
+        return _networks(self.webhook_networks)
 
     @property
     def url(self) -> str:
@@ -125,6 +142,10 @@ class Settings(BaseSettings):
                 hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
             )
         return found
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:

@@ -44,6 +44,13 @@ class _Record(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Record)
 
 
+class Recorded(Struct, frozen=True):
+    """A read with its place in the log of reads."""
+
+    number: int
+    read: Read
+
+
 class AccessHead(Struct, frozen=True):
     """Where the log of reads stands: how many records, and the digest of the last one."""
 
@@ -91,6 +98,15 @@ class AccessLog:
             query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number == number)
             at: int | None = connection.execute(query).scalar()
         return at
+
+    def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[Recorded]:
+        """The records of a number above ``after``, at most ``limit``; those of one case alone if it is given."""
+        query = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.number > after)
+        if case_id is not None:
+            query = query.where(ACCESS_LOG.c.case_id == case_id)
+        with translated(), self._engine.connect() as connection:
+            records = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(limit)).scalars()
+            return [Recorded(found.number, found.read) for found in map(_decoder.decode, records)]
 
     def check(self) -> AccessHead:
         """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""

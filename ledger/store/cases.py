@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, false, or_, select
 
 from ledger.core.errors import NotFound
 from ledger.store.database import one_of
@@ -19,6 +19,9 @@ from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
 
 Sight = Literal["party", "offered", "jurisdiction"]
 
+_PARTIES = select(CASE_AGENCIES.c.case_id).where(
+    one_of(CASE_AGENCIES.c.case_id, "case_ids"), CASE_AGENCIES.c.agency == bindparam("agency")
+)
 _OWNERS = select(ITEMS.c.item_id, ITEMS.c.case_id).where(one_of(ITEMS.c.item_id, "item_ids"))
 
 
@@ -66,6 +69,12 @@ def holds(connection: Connection, case_id: str, agency: str) -> bool:
         ITEMS.c.case_id == case_id, ITEMS.c.holder == agency, ITEMS.c.status.in_(("held", "checked_out"))
     )
     return connection.execute(responsible.union_all(custody)).first() is not None
+
+
+def parties_among(connection: Connection, agency: str, case_ids: Collection[str]) -> set[str]:
+    """Those of the cases that the agency holds or held a part of."""
+    rows = connection.execute(_PARTIES, {"case_ids": json.dumps(list(case_ids)), "agency": agency})
+    return set(rows.scalars())
 
 
 def offered_to(connection: Connection, case_id: str, handover_id: str) -> str | None:

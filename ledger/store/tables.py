@@ -2,7 +2,8 @@
 
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
 ``items``, ``clocks``, ``imports``, ``flags`` and ``feed`` are read models that change in the same transaction;
-``warnings`` are what handlers were told of the clocks; ``chain_writes`` is the journal of the chain.
+``warnings`` are what handlers were told of the clocks, ``webhooks`` where agencies are told of all that;
+``chain_writes`` is the journal of the chain.
 """
 
 from __future__ import annotations
@@ -243,6 +244,29 @@ class WarningRow(SQLModel, table=True):
     warned_at: int = Field(sa_column=_big(), description="unix milliseconds")
 
 
+class WebhookRow(SQLModel, table=True):
+    """Where an agency's feed and warnings are sent, and how far that has come; times are in unix milliseconds.
+
+    It rests on the right of the key that registered it. Nobody else sends while ``next_try_at`` lies ahead.
+    """
+
+    __tablename__ = "webhooks"
+    __table_args__ = (UniqueConstraint("agency", "url"),)
+
+    webhook_id: str = Field(primary_key=True)
+    agency: str
+    officer: str
+    key_id: str
+    url: str
+    created_at: int = Field(sa_column=_big())
+    events_after: str
+    warnings_after: int = Field(sa_column=_big())
+    delivered_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    failures: int
+    last_error: str | None = None
+    next_try_at: int = Field(sa_column=_big())
+
+
 class ImportRow(SQLModel, table=True):
     """Which case an agency's own system knows under which key, and the row that was imported last."""
 
@@ -337,6 +361,7 @@ HANDOVERS = _core(HandoverRow)
 ITEMS = _core(ItemRow)
 CLOCKS = _core(ClockRow)
 WARNINGS = _core(WarningRow)
+WEBHOOKS = _core(WebhookRow)
 IMPORTS = _core(ImportRow)
 CHAIN_WRITES = _core(ChainWriteRow)
 CHALLENGES = _core(ChallengeRow)

@@ -67,6 +67,12 @@ def listed(connection: Connection, reader: Reader, *, handler: str | None, after
     return [Warned(*row) for row in connection.execute(query.order_by(WARNINGS.c.number).limit(limit))]
 
 
+def last_number(connection: Connection, agency: str) -> int:
+    """That of the agency's newest warning; 0 where there is none."""
+    query = select(func.max(WARNINGS.c.number)).where(WARNINGS.c.agency == agency)
+    return connection.execute(query).scalar() or 0
+
+
 def _of_agency(reader: Reader) -> Select[Any]:
     columns = [WARNINGS.c[name] for name in Warned.__struct_fields__]
     joined = select(*columns).join(CASES, CASES.c.case_id == WARNINGS.c.case_id)

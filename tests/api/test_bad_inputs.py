@@ -162,7 +162,6 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
         ("/api/v1/cases/c%D0%B0se-1", "case_id"),
         ("/api/v1/cases/case-1%0A", "case_id"),
         ("/api/v1/events?case_id=" + "a" * 65, "case_id"),
-        ("/api/v1/events", "case_id"),
         ("/api/v1/events/1", "event_id"),
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
         ("/api/v1/handovers?box=mine", "box"),

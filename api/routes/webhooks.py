@@ -1,0 +1,152 @@
+"""Webhooks: an agency's supervisors say where its own system is told what is new."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Request
+from msgspec import Meta, Struct
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.bodies import JSON, decode, read_body
+from api.dependencies import Reads, Service, ServiceOf, answer
+from api.openapi import answers, page_of, takes
+from api.reading import Reading
+from api.webhooks import ROLE, message, receivers_of, webhook_secret
+from ledger.deliver import Undelivered, post
+from ledger.store import webhooks
+from ledger.store.feed import parse_cursor
+from ledger.store.webhooks import Progress, Webhook
+
+MAX_BODY = 4096  # bytes
+
+router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
+WebhookId = Annotated[str, Path(pattern=r"^webhook-[0-9a-f]{16}$")]
+
+
+class WebhookAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """``after`` is the cursor of the feed behind which it begins; the whole feed unless given."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=1000)]
+    after: Annotated[str, Meta(max_length=40)] = "-1"
+
+
+class WebhookAdded(Struct, frozen=True):
+    """``secret`` is told this once; keep it where the receiver checks signatures."""
+
+    webhook_id: str
+    url: str
+    secret: str
+
+
+class WebhookTried(Struct, frozen=True):
+    """What a receiver said to an empty page; ``error`` is null where it took it."""
+
+    webhook_id: str
+    delivered: bool
+    error: str | None
+
+
+class WebhookRemoved(Struct, frozen=True):
+    """That it is gone."""
+
+    webhook_id: str
+
+
+_asked = msgspec.json.Decoder(WebhookAsked)
+
+
+def supervising(reading: Reads) -> Reading:
+    """Who reads, a supervisor. Raises Unauthorized."""
+    reading.require_role(ROLE)
+    return reading
+
+
+Supervises = Annotated[Reading, Depends(supervising)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Send your agency's feed to its own system",
+    responses=answers(WebhookAdded, 400, 401, 403, 408, 409, 413, 415, 503, status=201),
+    openapi_extra=takes(WebhookAsked),
+)
+async def add(request: Request, service: ServiceOf, reading: Supervises) -> Response:
+    """Takes the role supervisor. Pages of the feed and of warnings are posted to the URL, signed as Standard Webhooks
+    has it, in order, each at least once. It rests on your key: revoke that, and nothing more is sent.
+    """
+    timeout_s = service.parts.settings.request_timeout_s
+    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
+    return await run_in_threadpool(_added, service, reading, decode(body, _asked))
+
+
+def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:
+    url = str(receivers_of(service.parts).require_url(asked.url))
+    webhook = Webhook(
+        webhook_id=f"webhook-{secrets.token_hex(8)}",
+        agency=reading.agency,
+        officer=reading.session.grant.officer,
+        key_id=reading.session.grant.key_id,
+        url=url,
+        created_at=service.parts.clock(),
+        events_after=str(parse_cursor(asked.after)),
+        warnings_after=0,
+        delivered_at=None,
+        failures=0,
+        last_error=None,
+        next_try_at=0,
+    )
+    webhooks.add(service.parts.database, webhook)
+    reading.record(f"{webhook.webhook_id} added for {url}")
+    return answer(WebhookAdded(webhook.webhook_id, url, webhook_secret(service.parts, webhook.webhook_id)), 201)
+
+
+@router.get(
+    "", summary="List your agency's webhooks", responses=answers(page_of("webhooks", Webhook), 400, 401, 403, 503)
+)
+def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
+    """With how far each has come (`events_after` is a cursor of the feed), what failed last, and when it is tried
+    again. Takes the role supervisor.
+    """
+    with service.parts.database.read() as connection:
+        found = webhooks.listed(connection, reading.agency)
+    return answer({"webhooks": found})
+
+
+@router.delete(
+    "/{webhook_id}",
+    summary="Remove a webhook",
+    responses=answers(WebhookRemoved, 400, 401, 403, 404, 503),
+)
+def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
+    """Nothing more is sent to it. Takes the role supervisor."""
+    webhooks.remove(service.parts.database, reading.agency, webhook_id)
+    reading.record(f"{webhook_id} removed")
+    return answer(WebhookRemoved(webhook_id))
+
+
+@router.post(
+    "/{webhook_id}/test",
+    summary="Send an empty page to a webhook",
+    responses=answers(WebhookTried, 400, 401, 403, 404, 503),
+)
+async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
+    """At once, once, and signed as everything is. Takes the role supervisor."""
+    webhook = await run_in_threadpool(_found, service, reading, webhook_id)
+    standing = Progress(webhook.events_after, webhook.warnings_after)
+    sent = message(webhook, standing, {"events": [], "next": webhook.events_after})
+    headers = sent.headers(webhook_secret(service.parts, webhook_id), service.parts.clock() // 1000)
+    try:
+        await post(receivers_of(service.parts), webhook.url, sent.body, headers)
+    except Undelivered as error:
+        return answer(WebhookTried(webhook_id, delivered=False, error=error.message))
+    return answer(WebhookTried(webhook_id, delivered=True, error=None))
+
+
+def _found(service: Service, reading: Reading, webhook_id: str) -> Webhook:
+    with service.parts.database.read() as connection:
+        return webhooks.find(connection, reading.agency, webhook_id)

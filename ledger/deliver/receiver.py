@@ -1,0 +1,129 @@
+"""Receivers: which addresses may be sent to, and sending to one.
+
+A URL is given by a client, so it must not lead into the operator's own network: the host is resolved here, every
+address of it must be allowed, and the connection goes to the address that was looked at. Redirects are not followed,
+and of an answer nothing but the status is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import httpx
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, TallystickError
+
+ANSWER_WITHIN_S = 15.0  # from the look-up of the host to the status
+MAX_URL_LENGTH = 1000  # characters
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: leads to the IPv4 address in its last 32 bits
+
+Address = IPv4Address | IPv6Address
+
+
+class Undelivered(TallystickError):
+    """A receiver that did not take what was sent; the message tells why, without what its operator keeps to himself."""
+
+    code = "undelivered"
+
+
+class Receivers(Struct, frozen=True):
+    """Where may be sent to: public addresses over TLS, and the ``networks`` that the operator allows.
+
+    In development anywhere, and without TLS.
+    """
+
+    development: bool
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def require_url(self, url: str) -> httpx.URL:
+        """Raises MalformedInput for what is no URL to send to, whatever its host resolves to."""
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise MalformedInput(f"not a URL: {error}", field="url") from error
+        schemes = ("https", "http") if self.development else ("https",)
+        if len(url) > MAX_URL_LENGTH or parsed.scheme not in schemes or not parsed.host:
+            raise MalformedInput(
+                f"expected {schemes[0]}://HOST/PATH of at most {MAX_URL_LENGTH} characters", field="url"
+            )
+        if parsed.userinfo or parsed.fragment:
+            raise MalformedInput("expected a URL without user, password and fragment", field="url")
+        address = _literal(parsed.host)
+        if address is not None and not self.allows(address):
+            raise MalformedInput("expected a public address, or one that the operator allows", field="url")
+        return parsed
+
+    def allows(self, address: Address) -> bool:
+        """Whether this address may be sent to, by whatever notation it is reached."""
+        real = _reached(address)
+        if self.development or any(real in network for network in self.networks):
+            return True
+        return real.is_global and not real.is_multicast
+
+    async def address_of(self, host: str, port: int) -> Address:
+        """One address of the host, all of which must be allowed. Raises Undelivered."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise Undelivered("the host has no address") from error
+        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        if not all(map(self.allows, addresses)):
+            raise Undelivered("the host leads to an address that is not public")
+        return addresses[0]
+
+
+async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """The status of the receiver's answer, a success. Raises Undelivered."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            status = await _status(receivers, url, body, headers)
+    except TimeoutError as error:
+        raise Undelivered(f"no answer within {ANSWER_WITHIN_S:.0f} seconds") from error
+    except MalformedInput as error:
+        raise Undelivered(error.message) from error
+    except httpx.HTTPError as error:
+        raise Undelivered(f"the connection failed: {error or type(error).__name__}") from error
+    if not 200 <= status < 300:
+        raise Undelivered(f"the receiver answered {status}, not 2xx")
+    return status
+
+
+async def _status(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    target = receivers.require_url(url)
+    address = await receivers.address_of(target.host, target.port or {"https": 443, "http": 80}[target.scheme])
+    pinned = target.copy_with(host=str(address))
+    given = {**headers, "host": target.netloc.decode("ascii")}
+    async with (
+        httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False) as client,
+        client.stream("POST", pinned, content=body, headers=given, extensions={"sni_hostname": target.host}) as answer,
+    ):
+        return answer.status_code
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _reached(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo or address

@@ -1,0 +1,124 @@
+"""Webhooks: where agencies are told what is new, and how far that has come.
+
+Who sends holds a claim for a while, so that of several processes one sends; a claim that nobody settles runs out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ledger.core.errors import Conflict, NotFound
+from ledger.store.database import Database
+from ledger.store.tables import WEBHOOKS
+
+MOST = 10  # webhooks of one agency
+
+
+class Webhook(Struct, frozen=True):
+    """A row of ``tables.WebhookRow``."""
+
+    webhook_id: str
+    agency: str
+    officer: str
+    key_id: str
+    url: str
+    created_at: int
+    events_after: str
+    warnings_after: int
+    delivered_at: int | None
+    failures: int
+    last_error: str | None
+    next_try_at: int
+
+
+class Progress(Struct, frozen=True):
+    """How far a delivery has come."""
+
+    events_after: str
+    warnings_after: int
+
+
+_COLUMNS = [WEBHOOKS.c[name] for name in Webhook.__struct_fields__]
+
+
+def add(database: Database, webhook: Webhook) -> None:
+    """Raises Conflict where the agency has this URL already, or as many webhooks as there may be."""
+    with database.write() as connection:
+        count = select(func.count()).select_from(WEBHOOKS).where(WEBHOOKS.c.agency == webhook.agency)
+        if connection.execute(count).scalar_one() >= MOST:
+            raise Conflict(f"an agency has at most {MOST} webhooks", code="too_many_webhooks", hint="Remove one first.")
+        values = {name: getattr(webhook, name) for name in Webhook.__struct_fields__}
+        try:
+            connection.execute(WEBHOOKS.insert().values(values))
+        except IntegrityError as error:
+            raise Conflict(
+                f"a webhook to {webhook.url} is there already",
+                field="url",
+                code="webhook_exists",
+                hint="Remove it, and add it anew for another secret.",
+            ) from error
+
+
+def listed(connection: Connection, agency: str) -> list[Webhook]:
+    """Those of the agency, in the order in which they were added."""
+    query = select(*_COLUMNS).where(WEBHOOKS.c.agency == agency)
+    return [Webhook(*row) for row in connection.execute(query.order_by(WEBHOOKS.c.created_at, WEBHOOKS.c.webhook_id))]
+
+
+def find(connection: Connection, agency: str, webhook_id: str) -> Webhook:
+    """Raises NotFound, for one of another agency as well."""
+    row = connection.execute(select(*_COLUMNS).where(*_named(agency, webhook_id))).first()
+    if row is None:
+        raise _unknown(webhook_id)
+    return Webhook(*row)
+
+
+def remove(database: Database, agency: str, webhook_id: str) -> None:
+    """Raises NotFound, for one of another agency as well."""
+    with database.write() as connection:
+        if connection.execute(delete(WEBHOOKS).where(*_named(agency, webhook_id))).rowcount == 0:
+            raise _unknown(webhook_id)
+
+
+def waiting(connection: Connection, now_ms: int) -> list[Webhook]:
+    """Those that nobody has a claim on and that need not pause now."""
+    query = select(*_COLUMNS).where(WEBHOOKS.c.next_try_at <= now_ms).order_by(WEBHOOKS.c.next_try_at)
+    return [Webhook(*row) for row in connection.execute(query)]
+
+
+def claim(database: Database, webhook: Webhook, until_ms: int) -> Webhook | None:
+    """The webhook under a claim until then; None where another process was faster, or it is gone."""
+    return _changed(database, webhook, next_try_at=until_ms)
+
+
+def settle_delivered(database: Database, claimed: Webhook, progress: Progress, at_ms: int) -> Webhook | None:
+    """The webhook behind what was delivered, free again; None where the claim had run out, or it is gone."""
+    values = {"events_after": progress.events_after, "warnings_after": progress.warnings_after}
+    return _changed(database, claimed, **values, delivered_at=at_ms, failures=0, last_error=None, next_try_at=at_ms)
+
+
+def settle_failed(database: Database, claimed: Webhook, reason: str, next_try_at: int) -> Webhook | None:
+    """The webhook as it was, with one failure more; None where the claim had run out, or it is gone."""
+    return _changed(database, claimed, failures=claimed.failures + 1, last_error=reason[:500], next_try_at=next_try_at)
+
+
+def _changed(database: Database, webhook: Webhook, **values: Any) -> Webhook | None:
+    """Compare and set: only if nobody has claimed or settled it meanwhile."""
+    same = (WEBHOOKS.c.webhook_id == webhook.webhook_id, WEBHOOKS.c.next_try_at == webhook.next_try_at)
+    unmoved = (WEBHOOKS.c.events_after == webhook.events_after, WEBHOOKS.c.warnings_after == webhook.warnings_after)
+    with database.write() as connection:
+        changed = connection.execute(update(WEBHOOKS).where(*same, *unmoved).values(**values)).rowcount
+        row = connection.execute(select(*_COLUMNS).where(WEBHOOKS.c.webhook_id == webhook.webhook_id)).first()
+    return Webhook(*row) if changed and row is not None else None
+
+
+def _named(agency: str, webhook_id: str) -> tuple[Any, ...]:
+    return WEBHOOKS.c.agency == agency, WEBHOOKS.c.webhook_id == webhook_id
+
+
+def _unknown(webhook_id: str) -> NotFound:
+    return NotFound(f"your agency has no webhook {webhook_id}", field="webhook_id")

@@ -1,0 +1,102 @@
+"""The log of reads, read: by those whose cases were read, and by those whose officers read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.routes import access
+from tests.api.service import Served, problem
+from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
+from tests.casework import Case
+
+
+def reads(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
+    """All pages."""
+    found: list[dict[str, Any]] = []
+    after = -1
+    while True:
+        page = served.get("/api/v1/access", by, after=after, **query).json()
+        found += page["reads"]
+        if "next" not in page:
+            return found
+        after = page["next"]
+
+
+def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
+    """Whoever it was: agency, officer, key, what, when."""
+    served.record(Case("case-1").open())
+    served.get("/api/v1/cases/case-1", auditor(PROCURATORATE))
+    (read,) = reads(served, supervisor(POLICE))
+    by = auditor(PROCURATORATE)
+    assert read == {
+        "number": 0,
+        "read_at": served.ledger.clock(),
+        "agency": PROCURATORATE,
+        "officer": by.officer_id,
+        "key_id": by.key_id,
+        "what": "case",
+        "case_id": "case-1",
+        "ground": None,
+    }
+
+
+def test_others_reads_of_others_cases_are_not_shown(served: Served) -> None:
+    """But all reads by the agency's own officers are, and that somebody looks."""
+    served.record(Case("case-1").open())
+    served.record(Case("case-2").open(clerk(COURT)))
+    served.get("/api/v1/cases/case-1", clerk(POLICE))
+    served.get("/api/v1/cases/case-2", clerk(COURT))
+    served.get("/api/v1/cases/case-1", auditor(PROCURATORATE))
+    assert [read["number"] for read in reads(served, auditor(COURT))] == [1]
+    assert [read["number"] for read in reads(served, auditor(PROCURATORATE))] == [2]
+    assert [(read["number"], read["what"]) for read in reads(served, auditor(COURT))] == [
+        (1, "case"),
+        (3, "log of reads"),
+    ]
+
+
+def test_a_ground_is_shown(served: Served) -> None:
+    """Why a former party read what is confidential is there to be weighed."""
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
+    served.record(case.accept())
+    served.get("/api/v1/events", clerk(POLICE), case_id="case-1", ground="request 12/2026")
+    assert [read["ground"] for read in reads(served, auditor(COURT), case_id="case-1")] == ["request 12/2026"]
+
+
+def test_the_list_is_narrowed(served: Served) -> None:
+    """By case, and by officer."""
+    for number in (1, 2):
+        served.record(Case(f"case-{number}").open())
+        served.get(f"/api/v1/cases/case-{number}", clerk(POLICE))
+    assert [read["case_id"] for read in reads(served, supervisor(POLICE), case_id="case-2")] == ["case-2"]
+    served.get("/api/v1/cases/case-1", auditor(POLICE))
+    own = reads(served, supervisor(POLICE), officer=auditor(POLICE).officer_id)
+    assert [(read["case_id"], read["what"]) for read in own] == [("case-1", "case")]
+
+
+@pytest.mark.parametrize("looked_at", [1, 3, 10_000])
+def test_pages_give_every_read_once(served: Served, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
+    """Also where a request may look through few records, none of which it may show."""
+    monkeypatch.setattr(access, "LOOKED_AT", looked_at)
+    served.record(Case("case-1").open())
+    served.record(Case("case-2").open(clerk(COURT)))
+    for _ in range(3):
+        served.get("/api/v1/cases/case-2", clerk(COURT))
+        served.get("/api/v1/cases/case-1", clerk(POLICE))
+    cases = [read for read in reads(served, auditor(POLICE), limit=2) if read["what"] == "case"]
+    assert [read["number"] for read in cases] == [1, 3, 5]
+
+
+@pytest.mark.parametrize("by", [clerk(POLICE), clerk(DETENTION)])
+def test_the_log_of_reads_takes_a_role(shared: Served, by: Officer) -> None:
+    """A clerk is not told who looks."""
+    problem(shared.get("/api/v1/access", by), 403, "role_missing")
+
+
+def test_a_case_of_others_is_not_there(served: Served) -> None:
+    """Neither for who may see it by jurisdiction alone."""
+    served.record(Case("case-1").open())
+    for by in (auditor(PROCURATORATE), supervisor(DETENTION)):
+        problem(served.get("/api/v1/access", by, case_id="case-1"), 404, "not_found", "case_id")
