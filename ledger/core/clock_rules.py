@@ -31,6 +31,8 @@ _PLAIN_TRIGGERS = (
     "frozen",
     "checked_out",
     "checked_in",
+    "lent",
+    "given_back",
     "disposed",
     "remedy_set",
     "remedy_met",

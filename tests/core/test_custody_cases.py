@@ -357,11 +357,11 @@ def test_measures_follow_one_another() -> None:
 
 
 def test_a_decision_names_persons_and_items_of_the_case() -> None:
-    """A decision on what the case has is recorded under its id."""
+    """A decision on what the case has is recorded under its id, with what it says of each item."""
     written = holding().register("car", kind="property")
     line = case.ItemDecision(item_id="car", disposal="forfeited")
     written.say(case.DecisionRecorded, **decided(person_ids=(LI,), items=(line,)))
-    assert written.state.decisions == {"decision-1": "case_filed"}
+    assert {key: one.items for key, one in written.state.decisions.items()} == {"decision-1": (line,)}
 
 
 def test_a_disclosure_names_items_of_the_case() -> None:

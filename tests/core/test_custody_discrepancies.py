@@ -10,6 +10,7 @@ import pytest
 from ledger.core.custody import Discrepancy
 from ledger.core.event import handover
 from ledger.core.event.handover import NotAcceptedItem, OfferedItem, ReceivedItem
+from ledger.core.event.terms import DiscrepancyKind
 from tests.builders import COURT, LAB, POLICE, clerk
 from tests.casework import Case, Refusals, pieces, require_refusal
 
@@ -33,21 +34,28 @@ def kept(reason_code: str, **found: Any) -> dict[str, Any]:
     return {"not_accepted": (NotAcceptedItem(item_id="thing", reason_code=reason_code, **found),)}  # type: ignore[arg-type]
 
 
-DIFFERENCES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "fewer": (got(quantity=pieces(9)), "10 piece", "9 piece"),
-    "another unit": (got(quantity=pieces(10, "gram")), "10 piece", "10 gram"),
-    "broken seal": (got(seal_state="broken"), "seal S-1", "seal broken"),
-    "missing seal": (got(seal_state="missing"), "seal S-1", "seal missing"),
-    "open seal": (got(seal_state="unsealed"), "seal S-1", "seal unsealed"),
-    "another seal": (got(seal_number="S-2"), "seal S-1", "seal S-2"),
-    "another digest": (got(digests=(TWO,)), ONE, TWO),
-    "a mismatch": (got("mismatch", remark="wet"), ONE, "wet"),
-    "a mismatch without words": (got("mismatch"), ONE, "differs"),
-    "kept for its count": (kept("items_differ", quantity=pieces(9)), "10 piece", "9 piece"),
-    "kept for its seal": (kept("seal_broken", seal_state="broken"), "seal S-1", "seal broken"),
-    "kept for its seal, unsaid": (kept("seal_broken"), "as listed", "seal_broken"),
-    "kept for its digest": (kept("digest_mismatch", explanation="sha256 differs"), "as listed", "sha256 differs"),
-    "kept as different": (kept("items_differ"), "as listed", "items_differ"),
+DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "fewer": (got(quantity=pieces(9)), "10 piece", "9 piece", "quantity"),
+    "more": (got(quantity=pieces(11)), "10 piece", "11 piece", "surplus"),
+    "none": (got(quantity=pieces(0)), "10 piece", "0 piece", "missing"),
+    "another unit": (got(quantity=pieces(12, "gram")), "10 piece", "12 gram", "quantity"),
+    "broken seal": (got(seal_state="broken"), "seal S-1", "seal broken", "seal"),
+    "missing seal": (got(seal_state="missing"), "seal S-1", "seal missing", "seal"),
+    "open seal": (got(seal_state="unsealed"), "seal S-1", "seal unsealed", "seal"),
+    "another seal": (got(seal_number="S-2"), "seal S-1", "seal S-2", "seal"),
+    "another digest": (got(digests=(TWO,)), ONE, TWO, "digest"),
+    "a mismatch": (got("mismatch", remark="wet"), "as listed", "wet", "condition"),
+    "a mismatch without words": (got("mismatch"), "as listed", "differs", "condition"),
+    "kept for its count": (kept("items_differ", quantity=pieces(9)), "10 piece", "9 piece", "quantity"),
+    "kept for its seal": (kept("seal_broken", seal_state="broken"), "seal S-1", "seal broken", "seal"),
+    "kept for its seal, unsaid": (kept("seal_broken"), "as listed", "seal_broken", "seal"),
+    "kept for its digest": (
+        kept("digest_mismatch", explanation="sha256 differs"),
+        "as listed",
+        "sha256 differs",
+        "digest",
+    ),
+    "kept as different": (kept("items_differ"), "as listed", "items_differ", "condition"),
 }
 AGREEMENTS: dict[str, dict[str, Any]] = {
     "unsaid": {},
@@ -60,18 +68,41 @@ AGREEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("found", "expected", "difference"), DIFFERENCES.values(), ids=DIFFERENCES)
-def test_a_stated_difference_opens_a_discrepancy(found: dict[str, Any], expected: str, difference: str) -> None:
-    """The acceptance itself opens it, between both sides, with what was expected and what was found."""
+@pytest.mark.parametrize(("found", "expected", "difference", "kind"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_a_stated_difference_opens_a_discrepancy(
+    found: dict[str, Any], expected: str, difference: str, kind: DiscrepancyKind
+) -> None:
+    """The acceptance itself opens it, between both sides, with what was expected and what was found, and is flagged."""
     written = sent().accept(**found)
     key = "handover-1/thing"
-    assert written.state.discrepancies == {key: Discrepancy(key, "handover-1", "thing", SIDES, expected, difference)}
+    opened = Discrepancy(key, "handover-1", "thing", SIDES, expected, difference, (kind,))
+    assert written.state.discrepancies == {key: opened}
+    assert [(flag.name, flag.detail) for flag in written.flags] == [
+        ("receipt_differs", f"item thing: {difference}, recorded {expected}")
+    ]
+
+
+def test_one_discrepancy_tells_all_that_differs() -> None:
+    """Nine of ten under a broken seal with another digest: nothing hides behind the first difference."""
+    found = got("mismatch", quantity=pieces(9), seal_state="broken", digests=(TWO,))
+    (opened,) = sent().accept(**found).state.discrepancies.values()
+    assert opened.kinds == ("quantity", "seal", "digest")
+    assert (opened.expected, opened.found) == (f"10 piece; seal S-1; {ONE}", f"9 piece; seal broken; {TWO}")
+
+
+def test_a_mismatch_in_condition_is_told_by_both_conditions() -> None:
+    """What the sender's list says of the condition stands against what the receiver found."""
+    written = Case().open().register("thing", condition="new")
+    written.offer(OfferedItem(item_id="thing", condition="used"), to=LAB, purpose="forensic_examination")
+    (opened,) = written.accept(**got("mismatch", condition="torn")).state.discrepancies.values()
+    assert (opened.kinds, opened.expected, opened.found) == (("condition",), "used", "torn")
 
 
 @pytest.mark.parametrize("found", AGREEMENTS.values(), ids=AGREEMENTS)
 def test_what_agrees_opens_none(found: dict[str, Any]) -> None:
     """What is as listed, unsaid, not comparable or kept for another reason is no difference."""
-    assert sent().accept(**found).state.discrepancies == {}
+    written = sent().accept(**found)
+    assert (written.state.discrepancies, written.flags) == ({}, ())
 
 
 def test_the_list_stands_above_the_record() -> None:

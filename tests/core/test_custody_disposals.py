@@ -85,6 +85,20 @@ REFUSED: Refusals = {
         "not_held",
         "body.cites",
     ),
+    "a disposal of what is checked out": (
+        lambda: holding("car", kind="property").say(
+            item.ItemCheckedOut, item_id="car", to_officer="p-1", ground="valuation"
+        ),
+        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",), disposal="destroyed", ground="worthless"),
+        "checked_out",
+        "body.item_ids",
+    ),
+    "a disposal of what was checked out meanwhile": (
+        lambda: proposed("car").say(item.ItemCheckedOut, item_id="car", to_officer="p-1", ground="valuation"),
+        lambda c: dispose(c, cites=c.events[-2].ref),
+        "checked_out",
+        "body.cites",
+    ),
     "a sale without proceeds": (
         lambda: proposed("car", **SELLING),
         dispose,

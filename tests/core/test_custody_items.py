@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ledger.core.event import item
-from tests.builders import LAB, POLICE, clerk
-from tests.casework import AT, Case, Refusals, dispose, holding, person_id, pieces, proposed, require_refusal
+from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk
+from tests.casework import AT, Case, Refusals, dispose, holding, person_id, pieces, proposed, require_refusal, stays
 
 LI = person_id("li")
 
@@ -155,6 +155,17 @@ REFUSED: Refusals = {
         "not_property",
         "body.item_id",
     ),
+    "renewing the freeze of what another holds and answers for": (
+        lambda: (
+            holding("account", kind="property")
+            .say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
+            .offer("account", to=PROCURATORATE)
+            .accept()
+        ),
+        lambda c: c.say(item.ItemFreezeRenewed, clerk(POLICE), item_id="account", frozen_until="2026-12-01"),
+        "not_held",
+        "body.item_id",
+    ),
     "renewing a freeze that there is not": (
         lambda: holding("account", kind="property"),
         lambda c: c.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2026-09-01"),
@@ -245,6 +256,35 @@ def test_what_is_checked_out_comes_back() -> None:
     written.say(item.ItemCheckedIn, item_id="phone", seal_number="S-2", condition="scratched")
     phone = written.state.items["phone"]
     assert (phone.seal_number, phone.condition) == ("S-2", "scratched")
+
+
+def test_who_answers_for_a_frozen_thing_renews_its_freeze_wherever_it_lies() -> None:
+    """The account stays with the police's bank, the procuratorate answers for it: both may renew."""
+    written = holding("account", kind="property").say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
+    written.offer(stays("account"), to=PROCURATORATE).accept()
+    for by, until in ((PROCURATORATE, "2026-10-01"), (POLICE, "2026-11-01")):
+        written.say(item.ItemFreezeRenewed, clerk(by), item_id="account", frozen_until=until)
+        assert written.state.items["account"].frozen_until == until
+
+
+def test_the_state_of_a_seal_is_known() -> None:
+    """Whole once it is set, opened on record; of what never had one nothing is said."""
+    written = holding("phone", "knife", seal_number="S-1").register("bare")
+    assert [one.seal_state for one in written.state.items.values()] == ["intact", "intact", None]
+    written.say(item.ItemUnsealed, item_id="phone", seal_number="S-1", ground="examination")
+    assert written.state.items["phone"].seal_state == "unsealed"
+    written.say(item.ItemSealed, item_id="phone", seal_number="S-2")
+    assert written.state.items["phone"].seal_state == "intact"
+
+
+def test_a_registration_keeps_where_the_thing_comes_from() -> None:
+    """Seizure, collection and extent stay with the item, and how long nothing proved it."""
+    seizure = item.Seizure(document_number="S-1", seized_at="2026-03-01T23:00:00Z", officers=("p-1", "p-2"))
+    written = holding().register("disk", seizure=seizure, exhibit_number="E-7", signed_at=START)
+    disk = written.state.items["disk"]
+    assert (disk.seizure, disk.exhibit_number, disk.recorded_from) == (seizure, "E-7", "2026-03-02T01:00:00Z")
+    assert disk.unrecorded_seconds == 2 * 3600
+    assert holding("phone").state.items["phone"].unrecorded_seconds is None
 
 
 def test_a_freeze_is_renewed() -> None:

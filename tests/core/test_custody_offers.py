@@ -46,6 +46,12 @@ REFUSED: Refusals = {
         "checked_out",
         "body.items",
     ),
+    "a day to bring back what passes for good": (
+        lambda: holding("phone"),
+        lambda c: c.offer("phone", to=PROCURATORATE, due_at="2026-09-01T00:00:00Z"),
+        "not_lent",
+        "body.due_at",
+    ),
     "another quantity than the record has": (
         lambda: holding("pills", quantity=10),
         lambda c: c.offer(OfferedItem(item_id="pills", quantity=pieces(9)), to=LAB, purpose="forensic_examination"),

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from msgspec import Struct
 
-from ledger.core.custody import clock_flags
+from ledger.core.custody import clock_flags, item_flags
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover
-from ledger.core.event import case, handover, item
+from ledger.core.event import case, handover, item, record
 from ledger.core.rulebook import FlagName, FlagRule
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -23,6 +23,9 @@ class Flag(Struct, frozen=True):
     article: str
     detail: str
 
+
+# What is noted of a record that rests is no act in the case.
+_NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
 
 Watch = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
 
@@ -124,7 +127,9 @@ def _disposal_without_decision(before: CaseState | None, act: Act, after: CaseSt
 
 
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    return "the case was closed" if before is not None and before.closed else None
+    if before is None or isinstance(act.payload.body, _NOTES):
+        return None
+    return "the case was closed" if before.closed else None
 
 
 def _examination_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -151,6 +156,14 @@ WATCHES: dict[FlagName, Watch] = {
     "disposal_without_decision": _disposal_without_decision,
     "act_after_closing": _after_closing,
     "examination_differs": _examination_differs,
+    "receipt_differs": item_flags.receipt_differs,
+    "list_differs": item_flags.list_differs,
+    "loan_overdue": item_flags.loan_overdue,
+    "frozen_twice": item_flags.frozen_twice,
+    "freeze_lapsed": item_flags.freeze_lapsed,
+    "moved_while_frozen": item_flags.moved_while_frozen,
+    "judgment_silent": item_flags.judgment_silent,
+    "disposal_against_decision": item_flags.disposal_against_decision,
     "extension_without_basis": clock_flags.extension_without_basis,
     "extension_without_ground": clock_flags.extension_without_ground,
     "term_beyond_law": clock_flags.term_beyond_law,

@@ -284,7 +284,7 @@ def _take(item: Item, handover: Handover, found: halves.ReceivedItem | None) -> 
 
 def _lent(item: Item, handover: Handover) -> Item:
     """Lent on its way out until the day that the lender set, until the lender has it again."""
-    if handover.returns is None and handover.due_at is not None:
+    if handover.returns is None and handover.due_at is not None and item.lent_by is None:
         return replace(item, lent_by=handover.from_agency, lent_until=handover.due_at)
     if handover.to_agency == item.lent_by:
         return replace(item, lent_by=None, lent_until=None)

@@ -201,9 +201,7 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
         refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}", field="body.item_id")
-    return state.with_items(
-        replace(item, status="checked_out", checked_out_to=body.to_officer, due_at=body.due_at)
-    )
+    return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer, due_at=body.due_at))
 
 
 @rule(things.ItemCheckedIn)

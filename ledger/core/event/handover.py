@@ -50,7 +50,7 @@ Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
 @event("handover.offered")
 class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
-    (after a refusal with a remedy, or the resubmission after a return)."""
+    (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back."""
 
     handover_id: HandoverId
     to_agency: AgencyId
@@ -59,6 +59,7 @@ class HandoverOffered(Body, frozen=True):
     person_ids: tuple[PersonId, ...] = ()
     follows: HandoverId | None = None
     expires_at: Instant | None = None
+    due_at: Instant | None = None
 
 
 @event("handover.returned")

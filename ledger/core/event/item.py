@@ -24,6 +24,7 @@ from ledger.core.event.terms import (
     OfficerId,
     PersonId,
     Quantity,
+    SealState,
     Text,
     Value,
 )
@@ -155,9 +156,16 @@ class ItemCheckedOut(Body, frozen=True):
 
 @event("item.checked_in")
 class ItemCheckedIn(Body, frozen=True):
+    """What came back, and how: what is said of it becomes the record, what is not said is as it was."""
+
     item_id: ItemId
     condition: Text | None = None
     seal_number: Number | None = None
+    quantity: Quantity | None = None
+    seal_state: SealState | None = None
+    digests: Digests = ()
+    match_result: MatchResult | None = None
+    remark: Text | None = None
 
 
 @event("item.frozen")
