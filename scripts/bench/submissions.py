@@ -38,6 +38,7 @@ class Run(NamedTuple):
     """What one load came to."""
 
     per_second: float
+    p50_ms: float
     p99_ms: float
 
 
@@ -101,7 +102,7 @@ def post(ports: list[int], path: str, content_type: str, bodies: list[bytes], co
     seen: dict[str, Any] = json.loads(done.stdout)
     if any(not status.startswith("2") for status in seen["statuses"]):
         raise RuntimeError(f"{path} answered {seen['statuses']}")
-    return Run(seen["requests"] / seen["seconds"], seen["p99_ms"])
+    return Run(seen["requests"] / seen["seconds"], seen["p50_ms"], seen["p99_ms"])
 
 
 @contextmanager

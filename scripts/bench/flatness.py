@@ -1,0 +1,189 @@
+"""A submission to cases and to logs of several sizes: what it costs must not grow with either.
+
+python -m scripts.bench.flatness [--events N...] [--entries N...] [--rounds N] [--json FILE]
+
+Each is committed on its own. The sizes take turns, so that a machine that slows down slows all of them; the table has
+medians, of each size beside those of the smallest. A submission through HTTP goes to a service that is started on the
+ledger: its first one finds no case in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+from msgspec import Struct
+from rich.progress import Progress
+
+from ledger.publish import Publisher
+from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.sequence import Sequencer
+from ledger.store.database import attach
+from ledger.workdays import shipped_calendar
+from scripts.bench.audit import SIGNER, apart, fill
+from scripts.bench.busy_case import ROUND, BusyCase
+from scripts.bench.events import LOG_ID, SERVICE
+from scripts.bench.figures import Figure, show
+from scripts.bench.submissions import EVENTS, JSON, post, server
+
+FEW = 1_000  # entries of the ledgers that have cases of several sizes
+SMALL = 10  # events of the cases in ledgers of several sizes
+FLAT = "<= 1.5"
+
+
+class Cost(Struct, frozen=True):
+    """Of one submission, in milliseconds."""
+
+    cpu: float
+    wall: float
+
+
+class Ledger:
+    """A writer on a ledger that is there."""
+
+    def __init__(self, url: str):
+        self._database = attach(url)
+        registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
+        self._recorder = Recorder(self._database, registry, shipped_rulebook(), shipped_calendar())
+        self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
+        self._sequencer.start()
+
+    def submit(self, submission: bytes) -> Cost:
+        """Judges, commits and waits for the receipt."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        judged = self._recorder.judge(submission, int(time.time()))
+        assert not isinstance(judged, Duplicate)
+        self._sequencer.submit(judged).result()
+        return Cost(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
+
+    def close(self) -> None:
+        self._sequencer.stop()
+        self._database.close()
+
+
+class Target(Struct, frozen=True):
+    """A case in a ledger."""
+
+    ledger: Ledger
+    case: BusyCase
+
+
+def main() -> None:
+    """Measures and shows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, nargs="+", default=[10, 100, 1_000, 10_000], help="of the cases")
+    parser.add_argument("--entries", type=int, nargs="+", default=[1_000, 100_000, 1_000_000], help="of the logs")
+    parser.add_argument("--rounds", type=int, default=25, help=f"of {ROUND} submissions to each")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as directory:
+        figures = [
+            *by_case(Path(directory), options.events, options.rounds),
+            *by_log(Path(directory), options.entries, options.rounds),
+        ]
+    show("A submission, as case and log grow", figures, options.json)
+
+
+def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
+    """To a case that has so many events."""
+    url = filled(directory, FEW)
+    with opened(url) as ledger, Progress(transient=True) as bars:
+        cases = {size: case_of(ledger, size, bars) for size in sizes}
+        costs = measured({size: Target(ledger, made) for size, made in cases.items()}, rounds)
+    with server("ours", url) as port:
+        served = {size: through_http(port, made, rounds) for size, made in cases.items()}
+    return figures_of("case of {:,} events", costs, served)
+
+
+def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
+    """To a case of a few events in a log of so many entries."""
+    urls = {size: filled(directory, size) for size in sizes}
+    with ExitStack() as stack:
+        ledgers = {size: stack.enter_context(opened(url)) for size, url in urls.items()}
+        bars = stack.enter_context(Progress(transient=True))
+        cases = {size: case_of(ledger, SMALL, bars) for size, ledger in ledgers.items()}
+        costs = measured({size: Target(ledger, cases[size]) for size, ledger in ledgers.items()}, rounds)
+    served = {}
+    for size, url in urls.items():
+        with server("ours", url) as port:
+            served[size] = through_http(port, cases[size], rounds)
+    return figures_of("log of {:,} entries", costs, served)
+
+
+def filled(directory: Path, entries: int) -> str:
+    """The address of a new ledger that has so many entries."""
+    url = f"sqlite:///{directory}/ledger-{len([*directory.glob('*.db')])}.db"
+    apart(fill, url, entries)
+    return url
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Ledger]:
+    """A writer on this ledger, closed behind the block."""
+    ledger = Ledger(url)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def case_of(ledger: Ledger, size: int, bars: Progress) -> BusyCase:
+    """A case that has so many events in this ledger."""
+    made = BusyCase(f"busy-{size}")
+    for submission in bars.track(made.take(size), description=f"a case of {size:,} events"):
+        ledger.submit(submission)
+    return made
+
+
+def measured(targets: dict[int, Target], rounds: int) -> dict[int, Cost]:
+    """Medians over all events of the rounds, of which the first warms up."""
+    costs: dict[int, list[Cost]] = {size: [] for size in targets}
+    for number in range(rounds + 1):
+        for size, target in targets.items():
+            taken = [target.ledger.submit(submission) for submission in target.case.take(ROUND)]
+            costs[size] += taken if number else []
+    return {size: _median(taken) for size, taken in costs.items()}
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(median(cost.cpu for cost in costs), median(cost.wall for cost in costs))
+
+
+class Served(Struct, frozen=True):
+    """Milliseconds of a submission through HTTP: the first after a start of the service, and each of those after it."""
+
+    first: float
+    each: float
+
+
+def through_http(port: int, made: BusyCase, rounds: int) -> Served:
+    """One after the other over one connection."""
+    first, *rest = made.take(1 + rounds * ROUND)
+    cold = post([port], EVENTS, JSON, [first], connections=1)
+    warm = post([port], EVENTS, JSON, rest, connections=1)
+    return Served(cold.p50_ms, warm.p50_ms)
+
+
+def figures_of(what: str, costs: dict[int, Cost], served: dict[int, Served]) -> list[Figure]:
+    """Each size beside the smallest."""
+    least = min(costs)
+    told = []
+    for size in sorted(costs):
+        name, beside = what.format(size), what.format(least)
+        cost, base = costs[size], costs[least]
+        told += [
+            Figure(f"{name}: CPU", cost.cpu, beside, base.cpu, "ms", FLAT),
+            Figure(f"{name}: wall", cost.wall, beside, base.wall, "ms", FLAT),
+            Figure(f"{name}: through HTTP", served[size].each, beside, served[least].each, "ms", FLAT),
+            Figure(f"{name}: first after a start", served[size].first, "limit", 2_000, "ms", "<= 1"),
+        ]
+    return told
+
+
+if __name__ == "__main__":
+    main()
