@@ -12,11 +12,11 @@ from ledger.audit.findings import Finding, differences
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import TallystickError
-from ledger.core.event import Payload, case, decode_payload
+from ledger.core.event import Payload, case, decode_again
 from ledger.record import States
 from ledger.store import audit as rows
 from ledger.store import clocks
-from ledger.store.audit import Models
+from ledger.store.audit import Expected, Models
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -87,7 +87,7 @@ class _Walk:
         self._last: StoredEntry | None = None
         self._sound = True
         self._state: CaseState | None = None
-        self._models: Models = {}
+        self._expected = Expected()
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
         """The next row by sequence."""
@@ -118,7 +118,7 @@ class _Walk:
         )
 
     def _judge(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
-        payload = decode_payload(row.payload, row.event_type)
+        payload = decode_again(row.payload, row.event_type)
         try:
             act = self._states.act(payload, row.payload_digest, row.signed_at)
             after, raised = fold(self._state, act)
@@ -128,7 +128,7 @@ class _Walk:
                 yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
             return
         lines = clocks.changes(self._state, after, act.book, self._calendar)
-        rows.project(self._models, self._state, after, payload, row.log_index, clock_lines=lines)
+        self._expected.take(self._state, after, payload, row.log_index, lines)
         self._state = after
         if raised != flags:
             yield Finding("custody", row.log_index, "flags", _names(raised), _names(flags))
@@ -144,8 +144,7 @@ class _Walk:
             found = f"sequence {head[0]} on {head[1]}" if head else "no such row"
             yield Finding("streams", last.log_index, f"streams {name}", expected, found)
         if self._state is not None and self._sound:
-            rows.drop_left(self._models, self._state)
-            yield from _compare(self._models, stored)
+            yield from _compare(self._expected.models(self._state), stored)
 
 
 def _rests_on_another_case(payload: Payload) -> bool:
@@ -154,6 +153,8 @@ def _rests_on_another_case(payload: Payload) -> bool:
 
 
 def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
+    if expected == stored:
+        return
     for key in sorted(expected.keys() | stored.keys()):
         ours, theirs = expected.get(key), stored.get(key)
         what, row = " ".join(key), ours or theirs or {}

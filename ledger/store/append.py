@@ -126,15 +126,15 @@ def projections(
         if before is None or agency not in before.agencies or before.numbers is not after.numbers:
             number = after.numbers.get(agency)
             yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}
-    for handover in _changed(before.handovers if before else None, after.handovers):
+    for handover in changed(before.handovers if before else None, after.handovers):
         yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
-    for item in _changed(before.items if before else None, after.items):
+    for item in changed(before.items if before else None, after.items):
         if item.status != "left":  # the case that it left for has it now
             yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
 
 
-def _changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
-    """The new values. What a rule put there again as it was is not new."""
+def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
+    """The new values, before the first version all of them. What a rule put there again as it was is not new."""
     for _, known, value in after.changes(before):
         if value is not None and value != known:
             yield value

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
 from ledger.store import clocks, imports
-from ledger.store.append import projections
+from ledger.store.append import changed, projections
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
@@ -194,26 +194,36 @@ def stored_models(connection: Connection, first: str | None, last: str | None) -
     return found
 
 
-def project(
-    models: Models,
-    before: CaseState | None,
-    after: CaseState,
-    payload: Payload,
-    index: int,
-    *,
-    clock_lines: Iterable[ClockLine],
-) -> None:
-    """Moves the read models of a case on by the entry at ``index``, which changed these lines of clocks."""
-    models.update(((table.name, *key), row) for table, key, row in projections(before, after, index))
-    models.update(((table.name, *key), row) for table, key, row in imports.projections(payload, index))
-    models.update(((CLOCKS.name, *key), row) for key, row in clocks.rows(clock_lines, index))
+class Expected:
+    """The read models that a case comes to: which event changed a row last, and what its last state says in it."""
 
+    def __init__(self) -> None:
+        self._changed_at: dict[ModelKey, int] = {}
+        self._imports: Models = {}
+        self._lines: dict[str, tuple[ClockLine, int]] = {}
 
-def drop_left(models: Models, state: CaseState) -> None:
-    """Takes out the items that left for another case, whose they are now."""
-    for item in state.items.values():
-        if item.status == "left":
-            models.pop((ITEMS.name, item.item_id), None)
+    def take(
+        self, before: CaseState | None, after: CaseState, payload: Payload, index: int, lines: Iterable[ClockLine]
+    ) -> None:
+        """The entry at ``index``, which changed these lines of clocks."""
+        for handover in changed(before.handovers if before else None, after.handovers):
+            self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
+        for item in changed(before.items if before else None, after.items):
+            self._changed_at[ITEMS.name, item.item_id] = index
+        self._imports.update(((table.name, *key), row) for table, key, row in imports.projections(payload, index))
+        self._lines.update((line.deadline_id, (line, index)) for line in lines)
+        self._changed_at[CASES.name, after.case_id] = index
+
+    def models(self, last: CaseState) -> Models:
+        """All rows of the case, whose last state this is; items that left it for another case are not its own."""
+        found = self._imports
+        for table, key, row in projections(None, last, 0):
+            if (index := self._changed_at.get((table.name, *key))) is not None:
+                row["updated_index"] = index
+            found[table.name, *key] = row
+        for line, index in self._lines.values():
+            found.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
+        return found
 
 
 def _between(query: Select[Any], column: Any, first: str | None, last: str | None) -> Select[Any]:

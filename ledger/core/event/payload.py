@@ -198,6 +198,11 @@ def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
     return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
 
 
+def decode_again(data: bytes, event_type: str) -> Payload:
+    """The payload of bytes that ``decode_payload`` found to be one of this type; their spelling is not looked at."""
+    return _payload_decoder(event_type).decode(data)
+
+
 def decode_envelope(data: bytes) -> Envelope:
     """The envelope of canonical bytes of at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
     if len(data) > MAX_ENTRY_BYTES:
