@@ -30,6 +30,7 @@ _JSON = "application/json"
 _PARAMETERS = {
     "case_id": ("id of the case", "case-7f3a"),
     "item_id": ("id of the item", "item-7f3a-01"),
+    "person_id": ("pseudonym of the person", "5f" * 16),
     "handover_id": ("id of the handover, unique within its case", "handover-1"),
     "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
     "agency_id": ("id of the agency", "psb-east"),

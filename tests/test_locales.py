@@ -12,6 +12,7 @@ from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
+from ledger.core.custody.breaks import BREAK_KINDS
 from ledger.core.deadlines import STEP_NAMES, Unit
 from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
@@ -21,6 +22,7 @@ from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.warnings import Warned
+from ledger.timeline.sentences import CLAUSES
 from tests.casework import shipped_rulebook
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
@@ -59,6 +61,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),
     "exclusion_ground": terms.choices(terms.ExclusionGround),
+    "told": tuple(EVENT_TYPES),
+    "clause": CLAUSES,
+    "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing"),
+    "break": BREAK_KINDS,
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
 

@@ -1,4 +1,4 @@
-"""Cases, their items and handovers, and what happened in them."""
+"""Cases, their items and handovers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
 from api.openapi import answers, page_of
 from api.reading import Reading
 from api.views import (
@@ -30,8 +30,6 @@ from ledger.core.errors import NotFound
 from ledger.core.event.terms import Stage
 from ledger.store import cases, log
 from ledger.store.database import Connection
-from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, TimelineStep, timeline
 
 router = APIRouter(prefix="/api/v1")
 Status = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
@@ -82,27 +80,6 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
         found = log.heads(connection, [("case", case_id)])["case", case_id]
     reading.record("head of the case", case_id)
     return answer(HeadView(case_id, found.sequence + 1, found.digest))
-
-
-@router.get(
-    "/cases/{case_id}/timeline",
-    tags=["cases"],
-    summary="Say what happened in a case, step by step",
-    responses=answers(page_of("events", TimelineStep), 400, 401, 404, 503),
-)
-def case_timeline(
-    service: ServiceOf, reading: Reads, case_id: SlugPath, limit: Limit = 100, after: After = -1
-) -> Response:
-    """Claimed and recorded times side by side, flags, who holds what from then on, and how far the chain has it.
-    `after` is a sequence number."""
-    count = service.limit(limit)
-    parts = service.parts
-    anchored = AnchoredSizes(DatabaseJournal(parts.database).anchors())
-    with parts.database.read() as connection:
-        reading.require_case(connection, case_id)
-        steps = timeline(connection, parts.recorder.states, anchored, case_id, after=after, limit=count)
-    reading.record("timeline of the case", case_id)
-    return listed("events", steps, count, lambda step: step.sequence)
 
 
 @router.get(

@@ -179,6 +179,16 @@ def flags(connection: Connection, log_index: int) -> tuple[Flag, ...]:
     return tuple(Flag(row.name, row.article, row.detail) for row in connection.execute(query))
 
 
+def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[int, tuple[Flag, ...]]:
+    """The flags of those of its entries that raised any, by log index."""
+    query = select(FLAGS).join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
+    query = query.where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
+    found: dict[int, tuple[Flag, ...]] = {}
+    for row in connection.execute(query.order_by(FLAGS.c.log_index, FLAGS.c.position)):
+        found[row.log_index] = (*found.get(row.log_index, ()), Flag(row.name, row.article, row.detail))
+    return found
+
+
 def count_entries(connection: Connection) -> int:
     """How many entries are stored, counted and not remembered."""
     return connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()

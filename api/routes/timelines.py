@@ -1,0 +1,104 @@
+"""What happened in a case, and who held what: the whole case, an item, a person."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from api.dependencies import After, LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed
+from api.openapi import answers, page_of
+from api.reading import Reading
+from ledger.core.custody.spans import Span
+from ledger.core.errors import NotFound
+from ledger.locales import Labels
+from ledger.store import cases
+from ledger.store.journal import DatabaseJournal
+from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, spans
+
+router = APIRouter(prefix="/api/v1", tags=["custody"])
+PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+
+def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
+    """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
+    parts, agencies = service.parts, reading.authority.agencies
+
+    def name(agency_id: str) -> str:
+        known = agencies.get(agency_id)
+        return (
+            agency_id
+            if known is None
+            else (known.profile.name.zh if labels.language == "zh-CN" else known.profile.name.en)
+        )
+
+    anchored = AnchoredSizes(DatabaseJournal(parts.database).anchors(), service.block_time)
+    return Teller(parts.recorder, anchored, Narrator(labels, name))
+
+
+@router.get(
+    "/cases/{case_id}/timeline",
+    summary="Say what happened in a case, step by step",
+    responses=answers(page_of("events", TimelineStep), 400, 401, 404, 503),
+)
+def case_timeline(
+    *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, limit: Limit = 100, after: After = -1
+) -> Response:
+    """Each event in a sentence, with claimed, recorded and proven times side by side, flags, breaks in the chain of
+    custody, deadlines that it met or missed, discrepancies, and who holds what from then on. `after` is a sequence
+    number."""
+    count = service.limit(limit)
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        steps = teller(service, reading, labels).page(connection, case_id, after=after, limit=count)
+    reading.record("timeline of the case", case_id)
+    return listed("events", steps, count, lambda step: step.sequence)
+
+
+@router.get(
+    "/cases/{case_id}/spans",
+    summary="Say who answered for what and who held it between any two events",
+    responses=answers(page_of("spans", Span), 400, 401, 404, 503),
+)
+def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
+    """Of the case, then of each item and person, in order of time; `until` is null while one lasts."""
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        found = spans(connection, teller(service, reading, labels), case_id)
+    reading.record("chain of custody of the case", case_id)
+    return answer({"spans": found})
+
+
+@router.get(
+    "/items/{item_id}/history",
+    summary="Say who held an item, when, in what condition, on what authority",
+    responses=answers(History, 400, 401, 404, 503),
+)
+def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath) -> Response:
+    """How it stood between the events that concern it, and those events."""
+    with service.parts.database.read() as connection:
+        case_id = cases.owners(connection, [item_id]).get(item_id)
+        if case_id is None or cases.sight(connection, case_id, reading.reader) is None:
+            raise NotFound(f"no item {item_id} that you may see", field="item_id")
+        found = history(connection, teller(service, reading, labels), case_id, "item", item_id)
+    reading.record(f"history of item {item_id}", case_id)
+    return answer(found)
+
+
+@router.get(
+    "/cases/{case_id}/persons/{person_id}/history",
+    summary="Say who answered for a person of a case, where the person was, and for whom",
+    responses=answers(History, 400, 401, 404, 503),
+)
+def person_history(
+    *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, person_id: PersonPath
+) -> Response:
+    """Under the pseudonym: measures, changes of custody, handovers, and the clocks that they met or missed."""
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        found = history(connection, teller(service, reading, labels), case_id, "person", person_id)
+    if not found.steps:
+        raise NotFound(f"case {case_id} has no person {person_id}", field="person_id")
+    reading.record(f"history of person {person_id}", case_id)
+    return answer(found)

@@ -1,0 +1,242 @@
+"""Sentences: what an event says, in the words of a language. Each event type has its sentence in the catalogues.
+
+A sentence has the body's fields for its slots. What a body says beyond them follows in clauses, one a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from string import Formatter
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ledger.core.custody import CaseState
+from ledger.core.custody.concerned import concerned
+from ledger.core.event import NAME_OF, Payload, handover
+from ledger.core.event.case import ItemDecision
+from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
+from ledger.core.event.item import ItemPart
+from ledger.core.event.record import Correction
+from ledger.core.event.terms import EventRef, Money, Quantity
+from ledger.core.legal_day import SHANGHAI
+from ledger.locales import Labels
+
+SHOWN = 5  # items or persons of a list that are named; the others are counted
+# A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
+_VOCABULARY = {
+    "stage": "stage",
+    "purpose": "purpose",
+    "reason_code": "reason_code",
+    "remedy": "remedy",
+    "item_kind": "item_kind",
+    "business_line": "business_line",
+    "procedure": "procedure",
+    "relation": "case_relation",
+    "measure": "measure",
+    "disposal": "disposal",
+    "seal_state": "seal_state",
+    "match_result": "match_result",
+    "qualifying_ground": "qualifying_ground",
+    "excluded_for": "exclusion_ground",
+    "verdict": "verdict",
+    "jurisdiction": "check_result",
+    "dossier_complete": "check_result",
+    "property_matches_list": "check_result",
+    "person_and_measure": "check_result",
+    "within_time": "check_result",
+    "roles": "role",
+}
+_VOCABULARY_IN = {
+    ("person.named", "role"): "person_role",
+    ("decision.recorded", "kind"): "decision_kind",
+    ("discrepancy.raised", "kind"): "discrepancy_kind",
+    ("registry.agency_admitted", "kind"): "agency_kind",
+}
+_THINGS = {"items", "person_ids"}
+_AGENCIES = frozenset(("agency", "from_agency", "to_agency", "detention_house", "requested_by"))
+# Fields that follow a sentence in a clause, in this order, where they are stated and the sentence has no slot for them.
+CLAUSES = (
+    "procedure",
+    "person_id",
+    "person_ids",
+    "items",
+    "split_from",
+    "follows",
+    "returns",
+    "received_at",
+    "not_accepted",
+    "absent_person_ids",
+    "received",
+    "quantity",
+    "condition",
+    "seal_number",
+    "seal_state",
+    "storage_location",
+    "match_result",
+    "finding",
+    "exhibit_number",
+    "digests",
+    "seizure",
+    "parent_items",
+    "money",
+    "until",
+    "decided_at",
+    "served_at",
+    "effective_at",
+    "decision_id",
+    "document_number",
+    "reason_code",
+    "qualifying_ground",
+    "ground",
+    "explanation",
+    "remark",
+    "remedy",
+    "due_at",
+    "expires_at",
+    "recipient",
+    "proceeds",
+    "withheld",
+    "findings",
+    "authority",
+)
+
+Names = Callable[[str], str]
+
+
+class Narrator:
+    """Tells events in one language. ``names`` gives the name of an agency by its id."""
+
+    def __init__(self, labels: Labels, names: Names = str):
+        self._labels = labels
+        self._names = names
+
+    def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
+        """The event in plain sentences. ``before`` and ``after`` are the case around it, None in other streams."""
+        return _Telling(self._labels, self._names, payload, after).text(_slots(before, payload, after))
+
+
+class _Telling:
+    """One event that is being told."""
+
+    def __init__(self, labels: Labels, names: Names, payload: Payload, after: CaseState | None):
+        self._labels = labels
+        self._names = names
+        self._event_type = NAME_OF[type(payload.body)]
+        self._after = after
+
+    def text(self, slots: Mapping[str, Any]) -> str:
+        template = self._labels.of("told", self._event_type)
+        taken = {name for _, name, _, _ in Formatter().parse(template) if name}
+        said = {name: self._said(name, slots.get(name)) for name in taken}
+        stop = self._labels.of("telling", "full_stop")
+        parts = (template.format_map(said), *self._clauses(slots, taken))
+        return stop.join(part.rstrip(".。") for part in parts) + stop.rstrip()
+
+    def _clauses(self, slots: Mapping[str, Any], taken: set[str]) -> Iterator[str]:
+        if "things" in taken:
+            taken = taken | _THINGS
+        for field in CLAUSES:
+            value = slots.get(field)
+            if field not in taken and value not in (None, (), ""):
+                yield self._labels.of("clause", field).format(self._said(field, value))
+
+    def _said(self, field: str, value: Any) -> str:
+        if value is None or value == ():
+            return self._labels.of("telling", "nothing")
+        if isinstance(value, tuple):
+            return self._list([self._said(field, part) for part in value])
+        if isinstance(value, Struct):
+            return self._struct(value)
+        vocabulary = _VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
+        if vocabulary is not None:
+            return self._labels.of(vocabulary, str(value))
+        if field in _AGENCIES:
+            return self._names(str(value))
+        if field.endswith("_at") and isinstance(value, str) and "T" in value:
+            return self._labels.of("moment", "hour").format(datetime.fromisoformat(value).astimezone(SHANGHAI))
+        if field == "clock":
+            return self._labels.of_clock(str(value))
+        return self._thing(str(value))
+
+    def _thing(self, text: str) -> str:
+        """An item with what it is, a person shortened; anything else as it is."""
+        if self._after is not None and text in self._after.items:
+            return self._labels.of("telling", "item").format(self._after.items[text].description, text)
+        if len(text) == 32 and not text.strip("0123456789abcdef"):
+            return self._labels.of("telling", "person").format(text[:8])
+        return text
+
+    def _list(self, parts: list[str]) -> str:
+        shown = self._labels.of("telling", "separator").join(parts[:SHOWN])
+        if len(parts) <= SHOWN:
+            return shown
+        return self._labels.of("telling", "more").format(shown, len(parts) - SHOWN)
+
+    def _struct(self, value: Struct) -> str:
+        match value:
+            case Quantity(value=amount, unit=unit):
+                return f"{amount} {unit}"
+            case Money(fen=fen, currency=currency):
+                return f"{fen / 100:.2f} {currency}"
+            case EventRef(event_id=event_id):
+                return event_id
+            case NotAcceptedItem(item_id=item_id, reason_code=reason):
+                told = self._said("explanation", value.explanation) if value.explanation else None
+                return self._noted(item_id, [self._labels.of("reason_code", reason), *([told] if told else [])])
+            case ReceivedItem(item_id=item_id):
+                return self._noted(item_id, self._findings(value))
+            case ItemPart(item_id=item_id, quantity=quantity):
+                return self._noted(item_id, [self._struct(quantity)])
+            case ItemDecision(item_id=item_id, disposal=disposal):
+                return self._noted(item_id, [self._labels.of("disposal", disposal)])
+            case Correction(field=field, recorded=recorded, correct=correct):
+                return f"{field}: {recorded} → {correct}"
+        return self._list([self._said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
+
+    def _noted(self, item_id: str, notes: list[str]) -> str:
+        return self._labels.of("telling", "noted").format(
+            self._thing(item_id), self._labels.of("telling", "separator").join(notes)
+        )
+
+    def _findings(self, line: ReceivedItem) -> list[str]:
+        fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
+        return [self._said(field, value) for field in fields if (value := getattr(line, field)) is not None]
+
+
+def _slots(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
+    """The body's fields, and what they stand for in the case."""
+    slots = {"agency": payload.agency, "officer": payload.officer} | asdict(payload.body)
+    authority = payload.authority
+    if authority is not None:
+        slots["authority"] = authority.authorization_type, authority.authorization_identifier
+    if after is None:
+        return slots
+    found = concerned(before, payload, after)
+    slots["things"] = (*found.item_ids, *found.person_ids)
+    for field, known in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
+        meant = known.get(slots.get(field, ""))
+        slots = slots if meant is None else asdict(meant) | slots
+    return slots | _of_handover(payload, after) | _of_clock(payload)
+
+
+def _of_handover(payload: Payload, after: CaseState) -> dict[str, Any]:
+    """Between whom and for what the handover is, and what was offered, or accepted."""
+    made = after.handovers.get(getattr(payload.body, "handover_id", ""))
+    if made is None:
+        return {}
+    slots: dict[str, Any] = {"from_agency": made.from_agency, "to_agency": made.to_agency, "purpose": made.purpose}
+    if isinstance(payload.body, handover.HandoverAccepted):
+        present = [person for person in made.person_ids if person not in payload.body.absent_person_ids]
+        slots["things"] = (*made.accepted_items, *present)
+    return slots
+
+
+def _of_clock(payload: Payload) -> dict[str, Any]:
+    deadline_id = getattr(payload.body, "deadline_id", None)
+    if deadline_id is None:
+        return {}
+    clock, subject, _ = deadline_id.split("/")
+    return {"clock": clock, "subject": subject}

@@ -1,0 +1,208 @@
+"""The events of a case one after the other: what each says, what it moved, what became due, and what time proves it.
+
+Claimed stands beside known: ``occurred_at`` and ``signed_at`` are claimed, ``recorded_at`` is the service's clock,
+``proven_at`` the chain's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.custody.breaks import Break, breaks
+from ledger.core.custody.concerned import Concerned, concerned
+from ledger.core.deadlines.due import Deadline, Status, deadline
+from ledger.core.event import Authority, Payload, decode_payload
+from ledger.record import Recorder, States
+from ledger.store import log
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+from ledger.timeline.anchored import Anchored, AnchoredSizes
+from ledger.timeline.sentences import Narrator
+
+
+class Change(Struct, frozen=True):
+    """One thing that the event moved: ``what`` is ``holder of <item>``, ``responsible`` or ``stage``."""
+
+    what: str
+    before: str | None
+    after: str | None
+
+
+class EndedDeadline(Struct, frozen=True):
+    """A clock that the event stopped, and whether that was in time; ``due_at`` (UTC) is the first instant too late."""
+
+    deadline_id: str
+    clock: str
+    article: str
+    subject: str
+    agency: str
+    status: Status
+    started_at: str
+    stopped_at: str | None
+    due_at: str | None
+    last_day: date | None
+
+
+class DiscrepancyStep(Struct, frozen=True):
+    """A discrepancy that the event opened, or that one side or both signed with it."""
+
+    discrepancy_id: str
+    item_id: str
+    expected: str
+    found: str
+    is_resolved: bool
+
+
+class TimelineStep(Struct, frozen=True):
+    """One event, in a sentence, and how far it is anchored (``state``).
+
+    ``occurred_at`` (RFC 3339) and ``signed_at`` (unix seconds) are claimed, ``recorded_at`` is our own clock (unix
+    milliseconds); ``proven_at`` (unix seconds) is the time of the first final block that proves that the event existed
+    by then, null where there is none. ``confidential`` lists the labels of its sections. ``item_ids`` and
+    ``person_ids`` are what it is about.
+    """
+
+    sequence: int
+    index: int
+    event_id: str
+    event_type: str
+    agency: str
+    officer: str
+    key_id: str
+    occurred_at: str
+    signed_at: int
+    recorded_at: int
+    proven_at: int | None
+    state: Anchored
+    sentence: str
+    item_ids: tuple[str, ...]
+    person_ids: tuple[str, ...]
+    payload_digest: str
+    body: Raw
+    authority: Authority | None
+    confidential: tuple[str, ...]
+    flags: tuple[Flag, ...]
+    changes: tuple[Change, ...]
+    breaks: tuple[Break, ...]
+    deadlines: tuple[EndedDeadline, ...]
+    discrepancies: tuple[DiscrepancyStep, ...]
+
+
+class Walked(NamedTuple):
+    """An event with the case before and after it."""
+
+    entry: StoredEntry
+    payload: Payload
+    before: CaseState | None
+    after: CaseState
+
+    @property
+    def concerned(self) -> Concerned:
+        """The items and persons that it is about."""
+        return concerned(self.before, self.payload, self.after)
+
+
+def walk(connection: Connection, states: States, case_id: str, *, limit: int | None = None) -> Iterator[Walked]:
+    """The first ``limit`` events of the case, or all, in their order."""
+    before: CaseState | None = None
+    for entry in log.stream(connection, "case", case_id, limit=limit):
+        payload = decode_payload(entry.payload)
+        after = fold(before, states.act(payload, entry.payload_digest, entry.signed_at)).state
+        yield Walked(entry, payload, before, after)
+        before = after
+
+
+class Teller:
+    """Tells the steps of cases to one reader: in whose words, by whose rules, and as far as what is anchored."""
+
+    def __init__(self, recorder: Recorder, anchored: AnchoredSizes, narrator: Narrator):
+        self.states = recorder.states
+        self._recorder = recorder
+        self._anchored = anchored
+        self._narrator = narrator
+
+    def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
+        """At most ``limit`` steps of a sequence above ``after``, in their order."""
+        walked = walk(connection, self.states, case_id, limit=after + 1 + limit)
+        return self.steps(connection, case_id, [step for step in walked if step.entry.sequence > after])
+
+    def steps(self, connection: Connection, case_id: str, walked: Iterable[Walked]) -> list[TimelineStep]:
+        """These events of the case as they are told."""
+        flags = log.flags_of_stream(connection, "case", case_id)
+        return [self._step(step, flags.get(step.entry.log_index, ())) for step in walked]
+
+    def _step(self, step: Walked, flags: tuple[Flag, ...]) -> TimelineStep:
+        entry, payload = step.entry, step.payload
+        about = step.concerned
+        return TimelineStep(
+            sequence=entry.sequence,
+            index=entry.log_index,
+            event_id=entry.event_id,
+            event_type=entry.event_type,
+            agency=entry.agency,
+            officer=payload.officer,
+            key_id=entry.key_id,
+            occurred_at=payload.occurred_at,
+            signed_at=entry.signed_at,
+            recorded_at=entry.recorded_at,
+            proven_at=self._anchored.proven_at(entry.log_index),
+            state=self._anchored.of(entry.log_index),
+            sentence=self._narrator.tell(step.before, payload, step.after),
+            item_ids=about.item_ids,
+            person_ids=about.person_ids,
+            payload_digest=entry.payload_digest,
+            body=Raw(msgspec.json.encode(payload.body)),
+            authority=payload.authority,
+            confidential=tuple(sorted(payload.confidential)),
+            flags=flags,
+            changes=tuple(_changes(step.before, step.after)),
+            breaks=breaks(step.before, payload, step.after),
+            deadlines=tuple(self._ended(step.before, step.after)),
+            discrepancies=tuple(_discrepancies(step.before, step.after)),
+        )
+
+    def _ended(self, before: CaseState | None, after: CaseState) -> Iterator[EndedDeadline]:
+        """As they stood at the moment that stopped them."""
+        book, calendar = self._recorder.book, self._recorder.calendar
+        for _, old, new in after.clocks.changes(before.clocks if before else None):
+            if new is not None and new.stopped_at is not None and (old is None or old.is_running):
+                moment = datetime.fromisoformat(max(new.started_at, new.stopped_at))
+                yield _of_deadline(deadline(after, new, book, calendar, moment))
+
+
+def _of_deadline(ended: Deadline) -> EndedDeadline:
+    return EndedDeadline(
+        ended.deadline_id,
+        ended.clock,
+        ended.article,
+        ended.subject,
+        ended.agency,
+        ended.status,
+        ended.started_at,
+        ended.stopped_at,
+        None if ended.due_at is None else f"{ended.due_at:%Y-%m-%dT%H:%M:%SZ}",
+        ended.last_day,
+    )
+
+
+def _changes(before: CaseState | None, after: CaseState) -> Iterator[Change]:
+    if before is None or before.responsible != after.responsible:
+        yield Change("responsible", before.responsible if before else None, after.responsible)
+    if before is None or before.stage != after.stage:
+        yield Change("stage", before.stage if before else None, after.stage)
+    for item_id, old, new in after.items.changes(before.items if before else None):
+        holder = old.holder if old else None
+        if new is not None and new.holder != holder:
+            yield Change(f"holder of {item_id}", holder, new.holder)
+
+
+def _discrepancies(before: CaseState | None, after: CaseState) -> Iterator[DiscrepancyStep]:
+    for _, _, new in after.discrepancies.changes(before.discrepancies if before else None):
+        if new is not None:
+            yield DiscrepancyStep(new.discrepancy_id, new.item_id, new.expected, new.found, new.is_resolved)

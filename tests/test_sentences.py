@@ -1,0 +1,142 @@
+"""Sentences: every event type is told in both languages, with all that its body says."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+
+import pytest
+
+from ledger.core.custody import CaseState
+from ledger.core.event import EVENT_TYPES, custody_change, item
+from ledger.core.event.item import Seizure
+from ledger.locales import LANGUAGES, Labels
+from ledger.timeline.sentences import CLAUSES, Narrator
+from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
+from tests.casework import Case, got, kept, offered, part, passed, person_id, pieces, proposed
+from tests.core.test_custody_changes import accepted, request
+from tests.core.test_custody_spans import walked
+from tests.samples import sample_body
+
+NAMES = {POLICE: "Eastern Police", PROCURATORATE: "东区检察院"}
+
+
+def last_sentence(case: Case, language: str = "en") -> str:
+    step = list(walked(case))[-1]
+    return Narrator(Labels(language), lambda one: NAMES.get(one, one)).tell(step.before, step.payload, step.after)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+@pytest.mark.parametrize("full", [False, True])
+def test_every_event_type_has_a_sentence_in_both_languages(event_type: str, language: str, full: bool) -> None:
+    """It says who acted, leaves no slot open, and shows nothing of how it is made."""
+    kind = EVENT_TYPES[event_type]
+    writer = Writer(kind.streams[0], "stream-1")
+    event = writer.draft(sample_body(event_type, full=full), clerk(POLICE))
+    told = Narrator(Labels(language)).tell(None, event.payload, None)
+    assert told.endswith("." if language == "en" else "。")
+    assert not re.search(r"[{}<>]|None|Struct|'", told), told
+    assert len(told.strip(".。")) > 8
+    if kind.streams != ("system",):
+        assert POLICE in told
+    if language == "zh-CN":
+        assert re.search(r"[一-鿿]", told)
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_both_languages_tell_the_same_of_an_event(event_type: str) -> None:
+    """A reader of one language learns no less than one of the other."""
+    slots = [
+        {name for _, name, _, _ in Formatter().parse(Labels(language).of("told", event_type)) if name}
+        for language in LANGUAGES
+    ]
+    assert slots[0] == slots[1]
+
+
+def test_what_a_full_body_says_is_told() -> None:
+    """Each field of a body is in its sentence or a clause, but for those that are for programs."""
+    for_programs = {"section", "medium_item_id", "collection", "dossier", "account", "fungible", "documents"}
+    missing = {}
+    for name, kind in EVENT_TYPES.items():
+        if kind.streams[0] != "case":
+            continue
+        slots = {slot for _, slot, _, _ in Formatter().parse(Labels("en").of("told", name)) if slot}
+        told = slots | set(CLAUSES) | for_programs
+        told |= {"description"} if "item_id" in slots else set()
+        told |= {"items", "item_ids", "person_ids", "cites"} if "things" in slots else set()
+        told |= {"handover_id"} if "from_agency" in slots or "to_agency" in slots else set()
+        told |= {"measure_id", "custody_change_id", "new_measure_id"} if "person_id" in slots else set()
+        told |= {"deadline_id"} if "clock" in slots else set()
+        missing[name] = set(kind.body.__struct_fields__) - told
+    assert {name: fields for name, fields in missing.items() if fields} == {
+        "custody_change.requested": {"handover_id"},
+        "disclosure.made": {"events"},
+        "discrepancy.raised": {"discrepancy_id"},
+        "handover.accepted": {"rest_as_listed"},
+        "import.recorded": {"file_digest", "row_digest"},
+        "record.late": {"concerns"},
+    }
+
+
+def test_an_acceptance_names_things_and_differences() -> None:
+    """Who accepts what from whom for what purpose, what was found to differ, what was not accepted and why."""
+    case = offered("phone", "knife", occurred_at=instant(1772413200))
+    case.accept(
+        received_at="2026-03-02T02:30:00Z",
+        received=(got("phone", "mismatch", quantity=pieces(2)),),
+        not_accepted=(kept("knife", explanation="the seal is torn"),),
+    )
+    told = last_sentence(case)
+    assert told.startswith("东区检察院 accepts from Eastern Police for prosecution review: the phone (phone), person ")
+    assert "Delivered at 2026-03-02 10:30." in told
+    assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in told
+    assert "Found: the phone (phone) [mismatch, 2 piece]." in told
+    chinese = last_sentence(case, "zh-CN")
+    assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、人员")
+    assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
+
+
+def test_authority_ground_and_seizure_are_told() -> None:
+    """On what authority a thing was taken, by whom, and when."""
+    seizure = Seizure(document_number="S-7", seized_at="2026-03-01T22:00:00Z", officers=("p-1", "p-2"))
+    told = last_sentence(Case().open().register("phone", seizure=seizure, exhibit_number="E-1"))
+    assert told.startswith("Eastern Police registers the phone (phone) (exhibit, 1 piece) and holds it.")
+    assert "Seized by: S-7, 2026-03-02 06:00, p-1, p-2." in told
+    assert "Exhibit number E-1." in told
+
+
+def test_what_a_body_only_names_is_looked_up() -> None:
+    """The person of a custody change, the measure that is lifted, the items of a disposal."""
+    short = person_id("li")[:8]
+    assert f"to keep person {short}… for it from now on" in last_sentence(request(accepted()))
+    assert "proposes, as the first of two signatures, for the drug (drug): destroyed" in last_sentence(proposed("drug"))
+
+
+def test_long_lists_are_counted() -> None:
+    """Five things by name, the others by number."""
+    items = [f"item-{number}" for number in range(8)]
+    told = last_sentence(passed(*items))
+    assert "the item-4 (item-4) and 5 more" in told
+
+
+def test_parts_of_a_split_are_told_with_their_quantity() -> None:
+    """What came of it."""
+    case = Case().open().register("coins", quantity=10)
+    case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
+    assert "into the coins (a) [4 piece], the coins (b) [6 piece]." in last_sentence(case)
+
+
+def test_text_of_a_body_is_no_template() -> None:
+    """Braces that somebody wrote stay braces."""
+    case = Case().open().say(EVENT_TYPES["case.closed"].body, ground="{agency.__class__}")
+    assert last_sentence(case) == "Eastern Police closes the case. Ground: {agency.__class__}."
+
+
+def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
+    """Without the case around it an event still is told."""
+    case = request(accepted())
+    assert isinstance(case.last.payload.body, custody_change.CustodyChangeRequested)
+    before: CaseState | None = None
+    told = Narrator(Labels("en")).tell(before, case.last.payload, None)
+    assert "asks detention-east to keep person" in told
