@@ -25,9 +25,6 @@ Row = dict[str, Any]
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
 _NEVER = "9999"  # sorts behind every instant: what has no end, or none that can be counted, comes last
-# The parts of a case that lines are made of: those that every line may be, and those that the lines of one subject are.
-_OF_ALL = ("measures", "assignments", "responsible")
-_PARTS = (*_OF_ALL, "clocks", "persons", "items")
 
 
 class ClockLine(Struct, frozen=True):
@@ -79,29 +76,39 @@ def changes(
     """The lines that an event changed on its way from ``before`` to ``after``."""
     if before is None:
         return tuple(line_of(after, clock, book, calendar) for clock in after.clocks.values())
-    if all(getattr(before, part) is getattr(after, part) for part in _PARTS):
-        return ()
     return tuple(_changes(before, after, book, calendar))
 
 
 def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
-    all_may = any(getattr(before, part) is not getattr(after, part) for part in _OF_ALL)
-    for key, clock in after.clocks.items():
-        known = before.clocks.get(key)
-        if known is clock and not all_may and _is_same(before, after, clock.subject):
-            continue
-        line = line_of(after, clock, book, calendar)
-        if known is None or line != line_of(before, known, book, calendar):
-            yield line
-    for key in before.clocks.keys() - after.clocks.keys():
-        yield _void(line_of(before, before.clocks[key], book, calendar))
+    for key in sorted(_concerned(before, after)):
+        known, clock = before.clocks.get(key), after.clocks.get(key)
+        old = None if known is None else line_of(before, known, book, calendar)
+        new = None if clock is None else line_of(after, clock, book, calendar)
+        if new is not None and new != old:
+            yield new
+        if new is None and old is not None:
+            yield _void(old)
 
 
-def _is_same(before: CaseState, after: CaseState, subject: str) -> bool:
-    """Whether no rule touched the person or item: states share what stays as it is."""
-    return before.persons.get(subject) is after.persons.get(subject) and before.items.get(subject) is after.items.get(
-        subject
-    )
+def _concerned(before: CaseState, after: CaseState) -> set[str]:
+    """The ids of those deadlines whose lines may differ."""
+    if before.assignments is not after.assignments or before.responsible != after.responsible:
+        return {*before.clocks, *after.clocks}
+    keys = {change.key for change in after.clocks.changes(before.clocks)}
+    for subject in _subjects(before, after):
+        keys.update(clock.deadline_id for clock in after.clocks.marked(f"of/{subject}"))
+    return keys
+
+
+def _subjects(before: CaseState, after: CaseState) -> set[str]:
+    """Whose clocks may be another's now, or end otherwise: a case's own does so with the custody of any person."""
+    measures = after.measures.changes(before.measures)
+    return {
+        *(change.key for change in after.persons.changes(before.persons)),
+        *(change.key for change in after.items.changes(before.items)),
+        *(one.person_id for change in measures for one in (change.before, change.after) if one is not None),
+        *(("case",) if measures else ()),
+    }
 
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> ClockLine:

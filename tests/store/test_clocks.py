@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -23,11 +24,12 @@ from ledger.store.cases import Reader
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.tables import CLOCKS, ENTRIES
 from ledger.workdays import shipped_calendar
-from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant
+from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, person_id
 from tests.core.test_custody_changes import request, serve
 from tests.core.test_custody_clocks import change, clock, decide, detained, extend, impose
 from tests.ledgers import Ledger, open_ledger
+from tests.store.test_append import RandomCase
 from tests.store.test_imports import TRUST
 
 OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION))
@@ -101,6 +103,24 @@ def test_lines_are_what_the_state_says(each_database_url: str, batch: int) -> No
         assert {row["agency"] for row in rows if row["clock"] == "bail_limit"} == {PROCURATORATE}
         assert {row["handler"] for row in rows if row["clock"] == "bail_limit"} == {"prosecutor-3"}
         assert audit_log(ledger.database, TRUST, shipped_rulebook(), look=left_out).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_follow_whatever_happens(each_database_url: str, seed: int) -> None:
+    """Histories made at random, in batches of random size, leave the lines that the last states have."""
+    chance = random.Random(seed)
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*(role(agency) for agency in (POLICE, PROCURATORATE, COURT) for role in (clerk, supervisor)))
+        cases = [RandomCase(f"case-{number}", chance) for number in range(3)]
+        posted = [0, 0, 0]
+        for _ in range(8):
+            for number, one in enumerate(cases):
+                for _ in range(chance.randrange(1, 20)):
+                    one.try_something()
+                ledger.post_all(one.case.events[posted[number] :])
+                posted[number] = len(one.case.events)
+        require_told(ledger, *(one.case for one in cases))
+        assert stored(ledger)
 
 
 def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
