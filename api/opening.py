@@ -33,6 +33,7 @@ from ledger.sequence import Sequencer
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
+from ledger.store.erasure import clear_away
 from ledger.store.log import initialise
 from ledger.system import SystemStream
 from ledger.warn import Warner
@@ -41,6 +42,7 @@ from ledger.workdays import shipped_calendar
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 WARN_EVERY = 5.0  # seconds between looks at the deadlines that come near
+ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
@@ -72,6 +74,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
         _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
         _thread("deliver", deliverer.run, stop),
+        _thread("erase", _every(ERASE_EVERY, lambda: clear_away(parts.database)), stop),
         _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
     ]
     try:

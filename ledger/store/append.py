@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag, Handover, Item
@@ -16,7 +16,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, feed, imports
+from ledger.store import clocks, erasure, feed, imports
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.tables import (
@@ -90,7 +90,7 @@ def write_batch(
     _upsert(connection, database, STREAMS, _stream_rows(entries))
     for entry in entries:
         if isinstance(entry.payload.body, SectionErased):
-            _erase(connection, entry.payload.body)
+            erasure.erase(connection, database, entry.payload.body)
     _write_read_models(connection, database, entries)
     feed.write(connection, database, entries)
     connection.execute(
@@ -230,15 +230,6 @@ def _item_row(case_id: str, item: Item, index: int) -> Row:
         "seal_number": item.seal_number,
         "updated_index": index,
     }
-
-
-def _erase(connection: Connection, body: SectionErased) -> None:
-    target = (
-        select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest).scalar_subquery()
-    )
-    connection.execute(
-        update(SECTIONS).where(SECTIONS.c.log_index == target, SECTIONS.c.label == body.label).values(data=None)
-    )
 
 
 def _insert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:

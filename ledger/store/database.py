@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import copy
 from enum import IntEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ledger.core.errors import MalformedInput, Unavailable
 
 BUSY_TIMEOUT_MS = 30_000
+CHECKPOINT_TIMEOUT_MS = 200
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
@@ -91,6 +92,21 @@ class Database:
     def text_of(self, statement: ClauseElement) -> str:
         """The statement as the driver takes it, with the names of columns for its parameters."""
         return str(statement.compile(dialect=self.log.dialect))
+
+    def empty_write_ahead_log(self) -> bool:
+        """Takes what was overwritten out of SQLite's log; False while a reader keeps it. Elsewhere nothing is done.
+
+        Writers wait for it, but no longer than CHECKPOINT_TIMEOUT_MS.
+        """
+        if not self.is_sqlite:
+            return True
+        with translated(), closing(self.log.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT_MS}")
+            try:
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        return not busy
 
     @property
     def url(self) -> str:
@@ -251,6 +267,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is erased is overwritten
         "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
