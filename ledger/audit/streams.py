@@ -144,7 +144,7 @@ class _Walk:
             found = f"sequence {head[0]} on {head[1]}" if head else "no such row"
             yield Finding("streams", last.log_index, f"streams {name}", expected, found)
         if self._state is not None and self._sound:
-            yield from _compare(self._expected.models(self._state), stored)
+            yield from _compare(self._expected.models(self._state, stored), stored)
 
 
 def _rests_on_another_case(payload: Payload) -> bool:

@@ -129,8 +129,7 @@ def projections(
     for handover in changed(before.handovers if before else None, after.handovers):
         yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
     for item in changed(before.items if before else None, after.items):
-        if item.status != "left":  # the case that it left for has it now
-            yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
+        yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:

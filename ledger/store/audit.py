@@ -214,8 +214,10 @@ class Expected:
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
         self._changed_at[CASES.name, after.case_id] = index
 
-    def models(self, last: CaseState) -> Models:
-        """All rows of the case, whose last state this is; items that left it for another case are not its own."""
+    def models(self, last: CaseState, stored: Models) -> Models:
+        """All rows of the case, whose last state this is; items that left it are its own until another case has them,
+        which is so where they are not among the ``stored`` rows of this one.
+        """
         found = self._imports
         for table, key, row in projections(None, last, 0):
             if (index := self._changed_at.get((table.name, *key))) is not None:
@@ -223,6 +225,9 @@ class Expected:
             found[table.name, *key] = row
         for line, index in self._lines.values():
             found.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
+        for item in last.items.values():
+            if item.status == "left" and (ITEMS.name, item.item_id) not in stored:
+                del found[ITEMS.name, item.item_id]
         return found
 
 

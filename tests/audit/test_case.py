@@ -9,6 +9,7 @@ import pytest
 
 from ledger.audit import audit_case, left_out
 from ledger.core.errors import NotFound
+from ledger.core.event.case import CaseSplit
 from ledger.core.merkle import EMPTY_TREE, Hash
 from tests.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Stand, contracts, found
 from tests.casework import Case
@@ -22,6 +23,21 @@ def test_sound_case(stand: Stand, case_id: str, verdict: str) -> None:
     """A sound case is sound by itself, split or not; the anchor is of case-1 only."""
     report = audit_case(stand.database, TRUST, BOOK, case_id, look=contracts(stand))
     assert (report.findings, report.verdict, report.scope) == ((), verdict, f"case {case_id}")
+
+
+def test_case_that_gave_up_what_no_case_has_taken_over_yet(stand: Stand) -> None:
+    """Between the split and the opening of the new case the item is in the old one, as one that left."""
+    stand.ledger.post_all(stand.theft.register("gold").events[-1:])
+    stand.theft.act(CaseSplit(new_case_id="case-9", ground="two offences", item_ids=("gold",)))
+    stand.ledger.post(stand.theft.last)
+    assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-1 left"
+    assert audit_case(stand.database, TRUST, BOOK, "case-1", look=contracts(stand)).findings == ()
+
+    opened = Case("case-9", start=stand.theft.now).open(source=stand.theft.state, split_from=stand.theft.last.ref)
+    stand.ledger.post(opened.last)
+    assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-9 held"
+    for case_id in ("case-1", "case-9"):
+        assert audit_case(stand.database, TRUST, BOOK, case_id, look=contracts(stand)).findings == ()
 
 
 def test_case_of_which_a_part_is_anchored(stand: Stand) -> None:
