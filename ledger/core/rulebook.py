@@ -87,6 +87,11 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if rule.holds_on(day)})
 
     @cached_property
+    def clock_rows(self) -> dict[tuple[str, str], ClockRule]:
+        """The rows of clocks by name and first day."""
+        return {(row.name, row.valid_from): row for row in self.clocks}
+
+    @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
         """The rows that a trigger starts, for good or provisionally."""
         return _by_trigger(

@@ -10,7 +10,7 @@ from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.deadlines.clock import Clock, Extension
 from ledger.core.deadlines.lawful import lawful_last_day
-from ledger.core.event import case, deadline, handover
+from ledger.core.event import handover
 from ledger.core.rulebook import FlagRule
 
 
@@ -44,9 +44,10 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: 
 
 def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A locked-up person is passed on while the detention house still keeps him for another organ."""
-    if before is None or not isinstance(act.payload.body, handover.HandoverOffered | handover.HandoverReturned):
-        return None
-    made = after.handovers[act.payload.body.handover_id]
+    body = act.payload.body
+    assert before is not None
+    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
+    made = after.handovers[body.handover_id]
     if not act.book.purposes[made.purpose].custody_change:
         return None
     kept = [before.persons[person_id] for person_id in made.person_ids or before.persons]
@@ -64,8 +65,6 @@ def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
 def _extended(
     before: CaseState | None, act: Act, after: CaseState
 ) -> Iterator[tuple[Clock, Extension, ExtensionRule | None]]:
-    if not isinstance(act.payload.body, deadline.DeadlineExtended | case.MeasureExtended):
-        return
     for clock in _touched(before, after):
         row: ClockRule = rule_of(clock, act.book)
         yield clock, clock.extensions[-1], row.extension(clock.extensions[-1].name)

@@ -39,7 +39,7 @@ def running(state: CaseState, subject: str | None = None) -> list[Clock]:
 
 def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
     """The row that the clock has kept since it started. Requires that the rules still have it."""
-    return next(row for row in book.clocks if (row.name, row.valid_from) == (clock.name, clock.rule_from))
+    return book.clock_rows[clock.name, clock.rule_from]
 
 
 def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:

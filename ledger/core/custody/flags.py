@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
+from functools import cache
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from ledger.core.custody import clock_flags, item_flags
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover
-from ledger.core.event import case, handover, item, record
+from ledger.core.event import Body, case, deadline, handover, item, record
+from ledger.core.legal_day import legal_day
 from ledger.core.rulebook import FlagName, FlagRule
-
-SHANGHAI = timezone(timedelta(hours=8))
 
 
 class Flag(Struct, frozen=True):
@@ -27,7 +28,14 @@ class Flag(Struct, frozen=True):
 # What is noted of a record that rests is no act in the case.
 _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
 
-Watch = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
+Look = Callable[[CaseState | None, Act, CaseState, FlagRule], str | None]
+
+
+class Watch(NamedTuple):
+    """Who looks whether a flag is to be raised, and at which events: at all where none are named."""
+
+    look: Look
+    bodies: tuple[type[Body], ...] = ()
 
 
 def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
@@ -36,13 +44,17 @@ def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, .
 
 
 def _raise(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Flag]:
-    day = instant(act.payload.occurred_at).astimezone(SHANGHAI).date().isoformat()
-    in_force = act.book.in_force(day)
-    for name, watch in WATCHES.items():
+    in_force = act.book.in_force(legal_day(instant(act.payload.occurred_at)).isoformat())
+    for name, look in _looks_at(type(act.payload.body)):
         rule = in_force.get(name)
-        detail = watch(before, act, after, rule) if rule else None
+        detail = look(before, act, after, rule) if rule else None
         if rule and detail:
             yield Flag(name, rule.article, detail)
+
+
+@cache
+def _looks_at(body: type[Body]) -> tuple[tuple[FlagName, Look], ...]:
+    return tuple((name, watch.look) for name, watch in WATCHES.items() if not watch.bodies or body in watch.bodies)
 
 
 def instant(text: str) -> datetime:
@@ -52,7 +64,8 @@ def instant(text: str) -> datetime:
 
 def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     body = act.payload.body
-    if not isinstance(body, handover.HandoverReturned) or not _is_supplement(after.handovers[body.handover_id]):
+    assert isinstance(body, handover.HandoverReturned)
+    if not _is_supplement(after.handovers[body.handover_id]):
         return None
     returns = sum(_is_supplement(h) for h in after.handovers.marked("returned"))
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
@@ -75,9 +88,8 @@ def _resubmission_overdue(before: CaseState | None, act: Act, after: CaseState, 
 
 def _followed(act: Act, after: CaseState) -> Handover | None:
     body = act.payload.body
-    if not isinstance(body, handover.HandoverOffered) or body.follows is None:
-        return None
-    return after.handovers[body.follows]
+    assert isinstance(body, handover.HandoverOffered)
+    return None if body.follows is None else after.handovers[body.follows]
 
 
 def _overdue(followed: Handover, act: Act) -> str | None:
@@ -87,8 +99,7 @@ def _overdue(followed: Handover, act: Act) -> str | None:
 
 def _same_officer(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     body = act.payload.body
-    if not isinstance(body, handover.HandoverAccepted):
-        return None
+    assert isinstance(body, handover.HandoverAccepted)
     sender = after.handovers[body.handover_id].offered_by
     return f"{sender} released and received" if sender == act.officer else None
 
@@ -112,16 +123,14 @@ def _in_future(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
 
 
 def _property_undisposed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    if not isinstance(act.payload.body, case.CaseClosed):
-        return None
     left = [i.item_id for i in after.items.values() if i.kind == "property" and i.is_live]
     return ", ".join(left) or None
 
 
 def _disposal_without_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     body = act.payload.body
-    if not isinstance(body, item.ItemDisposed) or before is None:
-        return None
+    assert before is not None
+    assert isinstance(body, item.ItemDisposed)
     proposal = before.proposals[body.cites.payload_digest]
     return ", ".join(proposal.item_ids) if proposal.decision_id is None else None
 
@@ -134,8 +143,8 @@ def _after_closing(before: CaseState | None, act: Act, after: CaseState, rule: F
 
 def _examination_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     body = act.payload.body
-    if not isinstance(body, item.ItemExamined) or before is None:
-        return None
+    assert before is not None
+    assert isinstance(body, item.ItemExamined)
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
         return f"item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}"
@@ -144,28 +153,31 @@ def _examination_differs(before: CaseState | None, act: Act, after: CaseState, r
     return None
 
 
+_OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
+_EXTENSIONS = (deadline.DeadlineExtended, case.MeasureExtended)
+
 WATCHES: dict[FlagName, Watch] = {
-    "third_return": _third_return,
-    "remedy_overdue": _remedy_overdue,
-    "resubmission_overdue": _resubmission_overdue,
-    "same_officer_both_sides": _same_officer,
-    "backdated": _backdated,
-    "late_entry": _late_entry,
-    "occurred_in_future": _in_future,
-    "property_undisposed": _property_undisposed,
-    "disposal_without_decision": _disposal_without_decision,
-    "act_after_closing": _after_closing,
-    "examination_differs": _examination_differs,
-    "receipt_differs": item_flags.receipt_differs,
-    "list_differs": item_flags.list_differs,
-    "loan_overdue": item_flags.loan_overdue,
-    "frozen_twice": item_flags.frozen_twice,
-    "freeze_lapsed": item_flags.freeze_lapsed,
-    "moved_while_frozen": item_flags.moved_while_frozen,
-    "judgment_silent": item_flags.judgment_silent,
-    "disposal_against_decision": item_flags.disposal_against_decision,
-    "extension_without_basis": clock_flags.extension_without_basis,
-    "extension_without_ground": clock_flags.extension_without_ground,
-    "term_beyond_law": clock_flags.term_beyond_law,
-    "custody_not_changed": clock_flags.custody_not_changed,
+    "third_return": Watch(_third_return, (handover.HandoverReturned,)),
+    "remedy_overdue": Watch(_remedy_overdue, (handover.HandoverOffered,)),
+    "resubmission_overdue": Watch(_resubmission_overdue, (handover.HandoverOffered,)),
+    "same_officer_both_sides": Watch(_same_officer, (handover.HandoverAccepted,)),
+    "backdated": Watch(_backdated),
+    "late_entry": Watch(_late_entry),
+    "occurred_in_future": Watch(_in_future),
+    "property_undisposed": Watch(_property_undisposed, (case.CaseClosed,)),
+    "disposal_without_decision": Watch(_disposal_without_decision, (item.ItemDisposed,)),
+    "act_after_closing": Watch(_after_closing),
+    "examination_differs": Watch(_examination_differs, (item.ItemExamined,)),
+    "receipt_differs": Watch(item_flags.receipt_differs, (item.ItemCheckedIn, handover.HandoverAccepted)),
+    "list_differs": Watch(item_flags.list_differs, _OFFERS),
+    "loan_overdue": Watch(item_flags.loan_overdue, (item.ItemCheckedIn, handover.HandoverAccepted)),
+    "frozen_twice": Watch(item_flags.frozen_twice, (item.ItemFrozen,)),
+    "freeze_lapsed": Watch(item_flags.freeze_lapsed, (item.ItemFreezeRenewed,)),
+    "moved_while_frozen": Watch(item_flags.moved_while_frozen, (item.ItemDisposed, handover.HandoverAccepted)),
+    "judgment_silent": Watch(item_flags.judgment_silent, (case.DecisionRecorded,)),
+    "disposal_against_decision": Watch(item_flags.disposal_against_decision, (item.ItemDisposed,)),
+    "extension_without_basis": Watch(clock_flags.extension_without_basis, _EXTENSIONS),
+    "extension_without_ground": Watch(clock_flags.extension_without_ground, _EXTENSIONS),
+    "term_beyond_law": Watch(clock_flags.term_beyond_law),
+    "custody_not_changed": Watch(clock_flags.custody_not_changed, _OFFERS),
 }

@@ -14,13 +14,10 @@ from ledger.core.rulebook import FlagRule
 def receipt_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """The receiver finds something else than was released, or a checked-out thing comes back as another."""
     body = act.payload.body
-    if before is None:
-        return None
+    assert before is not None
     if isinstance(body, item.ItemCheckedIn):
         found = differences(before.items[body.item_id], body)
         return _told(body.item_id, "; ".join(d.expected for d in found), "; ".join(d.found for d in found))
-    if not isinstance(body, handover.HandoverAccepted):
-        return None
     opened = [change.after for change in after.discrepancies.changes(before.discrepancies)]
     return ", ".join(_told(d.item_id, d.expected, d.found) or "" for d in opened if d is not None) or None
 
@@ -32,8 +29,8 @@ def _told(item_id: str, expected: str, found: str) -> str | None:
 def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """The sender's list names another seal than the record."""
     body = act.payload.body
-    if before is None or not isinstance(body, handover.HandoverOffered | handover.HandoverReturned):
-        return None
+    assert before is not None
+    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
     told = [
         f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
         for line in body.items
@@ -45,13 +42,11 @@ def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: Fla
 def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """What was lent, to an officer or to another agency, is back after its time."""
     body = act.payload.body
-    if before is None:
-        return None
+    assert before is not None
     if isinstance(body, item.ItemCheckedIn):
         due = before.items[body.item_id].due_at
         return f"item {body.item_id} was due at {due}" if due and act.payload.occurred_at > due else None
-    if not isinstance(body, handover.HandoverAccepted):
-        return None
+    assert isinstance(body, handover.HandoverAccepted)
     back = [before.items[item_id] for item_id in after.handovers[body.handover_id].accepted_items]
     late = [
         f"item {one.item_id} was due at {one.lent_until}"
@@ -64,8 +59,8 @@ def loan_overdue(before: CaseState | None, act: Act, after: CaseState, rule: Fla
 def frozen_twice(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """What is frozen is frozen again in place of a renewal."""
     body = act.payload.body
-    if before is None or not isinstance(body, item.ItemFrozen):
-        return None
+    assert before is not None
+    assert isinstance(body, item.ItemFrozen)
     known = before.items[body.item_id]
     return f"item {body.item_id} is frozen until {known.frozen_until}" if _is_frozen(known, act) else None
 
@@ -73,16 +68,15 @@ def frozen_twice(before: CaseState | None, act: Act, after: CaseState, rule: Fla
 def freeze_lapsed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A renewal after the freeze had ended renews nothing."""
     body = act.payload.body
-    if before is None or not isinstance(body, item.ItemFreezeRenewed):
-        return None
+    assert before is not None
+    assert isinstance(body, item.ItemFreezeRenewed)
     known = before.items[body.item_id]
     return None if _is_frozen(known, act) else f"item {body.item_id} was frozen until {known.frozen_until}"
 
 
 def moved_while_frozen(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A frozen thing comes into other hands, or is disposed of on nobody's decision."""
-    if before is None:
-        return None
+    assert before is not None
     gone = [before.items[item_id] for item_id in _given_away(before, act, after)]
     told = [f"item {one.item_id} is frozen until {one.frozen_until}" for one in gone if _is_frozen(one, act)]
     return ", ".join(told) or None
@@ -93,8 +87,7 @@ def _given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
     if isinstance(body, item.ItemDisposed):
         proposal = before.proposals[body.cites.payload_digest]
         return [] if proposal.decision_id else list(proposal.item_ids)
-    if not isinstance(body, handover.HandoverAccepted):
-        return []
+    assert isinstance(body, handover.HandoverAccepted)
     made = after.handovers[body.handover_id]
     return [item_id for item_id in made.accepted_items if not made.items[item_id].stays]
 
@@ -108,7 +101,8 @@ def _is_frozen(one: Item, act: Act) -> bool:
 def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A judgment that says nothing of property that is still there."""
     body = act.payload.body
-    if not isinstance(body, case.DecisionRecorded) or body.kind != "judgment":
+    assert isinstance(body, case.DecisionRecorded)
+    if body.kind != "judgment":
         return None
     named = {line.item_id for line in body.items}
     left = [i.item_id for i in after.items.values() if i.kind == "property" and i.is_live and i.item_id not in named]
@@ -118,8 +112,8 @@ def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: 
 def disposal_against_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A thing is disposed of otherwise than the decision says of it."""
     body = act.payload.body
-    if before is None or not isinstance(body, item.ItemDisposed):
-        return None
+    assert before is not None
+    assert isinstance(body, item.ItemDisposed)
     proposal = before.proposals[body.cites.payload_digest]
     if proposal.decision_id is None:
         return None

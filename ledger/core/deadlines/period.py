@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
 from ledger.core.legal_day import DAY
+
+TEXTS_KEPT = 1024  # the rules have some dozens
 
 Unit = Literal["hour", "day", "half_month", "month", "year"]
 # Where a period of months ends that starts on the last day of a month. `same_day`: on the same day of the month that it
@@ -30,6 +33,7 @@ class Period(Struct, frozen=True):
     unit: Unit
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
     """What a text of the data comes to: ``24 h``, ``3 d``, ``1 m``, ``1 y``; ``1.5 m`` is a month and half a month.
 
