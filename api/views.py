@@ -9,7 +9,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.core.authority import Agency, Grant
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Flag, Handover, Item, MeasureState, Person
+from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.handover import OfferedItem
+from ledger.core.event.item import Collection, Dossier, Seizure
 from ledger.core.event.registry import Name
 from ledger.core.event.terms import Money, Quantity
 from ledger.store.cases import Sight
@@ -94,7 +96,12 @@ class ItemLine(Struct, frozen=True):
 
 
 class ItemView(Struct, frozen=True):
-    """An item as it stands."""
+    """An item as it stands.
+
+    ``recorded_from`` is when its registration was signed, ``unrecorded_seconds`` the time from its seizure until then,
+    of which nothing is proven. ``lent_by`` lent it until ``lent_until``; checked out, it is due back at ``due_at``.
+    ``left_for`` is the case that it was split off for.
+    """
 
     item_id: str
     case_id: str
@@ -116,6 +123,18 @@ class ItemView(Struct, frozen=True):
     checked_out_to: str | None
     frozen_until: str | None
     disposal: str | None
+    exhibit_number: str | None
+    account: str | None
+    seal_state: str | None
+    dossier: Dossier | None
+    seizure: Seizure | None
+    collection: Collection | None
+    recorded_from: str | None
+    unrecorded_seconds: int | None
+    lent_by: str | None
+    lent_until: str | None
+    due_at: str | None
+    left_for: str | None
 
 
 class HandoverLine(Struct, frozen=True):
@@ -161,7 +180,9 @@ class HandoverView(Struct, frozen=True):
 
 
 class CaseView(Struct, frozen=True):
-    """A case as it stands. ``sight`` tells by what the reader sees it, ``agencies`` each party's number of it."""
+    """A case as it stands. ``sight`` tells by what the reader sees it, ``agencies`` each party's number of it,
+    ``links`` how it belongs to other cases.
+    """
 
     case_id: str
     case_number: str
@@ -182,6 +203,8 @@ class CaseView(Struct, frozen=True):
     handovers: tuple[HandoverView, ...]
     discrepancies: tuple[Discrepancy, ...]
     custody_changes: tuple[CustodyChange, ...]
+    decisions: tuple[DecisionRecorded, ...]
+    links: dict[str, str]
 
 
 class HeadView(Struct, frozen=True):
@@ -287,4 +310,6 @@ def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
         handovers=tuple(handover_view(state.case_id, handover) for handover in state.handovers.values()),
         discrepancies=tuple(state.discrepancies.values()),
         custody_changes=tuple(state.custody_changes.values()),
+        decisions=tuple(state.decisions.values()),
+        links=dict(state.links),
     )

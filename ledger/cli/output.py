@@ -38,6 +38,8 @@ VOCABULARY_OF = {
     "event_type": "event_type",
     "seal_state": "seal_state",
     "match_result": "match_result",
+    "sight": "sight",
+    "kinds": "discrepancy_kind",
 }
 
 
@@ -154,7 +156,7 @@ class Output:
 
     def _mapping(self, value: Mapping[str, Any]) -> str:
         if value.keys() == {"value", "unit"}:
-            return f"{value['value']} {value['unit']}"
+            return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
         if value.keys() == {"en", "zh"}:
             return str(value["zh" if self.labels.language == "zh-CN" else "en"])
         return ", ".join(f"{self.heading(key)}: {self.words(key, part)}" for key, part in value.items())
