@@ -23,6 +23,7 @@ from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
 from ledger.store.warnings import Warned
+from ledger.timeline.notes import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES
 from tests.casework import shipped_rulebook
 
@@ -66,6 +67,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "clause": CLAUSES,
     "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing"),
     "break": BREAK_KINDS,
+    "note": NOTE_KINDS,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),

@@ -5,7 +5,7 @@ A sentence has the body's fields for its slots. What a body says beyond them fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from string import Formatter
 from typing import Any
@@ -115,24 +115,46 @@ class Narrator:
 
     def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
         """The event in plain sentences. ``before`` and ``after`` are the case around it, None in other streams."""
-        return _Telling(self._labels, self._names, payload, after).text(_slots(before, payload, after))
+        return self.words(payload, after).sentence(_slots(before, payload, after))
+
+    def words(self, payload: Payload, after: CaseState | None) -> Words:
+        """What the values of an event are called; ``after`` is the case that its items stand in."""
+        return Words(self._labels, self._names, NAME_OF[type(payload.body)], after)
 
 
-class _Telling:
-    """One event that is being told."""
+class Words:
+    """The words of one event: ids with what they stand for, times in Beijing's, vocabularies by their labels."""
 
-    def __init__(self, labels: Labels, names: Names, payload: Payload, after: CaseState | None):
+    def __init__(self, labels: Labels, names: Names, event_type: str, after: CaseState | None):
         self._labels = labels
         self._names = names
-        self._event_type = NAME_OF[type(payload.body)]
+        self._event_type = event_type
         self._after = after
 
-    def text(self, slots: Mapping[str, Any]) -> str:
+    def sentence(self, slots: Mapping[str, Any]) -> str:
+        """The event type's sentence, and a clause for each field that it has no slot for."""
         template = self._labels.of("told", self._event_type)
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
-        said = {name: self._said(name, slots.get(name)) for name in taken}
+        return self._ended((self._filled(template, slots), *self._clauses(slots, taken)))
+
+    def note(self, kind: str, values: Mapping[str, Any]) -> str:
+        """A note of this kind; see ``ledger.timeline.notes``."""
+        return self._ended((self._filled(self._labels.of("note", kind), values),))
+
+    def of_break(self, kind: str) -> str:
+        """What is wrong with a time that the chain of custody leaves open."""
+        return self._labels.of("break", kind)
+
+    def of_flag(self, name: str) -> str:
+        """What the rules say that a flag means."""
+        return self._labels.of_flag(name)
+
+    def _filled(self, template: str, values: Mapping[str, Any]) -> str:
+        slots = {name for _, name, _, _ in Formatter().parse(template) if name}
+        return template.format_map({name: self._said(name, values.get(name)) for name in slots})
+
+    def _ended(self, parts: Iterable[str]) -> str:
         stop = self._labels.of("telling", "full_stop")
-        parts = (template.format_map(said), *self._clauses(slots, taken))
         return stop.join(part.rstrip(".。") for part in parts) + stop.rstrip()
 
     def _clauses(self, slots: Mapping[str, Any], taken: set[str]) -> Iterator[str]:

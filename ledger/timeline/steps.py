@@ -7,56 +7,25 @@ Claimed stands beside known: ``occurred_at`` and ``signed_at`` are claimed, ``re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
-from ledger.core.deadlines.due import Deadline, Status, deadline
+from ledger.core.deadlines.due import Deadline, deadline
 from ledger.core.event import Authority, Payload, decode_payload
 from ledger.record import Recorder, States
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.timeline.anchored import Anchored, AnchoredSizes
+from ledger.timeline.notes import Change, DiscrepancyStep, EndedDeadline, Findings, Note, notes
 from ledger.timeline.sentences import Narrator
-
-
-class Change(Struct, frozen=True):
-    """One thing that the event moved: ``what`` is ``holder of <item>``, ``responsible`` or ``stage``."""
-
-    what: str
-    before: str | None
-    after: str | None
-
-
-class EndedDeadline(Struct, frozen=True):
-    """A clock that the event stopped, and whether that was in time; ``due_at`` (UTC) is the first instant too late."""
-
-    deadline_id: str
-    clock: str
-    article: str
-    subject: str
-    agency: str
-    status: Status
-    started_at: str
-    stopped_at: str | None
-    due_at: str | None
-    last_day: date | None
-
-
-class DiscrepancyStep(Struct, frozen=True):
-    """A discrepancy that the event opened, or that one side or both signed with it."""
-
-    discrepancy_id: str
-    item_id: str
-    expected: str
-    found: str
-    is_resolved: bool
 
 
 class TimelineStep(Struct, frozen=True):
@@ -65,7 +34,8 @@ class TimelineStep(Struct, frozen=True):
     ``occurred_at`` (RFC 3339) and ``signed_at`` (unix seconds) are claimed, ``recorded_at`` is our own clock (unix
     milliseconds); ``proven_at`` (unix seconds) is the time of the first final block that proves that the event existed
     by then, null where there is none. ``confidential`` lists the labels of its sections. ``item_ids`` and
-    ``person_ids`` are what it is about.
+    ``person_ids`` are what it is about. ``notes`` tell in sentences what ``changes``, ``breaks``, ``deadlines``,
+    ``flags`` and ``discrepancies`` hold.
     """
 
     sequence: int
@@ -92,6 +62,7 @@ class TimelineStep(Struct, frozen=True):
     breaks: tuple[Break, ...]
     deadlines: tuple[EndedDeadline, ...]
     discrepancies: tuple[DiscrepancyStep, ...]
+    notes: tuple[Note, ...]
 
 
 class Walked(NamedTuple):
@@ -139,7 +110,7 @@ class Teller:
 
     def _step(self, step: Walked, flags: tuple[Flag, ...]) -> TimelineStep:
         entry, payload = step.entry, step.payload
-        about = step.concerned
+        about, found = step.concerned, self._found(step, flags)
         return TimelineStep(
             sequence=entry.sequence,
             index=entry.log_index,
@@ -160,9 +131,15 @@ class Teller:
             body=Raw(msgspec.json.encode(payload.body)),
             authority=payload.authority,
             confidential=tuple(sorted(payload.confidential)),
+            notes=notes(self._narrator.words(payload, step.after), found),
+            **asdict(found),
+        )
+
+    def _found(self, step: Walked, flags: tuple[Flag, ...]) -> Findings:
+        return Findings(
             flags=flags,
             changes=tuple(_changes(step.before, step.after)),
-            breaks=breaks(step.before, payload, step.after),
+            breaks=breaks(step.before, step.payload, step.after),
             deadlines=tuple(self._ended(step.before, step.after)),
             discrepancies=tuple(_discrepancies(step.before, step.after)),
         )

@@ -1,0 +1,165 @@
+"""Timelines, spans and histories: what happened, who held what, and whether it was in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ledger.core.event import record
+from ledger.core.event.case import CaseSplit
+from ledger.core.event.record import Correction
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
+from tests.casework import Case, got, holding, person_id, pieces
+from tests.core.test_custody_clocks import detained
+
+HOUR = 3600
+LI = person_id("li")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Li, detained, and two items pass late, with a count that differs."""
+    with serving(tmp_path_factory.mktemp("told")) as served:
+        case = detained("li").register("phone", condition="whole").register("coins", quantity=10)
+        registered = case.last.ref
+        late = instant(START + 99 * HOUR)
+        case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at=late)
+        case.accept(received_at=late, occurred_at=late)
+        case.offer("phone", "coins", to=PROCURATORATE, persons=("li",), occurred_at=instant(START + 100 * HOUR))
+        case.accept(
+            received_at=instant(START + 102 * HOUR),
+            occurred_at=instant(START + 103 * HOUR),
+            received=(got("coins", "mismatch", quantity=pieces(9)), got("phone", condition="screen broken")),
+        )
+        case.say(
+            record.RecordCorrected,
+            clerk(POLICE),
+            corrects=registered,
+            corrections=(Correction(field="exhibit_number", recorded="-", correct="E-4"),),
+            ground="left out",
+            occurred_at=instant(START + 104 * HOUR),
+        )
+        served.record(case)
+        yield served
+
+
+def steps(served: Served, **query: Any) -> list[dict[str, Any]]:
+    answer = served.get("/api/v1/cases/case-1/timeline", clerk(POLICE), **query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["events"]
+    return found
+
+
+def noted(step: dict[str, Any], kind: str) -> list[str]:
+    return [note["text"] for note in step["notes"] if note["kind"] == kind]
+
+
+def test_an_event_is_told_with_all_that_is_known_of_it(told: Served) -> None:
+    """Sentence, break, discrepancy, who holds and answers from then on; without a chain nothing is proven."""
+    accepted = [step for step in steps(told) if step["event_type"] == "handover.accepted"][-1]
+    assert accepted["sentence"].startswith(
+        "procuratorate-east accepts from police-east for prosecution review: the phone"
+    )
+    (gap,) = accepted["breaks"]
+    assert (gap["kind"], gap["since"], gap["until"]) == (
+        "gap",
+        instant(START + 100 * HOUR),
+        instant(START + 102 * HOUR),
+    )
+    assert set(gap["item_ids"]) == {"phone", "coins"}
+    (differing,) = accepted["discrepancies"]
+    assert (differing["item_id"], differing["is_resolved"]) == ("coins", False)
+    assert accepted["person_ids"] == [LI]
+    assert (accepted["state"], accepted["proven_at"]) == ("unanchored", None)
+    assert noted(accepted, "answers") == ["From here on procuratorate-east answers for the case."]
+    assert noted(accepted, "holds") == ["From here on procuratorate-east holds the phone (phone), the coins (coins)."]
+    assert noted(accepted, "differs")[0].startswith("Discrepancy, not resolved: the coins (coins), expected 10 piece")
+    assert noted(accepted, "break")[0].startswith("Break, 2026-03-06 13:00 to 2026-03-06 15:00: released")
+
+
+def test_the_event_that_ends_a_deadline_says_whether_it_was_met(told: Served) -> None:
+    """The request for arrest was due after three days and came after four: missed, at the event that ended it."""
+    ended = [one for step in steps(told) for one in step["deadlines"] if one["clock"] == "arrest_request"]
+    assert [(one["subject"], one["status"]) for one in ended] == [(LI, "missed")]
+    assert ended[0]["due_at"] < ended[0]["stopped_at"]
+    assert any(noted(step, "missed") for step in steps(told))
+
+
+def test_a_timeline_speaks_the_readers_language(told: Served) -> None:
+    """By the parameter, or as the browser prefers; agencies by their names in it."""
+    chinese = steps(told, lang="zh-CN")
+    assert "接收" in chinese[-2]["sentence"]
+    assert noted(chinese[-2], "answers")[0].startswith("自此由")
+    assert steps(told, lang="en") != chinese
+
+
+def test_spans_say_who_held_what_between_any_two_events(told: Served) -> None:
+    """For the case, each item and each person, without a hole."""
+    found = told.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
+    of_phone = [span for span in found if span["subject_id"] == "phone"]
+    assert [(span["standing"]["holder"], span["standing"]["condition"]) for span in of_phone] == [
+        (POLICE, "whole"),
+        (PROCURATORATE, "screen broken"),
+    ]
+    assert of_phone[0]["until"] == of_phone[1]["since"]
+    assert [span["standing"]["kept_for"] for span in found if span["subject_id"] == LI][-1] == POLICE
+    assert found[0]["subject"] == "case"
+
+
+def test_the_history_of_an_item_is_what_concerns_it(told: Served) -> None:
+    """Registration, offer, acceptance, and the correction of its registration; not the other item's."""
+    found = told.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
+    assert [step["event_type"] for step in found["steps"]] == [
+        "item.registered",
+        "handover.offered",
+        "handover.accepted",
+        "record.corrected",
+    ]
+    assert [span["standing"]["quantity"]["value"] for span in found["spans"]] == ["10", "9"]
+    of_phone = told.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
+    assert "record.corrected" not in [step["event_type"] for step in of_phone["steps"]]
+    assert found["came_from"] == []
+
+
+def test_the_history_of_a_person_is_told_under_the_pseudonym(told: Served) -> None:
+    """Named, detained, offered and passed, with whom the detention house keeps the person for."""
+    path = f"/api/v1/cases/case-1/persons/{LI}/history"
+    found = told.get(path, clerk(PROCURATORATE)).json()
+    assert [step["event_type"] for step in found["steps"]][:2] == ["person.named", "measure.imposed"]
+    assert found["steps"][-1]["event_type"] == "handover.accepted"
+    assert found["spans"][-1]["standing"]["responsible"] == PROCURATORATE
+    unknown = told.get(path.replace(LI, person_id("nobody")), clerk(PROCURATORATE))
+    problem(unknown, 404, "not_found", "person_id")
+
+
+def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None:
+    """The new case names the one that gave the item up."""
+    giving = holding("phone").say(CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
+    taking = Case("case-2", start=giving.now).open(split_from=giving.last.ref, source=giving.state)
+    served.record(giving)
+    served.record(taking)
+    found = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
+    assert (found["case_id"], found["came_from"]) == (taking.stream.id, [giving.stream.id])
+
+
+PATHS = (
+    "/api/v1/cases/case-1/timeline",
+    "/api/v1/cases/case-1/spans",
+    "/api/v1/items/phone/history",
+    f"/api/v1/cases/case-1/persons/{LI}/history",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_may_not_see_the_case_sees_none_of_it_and_who_does_is_recorded(told: Served, path: str) -> None:
+    """Foreign agencies are told that there is no such thing; auditors of the jurisdiction read; each read is kept."""
+    for stranger in (clerk(LAB), auditor(COURT)):
+        assert told.get(path, stranger).status_code == 404
+    before = told.parts.access.head().count
+    assert told.get(path, auditor(PROCURATORATE)).status_code == 200
+    assert told.parts.access.head().count == before + 1
+    assert told.get(path).status_code == 401
