@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
+from ledger.cli.chronicle import show_spans, show_steps
 from ledger.cli.clerk import Clerk, new_id
 from ledger.cli.client import at
 from ledger.cli.command import Group
@@ -18,7 +19,7 @@ from ledger.core.event import case
 from ledger.core.event.terms import BusinessLine, CaseRelation, Procedure, Stage
 
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
-TIMELINE = ("sequence", "occurred_at", "event_type", "agency", "officer", "index", "state")
+PAGE = 1000  # events that are asked for at a time
 PARTS = {
     "items": [Column(name) for name in ("item_id", "item_kind", "quantity", "holder", "responsible", "status")],
     "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible"), Column("kept_for")],
@@ -77,9 +78,28 @@ def show(session: Session, case_id: str) -> None:
 @click.argument("case_id")
 @pass_session
 def timeline(session: Session, case_id: str) -> None:
-    """Show everything that happened in a case, in its order."""
-    events = list(session.service.pages(at("/api/v1/cases/{}/timeline", case_id), "events"))
-    session.output.table(events, [Column(name) for name in TIMELINE])
+    """Tell everything that happened in a case, in its order.
+
+    Each event in a sentence, with the time that is claimed, the time at which it was recorded and, once it is anchored,
+    a time by which it is proven to have existed; then what it moved, the deadlines that it met or missed, and what is
+    wrong with it.
+    """
+    path = at("/api/v1/cases/{}/timeline", case_id)
+    events = list(session.service.pages(path, "events", limit=PAGE, lang=session.language))
+    if session.json:
+        return session.output.data(events)
+    return show_steps(session.output, events)
+
+
+@command.command("spans")
+@click.argument("case_id")
+@pass_session
+def spans(session: Session, case_id: str) -> None:
+    """Say who answered for a case and who held its items and persons between any two events."""
+    found = session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"]
+    if session.json:
+        return session.output.data(found)
+    return show_spans(session.output, found)
 
 
 @command.command("number")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
+from ledger.cli.chronicle import show_history
 from ledger.cli.clerk import Clerk, new_id
 from ledger.cli.client import at
 from ledger.cli.command import Group
@@ -115,6 +116,14 @@ def list_(session: Session, /, **query: str | None) -> None:
 def show(session: Session, item_id: str) -> None:
     """Show an item as it stands."""
     session.output.record(session.service.get(at("/api/v1/items/{}", item_id)))
+
+
+@command.command("history")
+@click.argument("item_id")
+@pass_session
+def history(session: Session, item_id: str) -> None:
+    """Say who held an item, when, in what condition, on what authority, and whether in time."""
+    show_history(session, session.service.get(at("/api/v1/items/{}/history", item_id), lang=session.language))
 
 
 def _told(**fields: Any) -> dict[str, Any]:

@@ -7,9 +7,12 @@ import secrets
 import click
 
 from ledger.cli.bodies import make_body
+from ledger.cli.chronicle import show_history
 from ledger.cli.clerk import Clerk
+from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.params import acting, split_once, words
+from ledger.cli.session import Session, pass_session
 from ledger.core.event.case import PersonNamed
 from ledger.core.event.terms import PersonRole
 
@@ -35,3 +38,13 @@ def name(
     details = dict(split_once(text, "=", "--detail", "FIELD=TEXT") for text in detail)
     body = make_body(PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
     clerk.record(case_id, body, section=(SECTION, {"name": name, **details}))
+
+
+@command.command("history")
+@click.argument("case_id")
+@click.argument("person_id")
+@pass_session
+def history(session: Session, case_id: str, person_id: str) -> None:
+    """Say who answered for a person of a case, where the person was and for whom, and whether in time."""
+    path = at("/api/v1/cases/{}/persons/{}/history", case_id, person_id)
+    show_history(session, session.service.get(path, lang=session.language))

@@ -1,0 +1,85 @@
+"""The handling chain in the terminal: events with what is known of each, and how it stood between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from ledger.cli.output import Column, Output
+from ledger.cli.printable import printable
+from ledger.cli.session import Session
+from ledger.cli.times import when
+
+# Of what colour a note is, by its kind; what only says how things stand is dim.
+COLOURS = {
+    "met": "green",
+    "resolved": "green",
+    "missed": "red",
+    "differs": "red",
+    "flag": "yellow",
+    "break": "magenta",
+    "uncountable": "yellow",
+}
+SPANS = [
+    Column("subject"),
+    Column("subject_id"),
+    Column("since_at"),
+    Column("until_at"),
+    Column("standing.responsible"),
+    Column("standing.holder"),
+    Column("standing.location"),
+    Column("standing.kept_for"),
+    Column("standing.status"),
+    Column("standing.condition"),
+    Column("standing.seal_number"),
+]
+
+
+def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
+    """Each event in its sentence: claimed time above, recorded and proven time and notes below."""
+    for step in steps:
+        event_type = output.labels.of("event_type", step["event_type"])
+        head = f"{step['sequence']:>4}  {when(step['occurred_at'])}  {event_type}  {step['agency']} {step['officer']}"
+        click.secho(printable(head), bold=True)
+        click.echo(printable(f"      {step['sentence']}"))
+        click.secho(printable(f"      {_known(output, step)}"), dim=True)
+        for note in step["notes"]:
+            colour = COLOURS.get(note["kind"])
+            click.secho(printable(f"      {note['text']}"), fg=colour, dim=colour is None)
+
+
+def _known(output: Output, step: Mapping[str, Any]) -> str:
+    """When it was recorded, how far it is anchored, and by when it existed, as proven."""
+    labels = output.labels
+    parts = [
+        f"{labels.of('field', 'recorded_at')} {when(step['recorded_at'] // 1000)}",
+        labels.of("state", step["state"]),
+        f"{labels.of('field', 'proven_time')} {when(step['proven_at'])}" if step["proven_at"] else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
+    """A table of who held what, with the columns that say anything."""
+    rows = [_row(span) for span in spans]
+    columns = [column for column in SPANS if any(output.cell(column, row) for row in rows)]
+    output.part("spans", rows, columns)
+
+
+def _row(span: Mapping[str, Any]) -> dict[str, Any]:
+    until = span["until"]
+    return {**span, "since_at": span["since"]["occurred_at"], "until_at": until and until["occurred_at"]}
+
+
+def show_history(session: Session, history: Mapping[str, Any]) -> None:
+    """One item or person: the events that concern it, then how it stood between them."""
+    output = session.output
+    if session.json:
+        return output.data(history)
+    show_steps(output, history["steps"])
+    show_spans(output, history["spans"])
+    for case_id in history["came_from"]:
+        output.note(f"{output.heading('came_from')}: {case_id}")
+    return None
