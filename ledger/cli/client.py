@@ -86,6 +86,10 @@ class Service:
         headers = {"Content-Type": content_type}
         return _decoded(self._answer("POST", path, content=content, headers=headers), answer)
 
+    def delete(self, path: str) -> Any:
+        """The answer to the removal of what stands at ``path``."""
+        return _decoded(self._answer("DELETE", path), Any)
+
     def _answer(self, method: str, path: str, **parts: Any) -> bytes:
         for attempt in stamina.retry_context(
             on=_pause, attempts=ATTEMPTS, timeout=60, wait_initial=0.2, wait_max=3, wait_jitter=0.2

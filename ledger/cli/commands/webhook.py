@@ -1,0 +1,63 @@
+"""``tally webhook``: where an agency's own system is told what is new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import Unavailable
+
+WEBHOOKS = "/api/v1/webhooks"
+LISTED = tuple(
+    map(Column, ("webhook_id", "url", "events_after", "delivered_at", "failures", "last_error", "next_try_at"))
+)
+
+
+@click.group("webhook", cls=Group)
+def command() -> None:
+    """Webhooks: send your agency's feed to its own system, signed. Takes a supervisor."""
+
+
+@command.command("add")
+@click.argument("url")
+@click.option("--after", metavar="CURSOR", help="Begin behind this cursor of the feed [at its beginning].")
+@pass_session
+def add(session: Session, url: str, after: str | None) -> None:
+    """Send the feed to URL from now on. The secret that its messages are signed with is told this once."""
+    asked = {"url": url} | ({"after": after} if after is not None else {})
+    added = session.service.post(WEBHOOKS, msgspec.json.encode(asked), dict[str, Any])
+    session.output.record(added)
+
+
+@command.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """List your agency's webhooks: how far each has come, what failed last, when it is tried again."""
+    found = session.service.get(WEBHOOKS)["webhooks"]
+    pausing = [row if row["failures"] else row | {"next_try_at": None} for row in found]
+    session.output.table(found if session.json else pausing, LISTED)
+
+
+@command.command("test")
+@click.argument("webhook_id")
+@pass_session
+def test(session: Session, webhook_id: str) -> None:
+    """Send an empty page to a webhook now."""
+    tried = session.service.post(at(WEBHOOKS + "/{}/test", webhook_id), b"{}", dict[str, Any])
+    if not tried["delivered"]:
+        raise Unavailable(str(tried["error"]), code="undelivered", hint="Look at what the receiver says of it.")
+    session.output.record(tried)
+
+
+@command.command("remove")
+@click.argument("webhook_id")
+@pass_session
+def remove(session: Session, webhook_id: str) -> None:
+    """Send nothing more to a webhook."""
+    session.output.record(session.service.delete(at(WEBHOOKS + "/{}", webhook_id)))
