@@ -45,7 +45,14 @@ VOCABULARY_OF = {
 
 def echo_json(value: object) -> None:
     """A result as JSON on standard output."""
-    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()))
+
+
+def _plain(value: object) -> object:
+    """What msgspec knows in the place of what it does not: registers of a case are told like any mapping."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} is no result")
 
 
 class Column(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ledger.core.event import case as acts
-from ledger.core.event import item
-from tests.builders import COURT, POLICE, PRISON, PROCURATORATE, clerk, instant, supervisor
+from ledger.core.event import custody_change, item
+from tests.builders import COURT, DETENTION, POLICE, PRISON, PROCURATORATE, clerk, instant, supervisor
 from tests.casework import person_id
 from tests.cli.tally import Done
 from tests.stories.town import AUDITOR, Town, TownCase
@@ -41,6 +41,18 @@ def decide(case: TownCase, kind: str, decision_id: str) -> None:
 def pass_on(case: TownCase, *items: str, to: str, purpose: str) -> None:
     """Case, things and persons go to the next agency, which takes them all as listed."""
     case.offer(*items, to=to, purpose=purpose, persons=DEFENDANTS).accept()
+    if purpose != "execution":
+        change_custody(case, to)
+
+
+def change_custody(case: TownCase, to: str) -> None:
+    """The detention house keeps both for the agency that has the case now: asked for and served."""
+    handover_id = f"handover-{len(case.state.handovers)}"
+    for name in DEFENDANTS:
+        change = {"custody_change_id": f"{name.replace(' ', '-')}-{handover_id}"}
+        asked = {"handover_id": handover_id, "person_id": person_id(name), "detention_house": DETENTION}
+        case.say(custody_change.CustodyChangeRequested, clerk(to), **change, **asked, number="2026-31")
+        case.say(custody_change.CustodyChangeServed, clerk(DETENTION), **change, served_at=instant(case.now))
 
 
 def dispose(case: TownCase) -> None:
