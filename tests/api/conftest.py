@@ -49,7 +49,16 @@ def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
 @contextmanager
 def serving_ledger(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Iterator[Served]:
     """A service over this ledger and the chain that is connected by ``connect``."""
-    parts = Parts(
+    parts = parts_of(ledger, connect, settings)
+    lines: list[dict[str, object]] = []
+    app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
+    with Served(ledger, parts, app, lines) as made:
+        yield made
+
+
+def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Parts:
+    """What routes and threads of a service work with."""
+    return Parts(
         settings=settings,
         trust=Trusted(),
         database=ledger.database,
@@ -62,10 +71,6 @@ def serving_ledger(ledger: Ledger, connect: Callable[[], Link], settings: Settin
         token_key=b"\x07" * 32,
         clock=ledger.clock,
     )
-    lines: list[dict[str, object]] = []
-    app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
-    with Served(ledger, parts, app, lines) as made:
-        yield made
 
 
 @pytest.fixture
