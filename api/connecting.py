@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ledger.anchor import Anchorer
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.backend import ChainBackend
-from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, require_deployment
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, other_contracts, require_deployment
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import Eth
 from ledger.chain.finality import finality_of
@@ -94,6 +94,7 @@ class Connector:
             eth=lambda: chain.eth,
             interval_s=self.settings.anchor_interval_s,
             clock=self.clock,
+            others=other_contracts(chain.eth, deployment),
         )
         return Link(
             chain=chain,

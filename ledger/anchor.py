@@ -5,12 +5,13 @@ Nothing is anchored while the log does not mirror the registry: a revocation blo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 
 from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
+from ledger.chain.errors import OtherContracts
 from ledger.chain.eth import Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
 from ledger.chain.registry import RegistryClient
@@ -46,7 +47,7 @@ class Anchorer:
     """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
 
     ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
-    ``eth`` gives the node to read from.
+    ``eth`` gives the node to read from; ``others`` are contracts of another version, on which nothing is anchored.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Anchorer:
         eth: Callable[[], Eth],
         interval_s: int,
         clock: Callable[[], int],
+        others: Mapping[str, str] | None = None,
     ):
         self._database = database
         self._registry = registry
@@ -69,6 +71,7 @@ class Anchorer:
         self._eth = eth
         self._interval_s = interval_s
         self._clock = clock
+        self._others = dict(others or {})
 
     def require_one_history(self) -> None:
         """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
@@ -79,9 +82,12 @@ class Anchorer:
     def step(self) -> ChainWrite | Waits:
         """Looks after what was sent, then anchors the latest published checkpoint if it is time.
 
-        Raises Unavailable, CallReverted, or IntegrityBroken where the chain has another history than the log.
+        Raises Unavailable (OtherContracts among them), CallReverted, or IntegrityBroken where the chain has another
+        history than the log.
         """
         self._anchors.refresh()
+        if self._others:
+            raise OtherContracts(self._others)
         last = self._journal.last_anchor()
         if last is not None and last.state not in SETTLED and last.block_number is None:
             return Waits.IN_FLIGHT

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
+from typing import Literal
 
 import structlog
 
@@ -43,12 +44,23 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class FollowState:
-    """How the last step went: ``fault`` says what is wrong, in one sentence; ``is_defect`` that nobody foresaw it."""
+    """How the last step went: ``fault`` says what is wrong, in one sentence, and ``hint`` what to do about it;
+    ``is_defect`` that nobody foresaw it."""
 
     connected: bool = False
     waits: Waits | None = None
     fault: str | None = None
     is_defect: bool = False
+    hint: str | None = None
+
+    @property
+    def word(self) -> Literal["connecting", "connected", "faulty", "failed"]:
+        """``faulty`` is what may pass or what a hint mends, ``failed`` a defect."""
+        if self.is_defect:
+            return "failed"
+        if self.fault is not None:
+            return "faulty"
+        return "connected" if self.connected else "connecting"
 
 
 class Follower:
@@ -85,11 +97,11 @@ class Follower:
         except (ChainAhead, IntegrityBroken) as error:
             logger.exception("chain and log contradict each other")
             self._halt(error)
-            self.state = FollowState(self._link is not None, None, str(error))
+            self.state = FollowState(self._link is not None, None, str(error), hint=error.hint)
             return False
         except TallystickError as error:
-            logger.warning("chain step failed", reason=error.for_operator, code=error.code)
-            self.state = FollowState(self._link is not None, None, str(error))
+            logger.warning("chain step failed", reason=error.for_operator, code=error.code, hint=error.hint)
+            self.state = FollowState(self._link is not None, None, str(error), hint=error.hint)
             return False
         except Exception as error:
             logger.exception("chain step failed for a reason that nobody foresaw")

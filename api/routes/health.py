@@ -9,7 +9,6 @@ from starlette.responses import Response
 from api.dependencies import ServiceOf, answer
 from api.openapi import answers
 from ledger.core.errors import TallystickError
-from ledger.follow import FollowState
 from ledger.store import log
 
 router = APIRouter(tags=["health"])
@@ -23,12 +22,15 @@ class Alive(Struct, frozen=True):
 
 class Readiness(Struct, frozen=True):
     """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
-    submissions, but a chain step that fails by a defect of this service wants somebody to look."""
+    submissions, but a chain step that fails by a defect of this service wants somebody to look. ``fault`` is what holds
+    up anchors, ``hint`` what to do about it."""
 
     ready: bool
     database: str
     sequencer: str
     chain: str
+    fault: str | None
+    hint: str | None
 
 
 @router.get("/healthz", summary="Say that the process lives", responses=answers(Alive))
@@ -43,17 +45,10 @@ def readyz(service: ServiceOf) -> Response:
     parts = service.parts
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
-    chain = _chain(parts.follower.state)
-    ready = database == sequencer == "ok" and chain != "failed"
-    return answer(Readiness(ready, database, sequencer, chain), 200 if ready else 503)
-
-
-def _chain(state: FollowState) -> str:
-    if state.is_defect:
-        return "failed"
-    if state.fault is not None:
-        return "faulty"
-    return "connected" if state.connected else "connecting"
+    state = parts.follower.state
+    ready = database == sequencer == "ok" and state.word != "failed"
+    told = Readiness(ready, database, sequencer, state.word, state.fault, state.hint)
+    return answer(told, 200 if ready else 503)
 
 
 def _database(service: ServiceOf) -> str:

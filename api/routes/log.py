@@ -33,6 +33,16 @@ class AnchoredView(Struct, frozen=True):
     confirmed: int
 
 
+class FollowedView(Struct, frozen=True):
+    """How the last look at the chain went: ``waits`` is why nothing was anchored, ``fault`` what stands in the way of
+    it, ``hint`` what to do about that."""
+
+    state: str
+    waits: str | None
+    fault: str | None
+    hint: str | None
+
+
 class LogView(Struct, frozen=True):
     """``size`` and ``root`` are of the whole tree, ``published`` is the size of the public checkpoint."""
 
@@ -42,6 +52,7 @@ class LogView(Struct, frozen=True):
     root: str
     published: int
     anchored: AnchoredView
+    chain: FollowedView
     development: bool
 
 
@@ -69,7 +80,7 @@ def log_state(service: ServiceOf) -> Response:
     with parts.database.read() as connection:
         tree = log.tree(connection)
         last = checkpoints.last_published(connection)
-    trust = parts.trust.trust
+    trust, state = parts.trust.trust, parts.follower.state
     return answer(
         LogView(
             origin=trust.origin,
@@ -77,6 +88,7 @@ def log_state(service: ServiceOf) -> Response:
             size=tree.size,
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
+            chain=FollowedView(state.word, state.waits, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             development=trust.development,
         )

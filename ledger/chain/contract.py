@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,11 +14,13 @@ from contracts import artifact
 from ledger.chain.codec import abi_codec
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
+from ledger.chain.hints import HINT_OF_SILENCE, HINTS
 from ledger.core.signature import keccak256
 
 CONTRACTS = ("AgencyRegistry", "LogAnchor")  # each passes on what the other refuses
 ERROR_OF_REQUIRE = {"name": "Error", "inputs": [{"name": "message", "type": "string"}]}
 PANIC = {"name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
+_SLUG = re.compile(rb"([a-z0-9-]{1,31})\x00+")  # in 32 bytes
 EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
 
 
@@ -28,6 +31,9 @@ class ContractAbi:
         compiled = artifact(name)
         self.name = name
         self._initcode = bytes.fromhex(compiled["bytecode"].removeprefix("0x"))
+        deployed = compiled["deployedBytecode"]
+        self._immutables = [spot for spots in deployed["immutableReferences"].values() for spot in spots]
+        self._code = self._blank(bytes.fromhex(deployed["object"].removeprefix("0x")))
         entries: list[dict[str, Any]] = compiled["abi"]
         self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
         self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
@@ -38,6 +44,18 @@ class ContractAbi:
     def initcode(self, *arguments: Any) -> bytes:
         """The bytes that create the contract: code, then the constructor's arguments."""
         return self._initcode + abi_codec.encode(_types(self._constructor["inputs"]), arguments)
+
+    def is_code(self, code: bytes) -> bool:
+        """Whether the code of a contract is this one's, whatever its constructor has fixed in it."""
+        return self._blank(code) == self._code
+
+    def _blank(self, code: bytes) -> bytes:
+        """The code without the values that a constructor fixes."""
+        blank = bytearray(code)
+        for spot in self._immutables:
+            start, end = spot["start"], spot["start"] + spot["length"]
+            blank[start:end] = bytes(len(blank[start:end]))
+        return bytes(blank)
 
     def encode_call(self, function: str, *arguments: Any) -> bytes:
         entry = self._functions[function]
@@ -78,14 +96,15 @@ class ContractAbi:
             return None
         entry = self._errors.get(data[:4])
         if entry is None:
-            return CallReverted(f"{self.name} refused the call and gave no reason")
+            return CallReverted(f"{self.name} refused the call and gave no reason", hint=HINT_OF_SILENCE)
         try:
             arguments = _named(entry["inputs"], abi_codec.decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
-            return CallReverted(f"{self.name} refused the call: {entry['name']}", error=entry["name"])
+            told = f"{self.name} refused the call: {entry['name']}"
+            return CallReverted(told, error=entry["name"], hint=HINTS.get(entry["name"]))
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in arguments.items())
         message = f"{self.name} refused the call: {entry['name']}({shown})"
-        return CallReverted(message, error=entry["name"], arguments=arguments)
+        return CallReverted(message, error=entry["name"], arguments=arguments, hint=HINTS.get(entry["name"]))
 
 
 @lru_cache
@@ -139,4 +158,8 @@ def _named(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[s
 
 
 def _shown(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    """Bytes that are an agency's id as its text."""
+    if not isinstance(value, bytes):
+        return str(value)
+    slug = _SLUG.fullmatch(value)
+    return slug[1].decode() if slug else "0x" + value.hex()

@@ -108,6 +108,12 @@ def require_deployment(eth: Eth, deployment: Deployment) -> None:
             raise ChainMismatch(f"expected code {code_hash.hex()} at {address}, not {actual.hex()}")
 
 
+def other_contracts(eth: Eth, deployment: Deployment) -> dict[str, str]:
+    """By name, the address of each contract that is not what this release deploys."""
+    places = {REGISTRY: deployment.registry, ANCHOR: deployment.anchor}
+    return {abi.name: at for abi, at in places.items() if not abi.is_code(eth.code(at, "latest"))}
+
+
 class _Place:
     """Where the contracts of one ledger go: by the factory if there is one, else by the writer's own creations."""
 

@@ -8,6 +8,7 @@ RuleRefused
 Unavailable
 └── ChainUnavailable          a node that cannot be reached or understood (``code`` tells which, see there)
     ├── WrongChain            the node answers, but for another chain
+    ├── OtherContracts        the ledger's contracts are not those that this release deploys
     ├── OutOfStep             the embedded node does not stand where the journal says
     └── RpcRefused            the node answered a request with an error of its own
         └── TransactionRefused    ... a transaction, for no reason that is known here
@@ -42,8 +43,10 @@ class CallReverted(RuleRefused):
 
     code = "contract_refused"
 
-    def __init__(self, message: str, *, error: str = "", arguments: Mapping[str, Any] | None = None):
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, error: str = "", arguments: Mapping[str, Any] | None = None, hint: str | None = None
+    ):
+        super().__init__(message, hint=hint)
         self.error = error
         self.arguments = dict(arguments or {})
 
@@ -57,6 +60,21 @@ class ChainUnavailable(Unavailable):
 
 class WrongChain(ChainUnavailable):
     code = "wrong_chain"
+
+
+class OtherContracts(ChainUnavailable):
+    """``contracts`` are name and address of those that this release would have deployed otherwise."""
+
+    code = "other_contracts"
+
+    def __init__(self, contracts: Mapping[str, str]):
+        told = " and ".join(f"{name} at {address}" for name, address in contracts.items())
+        super().__init__(
+            f"contracts of another version: {told}",
+            hint="Nothing is anchored by this release: anchors need the release that deployed them, or a successor "
+            "contract. Submissions go on.",
+        )
+        self.contracts = dict(contracts)
 
 
 class OutOfStep(ChainUnavailable):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
@@ -37,7 +37,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
         findings.append(Finding("settings", "failed", f"{error.field}: {error.message}", error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), database(settings), chain(settings)]
-    return [*findings, *profile_keys(session), service(session)]
+    return [*findings, *profile_keys(session), *service(session)]
 
 
 def python() -> Finding:
@@ -142,17 +142,30 @@ def profile_keys(session: Session) -> Iterator[Finding]:
             yield _secret("key", session.profiles.keys(profile).keystore(profile.key))
 
 
-def service(session: Session) -> Finding:
-    """The service of the profile in use."""
+def service(session: Session) -> Iterator[Finding]:
+    """The service of the profile in use, and what it says of its chain."""
     names = session.profiles.names()
     if not names or (session.profile_name is None and len(names) > 1):
-        return Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
-    return _tried("service", lambda: _ask_service(session))
+        yield Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
+        return
+    asked = _tried("service", lambda: _ask_service(session))
+    yield asked
+    if asked.result == "checked":
+        yield _anchoring(session.service.get("/api/v1/log"))
 
 
 def _ask_service(session: Session) -> str:
     session.service.fetch("/readyz")
     return f"{session.profile.url} is ready"
+
+
+def _anchoring(log: Mapping[str, Any]) -> Finding:
+    """How far the chain follows the log, or what stands in its way."""
+    chain, confirmed = log["chain"], log["anchored"]["confirmed"]
+    told = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
+    if chain["fault"] is None:
+        return Finding("anchoring", "checked", told)
+    return Finding("anchoring", "failed", f"{told}: {chain['fault']}", chain["hint"] or "")
 
 
 def _secret(check: str, file: Path) -> Finding:

@@ -182,6 +182,8 @@ def test_what_the_contract_refuses_is_told_in_its_words(shared_chain: Chained) -
     for call, error in ((GRANT, "NotAdmin"), (accept_admin(POLICE), "NotProposedAdmin")):
         told = problem(shared_chain.asked(stranger, call), 422, "contract_refused")
         assert error in told["detail"]
+        assert "admin" in told["hint"]
+    assert f"agency {POLICE}," in told["detail"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.api.service import Served, problem
 from tests.casework import Case
 from tests.faults.commits import database_error, failing_commits
 
-READY = {"ready": True, "database": "ok", "sequencer": "ok", "chain": "connecting"}
+READY = {"ready": True, "database": "ok", "sequencer": "ok", "chain": "connecting", "fault": None, "hint": None}
 
 
 class Ending(Future[Answer]):
@@ -59,7 +59,8 @@ def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
     served.parts.follower._connect = defect
     served.parts.follower.try_step()
     answer = served.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "chain": "failed"})
+    fault = "the chain cannot be followed (KeyError)"
+    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "chain": "failed", "fault": fault})
     assert "parentHash" not in served.get("/api/v1/chain").text
     served.record(Case().open())
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.deploy import Deployment, deploy, require_deployment
+from ledger.chain import deploy as deploying
+from ledger.chain.contract import ContractAbi
+from ledger.chain.deploy import Deployment, deploy, other_contracts, require_deployment
 from ledger.chain.errors import CallReverted, ChainMismatch, WrongChain
 from ledger.chain.factory import FACTORY, MAKER, has_factory
 from ledger.chain.finality import Confirmations
@@ -19,6 +21,7 @@ from ledger.chain.writer import ChainWriter
 from ledger.core.errors import Unavailable
 from tests.chain.external import ExternalNode, running_anvil
 from tests.chain.file_journal import FileJournal
+from tests.chain.older import make_older
 from tests.chain.world import NOW, SUBMITTER, World, embedded_world, found, founding, remote_world
 
 
@@ -29,13 +32,27 @@ def addresses(deployment: Deployment) -> tuple[str, str]:
 def test_the_addresses_are_the_same_on_every_chain(
     world: World, anvil: ExternalNode, hardhat: ExternalNode, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Embedded, Anvil and Hardhat: one founding, one pair of addresses and code hashes."""
+    """Embedded, Anvil and Hardhat: one founding, one pair of addresses and code hashes, which this release knows again
+    whatever the constructors have fixed in the code."""
     here = world.deployment
     for node in (anvil, hardhat):
-        there = remote_world(node, FileJournal(tmp_path_factory.mktemp(node.client) / "journal.jsonl")).deployment
+        remote = remote_world(node, FileJournal(tmp_path_factory.mktemp(node.client) / "journal.jsonl"))
+        there = remote.deployment
+        assert other_contracts(remote.chain.eth, there) == {}
         assert addresses(there) == addresses(here)
         assert there.registry_code_hash == here.registry_code_hash
         assert there.anchor_code_hash == here.anchor_code_hash
+
+
+def test_contracts_of_another_release_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name and address: the same code from another compiler is another version."""
+    made = ContractAbi("LogAnchor")
+    make_older(made)
+    monkeypatch.setattr(deploying, "ANCHOR", made)
+    assert other_contracts(world.chain.eth, world.deployment) == {"LogAnchor": world.deployment.anchor}
+    assert other_contracts(world.chain.eth, replace(world.deployment, anchor=world.deployment.registry)) == {
+        "LogAnchor": world.deployment.registry
+    }
 
 
 def test_what_is_deployed_is_found_again(world: World) -> None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,13 @@ def running_world(folder: Path) -> Iterator[World]:
         yield world
 
 
+TALLY = (str(Path(sys.executable).with_name("tally")),)
+
+
 @contextmanager
-def service_of(world: World) -> Iterator[subprocess.Popen[bytes]]:
+def service_of(world: World, tally: Sequence[str] = TALLY) -> Iterator[subprocess.Popen[bytes]]:
     """`tally serve`, ended as an operator ends it."""
-    command = [str(Path(sys.executable).with_name("tally")), "serve", "--data-dir", str(world.data)]
+    command = [*tally, "serve", "--data-dir", str(world.data)]
     options = ["--port", world.url.rpartition(":")[2], "--passphrase-file", str(world.tally.passphrase_file)]
     environment = {"PATH": os.environ["PATH"], **world.tally.environment(), "TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
     with (world.tally.folder / "service.log").open("ab") as log:

@@ -32,7 +32,8 @@ def list_(session: Session) -> None:
 def status(session: Session) -> None:
     """Show how far the log is anchored, and what the service says of the chain."""
     log = session.service.get("/api/v1/log")
-    session.output.record({"size": log["size"], "anchored": log["anchored"]})
+    chain = {name: told for name, told in log["chain"].items() if told is not None}
+    session.output.record({"size": log["size"], "anchored": log["anchored"], "chain": chain})
 
 
 @command.command("wait")
