@@ -41,7 +41,7 @@ from ledger.workdays import shipped_calendar
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
-WARN_EVERY = 5.0  # seconds between looks at the deadlines that come near
+WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
 ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in

@@ -11,6 +11,7 @@ from ledger.store.database import Database
 
 AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
+AT_ONCE = 500  # warnings of one transaction
 
 
 class Warner:
@@ -26,11 +27,18 @@ class Warner:
     def step(self, now_ms: int) -> int:
         """How many warnings were told. ``now_ms`` is in unix milliseconds."""
         horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
+        told = 0
+        while count := self._tell(horizons, now_ms):
+            told += count
+        return told
+
+    def _tell(self, horizons: dict[int, str], now_ms: int) -> int:
+        """Some of them, in a transaction of its own: whoever writes cases does not wait for all."""
         with self._database.read() as connection:
-            if not warnings.due(connection, horizons):
+            if not warnings.due(connection, horizons, limit=1):
                 return 0
         with self._database.write() as connection:
-            found = warnings.due(connection, horizons)
+            found = warnings.due(connection, horizons, AT_ONCE)
             warnings.tell(connection, found, now_ms)
         return len(found)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from ledger import warn
 from ledger.core.event import case as acts
 from ledger.store import warnings
 from ledger.store.cases import Reader
@@ -112,6 +113,14 @@ def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
 
 def opened(number: int) -> Case:
     return Case(f"case-{number}").open().name("li")
+
+
+def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step tells all there are, however few go into a transaction, in the order of their ends."""
+    monkeypatch.setattr(warn, "AT_ONCE", 3)
+    ledger.post_all([*detained("li").events, *impose(opened(2), "li", "detention").events])
+    assert Warner(ledger.database).step(at(20)) == 8
+    assert [one.due_at for one in told(ledger)] == sorted(one.due_at for one in told(ledger))
 
 
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:

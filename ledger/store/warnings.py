@@ -30,8 +30,8 @@ class Warned(Struct, frozen=True):
     warned_at: int
 
 
-def due(connection: Connection, horizons: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Warnings to be told, each without its number: of the clocks that run, those that end by a horizon.
+def due(connection: Connection, horizons: Mapping[int, str], limit: int) -> list[dict[str, Any]]:
+    """At most ``limit`` warnings to be told, without their numbers: of the running clocks, those that end by a horizon.
 
     ``horizons`` has the instant (RFC 3339) for each number of days, later ones for more. A clock within several is
     warned of by the nearest one only, and of each end once.
@@ -48,7 +48,7 @@ def due(connection: Connection, horizons: Mapping[int, str]) -> list[dict[str, A
         CLOCKS.c.status == "running", CLOCKS.c.due_at <= max(horizons.values()), ~told.exists()
     )
     order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    return [dict(row) for row in connection.execute(query.order_by(*order)).mappings()]
+    return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
 
 
 def tell(connection: Connection, warnings: list[dict[str, Any]], warned_at: int) -> None:
