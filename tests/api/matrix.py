@@ -1,0 +1,285 @@
+"""The access matrix: every route of the API, what it takes to use it, and a world in which somebody stands in every
+relation to one case.
+
+A route without a row here fails ``test_access_matrix``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ledger.core.event import registry
+from ledger.core.event.case import PersonNamed
+from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.core.event.registry import Name, Profile
+from ledger.core.event.terms import AgencyKind, Role
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.service import Served
+from tests.builders import (
+    COURT,
+    DEPOT,
+    DETENTION,
+    LAB,
+    POLICE,
+    PRISON,
+    PROCURATORATE,
+    Officer,
+    Registry,
+    Writer,
+    instant,
+    key_id,
+    section,
+)
+from tests.casework import Case, person_id
+from tests.ledgers import open_ledger, sqlite_url
+
+Relation = Literal[
+    "own", "former", "offered", "refused", "recalled", "expired", "foreign", "jurisdiction", "other jurisdiction"
+]
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+ROLES: tuple[Role, ...] = ("clerk", "supervisor", "auditor", "analyst", "witness")
+SUPERVISION = ("auditor", "analyst")
+COURT_WEST, PROCURATORATE_WEST = "court-west", "procuratorate-west"
+AGENCY: dict[Relation, str] = {
+    "own": COURT,
+    "former": POLICE,
+    "offered": PRISON,
+    "refused": LAB,
+    "recalled": DEPOT,
+    "expired": COURT_WEST,
+    "foreign": DETENTION,
+    "jurisdiction": PROCURATORATE,
+    "other jurisdiction": PROCURATORATE_WEST,
+}
+OUTDATED = Officer("court-east-outdated", COURT)  # whose token has expired
+EXPIRES_IN_S = 600
+
+
+def reader(relation: Relation, role: Role) -> Officer:
+    """The officer who stands so to the case, in this role alone."""
+    agency = AGENCY[relation]
+    return Officer(f"{agency}-{role}", agency, (role,))
+
+
+@dataclass
+class World:
+    """One case that has been everywhere, and a service that tells of it."""
+
+    served: Served
+    case: Case
+    expired_token: str
+
+    @property
+    def named(self) -> str:
+        """The event that has a confidential section."""
+        return self.case.events[1].envelope.event_id
+
+    @property
+    def offer(self) -> str:
+        """The handover that is open."""
+        return self.case.open_handover().handover_id
+
+
+def made_case(expires_at: str) -> Case:
+    """Opened by the police, now with the court, which offers it, or did so, to four others."""
+    case = Case(step=1).open(clerk_of("former"))
+    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    case.act(body, clerk_of("former"), sections={"person:1": section("person", name="a name")})
+    imported = ImportRecorded(source_system="cases", source_key="A-1", file_digest="sha256:" + "00" * 32, row=1)
+    case.act(imported, clerk_of("former"))
+    items = ("phone", "knife", "coins")
+    case.register(*items, by=clerk_of("former"))
+    given = {"purpose": "jurisdiction_transfer", "persons": ("li",), "by": clerk_of("former")}
+    case.offer(*items, to=COURT, **given).accept(by=clerk_of("own"))  # type: ignore[arg-type]
+    by, lent = clerk_of("own"), "forensic_examination"
+    case.offer("knife", to=LAB, purpose=lent, by=by).refuse(by=clerk_of("refused"))
+    case.offer("knife", to=DEPOT, purpose="property_transfer", by=by).recall(by=by)
+    case.offer("coins", to=COURT_WEST, purpose="property_transfer", by=by, expires_at=expires_at)
+    return case.offer("phone", to=PRISON, purpose="execution", by=by)
+
+
+def clerk_of(relation: Relation) -> Officer:
+    return reader(relation, "clerk")
+
+
+@contextmanager
+def made_world(folder: Path) -> Iterator[World]:
+    """The case is recorded, one offer has expired, and so has the token of ``OUTDATED``."""
+    with open_ledger(sqlite_url(folder)) as ledger:
+        _found(ledger.changes)
+        for change in ledger.changes.bodies:
+            ledger.mirror(change)
+        with serving_ledger(ledger, no_chain) as served:
+            case = served.record(made_case(instant(ledger.clock.seconds + EXPIRES_IN_S)))
+            own = Writer("agency", POLICE)
+            told = {"source": "bureau", "legal_basis": "law", "rows": 1, "digest": "sha256:" + "00" * 32}
+            period = {"period_from": "2026-01-01", "period_until": "2026-01-31"}
+            ledger.post(own.write(DatasetRegistered(dataset_id="d1", **period, **told), clerk_of("former")))
+            served.publish()
+            token = served.token(OUTDATED)["authorization"]
+            ledger.clock.forward(max(EXPIRES_IN_S, served.parts.settings.token_lifetime_s) + 1)
+            yield World(served, case, token)
+
+
+def _found(changes: Registry) -> None:
+    changes.admit(COURT, POLICE, PRISON, LAB, DEPOT, DETENTION, PROCURATORATE)
+    elsewhere: dict[str, tuple[AgencyKind, str]] = {
+        COURT_WEST: ("court", "31/01"),
+        PROCURATORATE_WEST: ("procuratorate", "32/01"),
+    }
+    for agency, (kind, jurisdiction) in elsewhere.items():
+        profile = Profile(jurisdiction=jurisdiction, name=Name(en=agency, zh=f"{agency}机关"))
+        changes.add(
+            registry.AgencyAdmitted, agency=agency, kind=kind, admin=key_id(f"admin of {agency}"), profile=profile
+        )
+    changes.grant(*(reader(relation, role) for relation in RELATIONS for role in ROLES), OUTDATED)
+
+
+# -- rules: who may --------------------------------------------------------------------------------------------------
+
+
+def sees(relation: Relation, role: Role) -> bool:
+    """A case is seen by who holds, held or is being offered it, and by a procuratorate's supervision where it is."""
+    return relation in ("own", "former", "offered") or (relation == "jurisdiction" and role in SUPERVISION)
+
+
+def is_party(relation: Relation, role: Role) -> bool:
+    return relation in ("own", "former")
+
+
+def is_the_police(relation: Relation, role: Role) -> bool:
+    return relation == "former"
+
+
+def hands_over(relation: Relation, role: Role) -> bool:
+    """Who has something in his lists of handovers, whatever came of it."""
+    return relation not in ("foreign", "jurisdiction", "other jurisdiction")
+
+
+def anybody(relation: Relation, role: Role) -> bool:
+    return True
+
+
+def nobody(relation: Relation, role: Role) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route shows of the case, and to whom.
+
+    ``path`` is asked for. Roles other than ``roles`` are refused as such. Without a ``key`` whoever may not see is told
+    that nothing is there; with it, the answer lists under it what he may see. ``records`` False: shows no payload.
+    """
+
+    operation: str
+    path: Callable[[World], str] | str
+    may: Callable[[Relation, Role], bool] = sees
+    roles: tuple[str, ...] = ROLES
+    key: str | None = None
+    body: bytes | None = None
+    records: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"{self.operation}{' of a case' if 'case_id=' in str(self.path) else ''}"
+
+
+READS = (
+    Row("GET /api/v1/cases", "/api/v1/cases", key="cases"),
+    Row("GET /api/v1/cases/{case_id}", "/api/v1/cases/case-1"),
+    Row("GET /api/v1/cases/{case_id}/head", "/api/v1/cases/case-1/head"),
+    Row("GET /api/v1/cases/{case_id}/timeline", "/api/v1/cases/case-1/timeline"),
+    Row("GET /api/v1/cases/{case_id}/spans", "/api/v1/cases/case-1/spans"),
+    Row("GET /api/v1/cases/{case_id}/deadlines", "/api/v1/cases/case-1/deadlines"),
+    Row("GET /api/v1/cases/{case_id}/proof", "/api/v1/cases/case-1/proof"),
+    *(
+        Row("GET /api/v1/cases/{case_id}/export", f"/api/v1/cases/case-1/export?format={name}")
+        for name in ("csv", "json", "ocel", "case-uco")
+    ),
+    Row(
+        "GET /api/v1/cases/{case_id}/persons/{person_id}/history",
+        lambda world: f"/api/v1/cases/case-1/persons/{person_id('li')}/history",
+    ),
+    Row(
+        "GET /api/v1/cases/{case_id}/handovers/{handover_id}",
+        lambda world: f"/api/v1/cases/case-1/handovers/{world.offer}",
+    ),
+    Row("GET /api/v1/items", "/api/v1/items", key="items"),
+    Row("GET /api/v1/items", "/api/v1/items?case_id=case-1", key="items"),
+    Row("GET /api/v1/items/{item_id}", "/api/v1/items/phone"),
+    Row("GET /api/v1/items/{item_id}/history", "/api/v1/items/phone/history"),
+    Row("GET /api/v1/handovers", "/api/v1/handovers", hands_over, key="handovers"),
+    Row("GET /api/v1/events", "/api/v1/events?case_id=case-1"),
+    Row("GET /api/v1/events", "/api/v1/events", hands_over, key="events"),
+    Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.named}"),
+    Row("GET /api/v1/events/{event_id}/proof", lambda world: f"/api/v1/events/{world.named}/proof"),
+    Row("GET /api/v1/deadlines", "/api/v1/deadlines?case_id=case-1", key="deadlines"),
+    Row("GET /api/v1/warnings", "/api/v1/warnings", nobody, key="warnings"),
+    Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),
+    Row("GET /api/v1/datasets", "/api/v1/datasets", is_the_police, key="datasets"),
+    Row(
+        "POST /api/v1/imports/look-up",
+        "/api/v1/imports/look-up",
+        anybody,
+        key="rows",
+        body=b'{"source_system":"cases","rows":[{"source_key":"A-1","case_id":"case-1"}]}',
+    ),
+    Row("GET /api/v1/access", "/api/v1/access?case_id=case-1", is_party, ("auditor", "supervisor")),
+    Row("GET /api/v1/audit", "/api/v1/audit?case_id=case-1", sees, ("auditor",)),
+)
+# For one's own agency, whatever it has to do with the case.
+OWN = (
+    Row("GET /api/v1/access", "/api/v1/access", anybody, ("auditor", "supervisor")),
+    Row("GET /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), records=False),
+    Row("POST /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
+)
+# The webhook is one of the police, made for each question.
+WEBHOOK = (
+    Row("POST /api/v1/webhooks/{webhook_id}/test", "/test", is_the_police, ("supervisor",), body=b"", records=False),
+    Row("DELETE /api/v1/webhooks/{webhook_id}", "", is_the_police, ("supervisor",)),
+)
+# What shows no payload takes no token.
+PUBLIC = (
+    ("GET /healthz", "/healthz"),
+    ("GET /readyz", "/readyz"),
+    ("GET /checkpoint", "/checkpoint"),
+    ("GET /tile/{name}", "/tile/0/000.p/3"),
+    ("GET /tile/{name}", "/tile/entries/000.p/3"),
+    ("GET /api/v1/log", "/api/v1/log"),
+    ("GET /api/v1/log/trust", "/api/v1/log/trust"),
+    ("GET /api/v1/log/inclusion/{index}", "/api/v1/log/inclusion/1"),
+    ("GET /api/v1/log/consistency", "/api/v1/log/consistency?first=1&second=3"),
+    ("GET /api/v1/agencies", "/api/v1/agencies"),
+    ("GET /api/v1/agencies/{agency_id}", "/api/v1/agencies/police-east"),
+    ("GET /api/v1/agencies/{agency_id}/keys", "/api/v1/agencies/police-east/keys"),
+    ("GET /api/v1/registry", "/api/v1/registry"),
+    ("GET /api/v1/anchors", "/api/v1/anchors"),
+    ("GET /api/v1/chain", "/api/v1/chain"),
+)
+# What takes a signature takes no token, and a token opens nothing there.
+SIGNED = (
+    "POST /api/v1/events",
+    "POST /api/v1/events/batch",
+    "POST /api/v1/handovers",
+    *(
+        f"POST /api/v1/cases/{{case_id}}/handovers/{{handover_id}}/{word}"
+        for word in ("accept", "refuse", "recall", "return", "check")
+    ),
+    "POST /api/v1/sign-in/challenge",
+    "POST /api/v1/sign-in/token",
+    "POST /api/v1/chain/transactions/prepare",
+    "POST /api/v1/chain/transactions",
+)
+# Audits of the whole log are tried by ``tests/audit``: here by their role alone.
+WHOLE_LOG = "GET /api/v1/audit"
+
+
+def covered() -> set[str]:
+    """The operations that have a row."""
+    rows = {row.operation for row in (*READS, *OWN, *WEBHOOK)}
+    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, WHOLE_LOG}

@@ -1,0 +1,300 @@
+"""The whole matrix: each route for each role in each relation to the case, allowed and denied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+import pytest
+
+from ledger.core.event import case as acts
+from ledger.core.event import handover
+from ledger.core.event.terms import Role
+from tests.api.matrix import (
+    OWN,
+    PUBLIC,
+    READS,
+    RELATIONS,
+    ROLES,
+    SIGNED,
+    WEBHOOK,
+    Relation,
+    Row,
+    World,
+    covered,
+    made_world,
+    reader,
+)
+from tests.api.service import Served, problem
+from tests.builders import Officer, instant
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """None of the tests changes what another one sees of the case."""
+    with made_world(tmp_path_factory.mktemp("matrix")) as made:
+        yield made
+
+
+def records(world: World) -> int:
+    return world.served.parts.access.head().count
+
+
+def path_of(row: Row, world: World) -> str:
+    return row.path if isinstance(row.path, str) else row.path(world)
+
+
+def ask(served: Served, row: Row, path: str, token: dict[str, str]) -> httpx.Response:
+    method = row.operation.partition(" ")[0]
+    headers = token | ({"content-type": "application/json"} if row.body is not None else {})
+    return served.request(method, path, headers=headers, content=row.body)
+
+
+def elsewhere(text: str) -> str:
+    """The same about a case, an item, a person, an event that do not exist."""
+    return re.sub(
+        r"case-1|phone", "ghost", re.sub(r"-7[0-9a-f]{3}-", "-7000-", re.sub(r"[0-9a-f]{32}", "0" * 32, text))
+    )
+
+
+def require_denied_as_absent(world: World, row: Row, path: str, officer: Officer) -> None:
+    """404, in the very words of what is not there."""
+    token = world.served.token(officer)
+    told = ask(world.served, row, path, token)
+    problem(told, 404, "not_found", told.json()["field"])
+    absent = ask(world.served, row, elsewhere(path), token)
+    same = {name: elsewhere(str(value)) for name, value in told.json().items()}
+    assert same == {name: str(value) for name, value in absent.json().items()}
+
+
+def test_every_route_has_a_row(world: World) -> None:
+    """Nobody adds a route without saying who may use it, and no row is left of one that is gone."""
+    document = world.served.get("/api/v1/openapi.json").json()
+    told = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+    assert covered() == told
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("row", READS, ids=lambda row: row.label)
+def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> None:
+    """Whoever may see it is shown it, with exactly one record of the read; for all others it is not there."""
+    for role in ROLES:
+        officer, path = reader(relation, role), path_of(row, world)
+        token, before = world.served.token(officer), records(world)
+        answer = ask(world.served, row, path, token)
+        left = records(world) - before
+        may = row.may(relation, role)
+        if role not in row.roles:
+            problem(answer, 403, "role_missing")
+            assert left == 0, officer
+        elif row.key is not None:
+            assert answer.status_code == 200, answer.text
+            assert may or answer.json()[row.key] == [], officer
+            assert left == 1 if answer.json()[row.key] and has_payload(row, relation) else left <= 1, officer
+        elif may:
+            assert answer.status_code == 200, (officer, answer.text)
+            assert left == 1, officer
+        else:
+            require_denied_as_absent(world, row, path, officer)
+            assert records(world) == before, officer
+
+
+def has_payload(row: Row, relation: Relation) -> bool:
+    """A look-up tells an agency of its own cases alone: all others only get their question back."""
+    return not row.operation.endswith("look-up") or relation in ("own", "former")
+
+
+@pytest.mark.parametrize("row", [row for row in READS if row.key], ids=lambda row: row.label)
+def test_lists_are_not_empty_for_whoever_may_see(world: World, row: Row) -> None:
+    """The matrix would say nothing of a list that nobody has an entry in."""
+    if row.operation in ("GET /api/v1/warnings", "GET /api/v1/deadlines"):
+        return
+    allowed = [(relation, role) for relation in RELATIONS for role in ROLES if row.may(relation, role)]
+    assert allowed
+    for relation, role in allowed:
+        answer = ask(world.served, row, path_of(row, world), world.served.token(reader(relation, role)))
+        assert answer.json()[row.key], (relation, role)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.label)
+def test_what_is_of_one_s_own_agency_takes_a_role(world: World, row: Row, relation: Relation) -> None:
+    """Whatever the agency has to do with the case."""
+    for role in ROLES:
+        officer = reader(relation, role)
+        token, before = world.served.token(officer), records(world)
+        answer = ask(world.served, row, path_of(row, world), token)
+        if role in row.roles:
+            assert answer.status_code in (200, 201), answer.text
+        else:
+            problem(answer, 403, "role_missing")
+        assert records(world) - before == (1 if role in row.roles and row.records else 0), officer
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("row", WEBHOOK, ids=lambda row: row.label)
+def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relation: Relation) -> None:
+    """Nobody but its own supervisors can try or remove it."""
+    served = world.served
+    chief = served.token(reader("former", "supervisor"))
+    body = msgspec.json.encode({"url": f"https://nobody.invalid/{row.operation}/{relation}"})
+    webhook_id = served.post("/api/v1/webhooks", body, **chief).json()["webhook_id"]
+    path = f"/api/v1/webhooks/{webhook_id}{row.path}"
+    for role in ROLES:
+        officer = reader(relation, role)
+        token, before = served.token(officer), records(world)
+        answer = ask(served, row, path, token)
+        if role not in row.roles:
+            problem(answer, 403, "role_missing")
+        elif row.may(relation, role):
+            assert answer.status_code == 200, answer.text
+        else:
+            problem(answer, 404, "not_found", "webhook_id")
+        assert records(world) - before == (1 if answer.status_code == 200 and row.records else 0)
+    served.request("DELETE", f"/api/v1/webhooks/{webhook_id}", headers=chief)
+
+
+def test_an_audit_of_everything_takes_an_auditor(world: World) -> None:
+    """Of whatever agency; no other role, and no record of what was refused."""
+    before = records(world)
+    for relation in RELATIONS:
+        for role in ROLES:
+            if role != "auditor":
+                answer = world.served.get("/api/v1/audit", reader(relation, role))
+                problem(answer, 403, "role_missing")
+    assert records(world) == before
+
+
+@pytest.mark.parametrize("row", [*READS, *OWN, *WEBHOOK], ids=lambda row: row.label)
+@pytest.mark.parametrize("token", ["none", "expired", "garbled", "of another scheme"])
+def test_without_a_token_that_holds_nothing_is_shown(world: World, row: Row, token: str) -> None:
+    """401 for the holder of the case himself, the same whether there is anything or not, and no record."""
+    given = {
+        "none": {},
+        "expired": {"authorization": world.expired_token},
+        "garbled": {"authorization": world.expired_token[:-4] + "AAAA"},
+        "of another scheme": {"authorization": "Basic " + "YTpi"},
+    }[token]
+    path = path_of(row, world)
+    path = path if path.startswith("/api") else f"/api/v1/webhooks/webhook-{'0' * 16}{path}"
+    before = records(world)
+    answer = ask(world.served, row, path, given)
+    code = {"expired": "token_expired", "garbled": "token_malformed"}.get(token, "token_refused")
+    problem(answer, 401, code, "Authorization" if code == "token_refused" else None)
+    assert ask(world.served, row, elsewhere(path), given).content == answer.content
+    assert records(world) == before
+
+
+@pytest.mark.parametrize(("operation", "path"), PUBLIC, ids=lambda value: str(value).partition("?")[0])
+def test_what_has_no_payload_is_public(world: World, operation: str, path: str) -> None:
+    """Without a token, and without a record of the read; there is no chain here to tell of."""
+    before = records(world)
+    answer = world.served.get(path)
+    assert answer.status_code == (503 if operation == "GET /api/v1/chain" else 200)
+    assert records(world) == before
+
+
+# -- what takes a signature --------------------------------------------------------------------------------------------
+
+
+def act_for(operation: str, world: World, by: Officer) -> bytes:
+    """What is posted to the address, on the case, signed by this officer."""
+    offered = world.case.open_handover()
+    bodies = {
+        "events": acts.CaseAssigned(department="d", handler="h"),
+        "batch": acts.CaseAssigned(department="d", handler="h"),
+        "handovers": handover.HandoverOffered(
+            handover_id="handover-9",
+            to_agency="court-west",
+            purpose="property_transfer",
+            items=(handover.OfferedItem(item_id="knife"),),
+        ),
+        "accept": handover.HandoverAccepted(
+            handover_id=offered.handover_id, received_at=instant(world.case.now), rest_as_listed=True
+        ),
+        "refuse": handover.HandoverRefused(
+            handover_id=offered.handover_id, reason_code="not_our_stage", remedy="not_accepted", explanation="no"
+        ),
+        "recall": handover.HandoverRecalled(handover_id=offered.handover_id, ground="no"),
+        "return": handover.HandoverReturned(
+            handover_id="handover-9",
+            returns=offered.handover_id,
+            purpose="return",
+            reason_code="not_our_stage",
+            explanation="no",
+            items=(handover.OfferedItem(item_id="phone"),),
+        ),
+        "check": handover.HandoverChecked(
+            handover_id=offered.handover_id,
+            jurisdiction="passed",
+            dossier_complete="passed",
+            property_matches_list="passed",
+            person_and_measure="passed",
+            within_time="passed",
+        ),
+    }
+    return world.case.draft(
+        bodies[operation.rpartition("/")[2]], by, signed_at=world.served.ledger.clock.seconds
+    ).submission
+
+
+ENTITLED: dict[str, tuple[Relation, ...]] = {
+    "events": ("own", "former"),
+    "batch": ("own", "former"),
+    "handovers": ("own",),
+    "accept": ("offered",),
+    "refuse": ("offered",),
+    "recall": ("own",),
+    "return": (),
+    "check": ("offered",),
+}
+ACTS = [operation for operation in SIGNED if operation.rpartition("/")[2] in ENTITLED]
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("operation", ACTS)
+def test_a_signature_gives_the_right_of_its_signer_alone(world: World, operation: str, relation: Relation) -> None:
+    """With the token of whoever may, and the signature of one who may not, nothing is recorded."""
+    served, word = world.served, operation.rpartition("/")[2]
+    path = operation.partition(" ")[2].format(case_id="case-1", handover_id=world.offer)
+    entitled = served.token(reader("own", "clerk"))
+    for role in ROLES:
+        if relation in ENTITLED[word] and role in ("clerk", "supervisor"):
+            continue
+        size, before = served.size(), records(world)
+        body = act_for(operation, world, reader(relation, role))
+        if word == "batch":
+            answer = served.request(
+                "POST", path, content=body, headers=entitled | {"content-type": "application/x-ndjson"}
+            )
+            (result,) = answer.json()["results"]
+            assert 400 <= result["status"] < 500, (relation, role, result)
+        else:
+            answer = served.post(path, body, **entitled)
+            assert answer.status_code in (403, 409, 422), (relation, role, answer.text)
+        assert (served.size(), records(world)) == (size, before)
+
+
+@pytest.mark.parametrize("operation", [operation for operation in SIGNED if operation not in ACTS])
+def test_signing_in_and_the_chain_take_no_token(world: World, operation: str) -> None:
+    """What is posted speaks for itself: nothing is asked but its form, and no read is recorded."""
+    before = records(world)
+    answer = world.served.post(operation.partition(" ")[2], b"{}")
+    problem(answer, 400, "malformed_input", answer.json().get("field"))
+    assert records(world) == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_confidential_sections_by_role_and_relation(world: World, role: Role) -> None:
+    """Whoever holds the case is shown them, a former party on a ground, nobody else on any."""
+    for relation in RELATIONS:
+        officer = reader(relation, role)
+        for ground in (None, "request 12/2026"):
+            query = {} if ground is None else {"ground": ground}
+            answer = world.served.get(f"/api/v1/events/{world.named}", officer, **query)
+            shown = "a name" in answer.text
+            assert shown == (relation == "own" or (relation == "former" and ground is not None)), (relation, ground)
+            proof = world.served.get("/api/v1/cases/case-1/proof", officer, **query)
+            assert ("a name" in proof.text) == shown, (relation, ground)
