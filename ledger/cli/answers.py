@@ -1,20 +1,35 @@
-"""What a receiver says of the items of a handover, read from options: as listed, found otherwise, not accepted."""
+"""What a sender lists and what a receiver says of it, read from options: as listed, found otherwise, not accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, get_args
 
 from ledger.cli.params import quantity, split_once
+from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ReasonCode
 
+LISTED = ("quantity", "condition", "seal_number")
 FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
 OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state"})
 
 
+def transfer_list(
+    items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, unit_of: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """The lines of an offer: what goes, what stays where it is, and what is said of either in ``ITEM:FIELD=VALUE``."""
+    lines: dict[str, dict[str, Any]] = {item_id: {} for item_id in items}
+    lines |= {item_id: {"stays": True} for item_id in stays}
+    for item_id, said in _said("--listed", listed, LISTED, unit_of).items():
+        lines[item_id] = lines.get(item_id, {}) | said
+    return [{"item_id": item_id} | line for item_id, line in lines.items()]
+
+
 class Answer:
-    """``unit_of`` tells the unit in which an item is counted, for a quantity that names none."""
+    """``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with
+    the digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
+    """
 
     def __init__(
         self,
@@ -23,9 +38,15 @@ class Answer:
         not_accepted: Iterable[str],
         *,
         unit_of: Callable[[str], str],
+        files: Mapping[str, Sequence[str]] | None = None,
+        recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
     ):
-        self._unit_of = unit_of
-        differences = self._differences(found)
+        differences = _said("--found", found, FOUND, unit_of)
+        for item_id, digests in (files or {}).items():
+            said: dict[str, Any] = {"digests": list(digests)}
+            if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
+                said["match_result"] = "match"
+            differences[item_id] = differences.get(item_id, {}) | said
         refused = [self._refused(text) for text in not_accepted]
         for line in refused:
             line.update(self._as_kept(line["item_id"], differences.pop(line["item_id"], {})))
@@ -34,26 +55,6 @@ class Answer:
             *({"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()),
         ]
         self.not_accepted: list[dict[str, Any]] = refused
-
-    def _differences(self, found: Iterable[str]) -> dict[str, dict[str, Any]]:
-        differences: dict[str, dict[str, Any]] = {}
-        for text in found:
-            item_id, said = split_once(text, ":", "--found", "ITEM:FIELD=VALUE")
-            field, value = split_once(said, "=", "--found", "ITEM:FIELD=VALUE")
-            if field not in FOUND:
-                _refuse("--found", f"one of {', '.join(FOUND)}", field)
-            fields = differences.setdefault(item_id, {})
-            if field == "quantity":
-                fields[field] = self._quantity(item_id, value)
-            elif field == "digest":
-                fields.setdefault("digests", []).append(value)
-            else:
-                fields[field] = value
-        return differences
-
-    def _quantity(self, item_id: str, value: str) -> dict[str, str]:
-        unit = None if ":" in value else self._unit_of(item_id)
-        return quantity(value, unit, lambda: _refuse("--found", "quantity=9 or quantity=12.5:gram", value))
 
     @staticmethod
     def _refused(text: str) -> dict[str, Any]:
@@ -69,6 +70,30 @@ class Answer:
         for field in fields.keys() - OF_NOT_ACCEPTED:
             _refuse("--found", f"{' or '.join(sorted(OF_NOT_ACCEPTED))} for {item_id}, which is not accepted", field)
         return fields
+
+
+def _said(
+    option: str, texts: Iterable[str], known: Sequence[str], unit_of: Callable[[str], str]
+) -> dict[str, dict[str, Any]]:
+    """What is said of each item, as fields of its line."""
+    lines: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        item_id, said = split_once(text, ":", option, "ITEM:FIELD=VALUE")
+        field, value = split_once(said, "=", option, "ITEM:FIELD=VALUE")
+        if field not in known:
+            _refuse(option, f"one of {', '.join(known)}", field)
+        fields = lines.setdefault(item_id, {})
+        if field == "quantity":
+            fields[field] = _quantity(option, value, None if ":" in value else unit_of(item_id))
+        elif field == "digest":
+            fields.setdefault("digests", []).append(value)
+        else:
+            fields[field] = value
+    return lines
+
+
+def _quantity(option: str, value: str, unit: str | None) -> dict[str, str]:
+    return quantity(value, unit, lambda: _refuse(option, "quantity=9 or quantity=12.5:gram", value))
 
 
 def _refuse(option: str, expected: str, given: str) -> NoReturn:

@@ -33,6 +33,7 @@ COMMANDS = (
     "evidence",
     "handover",
     "discrepancy",
+    "record",
     "event",
     "section",
     "disclosure",

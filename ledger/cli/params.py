@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.clerk import Claims, Clerk
+from ledger.cli.clerk import Claims, Clerk, new_id
 from ledger.cli.session import Session
 from ledger.cli.times import instant, unix_seconds
 from ledger.core.errors import MalformedInput
@@ -19,6 +19,7 @@ from ledger.core.event.terms import choices
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")
+_PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>[^@=]+))?")
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)=(?P<text>.*)", re.DOTALL)
 
 
@@ -74,6 +75,24 @@ class Money(click.ParamType[dict[str, Any]]):
         if match is None:
             self.fail(f"expected 1200.50 or 80:USD, not {value!r}", param, ctx)
         return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
+
+
+class Portion(click.ParamType[dict[str, Any]]):
+    """A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own."""
+
+    name = "[ID=]NUMBER[:UNIT][@MONEY]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        match = _PORTION.fullmatch(value)
+        if match is None:
+            self.fail(f"expected 10, 3:note@300.00 or cash-1=3:note@300.00, not {value!r}", param, ctx)
+        part: dict[str, Any] = {
+            "item_id": match["item_id"] or new_id("item"),
+            "quantity": Quantity().convert(match["quantity"], param, ctx),
+        }
+        return part if match["money"] is None else part | {"money": Money().convert(match["money"], param, ctx)}
 
 
 def words(vocabulary: Any) -> click.Choice[str]:

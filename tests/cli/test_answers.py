@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.cli.answers import Answer
+from ledger.cli.answers import Answer, transfer_list
 from ledger.core.errors import MalformedInput
 
 
@@ -42,6 +42,34 @@ def test_several_digests() -> None:
     """Digests of an item are listed in their order."""
     lines = answer(found=("item-1:digest=blake3:00", "item-1:digest=sha256:11")).received
     assert lines[0]["digests"] == ["blake3:00", "sha256:11"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "match_result"),
+    [(("sha256:11",), "match"), (("sha256:22",), "mismatch"), ((), "match")],
+)
+def test_files_are_held_against_the_record(recorded: tuple[str, ...], match_result: str) -> None:
+    """The digests of an item's file are stated, and match where the record does not contradict them."""
+    files = {"item-1": ("sha256:11", "blake3:00")}
+    told = Answer((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
+    assert told.received == [{"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}]
+
+
+def test_a_file_is_one_more_thing_that_is_said_of_an_item() -> None:
+    """What is found otherwise stays a mismatch, however the file is."""
+    told = Answer((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
+    line = {"item_id": "item-1", "match_result": "mismatch", "condition": "wet", "digests": ["sha256:11"]}
+    assert told.received == [line]
+
+
+def test_a_list_says_what_it_names_and_what_stays() -> None:
+    """Each item is one line, in the order in which it was named."""
+    listed = ("house:condition=empty", "item-1:quantity=9")
+    assert transfer_list(("item-1", "item-2"), ("house",), listed, unit_of=lambda _item_id: "gram") == [
+        {"item_id": "item-1", "quantity": {"value": "9", "unit": "gram"}},
+        {"item_id": "item-2"},
+        {"item_id": "house", "stays": True, "condition": "empty"},
+    ]
 
 
 def test_not_accepted_with_what_was_found() -> None:

@@ -232,9 +232,80 @@ def test_an_items_life(world: World) -> None:
     world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
     listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
     parts = [line["item_id"] for line in listed if line["item_id"] not in (one, grain)]
-    world.tally.ok("item", "merge", case_id, *parts, "--quantity", "10:kg", profile="police")
+    world.tally.ok("item", "merge", case_id, *parts, "--whole", "10:kg", profile="police")
     listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
     assert sorted(line["status"] for line in listed) == ["held", "held", "merged", "merged", "split"]
+
+
+def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
+    """Parts name their money and, where wanted, their ids; sums that differ by one fen are refused."""
+    case_id = open_case(world)
+    cash, a, b = (f"{case_id}-{name}" for name in ("cash", "a", "b"))
+    told = ("--kind", "property", "--quantity", "8:note", "--money", "800.01", "--fungible", "--item-id", cash)
+    register(world, case_id, "banknotes", *told)
+    split = ("item", "split", case_id, cash, "--part", f"{a}=3:note@300.00", "--part")
+    done = world.tally(*split, f"{b}=5:note@500.00", profile="police")
+    assert (done.status, "80000 fen" in done.err, "80001 fen" in done.err) == (Exit.REFUSED, True, True)
+    world.tally.ok(*split, f"{b}=5:note@500.01", profile="police")
+    assert world.tally.ok("item", "show", b, profile="police")["money"] == {"fen": 50001, "currency": "CNY"}
+    world.tally.ok("item", "merge", case_id, a, b, "--whole", f"{cash}-2=8:note@800.01", profile="police")
+    shown = world.tally.ok("item", "show", f"{cash}-2", profile="police")
+    assert (shown["parents"], shown["status"], shown["money"]["fen"]) == ([a, b], "held", 80001)
+    assert world.tally(*split, "3:note:x@", profile="police").status == Exit.USAGE
+
+
+def test_all_as_listed_except(world: World, tmp_path: Path) -> None:
+    """Everything that is in store is offered in one act, and accepted in one act but for what is named."""
+    case_id = open_case(world, items=3)
+    image = tmp_path / "disk.img"
+    image.write_bytes(b"image")
+    collected = ("--collector", "p-1", "--collector", "p-2", "--tool", "imager", "--method", "bit copy")
+    data = ("--kind", "electronic_data", "--file", image, "--item-id", f"{case_id}-data", *collected)
+    register(world, case_id, "an image", *data)
+    out = ("item", "check-out", case_id, f"{case_id}-i3", "--to-officer", "p-0422", "--ground", "hearing")
+    world.tally.ok(*out, profile="police")
+    sent = offer(world, case_id, "--all-items", "--listed", f"{case_id}-i1:condition=scratched")
+    shown = world.tally.ok("handover", "show", case_id, sent, profile="police")
+    assert [line["item_id"] for line in shown["items"]] == [f"{case_id}-i1", f"{case_id}-i2", f"{case_id}-data"]
+    image.write_bytes(b"another image")
+    taken = ("--except", f"{case_id}-i2=seal_broken:torn", "--file", f"{case_id}-data={image}")
+    told = accept(world, case_id, sent, *taken)
+    assert [flag["name"] for flag in told["flags"]] == ["receipt_differs"]
+    case = world.tally.ok("case", "show", case_id, profile="police")
+    assert [(one["item_id"], one["kinds"]) for one in case["discrepancies"]] == [
+        (f"{case_id}-data", ["digest"]),
+        (f"{case_id}-i2", ["seal"]),
+    ]
+    assert [one["holder"][:3] for one in case["items"]] == ["pro", "pol", "pol", "pro"]
+
+
+def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
+    """What is checked out says how it came back; what another agency borrows is due back there."""
+    case_id = open_case(world, items=1)
+    one = f"{case_id}-i1"
+    out = ("--to-officer", "p-0422", "--ground", "hearing", "--due-at", THEN)
+    world.tally.ok("item", "check-out", case_id, one, *out, profile="police")
+    back = ("item", "check-in", case_id, one, "--match", "mismatch", "--remark", "a wheel is missing")
+    told = world.tally.ok(*back, profile="police")
+    assert [flag["name"] for flag in told["flags"]] == ["receipt_differs", "loan_overdue"]
+    lending = ("handover", "offer", case_id, "procuratorate-east", "--purpose", "loan", "--item", one, "--due-at", THEN)
+    accept(world, case_id, world.tally.ok(*lending, profile="police")["handover_id"], "--all-as-listed")
+    shown = world.tally.ok("item", "show", one, profile="police")
+    assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
+
+
+def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
+    """A correction cites its event and says field, old and new; why something came late is said too."""
+    case_id = open_case(world, items=1)
+    (first, *_) = world.tally.ok("event", "list", case_id, profile="police")
+    change = ("--change", "body.case_type", "theft", "robbery", "--ground", "misread")
+    event = world.tally.ok("record", "correct", case_id, first["event_id"], *change, profile="police")
+    body = world.tally.ok("event", "show", event["event_id"], profile="police")["payload"]["body"]
+    assert body["corrections"] == [{"correct": "robbery", "field": "body.case_type", "recorded": "theft"}]
+    late = ("--happened-at", THEN, "--ground", "the line was down", "--concerns", first["event_id"])
+    world.tally.ok("record", "late", case_id, *late, profile="police")
+    events = world.tally.ok("event", "list", case_id, profile="police")
+    assert [event["event_type"] for event in events[-2:]] == ["record.corrected", "record.late"]
 
 
 def test_disposal_takes_two(world: World) -> None:

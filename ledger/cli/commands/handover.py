@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ledger.cli.answers import Answer
+from ledger.cli.answers import Answer, transfer_list
 from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk, new_id
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
-from ledger.cli.params import Moment, acting, words
+from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
+from ledger.core.custody.state import HandoverStatus
 from ledger.core.event import handover
 from ledger.core.event.terms import CheckResult, Purpose, ReasonCode, Remedy
 
@@ -22,7 +24,15 @@ CASE = click.argument("case_id")
 HANDOVER = click.argument("handover_id")
 ITEMS = click.option("--item", "items", multiple=True, help="An item of the list; may be given several times.")
 STAYS = click.option("--stays", multiple=True, metavar="ITEM", help="An item that stays where it is.")
+LISTED_AS = click.option(
+    "--listed",
+    multiple=True,
+    metavar="ITEM:FIELD=VALUE",
+    help="What the list says of it, such as item-1:condition=wet.",
+)
+ALL = click.option("--all-items", is_flag=True, help="Every item that your agency holds, is in store and not offered.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
+EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
 NEW_ID = click.option("--handover-id", help="Unique within the case; made up unless given.")
 
 
@@ -36,23 +46,22 @@ def command() -> None:
 @click.argument("to_agency")
 @click.option("--purpose", type=words(Purpose), required=True)
 @ITEMS
+@ALL
 @STAYS
+@LISTED_AS
 @PERSONS
 @click.option("--follows", metavar="HANDOVER", help="An earlier handover that this one resumes.")
-@click.option("--expires-at", type=Moment())
+@click.option("--expires-at", type=Moment(), help="Until when it may be accepted.")
+@click.option("--due-at", type=Moment(), help="When what is lent is due back.")
 @NEW_ID
 @acting
-def offer(
-    clerk: Clerk,
-    case_id: str,
-    handover_id: str | None,
-    items: tuple[str, ...],
-    stays: tuple[str, ...],
-    **fields: Any,
-) -> None:
-    """Offer a case, items or persons to another agency. Nothing moves until it accepts."""
+def offer(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) -> None:
+    """Offer a case, items or persons to another agency. Nothing moves until it accepts.
+
+    FIELD of --listed is quantity, condition or seal_number; what it leaves out is as recorded.
+    """
     own = handover_id or new_id("handover")
-    lines = _lines(items, stays)
+    lines = _lines(clerk.session, case_id, fields)
     clerk.record(case_id, make_body(handover.HandoverOffered, handover_id=own, items=lines, **fields))
 
 
@@ -63,7 +72,10 @@ def offer(
 @click.option("--all-as-listed", is_flag=True, help="Everything that is not mentioned is as the list says.")
 @click.option("--received", multiple=True, metavar="ITEM", help="An item that is as the list says.")
 @click.option("--found", multiple=True, metavar="ITEM:FIELD=VALUE", help="A difference, such as item-1:quantity=9.")
-@click.option("--except", "refused", multiple=True, metavar="ITEM=REASON[:TEXT]", help="An item not accepted.")
+@click.option(
+    "--file", "files", multiple=True, metavar="ITEM=PATH", help="The file of an item as it is now, to digest."
+)
+@click.option("--except", "refused", multiple=True, metavar="ITEM=REASON[:TEXT]", help=EXCEPT)
 @click.option("--absent", "absent_person_ids", multiple=True, metavar="PERSON", help="A person who did not come.")
 @acting
 def accept(
@@ -76,6 +88,7 @@ def accept(
     all_as_listed: bool,
     received: tuple[str, ...],
     found: tuple[str, ...],
+    files: tuple[str, ...],
     refused: tuple[str, ...],
     absent_person_ids: tuple[str, ...],
 ) -> None:
@@ -84,12 +97,20 @@ def accept(
     FIELD is quantity, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells how
     the item was found that stays with the sender.
     """
-    answer = Answer(received, found, refused, unit_of=lambda item_id: _unit_of(clerk.session, item_id))
+    session = clerk.session
+    answer = Answer(
+        received,
+        found,
+        refused,
+        unit_of=lambda item_id: _unit_of(session, item_id),
+        files=dict(_digested(session, text) for text in files),
+        recorded=lambda item_id: _item(session, item_id)["digests"],
+    )
     body = make_body(
         handover.HandoverAccepted,
         handover_id=handover_id,
         received_at=received_at,
-        rest_as_listed=all_as_listed,
+        rest_as_listed=all_as_listed or bool(refused and not received),
         received=answer.received,
         not_accepted=answer.not_accepted,
         absent_person_ids=absent_person_ids,
@@ -128,23 +149,18 @@ def recall(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--reason", "reason_code", type=words(ReasonCode), required=True)
 @click.option("--explanation", required=True)
 @ITEMS
+@ALL
 @STAYS
+@LISTED_AS
 @PERSONS
 @click.option("--remedy", type=words(Remedy))
 @click.option("--due-at", type=Moment())
 @NEW_ID
 @acting
-def return_(
-    clerk: Clerk,
-    case_id: str,
-    handover_id: str | None,
-    items: tuple[str, ...],
-    stays: tuple[str, ...],
-    **fields: Any,
-) -> None:
+def return_(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) -> None:
     """Offer back what an accepted handover brought. Nothing moves until the other side accepts."""
     own = handover_id or new_id("handover")
-    lines = _lines(items, stays)
+    lines = _lines(clerk.session, case_id, fields)
     clerk.record(case_id, make_body(handover.HandoverReturned, handover_id=own, items=lines, **fields))
 
 
@@ -164,7 +180,7 @@ def check(clerk: Clerk, case_id: str, **fields: Any) -> None:
 
 
 @command.command("inbox")
-@click.option("--status", help="offered, accepted, partially_accepted, refused or recalled.")
+@click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 @pass_session
 def inbox(session: Session, status: str | None) -> None:
     """List what is offered to your agency."""
@@ -172,7 +188,7 @@ def inbox(session: Session, status: str | None) -> None:
 
 
 @command.command("outbox")
-@click.option("--status", help="offered, accepted, partially_accepted, refused or recalled.")
+@click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 @pass_session
 def outbox(session: Session, status: str | None) -> None:
     """List what your agency has offered."""
@@ -193,11 +209,33 @@ def _list(session: Session, box: str, status: str | None) -> None:
     session.output.table(handovers, [Column(name) for name in LISTED])
 
 
-def _lines(items: tuple[str, ...], stays: tuple[str, ...]) -> list[dict[str, Any]]:
-    moving = [{"item_id": item_id} for item_id in items]
-    return moving + [{"item_id": item_id, "stays": True} for item_id in stays]
+def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """The list that the options of an offer come to, which are taken out of its fields."""
+    items, stays, listed = fields.pop("items"), fields.pop("stays"), fields.pop("listed")
+    if fields.pop("all_items"):
+        items = [*items, *_in_store(session, case_id, without=stays)]
+    return transfer_list(items, stays, listed, unit_of=lambda item_id: _unit_of(session, item_id))
+
+
+def _in_store(session: Session, case_id: str, *, without: tuple[str, ...]) -> list[str]:
+    items = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
+    own = session.profile.agency
+    free = [one for one in items if (one["holder"], one["status"], one["offer"]) == (own, "held", None)]
+    return [one["item_id"] for one in free if one["item_id"] not in without]
+
+
+def _item(session: Session, item_id: str) -> dict[str, Any]:
+    item: dict[str, Any] = session.service.get(at("/api/v1/items/{}", item_id))
+    return item
 
 
 def _unit_of(session: Session, item_id: str) -> str:
-    unit: str = session.service.get(at("/api/v1/items/{}", item_id))["quantity"]["unit"]
+    unit: str = _item(session, item_id)["quantity"]["unit"]
     return unit
+
+
+def _digested(session: Session, text: str) -> tuple[str, list[str]]:
+    from ledger.cli.files import digests_of
+
+    item_id, path = split_once(text, "=", "--file", "ITEM=PATH")
+    return item_id, digests_of(Path(path), session.output)

@@ -57,17 +57,20 @@ def _options(function: Any) -> Any:
 @click.option("--seizure-document", help="Number of the seizure document.")
 @click.option("--seized-at", type=Moment())
 @click.option("--seized-by", multiple=True, help="An officer who seized; at least two.")
+@click.option("--seized-from", metavar="PERSON", help="Who held it when it was seized.")
+@click.option("--seizure-witness", metavar="PERSON", help="Who witnessed the seizure.")
 @click.option("--collector", "collectors", multiple=True, help="An officer who collected data; at least two.")
 @click.option("--tool", help="With which data was collected.")
 @click.option("--method", help="How data was collected.")
 @click.option("--medium", help="The item that is the original medium of data.")
+@click.option("--recording", "recordings", type=FILE, multiple=True, help="A recording of the collection, to digest.")
 @acting
 def register(
     clerk: Clerk, case_id: str, item_id: str | None, files: tuple[Path, ...], bag: Path | None, **given: Any
 ) -> None:
     """Register an item; your agency holds it from then on."""
     parts = {name: given.pop(name) for name in _PARTS}
-    digests = [digest for file in files for digest in digests_of(file, clerk.session.output)]
+    digests = _digests(clerk, files)
     if bag is not None:
         sealed = sealed_item(clerk.session, bag, case_id, item_id)
         item_id, digests = sealed.item_id, [*sealed.digests, *digests]
@@ -77,10 +80,18 @@ def register(
         digests=digests,
         dossier=_told(volumes=parts["volumes"], pages=parts["pages"]),
         seizure=_told(
-            document_number=parts["seizure_document"], seized_at=parts["seized_at"], officers=parts["seized_by"]
+            document_number=parts["seizure_document"],
+            seized_at=parts["seized_at"],
+            officers=parts["seized_by"],
+            holder=parts["seized_from"],
+            witness=parts["seizure_witness"],
         ),
         collection=_told(
-            collectors=parts["collectors"], tool=parts["tool"], method=parts["method"], medium_item_id=parts["medium"]
+            collectors=parts["collectors"],
+            tool=parts["tool"],
+            method=parts["method"],
+            medium_item_id=parts["medium"],
+            recording=tuple(_digests(clerk, parts["recordings"])),
         ),
         **given,
     )
@@ -93,11 +104,18 @@ _PARTS = (
     "seizure_document",
     "seized_at",
     "seized_by",
+    "seized_from",
+    "seizure_witness",
     "collectors",
     "tool",
     "method",
     "medium",
+    "recordings",
 )
+
+
+def _digests(clerk: Clerk, files: tuple[Path, ...]) -> list[str]:
+    return [digest for file in files for digest in digests_of(file, clerk.session.output)]
 
 
 @command.command("list")

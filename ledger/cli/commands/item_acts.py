@@ -8,17 +8,18 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
 from ledger.cli.files import digests_of
-from ledger.cli.params import Moment, Quantity, acting, words
+from ledger.cli.params import Moment, Portion, Quantity, acting, words
 from ledger.cli.references import event_ref
 from ledger.core.event import item
-from ledger.core.event.terms import Disposal, MatchResult
+from ledger.core.event.terms import Disposal, MatchResult, SealState
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 CASE = click.argument("case_id")
 ITEM = click.argument("item_id")
+PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."
 
 
 @click.command("seal", cls=Command)
@@ -61,23 +62,21 @@ def examine(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> Non
 @click.command("split", cls=Command)
 @CASE
 @ITEM
-@click.option("--part", "parts", metavar="NUMBER[:UNIT]", type=Quantity(), multiple=True, help="At least two.")
+@click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS)
 @acting
-def split(clerk: Clerk, case_id: str, parts: tuple[dict[str, str], ...], **fields: Any) -> None:
-    """Split an item into parts whose quantities add up to it; the parts get new ids."""
-    children = [{"item_id": new_id("item"), "quantity": quantity} for quantity in parts]
-    clerk.record(case_id, make_body(item.ItemSplit, parts=children, **fields))
+def split(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Split an item into parts whose quantities and money add up to it; they get new ids unless they are given."""
+    clerk.record(case_id, make_body(item.ItemSplit, **fields))
 
 
 @click.command("merge", cls=Command)
 @CASE
 @click.argument("item_ids", nargs=-1, required=True)
-@click.option("--quantity", type=Quantity(), required=True, help="Of the whole.")
+@click.option("--whole", type=Portion(), required=True, help="What they come to, such as 10 or 5:note@500.00.")
 @acting
-def merge(clerk: Clerk, case_id: str, quantity: dict[str, str], **fields: Any) -> None:
-    """Merge fungible goods of one case into one item with a new id."""
-    whole = {"item_id": new_id("item"), "quantity": quantity}
-    clerk.record(case_id, make_body(item.ItemMerged, whole=whole, **fields))
+def merge(clerk: Clerk, case_id: str, **fields: Any) -> None:
+    """Merge fungible goods of one case into one item; it gets a new id unless one is given."""
+    clerk.record(case_id, make_body(item.ItemMerged, **fields))
 
 
 @click.command("move", cls=Command)
@@ -107,10 +106,16 @@ def check_out(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @ITEM
 @click.option("--condition")
 @click.option("--seal-number")
+@click.option("--seal-state", type=words(SealState))
+@click.option("--quantity", type=Quantity(), help="What came back, if another.")
+@click.option("--match", "match_result", type=words(MatchResult), help="Against the record.")
+@click.option("--file", type=FILE, help="The file as it is now, to digest.")
+@click.option("--remark")
 @acting
-def check_in(clerk: Clerk, case_id: str, **fields: Any) -> None:
-    """Take an item back into storage."""
-    clerk.record(case_id, make_body(item.ItemCheckedIn, **fields))
+def check_in(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> None:
+    """Take an item back into storage, and say how it came back."""
+    digests = digests_of(file, clerk.session.output) if file else ()
+    clerk.record(case_id, make_body(item.ItemCheckedIn, digests=digests, **fields))
 
 
 @click.command("freeze", cls=Command)
@@ -150,13 +155,12 @@ def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @CASE
 @click.argument("cites", metavar="EVENT_ID[=DIGEST]")
 @click.option("--disposed-at", type=Moment(), required=True)
-@click.option("--proceeds", type=Quantity(), help="Of an early sale: becomes an item of its own.")
+@click.option("--proceeds", type=Portion(), help="Of an early sale, such as 1@52000.00: becomes an item of its own.")
 @acting
-def dispose(clerk: Clerk, case_id: str, cites: str, proceeds: dict[str, str] | None, **fields: Any) -> None:
+def dispose(clerk: Clerk, case_id: str, cites: str, **fields: Any) -> None:
     """Sign a disposal second, as another officer: cites the event that proposed it."""
     proposal = event_ref(clerk.session, cites, option="EVENT_ID")
-    child = {"item_id": new_id("item"), "quantity": proceeds} if proceeds else None
-    clerk.record(case_id, make_body(item.ItemDisposed, cites=proposal, proceeds=child, **fields))
+    clerk.record(case_id, make_body(item.ItemDisposed, cites=proposal, **fields))
 
 
 COMMANDS = (
