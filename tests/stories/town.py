@@ -29,6 +29,7 @@ from tests.builders import (
     DEPOT,
     DETENTION,
     KINDS,
+    LAB,
     POLICE,
     PRISON,
     PROCURATORATE,
@@ -44,16 +45,16 @@ from tests.casework import Case
 from tests.cli.tally import PASSPHRASE, Done
 from tests.stories.service import Service
 
-AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT)
+AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT, LAB)
 AUDITOR = auditor(PROCURATORATE)
-PEOPLE = (*(clerk(agency) for agency in AGENCIES), supervisor(COURT), AUDITOR)
+PEOPLE = (*(clerk(agency) for agency in AGENCIES), supervisor(COURT), supervisor(DEPOT), AUDITOR)
 GRANTED_UNTIL = 2**40  # unix seconds
 OPENING = CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
 JSON = {"Content-Type": "application/json"}
 
 
 class Town(Service):
-    """One ledger, and the people of seven agencies."""
+    """One ledger, and the people of eight agencies."""
 
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
