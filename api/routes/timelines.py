@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -21,20 +22,24 @@ router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
-def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
-    """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
-    parts, agencies = service.parts, reading.authority.agencies
+def agency_names(reading: Reading, labels: Labels) -> Callable[[str], str]:
+    """The names of agencies by their ids, in the reader's language; the id where the registry has none."""
+    agencies = reading.authority.agencies
 
     def name(agency_id: str) -> str:
         known = agencies.get(agency_id)
-        return (
-            agency_id
-            if known is None
-            else (known.profile.name.zh if labels.language == "zh-CN" else known.profile.name.en)
-        )
+        if known is None:
+            return agency_id
+        return known.profile.name.zh if labels.language == "zh-CN" else known.profile.name.en
 
+    return name
+
+
+def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
+    """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
+    parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database).anchors(), service.block_time)
-    return Teller(parts.recorder, anchored, Narrator(labels, name))
+    return Teller(parts.recorder, anchored, Narrator(labels, agency_names(reading, labels)))
 
 
 @router.get(
