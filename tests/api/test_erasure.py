@@ -1,0 +1,127 @@
+"""An erased section is in no answer any more, of whatever process; what was signed stays and proves itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.webhooks import WebhookPages, receivers_of, webhook_secret
+from ledger.core.bundle import decode_bundle
+from ledger.core.event import Authority
+from ledger.core.event.case import PersonNamed
+from ledger.core.event.record import SectionErased
+from ledger.core.verify import verify_event
+from ledger.deliver import Deliverer
+from tests.api.conftest import Trusted, no_chain, serving, serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import COURT, DETENTION, POLICE, Officer, clerk, section, supervisor
+from tests.casework import Case, person_id
+from tests.deliver.receiver import receiving
+from tests.ledgers import open_ledger, sqlite_url
+
+AUTHORITY = Authority("court_order", "12/2026")
+
+
+@pytest.fixture
+def case() -> Case:
+    """Opened, with a person whose name is confidential."""
+    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    return Case().open().act(body, sections={"person:1": section("person", name="a name")})
+
+
+@pytest.fixture
+def other(served: Served, tmp_path: Path) -> Iterator[Served]:
+    """Another process's service on the same database, where ``served`` is the first."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger, no_chain) as made:
+        yield made
+
+
+def erase(served: Served, case: Case, by: Officer | None = None, **fields: Any) -> None:
+    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
+    served.record(case.act(body, by or supervisor(POLICE), **({"authority": AUTHORITY} | fields)))
+
+
+def answers(served: Served, case: Case) -> dict[str, str]:
+    """All that tells of the event's sections."""
+    event_id = case.events[1].envelope.event_id
+    paths = {
+        "event": f"/api/v1/events/{event_id}",
+        "events": "/api/v1/events?case_id=case-1",
+        "feed": "/api/v1/events",
+        "proof": f"/api/v1/events/{event_id}/proof",
+        "case proof": "/api/v1/cases/case-1/proof",
+    }
+    headers = served.token(clerk(POLICE))
+    return {name: served.request("GET", path, headers=headers).text for name, path in paths.items()}
+
+
+def test_nobody_is_shown_an_erased_section(served: Served, other: Served, case: Case) -> None:
+    """In none of the answers, and in none of another process that had shown it before."""
+    served.record(case)
+    assert all("a name" in text for text in answers(other, case).values())
+    erase(served, case)
+    for one in (served, other):
+        assert [name for name, text in answers(one, case).items() if "a name" in text] == []
+    assert '"sections":{"person:1":null}' in answers(other, case)["feed"]
+
+
+def test_the_proof_stays_and_says_so(served: Served, case: Case) -> None:
+    """Step 8 names the entry that erased the section, and no step fails."""
+    served.record(case)
+    erase(served, case)
+    data = served.get(f"/api/v1/events/{case.events[1].envelope.event_id}/proof", clerk(POLICE)).content
+    assert decode_bundle(data).sections == {}
+    report = verify_event(data, Trusted.trust).report
+    step = report.steps[7]
+    assert (step.name, step.result) == ("sections", "not_checked")
+    assert step.detail.startswith("person:1 erased by entry")
+    assert [one.name for one in report.steps if one.result == "failed"] == []
+
+
+def test_webhooks_carry_it_no_more(served: Served, case: Case) -> None:
+    """What was not delivered yet goes out without it."""
+    served.record(case)
+    parts = served.parts
+    with receiving() as receiver:
+        body = msgspec.json.encode({"url": receiver.url})
+        assert served.post("/api/v1/webhooks", body, **served.token(supervisor(POLICE))).status_code == 201
+        erase(served, case)
+        secret = partial(webhook_secret, parts)
+        Deliverer(parts.database, WebhookPages(parts), receivers_of(parts), secret=secret, clock=parts.clock).step()
+        assert receiver.events() == [("case-1", 0), ("case-1", 1), ("case-1", 2)]
+        assert b"a name" not in receiver.bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("by", "status"), [(clerk(POLICE), 403), (supervisor(DETENTION), 422), (supervisor(COURT), 422)]
+)
+def test_only_a_supervisor_of_a_party_erases(served: Served, case: Case, by: Officer, status: int) -> None:
+    """Neither a clerk nor a stranger; the section stays."""
+    served.record(case)
+    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
+    answer = served.submit(case.draft(body, by, authority=AUTHORITY))
+    problem(answer, status, answer.json()["code"], answer.json().get("field"))
+    assert all("a name" in text for text in answers(served, case).values())
+
+
+def test_an_erasure_rests_on_an_authority(served: Served, case: Case) -> None:
+    """Without one it is refused."""
+    served.record(case)
+    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
+    answer = served.submit(case.draft(body, supervisor(POLICE)))
+    problem(answer, 400, "malformed_input", answer.json().get("field"))
+
+
+def test_who_was_shown_a_section_before_is_on_record(tmp_path: Path, case: Case) -> None:
+    """The log of reads outlives what was read."""
+    with serving(tmp_path) as served:
+        served.record(case)
+        served.get("/api/v1/events", clerk(POLICE), case_id="case-1")
+        erase(served, case)
+        reads = served.get("/api/v1/access", supervisor(POLICE), case_id="case-1").json()["reads"]
+        assert [read["what"] for read in reads] == ["events of the case"]
