@@ -43,7 +43,6 @@ class Entry(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("stream_kind", "stream_id", "sequence"),
         Index("ix_entries_payload_digest", "payload_digest"),
-        Index("ix_entries_key_id", "key_id", "log_index"),
     )
 
     log_index: int = Field(sa_column=_big(primary_key=True))
