@@ -12,25 +12,27 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
 from msgspec import Struct
-from rich.progress import Progress
+from rich.progress import track
 
 from ledger.publish import Publisher
-from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.record import Duplicate, Judged, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Sequencer
 from ledger.store.database import attach
 from ledger.workdays import shipped_calendar
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
+from scripts.bench.copied_log import lengthen
 from scripts.bench.events import LOG_ID, SERVICE
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import EVENTS, JSON, post, server
 
+HONEST = 5_000  # entries that are submitted to a ledger at most
 FEW = 1_000  # entries of the ledgers that have cases of several sizes
 SMALL = 10  # events of the cases in ledgers of several sizes
 FLAT = "<= 1.5"
@@ -53,13 +55,22 @@ class Ledger:
         self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
         self._sequencer.start()
 
+    def submit_all(self, submissions: Iterable[bytes]) -> None:
+        """Judges each, and waits for the last receipt; many share a commit."""
+        for submission in submissions:
+            last = self._sequencer.submit(self._judged(submission))
+        last.result()
+
     def submit(self, submission: bytes) -> Cost:
         """Judges, commits and waits for the receipt."""
         cpu, wall = time.process_time(), time.perf_counter()
+        self._sequencer.submit(self._judged(submission)).result()
+        return Cost(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
+
+    def _judged(self, submission: bytes) -> Judged:
         judged = self._recorder.judge(submission, int(time.time()))
         assert not isinstance(judged, Duplicate)
-        self._sequencer.submit(judged).result()
-        return Cost(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
+        return judged
 
     def close(self) -> None:
         self._sequencer.stop()
@@ -92,8 +103,8 @@ def main() -> None:
 def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     """To a case that has so many events."""
     url = filled(directory, FEW)
-    with opened(url) as ledger, Progress(transient=True) as bars:
-        cases = {size: case_of(ledger, size, bars) for size in sizes}
+    with opened(url) as ledger:
+        cases = {size: case_of(ledger, size) for size in sizes}
         costs = measured({size: Target(ledger, made) for size, made in cases.items()}, rounds)
     with server("ours", url) as port:
         served = {size: through_http(port, made, rounds) for size, made in cases.items()}
@@ -105,8 +116,7 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     urls = {size: filled(directory, size) for size in sizes}
     with ExitStack() as stack:
         ledgers = {size: stack.enter_context(opened(url)) for size, url in urls.items()}
-        bars = stack.enter_context(Progress(transient=True))
-        cases = {size: case_of(ledger, SMALL, bars) for size, ledger in ledgers.items()}
+        cases = {size: case_of(ledger, SMALL) for size, ledger in ledgers.items()}
         costs = measured({size: Target(ledger, cases[size]) for size, ledger in ledgers.items()}, rounds)
     served = {}
     for size, url in urls.items():
@@ -116,10 +126,12 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
 
 
 def filled(directory: Path, entries: int) -> str:
-    """The address of a new ledger that has so many entries."""
-    url = f"sqlite:///{directory}/ledger-{len([*directory.glob('*.db')])}.db"
-    apart(fill, url, entries)
-    return url
+    """The address of a new ledger that has so many entries; of many most are copies."""
+    file = directory / f"ledger-{len([*directory.iterdir()])}.db"
+    apart(fill, f"sqlite:///{file}", min(entries, HONEST))
+    if entries > HONEST:
+        apart(lengthen, file, entries)
+    return f"sqlite:///{file}"
 
 
 @contextmanager
@@ -132,11 +144,10 @@ def opened(url: str) -> Iterator[Ledger]:
         ledger.close()
 
 
-def case_of(ledger: Ledger, size: int, bars: Progress) -> BusyCase:
+def case_of(ledger: Ledger, size: int) -> BusyCase:
     """A case that has so many events in this ledger."""
     made = BusyCase(f"busy-{size}")
-    for submission in bars.track(made.take(size), description=f"a case of {size:,} events"):
-        ledger.submit(submission)
+    ledger.submit_all(track(made.take(size), f"a case of {size:,} events", transient=True))
     return made
 
 
