@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.event import case
 from ledger.core.event.terms import BusinessLine, CaseRelation, Procedure, Stage
 
+FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
 PAGE = 1000  # events that are asked for at a time
 PARTS = {
@@ -100,6 +102,30 @@ def spans(session: Session, case_id: str) -> None:
     if session.json:
         return session.output.data(found)
     return show_spans(session.output, found)
+
+
+@command.command("export")
+@click.argument("case_id", required=False)
+@click.option("--all", "every", is_flag=True, help="Every case that you may see, in one file; with ocel only.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="A file that is not there yet.")
+@click.option("--bom", is_flag=True, help="Begin a CSV file with a byte order mark, for Excel.")
+@pass_session
+def export(session: Session, /, *, case_id: str | None, every: bool, file_format: str, output: Path, bom: bool) -> None:
+    """Write a case to a file for other programs; what is exported is recorded as read.
+
+    csv is its timeline for spreadsheets, json that and who held what between events, ocel an OCEL 2.0 event log for
+    process mining, case-uco a CASE/UCO graph for digital forensics.
+    """
+    from ledger.cli.exporting import export_all, export_case, write
+
+    if every == (case_id is not None):
+        raise click.UsageError("Name one case, or say --all.")
+    if every and file_format != "ocel":
+        raise click.UsageError("Only --format ocel puts several cases into one file.")
+    data = export_all(session) if case_id is None else export_case(session, case_id, file_format, bom=bom)
+    write(output, data)
+    session.output.record({"file": str(output), "bytes": len(data)})
 
 
 @command.command("number")
