@@ -13,6 +13,7 @@ from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.core.custody.breaks import BREAK_KINDS
+from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
 from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
@@ -67,6 +68,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "clause": CLAUSES,
     "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing"),
     "break": BREAK_KINDS,
+    "subject": terms.choices(Subject),
     "note": NOTE_KINDS,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),

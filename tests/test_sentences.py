@@ -93,7 +93,7 @@ def test_an_acceptance_names_things_and_differences() -> None:
     assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in told
     assert "Found: the phone (phone) [mismatch, 2 piece]." in told
     chinese = last_sentence(case, "zh-CN")
-    assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、人员")
+    assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
     assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
 
 

@@ -23,17 +23,12 @@ COLOURS = {
     "uncountable": "yellow",
 }
 SPANS = [
-    Column("subject"),
+    Column("subject", "subject"),
     Column("subject_id"),
-    Column("since_at"),
-    Column("until_at"),
-    Column("standing.responsible"),
-    Column("standing.holder"),
-    Column("standing.location"),
-    Column("standing.kept_for"),
-    Column("standing.status"),
-    Column("standing.condition"),
-    Column("standing.seal_number"),
+    Column("span.since"),
+    Column("span.until"),
+    *(Column(f"standing.{name}") for name in ("responsible", "holder", "location", "kept_for", "stage", "status")),
+    *(Column(f"standing.{name}") for name in ("checked_out_to", "quantity", "condition", "seal_number")),
 ]
 
 
@@ -69,8 +64,11 @@ def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _row(span: Mapping[str, Any]) -> dict[str, Any]:
-    until = span["until"]
-    return {**span, "since_at": span["since"]["occurred_at"], "until_at": until and until["occurred_at"]}
+    return {**span, "span": {end: _moment(span[end]) for end in ("since", "until")}}
+
+
+def _moment(moment: Mapping[str, Any] | None) -> str | None:
+    return None if moment is None else f"#{moment['sequence']} {when(moment['occurred_at'])}"
 
 
 def show_history(session: Session, history: Mapping[str, Any]) -> None:
