@@ -13,18 +13,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.store import log
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
-from ledger.store.tables import FEED
+from ledger.store.tables import ENTRIES, FEED
 
 if TYPE_CHECKING:
     from ledger.store.append import NewEntry
 
+_ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 _CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9][0-9]{0,15}))?")
 
 
@@ -56,12 +57,15 @@ def parse_cursor(text: str, *, field: str = "after") -> Cursor:
 
 def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[Step]:
     """The next steps of the agency's feed, at most ``limit``."""
+    query = select(FEED.c.since, *_ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
+    ordered = query.where(*_behind(agency, after)).order_by(FEED.c.log_index)
+    rows = connection.execute(ordered.limit(limit + 1))  # the first may be given already, but for what comes with it
     steps: list[Step] = []
-    for log_index, since in _rows(connection, agency, after, limit):
-        start = since
-        if log_index == after.log_index and after.sequence is not None:
-            start = max(since, after.sequence + 1)
-        steps += _steps(connection, log_index, start, limit - len(steps))
+    for since, *columns in rows.fetchall():
+        last = StoredEntry(*columns)
+        given = after.sequence if last.log_index == after.log_index else None
+        start = since if given is None else max(since, given + 1)
+        steps += _steps(connection, last, start, limit - len(steps))
         if len(steps) == limit:
             break
     return steps
@@ -69,7 +73,9 @@ def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list
 
 def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
     """Whether the feed goes on behind the cursor."""
-    return bool(_rows(connection, agency, after, 1))
+    if after.sequence is not None:
+        return bool(page(connection, agency, after, 1))
+    return connection.execute(select(FEED.c.log_index).where(*_behind(agency, after)).limit(1)).first() is not None
 
 
 def write(connection: Connection, database: Database, entries: Sequence[NewEntry]) -> None:
@@ -114,23 +120,21 @@ def _coming(before: CaseState | None, after: CaseState) -> set[str]:
     return (new | after.agencies | after.numbers.keys()) - parties - lasting
 
 
-def _rows(connection: Connection, agency: str, after: Cursor, limit: int) -> list[tuple[int, int]]:
-    start = after.log_index + (after.sequence is None)
-    query = select(FEED.c.log_index, FEED.c.since).where(FEED.c.agency == agency, FEED.c.log_index >= start)
-    rows = connection.execute(query.order_by(FEED.c.log_index).limit(limit))
-    return [(row.log_index, row.since) for row in rows]
+def _behind(agency: str, after: Cursor) -> tuple[ColumnElement[bool], ...]:
+    """Rows behind the cursor, the one that it stands within included."""
+    first = after.log_index + (after.sequence is None)
+    return FEED.c.agency == agency, FEED.c.log_index >= first
 
 
-def _steps(connection: Connection, log_index: int, start: int, limit: int) -> Iterator[Step]:
-    """A row's entries from the sequence ``start`` on."""
-    last = log.entry(connection, log_index)
+def _steps(connection: Connection, last: StoredEntry, start: int, limit: int) -> Iterator[Step]:
+    """What a row gives that ends with the entry ``last``, from the sequence ``start`` on."""
     if start < last.sequence:
         earlier = log.stream(connection, last.stream_kind, last.stream_id, after=start - 1, limit=limit)
         found = [entry for entry in earlier if entry.sequence < last.sequence]
-        yield from (Step(Cursor(log_index, entry.sequence), entry) for entry in found)
+        yield from (Step(Cursor(last.log_index, entry.sequence), entry) for entry in found)
         limit -= len(found)
     if limit > 0 and start <= last.sequence:
-        yield Step(Cursor(log_index), last)
+        yield Step(Cursor(last.log_index), last)
 
 
 @lru_cache(maxsize=8)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import event
 
 from ledger.core.errors import MalformedInput
 from ledger.core.event.record import DatasetRegistered
@@ -31,8 +32,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def post(ledger: Ledger, *cases: Case) -> None:
     """Records the cases' events, each in a transaction of its own."""
     for case in cases:
-        for event in case.events:
-            ledger.post(event)
+        for one in case.events:
+            ledger.post(one)
 
 
 def steps(ledger: Ledger, agency: str, after: Cursor | None = None, limit: int = 1000) -> list[Step]:
@@ -49,8 +50,8 @@ def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) ->
     """Two cases, event by event in turn."""
     first, second = Case("case-1").open().register("phone"), Case("case-2").open().register("knife")
     for pair in zip(first.events, second.events, strict=True):
-        for event in pair:
-            ledger.post(event)
+        for one in pair:
+            ledger.post(one)
     assert given(ledger, POLICE) == [("case-1", 0), ("case-2", 0), ("case-1", 1), ("case-2", 1)]
     assert given(ledger, COURT) == []
 
@@ -139,13 +140,36 @@ def test_a_log_that_was_there_before_feeds_has_one(ledger: Ledger) -> None:
     }
 
 
-def test_a_page_is_read_by_key(ledger: Ledger) -> None:
-    """However long the log is: the feed is sought by agency and index, the entries by index."""
-    post(ledger, Case().open())
-    query = "EXPLAIN QUERY PLAN SELECT log_index, since FROM feed WHERE agency = 'a' AND log_index >= 5 ORDER BY 1"
+def test_a_cursor_at_the_end_of_what_came_together_goes_on(ledger: Ledger) -> None:
+    """Whoever spells it himself, behind the last entry of a row, gets what follows, and nothing where there is none."""
+    case = Case().open().register("phone")
+    post(ledger, case)
+    first, second = steps(ledger, POLICE)
+    spelled = Cursor(first.cursor.log_index, 99)
+    assert steps(ledger, POLICE, spelled, 1) == [second]
     with ledger.database.read() as connection:
-        (plan,) = [row.detail for row in connection.execute(text(query + " LIMIT 9"))]
-    assert plan == "SEARCH feed USING PRIMARY KEY (agency=? AND log_index>?)"
+        assert feed.is_behind(connection, POLICE, spelled)
+        assert not feed.is_behind(connection, POLICE, Cursor(second.cursor.log_index, 99))
+
+
+def test_a_page_is_read_by_key(ledger: Ledger) -> None:
+    """However long the log is: rows are sought by agency and index, entries by index, streams by sequence."""
+    case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
+    post(ledger, case)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(ledger.database.log, "before_cursor_execute", note)
+    assert len(steps(ledger, COURT)) == 3
+    event.remove(ledger.database.log, "before_cursor_execute", note)
+    selects = [(statement, parameters) for statement, parameters in asked if statement.startswith("SELECT")]
+    assert len(selects) == 2
+    with ledger.database.read() as connection:
+        for statement, parameters in selects:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            assert [row.detail for row in plan if not row.detail.startswith("SEARCH")] == []
 
 
 @pytest.mark.parametrize("told", ["", "-2", "01", "1.", "1.-1", "1.2.3", "x", "9" * 17])
