@@ -19,9 +19,10 @@ _LEAF = 32  # entries of a leaf; one that has more becomes a branch
 
 def get(node: Node[V], key: str) -> V | None:
     """The entry under ``key``."""
-    rest = hash(key)
-    while isinstance(node, tuple):
-        node, rest = node[rest % _WIDTH], rest >> _BITS
+    if isinstance(node, tuple):
+        rest = hash(key)
+        while isinstance(node, tuple):
+            node, rest = node[rest % _WIDTH], rest >> _BITS
     return node.get(key)
 
 
@@ -71,10 +72,7 @@ def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | No
     if isinstance(before, tuple) and isinstance(after, tuple):
         pairs = zip(before, after, strict=True)
         return [change for old, new in pairs if old is not new for change in changes(old, new)]
-    earlier, later = _leaf(before), _leaf(after)
+    earlier = dict(items(before)) if isinstance(before, tuple) else before
+    later = dict(items(after)) if isinstance(after, tuple) else after
     changed = [(key, earlier.get(key), new) for key, new in later.items() if earlier.get(key) is not new]
     return changed + [(key, old, None) for key, old in earlier.items() if key not in later]
-
-
-def _leaf(node: Node[V]) -> dict[str, V]:
-    return dict(items(node)) if isinstance(node, tuple) else node

@@ -27,8 +27,10 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         return _with(after, [_stop(clock, act, act.payload.occurred_at) for clock in running(after)])
     for trigger in triggers(before, act, after):
         after = _settle(after, act, trigger)
-        after = _with(after, [*_stopped(after, act, trigger)])
-        after = _with(after, [*_started(after, act, trigger)])
+        if trigger.name in act.book.stopped_by:
+            after = _with(after, [*_stopped(after, act, trigger)])
+        if trigger.name in act.book.started_by:
+            after = _with(after, [*_started(after, act, trigger)])
     return after
 
 
@@ -69,8 +71,8 @@ def _revive(clock: Clock, act: Act) -> Clock:
 
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
-    names = act.book.stopped_by.get(trigger.name, ())
-    for clock in _concerned(state, trigger) if names else ():
+    names = act.book.stopped_by[trigger.name]
+    for clock in _concerned(state, trigger):
         if clock.name in names:
             yield _stop(clock, act, trigger.at, trigger.handover_id)
 
@@ -91,7 +93,7 @@ def _stop(clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Cl
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day(datetime.fromisoformat(trigger.at)).isoformat()
-    for row in act.book.started_by.get(trigger.name, ()):
+    for row in act.book.started_by[trigger.name]:
         if row.holds_on(day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
                 yield from _superseded(state, act, row, subject, trigger)

@@ -55,6 +55,8 @@ class Register(Mapping[str, T]):
 
     def __or__(self, entries: Mapping[str, T]) -> Register[T]:
         """This register with these entries; one that is there keeps its place."""
+        if not entries:
+            return self
         shelves = self.shelves
         for key, value in entries.items():
             shelves = self._put(shelves, key, value)
@@ -75,10 +77,12 @@ class Register(Mapping[str, T]):
 
     def changes(self, before: Register[T] | None) -> list[Change[T]]:
         """What differs from an earlier version, by identity and in order; before the first one there was nothing."""
-        if before is self:
+        if before is self or (before is None and not self.shelves.size):
             return []
         found = hash_trie.changes({} if before is None else before.shelves.entries, self.shelves.entries)
-        return [Change(key, old and old.value, new and new.value) for key, old, new in sorted(found, key=_place)]
+        if len(found) > 1:
+            found.sort(key=_place)
+        return [Change(key, old and old.value, new and new.value) for key, old, new in found]
 
     def __getitem__(self, key: str) -> T:
         placed = hash_trie.get(self.shelves.entries, key)
