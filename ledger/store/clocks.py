@@ -82,12 +82,12 @@ def changes(
 def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
     for key in sorted(_concerned(before, after)):
         known, clock = before.clocks.get(key), after.clocks.get(key)
-        old = None if known is None else line_of(before, known, book, calendar)
-        new = None if clock is None else line_of(after, clock, book, calendar)
-        if new is not None and new != old:
-            yield new
-        if new is None and old is not None:
-            yield _void(old)
+        if clock is None:
+            yield _void(line_of(before, before.clocks[key], book, calendar))
+            continue
+        line = line_of(after, clock, book, calendar)
+        if known is None or known.stopped_at != clock.stopped_at or line != line_of(before, known, book, calendar):
+            yield line
 
 
 def _concerned(before: CaseState, after: CaseState) -> set[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -34,6 +35,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ExclusionGround
 from ledger.core.legal_day import DAY, end_of, legal_day
 
+COUNTS_KEPT = 4096  # most clocks of a day are of few kinds, and each is counted at every step of its case
 _HOUR = 3600  # seconds
 
 
@@ -77,17 +79,19 @@ def count(
         raise MalformedInput("expected at least one period, hours only or none of hours", field="periods")
     if hours:
         return _count_hours(started_at, periods, in_order)
-    return _count_days(started_at, periods, in_order, month_end, None if in_custody else calendar)
+    days_off = None if in_custody else calendar
+    return _count_days(legal_day(started_at), tuple(periods), tuple(in_order), month_end, days_off)
 
 
+@lru_cache(maxsize=COUNTS_KEPT)
 def _count_days(
-    started_at: datetime,
-    periods: Sequence[Period],
-    excluded: Sequence[Exclusion],
+    start: date,
+    periods: tuple[Period, ...],
+    excluded: tuple[Exclusion, ...],
     month_end: MonthEnd,
     calendar: WorkCalendar | None,
 ) -> Counted:
-    start = last = legal_day(started_at)
+    last = start
     steps: list[Step] = [StartDayLeftOut(start)]
     for n, period in enumerate(periods, 1):
         first, last = last + DAY, last_day_of(start, periods[:n], month_end)
