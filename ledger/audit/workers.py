@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -77,6 +78,7 @@ _worker: Worker
 def _attach(url: str, ground: Ground, book: Rulebook) -> None:
     global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
     _worker = Worker(attach(url), ground, book)
+    gc.freeze()  # what lasts as long as the process is not looked through again and again
 
 
 def _entries(task: Range) -> RangeResult:

@@ -61,6 +61,7 @@ _EVENT_TYPE_HASH = _type_hash("Event", EVENT_FIELDS)
 _DOMAIN_TYPE_HASH = _type_hash("EIP712Domain", DOMAIN_FIELDS)
 _NAME_AND_VERSION = keccak256(DOMAIN_NAME.encode()) + keccak256(DOMAIN_VERSION.encode())
 _NO_PREVIOUS = bytes(32)
+_BLAKE3 = "blake3:"
 
 
 @lru_cache(maxsize=16)
@@ -129,7 +130,12 @@ def typed_data(envelope: Envelope, log_id: bytes) -> dict[str, object]:
 
 def address_of(public_key: PublicKey) -> str:
     """The key id of a public key: the last 20 bytes of its Keccak hash, 0x and lower-case hex."""
-    return "0x" + keccak256(public_key.format(compressed=False)[1:])[12:].hex()
+    return _address(public_key.format(compressed=False))
+
+
+@lru_cache(maxsize=1024)
+def _address(point: bytes) -> str:
+    return "0x" + keccak256(point[1:])[12:].hex()
 
 
 def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
@@ -176,4 +182,4 @@ def require_window(envelope: Envelope, now: int) -> None:
 
 
 def _digest_bytes(text: str | None) -> bytes:
-    return _NO_PREVIOUS if text is None else bytes.fromhex(text.partition(":")[2])
+    return _NO_PREVIOUS if text is None else bytes.fromhex(text[len(_BLAKE3) :])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
+from operator import attrgetter
 from threading import Lock
 from typing import Annotated, Any, Union, cast
 
@@ -238,10 +239,13 @@ def encode_submission(envelope: Envelope, payload: Payload, sections: dict[str, 
     return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
 
 
+_SHARED = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
+_shared = attrgetter(*_SHARED)
+
+
 def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
     """Raises MalformedInput unless the envelope speaks of this payload, field by field and by digest."""
-    for field in ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency"):
-        signed, said = getattr(envelope, field), getattr(payload, field)
+    for field, signed, said in zip(_SHARED, _shared(envelope), _shared(payload), strict=True):
         if signed != said:
             raise MalformedInput(
                 f"differs from payload.{field}: {_plain(signed)} is signed, {_plain(said)} is said",
