@@ -84,6 +84,8 @@ class Deliverer:
                         serving[webhook.webhook_id] = asyncio.create_task(self._serve(webhook))
             except TallystickError as error:
                 logger.warning("webhooks cannot be looked at", reason=error.for_operator)
+            except Exception:
+                logger.exception("webhooks cannot be looked at for a reason that nobody foresaw")
             await asyncio.sleep(LOOK_EVERY_S)
         for task in serving.values():
             task.cancel()

@@ -127,6 +127,18 @@ def test_pages_of_any_size_give_the_same(ledger: Ledger, limit: int) -> None:
         assert feed.is_behind(connection, COURT, Cursor(after.log_index - 1))
 
 
+def test_each_database_gives_the_same(each_database_url: str) -> None:
+    """A whole case in one transaction, its past for whoever is offered it, pages of any size."""
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(*(clerk(agency) for agency in AGENCIES))
+        case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
+        ledger.post_all([*case.events, *Case("case-2").open(clerk(COURT)).events])
+        got = [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, COURT)]
+        assert got == [*(("case-1", n) for n in range(4)), ("case-2", 0)]
+        after = steps(ledger, COURT, limit=2)[-1].cursor
+        assert given(ledger, COURT, after) == got[2:]
+
+
 def test_a_log_that_was_there_before_feeds_has_one(ledger: Ledger) -> None:
     """The migration gives everybody what he sees now, and nobody anything else."""
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
