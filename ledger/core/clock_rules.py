@@ -28,6 +28,7 @@ _PLAIN_TRIGGERS = (
     "commission_case_received",
     "custody_change_due",
     "custody_changed",
+    "released",
     "frozen",
     "checked_out",
     "checked_in",
@@ -41,9 +42,9 @@ _PLAIN_TRIGGERS = (
 )
 _TRIGGERS_OF = (
     (("measure", "measure_ended"), get_args(Measure)),
-    (("offered", "received", "accepted", "refused"), get_args(Purpose)),
+    (("offered", "delivered", "received", "accepted", "refused", "returned"), get_args(Purpose)),
     (("decided", "served", "effective"), get_args(DecisionKind)),
-    (("procedure",), get_args(Procedure)),
+    (("procedure", "turned_to"), get_args(Procedure)),
 )
 TRIGGERS = frozenset(_PLAIN_TRIGGERS) | {
     f"{act}.{word}" for acts, words in _TRIGGERS_OF for act in acts for word in words
@@ -60,7 +61,8 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
 class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     """More time: ``adds`` to what the clock has, or makes it ``to`` in all, at most so many ``times``.
 
-    ``grounds``, if any, are the qualifying ones, one of which must be recorded.
+    With neither it is open: as long as the paper says, as often as papers say so. It is for clocks of the base ``of``,
+    or of any. ``grounds``, if any, are the qualifying ones, one of which must be recorded.
     """
 
     name: ExtensionName
@@ -69,14 +71,20 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     zh: str
     adds: Period | None = None
     to: Period | None = None
+    of: Period | None = None
     grounds: tuple[QualifyingGround, ...] = ()
     times: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only the paper says how long it is."""
+        return self.adds is None and self.to is None
 
 
 class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One row: for clocks that start on the days ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` says whose clock it is. ``provisional`` is the trigger from which the clock runs until the receiver answers.
+    ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers.
     Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
     whichever is responsible. ``stages`` restricts the start to these stages of the case. ``month_end``
     is where months end that start on the last day of one.
@@ -91,7 +99,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     starts: tuple[str, ...]
     stops: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
-    provisional: str | None = None
+    provisional: tuple[str, ...] = ()
     extensions: tuple[ExtensionRule, ...] = ()
     whose: Literal["agency", "responsible"] = "agency"
     stages: tuple[Stage, ...] = ()
@@ -102,9 +110,9 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether the row is in force on ``day`` (``YYYY-MM-DD``)."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
-    def extension(self, name: str | None) -> ExtensionRule | None:
-        """The row of this name, if there is one."""
-        return next((row for row in self.extensions if row.name == name), None)
+    def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
+        """The row of this name for clocks of the base ``period``, if there is one."""
+        return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
 
 
 def require_sound(rules: tuple[ClockRule, ...]) -> None:
@@ -117,8 +125,10 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
         if row.bases and row.bases[-1].when is not None:
             raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
         for extension in row.extensions:
-            if (extension.adds is None) == (extension.to is None):
-                raise MalformedInput(f"extension {extension.name}: expected either adds or to", field=field)
+            if extension.adds is not None and extension.to is not None:
+                raise MalformedInput(f"extension {extension.name}: expected adds or to, not both", field=field)
+            if extension.of is not None and extension.of not in {base.period for base in row.bases}:
+                raise MalformedInput(f"extension {extension.name}: no base is of {extension.of}", field=field)
         if [other for other in rules if other.name == row.name and other.holds_on(row.valid_from)] != [row]:
             raise MalformedInput(
                 f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field
@@ -128,5 +138,4 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
 def _triggers(row: ClockRule) -> Iterator[str]:
     yield from row.starts
     yield from row.stops
-    if row.provisional is not None:
-        yield row.provisional
+    yield from row.provisional

@@ -94,11 +94,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
         """The rows that a trigger starts, for good or provisionally."""
-        return _by_trigger(
-            (trigger, row)
-            for row in self.clocks
-            for trigger in (*row.starts, *(() if row.provisional is None else (row.provisional,)))
-        )
+        return _by_trigger((trigger, row) for row in self.clocks for trigger in (*row.starts, *row.provisional))
 
     @cached_property
     def stopped_by(self) -> dict[str, frozenset[str]]:

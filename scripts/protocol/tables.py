@@ -223,13 +223,14 @@ def clocks(book: Rulebook) -> str:
 
 
 def _provisional(row: ClockRule) -> tuple[str, ...]:
-    return () if row.provisional is None else (f"provisional: `{row.provisional}`",)
+    return tuple(f"provisional: `{trigger}`" for trigger in row.provisional)
 
 
 def _extension(row: ExtensionRule) -> str:
-    much = f"to {row.to}" if row.to else f"+ {row.adds}"
+    much = "as decided" if row.is_open else f"to {row.to}" if row.to else f"+ {row.adds}"
+    base = f" of {row.of}" if row.of else ""
     grounds = f" ({', '.join(f'`{ground}`' for ground in row.grounds)})" if row.grounds else ""
-    return f"`{row.name}` {much}, {row.article}{grounds}"
+    return f"`{row.name}` {much}{base}, {row.article}{grounds}"
 
 
 def flags(book: Rulebook) -> str:

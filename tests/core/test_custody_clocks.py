@@ -187,11 +187,17 @@ def test_a_lifted_measure_stops_its_clock() -> None:
 
 
 def test_detention_after_the_commission_has_its_own_clock() -> None:
-    """Who comes from a supervision commission is detained first: ten days for the measure, no arrest request."""
+    """Who comes from a supervision commission is detained first: ten days for the measure, no arrest request. The
+    detention house and the family have a day as ever; the first hearing is a duty of the police alone."""
+    clocks = {"commission_measure_decision", "detention_house_admission", "family_notice"}
     opened = Case().open().name("li")
     impose(opened, "li", "commission_detention")
     change(opened, "commission_detention", "detention", "li")
-    assert names_running(opened) == {"commission_measure_decision"}
+    assert names_running(opened) == clocks
+    imposed = Case().open().name("li")
+    impose(imposed, "li", "commission_detention")
+    impose(imposed, "li", "detention")
+    assert names_running(imposed) == clocks
 
 
 def test_detention_after_anything_else_is_plain_detention() -> None:
@@ -206,20 +212,28 @@ def test_detention_after_anything_else_is_plain_detention() -> None:
 
 
 def test_the_procedure_chooses_the_time_of_the_trial() -> None:
-    """Summary trial: twenty days from then; back to the ordinary one: two months from then."""
+    """Summary trial: twenty days, from the acceptance as ever; turned to the ordinary one: two months from then."""
     opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
-    assert clock(opened, "first_instance").period == "2 m"
+    accepted = clock(opened, "first_instance")
+    assert accepted.period == "2 m"
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="summary")
     assert opened.state.procedure == "summary"
-    assert clock(opened, "first_instance").period == "20 d"
+    chosen = clock(opened, "first_instance")
+    assert (chosen.deadline_id, chosen.started_at, chosen.period) == (accepted.deadline_id, accepted.started_at, "20 d")
+    assert len(chosen.events) == 2
+    turned = instant(opened.now)
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="ordinary")
-    assert [c.period for c in opened.state.clocks.values() if c.name == "first_instance" and c.is_running] == ["2 m"]
+    trials = [c for c in opened.state.clocks.values() if c.name == "first_instance"]
+    assert [(c.period, c.stopped_at) for c in trials] == [("20 d", turned), ("2 m", None)]
+    assert trials[1].started_at == turned
 
 
 def test_entering_a_stage_alone_changes_no_procedure() -> None:
-    """A stage without a procedure leaves the procedure as it was, and starts nothing."""
+    """A stage without a procedure leaves the procedure as it was, and starts nothing; one with a procedure starts what
+    no acceptance has started."""
     opened = Case().open(by=clerk(COURT), stage="first_instance")
     opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="fast_track")
+    assert clock(opened, "first_instance").period == "10 d"
     before = opened.state.clocks
     opened.say(case.CaseStageEntered, None, stage="second_instance")
     assert opened.state.procedure == "fast_track"

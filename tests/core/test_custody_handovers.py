@@ -160,11 +160,19 @@ def test_what_was_left_behind_follows_the_case() -> None:
 
 def test_what_passed_meanwhile_does_not_come_back_by_an_old_offer() -> None:
     """An offer of what its sender no longer answers for moves no responsibility at its late acceptance."""
-    written = holding().offer(to=PROCURATORATE).accept()
+    written = holding().offer(to=PROCURATORATE, persons=("wang",)).accept()
     written.offer(to=PROCURATORATE, persons=("li",), by=clerk(POLICE))
     written.offer(to=PROCURATORATE, persons=("li",), by=clerk(POLICE)).accept("handover-3")
     written.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept("handover-4").accept("handover-2")
     assert written.state.persons[LI].responsible == COURT
+
+
+def test_a_case_passes_with_all_its_persons_where_the_list_names_nobody() -> None:
+    """Whoever has the case answers for them and can name them when it passes on; of several, who is not named stays."""
+    written = holding().offer(to=PROCURATORATE).accept()
+    assert {person.responsible for person in written.state.persons.values()} == {PROCURATORATE}
+    written.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept()
+    assert (written.state.persons[LI].responsible, written.state.persons[WANG].responsible) == (COURT, PROCURATORATE)
 
 
 def test_a_return_is_an_offer_the_other_way() -> None:

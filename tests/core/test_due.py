@@ -80,17 +80,21 @@ def test_custody_decides_whether_a_day_off_moves_the_end() -> None:
 
 def test_a_clock_of_the_case_is_in_custody_with_any_of_its_persons() -> None:
     """One defendant behind bars keeps the court's time from rolling."""
-    opened = Case().open(by=clerk(COURT), stage="first_instance").name("li")
-    opened.say(
-        case.CaseStageEntered, None, stage="first_instance", procedure="fast_track", occurred_at=instant(1772240400)
-    )
-    assert due(opened, "first_instance").last_day == day("2026-03-10")
-    opened.say(
-        case.CaseStageEntered, None, stage="first_instance", procedure="fast_track", occurred_at="2026-03-04T02:00:00Z"
-    )
-    assert due(opened, "first_instance", as_of="2026-03-05T00:00:00Z").last_day == day("2026-03-16")
+    opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li")
+    opened.offer(to=COURT, purpose="public_prosecution", occurred_at="2026-02-28T02:00:00Z")
+    assert due(opened, "court_acceptance").last_day == day("2026-03-09")
     impose(opened, "li", "arrest")
-    assert due(opened, "first_instance", as_of="2026-03-05T00:00:00Z").last_day == day("2026-03-14")
+    assert due(opened, "court_acceptance").last_day == day("2026-03-07")
+
+
+def test_of_co_defendants_who_is_locked_up_has_no_day_more() -> None:
+    """Each has a time of trial: whoever is at liberty has it until the next working day, whoever is not has it not."""
+    opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li", "wang")
+    impose(opened, "li", "arrest")
+    opened.offer(to=COURT, purpose="public_prosecution").accept(occurred_at="2026-03-04T02:00:00Z")
+    opened.say(case.CaseStageEntered, None, stage="first_instance", procedure="fast_track")
+    ends = [due(opened, "first_instance", name, as_of="2026-03-05T00:00:00Z").last_day for name in ("li", "wang")]
+    assert ends == [day("2026-03-14"), day("2026-03-16")]
 
 
 def test_released_before_the_end_the_end_rolls() -> None:

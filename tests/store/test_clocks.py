@@ -124,7 +124,7 @@ def test_lines_follow_whatever_happens(each_database_url: str, seed: int) -> Non
 
 
 def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
-    """The case that was split has the clock no more; the new one has it, under the same name."""
+    """The case that was split has the clock no more; the new one has it, named after its own event."""
     old = detained("li", "wang")
     old.act(acts.CaseSplit(new_case_id="case-2", ground="another offence", person_ids=(person_id("wang"),)))
     ledger.post_all(old.events)
@@ -132,9 +132,10 @@ def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
     new = Case("case-2").open(source=old.state, split_from=cited)
     ledger.post_all(new.events)
     require_told(ledger, old, new)
-    (key,) = [key for case_id, key in stored(ledger) if case_id == "case-2" and key.startswith("arrest_request")]
-    assert stored(ledger)["case-1", key]["status"] == "void"
-    assert stored(ledger)["case-2", key]["status"] == "running"
+    wang = f"arrest_request/{person_id('wang')}"
+    (left,) = [key for case_id, key in stored(ledger) if case_id == "case-1" and key.startswith(wang)]
+    assert stored(ledger)["case-1", left]["status"] == "void"
+    assert stored(ledger)["case-2", f"{wang}/0"]["status"] == "running"
 
 
 @pytest.mark.parametrize(

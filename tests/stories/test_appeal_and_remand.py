@@ -64,18 +64,21 @@ def test_the_file_goes_up_within_three_days(case: TownCase) -> None:
 def test_the_upper_court_has_its_own_time(case: TownCase) -> None:
     """Two months from its acceptance; 9 July is the last day, the remand meets it."""
     found = case.deadlines(clerk(UPPER_COURT), as_of="2025-06-01T00:00:00Z", agency=UPPER_COURT)
-    assert found.keys() == {"second_instance case"}
-    assert found["second_instance case"]["last_day"] == "2025-07-09"
-    assert "second_instance case" in case.deadlines(clerk(UPPER_COURT), as_of=BACK, status="met")
+    assert found.keys() == {f"second_instance {LI}"}
+    assert found[f"second_instance {LI}"]["last_day"] == "2025-07-09"
+    assert f"second_instance {LI}" in case.deadlines(clerk(UPPER_COURT), as_of=BACK, status="met")
 
 
 def test_remanded_the_first_instance_begins_anew(case: TownCase) -> None:
     """Two months from the return, whatever was left of the first time; the file is where it came from."""
-    first = case.deadlines(clerk(COURT), as_of="2025-04-01T00:00:00Z")["first_instance case"]
+    first = case.deadlines(clerk(COURT), as_of="2025-04-01T00:00:00Z")[f"first_instance {LI}"]
     assert (first["started_at"], first["last_day"]) == (ACCEPTED, "2025-05-06")
     anew = case.deadlines(clerk(COURT), as_of="2025-07-10T00:00:00Z")
-    assert anew.keys() == {"first_instance case"}
-    assert (anew["first_instance case"]["started_at"], anew["first_instance case"]["last_day"]) == (BACK, "2025-09-02")
+    assert anew.keys() == {f"first_instance {LI}"}
+    assert (anew[f"first_instance {LI}"]["started_at"], anew[f"first_instance {LI}"]["last_day"]) == (
+        BACK,
+        "2025-09-02",
+    )
     shown = case.seen_by(clerk(COURT))
     assert (shown["stage"], shown["responsible"]) == ("first_instance", COURT)
     assert {item["item_id"]: item["holder"] for item in shown["items"]} == {DOSSIER: COURT}

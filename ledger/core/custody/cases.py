@@ -107,7 +107,7 @@ def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
     person = state.person(person_id, field="person_ids")
     for handover in state.handovers.marked("open"):
-        if person_id in handover.person_ids:
+        if person_id in handover.person_ids or (handover.moves_case and not handover.person_ids):
             refuse(
                 "already_offered",
                 f"person {person_id} stands in the open handover {handover.handover_id}",
@@ -144,7 +144,7 @@ def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> Ca
         agencies=state.agencies | holders,
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
-        clocks=state.clocks | {clock.deadline_id: clock for clock in split.clocks},
+        clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.brought(split.clocks, act)},
         taken_over=state.taken_over | {cited.payload_digest},
     )
 
@@ -215,6 +215,7 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
 @rule(case.MeasureChanged)
 def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     old = require_measure(state, body.measure_id)
+    clocks.require_not_before(body.started_at, old.started_at, "started_at")
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
     new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
     return _keep(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
@@ -228,7 +229,9 @@ def extended(state: CaseState, act: Act, body: case.MeasureExtended) -> CaseStat
 
 @rule(case.MeasureLifted)
 def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
-    measure = replace(require_measure(state, body.measure_id), ended_at=body.ended_at)
+    old = require_measure(state, body.measure_id)
+    clocks.require_not_before(body.ended_at, old.started_at, "ended_at")
+    measure = replace(old, ended_at=body.ended_at)
     return _keep(_with_measures(state, measure), act, measure.person_id)
 
 

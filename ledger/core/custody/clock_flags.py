@@ -8,8 +8,9 @@ from datetime import date
 from ledger.core.clock_rules import ClockRule, ExtensionRule
 from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.state import Act, CaseState
+from ledger.core.custody.triggers import changes_custody
 from ledger.core.deadlines.clock import Clock, Extension
-from ledger.core.deadlines.lawful import lawful_last_day
+from ledger.core.deadlines.lawful import decided, lawful_last_day
 from ledger.core.event import handover
 from ledger.core.rulebook import FlagRule
 
@@ -20,7 +21,7 @@ def extension_without_basis(before: CaseState | None, act: Act, after: CaseState
         times = sum(one.name == extension.name for one in clock.extensions)
         if row is None:
             return f"{clock.name} is not extended by {extension.article}"
-        if times > row.times:
+        if times > row.times and not row.is_open:
             return f"{clock.name} is extended by {row.name} {times} times"
     return None
 
@@ -35,8 +36,9 @@ def extension_without_ground(before: CaseState | None, act: Act, after: CaseStat
 def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """A paper sets a later last day than the rules give; days off are not looked at."""
     for clock in _touched(before, after):
-        until = clock.extensions[-1].until if clock.extensions else clock.until
-        lawful = lawful_last_day(clock, rule_of(clock, act.book)) if until else None
+        row = rule_of(clock, act.book)
+        until = decided(clock, row)
+        lawful = lawful_last_day(clock, row) if until else None
         if until and lawful and date.fromisoformat(until[:10]) > lawful:
             return f"{clock.deadline_id} is set to {until}, the rules give it until {lawful}"
     return None
@@ -48,7 +50,7 @@ def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, ru
     assert before is not None
     assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
     made = after.handovers[body.handover_id]
-    if not act.book.purposes[made.purpose].custody_change:
+    if not changes_custody(after, made, act.book):
         return None
     kept = [before.persons[person_id] for person_id in made.person_ids or before.persons]
     wrong = [person for person in kept if person.kept_for not in (None, act.agency)]
@@ -67,4 +69,4 @@ def _extended(
 ) -> Iterator[tuple[Clock, Extension, ExtensionRule | None]]:
     for clock in _touched(before, after):
         row: ClockRule = rule_of(clock, act.book)
-        yield clock, clock.extensions[-1], row.extension(clock.extensions[-1].name)
+        yield clock, clock.extensions[-1], row.extension(clock.extensions[-1].name, clock.period)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
+from typing import get_args
 
 from msgspec.structs import replace
 
 from ledger.core.clock_rules import Base, ClockRule
 from ledger.core.custody.rules import rule
 from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, refuse
-from ledger.core.custody.triggers import Trigger, in_custody, triggers
+from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.deadlines.clock import Clock, Extension, Pause
 from ledger.core.event import case, deadline
-from ledger.core.event.terms import EventRef
+from ledger.core.event.terms import EventRef, Procedure
 from ledger.core.legal_day import legal_day
 from ledger.core.rulebook import Rulebook
 
 _SUSPECTS = ("suspect", "defendant")
-_CASE = "case"
+_ANSWERS = ("delivered", "received", "accepted", "refused")
 
 
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
@@ -31,7 +32,7 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
             after = _with(after, [*_stopped(after, act, trigger)])
         if trigger.name in act.book.started_by:
             after = _with(after, [*_started(after, act, trigger)])
-    return after
+    return after if before is None or before.procedure == after.procedure else _with(after, [*_refitted(after, act)])
 
 
 def running(state: CaseState, subject: str | None = None) -> list[Clock]:
@@ -52,36 +53,54 @@ def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
 def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     """With the answer provisional clocks end: a definite one takes over, or the time did not run at all.
 
-    What an offer had stopped runs on where the offer came to nothing.
+    What an offer had stopped runs on where the offer came to nothing, for the absent too.
     """
-    answered, _, _ = trigger.name.partition(".")
-    if trigger.handover_id is None or answered == "offered":
+    answer, _, _ = trigger.name.partition(".")
+    if trigger.handover_id is None or answer not in _ANSWERS:
         return state
     ended = state.clocks.marked(f"provisional/{trigger.handover_id}")
     if ended:
         state = replace(state, clocks=state.clocks.without(clock.deadline_id for clock in ended))
-    if answered != "refused":
+    if answer not in ("accepted", "refused"):
         return state
-    stopped = state.clocks.marked(f"stopped_in/{trigger.handover_id}")
-    return _with(state, [_revive(clock, act) for clock in stopped])
+    absent = getattr(act.payload.body, "absent_person_ids", ())
+    halted = state.clocks.marked(f"halted_in/{trigger.handover_id}")
+    return _with(state, [_settled(clock, act, answer == "refused" or clock.subject in absent) for clock in halted])
 
 
-def _revive(clock: Clock, act: Act) -> Clock:
+def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
+    """Runs on, or has stopped for good."""
+    if not runs_on:
+        return replace(clock, stopped_in=None)
     return replace(clock, stopped_at=None, stopped_in=None, events=(*clock.events, _ref(act)))
 
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
+    """An offer stops a clock for the time being; anything else for good, also one that an offer has stopped.
+
+    What happened on a day before the clock began is not what it waits for, however late it is recorded.
+    """
     names = act.book.stopped_by[trigger.name]
-    for clock in _concerned(state, trigger):
-        if clock.name in names:
-            yield _stop(clock, act, trigger.at, trigger.handover_id)
+    offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
+    day = _day(trigger.at)
+    for clock in _concerned(state, trigger, "running"):
+        if clock.name in names and _day(clock.started_at) <= day:
+            yield _stop(clock, act, trigger.at, offered_in)
+    for clock in _concerned(state, trigger, "halted") if offered_in is None else ():
+        if clock.name in names and _day(clock.started_at) <= day:
+            yield _settled(clock, act, runs_on=False)
 
 
-def _concerned(state: CaseState, trigger: Trigger) -> list[Clock]:
-    """The running clocks of the subjects and of the case, or all."""
+def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
+    """The clocks so marked of the subjects and of the case, or all."""
     if not trigger.subjects:
-        return running(state)
-    return [clock for subject in (*dict.fromkeys(trigger.subjects), _CASE) for clock in running(state, subject)]
+        return state.clocks.marked(mark)
+    subjects = dict.fromkeys((*trigger.subjects, CASE))
+    return [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
+
+
+def _day(at: str) -> date:
+    return legal_day(datetime.fromisoformat(at))
 
 
 def _stop(clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
@@ -92,12 +111,19 @@ def _stop(clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Cl
 
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
-    day = legal_day(datetime.fromisoformat(trigger.at)).isoformat()
+    day = _day(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         if row.holds_on(day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
+                if _goes_on(state, row, subject, trigger):
+                    continue
                 yield from _superseded(state, act, row, subject, trigger)
                 yield _start(state, act, row, subject, trigger)
+
+
+def _goes_on(state: CaseState, row: ClockRule, subject: str, trigger: Trigger) -> bool:
+    """A procedure that is chosen starts what does not run yet; one that is turned to starts anew."""
+    return trigger.name.startswith("procedure.") and any(one.name == row.name for one in running(state, subject))
 
 
 def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Iterator[Clock]:
@@ -105,32 +131,60 @@ def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigge
     for clock in running(state, subject):
         if clock.name == row.name:
             yield _stop(clock, act, trigger.at)
+    for clock in state.clocks.marked(f"halted/{subject}"):
+        if clock.name == row.name:
+            yield _settled(clock, act, runs_on=False)
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> tuple[str, ...]:
     """Those that the event names; where it names no person, all suspects, and where there are none, the case."""
     if row.per == "case":
-        return (_CASE,)
+        return (CASE,)
     if row.per != "person" or trigger.subjects:
         return trigger.subjects
     suspects = tuple(person.person_id for person in state.persons.values() if person.role in _SUSPECTS)
-    return suspects or (_CASE,)
+    return suspects or (CASE,)
 
 
 def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> Clock:
     return Clock(
-        deadline_id=f"{row.name}/{subject}/{act.payload.sequence}",
+        deadline_id=_id(row.name, subject, act),
         name=row.name,
         subject=subject,
         agency=trigger.agency,
         started_at=trigger.at,
         rule_from=row.valid_from,
-        period=next((base.period for base in row.bases if _fits(state, subject, base)), None),
+        period=_period(state, row, subject),
         events=(_ref(act),),
         until=trigger.until,
-        provisional=trigger.name == row.provisional,
+        provisional=trigger.name in row.provisional,
         handover_id=trigger.handover_id,
     )
+
+
+def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
+    return next((base.period for base in row.bases if _fits(state, subject, base)), None)
+
+
+def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
+    """The clocks that run, with the time that the procedure gives which was chosen now."""
+    for clock in running(state):
+        row = rule_of(clock, act.book)
+        if any(base.when in get_args(Procedure) for base in row.bases):
+            period = _period(state, row, clock.subject)
+            if period != clock.period:
+                yield replace(clock, period=period, events=(*clock.events, _ref(act)))
+
+
+def brought(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
+    """Clocks that come from another case, under ids that are of this one: named after the event that brings them."""
+    for clock in clocks:
+        events = (*clock.events, _ref(act))
+        yield replace(clock, deadline_id=_id(clock.name, clock.subject, act), events=events)
+
+
+def _id(name: str, subject: str, act: Act) -> str:
+    return f"{name}/{subject}/{act.payload.sequence}"
 
 
 def _fits(state: CaseState, subject: str, base: Base) -> bool:
@@ -149,11 +203,11 @@ def _ref(act: Act) -> EventRef:
 @rule(deadline.DeadlineExtended)
 def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> CaseState:
     clock = require_running(state, body.deadline_id)
-    row = rule_of(clock, act.book).extension(body.extension)
-    if row is None and body.until is None:
+    row = rule_of(clock, act.book).extension(body.extension, clock.period)
+    if (row is None or row.is_open) and body.until is None:
         refuse(
             "unknown_extension",
-            f"the rules of {clock.name} have no extension {body.extension}: how long it is, is not known",
+            f"the rules of {clock.name} do not say how long extension {body.extension} is",
             field="body.extension",
             hint="Name one of the rules, or state `until`.",
         )
@@ -164,10 +218,11 @@ def extended(state: CaseState, act: Act, body: deadline.DeadlineExtended) -> Cas
 def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body: case.MeasureExtended) -> CaseState:
     """The clock that the measure started, if it can be extended, is so by the row whose article the decision names."""
     changed = []
+    starts = {f"measure.{measure.measure}", *(("commission_case_received",) if measure.measure == "detention" else ())}
     for clock in running(state, measure.person_id):
         row = rule_of(clock, act.book)
-        if f"measure.{measure.measure}" in row.starts and row.extensions:
-            fitting = [one for one in row.extensions if one.article == body.article]
+        if starts.intersection(row.starts) and row.extensions:
+            fitting = [one for one in row.extensions if one.article == body.article and one.of in (None, clock.period)]
             preferred = [one for one in fitting if bool(one.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)
             name = chosen.name if chosen else None
@@ -188,7 +243,7 @@ def suspended(state: CaseState, act: Act, body: deadline.DeadlineSuspended) -> C
             f"deadline {clock.deadline_id} rests since {clock.pauses[-1].since}",
             field="body.deadline_id",
         )
-    _require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
+    require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
     pauses = (*clock.pauses, Pause(body.suspended_at, body.excluded_for, body.article))
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
@@ -198,7 +253,7 @@ def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseS
     clock = require_running(state, body.deadline_id)
     if not clock.is_paused:
         refuse("not_suspended", f"deadline {clock.deadline_id} is running", field="body.deadline_id")
-    _require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
+    require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
     pauses = (*clock.pauses[:-1], replace(clock.pauses[-1], until=body.resumed_at))
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
@@ -206,7 +261,7 @@ def resumed(state: CaseState, act: Act, body: deadline.DeadlineResumed) -> CaseS
 @rule(deadline.DeadlineReset)
 def reset(state: CaseState, act: Act, body: deadline.DeadlineReset) -> CaseState:
     clock = require_running(state, body.deadline_id)
-    _require_not_before(body.reset_at, clock.started_at, "reset_at")
+    require_not_before(body.reset_at, clock.started_at, "reset_at")
     anew = replace(
         clock, started_at=body.reset_at, until=None, extensions=(), pauses=(), events=(*clock.events, _ref(act))
     )
@@ -221,6 +276,6 @@ def require_running(state: CaseState, deadline_id: str) -> Clock:
     return clock
 
 
-def _require_not_before(at: str, earliest: str | None, field: str) -> None:
+def require_not_before(at: str, earliest: str | None, field: str) -> None:
     if earliest is not None and at < earliest:
         refuse("before_its_start", f"expected {earliest} or later, not {at}", field=f"body.{field}")

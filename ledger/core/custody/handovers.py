@@ -292,13 +292,17 @@ def _lent(item: Item, handover: Handover) -> Item:
 
 
 def _pass_on(state: CaseState, handover: Handover, present: Collection[str], purpose: PurposeRule) -> CaseState:
-    """The receiver takes part; the case, its stage and the persons present pass as the purpose says."""
+    """The receiver takes part; the case, its stage and the persons present pass as the purpose says.
+
+    With a case whose list names nobody all its persons pass.
+    """
     state = replace(state, agencies=state.agencies | {handover.to_agency})
     if purpose.stage is not None and handover.from_agency == state.responsible:
         state = replace(state, stage=purpose.stage, closed=False)
     if not handover.moves_responsibility:
         return state
-    passing = [state.persons[p] for p in present if state.persons[p].responsible == handover.from_agency]
+    concerned = present if handover.person_ids or not handover.moves_case else state.persons
+    passing = [state.persons[p] for p in concerned if state.persons[p].responsible == handover.from_agency]
     persons = {person.person_id: replace(person, responsible=handover.to_agency) for person in passing}
     return replace(
         state,

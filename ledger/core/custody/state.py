@@ -256,8 +256,8 @@ def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
 def _clock_marks(clock: Clock) -> tuple[str, ...]:
     running = ("running", f"running/{clock.subject}") if clock.is_running else ()
     provisional = (f"provisional/{clock.handover_id}",) if clock.provisional else ()
-    stopped = (f"stopped_in/{clock.stopped_in}",) if clock.stopped_in is not None else ()
-    return (f"of/{clock.subject}", *running, *provisional, *stopped)
+    halted = ("halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}") if clock.stopped_in else ()
+    return (f"of/{clock.subject}", *running, *provisional, *halted)
 
 
 class CaseState(Struct, frozen=True):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from ledger.core.custody.state import Act, CaseState, Handover, Item
+from ledger.core.custody.state import Act, CaseState, Handover, Item, MeasureState
 from ledger.core.event import Body, case, custody_change, handover, item
-from ledger.core.rulebook import PurposeRule
+from ledger.core.event.terms import Measure
+from ledger.core.rulebook import Rulebook
 
 CUSTODY = ("detention", "arrest", "commission_detention")
+CASE = "case"  # the subject of clocks that are nobody's in particular
+_PACE = ("fast_track", "summary", "ordinary")  # from the fastest procedure on
 
 
 class Trigger(NamedTuple):
@@ -44,32 +47,59 @@ def in_custody(state: CaseState, person_id: str) -> bool:
     )
 
 
+def changes_custody(state: CaseState, made: Handover, book: Rulebook) -> bool:
+    """Whether who is locked up is to be kept for the receiver; a plain return does what the returned handover did."""
+    if made.purpose == "return" and made.returns is not None:
+        return changes_custody(state, state.handovers[made.returns], book)
+    return book.purposes[made.purpose].custody_change
+
+
 def _imposed(before: CaseState, act: Act, after: CaseState, body: case.MeasureImposed) -> Iterator[Trigger]:
-    yield Trigger(f"measure.{body.measure}", body.started_at, act.agency, (body.person_id,), body.until)
+    name = _began(body.measure, _measures_of(before, body.person_id))
+    yield Trigger(name, body.started_at, act.agency, (body.person_id,), body.until)
+
+
+def _measures_of(state: CaseState, person_id: str) -> list[Measure]:
+    """The running ones."""
+    return [one.measure for one in state.measures.marked(f"person/{person_id}") if one.ended_at is None]
+
+
+def _began(measure: Measure, until_then: Collection[Measure]) -> str:
+    """Detention of whom a supervision commission keeps is the receipt of its case."""
+    from_commission = measure == "detention" and "commission_detention" in until_then
+    return "commission_case_received" if from_commission else f"measure.{measure}"
 
 
 def _changed(before: CaseState, act: Act, after: CaseState, body: case.MeasureChanged) -> Iterator[Trigger]:
     old = before.measures[body.measure_id]
-    yield Trigger(f"measure_ended.{old.measure}", body.started_at, act.agency, (old.person_id,))
-    from_commission = old.measure == "commission_detention" and body.measure == "detention"
-    name = "commission_case_received" if from_commission else f"measure.{body.measure}"
+    yield from _ended(act, after, old, body.started_at)
+    name = _began(body.measure, (old.measure,))
     yield Trigger(name, body.started_at, act.agency, (old.person_id,), body.until)
 
 
 def _lifted(before: CaseState, act: Act, after: CaseState, body: case.MeasureLifted) -> Iterator[Trigger]:
     old = before.measures[body.measure_id]
-    yield Trigger(f"measure_ended.{old.measure}", body.ended_at, act.agency, (old.person_id,))
+    yield from _ended(act, after, old, body.ended_at)
+
+
+def _ended(act: Act, after: CaseState, old: MeasureState, at: str) -> Iterator[Trigger]:
+    yield Trigger(f"measure_ended.{old.measure}", at, act.agency, (old.person_id,))
+    if not in_custody(after, old.person_id):
+        yield Trigger("released", at, act.agency, (old.person_id,))
 
 
 def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> Iterator[Trigger]:
-    moments = {"decided": body.decided_at, "served": body.served_at, "effective": body.effective_at}
-    for word, at in moments.items():
-        yield Trigger(f"{word}.{body.kind}", at or body.decided_at, act.agency, body.person_ids)
+    yield Trigger(f"decided.{body.kind}", body.decided_at, act.agency, body.person_ids)
+    if body.served_at is not None:
+        yield Trigger(f"served.{body.kind}", body.served_at, act.agency, body.person_ids)
+    yield Trigger(f"effective.{body.kind}", body.effective_at or body.decided_at, act.agency, body.person_ids)
 
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
     if body.procedure is not None:
-        yield Trigger(f"procedure.{body.procedure}", act.payload.occurred_at, act.agency)
+        slower = _PACE.index(body.procedure) > _PACE.index(before.procedure)
+        word = "turned_to" if slower else "procedure"
+        yield Trigger(f"{word}.{body.procedure}", act.payload.occurred_at, act.agency)
 
 
 def _offered(
@@ -77,7 +107,8 @@ def _offered(
 ) -> Iterator[Trigger]:
     made = after.handovers[body.handover_id]
     at, key = made.offered_at, made.handover_id
-    yield Trigger(f"offered.{made.purpose}", at, made.to_agency, made.person_ids, handover_id=key)
+    if _is_about_persons(made):
+        yield Trigger(f"offered.{made.purpose}", at, made.to_agency, made.person_ids, handover_id=key)
     if made.follows is not None:
         yield Trigger("remedy_met", at, made.from_agency, (made.follows,))
     if made.expires_at is not None:
@@ -89,14 +120,34 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     at = act.payload.occurred_at
     present = tuple(person for person in made.person_ids if person not in body.absent_person_ids)
     yield Trigger("offer_answered", at, act.agency, (key,))
-    yield Trigger(f"received.{made.purpose}", body.received_at, act.agency, present, handover_id=key)
-    yield Trigger(f"accepted.{made.purpose}", at, act.agency, present, handover_id=key)
-    locked_up = tuple(person for person in present or after.persons if in_custody(after, person))
-    if locked_up and _purpose(act, made).custody_change:
-        yield Trigger("custody_change_due", at, act.agency, locked_up, handover_id=key)
+    if _is_about_persons(made):
+        moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
+        subjects = present if present or not made.person_ids else (CASE,)
+        for word, moment in moments.items():
+            yield Trigger(f"{word}.{made.purpose}", moment, act.agency, subjects, handover_id=key)
+        if made.returns is not None:
+            given_back = after.handovers[made.returns].purpose
+            yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
+    if changes_custody(after, made, act.book):
+        yield from _kept(after, act, body, present if made.person_ids else tuple(after.persons))
     if made.returns is not None and made.due_at is not None:
         yield Trigger("remedy_set", at, act.agency, (key,), made.due_at)
     yield from _lent(before, act, after, body)
+
+
+def _kept(after: CaseState, act: Act, body: handover.HandoverAccepted, passed: tuple[str, ...]) -> Iterator[Trigger]:
+    """The detention house is to be told for whom it keeps those who passed, unless it keeps them for him already."""
+    locked_up = [person for person in passed if in_custody(after, person)]
+    told = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
+    untold = tuple(person for person in locked_up if person not in told)
+    for name, persons in (("custody_changed", told), ("custody_change_due", untold)):
+        if persons:
+            yield Trigger(name, body.received_at, act.agency, persons, handover_id=body.handover_id)
+
+
+def _is_about_persons(made: Handover) -> bool:
+    """Not where things alone follow a case that has passed already: they start and stop nobody's time."""
+    return made.moves_case or not made.moves_responsibility or bool(made.person_ids)
 
 
 def _lent(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
@@ -112,14 +163,13 @@ def _lent(before: CaseState, act: Act, after: CaseState, body: handover.Handover
         yield Trigger(name, body.received_at, act.agency, tuple(item_ids), until)
 
 
-def _purpose(act: Act, made: Handover) -> PurposeRule:
-    return act.book.purposes[made.purpose]
-
-
 def _refused(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRefused) -> Iterator[Trigger]:
     made, at = after.handovers[body.handover_id], act.payload.occurred_at
     yield Trigger("offer_answered", at, act.agency, (made.handover_id,))
-    yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=made.handover_id)
+    if _is_about_persons(made):
+        received, key = body.received_at or made.offered_at, made.handover_id
+        yield Trigger(f"delivered.{made.purpose}", received, act.agency, made.person_ids, handover_id=key)
+        yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=key)
     if body.due_at is not None:
         yield Trigger("remedy_set", at, made.from_agency, (made.handover_id,), body.due_at)
 
@@ -128,14 +178,17 @@ def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     made = after.handovers[body.handover_id]
     at, key = act.payload.occurred_at, made.handover_id
     yield Trigger("offer_answered", at, act.agency, (key,))
-    yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=key)
+    if _is_about_persons(made):
+        yield Trigger(f"refused.{made.purpose}", at, made.from_agency, made.person_ids, handover_id=key)
 
 
 def _served(
     before: CaseState, act: Act, after: CaseState, body: custody_change.CustodyChangeServed
 ) -> Iterator[Trigger]:
+    """Served for an organ that has passed the person on since, it is not what the present one waits for."""
     change = after.custody_changes[body.custody_change_id]
-    yield Trigger("custody_changed", body.served_at, change.requested_by, (change.person_id,))
+    if change.requested_by in (after.responsible, after.persons[change.person_id].responsible):
+        yield Trigger("custody_changed", body.served_at, change.requested_by, (change.person_id,))
 
 
 def _frozen(

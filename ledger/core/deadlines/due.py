@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ledger.core.clock_rules import ClockRule
 from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.state import CaseState, MeasureState
-from ledger.core.custody.triggers import CUSTODY
+from ledger.core.custody.triggers import CASE, CUSTODY
 from ledger.core.deadlines import lawful
 from ledger.core.deadlines.calendar import WorkCalendar
 from ledger.core.deadlines.clock import Clock, Extension, Pause
@@ -115,7 +115,7 @@ def _ends(
     state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
 ) -> tuple[Counted, bool]:
     """The end by law, or the earlier one of a paper; and whether a paper gives more than the law, in vain."""
-    by_law, by_paper = _by_law(state, clock, row, calendar, as_of), _by_paper(clock)
+    by_law, by_paper = _by_law(state, clock, row, calendar, as_of), _by_paper(clock, row)
     if by_law is None or by_paper is None:
         ends = by_law or by_paper
         assert ends is not None, "a clock has a base, or a paper that sets its end"
@@ -139,9 +139,9 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
     return counting(in_custody=False)
 
 
-def _by_paper(clock: Clock) -> Counted | None:
+def _by_paper(clock: Clock, row: ClockRule) -> Counted | None:
     """The day or moment that the latest paper sets."""
-    until = clock.extensions[-1].until if clock.extensions else clock.until
+    until = lawful.decided(clock, row)
     if until is None:
         return None
     if "T" in until:
@@ -153,7 +153,8 @@ def _by_paper(clock: Clock) -> Counted | None:
 
 def _custody(state: CaseState, subject: str) -> list[MeasureState]:
     """The measures that lock, or locked, up the person, or anybody of the case."""
-    return [m for m in state.measures.values() if m.measure in CUSTODY and subject in (m.person_id, "case")]
+    measures = state.measures.values() if subject == CASE else state.measures.marked(f"person/{subject}")
+    return [measure for measure in measures if measure.measure in CUSTODY]
 
 
 def _lasts_at(measure: MeasureState, instant: datetime) -> bool:

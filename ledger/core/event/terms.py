@@ -211,6 +211,12 @@ DecisionKind = Literal[
     "execution_notified",
     "community_correction_ordered",
     "community_correction_notified",
+    "arrest_request_withdrawn",
+    "judgment_served",
+    "ruling_served",
+    "proceedings_terminated",
+    "admitted_to_prison",
+    "served_in_detention_house",
     "other",
 ]
 ItemKind = Literal["dossier", "exhibit", "electronic_data", "property", "detainee"]
