@@ -137,7 +137,7 @@ def _void(line: ClockLine) -> ClockLine:
 
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC, as every time in the tables."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"
 
 
 def rows(lines: Iterable[ClockLine], index: int) -> Iterator[tuple[tuple[str, str], Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -15,6 +15,8 @@ from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.event import Body, case, deadline, handover, item, record
 from ledger.core.legal_day import legal_day
 from ledger.core.rulebook import FlagName, FlagRule
+
+MOMENTS_KEPT = 256  # that of an event is asked for several times
 
 
 class Flag(Struct, frozen=True):
@@ -44,7 +46,8 @@ def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, .
 
 
 def _raise(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Flag]:
-    in_force = act.book.in_force(legal_day(instant(act.payload.occurred_at)).isoformat())
+    _, day = _seconds_and_day(act.payload.occurred_at)
+    in_force = act.book.in_force(day)
     for name, look in _looks_at(type(act.payload.body)):
         rule = in_force.get(name)
         detail = look(before, act, after, rule) if rule else None
@@ -57,9 +60,11 @@ def _looks_at(body: type[Body]) -> tuple[tuple[FlagName, Look], ...]:
     return tuple((name, watch.look) for name, watch in WATCHES.items() if not watch.bodies or body in watch.bodies)
 
 
-def instant(text: str) -> datetime:
-    """The moment of an RFC 3339 text in UTC."""
-    return datetime.fromisoformat(text)
+@lru_cache(maxsize=MOMENTS_KEPT)
+def _seconds_and_day(text: str) -> tuple[int, str]:
+    """Of an RFC 3339 text: unix seconds and the legal day."""
+    moment = datetime.fromisoformat(text)
+    return int(moment.timestamp()), legal_day(moment).isoformat()
 
 
 def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -111,13 +116,14 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
 
 
 def _late_entry(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    late = act.signed_at - int(instant(act.payload.occurred_at).timestamp())
+    happened, _ = _seconds_and_day(act.payload.occurred_at)
+    late = act.signed_at - happened
     return f"signed {late // 3600} hours after it happened" if late > rule.limit else None
 
 
 def _in_future(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    early = int(instant(act.payload.occurred_at).timestamp()) - act.signed_at
-    if early <= rule.limit:
+    happens, _ = _seconds_and_day(act.payload.occurred_at)
+    if happens - act.signed_at <= rule.limit:
         return None
     return f"signed at {datetime.fromtimestamp(act.signed_at, UTC).isoformat()}"
 

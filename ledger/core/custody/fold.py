@@ -74,6 +74,6 @@ def _continue(state: CaseState, act: Act) -> CaseState:
             field="agency",
             hint="An agency takes part from the first handover that it accepts.",
         )
-    after = RULES[type(body)](replace(state, split=None), act, body)
+    after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
     last = max(state.last_occurred_at, act.payload.occurred_at)
     return replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)
