@@ -10,10 +10,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, tuple_
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.clocks import rule_of
+from ledger.core.custody.clocks import rule_of, whose
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.deadlines.clock import Clock
-from ledger.core.deadlines.due import Status, due_at, whose
+from ledger.core.deadlines.due import Status, due_at
 from ledger.core.errors import MalformedInput
 from ledger.core.legal_day import end_of, legal_day
 from ledger.core.rulebook import Rulebook

@@ -167,6 +167,16 @@ def test_a_freeze_lapses_on_its_day() -> None:
     assert due(opened, "freeze").agency == PROCURATORATE
 
 
+def test_a_time_that_has_ended_stays_with_whoever_had_it() -> None:
+    """What the police met is theirs, also after the person has passed on, and at a moment before it ended."""
+    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    sent = opened.now
+    opened.accept().offer(to=PROCURATORATE, persons=("li",)).accept()
+    assert due(opened, "arrest_request").agency == POLICE
+    earlier = due(opened, "arrest_request", as_of=instant(sent - 90))
+    assert (earlier.status, earlier.agency) == ("running", POLICE)
+
+
 def test_bail_is_watched_by_who_is_responsible_for_the_person() -> None:
     """The limit passes on with the person, and with the case where the person has gone."""
     opened = Case().open().name("li")

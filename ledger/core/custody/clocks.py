@@ -25,7 +25,7 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """``after`` with its clocks: those that the event stops, then those that it starts."""
     if isinstance(act.payload.body, case.CaseClosed):
-        return _with(after, [_stop(clock, act, act.payload.occurred_at) for clock in running(after)])
+        return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in running(after)])
     for trigger in triggers(before, act, after):
         after = _settle(after, act, trigger)
         if trigger.name in act.book.stopped_by:
@@ -43,6 +43,14 @@ def running(state: CaseState, subject: str | None = None) -> list[Clock]:
 def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
     """The row that the clock has kept since it started. Requires that the rules still have it."""
     return book.clock_rows[clock.name, clock.rule_from]
+
+
+def whose(state: CaseState, clock: Clock, row: ClockRule) -> str:
+    """The agency whose time it is; of a clock that has ended, whose it was then."""
+    if row.whose == "agency" or not clock.is_running:
+        return clock.agency
+    holder = state.persons.get(clock.subject) or state.items.get(clock.subject)
+    return holder.responsible if holder else state.responsible
 
 
 def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
@@ -85,7 +93,7 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = _day(trigger.at)
     for clock in _concerned(state, trigger, "running"):
         if clock.name in names and _day(clock.started_at) <= day:
-            yield _stop(clock, act, trigger.at, offered_in)
+            yield _stop(state, clock, act, trigger.at, offered_in)
     for clock in _concerned(state, trigger, "halted") if offered_in is None else ():
         if clock.name in names and _day(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
@@ -103,11 +111,18 @@ def _day(at: str) -> date:
     return legal_day(datetime.fromisoformat(at))
 
 
-def _stop(clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
+def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
     pauses = clock.pauses
     if clock.is_paused:
         pauses = (*pauses[:-1], replace(pauses[-1], until=max(at, pauses[-1].since)))
-    return replace(clock, stopped_at=at, stopped_in=handover_id, pauses=pauses, events=(*clock.events, _ref(act)))
+    return replace(
+        clock,
+        agency=whose(state, clock, rule_of(clock, act.book)),
+        stopped_at=at,
+        stopped_in=handover_id,
+        pauses=pauses,
+        events=(*clock.events, _ref(act)),
+    )
 
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
@@ -130,7 +145,7 @@ def _superseded(state: CaseState, act: Act, row: ClockRule, subject: str, trigge
     """A clock that starts anew takes the place of the one that ran."""
     for clock in running(state, subject):
         if clock.name == row.name:
-            yield _stop(clock, act, trigger.at)
+            yield _stop(state, clock, act, trigger.at)
     for clock in state.clocks.marked(f"halted/{subject}"):
         if clock.name == row.name:
             yield _settled(clock, act, runs_on=False)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.clock_rules import ClockRule
-from ledger.core.custody.clocks import rule_of
+from ledger.core.custody.clocks import rule_of, whose
 from ledger.core.custody.state import CaseState, MeasureState
 from ledger.core.custody.triggers import CASE, CUSTODY
 from ledger.core.deadlines import lawful
@@ -74,6 +74,7 @@ def deadlines(state: CaseState, book: Rulebook, calendar: WorkCalendar, as_of: d
 def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> Deadline:
     """One clock of the case at ``as_of``. Requires that it started by then."""
     row = rule_of(clock, book)
+    clock = replace(clock, agency=whose(state, clock, row))
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
     try:
@@ -101,14 +102,6 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalenda
     except UnknownYear:
         return None
     return ends.due_at
-
-
-def whose(state: CaseState, clock: Clock, row: ClockRule) -> str:
-    """The agency whose time it is now."""
-    if row.whose == "agency":
-        return clock.agency
-    holder = state.persons.get(clock.subject) or state.items.get(clock.subject)
-    return holder.responsible if holder else state.responsible
 
 
 def _ends(
@@ -172,15 +165,14 @@ def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
 
 
 def _told(state: CaseState, clock: Clock, row: ClockRule, status: Status, unknown: str | None = None) -> Deadline:
-    agency = whose(state, clock, row)
-    assignment = state.assignments.get(agency)
+    assignment = state.assignments.get(clock.agency)
     return Deadline(
         case_id=state.case_id,
         deadline_id=clock.deadline_id,
         clock=clock.name,
         article=row.article,
         subject=clock.subject,
-        agency=agency,
+        agency=clock.agency,
         handler=assignment.handler if assignment else None,
         status=status,
         provisional=clock.provisional,
