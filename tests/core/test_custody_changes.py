@@ -101,6 +101,15 @@ def test_one_request_at_a_time() -> None:
     request(case)
 
 
+def test_who_was_released_before_the_service_is_kept_for_nobody() -> None:
+    """The certificate is served all the same; nobody is kept by it."""
+    case = request(accepted())
+    change(case, "detention", "bail", "li")
+    assert kept_for(case) is None
+    serve(case)
+    assert kept_for(case) is None
+
+
 def test_only_the_house_that_was_asked_serves_and_only_once() -> None:
     """Another house, a second time, an unknown request: impossible."""
     case = request(accepted())

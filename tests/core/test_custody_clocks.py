@@ -296,6 +296,17 @@ def test_a_freeze_follows_what_becomes_of_the_money() -> None:
     assert names_running(opened) == set()
 
 
+def test_what_is_out_until_a_day_is_waited_for_in_its_parts() -> None:
+    """Split while it is taken out, each part is due back that day; the whole of before is due no more."""
+    opened = Case().open().register("cash", kind="property", quantity=2, fungible=True)
+    due = instant(opened.now + DAY)
+    opened.say(item.ItemCheckedOut, None, item_id="cash", to_officer="o-1", ground="count", due_at=due)
+    parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(1)) for n in (1, 2))
+    opened.say(item.ItemSplit, None, item_id="cash", parts=parts)
+    running = {(c.name, c.subject): c.until for c in opened.state.clocks.values() if c.is_running}
+    assert running == {("loan", "cash-1"): due, ("loan", "cash-2"): due}
+
+
 def test_splitting_what_is_not_frozen_starts_nothing() -> None:
     """Parts of a thing that was not frozen are not frozen."""
     opened = Case().open().register("cash", kind="property", quantity=2, fungible=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.core.event import item
 from ledger.core.event.terms import Money
-from tests.builders import COURT, POLICE, PROCURATORATE, clerk
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
 from tests.casework import Case, Refusals, holding, part, person_id, pieces, require_refusal
 
 LI = person_id("li")
@@ -28,6 +28,11 @@ def cash(*item_ids: str, quantity: int = 10, fen: int = 1000, **fields: Any) -> 
     """Sums of money, which are fungible."""
     money = Money(fen=fen, currency="CNY")
     return holding(*item_ids, kind="property", quantity=quantity, fungible=True, money=money, **fields)
+
+
+def lend(written: Case, item_id: str, **fields: Any) -> Case:
+    """The laboratory has the sum as a loan."""
+    return written.offer(item_id, to=LAB, purpose="loan", **fields).accept()
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -128,6 +133,12 @@ REFUSED: Refusals = {
     "merging what is checked out": (
         lambda: cash("a", "b").say(item.ItemCheckedOut, item_id="b", to_officer="p-1", ground="counting"),
         lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        "commingling",
+        "body.item_ids",
+    ),
+    "merging what is lent until a day with what is not": (
+        lambda: lend(lend(cash("a", "b"), "a", due_at="2026-09-01T00:00:00Z"), "b"),
+        lambda c: c.say(item.ItemMerged, clerk(LAB), item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
         "commingling",
         "body.item_ids",
     ),

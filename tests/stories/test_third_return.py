@@ -9,7 +9,7 @@ from tests.casework import person_id
 from tests.stories.town import Town, TownCase
 
 REVIEW = f"prosecution_review {person_id('li')}"
-SUPPLEMENT = "supplementary_investigation case"
+SUPPLEMENT = f"supplementary_investigation {person_id('li')}"
 # Received, last day of the review, returned, last day of the supplementary investigation. Li is at liberty, so that an
 # end on a day off gives way: 25 May 2025 is a Sunday, 20 June a Friday.
 ROUNDS = (

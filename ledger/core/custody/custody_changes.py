@@ -42,7 +42,7 @@ def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequ
 
 @rule(custody_change.CustodyChangeServed)
 def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed) -> CaseState:
-    """From here on the detention house keeps the person for the organ that asked."""
+    """From here on the detention house keeps the person for the organ that asked; who was released since, for none."""
     change = look_up(
         state.custody_changes, body.custody_change_id, "custody change", state.case_id, field="custody_change_id"
     )
@@ -55,9 +55,10 @@ def served(state: CaseState, act: Act, body: custody_change.CustodyChangeServed)
             field="body.custody_change_id",
         )
     person = state.person(change.person_id)
+    kept_for = change.requested_by if in_custody(state, person.person_id) else None
     return replace(
         state,
-        persons=state.persons | {person.person_id: replace(person, kept_for=change.requested_by)},
+        persons=state.persons | {person.person_id: replace(person, kept_for=kept_for)},
         custody_changes=state.custody_changes | {change.custody_change_id: replace(change, served_at=body.served_at)},
     )
 

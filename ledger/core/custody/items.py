@@ -136,6 +136,9 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     return state.with_items(*gone, replace(whole, parents=body.item_ids))
 
 
+_ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "lent_by", "lent_until")
+
+
 def _require_alike(item: Item, other: Item) -> None:
     """Refuses (commingling) to merge what is not fungible, or differs in more than its amount."""
     if not item.fungible:
@@ -144,7 +147,7 @@ def _require_alike(item: Item, other: Item) -> None:
             f"item {item.item_id} is not fungible: merging it would be commingling",
             field="body.item_ids",
         )
-    for field in ("responsible", "status", "frozen_until"):
+    for field in _ALIKE:
         if getattr(item, field) != getattr(other, field):
             refuse("commingling", f"items {item.item_id} and {other.item_id} differ in {field}", field="body.item_ids")
 

@@ -206,12 +206,16 @@ def _item_merged(before: CaseState, act: Act, after: CaseState, body: item.ItemM
 
 
 def _succeeded(act: Act, gone: tuple[str, ...], new: list[Item]) -> Iterator[Trigger]:
-    """What takes the place of frozen things is frozen until the same day."""
+    """What takes the place of frozen or lent things is so until the same day."""
     at = act.payload.occurred_at
     yield Trigger("disposed", at, act.agency, gone)
     for one in new:
         if one.frozen_until is not None:
             yield Trigger("frozen", at, act.agency, (one.item_id,), one.frozen_until)
+        if one.lent_until is not None:
+            yield Trigger("lent", at, act.agency, (one.item_id,), one.lent_until)
+        if one.due_at is not None:
+            yield Trigger("checked_out", at, act.agency, (one.item_id,), one.due_at)
 
 
 def _disposed(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> Iterator[Trigger]:
