@@ -99,7 +99,9 @@ def test_the_example_is_a_proof_to_our_verifier_too() -> None:
     bundle = (protocol_examples.EXAMPLES / "bundle.json").read_bytes()
     trust = parse_trust((protocol_examples.EXAMPLES / "trust.json").read_bytes())
     assert decode_bundle(bundle).format == "tallystick/bundle@v1"
-    assert verify_bundle(bundle, trust).verdict == "not_yet_anchored"
+    report = verify_bundle(bundle, trust)
+    assert report.verdict == "intact"
+    assert {step.result for step in report.steps} == {"checked"}
 
 
 # -- the stranger ------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ HINT = (
 )
 
 HexBytes = Annotated[str, Meta(pattern=_HEX)]
+Nodes = Annotated[tuple[HexBytes, ...], Meta(max_length=65)]  # of a trie, from its root down
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -68,20 +69,29 @@ class AnchoredIn(Part, frozen=True):
     timestamp: SafeInt
 
 
-class StorageProof(Part, frozen=True):
-    """An EIP-1186 proof of one slot; ``proof`` are RLP nodes from the root down."""
+class SlotProof(Part, frozen=True):
+    """An EIP-1186 proof of one slot; ``proof`` are RLP nodes from the root of the contract's storage down."""
 
     key: Bytes32
-    value: HexBytes
-    proof: tuple[HexBytes, ...]
+    value: Bytes32
+    proof: Nodes
+
+
+class ContractProof(Part, frozen=True):
+    """A contract's account and slots in one state (EIP-1186); ``account_proof`` leads down from the state's root."""
+
+    account_proof: Nodes
+    storage_proof: Annotated[tuple[SlotProof, ...], Meta(max_length=16)]
 
 
 class ProvenAt(Part, frozen=True):
-    """State of a contract at a later final block: header, account proof and slots (EIP-1186)."""
+    """Both contracts at a final block, that of the anchor or a later one: its header and EIP-1186 proofs."""
 
+    block_number: SafeInt
+    block_hash: Bytes32
     header_rlp: HexBytes
-    account_proof: tuple[HexBytes, ...]
-    storage_proofs: tuple[StorageProof, ...]
+    anchor: ContractProof
+    registry: ContractProof
 
 
 class Anchor(Part, frozen=True):

@@ -93,8 +93,17 @@ class Subject(Struct, frozen=True):
     root: str | None = None
 
 
+class ProvenBlock(Struct, frozen=True):
+    """The block whose state proves the anchor, its time in unix seconds; ``trusted``: the verifier knows it."""
+
+    number: int
+    hash: str
+    timestamp: int
+    trusted: bool
+
+
 class Report(Struct, frozen=True):
-    """``proven_time`` (unix seconds): the entry existed then, by a witness and not by a claim.
+    """``proven_time`` (unix seconds): the entry existed then, by a witness or a block that is trusted, not by a claim.
 
     ``development``: the trust file is of a ledger whose anchors no witness need have seen.
     """
@@ -104,6 +113,7 @@ class Report(Struct, frozen=True):
     subject: Subject
     steps: tuple[Step, ...]
     proven_time: int | None = None
+    block: ProvenBlock | None = None
 
     @property
     def faults(self) -> tuple[Step, ...]:

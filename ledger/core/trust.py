@@ -24,7 +24,14 @@ class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
     deployment_block_hash: Bytes32
 
 
-class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True):
+class TrustedBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """A block of the chain that the verifier takes for final, whoever told him."""
+
+    number: SafeInt
+    hash: Bytes32
+
+
+class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The ledger's contracts on one chain; code hashes are Keccak-256 of the deployed code."""
 
     chain_id: SafeInt
@@ -34,6 +41,7 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True):
     anchor: KeyId
     registry_code_hash: Bytes32
     anchor_code_hash: Bytes32
+    trusted_blocks: Annotated[tuple[TrustedBlock, ...], Meta(max_length=1024)] = ()
 
     @property
     def identity(self) -> ChainIdentity:

@@ -17,17 +17,18 @@
 
 A step is checked, failed or not checked. One failed step: ``tampered``. Not checked makes ``unverifiable`` of steps 4
 (payload withheld), 5, 6, 7 (quorum not reached), 9 and 11 (anchors of unknown contracts only), ``not_yet_anchored`` of
-step 11 without anchors; it leaves the verdict as it is for step 7 where the policy asks for no witness, for step 8
-(withheld or erased), and for steps 10 and 12 to 14. What is not proven is told as a claim and enters no verdict.
+step 11 without anchors, ``unverifiable`` of step 10 where the key was revoked in the very block of the anchor and the
+bundle has no revocation; it leaves the verdict as it is for step 7 where the policy asks for no witness, for step 8
+(withheld or erased), for step 10 otherwise, and for steps 12 to 14. What is not proven is told as a claim and enters no
+verdict. Step 10 rests on the state that step 12 has proven, and comes after it; both rest on the block of step 13.
 
 Files, chains and clocks are not read here. That nothing came after an event is shown by ``ledger.core.verify_case``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -38,6 +39,7 @@ from ledger.core.authority import Grant
 from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_anchors, read_authority, read_part
 from ledger.core.bundle_evidence import TreeHead, erased_at, require_granted, revoked_at
 from ledger.core.checkpoint import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
+from ledger.core.contract_state import ContractState, read_state
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Unauthorized
 from ledger.core.event import (
     EVENT_TYPES,
@@ -52,10 +54,9 @@ from ledger.core.event import (
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import VerifyingKey
 from ledger.core.proof import TlogProof, parse_tlog_proof
-from ledger.core.report import Check, NotChecked, Outcome, Report, perform, subject_of, worst
-from ledger.core.trust import Trust
-
-YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
+from ledger.core.report import Check, NotChecked, Outcome, ProvenBlock, Report, perform, subject_of, worst
+from ledger.core.trust import Trust, TrustedChain
+from ledger.core.verify_chain import SeenBlock, require_not_revoked, require_record, require_trusted, when
 
 CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
 
@@ -63,10 +64,11 @@ CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
 class _Run:
     """A verification under way: what the steps so far have read and accepted. None is what they have not."""
 
-    def __init__(self, bundle: Bundle, trust: Trust, check_note: CheckpointVerifier):
+    def __init__(self, bundle: Bundle, trust: Trust, check_note: CheckpointVerifier, seen: Sequence[SeenBlock]):
         self.bundle = bundle
         self.trust = trust
         self.check_note = check_note
+        self.seen = seen
         self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
         self.shown: Payload | None = None  # as step 1 read it
         self.payload: Payload | None = None  # as step 4 accepted it
@@ -76,7 +78,9 @@ class _Run:
         self.accepted: TreeHead | None = None
         self.index: int | None = None
         self.cosignatures: tuple[Cosignature, ...] = ()
-        self.anchor: Anchor | None = None
+        self.anchor: tuple[Anchor, TrustedChain] | None = None
+        self.state: ContractState | None = None  # as step 12 accepted it
+        self.block: ProvenBlock | None = None
         self.evidence = b""
         self.grant: Grant | None = None
         self.proven_time: int | None = None
@@ -104,19 +108,28 @@ class Verified(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-def verify_bundle(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Report:
+def verify_bundle(
+    data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint, seen: Sequence[SeenBlock] = ()
+) -> Report:
     """What a bundle proves to the holder of the trust file.
 
-    ``check_note`` may remember what it accepted: its result depends on its arguments alone. Raises MalformedInput for
-    what is no bundle at all; whatever is wrong in a bundle is a failed step.
+    ``check_note`` may remember what it accepted: its result depends on its arguments alone. ``seen`` are blocks that a
+    chain was asked for. Raises MalformedInput for what is no bundle at all; whatever is wrong in a bundle is a failed
+    step.
     """
-    return verify_event(data, trust, check_note=check_note).report
+    return verify_event(data, trust, check_note=check_note, seen=seen).report
 
 
-def verify_event(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint) -> Verified:
+def verify_event(
+    data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint, seen: Sequence[SeenBlock] = ()
+) -> Verified:
     """The same with the parts that were read, for those who go on from there."""
-    run = _Run(decode_bundle(data), trust, check_note)
-    steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
+    run = _Run(decode_bundle(data), trust, check_note, seen)
+    done = {}
+    for number in ORDER:
+        name, check = STEPS[number - 1]
+        done[number] = perform(number, name, check, run)
+    steps = tuple([done[number] for number in range(1, len(STEPS) + 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
     report = Report(
         verdict=worst([step.verdict for step in steps]),
@@ -124,6 +137,7 @@ def verify_event(data: bytes, trust: Trust, *, check_note: CheckpointVerifier = 
         subject=subject_of(run.envelope, run.payload, run.index, checkpoint),
         steps=steps,
         proven_time=run.proven_time,
+        block=run.block,
     )
     return Verified(report, run.bundle, run.envelope, run.payload, checkpoint)
 
@@ -274,11 +288,15 @@ def _revocation(run: _Run) -> Outcome:
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
     revocation = read_authority(run.evidence).revocation
-    if revocation is None:
-        return NotChecked("needs the storage proof of the registry's key slot, which is not in the bundle", "intact")
-    revoked = revoked_at(revocation, run.grant, run.head(), run.trust.service_key_id)
-    if revoked < index:
-        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+    revoked = None
+    if revocation is not None:
+        revoked = revoked_at(revocation, run.grant, run.head(), run.trust.service_key_id)
+        if revoked < index:
+            raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+    if run.state is not None and run.state.grant is not None:
+        return require_not_revoked(run.grant, run.state.grant, run.state, revoked, index)
+    if revoked is None:
+        return NotChecked("there is no storage proof of the registry's key slot that step 12 accepted", "intact")
     return f"revoked at entry {revoked}, above entry {index}: the key was good then"
 
 
@@ -288,14 +306,14 @@ def _anchor(run: _Run) -> Outcome:
     anchors = () if run.bundle.anchors is UNSET else read_anchors(bytes(run.bundle.anchors))
     if not anchors:
         return NotChecked("the bundle has no anchor", "not_yet_anchored")
-    known = [anchor for anchor in anchors if run.trust.chain(anchor.chain, anchor.contract)]
+    known = [(anchor, chain) for anchor in anchors if (chain := run.trust.chain(anchor.chain, anchor.contract))]
     if not known:
         return NotChecked("the trust file names none of the contracts that the bundle names")
-    for anchor in known:
+    for anchor, _ in known:
         _require_anchored(anchor, checkpoint)
     run.anchor = known[0]
-    where = f"{run.anchor.contract} on chain {run.anchor.chain.chain_id}"
-    return f"record {run.anchor.number} of {where} is said to be this tree head"
+    anchor, _ = run.anchor
+    return f"record {anchor.number} of {anchor.contract} on chain {anchor.chain.chain_id} is said to be this tree head"
 
 
 def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
@@ -311,19 +329,30 @@ def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
 
 # 12
 def _storage(run: _Run) -> Outcome:
-    anchor = _accepted_anchor(run)
+    anchor, chain = _accepted_anchor(run)
     if anchor.proven_at is None:
         return NotChecked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
-    return NotChecked("storage proofs are not checked by this version: the record of step 11 is a claim", "intact")
+    key_id = None if _is_of_the_service(run.envelope) else run.envelope.key_id
+    state = read_state(anchor.proven_at, chain, anchor.number, key_id)
+    said = require_record(state, anchor, run.head().checkpoint)
+    run.state = state
+    return said
 
 
 # 13
 def _block(run: _Run) -> Outcome:
-    block = _accepted_anchor(run).anchored_in
-    return NotChecked(f"nothing here proves block {block.block_number} ({block.block_hash}); it is a claim", "intact")
+    anchor, chain = _accepted_anchor(run)
+    if run.state is None:
+        claim = f"block {anchor.anchored_in.block_number} ({anchor.anchored_in.block_hash}) is a claim"
+        return NotChecked(f"there is no storage proof that step 12 accepted; {claim}", "intact")
+    header = run.state.header
+    outcome = require_trusted(header, chain, run.seen)
+    is_trusted = not isinstance(outcome, NotChecked)
+    run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
+    return outcome
 
 
-def _accepted_anchor(run: _Run) -> Anchor:
+def _accepted_anchor(run: _Run) -> tuple[Anchor, TrustedChain]:
     if run.anchor is None:
         raise NotChecked("there is no anchor that step 11 accepted", "intact")
     return run.anchor
@@ -332,12 +361,14 @@ def _accepted_anchor(run: _Run) -> Anchor:
 # 14
 def _time(run: _Run) -> Outcome:
     run.accepted_index()
-    if not run.cosignatures:
-        claim = f"; block time {_utc(run.anchor.anchored_in.timestamp)} is a claim" if run.anchor else ""
-        return NotChecked(f"no co-signature tells the time{claim}", "intact")
-    earliest = min(run.cosignatures, key=lambda cosignature: cosignature.timestamp)
-    run.proven_time = earliest.timestamp
-    return f"in the log at {_utc(earliest.timestamp)} by the co-signature of {earliest.witness.name}"
+    known = [(seen.timestamp, f"the co-signature of {seen.witness.name}") for seen in run.cosignatures]
+    if run.state is not None and run.block is not None and run.block.trusted:
+        known.append((run.state.record.timestamp, f"the time of the anchor's block {run.state.record.block_number}"))
+    if not known:
+        claim = f"; block time {when(run.anchor[0].anchored_in.timestamp)} is a claim" if run.anchor else ""
+        return NotChecked(f"no co-signature and no trusted block tells the time{claim}", "intact")
+    run.proven_time, by = min(known)
+    return f"in the log at {when(run.proven_time)} by {by}"
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
@@ -357,9 +388,5 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("time", _time),
 )
 
-
-@lru_cache(maxsize=512)
-def _utc(timestamp: int) -> str:
-    if timestamp >= YEAR_10000:
-        return f"{timestamp} (unix seconds)"
-    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+# Each after those that it rests on: 10 on 12.
+ORDER = (*range(1, 10), 11, 12, 13, 10, 14)

@@ -13,7 +13,7 @@ bundle, and for step 5 where no entries were given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ from ledger.core.report import Check, NotChecked, Outcome, Report, Step, perform
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import CheckpointVerifier, Verified, verify_event
+from ledger.core.verify_chain import SeenBlock
 
 BATCH = 4096  # leaf hashes
 
@@ -75,6 +76,7 @@ def verify_case(
     *,
     entries: Iterable[bytes] | None = None,
     check_note: CheckpointVerifier = verify_checkpoint,
+    seen: Sequence[SeenBlock] = (),
 ) -> CaseReport:
     """What a case bundle proves. ``entries`` are those of the log from the first on, to the last event's checkpoint and
     maybe beyond it.
@@ -82,7 +84,7 @@ def verify_case(
     Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
     """
     bundle = decode_case_bundle(data)
-    events = [verify_event(bytes(event), trust, check_note=check_note) for event in bundle.events]
+    events = [verify_event(bytes(event), trust, check_note=check_note, seen=seen) for event in bundle.events]
     run = _Run(bundle, events, book, entries)
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return CaseReport(

@@ -9,7 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core import authority, canonical, contract_change, merkle
-from ledger.core.bundle import AuthorityEvidence, Bundle, Evidence, raw
+from ledger.core.bundle import Anchor, AnchoredIn, AuthorityEvidence, Bundle, Evidence, raw
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import (
     SYSTEM_STREAM_ID,
@@ -30,7 +30,8 @@ from ledger.core.note import SeedSigner, SignatureType, parse_note
 from ledger.core.policy import parse_policy
 from ledger.core.proof import TlogProof
 from ledger.core.signature import address_of, signing_hash
-from ledger.core.trust import Trust
+from ledger.core.trust import Trust, TrustedBlock, TrustedChain
+from tests.states import State
 
 LOG_ID = bytes(range(32))
 OFFICER_KEY = PrivateKey(b"\x11" * 32)
@@ -41,7 +42,17 @@ WITNESS = SeedSigner.from_seed("witness.example/w1", b"\x02" * 32, SignatureType
 COSIGNED_AT = 1_767_225_600  # unix seconds, 2026-01-01T00:00:00Z
 SIGNED_AT = COSIGNED_AT - 60
 OCCURRED_AT = "2025-12-31T23:58:00Z"
+ANCHORED_AT = COSIGNED_AT + 12
 NO_HASH = "0x" + "00" * 32
+CHAIN = TrustedChain(
+    chain_id=31337,
+    deployment_block_number=6,
+    deployment_block_hash="0x" + "b0" * 32,
+    registry="0x" + "e1" * 20,
+    anchor="0x" + "e2" * 20,
+    registry_code_hash="0x" + "d1" * 32,
+    anchor_code_hash="0x" + "d2" * 32,
+)
 
 
 def key_id(key: PrivateKey) -> str:
@@ -166,7 +177,34 @@ def entries() -> list[Entry]:
 def trust() -> Trust:
     """What a verifier of the example brings along."""
     policy = f"witness w1 {WITNESS.verifying_key.vkey()}\nquorum w1\n"
-    return Trust(LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=())
+    proven = anchor().proven_at
+    assert proven is not None
+    chain = replace(CHAIN, trusted_blocks=(TrustedBlock(proven.block_number, proven.block_hash),))
+    return Trust(
+        LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(chain,)
+    )
+
+
+def anchor() -> Anchor:
+    """Record 1 of the contract, proven by the state of a block two later."""
+    admitted, granted = registry_changes()
+    assert isinstance(granted, registry.KeyGranted)
+    root = merkle.root_of([merkle.leaf_hash(one.data) for one in entries()])
+    registry_hash = bytes.fromhex(granted.registry_hash[2:])
+    state = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24)
+    state.record(1, root, 4, 9, ANCHORED_AT).has(registry_hash, authority.grant_of(granted, admitted.number))
+    return Anchor(
+        chain=CHAIN.identity,
+        contract=CHAIN.anchor,
+        number=1,
+        size=4,
+        root="0x" + root.hex(),
+        registry_hash=granted.registry_hash,
+        anchored_in=AnchoredIn(
+            transaction_hash="0x" + "c2" * 32, block_number=9, block_hash="0x" + "b2" * 32, timestamp=ANCHORED_AT
+        ),
+        proven_at=state.proven(1, key_id(OFFICER_KEY)),
+    )
 
 
 def note_of(leaves: list[merkle.Hash]) -> str:
@@ -195,4 +233,5 @@ def bundle() -> Bundle:
         sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
         proof=proofs[3],
         authority=raw(AuthorityEvidence(agency=agency, grant=grant)),
+        anchors=raw([anchor()]),
     )

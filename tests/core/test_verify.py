@@ -114,18 +114,6 @@ def test_anchor_of_an_unknown_contract() -> None:
     assert verdict_of(replace(GOOD, anchors=raw([stranger, anchor_of(LOG.checkpoint())]))).verdict == "intact"
 
 
-def test_storage_proof_is_not_taken_for_checked() -> None:
-    """A storage proof is read strictly, and the report says that this version does not check it."""
-    anchors = tree(GOOD)["anchors"]
-    anchors[0]["proven_at"] = {"header_rlp": "0xc0", "account_proof": ["0x"], "storage_proofs": []}
-    report = verdict_of(tree(GOOD) | {"anchors": anchors})
-    assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
-    anchors[0]["proven_at"]["header_rlp"] = "0xc"
-    report = verdict_of(tree(GOOD) | {"anchors": anchors})
-    assert faults(report) == ["anchor"]
-    assert "bytes in lower-case hex" in report.faults[0].detail
-
-
 # -- witnesses and time ------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,155 @@
+"""Builders of chain states: accounts, slots, header and EIP-1186 proofs, out of the tries of the ``trie`` library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import rlp
+from trie import HexaryTrie
+
+from ledger.core.authority import Grant
+from ledger.core.block_header import FIELDS, QUANTITY
+from ledger.core.bundle import ContractProof, ProvenAt, SlotProof
+from ledger.core.contract_change import ROLE_BITS
+from ledger.core.contract_state import anchor_slots, registry_slots
+from ledger.core.merkle import EMPTY_TREE
+from ledger.core.signature import keccak256
+from ledger.core.trust import TrustedChain
+
+CANCUN = 20  # header fields
+OTHERS = 40  # accounts that have nothing to do with us, so that the tries have branches
+
+
+def quantity(number: int) -> bytes:
+    """Big-endian, without leading zeros."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def hexed(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def packed(*numbers: tuple[int, int]) -> int:
+    """Numbers and their widths in bits, from the low bits."""
+    word = shift = 0
+    for number, width in numbers:
+        word |= number << shift
+        shift += width
+    return word
+
+
+def secure_trie(values: dict[bytes, bytes]) -> HexaryTrie:
+    """A trie as Ethereum keeps state and storage: under the hashes of the keys."""
+    made = HexaryTrie({})
+    for key, value in values.items():
+        made[keccak256(key)] = value
+    return made
+
+
+def path(made: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
+    """The nodes that a node gives as proof: those that stand in their parent are not given again."""
+    nodes = [bytes(rlp.encode(node)) for node in made.get_proof(keccak256(key))]
+    return tuple(node for number, node in enumerate(nodes) if number == 0 or len(node) >= 32)
+
+
+def header_rlp(state_root: bytes, number: int, timestamp: int, *, fields: int = CANCUN) -> bytes:
+    """A header of the hard fork that has so many fields; what is not given follows from the field's name."""
+    given: dict[str, bytes] = {
+        "stateRoot": state_root,
+        "number": quantity(number),
+        "timestamp": quantity(timestamp),
+        "extraData": b"",
+    }
+    made = []
+    for name, length in FIELDS[:fields]:
+        filler = sha256(name.encode()).digest() * 8
+        made.append(given.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
+    return bytes(rlp.encode(made))
+
+
+@dataclass
+class State:
+    """Both contracts of a chain after block ``number``; slots by their 32-byte keys."""
+
+    chain: TrustedChain
+    number: int
+    timestamp: int  # unix seconds
+    anchor: dict[bytes, int] = field(default_factory=dict)
+    registry: dict[bytes, int] = field(default_factory=dict)
+    fields: int = CANCUN
+
+    def record(self, number: int, root: bytes, size: int, block_number: int, timestamp: int) -> State:
+        """Record ``number``, the last so far; record 0 of a new log comes with the first."""
+        slots = anchor_slots(number)
+        if number == 1 and slots[3] not in self.anchor:
+            self.anchor[slots[3]] = int.from_bytes(EMPTY_TREE.root(), "big")
+            self.anchor[slots[4]] = packed((0, 64), (block_number - 1, 64), (timestamp - 1, 64))
+        self.anchor[slots[0]] = packed((number, 64), (size, 64))
+        self.anchor[slots[1]] = int.from_bytes(root, "big")
+        self.anchor[slots[2]] = packed((size, 64), (block_number, 64), (timestamp, 64))
+        return self
+
+    def has(self, registry_hash: bytes, *grants: Grant, revoked_at: dict[str, int] | None = None) -> State:
+        """What the registry holds."""
+        self.registry[registry_slots(None)[0]] = int.from_bytes(registry_hash, "big")
+        for grant in grants:
+            _, agency, officer, terms = registry_slots(grant.key_id)
+            self.registry[agency] = int.from_bytes(grant.agency_id.encode().ljust(32, b"\0"), "big")
+            self.registry[officer] = int.from_bytes(grant.officer.encode().ljust(32, b"\0"), "big")
+            roles = sum(ROLE_BITS[role] for role in grant.roles)
+            until, revoked = grant.valid_until, (revoked_at or {}).get(grant.key_id, 0)
+            self.registry[terms] = packed(
+                (roles, 32), (grant.suite, 8), (grant.valid_from, 64), (until, 64), (revoked, 64)
+            )
+        return self
+
+    def proven(self, number: int, key_id: str | None = None, **changes: Any) -> ProvenAt:
+        """What proves record ``number``, and the grant of a key."""
+        anchor, registry = (storage_trie(slots) for slots in (self.anchor, self.registry))
+        accounts = {
+            self.chain.anchor: account(anchor.root_hash, self.chain.anchor_code_hash),
+            self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
+        }
+        state = secure_trie(others() | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        header = header_rlp(state.root_hash, self.number, self.timestamp, fields=self.fields)
+        proven = {
+            "block_number": self.number,
+            "block_hash": hexed(keccak256(header)),
+            "header_rlp": hexed(header),
+            "anchor": _contract(state, self.chain.anchor, anchor, self.anchor, anchor_slots(number)),
+            "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
+        }
+        return ProvenAt(**(proven | changes))
+
+
+def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:
+    return secure_trie({key: bytes(rlp.encode(quantity(value))) for key, value in slots.items() if value})
+
+
+def account(storage_root: bytes, code_hash: str) -> bytes:
+    """A contract's account, with a nonce and no balance."""
+    return bytes(rlp.encode([b"\x01", b"", storage_root, bytes.fromhex(code_hash[2:])]))
+
+
+def others() -> dict[bytes, bytes]:
+    """Accounts of strangers."""
+    names = [sha256(b"account %d" % number).digest()[:20] for number in range(OTHERS)]
+    return {name: account(keccak256(name), hexed(keccak256(b""))) for name in names}
+
+
+def _contract(
+    state: HexaryTrie, address: str, storage: HexaryTrie, held: dict[bytes, int], slots: tuple[bytes, ...]
+) -> ContractProof:
+    return ContractProof(
+        account_proof=tuple(map(hexed, path(state, bytes.fromhex(address[2:])))),
+        storage_proof=tuple(
+            SlotProof(
+                key=hexed(slot),
+                value=hexed(held.get(slot, 0).to_bytes(32, "big")),
+                proof=tuple(map(hexed, path(storage, slot))),
+            )
+            for slot in slots
+        ),
+    )
