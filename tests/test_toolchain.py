@@ -43,7 +43,7 @@ def required(requirements: list[str | dict[str, str]]) -> set[str]:
     return {re.split(r"[\[<>=]", line)[0] for line in requirements if isinstance(line, str)}
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "mutation", "readers", "slither"])
+@pytest.mark.parametrize("name", ["runtime", "dev", "mutation", "readers", "slither", "tlog-scales", "aics"])
 def test_every_requirement_is_pinned_by_hash_and_names_no_address(repository: Path, name: str) -> None:
     """Each line of the requirements belongs to an exact version with hashes, or is a comment."""
     text = (repository / "requirements" / f"{name}.txt").read_text()

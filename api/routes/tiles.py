@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import gzip
+import re
+
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.dependencies import ServiceOf
@@ -15,12 +18,15 @@ from ledger.store.database import Connection
 
 ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
+COMPRESSED = {"Content-Encoding": "gzip"}
+VARIES = {"Vary": "Accept-Encoding"}
 _BYTES = "application/octet-stream"
-_BINARY = {"type": "string", "format": "binary"}
+_GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
 
 router = APIRouter(tags=["log"])
 
 
+@router.head("/checkpoint", include_in_schema=False)
 @router.get(
     "/checkpoint",
     summary="Get the published checkpoint",
@@ -33,6 +39,7 @@ def checkpoint(service: ServiceOf) -> Response:
         return Response(published(connection).note, headers=FRESH, media_type="text/plain; charset=utf-8")
 
 
+@router.head("/tile/{name:path}", include_in_schema=False)
 @router.get(
     "/tile/{name:path}",
     summary="Get a tile of hashes, or a bundle of entries",
@@ -40,8 +47,12 @@ def checkpoint(service: ServiceOf) -> Response:
     responses=problems(400, 404, 503)
     | {200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def tile(service: ServiceOf, name: str) -> Response:
-    """`/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size."""
+def tile(service: ServiceOf, request: Request, name: str) -> Response:
+    """`/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
+
+    Every partial tile and bundle up to that size is served, also where the full one is there. Bundles are compressed
+    for who accepts gzip; hashes do not compress.
+    """
     asked = parse_name(f"tile/{name}")
     with service.parts.database.read() as connection:
         size = published(connection).size
@@ -49,7 +60,11 @@ def tile(service: ServiceOf, name: str) -> Response:
         if asked.width > width_at(size, level, asked.index):
             raise NotFound(f"{asked.path()} is not published yet: the log stands at {size}", field="name")
         data = _bundle(connection, asked) if isinstance(asked, BundleName) else _tile(connection, asked)
-    return Response(data, headers=ETERNAL, media_type=_BYTES)
+    if isinstance(asked, TileName):
+        return Response(data, headers=ETERNAL, media_type=_BYTES)
+    if not _takes_gzip(request.headers.get("accept-encoding", "")):
+        return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
+    return Response(gzip.compress(data, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
 
 
 def published(connection: Connection) -> Published:
@@ -58,6 +73,11 @@ def published(connection: Connection) -> Published:
     if found is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
     return found
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header names gzip, or everything, at a weight above 0 (RFC 9110 12.5.3)."""
+    return any(_GZIP.fullmatch(coding) for coding in accepted.split(","))
 
 
 def _tile(connection: Connection, name: TileName) -> bytes:

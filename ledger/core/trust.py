@@ -65,6 +65,11 @@ class Trust(Struct, frozen=True):
     def origin(self) -> str:
         return self.log_key.name
 
+    @property
+    def tlog_policy(self) -> str:
+        """The C2SP tlog-policy by which other programs accept checkpoints: this log under its witness policy."""
+        return self.policy.text if self.policy.logs else f"log {self.log_key.vkey()}\n{self.policy.text}"
+
     def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
         """The trusted chain of this identity with this anchor contract."""
         return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)

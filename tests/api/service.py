@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,10 +15,12 @@ from starlette.types import ASGIApp
 
 from api.auth import personal_digest
 from api.parts import Parts
+from api.server import make_server
 from ledger.core.event.registry import RegistryChange
 from tests.builders import Event, Officer, signature_of
 from tests.casework import Case
 from tests.ledgers import Ledger
+from tests.machine import free_port
 
 JSON = {"content-type": "application/json"}
 
@@ -98,6 +104,22 @@ class Served:
     def size(self) -> int:
         """How many entries the log has."""
         return int(self.get("/api/v1/log").json()["size"])
+
+
+@contextmanager
+def listening_for(served: Served, header_timeout_s: float = 10) -> Iterator[int]:
+    """The port of a real server for this application, until the block is left."""
+    port = free_port()
+    running = make_server(served.app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    try:
+        yield port
+    finally:
+        running.should_exit = True
+        thread.join()
 
 
 def problem(response: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:

@@ -63,6 +63,62 @@ def test_tiles_are_kept_for_good_and_the_checkpoint_is_not(log: tuple[Served, in
     assert checkpoint.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("identity;q=0.1, GZIP;q=0.5", "gzip"),
+        ("*", "gzip"),
+        ("", None),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("gzip; q=0.000, br", None),
+        ("gzipped", None),
+    ],
+)
+def test_bundles_are_compressed_for_who_takes_that(
+    log: tuple[Served, int], accepted: str, encoding: str | None
+) -> None:
+    """The same entries either way, and caches keep the two apart; hashes are sent as they are."""
+    served, size = log
+    headers = {"accept-encoding": accepted}
+    for name, width in (("000", 256), (f"001.p/{size - 256}", size - 256)):
+        bundle = served.request("GET", f"/tile/entries/{name}", headers=headers)
+        assert (bundle.headers.get("content-encoding"), bundle.headers["vary"]) == (encoding, "Accept-Encoding")
+        assert bundle.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert bundle.headers["content-type"] == "application/octet-stream"
+        assert len(decode_bundle(bundle.content, width)) == width
+    assert "content-encoding" not in served.request("GET", "/tile/0/000", headers=headers).headers
+
+
+def test_every_partial_tile_up_to_the_published_size_is_served(log: tuple[Served, int]) -> None:
+    """Whoever holds the checkpoint of any size finds the tiles that it is made of, beginnings of full ones."""
+    served, size = log
+    full, rest = served.get("/tile/0/000").content, served.get(f"/tile/0/001.p/{size - 256}").content
+    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
+    for width in (1, 2, 3, 127, 128, 255):
+        assert served.get(f"/tile/0/000.p/{width}").content == full[: 32 * width]
+        assert decode_bundle(served.get(f"/tile/entries/000.p/{width}").content, width) == entries[:width]
+    for width in range(1, size - 256 + 1):
+        assert served.get(f"/tile/0/001.p/{width}").content == rest[: 32 * width]
+    assert len(served.get("/tile/1/000.p/1").content) == 32
+    for missing in ("/tile/0/002", "/tile/1/000", "/tile/2/000.p/1", "/tile/63/000.p/1", "/tile/entries/002.p/1"):
+        answer = served.get(missing)
+        problem(answer, 404, "not_found", "name")
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/checkpoint", "/tile/0/000", "/tile/entries/000"])
+def test_the_head_of_an_answer_can_be_asked_for(log: tuple[Served, int], path: str) -> None:
+    """HEAD tells what GET would, as of any static file."""
+    served, _ = log
+    told, whole = served.request("HEAD", path), served.get(path)
+    assert told.status_code == 200
+    assert {name: value for name, value in told.headers.items() if name != "x-request-id"} == {
+        name: value for name, value in whole.headers.items() if name != "x-request-id"
+    }
+
+
 def test_nothing_beyond_the_published_size_is_served(log: tuple[Served, int]) -> None:
     """The entry is recorded and has its receipt, but the public log does not show it before the checkpoint does."""
     served, size = log
@@ -83,7 +139,21 @@ def test_nothing_beyond_the_published_size_is_served(log: tuple[Served, int]) ->
         "0/+00",
         "00/000",
         "64/000",
+        "-1/000",
+        "0/000.p/256",
+        "0/000.p/",
+        "0/000.P/1",
+        "0/000.p/١",
+        "0/٠٠٠",
+        "0/x001/x000",
+        "0/001/000",
+        "0/X001/000",
+        "0/%2B00",
         "entries/0000",
+        "entries/000.p/256",
+        "entries/000.p/0",
+        "Entries/000",
+        "data/000",
         "0/x000/000",
         "0/000/",
     ],

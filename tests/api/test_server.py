@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,8 @@ from api import server as servers
 from api.server import make_server
 from ledger.settings import Settings
 from tests.api.conftest import serving
-from tests.api.service import Served
+from tests.api.service import Served, listening_for
 from tests.casework import Case
-from tests.machine import free_port
 
 HEADER_S = 1
 BODY_S = 1
@@ -79,17 +77,8 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
     settings = Settings(request_timeout_s=BODY_S, header_timeout_s=HEADER_S)
     with pytest.MonkeyPatch.context() as patch, serving(tmp_path_factory.mktemp("server"), settings) as served:
         patch.setattr(servers, "LINGER_S", 0.3)
-        port = free_port()
-        running = make_server(served.app, host="127.0.0.1", port=port, header_timeout_s=HEADER_S)
-        thread = threading.Thread(target=running.run)
-        thread.start()
-        while not running.started:
-            time.sleep(0.01)
-        try:
+        with listening_for(served, HEADER_S) as port:
             yield Listening(served, port)
-        finally:
-            running.should_exit = True
-            thread.join()
 
 
 def posting(*headers: str, path: str = "/api/v1/events") -> bytes:

@@ -12,6 +12,10 @@ import pytest
 from blake3 import blake3
 
 from ledger.cli.exits import Exit
+from ledger.core import canonical
+from ledger.core.merkle import leaf_hash
+from ledger.core.policy import parse_policy
+from ledger.core.proof import parse_tlog_proof
 from tests.cli.world import UNTIL, World
 
 THEN = "2026-03-01T08:30:00Z"
@@ -546,6 +550,29 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     withheld = tmp_path / "withheld.json"
     world.tally.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld, profile="police")
     assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
+
+
+def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) -> None:
+    """The tlog-proof of an event, with and without signing in, under the tlog-policy of the trust file."""
+    case_id = open_case(world, items=1)
+    world.anchored()
+    event = world.tally.ok("event", "list", case_id, profile="police")[0]
+    policy, bundle = tmp_path / "policy", tmp_path / "bundle.json"
+    private, public = tmp_path / "a.tlog-proof", tmp_path / "b.tlog-proof"
+    world.tally.ok("log", "trust", "--policy", "-o", policy, profile="police")
+    world.tally.ok("proof", "get", event["event_id"], "-o", bundle, profile="police")
+    world.tally.ok("proof", "get", event["event_id"], "--tlog-proof", "-o", private, profile="police")
+    (log_key,) = parse_policy(policy.read_text()).logs
+    assert world.tally.ok("log", "trust", "--policy", profile="police") == {"policy": policy.read_text()}
+    assert world.tally("log", "trust", "--policy", profile="police").out == policy.read_text()
+    leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["envelope"]))
+    index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
+    assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
+    told = world.tally.ok("log", "proof", str(index), "-o", public, profile="police")
+    assert told["leaf_hash"] == f"sha256:{leaf.hex()}"
+    assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
+    refused = world.tally("proof", "get", "--case", case_id, "--tlog-proof", profile="police")
+    assert refused.status == Exit.USAGE
 
 
 def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
 from ledger.core.note import SeedSigner
+from ledger.core.policy import parse_policy
 from ledger.core.trust import encode_trust, parse_trust
 from tests.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
 
@@ -33,6 +34,15 @@ def test_spelling_is_free() -> None:
     read = parse_trust(spelled())
     assert read == trust()
     assert read.origin == ORIGIN
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_other_programs_get_a_policy_that_names_the_log(named: bool) -> None:
+    """The tlog-policy has the log's key once, whether the trust file's own policy names it or not."""
+    line = f"log {LOG_SIGNER.verifying_key.vkey()}\n"
+    policy = parse_policy(trust((line if named else "") + TWO_OF_THREE).tlog_policy)
+    assert policy.text == line + TWO_OF_THREE
+    assert policy.logs == (LOG_SIGNER.verifying_key,)
 
 
 def test_chain_is_found_by_all_of_its_identity() -> None:

@@ -22,7 +22,7 @@ from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
 from tests.casework import Case, got, kept, pieces
 from tests.core.test_custody_clocks import detained
-from tests.machine import REPOSITORY
+from tests.programs import program
 
 LIVE = '=HYPERLINK("http://elsewhere.test")'
 WARRANT = Authority(authorization_type="search warrant", authorization_identifier="W-2026-7")
@@ -48,9 +48,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def readers() -> Path:
     """The folder of the programs that read exports; made on first use."""
-    done = subprocess.run([REPOSITORY / "scripts" / "readers"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
+    return program("readers", "python").parent
 
 
 @pytest.fixture(scope="module")

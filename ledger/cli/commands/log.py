@@ -9,7 +9,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
 from ledger.cli.output import Column
-from ledger.cli.printable import printable_json
+from ledger.cli.printable import printable, printable_json
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.merkle import Hash, verify_consistency
@@ -34,16 +34,21 @@ def show(session: Session) -> None:
 @command.command("trust")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
+@click.option("--policy", is_flag=True, help="As a C2SP tlog-policy: log and witnesses, as other programs take them.")
 @pass_session
-def trust(session: Session, output: Path | None, pin: bool) -> None:
+def trust(session: Session, output: Path | None, pin: bool, policy: bool) -> None:
     """Print or write the trust file. Compare it with what the agencies have published before you rely on it."""
     data = session.service.fetch("/api/v1/log/trust")
-    parse_trust(data)
+    trusted = parse_trust(data)
     if pin:
         write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
     if output:
-        output.write_bytes(data)
+        output.write_bytes(trusted.tlog_policy.encode() if policy else data)
         return session.output.record({"file": str(output)})
+    if policy and not session.json:
+        return click.echo(printable(trusted.tlog_policy), nl=False)
+    if policy:
+        return session.output.data({"policy": trusted.tlog_policy})
     return click.echo(printable_json(data.decode()))
 
 
@@ -77,6 +82,18 @@ def save(session: Session, folder: Path) -> None:
     """Copy the log's public entries and checkpoint into FOLDER, and check that they are what was signed."""
     size = save_log(session, folder)
     session.output.record({"size": size, "file": str(folder)})
+
+
+@command.command("proof")
+@click.argument("index", type=click.IntRange(min=0))
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [INDEX.tlog-proof].")
+@pass_session
+def proof(session: Session, index: int, output: Path | None) -> None:
+    """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
+    answer = session.service.get(f"/api/v1/log/inclusion/{index}")
+    target = output or Path(f"{index}.tlog-proof")
+    target.write_text(answer["proof"], encoding="utf-8")
+    session.output.record({"leaf_hash": answer["leaf_hash"], "file": str(target)})
 
 
 @command.command("consistency")

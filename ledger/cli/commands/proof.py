@@ -45,21 +45,32 @@ def check(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...], l
 @click.argument("event_id", required=False)
 @click.option("--case", "case_id", help="All events of this case, in one bundle.")
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
+@click.option("--tlog-proof", is_flag=True, help="Only its C2SP tlog-proof, which other programs check.")
 @GROUND
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
 @pass_session
 def get(
-    session: Session, /, *, event_id: str | None, case_id: str | None, output: str | None, **query: str | None
+    session: Session,
+    /,
+    *,
+    event_id: str | None,
+    case_id: str | None,
+    tlog_proof: bool,
+    output: str | None,
+    **query: str | None,
 ) -> None:
     """Fetch the bundle of an event, or of a case."""
     from pathlib import Path
 
     from ledger.cli.client import at
+    from ledger.core.bundle import decode_bundle
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
+    if tlog_proof and event_id is None:
+        raise MalformedInput("a tlog-proof is of one event", field="--tlog-proof", hint="Name the event.")
     path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
     bundle = session.service.fetch(path, **query)
-    target = Path(output or f"{event_id or case_id}.bundle.json")
-    target.write_bytes(bundle)
+    target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
+    target.write_bytes(decode_bundle(bundle).proof.encode() if tlog_proof else bundle)
     session.output.record({"file": str(target)})

@@ -1,0 +1,133 @@
+"""The public log before clients that others wrote: each in its own environment, against a server on a socket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.note import parse_note
+from ledger.core.proof import parse_tlog_proof
+from tests.api.conftest import serving
+from tests.api.service import Served, listening_for
+from tests.casework import Case
+from tests.ledgers import LOG_SIGNER
+from tests.programs import program
+
+CASES = 290  # entries with those of the registry: more than a full tile, fewer than two
+GROWN = 260  # a second full tile between the two checkpoints
+READ_ALL = """
+import json, sys
+from tlog_scales import backend, reader, signing, tiles, tlog
+
+url, key, old_note = sys.argv[1:]
+log = reader.TilesReader(backend.make_backend(url))
+head = log.get_checkpoint()
+vkey = signing.Vkey.from_string(key)
+head.verify(vkey)
+assert log.calculate_root_hash() == head.root_hash
+for index in (0, 1, 255, 256, head.size - 1):
+    log.get_inclusion_proof(index, head.size).check(tiles.leaf_hash(log.get_entry(index)), head.root_hash)
+old = tlog.Checkpoint.from_text(old_note)
+old.verify(vkey)
+log.get_consistency_proof(old.size, head.size).check(old.root_hash, head.root_hash)
+print(json.dumps({"origin": head.origin, "size": head.size, "old": old.size}))
+"""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A log on a port, as it stood once and as it stands now. ``folder`` takes the files of clients."""
+
+    served: Served
+    url: str
+    old_note: str
+    folder: Path
+
+    @property
+    def size(self) -> int:
+        return parse_checkpoint(parse_note(self.served.get("/checkpoint").text).text).size
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A log that was published, grew by more than a tile, and was published again."""
+    folder = tmp_path_factory.mktemp("live")
+    with serving(folder) as served, listening_for(served) as port:
+        served.ledger.post_all([Case(f"case-{number}").open().last for number in range(CASES)])
+        served.publish()
+        old = served.get("/checkpoint").text
+        served.ledger.post_all([Case(f"case-more-{number}").open().last for number in range(GROWN)])
+        served.publish()
+        (folder / "old.note").write_text(old, encoding="utf-8")
+        (folder / "log.vkey").write_text(LOG_SIGNER.verifying_key.vkey() + "\n", encoding="utf-8")
+        yield Live(served, f"http://127.0.0.1:{port}", old, folder)
+
+
+def ran(path: Path, *arguments: object) -> str:
+    """What the program says; it must succeed."""
+    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def aics(live: Live, *arguments: object) -> Any:
+    """What ``aics-tlog`` answers of this log, with the log's key brought along."""
+    return json.loads(ran(program("aics", "aics-tlog"), *arguments, "--vkey-file", live.folder / "log.vkey"))
+
+
+def test_tlog_scales_reads_the_whole_log(live: Live) -> None:
+    """Checkpoint, tiles and entries; inclusion at the edges of tiles, consistency with the checkpoint of before."""
+    python = program("tlog-scales", "python")
+    told = json.loads(ran(python, "-c", READ_ALL, live.url, LOG_SIGNER.verifying_key.vkey(), live.old_note))
+    assert told == {"origin": LOG_SIGNER.verifying_key.name, "size": live.size, "old": live.size - GROWN}
+
+
+@pytest.mark.parametrize("index", [0, 255, 256, 511, 540])
+def test_tlog_scales_makes_the_same_tlog_proof(live: Live, index: int) -> None:
+    """Out of our tiles it writes, byte for byte, the proof that we give."""
+    ours = live.served.get(f"/api/v1/log/inclusion/{index}").json()["proof"]
+    assert ran(program("tlog-scales", "tlog-tiles"), "gen-proof", live.url, index) == ours
+
+
+def test_aics_tlog_verifies_checkpoint_and_consistency(live: Live) -> None:
+    """Signature and root from tiles that it authenticates; the log of today extends the checkpoint that was kept."""
+    told = aics(live, "verify-checkpoint", "--tiles", live.url, "--origin", LOG_SIGNER.verifying_key.name)
+    assert (told["ok"], told["size"]) == (True, live.size)
+    grown = aics(live, "verify-consistency", "--tiles", live.url, "--old-checkpoint", live.folder / "old.note")
+    assert grown["ok"]
+
+
+@pytest.mark.parametrize("index", [0, 255, 256, 511, 540])
+def test_aics_tlog_proves_entries_from_tiles(live: Live, index: int) -> None:
+    """It comes to the entry that was signed, through full and partial tiles and compressed bundles."""
+    entry = live.folder / f"{index}.entry"
+    assert aics(live, "verify-inclusion", "--tiles", live.url, "--index", index, "--entry-out", entry)["ok"]
+    envelope = json.loads(entry.read_bytes())
+    assert envelope["version"] == 1
+
+
+def test_aics_tlog_accepts_the_parts_of_our_tlog_proof(live: Live) -> None:
+    """The note, and the hashes as they stand in the file, lead from the entry to the root."""
+    text = live.served.get("/api/v1/log/inclusion/300").json()["proof"]
+    proof = parse_tlog_proof(text)
+    head = parse_checkpoint(parse_note(proof.checkpoint).text)
+    files = {name: live.folder / name for name in ("entry", "hashes", "note")}
+    files["hashes"].write_text(text.partition("index 300\n")[2].partition("\n\n")[0] + "\n")
+    files["note"].write_text(proof.checkpoint, encoding="utf-8")
+    assert aics(live, "verify-checkpoint", "--note", files["note"])["size"] == head.size
+    aics(live, "verify-inclusion", "--tiles", live.url, "--index", 300, "--entry-out", files["entry"])
+    told = json.loads(
+        ran(
+            *(program("aics", "aics-tlog"), "verify-inclusion", "--leaf", files["entry"]),
+            *("--index", 300, "--size", head.size, "--proof", files["hashes"]),
+            *("--root", parse_note(proof.checkpoint).text.split("\n")[2]),
+        )
+    )
+    assert told["ok"]
