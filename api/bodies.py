@@ -22,12 +22,13 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole."""
 
 
-async def read_body(scope: Scope, receive: Receive, content_type: str, *, limit: int, timeout_s: float) -> bytes:
-    """The whole body: at most ``limit`` bytes, counted as they come, within ``timeout_s`` seconds.
+async def read_body(scope: Scope, receive: Receive, content_type: str | None, *, limit: int, timeout_s: float) -> bytes:
+    """The whole body: at most ``limit`` bytes, counted as they come, within ``timeout_s`` seconds. None is any type.
 
     Raises Refused (415, 413, 408) or ClientGone.
     """
-    require_content_type(scope["headers"], content_type)
+    if content_type is not None:
+        require_content_type(scope["headers"], content_type)
     try:
         async with asyncio.timeout(timeout_s):
             message = await receive()

@@ -7,10 +7,7 @@ from typing import Protocol
 
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
-from ledger.core.contract_change import registry_body
 from ledger.core.errors import Conflict
-from ledger.core.event import Body
-from ledger.core.event.registry import ChangeLocation
 from ledger.record import Registry
 from ledger.store import log
 from ledger.store.database import Database
@@ -54,16 +51,7 @@ class Mirror:
         )
         for written, change in enumerate(changes):
             try:
-                self._system.append(_body(change))
+                self._system.append(change.body())
             except Conflict:
                 return written
         return len(changes)
-
-
-def _body(change: OnChainChange) -> Body:
-    location = ChangeLocation(
-        block_number=change.block.number,
-        block_hash="0x" + change.block.hash.hex(),
-        transaction_hash="0x" + change.transaction_hash.hex(),
-    )
-    return registry_body(change.change, number=change.number, registry_hash=change.registry_hash, location=location)

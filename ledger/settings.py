@@ -1,5 +1,7 @@
 """Settings of a service: environment variables ``TALLYSTICK_*``, or the file ``settings.env`` in the data directory.
 
+Those of a witness, which runs elsewhere, are ``TALLYSTICK_WITNESS_*``, or the same file in its own directory.
+
 Read by composition roots only, and passed on as values. What a ledger *is* stands in ``ledger.installation``.
 """
 
@@ -9,25 +11,63 @@ import os
 import shutil
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.installation import DataDirectory
 from ledger.secret_files import SecretRefused, read_secret
 
 PREFIX = "TALLYSTICK_"
+WITNESS_PREFIX = "TALLYSTICK_WITNESS_"
 EMBEDDED = "embedded"
 DEFAULT_DATA_DIR = Path("tallystick-data")
+DEFAULT_WITNESS_DIR = Path("tallystick-witness")
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-class Settings(BaseSettings):
+Kind = TypeVar("Kind", bound="KeyedSettings")
+
+
+class Locked(Protocol):
+    """A directory whose keys may open with a passphrase that is kept beside them."""
+
+    @property
+    def passphrase(self) -> Path: ...
+
+
+class KeyedSettings(BaseSettings):
+    """What every process with keys of its own is told."""
+
+    key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
+    key_passphrase_file: Path | None = None
+
+    def passphrase(self, where: Locked) -> str:
+        """What opens the service's keys: given, in the given file, or in the installation's own file.
+
+        Raises SecretRefused where it is nowhere, or in a file that others may read.
+        """
+        if self.key_passphrase is not None:
+            return self.key_passphrase.get_secret_value()
+        if not self.knows_passphrase(where):
+            raise SecretRefused(
+                "the passphrase of the service's keys is not known",
+                field="key_passphrase_file",
+                hint=f"Set {self.model_config['env_prefix']}KEY_PASSPHRASE_FILE to a file of mode 0600.",
+            )
+        path = self.key_passphrase_file or where.passphrase
+        return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
+
+    def knows_passphrase(self, where: Locked) -> bool:
+        """Whether some place is named, or there, that ``passphrase`` takes it from."""
+        return self.key_passphrase is not None or self.key_passphrase_file is not None or where.passphrase.exists()
+
+
+class Settings(KeyedSettings):
     """One object, made once. Units stand in the names."""
 
     model_config = SettingsConfigDict(
@@ -61,9 +101,6 @@ class Settings(BaseSettings):
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
 
     webhook_networks: str = ""  # that webhooks may reach though they are not public: 10.20.0.0/16,fd00:20::/32
-
-    key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
-    key_passphrase_file: Path | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -106,26 +143,6 @@ class Settings(BaseSettings):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
 
-    def passphrase(self, where: DataDirectory) -> str:
-        """What opens the service's keys: given, in the given file, or in the installation's own file.
-
-        Raises SecretRefused where it is nowhere, or in a file that others may read.
-        """
-        if self.key_passphrase is not None:
-            return self.key_passphrase.get_secret_value()
-        if not self.knows_passphrase(where):
-            raise SecretRefused(
-                "the passphrase of the service's keys is not known",
-                field="key_passphrase_file",
-                hint=f"Set {PREFIX}KEY_PASSPHRASE_FILE to a file of mode 0600.",
-            )
-        path = self.key_passphrase_file or where.passphrase
-        return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
-
-    def knows_passphrase(self, where: DataDirectory) -> bool:
-        """Whether some place is named, or there, that ``passphrase`` takes it from."""
-        return self.key_passphrase is not None or self.key_passphrase_file is not None or where.passphrase.exists()
-
     def anvil(self) -> Path:
         """The native Anvil executable of the embedded chain. Raises NotFound."""
         if self.anvil_binary is not None:
@@ -144,6 +161,43 @@ class Settings(BaseSettings):
         return found
 
 
+class WitnessSettings(KeyedSettings):
+    """Of a witness: an agency's own process, with its own keys and database. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=WITNESS_PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+    )
+
+    data_dir: Path = DEFAULT_WITNESS_DIR
+    trust: Path | None = None  # the trust file of the ledger
+    log_url: str = ""  # of the service whose log is followed
+    rpc_url: str = ""  # of a node of the chain, best one that the agency runs itself
+    host: str = "127.0.0.1"
+    port: Port = 8430
+
+    finality_confirmations: Annotated[int, Field(ge=0)] = 12  # blocks on top; 0 where a sealed block is final
+    finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags
+
+    look_interval_s: Positive = 5  # between two looks at log and chain
+    reach_timeout_s: Positive = 20  # for following up to a checkpoint before it is co-signed
+    log_timeout_s: Positive = 10  # of one answer of the log
+    rpc_timeout_s: Positive = 10  # of one answer of the node
+    mirror_lag_s: Positive = 900  # before a change of the registry that the log does not mirror is an alarm
+    anchor_lag_s: Positive = 900  # before entries that are not anchored are an alarm
+    silence_s: Positive = 60  # since the last good look before `tally witness status` says that nobody looks
+
+    header_timeout_s: Positive = 10
+    request_timeout_s: Positive = 30
+    max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+
+    @field_validator("log_url", "rpc_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("expected an http(s) URL")
+        return url.rstrip("/")
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
@@ -153,16 +207,30 @@ def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
 
     Raises MalformedInput, naming the setting and what was expected.
     """
-    where = data_dir or Path(os.environ.get(f"{PREFIX}DATA_DIR") or DEFAULT_DATA_DIR)
+    return _read(Settings, PREFIX, data_dir or _named_directory(PREFIX) or DEFAULT_DATA_DIR, given)
+
+
+def read_witness_settings(data_dir: Path | None = None, **given: Any) -> WitnessSettings:
+    """The settings of a witness, from the same places. Raises MalformedInput."""
+    where = data_dir or _named_directory(WITNESS_PREFIX) or DEFAULT_WITNESS_DIR
+    return _read(WitnessSettings, WITNESS_PREFIX, where, given)
+
+
+def _named_directory(prefix: str) -> Path | None:
+    named = os.environ.get(f"{prefix}DATA_DIR")
+    return Path(named) if named else None
+
+
+def _read(kind: type[Kind], prefix: str, where: Path, given: dict[str, Any]) -> Kind:
     file = where / "settings.env"
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**values | {"data_dir": where, "_env_file": file})
+        return kind(**values | {"data_dir": where, "_env_file": file})
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).lower().removeprefix(PREFIX.lower())
+        name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
         raise MalformedInput(
             f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
             field=name,
-            hint=f"It comes from an option, from the variable {PREFIX}{name.upper()} or from the same in {file}.",
+            hint=f"It comes from an option, from the variable {prefix}{name.upper()} or from the same in {file}.",
         ) from error

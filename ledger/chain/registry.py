@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.chain.calls import id_text
 from ledger.chain.contract import contract_abi, read
 from ledger.chain.errors import ChainMismatch, ChainUnavailable
-from ledger.chain.eth import BlockId, BlockRef, Log
+from ledger.chain.eth import BlockId, BlockRef, Eth, Log
 from ledger.chain.journal import ChainWrite, Purpose
 from ledger.chain.transaction import Transaction, decode
 from ledger.chain.writer import ChainWriter
-from ledger.core.contract_change import ContractChange
+from ledger.core.contract_change import ContractChange, registry_body
 from ledger.core.errors import RuleRefused
+from ledger.core.event.registry import ChangeLocation, RegistryChange
 from ledger.core.signature import keccak256
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
@@ -31,6 +32,15 @@ class OnChainChange:
     block: BlockRef
     transaction_hash: bytes
 
+    def body(self) -> RegistryChange:
+        """The ``registry.*`` body that mirrors it."""
+        location = ChangeLocation(
+            block_number=self.block.number,
+            block_hash="0x" + self.block.hash.hex(),
+            transaction_hash="0x" + self.transaction_hash.hex(),
+        )
+        return registry_body(self.change, number=self.number, registry_hash=self.registry_hash, location=location)
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryState:
@@ -45,13 +55,13 @@ class RegistryState:
     development: bool
 
 
-class RegistryClient:
-    """The contract at ``address``."""
+class RegistryReader:
+    """The contract at ``address``, as anybody reads it."""
 
-    def __init__(self, *, address: str, writer: ChainWriter):
+    def __init__(self, *, address: str, eth: Callable[[], Eth]):
         self.address = address
         self._abi = contract_abi("AgencyRegistry")
-        self._writer = writer
+        self._eth = eth
 
     def state(self, at: BlockId) -> RegistryState:
         return RegistryState(
@@ -108,6 +118,32 @@ class RegistryClient:
             )
         raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
 
+    def _logged(self, first: int, last: int) -> Iterator[OnChainChange]:
+        topic = self._abi.topic("Changed")
+        for start in range(first, last + 1, BLOCKS_PER_QUERY):
+            end = min(start + BLOCKS_PER_QUERY - 1, last)
+            for log in self._eth().logs(self.address, topic, start, end):
+                yield self._decode(log)
+
+    def _decode(self, log: Log) -> OnChainChange:
+        try:
+            event = self._abi.decode_event("Changed", log)
+            change = _contract_change(event["change"])
+        except ValueError as error:
+            raise ChainUnavailable(f"the chain node answers with {error}", code="chain_garbled") from error
+        return OnChainChange(event["number"], change, event["registryHash"], log.block, log.transaction_hash)
+
+    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
+        return read(self._eth(), self._abi, self.address, at, function, *arguments)
+
+
+class RegistryClient(RegistryReader):
+    """The contract at ``address``, and the transactions of agencies' admins."""
+
+    def __init__(self, *, address: str, writer: ChainWriter):
+        super().__init__(address=address, eth=lambda: writer.chain.eth)
+        self._writer = writer
+
     def prepare(self, sender: str, call: bytes) -> Transaction:
         """The transaction that an agency's admin signs for a call of ``ledger.chain.calls``. Raises CallReverted."""
         return self._writer.prepare(sender, self.address, call, abi=self._abi)
@@ -135,24 +171,6 @@ class RegistryClient:
     def submit(self, call: bytes) -> ChainWrite:
         """Sends a call of ``ledger.chain.calls`` with the service's own key: a decision that others have approved."""
         return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=self._abi)
-
-    def _logged(self, first: int, last: int) -> Iterator[OnChainChange]:
-        topic = self._abi.topic("Changed")
-        for start in range(first, last + 1, BLOCKS_PER_QUERY):
-            end = min(start + BLOCKS_PER_QUERY - 1, last)
-            for log in self._writer.chain.eth.logs(self.address, topic, start, end):
-                yield self._decode(log)
-
-    def _decode(self, log: Log) -> OnChainChange:
-        try:
-            event = self._abi.decode_event("Changed", log)
-            change = _contract_change(event["change"])
-        except ValueError as error:
-            raise ChainUnavailable(f"the chain node answers with {error}", code="chain_garbled") from error
-        return OnChainChange(event["number"], change, event["registryHash"], log.block, log.transaction_hash)
-
-    def _read(self, function: str, at: BlockId, *arguments: object) -> Any:
-        return read(self._writer.chain.eth, self._abi, self.address, at, function, *arguments)
 
 
 def _contract_change(values: tuple[Any, ...]) -> ContractChange:

@@ -29,17 +29,17 @@ class ContractsAt:
     def records(self) -> Iterator[AnchorRecord]:
         """All anchors in their order, but the state that the contract started with."""
         for number in range(1, self.count() + 1):
-            yield self._record(number)
+            yield self.record(number)
 
     def head(self) -> AnchorRecord:
         """The last record; number 0 is the state that the contract started with."""
-        return self._record(self.count())
+        return self.record(self.count())
 
     def registry(self) -> tuple[int, bytes]:
         """How many changes the registry has made, and its rolling hash after them."""
         return self._of_registry("changeCount"), self._of_registry("registryHash")
 
-    def _record(self, number: int) -> AnchorRecord:
+    def record(self, number: int) -> AnchorRecord:
         root, size, block_number, timestamp = self._of_anchor("record", number)
         return AnchorRecord(number, root, size, block_number, timestamp)
 

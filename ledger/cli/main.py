@@ -45,6 +45,7 @@ COMMANDS = (
     "webhook",
     "log",
     "anchor",
+    "witness",
     "completion",
 )
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from ledger.core.errors import MalformedInput
-from ledger.secret_files import read_secret
+from ledger.secret_files import read_secret, write_secret
 
 
 class Passphrase(NamedTuple):
@@ -35,6 +36,15 @@ class Passphrase(NamedTuple):
         if self.variable is not None:
             return _not_empty(os.environ.get(self.variable, ""), f"--passphrase-env {self.variable}")
         return _asked(of, new=new)
+
+
+def minted(file: Path, given: Passphrase) -> str:
+    """A new passphrase, kept in ``file``. Raises MalformedInput where one is ``given``."""
+    if given.is_named:
+        raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
+    passphrase = secrets.token_urlsafe(24)
+    write_secret(file, passphrase.encode() + b"\n", field="passphrase", replace=True)
+    return passphrase
 
 
 def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:

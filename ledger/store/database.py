@@ -37,6 +37,7 @@ class WriterLock(IntEnum):
     LOG = 0x7A11_57C4
     ACCESS = 0x7A11_57C5
     MIGRATION = 0x7A11_57C6
+    WITNESS = 0x7A11_57C7
 
 
 class NotDurable(Unavailable):
@@ -166,6 +167,17 @@ def open_database(url: str) -> Database:
         migrate(database.log, "log")
         migrate(database.access, "access")
     return database
+
+
+def open_witness_engine(file: Path) -> Engine:
+    """Opens and migrates a witness's own database. Raises NotDurable, Unavailable."""
+    from ledger.store.migrate import migrate  # noqa: PLC0415
+
+    engine = _engine(_parsed(f"sqlite:///{file}"))
+    with translated():
+        require_durable(engine)
+        migrate(engine, "witness")
+    return engine
 
 
 def attach(url: str) -> Database:

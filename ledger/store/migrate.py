@@ -1,4 +1,4 @@
-"""Migrations: Alembic scripts beside this module, one line of history for each of the two stores."""
+"""Migrations: Alembic scripts beside this module, one line of history for each store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
 from ledger.store.tables import AccessBase
+from ledger.store.witness_tables import WITNESS_METADATA
 
-Store = Literal["log", "access"]
+Store = Literal["log", "access", "witness"]
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -34,11 +35,12 @@ def configuration(engine: Engine, store: Store) -> Config:
 
 def metadata(store: Store) -> MetaData:
     """The schema that the tables ask for."""
-    return SQLModel.metadata if store == "log" else AccessBase.metadata
+    schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WITNESS_METADATA}
+    return schemas[store]
 
 
 def version_table(store: Store) -> str:
-    """Both stores may lie in one database: each keeps its own version."""
+    """Stores may lie in one database: each keeps its own version."""
     return f"alembic_version_{store}"
 
 

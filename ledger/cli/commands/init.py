@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tomllib
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import click
 import msgspec
 
 from ledger.cli.command import Command
-from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.passphrase import Passphrase, minted, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
 from ledger.installation import DataDirectory, Founding, create, read_founding
-from ledger.secret_files import write_secret
 from ledger.settings import DEFAULT_DATA_DIR
 
 
@@ -59,7 +57,9 @@ def command(
     where = DataDirectory(data_dir)
     if where.installation.exists():
         raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
-    secret = _kept(where, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
+    secret = (
+        minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
+    )
     made = create(where, founding, origin, secret)
     session.output.record(
         {
@@ -88,12 +88,3 @@ def _founding(file: Path, *, development: bool) -> Founding:
         return read_founding(msgspec.json.encode(told))
     except MalformedInput as error:
         raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=error.hint) from error
-
-
-def _kept(where: DataDirectory, passphrase: Passphrase) -> str:
-    """A new passphrase, in the installation's own file."""
-    if passphrase.is_named:
-        raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
-    minted = secrets.token_urlsafe(24)
-    write_secret(where.passphrase, minted.encode() + b"\n", field="passphrase", replace=True)
-    return minted

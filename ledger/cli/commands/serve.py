@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ledger.cli.command import Command
 from ledger.cli.passphrase import Passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
-from ledger.core.errors import MalformedInput
-
-if TYPE_CHECKING:
-    from ledger.installation import DataDirectory
-    from ledger.settings import Settings
 
 
 @click.command("serve", cls=Command)
@@ -37,8 +27,9 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     from api.app import create_app
     from api.opening import open_parts
     from api.server import make_server
+    from ledger.cli.listening import alone_with, listening
     from ledger.installation import DataDirectory, load
-    from ledger.settings import read_settings
+    from ledger.settings import EMBEDDED, read_settings
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)
@@ -46,7 +37,16 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the service's keys")
         settings = read_settings(data_dir, **given, key_passphrase=secret)
-    with _alone_on(where, settings), _listening(settings) as listener:
+    # Services share a ledger that share a database server and a chain; of an embedded chain each would follow its own.
+    shares = settings.database_url is not None and settings.chain != EMBEDDED
+    alone = alone_with(
+        where.lock,
+        shares=shares,
+        told=f"another service runs on the ledger in {where.path}",
+        hint="Work with that one, stop it, or name the directory of another ledger.",
+    )
+    port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
+    with alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
         with open_parts(settings) as parts:
             server = make_server(
@@ -56,42 +56,3 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
                 header_timeout_s=settings.header_timeout_s,
             )
             server.run([listener])
-
-
-@contextmanager
-def _alone_on(where: DataDirectory, settings: Settings) -> Iterator[None]:
-    """Holds the ledger's lock, which the system lets go of however the process ends. Raises MalformedInput.
-
-    Services share it that share a database server and a chain; on an embedded chain each would follow one of its own.
-    """
-    from ledger.settings import EMBEDDED
-
-    shares = settings.database_url is not None and settings.chain != EMBEDDED
-    with where.lock.open("wb") as lock:
-        try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if shares else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MalformedInput(
-                f"another service runs on the ledger in {where.path}",
-                field="--data-dir",
-                hint="Work with that one, stop it, or name the directory of another ledger.",
-            ) from error
-        yield
-
-
-@contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """A socket bound to the settings' address, before anything is opened. Raises MalformedInput where it cannot be."""
-    try:
-        family, kind, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise MalformedInput(
-            f"cannot listen at {settings.host} port {settings.port}: {error.strerror}",
-            field="--port",
-            hint="Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too.",
-        ) from error
-    with listener:
-        yield listener

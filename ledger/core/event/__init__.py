@@ -27,6 +27,7 @@ from ledger.core.event.payload import (
     encode_submission,
     make_payload,
     require_agreement,
+    require_place,
     require_shape,
 )
 
@@ -62,5 +63,6 @@ __all__ = [
     "record",
     "registry",
     "require_agreement",
+    "require_place",
     "require_shape",
 ]

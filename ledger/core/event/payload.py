@@ -261,30 +261,36 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
 
 
 def require_shape(payload: Payload) -> None:
-    """Raises MalformedInput for what the types cannot say.
-
-    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and there only, an agency
-    writes in its own stream, there is one system stream, and a type that needs an authority names it.
-    """
+    """Raises MalformedInput for what the types cannot say: its place, and that it names an authority if it must."""
+    require_place(payload, where="payload")
     row = catalogue.EVENT_TYPES[payload.event_type]
-    if payload.stream.kind not in row.streams:
-        raise MalformedInput(
-            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {payload.stream.kind}",
-            field="payload.stream.kind",
-        )
-    if (payload.previous is None) != (payload.sequence == 0):
-        raise MalformedInput(
-            f"expected null at sequence 0 and a digest after it, not {_plain(payload.previous)} at {payload.sequence}",
-            field="payload.previous",
-        )
-    only = {"agency": payload.agency, "system": SYSTEM_STREAM_ID}.get(payload.stream.kind, payload.stream.id)
-    if payload.stream.id != only:
-        raise MalformedInput(
-            f"expected {only}, the one stream of kind {payload.stream.kind} here, not {payload.stream.id}",
-            field="payload.stream.id",
-        )
     if row.on_authority and payload.authority is None:
         raise MalformedInput(f"{row.name} names the authority it is done on", field="payload.authority")
+
+
+def require_place(said: Envelope | Payload, *, where: str) -> None:
+    """Raises MalformedInput unless an event of a known type can stand where it says that it stands.
+
+    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and there only, an agency
+    writes in its own stream, there is one system stream.
+    """
+    row = catalogue.EVENT_TYPES[said.event_type]
+    if said.stream.kind not in row.streams:
+        raise MalformedInput(
+            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {said.stream.kind}",
+            field=f"{where}.stream.kind",
+        )
+    if (said.previous is None) != (said.sequence == 0):
+        raise MalformedInput(
+            f"expected null at sequence 0 and a digest after it, not {_plain(said.previous)} at {said.sequence}",
+            field=f"{where}.previous",
+        )
+    only = {"agency": said.agency, "system": SYSTEM_STREAM_ID}.get(said.stream.kind, said.stream.id)
+    if said.stream.id != only:
+        raise MalformedInput(
+            f"expected {only}, the one stream of kind {said.stream.kind} here, not {said.stream.id}",
+            field=f"{where}.stream.id",
+        )
 
 
 def _require_sections(payload: Payload, section_bytes: dict[str, bytes]) -> None:

@@ -1,0 +1,1 @@
+"""The HTTP service of a witness: two routes that sign, and its status."""

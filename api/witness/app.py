@@ -1,0 +1,87 @@
+"""The routes of a witness (C2SP tlog-witness, and one of our own) over a ``Cosigner``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from api import logs
+from api.bodies import JSON, read_body
+from api.edge import Edge
+from api.problems import HANDLERS
+from api.rates import RateLimit
+from ledger.core.witness_protocol import (
+    ADD_CHECKPOINT,
+    COSIGN_ANCHOR,
+    MAX_ADD_CHECKPOINT,
+    SIZE_MEDIA_TYPE,
+    parse_add_checkpoint,
+    parse_cosign_anchor,
+)
+from ledger.store.witness import Moved
+from ledger.witness.signing import Cosigner
+from ledger.witness.status import Health, Status
+
+MAX_COSIGN_ANCHOR = 4096  # bytes
+JSON_TYPE = {"content-type": JSON}
+TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
+
+
+def create_app(
+    cosigner: Cosigner,
+    status: Callable[[], Status],
+    *,
+    max_requests_per_s: int,
+    request_timeout_s: float,
+    write_log: Callable[..., Any] | None = None,
+) -> ASGIApp:
+    """The application. ``write_log`` takes the line of each request, standard error unless given."""
+    logs.configure()
+
+    async def add_checkpoint(request: Request) -> Response:
+        body = await read_body(
+            request.scope, request.receive, None, limit=MAX_ADD_CHECKPOINT, timeout_s=request_timeout_s
+        )
+        asked = parse_add_checkpoint(body)
+        try:
+            line = await run_in_threadpool(cosigner.add_checkpoint, asked)
+        except Moved as error:
+            return Response(f"{error.size}\n", 409, {"content-type": SIZE_MEDIA_TYPE})
+        return Response(line, 200, TEXT_TYPE)
+
+    async def cosign_anchor(request: Request) -> Response:
+        body = await read_body(
+            request.scope, request.receive, JSON, limit=MAX_COSIGN_ANCHOR, timeout_s=request_timeout_s
+        )
+        signed = await run_in_threadpool(cosigner.cosign_anchor, parse_cosign_anchor(body))
+        return Response(msgspec.json.encode(signed), 200, JSON_TYPE)
+
+    async def show_status(_request: Request) -> Response:
+        told = await run_in_threadpool(status)
+        return Response(msgspec.json.encode(told), 200, JSON_TYPE)
+
+    async def show_plain_status(_request: Request) -> Response:
+        told = await run_in_threadpool(status)
+        return Response(told.lines(), 200 if told.health is Health.WATCHING else 503, TEXT_TYPE)
+
+    routes = [
+        Route(ADD_CHECKPOINT, add_checkpoint, methods=["POST"]),
+        Route(COSIGN_ANCHOR, cosign_anchor, methods=["POST"]),
+        Route("/status", show_status),
+        Route("/status.txt", show_plain_status),
+    ]
+    return Edge(
+        Starlette(routes=routes, exception_handlers=dict(HANDLERS)),
+        addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
+        secure=False,
+        log=write_log or logs.request_log(),
+    )

@@ -1,0 +1,116 @@
+"""Opening a witness: every part is made here, once, out of its settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from starlette.types import ASGIApp
+
+from api.witness.app import create_app
+from ledger.chain.eth import Eth
+from ledger.chain.finality import finality_of
+from ledger.chain.rpc import JsonRpc
+from ledger.core.errors import MalformedInput
+from ledger.core.trust import Trust, parse_trust
+from ledger.settings import WITNESS_PREFIX, WitnessSettings
+from ledger.store.witness import WitnessStore
+from ledger.witness.alarms import Alarms
+from ledger.witness.contracts import contracts_at
+from ledger.witness.directory import WitnessDirectory, open_keys
+from ledger.witness.follow import LogFollower
+from ledger.witness.signing import Cosigner
+from ledger.witness.source import LogSource
+from ledger.witness.status import status_of
+from ledger.witness.watch import Watch
+
+ENDING_S = 5  # seconds that a look under way gets when the witness stops
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The parts of a witness that somebody speaks to."""
+
+    app: ASGIApp
+    watch: Watch
+    cosigner: Cosigner
+    store: WitnessStore
+
+
+def read_trust(settings: WitnessSettings) -> Trust:
+    """The trust file that the settings name. Raises MalformedInput."""
+    if settings.trust is None:
+        raise MalformedInput("expected the ledger's trust file", field="--trust", hint=_hint("TRUST"))
+    return parse_trust(settings.trust.read_bytes())
+
+
+@contextmanager
+def open_witness(settings: WitnessSettings) -> Iterator[Witness]:
+    """A witness that looks at log and chain until the block is left.
+
+    Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
+    log, NotFound where the node is of no chain that the trust file names, Unavailable where the node is silent.
+    """
+    trust = read_trust(settings)
+    for option, url in (("log", settings.log_url), ("rpc", settings.rpc_url)):
+        if not url:
+            raise MalformedInput("expected an http(s) URL", field=f"--{option}", hint=_hint(f"{option.upper()}_URL"))
+    where = WitnessDirectory(settings.data_dir)
+    keys = open_keys(where, settings.passphrase(where))
+    finality = finality_of(settings.finality_tag, settings.finality_confirmations)
+    contracts = contracts_at(Eth(JsonRpc(settings.rpc_url, timeout_seconds=settings.rpc_timeout_s)), trust, finality)
+    source = LogSource(settings.log_url, timeout_s=settings.log_timeout_s)
+    store = WitnessStore.open(where.database, trust)
+    alarms = Alarms(store, now_ms)
+    follower = LogFollower(store, source, contracts, alarms)
+    watch = Watch(
+        trust,
+        store,
+        follower,
+        source=source,
+        contracts=contracts,
+        alarms=alarms,
+        clock=now_ms,
+        reach_timeout_s=settings.reach_timeout_s,
+        anchor_lag_s=settings.anchor_lag_s,
+        mirror_lag_s=settings.mirror_lag_s,
+    )
+    cosigner = Cosigner(
+        trust,
+        store,
+        follower,
+        contracts=contracts,
+        watch=watch,
+        note_signer=keys.note,
+        account=keys.account,
+        clock=now_ms,
+        reach_timeout_s=settings.reach_timeout_s,
+    )
+    app = create_app(
+        cosigner,
+        lambda: status_of(trust, store, now=now_ms(), silence_s=settings.silence_s),
+        max_requests_per_s=settings.max_requests_per_s,
+        request_timeout_s=settings.request_timeout_s,
+    )
+    stop = Event()
+    looking = Thread(target=watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
+    looking.start()
+    try:
+        yield Witness(app, watch, cosigner, store)
+    finally:
+        stop.set()
+        looking.join(ENDING_S)
+        source.close()
+        store.close()
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _hint(name: str) -> str:
+    return f"It comes from the option or from the variable {WITNESS_PREFIX}{name}."

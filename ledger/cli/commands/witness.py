@@ -1,0 +1,195 @@
+"""``tally witness``: an agency's own process that follows the log and co-signs what it has followed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.exits import Exit
+from ledger.cli.output import Column
+from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.printable import printable
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput, NotFound
+
+if TYPE_CHECKING:
+    from ledger.core.trust import Trust
+    from ledger.settings import WitnessSettings
+    from ledger.store.witness import WitnessStore
+
+DATA_DIR = click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]"
+)
+TRUST = click.option(
+    "--trust", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Trust file of the ledger."
+)
+OF_HEALTH = {
+    "watching": Exit.OK,
+    "lagging": Exit.NOT_YET_ANCHORED,
+    "unreadable": Exit.UNVERIFIABLE,
+    "silent": Exit.UNREACHABLE,
+    "halted": Exit.REFUSED,
+}
+LISTED = tuple(map(Column, ("number", "kind", "halts", "told", "raised_at")))
+
+
+@click.group("witness", cls=Group)
+def command() -> None:
+    """A witness of your agency's own: follows the log, co-signs what it has followed, and alarms."""
+
+
+@command.command("key")
+@click.argument("name")
+@DATA_DIR
+@click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@passphrase_options
+@pass_session
+def key(
+    session: Session, /, *, name: str, data_dir: Path | None, keep_passphrase: bool, light: bool, passphrase: Passphrase
+) -> None:
+    """Make the two keys of a witness: NAME stands on the notes that it co-signs, such as police-east.example/w1.
+
+    Tell the ledger's founders, or the admins who vote on witnesses, the vkey and the account that are printed.
+    """
+    from ledger.cli.passphrase import minted
+    from ledger.settings import read_witness_settings
+    from ledger.witness.directory import WitnessDirectory, create_keys
+
+    where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
+    if where.note_key.exists() or where.account_key.exists():
+        raise MalformedInput(f"{where.keys} holds the keys of a witness already", field="--data-dir")
+    secret = minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the witness", new=True)
+    vkey, account = create_keys(where, name, secret, light=light)
+    session.output.record({"vkey": vkey, "account": account, "data_dir": str(where.path)})
+
+
+@command.command("run")
+@TRUST
+@click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")
+@click.option("--rpc", "rpc_url", metavar="URL", help="Of a node of the chain, best one that your agency runs.")
+@click.option("--listen", metavar="HOST:PORT", help="Where the log's service reaches this witness.")
+@click.option("--finality-confirmations", type=int, help="Blocks on top of a final one.")
+@DATA_DIR
+@passphrase_options
+@pass_session
+def run(
+    session: Session, /, *, listen: str | None, data_dir: Path | None, passphrase: Passphrase, **given: object
+) -> None:
+    """Run the witness until it is interrupted.
+
+    Every setting can also come from a variable TALLYSTICK_WITNESS_* or from settings.env in its directory.
+    """
+    from api.server import make_server
+    from api.witness.opening import open_witness
+    from ledger.cli.listening import alone_with, listening
+    from ledger.settings import read_witness_settings
+    from ledger.witness.directory import WitnessDirectory
+
+    host, port = _address(listen)
+    given |= {"host": host, "port": port}
+    settings = read_witness_settings(data_dir, **given)
+    where = WitnessDirectory(settings.data_dir)
+    if passphrase.is_named or not settings.knows_passphrase(where):
+        secret = passphrase.read(of="the witness's keys")
+        settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
+    if not where.note_key.exists():
+        raise MalformedInput(f"{where.path} holds no witness", field="--data-dir", hint="Run: tally witness key")
+    told, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
+    with (
+        alone_with(where.lock, told=told, hint=hint),
+        listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
+        open_witness(settings) as witness,
+    ):
+        session.output.note(f"witnessing {settings.log_url} at {settings.host}:{settings.port}")
+        server = make_server(
+            witness.app, host=settings.host, port=settings.port, header_timeout_s=settings.header_timeout_s
+        )
+        server.run([listener])
+
+
+@command.command("status")
+@TRUST
+@DATA_DIR
+@pass_session
+def status(session: Session, /, *, trust: Path | None, data_dir: Path | None) -> int:
+    """Say how far the witness has come and what alarms stand, from its database.
+
+    Exit code 0: it watches and nothing is wrong. 1: it has halted. 3: what log or chain serve does not fit.
+    4: an anchor is missing or late. 5: it does not look, or cannot.
+    """
+    import time
+
+    from ledger.witness.status import status_of
+
+    settings, trusted, store = _opened(data_dir, trust)
+    with closing(store):
+        told = status_of(trusted, store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
+    if session.json:
+        session.output.data(told)
+    else:
+        click.echo(printable(told.lines()), nl=False)
+    return OF_HEALTH[told.health]
+
+
+@command.command("alarms")
+@click.option("--all", "every", is_flag=True, help="Those that were cleared or have passed, too.")
+@TRUST
+@DATA_DIR
+@pass_session
+def alarms(session: Session, /, *, every: bool, trust: Path | None, data_dir: Path | None) -> None:
+    """List the alarms that stand. With --json, each with its evidence: texts that show it to others."""
+    import msgspec
+
+    *_, store = _opened(data_dir, trust)
+    with closing(store):
+        found = [msgspec.to_builtins(alarm) for alarm in store.alarms(standing=not every)]
+    session.output.table(found, LISTED)
+
+
+@command.command("clear")
+@click.argument("number", type=int)
+@click.option("--because", required=True, help="What you have found out, for whoever asks later.")
+@TRUST
+@DATA_DIR
+@pass_session
+def clear(session: Session, /, *, number: int, because: str, trust: Path | None, data_dir: Path | None) -> None:
+    """Decide on an alarm that has halted the witness: it looks again, and signs if what it finds is in order.
+
+    Nothing is taken on trust by this: what is still wrong raises the alarm anew.
+    """
+    import time
+
+    *_, store = _opened(data_dir, trust)
+    with closing(store):
+        cleared = store.clear(number, because, time.time_ns() // 1_000_000)
+    if not cleared:
+        raise NotFound(f"no alarm {number} stands", field="NUMBER", hint="See: tally witness alarms")
+    session.output.done(f"alarm {number} ({cleared[0].kind}) is cleared")
+
+
+def _opened(data_dir: Path | None, trust: Path | None) -> tuple[WitnessSettings, Trust, WitnessStore]:
+    from api.witness.opening import read_trust
+    from ledger.settings import read_witness_settings
+    from ledger.store.witness import WitnessStore
+    from ledger.witness.directory import WitnessDirectory
+
+    settings = read_witness_settings(data_dir, trust=trust)
+    where = WitnessDirectory(settings.data_dir)
+    if not where.database.exists():
+        raise MalformedInput(f"no witness has run in {where.path}", field="--data-dir", hint="Run: tally witness run")
+    trusted = read_trust(settings)
+    return settings, trusted, WitnessStore.open(where.database, trusted)
+
+
+def _address(listen: str | None) -> tuple[str | None, str | None]:
+    if listen is None:
+        return None, None
+    host, separator, port = listen.rpartition(":")
+    if not separator or not host:
+        raise MalformedInput(f"expected HOST:PORT, not {listen[:100]!r}", field="--listen")
+    return host.strip("[]"), port

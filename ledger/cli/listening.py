@@ -1,0 +1,41 @@
+"""What a command needs that runs a server: to be alone on its files, and a socket before anything is opened."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.core.errors import MalformedInput
+
+
+@contextmanager
+def alone_with(file: Path, *, told: str, hint: str, shares: bool = False) -> Iterator[None]:
+    """Holds a lock, which the system lets go of however the process ends. Raises MalformedInput where it is held.
+
+    Those that ``shares`` hold it together.
+    """
+    with file.open("wb") as lock:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if shares else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MalformedInput(told, field="--data-dir", hint=hint) from error
+        yield
+
+
+@contextmanager
+def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket.socket]:
+    """A socket bound to the address. Raises MalformedInput where it cannot be."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise MalformedInput(
+            f"cannot listen at {host} port {port}: {error.strerror}", field=field, hint=hint
+        ) from error
+    with listener:
+        yield listener

@@ -1,0 +1,342 @@
+"""A witness's memory: each step of it is one transaction, and what is signed is durable before anybody has it.
+
+The lock that SQLite takes for a writer makes check and step one, also where two processes should run on the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+
+from ledger.core import authority as authorities
+from ledger.core.errors import Conflict, Unavailable
+from ledger.core.event import decode_payload
+from ledger.core.event.registry import RegistryChange
+from ledger.core.following import Followed, Head, Known, Step, StreamKey
+from ledger.core.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
+from ledger.core.trust import Trust
+from ledger.store.database import WriterLock, open_witness_engine, translated, writing
+from ledger.store.witness_tables import (
+    ALARMS,
+    COSIGNED,
+    FOLLOWED,
+    FOLLOWED_CHANGES,
+    FOLLOWED_EVENTS,
+    FOLLOWED_STREAMS,
+)
+
+PER_QUERY = 500  # values of one look-up
+
+
+class Cosigned(Struct, frozen=True):
+    """A tree that was co-signed; size 0 with the empty root before the first."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+    cosigned_at: int = 0  # unix seconds
+
+
+class SeenAnchor(Struct, frozen=True):
+    """The last final record of the anchor contract that was seen; number 0 before the first."""
+
+    number: int = 0
+    size: int = 0
+    root: bytes = bytes(HASH_LENGTH)
+
+
+class Looked(Struct, frozen=True):
+    """How far the witness has come; ``looked_at`` is when the log was last read without a fault (unix ms)."""
+
+    size: int
+    seen_size: int
+    looked_at: int
+    anchor: SeenAnchor
+
+
+class Alarm(Struct, frozen=True):
+    """``raised_at`` and ``cleared_at`` in unix milliseconds; ``evidence`` are texts that show it to others."""
+
+    number: int
+    kind: str
+    halts: bool
+    told: str
+    evidence: dict[str, str]
+    raised_at: int
+    cleared_at: int | None = None
+    because: str | None = None
+
+
+class Moved(Conflict):
+    """Another request was first: the latest co-signed tree is not the one that was checked against."""
+
+    code = "old_size"
+
+    def __init__(self, latest: Cosigned):
+        super().__init__(f"the latest tree that was co-signed has size {latest.size}", field="old")
+        self.size = latest.size
+
+
+class Halted(Unavailable):
+    """An alarm stands that a person must decide on: nothing is signed."""
+
+    code = "witness_halted"
+
+
+class WitnessStore:
+    """The database of the witness of one log."""
+
+    def __init__(self, engine: Engine, trust: Trust):
+        self._engine = engine
+        self._trust = trust
+        self._lock = Lock()  # threads of this process queue here, not at the file
+
+    @classmethod
+    def open(cls, file: Path, trust: Trust) -> WitnessStore:
+        """Opens or makes it. Raises Conflict where it is of another log, and what opening a database does."""
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = cls(open_witness_engine(file), trust)
+        store._begin()
+        return store
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    def followed(self) -> Followed:
+        """The state that the next step goes on from."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(select(FOLLOWED)).one()
+            authority = authorities.initial(self._trust.log_id, self._trust.service_key_id)
+            for index, payload in _changes(connection):
+                authority = authorities.fold(authority, _change_of(payload), index)
+        roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
+        return Followed(Frontier(row.size, roots), authority)
+
+    def registry_hash_at(self, size: int) -> bytes:
+        """The registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
+        with translated(), self._engine.connect() as connection:
+            query = select(FOLLOWED_CHANGES.c.payload).where(FOLLOWED_CHANGES.c.log_index < size)
+            payload = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).scalar()
+        return self._trust.log_id if payload is None else bytes.fromhex(_change_of(payload).registry_hash[2:])
+
+    def change_count(self) -> int:
+        """How many changes of the registry the followed entries mirror."""
+        with translated(), self._engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
+
+    def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> Known:
+        """What was followed of these streams and event ids."""
+        streams_of, ids_of = FOLLOWED_STREAMS.c, FOLLOWED_EVENTS.c
+        heads: dict[StreamKey, Head] = {}
+        events: dict[str, int] = {}
+        with translated(), self._engine.connect() as connection:
+            for keys in _parts(streams):
+                query = select(FOLLOWED_STREAMS).where(tuple_(streams_of.kind, streams_of.id).in_(keys))
+                heads |= {(row.kind, row.id): Head(row.sequence, row.digest) for row in connection.execute(query)}
+            for ids in _parts(event_ids):
+                query = select(FOLLOWED_EVENTS).where(ids_of.event_id.in_(ids))
+                events |= {row.event_id: row.log_index for row in connection.execute(query)}
+        return Known(heads, events)
+
+    def advance(self, before: Followed, step: Step) -> bool:
+        """Keeps a step from ``before`` on; False, with nothing changed, where another was first."""
+        frontier = step.followed.frontier
+        with self._writing() as connection:
+            moved = connection.execute(
+                FOLLOWED.update()
+                .where(FOLLOWED.c.size == before.size, FOLLOWED.c.roots == b"".join(before.frontier.roots))
+                .values(size=frontier.size, roots=b"".join(frontier.roots))
+            )
+            if moved.rowcount != 1:
+                return False
+            events = [{"event_id": event_id, "log_index": index} for event_id, index in step.events.items()]
+            connection.execute(FOLLOWED_EVENTS.insert(), events)
+            upsert = insert(FOLLOWED_STREAMS)
+            replaced = {name: upsert.excluded[name] for name in ("sequence", "digest")}
+            connection.execute(
+                upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced),
+                [
+                    {"kind": kind, "id": stream_id, "sequence": head.sequence, "digest": head.digest}
+                    for (kind, stream_id), head in step.heads.items()
+                ],
+            )
+            if step.changes:
+                changes = [
+                    {"number": made.change.number, "log_index": made.index, "payload": made.payload}
+                    for made in step.changes
+                ]
+                connection.execute(FOLLOWED_CHANGES.insert(), changes)
+            return True
+
+    def looked(self) -> Looked:
+        """How far the witness has come."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(select(FOLLOWED)).one()
+        anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
+        return Looked(row.size, row.seen_size, row.looked_at, anchor)
+
+    def keep_look(self, seen_size: int, now: int) -> None:
+        """That the log was read without a fault, and had published this size. ``now`` in unix milliseconds."""
+        with self._writing() as connection:
+            seen = func.max(FOLLOWED.c.seen_size, seen_size)
+            connection.execute(FOLLOWED.update().values(seen_size=seen, looked_at=now))
+
+    def keep_anchor(self, anchor: SeenAnchor) -> None:
+        """The last final record of the chain: smaller co-signed trees than it has are forgotten."""
+        with self._writing() as connection:
+            connection.execute(
+                FOLLOWED.update().values(anchor_number=anchor.number, anchor_size=anchor.size, anchor_root=anchor.root)
+            )
+            last = select(func.max(COSIGNED.c.size)).scalar_subquery()
+            connection.execute(COSIGNED.delete().where(COSIGNED.c.size < anchor.size, COSIGNED.c.size < last))
+
+    # -- co-signing ----------------------------------------------------------------------------------------------------
+
+    def latest(self) -> Cosigned:
+        """The largest tree that was co-signed."""
+        with translated(), self._engine.connect() as connection:
+            return _latest(connection)
+
+    def latest_note(self) -> str:
+        """The note of the largest tree that was co-signed, as the log signed it; empty before the first."""
+        with translated(), self._engine.connect() as connection:
+            query = select(COSIGNED.c.note).order_by(COSIGNED.c.size.desc()).limit(1)
+            return str(connection.execute(query).scalar() or "")
+
+    def has_cosigned(self, size: int) -> bytes | None:
+        """The root that was co-signed at this size; None where none was, or it lies below the last anchor."""
+        with translated(), self._engine.connect() as connection:
+            root: bytes | None = connection.execute(select(COSIGNED.c.root).where(COSIGNED.c.size == size)).scalar()
+        return root
+
+    def cosign(self, latest: Cosigned, size: int, root: bytes, note: str, now: int) -> int:
+        """Steps from ``latest`` to a tree that was checked to continue it; gives the time to sign, in unix seconds.
+
+        Durable when it returns. The time is ``now``, or that of an earlier co-signature if the clock was set back.
+        Raises Moved where another request was first, Halted while an alarm stands.
+        """
+        with self._writing() as connection:
+            self._require_free(connection)
+            kept = _latest(connection)
+            if (kept.size, kept.root) != (latest.size, latest.root):
+                raise Moved(kept)
+            at = max(now, kept.cosigned_at)
+            row = {"size": size, "root": root, "note": note, "cosigned_at": at}
+            upsert = insert(COSIGNED).values(row)
+            connection.execute(upsert.on_conflict_do_update(index_elements=["size"], set_={"cosigned_at": at}))
+        return at  # the commit point: from here on the tree is co-signed, whether or not anybody hears of it
+
+    def require_free(self) -> None:
+        """Raises Halted while an alarm stands that a person must decide on."""
+        with translated(), self._engine.connect() as connection:
+            self._require_free(connection)
+
+    # -- alarms --------------------------------------------------------------------------------------------------------
+
+    def raise_alarm(self, kind: str, *, halts: bool, told: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
+        """Keeps an alarm; None where one of its kind stands already. ``now`` in unix milliseconds."""
+        with self._writing() as connection:
+            standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
+            if connection.execute(standing).first() is not None:
+                return None
+            number = int(connection.execute(select(func.coalesce(func.max(ALARMS.c.number), 0))).scalar_one()) + 1
+            alarm = Alarm(number, kind, halts, told, dict(evidence), now)
+            row = msgspec.structs.asdict(alarm) | {"evidence": msgspec.json.encode(alarm.evidence).decode()}
+            connection.execute(ALARMS.insert().values(row))
+        return alarm
+
+    def clear_kind(self, kind: str, now: int) -> list[Alarm]:
+        """Ends the standing alarms of a kind that passes by itself; gives those that it ended."""
+        with self._writing() as connection:
+            return self._clear(connection, ALARMS.c.kind == kind, ALARMS.c.halts.is_(False), now=now)
+
+    def clear(self, number: int, because: str, now: int) -> list[Alarm]:
+        """Ends one alarm as a person decided; empty where none of this number stands."""
+        with self._writing() as connection:
+            return self._clear(connection, ALARMS.c.number == number, now=now, because=because)
+
+    def alarms(self, *, standing: bool = True) -> list[Alarm]:
+        """The alarms that stand, or all there were, in their order."""
+        query = select(ALARMS).order_by(ALARMS.c.number)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query.where(ALARMS.c.cleared_at.is_(None)) if standing else query)
+            return [_alarm(row) for row in rows]
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        log_id, log_key = self._trust.log_id, self._trust.log_key.vkey()
+        with self._writing() as connection:
+            row = connection.execute(select(FOLLOWED)).one_or_none()
+            if row is None:
+                anchor = {"anchor_number": 0, "anchor_size": 0, "anchor_root": bytes(HASH_LENGTH)}
+                begun = {"id": 1, "log_id": log_id, "log_key": log_key, "size": 0, "roots": b""}
+                connection.execute(FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0}))
+            elif (row.log_id, row.log_key) != (log_id, log_key):
+                raise Conflict(
+                    f"this witness follows the log {row.log_key.partition('+')[0]}, not {self._trust.origin}",
+                    field="--trust",
+                    code="other_ledger",
+                    hint="One witness follows one log: give each a directory of its own.",
+                )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._lock, translated(), writing(self._engine, WriterLock.WITNESS) as connection:
+            yield connection
+
+    def _require_free(self, connection: Connection) -> None:
+        query = select(ALARMS).where(ALARMS.c.halts.is_(True), ALARMS.c.cleared_at.is_(None))
+        row = connection.execute(query.order_by(ALARMS.c.number).limit(1)).first()
+        if row is not None:
+            raise Halted(
+                f"alarm {row.number} ({row.kind}) stands: this witness signs nothing until its operator has decided",
+                retry_after=3600,
+                hint="Whoever operates this witness finds what to do in docs/witness.md.",
+            )
+
+    def _clear(self, connection: Connection, *which: Any, now: int, because: str | None = None) -> list[Alarm]:
+        query = select(ALARMS).where(ALARMS.c.cleared_at.is_(None), *which).order_by(ALARMS.c.number)
+        cleared = [_alarm(row) for row in connection.execute(query)]
+        if cleared:
+            numbers = [alarm.number for alarm in cleared]
+            update = ALARMS.update().where(ALARMS.c.number.in_(numbers)).values(cleared_at=now, because=because)
+            connection.execute(update)
+        return cleared
+
+
+def _latest(connection: Connection) -> Cosigned:
+    row = connection.execute(select(COSIGNED).order_by(COSIGNED.c.size.desc()).limit(1)).first()
+    return Cosigned(row.size, row.root, row.cosigned_at) if row else Cosigned()
+
+
+def _changes(connection: Connection) -> Iterator[tuple[int, bytes]]:
+    query = select(FOLLOWED_CHANGES.c.log_index, FOLLOWED_CHANGES.c.payload).order_by(FOLLOWED_CHANGES.c.number)
+    for row in connection.execute(query):
+        yield row.log_index, row.payload
+
+
+def _change_of(payload: bytes) -> RegistryChange:
+    body = decode_payload(payload).body
+    assert isinstance(body, RegistryChange), "only these are kept"
+    return body
+
+
+def _alarm(row: Row[Any]) -> Alarm:
+    evidence = msgspec.json.decode(row.evidence, type=dict[str, str])
+    return Alarm(row.number, row.kind, row.halts, row.told, evidence, row.raised_at, row.cleared_at, row.because)
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    distinct = list(dict.fromkeys(values))
+    for start in range(0, len(distinct), PER_QUERY):
+        yield distinct[start : start + PER_QUERY]

@@ -1,0 +1,109 @@
+"""The contracts as a node of the agency's choice shows them: the registry's changes, its hash now, anchor records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.chain.anchor import AnchorRecord
+from ledger.chain.calls import ContractDomain
+from ledger.chain.deploy import Deployment, require_deployment
+from ledger.chain.errors import ChainMismatch, ChainUnavailable, WrongChain
+from ledger.chain.eth import BlockRef, Eth
+from ledger.chain.finality import Finality, final_block
+from ledger.chain.journal import ChainIdentity
+from ledger.chain.registry import RegistryReader
+from ledger.chain.view import ContractsAt
+from ledger.core.authority import Authority
+from ledger.core.errors import NotFound
+from ledger.core.event.registry import RegistryChange
+from ledger.core.trust import Trust, TrustedChain
+
+
+class Contracts:
+    """The contracts of one trusted chain at a node. Every method raises ChainUnavailable; WrongChain where the chain or
+    the contracts are not those that the trust file names."""
+
+    def __init__(self, eth: Eth, chain: TrustedChain, log_id: bytes, finality: Finality):
+        self.chain = chain
+        self._eth = eth
+        self._finality = finality
+        self._deployment = _deployment(chain)
+        self._registry = RegistryReader(address=chain.registry, eth=lambda: eth)
+        self.domain = ContractDomain(log_id, chain.chain_id, chain.anchor)
+
+    def final(self) -> BlockRef:
+        """The newest final block of the chain of the trust file, on which its contracts stand."""
+        self._require_deployment()
+        final = final_block(self._eth, self._finality)
+        if final is None or final.number < self.chain.deployment_block_number:
+            raise ChainUnavailable("the contracts are in no final block yet", code="chain_behind")
+        return final
+
+    def changes_after(self, authority: Authority, first_block: int, final: BlockRef) -> list[RegistryChange]:
+        """The changes of the registry above those of ``authority``, up to the final block, as the log mirrors them.
+
+        ``first_block`` is that of the last of them, or of the first change: where it is told wrong, the changes do not
+        follow from those of ``authority``, and ChainMismatch is raised.
+        """
+        changes = self._registry.changes(
+            after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block, final=final
+        )
+        return [change.body() for change in changes]
+
+    def unmirrored(self, authority: Authority, final: BlockRef) -> int:
+        """How many changes of the final block the log does not mirror. Raises ChainMismatch where it mirrors others."""
+        if authority.changes:
+            return len(self.changes_after(authority, authority.last_block, final))
+        made, _ = ContractsAt(self._eth, self._deployment, final).registry()
+        return made
+
+    def registry_hash_now(self) -> bytes:
+        """What ``anchor`` compares with: the registry's hash in the newest block, final or not."""
+        self._require_deployment()
+        _, registry_hash = ContractsAt(self._eth, self._deployment, self._eth.head().ref).registry()
+        return registry_hash
+
+    def last_anchor(self, final: BlockRef) -> AnchorRecord:
+        """The last record in the final block; number 0 is where the contract started."""
+        return ContractsAt(self._eth, self._deployment, final).head()
+
+    def anchors_from(self, number: int, final: BlockRef) -> Iterator[AnchorRecord]:
+        """The records from ``number`` on that the final block has, in their order."""
+        at = ContractsAt(self._eth, self._deployment, final)
+        for existing in range(max(1, number), at.count() + 1):
+            yield at.record(existing)
+
+    def _require_deployment(self) -> None:
+        try:
+            require_deployment(self._eth, self._deployment)
+        except ChainMismatch as error:
+            raise WrongChain(error.message, hint=error.hint) from error
+
+
+def contracts_at(eth: Eth, trust: Trust, finality: Finality) -> Contracts:
+    """The trusted contracts on the chain behind a node: the last that the trust file names of its id.
+
+    Raises NotFound where it names none, and ChainUnavailable.
+    """
+    chain_id = eth.chain_id()
+    chain = next((chain for chain in reversed(trust.chains) if chain.chain_id == chain_id), None)
+    if chain is None:
+        named = ", ".join(str(chain.chain_id) for chain in trust.chains) or "none"
+        raise NotFound(
+            f"the node is of chain {chain_id}; the trust file names {named}",
+            field="--rpc",
+            hint="Name a node of the chain that the ledger is anchored on, and its trust file of today.",
+        )
+    return Contracts(eth, chain, trust.log_id, finality)
+
+
+def _deployment(chain: TrustedChain) -> Deployment:
+    return Deployment(
+        identity=ChainIdentity(
+            chain.chain_id, chain.deployment_block_number, bytes.fromhex(chain.deployment_block_hash[2:])
+        ),
+        registry=chain.registry,
+        anchor=chain.anchor,
+        registry_code_hash=bytes.fromhex(chain.registry_code_hash[2:]),
+        anchor_code_hash=bytes.fromhex(chain.anchor_code_hash[2:]),
+    )

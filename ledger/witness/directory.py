@@ -1,0 +1,55 @@
+"""What lies in a witness's directory.
+
+keys/note.pem       co-signs checkpoints (Ed25519, cosignature/v1)
+keys/account.json   co-signs for the contract (secp256k1): the account that the agency registers as its witness
+keys/passphrase     opens both, if it is kept there
+witness.db          what was followed and co-signed, and the alarms
+witness.lock        held by the process that runs; empty
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from ledger.core.note import SeedSigner, SignatureType, require_type
+from ledger.keys import KeyDirectory, LocalSigner, create_keystore, create_note_key, open_keystore, open_note_key
+
+
+class WitnessKeys(Struct, frozen=True):
+    """The two keys, open."""
+
+    note: SeedSigner
+    account: LocalSigner
+
+
+class WitnessDirectory:
+    """Where the parts of a witness lie."""
+
+    def __init__(self, path: Path):
+        keys = KeyDirectory(path / "keys")
+        self.path = path
+        self.keys = keys.path
+        self.note_key = keys.note_key("note")
+        self.account_key = keys.keystore("account")
+        self.passphrase = keys.path / "passphrase"
+        self.database = path / "witness.db"
+        self.lock = path / "witness.lock"
+
+
+def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: bool = False) -> tuple[str, str]:
+    """Makes both keys; gives the vkey and the account.
+
+    Raises SecretRefused where one is there already, MalformedInput for a name that notes cannot carry.
+    """
+    where.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    note_key = create_note_key(where.note_key, name, passphrase, cosigner=True)
+    return note_key.vkey(), create_keystore(where.account_key, passphrase, light=light)
+
+
+def open_keys(where: WitnessDirectory, passphrase: str) -> WitnessKeys:
+    """Raises SecretRefused, KeyRefused, or SignatureRefused for a note key that is of no witness."""
+    note = open_note_key(where.note_key, passphrase)
+    require_type(note.verifying_key, SignatureType.COSIGNATURE_V1)
+    return WitnessKeys(note, open_keystore(where.account_key, passphrase))

@@ -1,0 +1,141 @@
+"""Following: entry by entry up to what the log has signed, each step kept before the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from ledger.chain.errors import ChainMismatch
+from ledger.core.authority import Authority
+from ledger.core.checkpoint import Checkpoint
+from ledger.core.errors import Unavailable
+from ledger.core.following import (
+    Followed,
+    LogFault,
+    Mirrored,
+    Step,
+    Unreadable,
+    decoded,
+    follow,
+    grown,
+    is_registry_change,
+    require_begins,
+    require_continued,
+    require_same_changes,
+    require_served,
+)
+from ledger.core.merkle import Hash
+from ledger.core.tiles import TILE_WIDTH, TileNodes
+from ledger.store.witness import WitnessStore
+from ledger.witness.alarms import Alarms
+from ledger.witness.contracts import Contracts
+from ledger.witness.source import LogSource
+
+STEP = 16 * TILE_WIDTH  # entries that are judged and kept at a time
+
+
+class LogFollower:
+    """The one that follows: threads take turns, and what one has followed the next need not."""
+
+    def __init__(self, store: WitnessStore, source: LogSource, contracts: Contracts, alarms: Alarms):
+        self._store = store
+        self._source = source
+        self._contracts = contracts
+        self._alarms = alarms
+        self._lock = Lock()
+        self._followed = store.followed()
+        self._nodes = TileNodes(0, source.tile)
+        self._nodes_of = (0, Hash(b""))
+
+    @property
+    def followed(self) -> Followed:
+        """The log as far as it was followed."""
+        return self._followed
+
+    def reach(self, checkpoint: Checkpoint, note: str, *, timeout_s: float) -> None:
+        """Follows up to a verified checkpoint, which ``note`` is; returns once all below it was judged and kept.
+
+        Where more was followed already, the checkpoint must be of the same tree. Raises LogFault, after the alarm,
+        Unreadable, and Unavailable where it took longer: what was followed is kept, and the next call goes on.
+        """
+        deadline = time.monotonic() + timeout_s
+        if not self._lock.acquire(timeout=timeout_s):
+            raise self._late(checkpoint)
+        try:
+            with self._alarming(note):
+                if checkpoint.size <= self._followed.size:
+                    require_continued(
+                        checkpoint, self._followed.frontier, self._nodes_at(self._followed_tree(checkpoint))
+                    )
+                else:
+                    self._advance(checkpoint, deadline)
+        finally:
+            self._lock.release()
+
+    def _advance(self, checkpoint: Checkpoint, deadline: float) -> None:
+        nodes = self._nodes_at(checkpoint)
+        require_begins(self._followed.frontier, checkpoint, nodes)
+        while (size := self._followed.size) < checkpoint.size:
+            if time.monotonic() > deadline:
+                raise self._late(checkpoint)
+            end = min(size - size % STEP + STEP, checkpoint.size)
+            step = self._judged(self._source.entries(size, end), checkpoint, nodes)
+            if self._store.advance(self._followed, step):
+                self._followed = step.followed
+            else:
+                self._followed = self._store.followed()
+
+    def _judged(self, entries: list[bytes], checkpoint: Checkpoint, nodes: TileNodes) -> Step:
+        before = self._followed
+        frontier = grown(before.frontier, entries)
+        require_served(frontier, checkpoint, nodes)
+        envelopes = decoded(entries, before.size)
+        mirrors = [at for at, envelope in enumerate(envelopes, before.size) if is_registry_change(envelope)]
+        payloads = self._source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
+        known = self._store.known(
+            ((envelope.stream.kind, envelope.stream.id) for envelope in envelopes),
+            (envelope.event_id for envelope in envelopes),
+        )
+        step = follow(before, envelopes, frontier, known, payloads)
+        if step.changes:
+            self._compare(before.authority, step.changes)
+        return step
+
+    def _compare(self, authority: Authority, mirrored: Sequence[Mirrored]) -> None:
+        """The chain has these changes: no entry is judged by a registry that the log has made up."""
+        final = self._contracts.final()
+        first_block = authority.last_block if authority.changes else mirrored[0].change.location.block_number
+        try:
+            on_chain = self._contracts.changes_after(authority, first_block, final)
+        except ChainMismatch as error:
+            raise LogFault("false_mirror", f"chain and log contradict each other: {error.message}") from error
+        require_same_changes(mirrored, on_chain, final_block=final.number)
+
+    def _followed_tree(self, checkpoint: Checkpoint) -> Checkpoint:
+        frontier = self._followed.frontier
+        return Checkpoint(checkpoint.origin, frontier.size, frontier.root())
+
+    def _nodes_at(self, tree: Checkpoint) -> TileNodes:
+        """A reader of the tiles of a tree, which keeps those that it used last."""
+        if self._nodes_of != (tree.size, tree.root):
+            self._nodes, self._nodes_of = TileNodes(tree.size, self._source.tile), (tree.size, tree.root)
+        return self._nodes
+
+    @contextmanager
+    def _alarming(self, note: str) -> Iterator[None]:
+        try:
+            yield
+        except LogFault as fault:
+            self._alarms.halt(fault, {"checkpoint": note, "cosigned": self._store.latest_note()})
+            raise
+        except Unreadable:
+            self._nodes_of = (0, Hash(b""))  # none of these tiles is used again
+            raise
+
+    def _late(self, checkpoint: Checkpoint) -> Unavailable:
+        return Unavailable(
+            f"this witness has followed the log up to {self._followed.size}, not yet up to {checkpoint.size}",
+            code="still_following",
+        )

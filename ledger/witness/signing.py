@@ -1,0 +1,159 @@
+"""Co-signing: only what was followed, and never a step back. Each signature is kept before anybody gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ledger.chain.calls import checkpoint_digest
+from ledger.core import note as notes
+from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
+from ledger.core.following import LogFault, Unreadable
+from ledger.core.merkle import as_hash, verify_consistency
+from ledger.core.trust import Trust
+from ledger.core.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor
+from ledger.keys import Signer
+from ledger.store.witness import Cosigned, Moved, WitnessStore
+from ledger.witness.contracts import Contracts
+from ledger.witness.follow import LogFollower
+from ledger.witness.watch import Watch
+
+
+class Cosigner:
+    """Answers a log's wishes. ``clock`` gives unix milliseconds."""
+
+    def __init__(
+        self,
+        trust: Trust,
+        store: WitnessStore,
+        follower: LogFollower,
+        *,
+        contracts: Contracts,
+        watch: Watch,
+        note_signer: notes.Signer,
+        account: Signer,
+        clock: Callable[[], int],
+        reach_timeout_s: float,
+    ):
+        self._trust = trust
+        self._store = store
+        self._contracts = contracts
+        self._follower = follower
+        self._watch = watch
+        self._note_signer = note_signer
+        self._account = account
+        self._clock = clock
+        self._reach_timeout_s = reach_timeout_s
+
+    def add_checkpoint(self, asked: AddCheckpoint) -> str:
+        """The co-signature's line (C2SP tlog-witness, add-checkpoint).
+
+        1. The checkpoint is of this log: NotFound. Its signature holds: SignatureRefused.
+        2. ``old`` <= its size: MalformedInput. ``old`` is the size that was co-signed last: Moved.
+        3. The proof leads from there to it: ProofRefused; at the same size the root is the same: Moved.
+        4. Every entry below it was followed: Unavailable, Halted.
+        5. The step is kept, at a time that is not before the last; then it is signed.
+        """
+        text = notes.parse_note(asked.note).text
+        if text.partition("\n")[0] != self._trust.origin:  # 1
+            raise NotFound(f"this witness follows the log {self._trust.origin} only", field="checkpoint")
+        checkpoint = verify_checkpoint(asked.note, self._trust.log_key)
+        if asked.old > checkpoint.size:  # 2
+            raise MalformedInput(f"expected a size of at most {checkpoint.size}, not {asked.old}", field="old")
+        latest = self._store.latest()
+        if asked.old != latest.size:
+            raise Moved(latest)
+        self._store.require_free()
+        self._require_continues(latest, checkpoint, asked)  # 3
+        self._reach(checkpoint, asked.note)  # 4
+        log_signed = str(notes.Note(text, _of_log(asked.note, self._trust)))
+        at = self._store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self._clock() // 1000)  # 5
+        return cosign_checkpoint(checkpoint, self._note_signer, at).line()
+
+    def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
+        """The co-signature that the contract takes.
+
+        1. Chain and contract are those of the trust file, and of this witness's node: NotFound.
+        2. No alarm stands: Halted.
+        3. Exactly this size and root were followed and co-signed: Conflict, ProofRefused.
+        4. The entries below mirror this registry hash: ProofRefused.
+        5. The chain's registry has it now: Conflict; Unavailable where the node cannot say.
+        """
+        self._require_contract(asked)  # 1
+        self._store.require_free()  # 2
+        root, registry_hash = bytes.fromhex(asked.root[2:]), bytes.fromhex(asked.registry_hash[2:])
+        self._require_cosigned(asked.size, root)  # 3
+        mirrored = self._store.registry_hash_at(asked.size)
+        if registry_hash != mirrored:  # 4
+            told = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
+            raise ProofRefused(told, field="registry_hash", code="registry_hash_other")
+        self._require_current(registry_hash)  # 5
+        digest = checkpoint_digest(self._contracts.domain, asked.size, root, registry_hash)
+        return AnchorCosignature(self._account.key_id, "0x" + self._account.sign(digest).hex())
+
+    def _require_continues(self, latest: Cosigned, checkpoint: Checkpoint, asked: AddCheckpoint) -> None:
+        root = as_hash(latest.root, "root")
+        if checkpoint.size == latest.size and checkpoint.root != root:
+            self._expose(checkpoint, asked.note)
+            raise Moved(latest)
+        try:
+            verify_consistency(latest.size, root, checkpoint.size, checkpoint.root, asked.proof)
+        except ProofRefused:
+            self._expose(checkpoint, asked.note)
+            raise
+
+    def _expose(self, checkpoint: Checkpoint, note: str) -> None:
+        """The log has signed it, and the proof does not hold: whether it lies is looked up, and alarms if it does."""
+        try:
+            self._reach(checkpoint, note)
+        except Unavailable:
+            return
+
+    def _reach(self, checkpoint: Checkpoint, note: str) -> None:
+        """Follows up to the checkpoint. What cannot be followed may be another tree than the one that is published."""
+        try:
+            try:
+                self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
+            except Unreadable:
+                self._watch.look_at_log()
+                self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
+        except LogFault:
+            self._store.require_free()
+            raise
+
+    def _require_contract(self, asked: CosignAnchor) -> None:
+        trusted = {(chain.chain_id, chain.anchor) for chain in self._trust.chains}
+        mine = self._contracts.chain
+        if (asked.chain_id, asked.anchor) not in trusted:
+            raise NotFound(f"the trust file names no contract {asked.anchor} on chain {asked.chain_id}", field="anchor")
+        if (asked.chain_id, asked.anchor) != (mine.chain_id, mine.anchor):
+            raise NotFound(f"this witness looks at {mine.anchor} on chain {mine.chain_id} only", field="anchor")
+
+    def _require_cosigned(self, size: int, root: bytes) -> None:
+        cosigned = self._store.has_cosigned(size)
+        if cosigned is None:
+            raise Conflict(
+                f"this witness has co-signed no checkpoint of size {size}",
+                field="size",
+                code="not_cosigned",
+                hint="Submit the checkpoint to /add-checkpoint first.",
+            )
+        if cosigned != root:
+            raise ProofRefused(f"expected 0x{cosigned.hex()}, the root that was co-signed", field="root")
+
+    def _require_current(self, registry_hash: bytes) -> None:
+        current = self._contracts.registry_hash_now()
+        if current != registry_hash:
+            raise Conflict(
+                f"the chain's registry has moved on to 0x{current.hex()}",
+                field="registry_hash",
+                code="registry_moved",
+                hint="Mirror its changes, then anchor the tree that has them.",
+            )
+
+
+def _of_log(note: str, trust: Trust) -> tuple[notes.NoteSignature, ...]:
+    """The log's own signature line: what others have added to a note is not kept."""
+    key = trust.log_key
+    lines = notes.parse_note(note).signatures
+    return tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))

@@ -1,0 +1,153 @@
+"""The log as its public routes show it: checkpoint, tiles, entries, and the registry changes that it mirrors.
+
+Nothing that comes from here is believed; what has another form than it was asked for in is ``Unreadable``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+from msgspec import Raw, Struct
+
+from ledger.core.errors import MalformedInput
+from ledger.core.following import Unreadable
+from ledger.core.merkle import HASH_LENGTH
+from ledger.core.note import MAX_NOTE_LENGTH
+from ledger.core.tiles import (
+    LENGTH_PREFIX,
+    MAX_ENTRY_LENGTH,
+    TILE_LENGTH,
+    TILE_WIDTH,
+    BundleName,
+    TileName,
+    decode_bundle,
+)
+
+MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
+MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
+PAGE = 1000  # registry changes
+
+
+class LogUnreachable(Unreadable):
+    """The log does not answer."""
+
+    code = "log_unreachable"
+
+
+class _Change(Struct, frozen=True):
+    index: int
+    payload: Raw
+
+
+class _Page(Struct, frozen=True):
+    entries: list[_Change]
+    next: int | None = None
+
+
+_page_decoder = msgspec.json.Decoder(_Page)
+
+
+class LogSource:
+    """The log at ``url``. Threads may share it. Every method raises Unreadable, LogUnreachable where it is silent."""
+
+    def __init__(self, url: str, *, timeout_s: float = 10.0):
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._client = httpx.Client(timeout=timeout_s, headers={"Cache-Control": "no-cache"})
+
+    def close(self) -> None:
+        self._client.close()
+
+    def checkpoint(self) -> str:
+        """The text of the published checkpoint, not verified."""
+        data = self._get("checkpoint", MAX_NOTE_LENGTH)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable("the log's checkpoint is no text") from error
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """The first ``width`` hashes of a tile: a ``TileReader``."""
+        data = self._widest(TileName(level, index, width), TileName(level, index), TILE_LENGTH)
+        if len(data) < width * HASH_LENGTH:
+            raise Unreadable(f"{TileName(level, index, width).path()} has {len(data)} bytes")
+        return data[: width * HASH_LENGTH]
+
+    def entries(self, first: int, end: int) -> list[bytes]:
+        """The entries ``first <= index < end``."""
+        found: list[bytes] = []
+        for bundle in range(first // TILE_WIDTH, (end + TILE_WIDTH - 1) // TILE_WIDTH):
+            start = bundle * TILE_WIDTH
+            entries = self._bundle(bundle, min(TILE_WIDTH, end - start))
+            found += entries[max(0, first - start) : end - start]
+        return found
+
+    def registry_payloads(self, first: int, end: int) -> dict[int, bytes]:
+        """The payloads of the ``registry.*`` entries ``first <= index < end`` that the log serves, by index."""
+        found: dict[int, bytes] = {}
+        for change in self._changes(first - 1):
+            if change.index >= end:
+                break
+            found[change.index] = bytes(change.payload)
+        return found
+
+    def _changes(self, after: int) -> Iterator[_Change]:
+        while True:
+            data = self._get(f"api/v1/registry?after={after}&limit={PAGE}", MAX_PAGE)
+            try:
+                page = _page_decoder.decode(data)
+            except msgspec.DecodeError as error:
+                raise Unreadable("the log's registry changes are not of their form") from error
+            yield from page.entries
+            if page.next is None or not page.entries or page.next <= after:
+                return
+            after = page.next
+
+    def _bundle(self, index: int, width: int) -> list[bytes]:
+        name = BundleName(index, width)
+        data = self._widest(name, BundleName(index), MAX_BUNDLE)
+        for found in dict.fromkeys((width, TILE_WIDTH)):
+            try:
+                return decode_bundle(data, found)
+            except MalformedInput as error:
+                refused = error
+        raise Unreadable(f"{name.path()}: {refused.message}") from refused
+
+    def _widest(self, name: TileName | BundleName, full: TileName | BundleName, limit: int) -> bytes:
+        """A partial tile; where it is gone, the full one that took its place (C2SP tlog-tiles)."""
+        try:
+            return self._get(name.path(), limit)
+        except _Missing:
+            if name == full:
+                raise
+            return self._get(full.path(), limit)
+
+    def _get(self, path: str, limit: int) -> bytes:
+        deadline = time.monotonic() + self._timeout_s
+        parts: list[bytes] = []
+        received = 0
+        try:
+            with self._client.stream("GET", f"{self._url}/{path}") as response:
+                for part in response.iter_bytes():
+                    received += len(part)
+                    if received > limit:
+                        raise Unreadable(f"the log answers /{path} with more than {limit} bytes")
+                    if time.monotonic() > deadline:
+                        raise LogUnreachable(f"the log did not finish its answer to /{path} in time")
+                    parts.append(part)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            refusal = LogUnreachable("the log cannot be reached", hint="Check its URL and the network between.")
+            refusal.add_note(str(error))
+            raise refusal from error
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise _Missing(f"the log does not serve /{path}")
+        if response.status_code != httpx.codes.OK:
+            raise LogUnreachable(f"the log answers /{path} with HTTP status {response.status_code}")
+        return b"".join(parts)
+
+
+class _Missing(Unreadable):
+    """404: it may be gone, or withheld."""

@@ -1,0 +1,101 @@
+"""What a witness says of itself, and how bad it is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ledger.core.trust import Trust
+from ledger.store.witness import Alarm, WitnessStore
+
+
+class Health(StrEnum):
+    """The worst of what stands. ``halted``: nothing is signed; ``silent``: nobody looks, or nothing can be looked at;
+    ``unreadable``: what is served does not fit; ``lagging``: something that should be on the chain is not."""
+
+    WATCHING = "watching"
+    LAGGING = "lagging"
+    UNREADABLE = "unreadable"
+    SILENT = "silent"
+    HALTED = "halted"
+
+
+class AlarmView(Struct, frozen=True):
+    """A standing alarm; ``raised_at`` in unix milliseconds."""
+
+    number: int
+    kind: str
+    halts: bool
+    told: str
+    raised_at: int
+
+
+class Status(Struct, frozen=True):
+    """``followed`` and ``published`` are sizes, ``looked_at`` when the log was last read without a fault (unix ms),
+    ``cosigned_at`` in unix seconds."""
+
+    health: Health
+    origin: str
+    log_id: str
+    followed: int
+    published: int
+    looked_at: int
+    cosigned_size: int
+    cosigned_root: str
+    cosigned_at: int
+    anchored_size: int
+    registry_changes: int
+    alarms: list[AlarmView]
+
+    def lines(self) -> str:
+        """For people and simple programs: one ``name: value`` a line, one line for each alarm."""
+        plain = {
+            "health": self.health.value,
+            "log": self.origin,
+            "followed": self.followed,
+            "published": self.published,
+            "cosigned": self.cosigned_size,
+            "anchored": self.anchored_size,
+            "looked_at": self.looked_at // 1000,
+        }
+        alarms = [f"alarm {alarm.number} {alarm.kind}: {alarm.told}" for alarm in self.alarms]
+        return "\n".join([*(f"{name}: {value}" for name, value in plain.items()), *alarms, ""])
+
+
+_WORST = {
+    "unreachable": Health.SILENT,
+    "chain_unreachable": Health.SILENT,
+    "unreadable": Health.UNREADABLE,
+    "wrong_chain": Health.UNREADABLE,
+    "missing_anchor": Health.LAGGING,
+    "mirror_lag": Health.LAGGING,
+    "anchor_lag": Health.LAGGING,
+}
+_ORDER = list(Health)
+
+
+def status_of(trust: Trust, store: WitnessStore, *, now: int, silence_s: int) -> Status:
+    """What stands in the witness's database. ``now`` in unix milliseconds."""
+    looked, latest, alarms = store.looked(), store.latest(), store.alarms()
+    silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
+    found = [Health.HALTED if alarm.halts else _WORST[alarm.kind] for alarm in alarms]
+    return Status(
+        health=max([Health.WATCHING, *silent, *found], key=_ORDER.index),
+        origin=trust.origin,
+        log_id="0x" + trust.log_id.hex(),
+        followed=looked.size,
+        published=looked.seen_size,
+        looked_at=looked.looked_at,
+        cosigned_size=latest.size,
+        cosigned_root="0x" + latest.root.hex(),
+        cosigned_at=latest.cosigned_at,
+        anchored_size=looked.anchor.size,
+        registry_changes=store.change_count(),
+        alarms=[view_of(alarm) for alarm in alarms],
+    )
+
+
+def view_of(alarm: Alarm) -> AlarmView:
+    """An alarm without its evidence."""
+    return AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.told, alarm.raised_at)

@@ -1,0 +1,193 @@
+"""Watching: looks at log and chain again and again, and says what is wrong with either.
+
+One look takes the chain's final block first and the log's checkpoint after it: what the block has anchored, the log
+must have published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+import structlog
+
+from ledger.chain.anchor import AnchorRecord
+from ledger.chain.errors import WrongChain
+from ledger.chain.eth import BlockRef
+from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
+from ledger.core.following import LogFault, Unreadable
+from ledger.core.merkle import as_hash
+from ledger.core.trust import Trust
+from ledger.store.witness import SeenAnchor, WitnessStore
+from ledger.witness.alarms import Alarms
+from ledger.witness.contracts import Contracts
+from ledger.witness.follow import LogFollower
+from ledger.witness.source import LogSource, LogUnreachable
+
+logger = structlog.get_logger(__name__)
+
+
+class Since:
+    """For how long something has been so. ``clock`` gives unix milliseconds."""
+
+    def __init__(self, clock: Callable[[], int]):
+        self._clock = clock
+        self._began: int | None = None
+
+    def seconds(self, is_so: bool) -> float:
+        """Since when it has been so without a break; 0 where it is not so."""
+        if not is_so:
+            self._began = None
+            return 0.0
+        now = self._clock()
+        self._began = now if self._began is None else min(self._began, now)
+        return (now - self._began) / 1000
+
+
+class Watch:
+    """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are what may pass before an alarm."""
+
+    def __init__(
+        self,
+        trust: Trust,
+        store: WitnessStore,
+        follower: LogFollower,
+        *,
+        source: LogSource,
+        contracts: Contracts,
+        alarms: Alarms,
+        clock: Callable[[], int],
+        reach_timeout_s: float,
+        anchor_lag_s: int,
+        mirror_lag_s: int,
+    ):
+        self._trust = trust
+        self._store = store
+        self._source = source
+        self._contracts = contracts
+        self._follower = follower
+        self._alarms = alarms
+        self._clock = clock
+        self._reach_timeout_s = reach_timeout_s
+        self._anchor_lag_s = anchor_lag_s
+        self._mirror_lag_s = mirror_lag_s
+        self._unanchored = Since(clock)
+        self._unmirrored = Since(clock)
+
+    def run(self, stop: Event, pause_s: float) -> None:
+        """Looks until ``stop`` is set."""
+        while not stop.is_set():
+            self.try_look()
+            stop.wait(pause_s)
+
+    def try_look(self) -> None:
+        """A look whose failure is an alarm or, where nobody foresaw it, a line of the log."""
+        try:
+            self.look()
+        except LogFault:
+            pass  # the alarm was raised where it was found
+        except TallystickError as error:
+            logger.warning("look failed", code=error.code, reason=error.for_operator)
+        except Exception:
+            logger.exception("look failed for a reason that nobody foresaw")
+
+    def look(self) -> None:
+        """One look at chain and log. Raises LogFault, after the alarm, and what keeps it from looking on."""
+        final = self._final_block()
+        try:
+            published = self.look_at_log()
+        except LogUnreachable as error:
+            self._alarms.warn("unreachable", error.for_operator)
+            raise
+        except Unreadable as error:
+            self._alarms.passed("unreachable")
+            self._alarms.warn("unreadable", error.for_operator)
+            raise
+        self._alarms.passed("unreachable", "unreadable")
+        if final is not None:
+            self._compare(final, published)
+
+    def look_at_log(self) -> Checkpoint:
+        """Follows up to the checkpoint that the log publishes now; gives it."""
+        note = self._source.checkpoint()
+        try:
+            checkpoint = verify_checkpoint(note, self._trust.log_key)
+        except TallystickError as error:
+            raise Unreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
+        seen = self._store.looked().seen_size
+        if checkpoint.size < seen:
+            told = f"the log publishes size {checkpoint.size}, and has published {seen} before"
+            self._fault(LogFault("rollback", told), note)
+        self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
+        self._store.keep_look(checkpoint.size, self._clock())
+        return checkpoint
+
+    # -- the chain -----------------------------------------------------------------------------------------------------
+
+    def _final_block(self) -> BlockRef | None:
+        try:
+            final = self._contracts.final()
+        except WrongChain as error:
+            self._alarms.warn("wrong_chain", error.for_operator)
+        except Unavailable as error:
+            self._alarms.warn("chain_unreachable", error.for_operator)
+        else:
+            self._alarms.passed("wrong_chain", "chain_unreachable")
+            return final
+        return None
+
+    def _compare(self, final: BlockRef, published: Checkpoint) -> None:
+        try:
+            self._compare_registry(final)
+            self._compare_anchors(final, published)
+        except LogFault:
+            raise
+        except IntegrityBroken as error:
+            self._alarms.warn("wrong_chain", error.for_operator)
+        except Unreadable as error:
+            self._alarms.warn("unreadable", error.for_operator)
+        except Unavailable as error:
+            self._alarms.warn("chain_unreachable", error.for_operator)
+
+    def _compare_registry(self, final: BlockRef) -> None:
+        """What the log mirrors stands on the chain; what it has yet to mirror must not be too old."""
+        authority = self._follower.followed.authority
+        missing = self._contracts.unmirrored(authority, final)
+        if self._unmirrored.seconds(missing > 0) > self._mirror_lag_s:
+            number = authority.changes + 1
+            self._alarms.warn("mirror_lag", f"the log does not mirror change {number} of the registry, which is final")
+        elif not missing:
+            self._alarms.passed("mirror_lag")
+
+    def _compare_anchors(self, final: BlockRef, published: Checkpoint) -> None:
+        """Each final anchor is of the log that was followed; one that was seen is still there; none is late."""
+        seen = self._store.looked().anchor
+        last = self._contracts.last_anchor(final)
+        if last.number < seen.number:
+            told = f"anchor {seen.number} of size {seen.size} was final, and is no longer on the chain"
+            self._alarms.warn("missing_anchor", told)
+            return
+        for record in self._contracts.anchors_from(seen.number, final):
+            self._require_anchored(record, published)
+            seen = SeenAnchor(record.number, record.size, record.root)
+        if seen != self._store.looked().anchor:
+            self._store.keep_anchor(seen)
+            self._unanchored.seconds(is_so=False)
+        self._alarms.passed("missing_anchor")
+        if self._unanchored.seconds(published.size > seen.size) > self._anchor_lag_s:
+            told = f"the log has {published.size} entries, of which the chain has {seen.size}"
+            self._alarms.warn("anchor_lag", f"{told}: no anchor for more than {self._anchor_lag_s} s")
+        else:
+            self._alarms.passed("anchor_lag")
+
+    def _require_anchored(self, record: AnchorRecord, published: Checkpoint) -> None:
+        anchored = Checkpoint(self._trust.origin, record.size, as_hash(record.root, "root"))
+        told = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
+        if record.size > published.size:
+            self._fault(LogFault("rollback", f"the log publishes size {published.size}, less than {told}"), told)
+        self._follower.reach(anchored, told, timeout_s=self._reach_timeout_s)
+
+    def _fault(self, fault: LogFault, shown: str) -> None:
+        self._alarms.halt(fault, {"checkpoint": shown, "cosigned": self._store.latest_note()})
+        raise fault
