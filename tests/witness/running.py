@@ -1,0 +1,103 @@
+"""A witness as its operator runs it: ``tally witness run`` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from ledger.core import canonical
+from ledger.core.trust import encode_trust
+from ledger.core.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
+from tests.machine import REPOSITORY, free_port
+from tests.witness.stand import Stand
+
+START_DEADLINE = 60  # seconds
+
+
+@dataclass
+class Running:
+    """The process and its address."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    client: httpx.Client
+
+    def add(self, asked: AddCheckpoint) -> httpx.Response:
+        return self.client.post(f"{self.url}{ADD_CHECKPOINT}", content=asked.body())
+
+    def cosign(self, asked: CosignAnchor) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return self.client.post(f"{self.url}{COSIGN_ANCHOR}", content=canonical.encode(asked), headers=headers)
+
+    def status(self) -> dict[str, object]:
+        told: dict[str, object] = self.client.get(f"{self.url}/status").json()
+        return told
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+
+def tally(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """A command on the witness in ``folder``, with what it says."""
+    return subprocess.run(
+        _command(*arguments), env=_environment(folder), cwd=REPOSITORY, capture_output=True, **options
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def settle(stand: Stand, folder: Path) -> None:
+    """Keys and trust file, as an operator lays them down."""
+    done = tally(folder, "witness", "key", "witness.test/w9", "--keep-passphrase", "--light")
+    assert done.returncode == 0, done.stderr
+    (folder / "trust.json").write_bytes(encode_trust(stand.trust))
+
+
+@contextmanager
+def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]:
+    """The witness in ``folder``, ready; killed when the block is left."""
+    port = free_port()
+    environment = _environment(folder) | {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
+    command = _command(
+        *("witness", "run", "--trust", str(folder / "trust.json"), "--log", stand.log.url),
+        *("--rpc", f"http://{stand.eth.rpc.name}", "--listen", f"127.0.0.1:{port}", "--finality-confirmations", "0"),
+    )
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)
+    try:
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            made = Running(process, f"http://127.0.0.1:{port}", client)
+            _wait(made)
+            yield made
+    finally:
+        made.kill()
+
+
+def _wait(made: Running) -> None:
+    deadline = time.monotonic() + START_DEADLINE
+    while True:
+        try:
+            made.status()
+        except httpx.HTTPError:
+            if made.process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ledger.cli.main", "--json", *arguments]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
+    return kept | {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
