@@ -67,13 +67,14 @@ class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
     ``custody_change``: a detention house that keeps a person of the case keeps him for the receiver from then on, and a
-    certificate (换押证) tells it so.
+    certificate (换押证) tells it so. ``supplements``: the case goes back so that more is found out, twice at most.
     """
 
     moves: Literal["responsibility", "custody"]
     article: str
     stage: Stage | None = None
     custody_change: bool = False
+    supplements: bool = False
 
 
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):

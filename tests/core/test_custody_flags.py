@@ -78,6 +78,28 @@ def test_a_return_that_did_not_come_about_does_not_count() -> None:
     assert names(written) == []
 
 
+def test_supplementary_inquiry_counts_like_supplementary_investigation() -> None:
+    """What goes back to a supervision commission goes back, whatever its name; so does what is offered back."""
+    written = returned(1)
+    for give_back in (
+        lambda: written.give_back("file", purpose="supplementary_inquiry"),
+        lambda: written.offer("file", to=POLICE, purpose="supplementary_inquiry"),
+    ):
+        assert names(written) == []
+        written.accept().offer("file", to=PROCURATORATE).accept()
+        give_back()
+    assert detail(written, "third_return") == "return no. 3 for supplementary investigation"
+
+
+def test_the_trial_has_returns_of_its_own() -> None:
+    """After two returns of the review the court adjourns twice for supplementary investigation: its third is flagged."""
+    written = returned(2).accept().offer("file", to=PROCURATORATE).accept()
+    for flagged in ([], [], ["third_return"]):
+        written.offer("file", to=COURT, purpose="public_prosecution").accept().give_back("file")
+        assert names(written) == flagged
+        written.accept()
+
+
 @pytest.mark.parametrize(("after", "flagged"), [(0, False), (1, True)])
 def test_a_remedy_after_its_day_is_flagged(after: int, flagged: bool) -> None:
     """A refused handover that comes back later than was set is accepted as it comes, and flagged."""

@@ -68,17 +68,16 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
 
 
 def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
+    """At each stage it is counted anew: the review and the trial have their own two."""
     body = act.payload.body
-    assert isinstance(body, handover.HandoverReturned)
-    if not _is_supplement(after.handovers[body.handover_id]):
+    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
+    made = after.handovers[body.handover_id]
+    supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
+    if made.purpose not in supplements:
         return None
-    returns = sum(_is_supplement(h) for h in after.handovers.marked("returned"))
+    alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
+    returns = sum(h.stage == made.stage and h.status not in ("recalled", "refused") for h in alike)
     return f"return no. {returns} for supplementary investigation" if returns > rule.limit else None
-
-
-def _is_supplement(h: Handover) -> bool:
-    stands = h.status not in ("recalled", "refused")
-    return stands and h.purpose == "supplementary_investigation" and h.returns is not None
 
 
 def _remedy_overdue(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -163,7 +162,7 @@ _OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
 _EXTENSIONS = (deadline.DeadlineExtended, case.MeasureExtended)
 
 WATCHES: dict[FlagName, Watch] = {
-    "third_return": Watch(_third_return, (handover.HandoverReturned,)),
+    "third_return": Watch(_third_return, _OFFERS),
     "remedy_overdue": Watch(_remedy_overdue, (handover.HandoverOffered,)),
     "resubmission_overdue": Watch(_resubmission_overdue, (handover.HandoverOffered,)),
     "same_officer_both_sides": Watch(_same_officer, (handover.HandoverAccepted,)),

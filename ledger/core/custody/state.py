@@ -121,13 +121,15 @@ class Item(Struct, frozen=True):
 
 class Handover(Struct, frozen=True):
     """``moves_case`` passes the case on, ``moves_responsibility`` that for its items and persons, without either only
-    things move. ``due_at`` is the day set by a refusal or return; times are as claimed.
+    things move. ``stage`` is the one that the case stood at when it was offered, ``due_at`` the day set by a refusal or
+    return; times are as claimed.
     """
 
     handover_id: str
     from_agency: str
     to_agency: str
     purpose: Purpose
+    stage: Stage
     offered_by: str
     offered_at: str
     items: dict[str, OfferedItem]
@@ -239,10 +241,10 @@ def _item_marks(item: Item) -> tuple[str, ...]:
 
 
 def _handover_marks(handover: Handover) -> tuple[str, ...]:
-    returned = ("returned",) if handover.returns is not None else ()
+    purpose = f"purpose/{handover.purpose}"
     if not handover.is_open:
-        return returned
-    return ("open", "open/case", *returned) if handover.moves_case else ("open", *returned)
+        return (purpose,)
+    return ("open", "open/case", purpose) if handover.moves_case else ("open", purpose)
 
 
 def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
