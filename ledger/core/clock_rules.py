@@ -30,6 +30,7 @@ _PLAIN_TRIGGERS = (
     "custody_changed",
     "released",
     "frozen",
+    "freeze_renewed",
     "checked_out",
     "checked_in",
     "lent",
@@ -84,7 +85,8 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
 class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One row: for clocks that start on the days ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers.
+    ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers,
+    ``renewals`` those that start it anew with its time counted from the end of the one that runs.
     Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
     whichever is responsible. ``stages`` restricts the start to these stages of the case. ``month_end``
     is where months end that start on the last day of one.
@@ -100,6 +102,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     stops: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
     provisional: tuple[str, ...] = ()
+    renewals: tuple[str, ...] = ()
     extensions: tuple[ExtensionRule, ...] = ()
     whose: Literal["agency", "responsible"] = "agency"
     stages: tuple[Stage, ...] = ()
@@ -139,3 +142,4 @@ def _triggers(row: ClockRule) -> Iterator[str]:
     yield from row.starts
     yield from row.stops
     yield from row.provisional
+    yield from row.renewals

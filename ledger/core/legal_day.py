@@ -15,6 +15,11 @@ def legal_day(instant: datetime) -> date:
     return instant.astimezone(SHANGHAI).date()
 
 
+def start_of(day: date) -> datetime:
+    """0:00 of ``day`` in UTC: its first instant."""
+    return datetime.combine(day, datetime.min.time(), SHANGHAI).astimezone(UTC)
+
+
 def end_of(day: date) -> datetime:
     """24:00 of ``day`` in UTC: the first instant that is no longer of it."""
-    return datetime.combine(day + DAY, datetime.min.time(), SHANGHAI).astimezone(UTC)
+    return start_of(day + DAY)

@@ -94,8 +94,9 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
-        """The rows that a trigger starts, for good or provisionally."""
-        return _by_trigger((trigger, row) for row in self.clocks for trigger in (*row.starts, *row.provisional))
+        """The rows that a trigger starts, for good, provisionally or anew."""
+        starts = ((row, (*row.starts, *row.provisional, *row.renewals)) for row in self.clocks)
+        return _by_trigger((trigger, row) for row, triggers in starts for trigger in triggers)
 
     @cached_property
     def stopped_by(self) -> dict[str, frozenset[str]]:

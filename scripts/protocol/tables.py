@@ -210,7 +210,7 @@ def clocks(book: Rulebook) -> str:
             f"`{row.name}`",
             row.article,
             row.per + ("".join(f", `{stage}`" for stage in row.stages)),
-            "<br>".join((*(f"`{trigger}`" for trigger in row.starts), *_provisional(row))),
+            "<br>".join((*(f"`{trigger}`" for trigger in row.starts), *_later(row))),
             "<br>".join(f"`{trigger}`" for trigger in row.stops),
             "<br>".join(base.period + (f" `{base.when}`" if base.when else "") for base in row.bases),
             "<br>".join(_extension(extension) for extension in row.extensions),
@@ -222,8 +222,10 @@ def clocks(book: Rulebook) -> str:
     return table(heads, rows)
 
 
-def _provisional(row: ClockRule) -> tuple[str, ...]:
-    return tuple(f"provisional: `{trigger}`" for trigger in row.provisional)
+def _later(row: ClockRule) -> tuple[str, ...]:
+    """Triggers that start the clock in another way than from the beginning and for good."""
+    ways = {"provisional": row.provisional, "renewed": row.renewals}
+    return tuple(f"{way}: `{trigger}`" for way, triggers in ways.items() for trigger in triggers)
 
 
 def _extension(row: ExtensionRule) -> str:

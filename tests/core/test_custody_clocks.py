@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ledger.core.custody.clocks import rule_of
@@ -294,6 +296,67 @@ def test_a_freeze_follows_what_becomes_of_the_money() -> None:
     cites = opened.events[-1].ref
     opened.say(item.ItemDisposed, supervisor(POLICE), cites=cites, disposed_at=instant(opened.now))
     assert names_running(opened) == set()
+
+
+def frozen(until: str, **fields: Any) -> Case:
+    """Ten notes, frozen on Monday, 2 March 2026."""
+    opened = Case().open().register("cash", kind="property", quantity=10, fungible=True)
+    return opened.say(item.ItemFrozen, None, item_id="cash", frozen_until=until, **fields)
+
+
+@pytest.mark.parametrize(
+    ("renewed_on", "until", "counted_from", "flagged"),
+    [
+        ("2026-05-25", "2026-12-01", "2026-06-01", False),
+        ("2026-05-25", "2026-12-02", "2026-06-01", True),
+        ("2026-06-01", "2026-12-01", None, False),
+        ("2026-06-08", "2026-12-08", None, False),
+    ],
+)
+def test_a_freeze_that_is_renewed_early_loses_no_day(
+    renewed_on: str, until: str, counted_from: str | None, flagged: bool
+) -> None:
+    """Six months from the last day of the old one, not from the day on which somebody took care in time; what had
+    lapsed by then counts from its renewal."""
+    opened = frozen("2026-06-01")
+    happened = {"occurred_at": f"{renewed_on}T02:00:00Z"}
+    opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until=until, **happened)
+    assert clock(opened, "freeze").counted_from == counted_from
+    assert ("term_beyond_law" in {flag.name for flag in opened.flags}) == flagged
+
+
+def test_a_freeze_beyond_the_law_is_renewed_from_the_day_of_the_law() -> None:
+    """A paper that gave a year gave six months, and the renewal goes on from there."""
+    opened = frozen("2027-03-02")
+    opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until="2027-03-03")
+    assert clock(opened, "freeze").counted_from == "2026-09-02"
+    assert "term_beyond_law" in {flag.name for flag in opened.flags}
+
+
+def test_renewed_without_a_running_clock_it_counts_from_the_renewal() -> None:
+    """A closed case has no clocks; what is renewed in it counts from then."""
+    opened = frozen("2026-06-01").close()
+    opened.say(item.ItemFreezeRenewed, None, item_id="cash", frozen_until="2026-08-01")
+    assert clock(opened, "freeze").counted_from is None
+
+
+def test_parts_and_wholes_have_what_is_left_of_the_time() -> None:
+    """Split, each part has the clock of the whole with its extension; merged, that of the part that was frozen first."""
+    opened = frozen("2027-03-02")
+    extension = {"extension": "major_case", "article": "property rules", "ground": "grave"}
+    opened.say(deadline.DeadlineExtended, None, deadline_id=clock(opened, "freeze").deadline_id, **extension)
+    parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(5)) for n in (1, 2))
+    opened.now += 100 * DAY
+    opened.say(item.ItemSplit, None, item_id="cash", parts=parts)
+    assert opened.flags == ()
+    started = {c.subject: (c.started_at, len(c.extensions)) for c in opened.state.clocks.values() if c.is_running}
+    began = clock(opened, "freeze").started_at
+    assert started == {"cash-1": (began, 1), "cash-2": (began, 1)}
+    opened.say(item.ItemFreezeRenewed, None, item_id="cash-2", frozen_until="2027-03-02")
+    whole = item.ItemPart(item_id="cash-3", quantity=pieces(10))
+    opened.say(item.ItemMerged, None, item_ids=("cash-2", "cash-1"), whole=whole)
+    (running,) = [c for c in opened.state.clocks.values() if c.is_running]
+    assert (running.subject, running.started_at, running.counted_from) == ("cash-3", began, None)
 
 
 def test_what_is_out_until_a_day_is_waited_for_in_its_parts() -> None:

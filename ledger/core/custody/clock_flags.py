@@ -58,9 +58,11 @@ def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, ru
 
 
 def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
-    """Clocks that the event started or extended."""
+    """Clocks that the event started or extended; one that runs on under another id has further events."""
     for _, earlier, clock in after.clocks.changes(before.clocks if before else None):
-        if clock is not None and (earlier is None or len(earlier.extensions) < len(clock.extensions)):
+        if clock is None:
+            continue
+        if len(clock.events) == 1 if earlier is None else len(earlier.extensions) < len(clock.extensions):
             yield clock
 
 

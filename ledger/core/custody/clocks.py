@@ -12,8 +12,9 @@ from ledger.core.clock_rules import Base, ClockRule
 from ledger.core.custody.rules import rule
 from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, refuse
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
+from ledger.core.deadlines import lawful
 from ledger.core.deadlines.clock import Clock, Extension, Pause
-from ledger.core.event import case, deadline
+from ledger.core.event import case, deadline, item
 from ledger.core.event.terms import EventRef, Procedure
 from ledger.core.legal_day import legal_day
 from ledger.core.rulebook import Rulebook
@@ -24,8 +25,13 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """``after`` with its clocks: those that the event stops, then those that it starts."""
-    if isinstance(act.payload.body, case.CaseClosed):
+    body = act.payload.body
+    if isinstance(body, case.CaseClosed):
         return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in running(after)])
+    if isinstance(body, item.ItemSplit):
+        return _with(after, _handed_on(after, act, (body.item_id,), body.parts))
+    if isinstance(body, item.ItemMerged):
+        return _with(after, _handed_on(after, act, body.item_ids, (body.whole,)))
     for trigger in triggers(before, act, after):
         after = _settle(after, act, trigger)
         if trigger.name in act.book.stopped_by:
@@ -171,10 +177,22 @@ def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Tr
         rule_from=row.valid_from,
         period=_period(state, row, subject),
         events=(_ref(act),),
+        counted_from=_renewed_from(state, act, row, subject, trigger),
         until=trigger.until,
         provisional=trigger.name in row.provisional,
         handover_id=trigger.handover_id,
     )
+
+
+def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> str | None:
+    """The last day of the one that runs, unless it has passed: what is renewed in time goes on from there."""
+    for clock in running(state, subject) if trigger.name in row.renewals else ():
+        if clock.name == row.name:
+            own = rule_of(clock, act.book)
+            by_law, by_paper = lawful.lawful_last_day(clock, own), lawful.decided(clock, own)
+            days = [day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day]
+            return min(days).isoformat() if min(days) > _day(trigger.at) else None
+    return None
 
 
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
@@ -189,6 +207,18 @@ def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
             period = _period(state, row, clock.subject)
             if period != clock.period:
                 yield replace(clock, period=period, events=(*clock.events, _ref(act)))
+
+
+def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[item.ItemPart, ...]) -> Iterator[Clock]:
+    """The clocks of things that are split or merged run on for what comes of them; of several the one begun first."""
+    ticking = [clock for item_id in gone for clock in running(state, item_id)]
+    for clock in ticking:
+        yield _stop(state, clock, act, act.payload.occurred_at)
+    first = {clock.name: clock for clock in sorted(ticking, key=lambda clock: clock.counts_from, reverse=True)}
+    for part in new:
+        for clock in first.values():
+            events, own = (*clock.events, _ref(act)), _id(clock.name, part.item_id, act)
+            yield replace(clock, deadline_id=own, subject=part.item_id, events=events)
 
 
 def brought(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
@@ -278,7 +308,13 @@ def reset(state: CaseState, act: Act, body: deadline.DeadlineReset) -> CaseState
     clock = require_running(state, body.deadline_id)
     require_not_before(body.reset_at, clock.started_at, "reset_at")
     anew = replace(
-        clock, started_at=body.reset_at, until=None, extensions=(), pauses=(), events=(*clock.events, _ref(act))
+        clock,
+        started_at=body.reset_at,
+        counted_from=None,
+        until=None,
+        extensions=(),
+        pauses=(),
+        events=(*clock.events, _ref(act)),
     )
     return _with(state, [anew])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from ledger.core.custody.state import Act, CaseState, Handover, Item, MeasureState
+from ledger.core.custody.state import Act, CaseState, Handover, MeasureState
 from ledger.core.event import Body, case, custody_change, handover, item
 from ledger.core.event.terms import Measure
 from ledger.core.rulebook import Rulebook
@@ -194,28 +194,8 @@ def _served(
 def _frozen(
     before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen | item.ItemFreezeRenewed
 ) -> Iterator[Trigger]:
-    yield Trigger("frozen", act.payload.occurred_at, act.agency, (body.item_id,), body.frozen_until)
-
-
-def _item_split(before: CaseState, act: Act, after: CaseState, body: item.ItemSplit) -> Iterator[Trigger]:
-    yield from _succeeded(act, (body.item_id,), [after.items[part.item_id] for part in body.parts])
-
-
-def _item_merged(before: CaseState, act: Act, after: CaseState, body: item.ItemMerged) -> Iterator[Trigger]:
-    yield from _succeeded(act, body.item_ids, [after.items[body.whole.item_id]])
-
-
-def _succeeded(act: Act, gone: tuple[str, ...], new: list[Item]) -> Iterator[Trigger]:
-    """What takes the place of frozen or lent things is so until the same day."""
-    at = act.payload.occurred_at
-    yield Trigger("disposed", at, act.agency, gone)
-    for one in new:
-        if one.frozen_until is not None:
-            yield Trigger("frozen", at, act.agency, (one.item_id,), one.frozen_until)
-        if one.lent_until is not None:
-            yield Trigger("lent", at, act.agency, (one.item_id,), one.lent_until)
-        if one.due_at is not None:
-            yield Trigger("checked_out", at, act.agency, (one.item_id,), one.due_at)
+    name = "frozen" if isinstance(body, item.ItemFrozen) else "freeze_renewed"
+    yield Trigger(name, act.payload.occurred_at, act.agency, (body.item_id,), body.frozen_until)
 
 
 def _disposed(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> Iterator[Trigger]:
@@ -245,8 +225,6 @@ _READINGS: dict[type[Body], Reading] = {
     custody_change.CustodyChangeServed: _served,
     item.ItemFrozen: _frozen,
     item.ItemFreezeRenewed: _frozen,
-    item.ItemSplit: _item_split,
-    item.ItemMerged: _item_merged,
     item.ItemDisposed: _disposed,
     item.ItemCheckedOut: _checked_out,
     item.ItemCheckedIn: _checked_in,

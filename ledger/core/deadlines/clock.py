@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+
 from msgspec import Struct
 
 from ledger.core.event.terms import EventRef, ExclusionGround, QualifyingGround
+from ledger.core.legal_day import start_of
 
 
 class Extension(Struct, frozen=True):
@@ -29,6 +32,7 @@ class Clock(Struct, frozen=True):
     """``subject`` is a person, an item, a handover, or ``case``; ``agency`` is whose time it is.
 
     ``rule_from`` dates the row of the rules that the clock keeps, ``period`` is the time that the row gives it.
+    ``counted_from`` is the day after which that time begins, where it is another than that of the start.
     ``until`` is the last day or moment that a paper set. ``provisional`` clocks run from the delivery that the sender
     claims, until the receiver answers ``handover_id``. ``events`` are those it was derived from. Where an offer stopped
     it, ``stopped_in`` is the handover: it runs on if that comes to nothing.
@@ -42,6 +46,7 @@ class Clock(Struct, frozen=True):
     rule_from: str
     period: str | None
     events: tuple[EventRef, ...]
+    counted_from: str | None = None
     until: str | None = None
     provisional: bool = False
     handover_id: str | None = None
@@ -49,6 +54,13 @@ class Clock(Struct, frozen=True):
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None
     stopped_in: str | None = None
+
+    @property
+    def counts_from(self) -> datetime:
+        """The moment with whose hour or day, which does not count, the counting begins."""
+        if self.counted_from is None:
+            return datetime.fromisoformat(self.started_at)
+        return start_of(date.fromisoformat(self.counted_from))
 
     @property
     def is_running(self) -> bool:

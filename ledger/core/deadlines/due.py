@@ -123,8 +123,8 @@ def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalend
     periods = lawful.periods(clock, row)
     if not periods:
         return None
-    started, excluded = datetime.fromisoformat(clock.started_at), lawful.exclusions(clock.pauses, as_of)
-    counting = partial(count, started, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
+    excluded = lawful.exclusions(clock.pauses, as_of)
+    counting = partial(count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
     for measure in _custody(state, clock.subject):
         counted = counting(in_custody=True)
         if _lasts_at(measure, counted.due_at):

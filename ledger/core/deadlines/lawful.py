@@ -57,7 +57,7 @@ def lawful_last_day(clock: Clock, row: ClockRule) -> date | None:
 
     None where hours count, or only a paper sets the end.
     """
-    given, started = periods(clock, row), datetime.fromisoformat(clock.started_at)
+    given, started = periods(clock, row), clock.counts_from
     if not given:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], started)
