@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import msgspec
@@ -66,7 +67,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "exclusion_ground": terms.choices(terms.ExclusionGround),
     "told": tuple(EVENT_TYPES),
     "clause": CLAUSES,
-    "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing"),
+    "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
     "note": NOTE_KINDS,
@@ -106,6 +107,27 @@ def test_clocks_are_labelled_by_the_rules() -> None:
     for rule in shipped_rulebook().clocks:
         assert Labels("en").of_clock(rule.name) == rule.en
         assert Labels("zh-CN").of_clock(rule.name) == rule.zh
+
+
+def test_extensions_are_labelled_by_the_rules() -> None:
+    """For what more time is given, by clock; an extension that the rules do not have is its name."""
+    for rule in shipped_rulebook().clocks:
+        for extension in rule.extensions:
+            assert Labels("en").of_extension(rule.name, extension.name) == extension.en
+            assert Labels("zh-CN").of_extension(rule.name, extension.name) == extension.zh
+    assert Labels("zh-CN").of_extension("bail_limit", "some_day") == "some day"
+
+
+def test_articles_are_called_in_chinese_as_chinese_readers_call_them() -> None:
+    """Every article of the rules; one of a clerk, too, if its law is known, and else as he wrote it."""
+    book = shipped_rulebook()
+    extensions = [extension for rule in book.clocks for extension in rule.extensions]
+    articles = {row.article for row in (*book.flags, *book.clocks, *extensions, *book.purposes.values())}
+    for article in articles:
+        assert Labels("en").of_article(article) == article
+        assert not re.search("[A-Za-z{}]", Labels("zh-CN").of_article(article)), article
+    assert Labels("zh-CN").of_article("CPL 149") == "刑事诉讼法第149条"
+    assert Labels("zh-CN").of_article("Another Law 3") == "Another Law 3"
 
 
 def test_catalogues_have_no_label_that_nothing_shows() -> None:

@@ -8,12 +8,13 @@ from string import Formatter
 import pytest
 
 from ledger.core.custody import CaseState
-from ledger.core.event import EVENT_TYPES, custody_change, item
+from ledger.core.event import EVENT_TYPES, custody_change, deadline, handover, item
+from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.item import Seizure
 from ledger.locales import LANGUAGES, Labels
 from ledger.timeline.sentences import CLAUSES, Narrator
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
-from tests.casework import Case, got, kept, offered, part, passed, person_id, pieces, proposed
+from tests.casework import Case, detained, dispose, got, kept, offered, part, passed, person_id, pieces, proposed
 from tests.core.test_custody_changes import accepted, request
 from tests.core.test_custody_spans import walked
 from tests.samples import sample_body
@@ -95,6 +96,7 @@ def test_an_acceptance_names_things_and_differences() -> None:
     chinese = last_sentence(case, "zh-CN")
     assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
     assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
+    assert "查验：the phone（phone）［不符、2 件］。" in chinese
 
 
 def test_authority_ground_and_seizure_are_told() -> None:
@@ -125,6 +127,48 @@ def test_parts_of_a_split_are_told_with_their_quantity() -> None:
     case = Case().open().register("coins", quantity=10)
     case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
     assert "into the coins (a) [4 piece], the coins (b) [6 piece]." in last_sentence(case)
+
+
+def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() -> None:
+    """What the first signature named, how, on which decision; the proceeds are another thing."""
+    case = Case().open().register("car", kind="property")
+    case.say(DecisionRecorded, decision_id="sale", kind="other", number="7", decided_at=instant(case.now))
+    proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses its value", "decision_id": "sale"}
+    case.say(item.ItemDisposalProposed, **proposal)
+    dispose(case, proceeds=part("price", 1, fen=5_200_000))
+    told = last_sentence(case)
+    assert "of the car (car): sold early. By decision sale. Proceeds: " in told
+    assert told.count("(price)") == 1
+
+
+@pytest.mark.parametrize(
+    ("recorded", "english", "chinese"),
+    [
+        ("9 piece", "9 piece", "9 件"),
+        ("seal S-1; 10.5 gram", "seal S-1; 10.5 gram", "封条S-1; 10.5 克"),
+        ("seal broken", "seal broken", "封条破损"),
+        ("as listed", "as listed", "与清单相符"),
+        ("sha256:00 differs", "sha256:00 differs", "sha256:00 differs"),
+    ],
+)
+def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
+    """The phrases of the rules in the language that was asked for, anything else as it was written."""
+    case = passed("phone")
+    told = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "phone", "kind": "seal"}
+    case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **told)
+    assert f"expected {english}, found else." in last_sentence(case)
+    assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
+
+
+def test_an_extension_is_told_by_its_name_and_its_law() -> None:
+    """For what, under which article, as a reader of Chinese calls both."""
+    case = detained()
+    running = next(name for name in case.state.clocks if name.startswith("arrest_request"))
+    extension = {"extension": "special_circumstances", "article": "CPL 91", "ground": "the bank is slow"}
+    case.say(deadline.DeadlineExtended, deadline_id=running, **extension)
+    assert "by special circumstances, under CPL 91. Ground: the bank is slow." in last_sentence(case)
+    assert "依据刑事诉讼法第91条延长“提请批准逮捕”期限" in last_sentence(case, "zh-CN")
+    assert "：特殊情况。" in last_sentence(case, "zh-CN")
 
 
 def test_text_of_a_body_is_no_template() -> None:

@@ -151,7 +151,8 @@ def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
     hidden = ("proof", "flags")
     output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])
     for flag in receipt.get("flags") or ():
-        output.warn(f"{output.labels.of_flag(flag['name'])}: {flag['detail']} ({flag['article']})")
+        article = output.labels.of_article(flag["article"])
+        output.warn(f"{output.labels.of_flag(flag['name'])}: {flag['detail']} ({article})")
 
 
 def pinned_log_id(session: Session) -> bytes:

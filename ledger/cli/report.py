@@ -75,7 +75,7 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
         yield f"{labels.of('field', 'case_id')}: {case_id}"
         for raised in getattr(report, "flags", ()):
             flag = raised.flag
-            yield f"{raised.sequence}: {labels.of_flag(flag.name)}: {flag.detail} ({flag.article})"
+            yield f"{raised.sequence}: {labels.of_flag(flag.name)}: {flag.detail} ({labels.of_article(flag.article)})"
         return
     subject = getattr(report, "subject", None)
     if subject is None:

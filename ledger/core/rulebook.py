@@ -78,9 +78,12 @@ class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """``laws`` are the Chinese names of what articles stand in, with ``{}`` for the number where there is one."""
+
     flags: tuple[FlagRule, ...]
     purposes: dict[Purpose, PurposeRule]
     clocks: tuple[ClockRule, ...] = ()
+    laws: dict[str, str] = {}
 
     @cached_property
     def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.machinery import SourceFileLoader
+from typing import Any
 
 import msgspec
 
@@ -38,9 +39,23 @@ class Labels:
         """What the rules say that a clock gives time for."""
         return self._of_rule("clocks", name)
 
+    def of_extension(self, clock: str, name: str) -> str:
+        """What the rules say for what more time that extension of the clock is."""
+        rows = _rules("clocks").get(clock, {}).get("extensions", ())
+        found: dict[str, str] = next((row for row in rows if row["name"] == name), {})
+        return found.get("zh" if self.language == "zh-CN" else "en", name.replace("_", " "))
+
+    def of_article(self, article: str) -> str:
+        """What the law or rule that it stands in is called, with its number: ``CPL 175``; as it is if not known."""
+        if self.language != "zh-CN":
+            return article
+        law, _, number = article.rpartition(" ")
+        names = _laws()
+        return names.get(article) or names.get(law, article).format(number)
+
     def _of_rule(self, kind: str, name: str) -> str:
         language = "zh" if self.language == "zh-CN" else "en"
-        return _rules(kind).get(name, {}).get(language, name.replace("_", " "))
+        return str(_rules(kind).get(name, {}).get(language, name.replace("_", " ")))
 
 
 @cache
@@ -58,10 +73,20 @@ def help_in(language: str) -> dict[str, str]:
 
 
 @cache
-def _rules(kind: str) -> dict[str, dict[str, str]]:
+def _rules(kind: str) -> dict[str, dict[str, Any]]:
+    return {rule["name"]: rule for rule in _rulebook()[kind]}
+
+
+def _laws() -> dict[str, str]:
+    laws: dict[str, str] = _rulebook()["laws"]
+    return laws
+
+
+@cache
+def _rulebook() -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - few runs tell of a rule, and all would wait for it
 
-    return {rule["name"]: rule for rule in tomllib.loads(_data("../rules.toml").decode())[kind]}
+    return tomllib.loads(_data("../rules.toml").decode())
 
 
 def _data(name: str) -> bytes:

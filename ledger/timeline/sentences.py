@@ -5,6 +5,7 @@ A sentence has the body's fields for its slots. What a body says beyond them fol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from string import Formatter
@@ -18,7 +19,7 @@ from ledger.core.custody.concerned import concerned
 from ledger.core.event import NAME_OF, Payload, handover
 from ledger.core.event.case import ItemDecision
 from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
-from ledger.core.event.item import ItemPart
+from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
 from ledger.core.event.terms import EventRef, Money, Quantity
 from ledger.core.legal_day import SHANGHAI
@@ -56,6 +57,7 @@ _VOCABULARY_IN = {
     ("registry.agency_admitted", "kind"): "agency_kind",
 }
 _THINGS = {"items", "person_ids"}
+_NUMBER = re.compile(r"[0-9.]+")
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "detention_house", "requested_by"))
 # Fields that follow a sentence in a clause, in this order, where they are stated and the sentence has no slot for them.
 CLAUSES = (
@@ -181,6 +183,13 @@ class Words:
             return self._labels.of("moment", "hour").format(datetime.fromisoformat(value).astimezone(SHANGHAI))
         if field == "clock":
             return self._labels.of_clock(str(value))
+        if field == "extension":
+            clock, _, name = str(value).rpartition("/")
+            return self._labels.of_extension(clock, name)
+        if field == "article":
+            return self._labels.of_article(str(value))
+        if field in ("expected", "found"):
+            return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
 
     def _thing(self, text: str) -> str:
@@ -191,6 +200,15 @@ class Words:
             return self._labels.of("telling", "person").format(text[:8])
         return text
 
+    def _difference(self, text: str) -> str:
+        """What a discrepancy says, in the reader's words where it is one of the custody rules' own phrases."""
+        if text == "as listed":
+            return self._labels.of("telling", "as_listed")
+        if (seal := text.removeprefix("seal ")) != text:
+            return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
+        amount, _, unit = text.partition(" ")
+        return f"{amount} {self._labels.of('quantity_unit', unit)}" if _NUMBER.fullmatch(amount) else text
+
     def _list(self, parts: list[str]) -> str:
         shown = self._labels.of("telling", "separator").join(parts[:SHOWN])
         if len(parts) <= SHOWN:
@@ -200,7 +218,7 @@ class Words:
     def _struct(self, value: Struct) -> str:
         match value:
             case Quantity(value=amount, unit=unit):
-                return f"{amount} {unit}"
+                return f"{amount} {self._labels.of('quantity_unit', unit)}"
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
             case EventRef(event_id=event_id):
@@ -241,7 +259,7 @@ def _slots(before: CaseState | None, payload: Payload, after: CaseState | None) 
     for field, known in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
         meant = known.get(slots.get(field, ""))
         slots = slots if meant is None else asdict(meant) | slots
-    return slots | _of_handover(payload, after) | _of_clock(payload)
+    return slots | _of_handover(payload, after) | _of_disposal(before, payload) | _of_clock(payload)
 
 
 def _of_handover(payload: Payload, after: CaseState) -> dict[str, Any]:
@@ -256,9 +274,19 @@ def _of_handover(payload: Payload, after: CaseState) -> dict[str, Any]:
     return slots
 
 
+def _of_disposal(before: CaseState | None, payload: Payload) -> dict[str, Any]:
+    """What the first signature proposed, not what comes of it."""
+    if before is None or not isinstance(payload.body, ItemDisposed):
+        return {}
+    proposal = before.proposals[payload.body.cites.payload_digest]
+    return {"things": proposal.item_ids, "disposal": proposal.disposal, "decision_id": proposal.decision_id}
+
+
 def _of_clock(payload: Payload) -> dict[str, Any]:
     deadline_id = getattr(payload.body, "deadline_id", None)
     if deadline_id is None:
         return {}
     clock, subject, _ = deadline_id.split("/")
-    return {"clock": clock, "subject": subject}
+    slots = {"clock": clock, "subject": subject}
+    extension = getattr(payload.body, "extension", None)
+    return slots if extension is None else slots | {"extension": f"{clock}/{extension}"}

@@ -341,7 +341,7 @@ def test_renewed_without_a_running_clock_it_counts_from_the_renewal() -> None:
 
 
 def test_parts_and_wholes_have_what_is_left_of_the_time() -> None:
-    """Split, each part has the clock of the whole with its extension; merged, that of the part that was frozen first."""
+    """Split, each part has the clock of the whole with its extension; merged, that of the one frozen first."""
     opened = frozen("2027-03-02")
     extension = {"extension": "major_case", "article": "property rules", "ground": "grave"}
     opened.say(deadline.DeadlineExtended, None, deadline_id=clock(opened, "freeze").deadline_id, **extension)

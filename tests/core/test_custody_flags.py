@@ -92,7 +92,7 @@ def test_supplementary_inquiry_counts_like_supplementary_investigation() -> None
 
 
 def test_the_trial_has_returns_of_its_own() -> None:
-    """After two returns of the review the court adjourns twice for supplementary investigation: its third is flagged."""
+    """After two returns of the review the court may adjourn twice for the same; its third is flagged."""
     written = returned(2).accept().offer("file", to=PROCURATORATE).accept()
     for flagged in ([], [], ["third_return"]):
         written.offer("file", to=COURT, purpose="public_prosecution").accept().give_back("file")
