@@ -45,6 +45,7 @@ from ledger.core.errors import Unavailable
 from ledger.prove import JournalAnchors, Prover
 from ledger.record import shipped_rulebook
 from ledger.settings import EMBEDDED
+from ledger.state_proofs import StateProofs
 from ledger.store.journal import DatabaseJournal
 
 API_VERSION = "1"
@@ -124,6 +125,7 @@ def make_service(parts: Parts) -> Service:
         parts.registry,
         parts.publisher,
         anchors,
+        states=StateProofs(parts.database, DatabaseJournal(parts.database), lambda: parts.follower.link.chain),
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )

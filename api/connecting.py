@@ -26,6 +26,7 @@ from ledger.keys import Signer
 from ledger.mirror import Mirror
 from ledger.record import Registry
 from ledger.settings import EMBEDDED, Settings
+from ledger.state_proofs import StateProofs
 from ledger.store.database import Database
 from ledger.store.deployment import keep_deployment, kept_deployment
 from ledger.store.journal import DatabaseJournal
@@ -103,6 +104,7 @@ class Connector:
             anchorer=anchorer,
             registry=registry_client,
             anchors=anchors,
+            states=StateProofs(self.database, journal, lambda: chain),
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:

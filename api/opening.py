@@ -20,7 +20,7 @@ from ledger.chain.node import ChainIncident
 from ledger.core.errors import TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
-from ledger.core.trust import Trust, TrustedChain, encode_trust
+from ledger.core.trust import Trust, encode_trust
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
@@ -31,6 +31,7 @@ from ledger.recount import recount
 from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
+from ledger.state_proofs import trusted_chain
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.erasure import clear_away
@@ -157,17 +158,7 @@ class TrustHolder:
 
     def deployed(self, deployment: Deployment) -> None:
         """Adds the chain and writes the file anew."""
-        identity = deployment.identity
-        chain = TrustedChain(
-            chain_id=identity.chain_id,
-            deployment_block_number=identity.deployment_block_number,
-            deployment_block_hash="0x" + identity.deployment_block_hash.hex(),
-            registry=deployment.registry,
-            anchor=deployment.anchor,
-            registry_code_hash="0x" + deployment.registry_code_hash.hex(),
-            anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
-        )
-        before = self._trust
+        before, chain = self._trust, trusted_chain(deployment)
         self._trust = Trust(
             before.log_id, before.log_key, before.service_key_id, before.policy, before.development, (chain,)
         )

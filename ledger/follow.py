@@ -1,7 +1,8 @@
 """Follow: keeps log and chain together for as long as the service runs.
 
 One step after the other: connect (deploy the contracts or find them, refuse a chain that is ahead), mirror what is
-final in the registry, anchor what is published. A chain that does not answer is tried again; submissions go on.
+final in the registry, anchor what is published, keep what proves the anchors. A chain that does not answer is tried
+again; submissions go on.
 An error that nobody foresaw is a defect: it is logged whole and the service calls itself not ready. What is recorded
 stays sound without the chain, so that is tried again too.
 """
@@ -23,6 +24,7 @@ from ledger.chain.errors import ChainAhead
 from ledger.chain.registry import RegistryClient
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.mirror import Mirror
+from ledger.state_proofs import StateProofs, trusted_chain
 
 FIRST_PAUSE = 1.0  # seconds after a step that failed
 LONGEST_PAUSE = 60.0
@@ -40,6 +42,7 @@ class Link:
     anchorer: Anchorer
     registry: RegistryClient
     anchors: AnchorClient
+    states: StateProofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,12 @@ class Follower:
         return True
 
     def step(self) -> None:
-        """Connects where needed, mirrors, anchors. Raises what stands in the way."""
+        """Connects where needed, mirrors, anchors, keeps proofs. Raises what stands in the way."""
         link = self._link or self._connect()
         self._link = link
         final = link.chain.final_block()
         if final is not None:
             link.mirror.catch_up(final)
         outcome = link.anchorer.step()
+        link.states.step(trusted_chain(link.deployment))
         self.state = FollowState(True, outcome if isinstance(outcome, Waits) else None, None)

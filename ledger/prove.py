@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core import merkle
@@ -22,6 +24,7 @@ from ledger.core.bundle import (
     CaseBundle,
     Erasure,
     Evidence,
+    ProvenAt,
     encode_bundle,
     raw,
 )
@@ -33,7 +36,7 @@ from ledger.core.proof import TlogProof
 from ledger.core.report import Step
 from ledger.core.rulebook import Rulebook
 from ledger.core.tiles import TileNodes
-from ledger.core.trust import Trust
+from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
 from ledger.publish import Publisher
@@ -53,6 +56,13 @@ class AnchorSource(Protocol):
 
     def latest(self) -> Anchor | None:
         """The final anchor of the largest size, as a bundle tells it; None while there is none."""
+
+
+class StateSource(Protocol):
+    """Knows what proves an anchor."""
+
+    def proven_at(self, anchor: Anchor, contracts: TrustedChain, key_id: str | None) -> ProvenAt | None:
+        """The state of a final block, with the grant of a key as far as that can be had; None where there is none."""
 
 
 class JournalAnchors:
@@ -105,6 +115,7 @@ class _View(Struct, frozen=True):
     authority: Authority
     present: _Head
     anchored: _Head | None
+    proven: Callable[[Anchor, str | None], Anchor]
 
     def head_for(self, index: int) -> _Head:
         return self.anchored if self.anchored is not None and index < self.anchored.size else self.present
@@ -120,6 +131,7 @@ class Prover:
         publisher: Publisher,
         anchors: AnchorSource,
         *,
+        states: StateSource | None = None,
         trust: Callable[[], Trust],
         book: Rulebook,
     ):
@@ -127,6 +139,7 @@ class Prover:
         self._registry = registry
         self._publisher = publisher
         self._anchors = anchors
+        self._states = states
         self._trust = trust
         self._book = book
 
@@ -172,7 +185,15 @@ class Prover:
             note = self._note(connection, anchor.size, bytes.fromhex(anchor.root[2:]), nodes)
             anchored = _Head(anchor.size, note, (anchor,))
         present = _Head(tree.size, self._note(connection, tree.size, tree.root, nodes), ())
-        return _View(connection, nodes, self._registry.at(connection, tree.registry_changes), present, anchored)
+        authority = self._registry.at(connection, tree.registry_changes)
+        return _View(connection, nodes, authority, present, anchored, lru_cache(self._proven))
+
+    def _proven(self, anchor: Anchor, key_id: str | None) -> Anchor:
+        """The anchor with what proves it, and the grant of the key."""
+        contracts = self._trust().chain(anchor.chain, anchor.contract)
+        if self._states is None or contracts is None:
+            return anchor
+        return replace(anchor, proven_at=self._states.proven_at(anchor, contracts, key_id))
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
         """The published checkpoint of this size, with what witnesses put under it; else one signed now.
@@ -192,6 +213,7 @@ class Prover:
     def _bundle(self, view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle:
         head = view.head_for(entry.log_index)
         sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
+        key_id = entry.key_id if entry.key_id in view.authority.grants else None
         return Bundle(
             format="tallystick/bundle@v1",
             log_id=self._log_id(),
@@ -201,7 +223,7 @@ class Prover:
             erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
             authority=_authority(view, entry, head),
             proof=_proof(view, entry.log_index, head),
-            anchors=raw(head.anchors) if head.anchors else UNSET,
+            anchors=raw([view.proven(anchor, key_id) for anchor in head.anchors]) if head.anchors else UNSET,
         )
 
 

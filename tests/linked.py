@@ -21,6 +21,7 @@ from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.follow import Link
 from ledger.mirror import Mirror
+from ledger.state_proofs import StateProofs
 from ledger.store.journal import DatabaseJournal
 from tests import machine
 from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
@@ -91,9 +92,13 @@ class Linked:
         )
 
     @property
+    def states(self) -> StateProofs:
+        return StateProofs(self.ledger.database, self.journal, lambda: self.chain)
+
+    @property
     def link(self) -> Link:
         """What a follower works on."""
-        return Link(self.chain, self.deployment, self.mirror, self.anchorer, self.registry, self.anchors)
+        return Link(self.chain, self.deployment, self.mirror, self.anchorer, self.registry, self.anchors, self.states)
 
     @property
     def final(self) -> BlockRef:

@@ -14,6 +14,7 @@ from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, Tra
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc, Request
 from ledger.chain.sending import SendOutcome, outcome_of_refusal
+from ledger.core.block_header import FIELDS, encode_header
 from ledger.core.signature import keccak256
 
 BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pending"]  # a number, a hash or a tag
@@ -62,6 +63,14 @@ class Log:
     transaction_hash: bytes
     topics: tuple[bytes, ...]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProof:
+    """Nodes from the root of the state to an account, and from the root of its storage to each slot asked for."""
+
+    account: tuple[bytes, ...]
+    slots: tuple[tuple[bytes, ...], ...]
 
 
 class Eth:
@@ -135,6 +144,25 @@ class Eth:
     def proven_state_root(self, at: BlockId) -> bytes:
         """The root of the state that the node answers from (EIP-1186): the header's, unless the state was edited."""
         return self._read(_proof_root, "eth_getProof", NO_ACCOUNT, [], _block_id(at))
+
+    def header(self, at: BlockRef) -> bytes:
+        """The header of the block as bytes, which hash to the block's hash.
+
+        Raises ChainUnavailable ``chain_header`` where they do not: chains whose validators sign in the header hash it
+        otherwise.
+        """
+        data = self._read(_header, "eth_getBlockByHash", _hex(at.hash), False)
+        if keccak256(data) != at.hash:
+            raise ChainUnavailable(
+                f"the header of block {at.number} does not hash to the block's hash",
+                code="chain_header",
+                hint="No state of this chain can be proven by its headers: bundles go without storage proofs.",
+            )
+        return data
+
+    def proof(self, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
+        """How the state of the block leads to the account and its slots (EIP-1186), as the node says."""
+        return self._read(_account_proof, "eth_getProof", address, [_hex(slot) for slot in slots], _block_id(at.hash))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
         """Hands a signed transaction to the node.
@@ -260,6 +288,20 @@ def _log(value: Any) -> Log:
         topics=tuple(map(_hash, value["topics"])),
         data=_data(value["data"]),
     )
+
+
+def _header(value: Any) -> bytes:
+    return encode_header({name: _field(value[name]) for name, _ in FIELDS if value.get(name) is not None})
+
+
+def _field(value: str) -> bytes:
+    """Quantities may have an odd number of digits."""
+    return _data(value if len(value) % 2 == 0 else "0x0" + value[2:])
+
+
+def _account_proof(value: Any) -> AccountProof:
+    slots = tuple(tuple(map(_data, slot["proof"])) for slot in value["storageProof"])
+    return AccountProof(tuple(map(_data, value["accountProof"])), slots)
 
 
 def _proof_root(value: Any) -> bytes:

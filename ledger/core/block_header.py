@@ -6,7 +6,7 @@ Fields by hard fork: 15 of the Yellow Paper, then EIP-1559 (london), EIP-4895 (s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from ledger.core import rlp
@@ -56,6 +56,18 @@ class BlockHeader(NamedTuple):
     number: int
     timestamp: int
     state_root: bytes
+
+
+def encode_header(values: Mapping[str, bytes]) -> bytes:
+    """The header of fields by their names in JSON-RPC, up to the last one that is there. Raises MalformedInput."""
+    count = max((count for count in FIELD_COUNTS if _NAMES[count - 1] in values), default=0)
+    if not all(name in values for name in _NAMES[:count]):
+        raise _malformed("fields are missing")
+    data = rlp.encode(
+        [values[name].lstrip(b"\0") if length == QUANTITY else values[name] for name, length in FIELDS[:count]]
+    )
+    read_header(data)
+    return data
 
 
 def read_header(data: bytes) -> BlockHeader:

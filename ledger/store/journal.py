@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES
+from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
@@ -80,6 +80,24 @@ class DatabaseJournal:
         """The last of the anchors, of those in one of ``states`` if any are given."""
         query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
+
+    def unproven_anchors(self, limit: int) -> Sequence[ChainWrite]:
+        """Confirmed anchors that no state is kept for, the newest first."""
+        kept = and_(
+            ANCHOR_STATES.c.write_number == CHAIN_WRITES.c.number,
+            ANCHOR_STATES.c.anchored_in == CHAIN_WRITES.c.block_hash,
+        )
+        query = _ANCHORS.where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value, ~exists().where(kept))
+        with self._database.read() as connection:
+            return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
+
+    def anchored_before(self, write: ChainWrite) -> int:
+        """The size that the confirmed anchors before this write have come to."""
+        sizes = select(func.max(CHAIN_WRITES.c.anchored_size)).where(
+            CHAIN_WRITES.c.state == WriteState.CONFIRMED.value, CHAIN_WRITES.c.number < write.number
+        )
+        with self._database.read() as connection:
+            return connection.execute(sizes).scalar() or 0
 
     def count_confirmed_anchors(self, up_to: ChainWrite) -> int:
         """How many anchors up to this write are confirmed, it included."""

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, func, select
 
+from ledger.core.authority import SERVICE_AGENCY
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.merkle import EMPTY_ROOT
@@ -123,6 +124,14 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
         query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
         yield from map(_stored, connection.execute(query.order_by(ENTRIES.c.log_index)).fetchall())
         start = stop
+
+
+def officers_keys(connection: Connection, start: int, end: int, limit: int) -> list[str]:
+    """The keys that signed entries of indices ``start <= i < end``, but the ledger's own; the last to sign first."""
+    newest = func.max(ENTRIES.c.log_index)
+    query = select(ENTRIES.c.key_id).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    query = query.where(ENTRIES.c.agency != SERVICE_AGENCY).group_by(ENTRIES.c.key_id)
+    return list(connection.execute(query.order_by(newest.desc()).limit(limit)).scalars())
 
 
 def stream(

@@ -304,6 +304,26 @@ class ChainWriteRow(SQLModel, table=True):
     anchored_registry_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
 
 
+class AnchorStateRow(SQLModel, table=True):
+    """The header of a final block whose state proves the anchor of a chain write, then in block ``anchored_in``."""
+
+    __tablename__ = "anchor_states"
+
+    write_number: int = Field(sa_column=_big(primary_key=True))
+    anchored_in: bytes = Field(sa_column=_bytes())
+    header: bytes = Field(sa_column=_bytes())
+
+
+class TrieNodeRow(SQLModel, table=True):
+    """A node of the chain's tries under its Keccak-256."""
+
+    __tablename__ = "trie_nodes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, primary_key=True))
+    node: bytes = Field(sa_column=_bytes())
+
+
 class ChallengeRow(SQLModel, table=True):
     """A sign-in text that waits for its signature."""
 
@@ -363,6 +383,8 @@ WARNINGS = _core(WarningRow)
 WEBHOOKS = _core(WebhookRow)
 IMPORTS = _core(ImportRow)
 CHAIN_WRITES = _core(ChainWriteRow)
+ANCHOR_STATES = _core(AnchorStateRow)
+TRIE_NODES = _core(TrieNodeRow)
 CHALLENGES = _core(ChallengeRow)
 META = _core(Meta)
 ACCESS_LOG = _core(AccessRow)

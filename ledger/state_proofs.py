@@ -1,0 +1,199 @@
+"""State proofs: what both contracts held at a final block, fetched as soon as an anchor is final, and kept.
+
+Old state may not be served later. Kept are nodes of tries by their hashes, so a key whose part of the registry did not
+change since is proven at each later anchor without asking; else the chain is asked when a bundle needs it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import AccountProof, BlockRef, Eth
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core import rlp
+from ledger.core.block_header import read_header
+from ledger.core.bundle import Anchor, ContractProof, ProvenAt, SlotProof
+from ledger.core.contract_state import ContractState, anchor_slots, read_state, registry_slots
+from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
+from ledger.core.patricia import walk
+from ledger.core.signature import keccak256
+from ledger.core.trust import TrustedChain
+from ledger.store import anchor_states, log
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+
+ANCHORS_A_STEP = 16  # proven in one go, the newest first
+KEYS_AN_ANCHOR = 64  # whose slots are fetched with it: the last that signed in its range
+PAUSE_S = 60.0  # after a chain that could not be asked
+
+NodeSource = Callable[[bytes], bytes | None]
+
+logger = structlog.get_logger(__name__)
+
+
+class StateProofs:
+    """Fetches and keeps them. Safe to call from several threads.
+
+    ``chain`` gives the connected chain, and raises Unavailable while there is none.
+    """
+
+    def __init__(self, database: Database, journal: DatabaseJournal, chain: Callable[[], ChainBackend]):
+        self._database = database
+        self._journal = journal
+        self._chain = chain
+        self._proven: ChainWrite | None = None  # the last anchor, when all were found to be proven
+        self._waits_until = 0.0
+
+    def step(self, contracts: TrustedChain) -> None:
+        """Takes the proofs of anchors that are final and have none. A chain that cannot prove them is asked again
+        later: anchoring goes on."""
+        last = self._journal.last_anchor(WriteState.CONFIRMED)
+        if last is None or last == self._proven or time.monotonic() < self._waits_until:
+            return
+        writes = self._journal.unproven_anchors(ANCHORS_A_STEP)
+        try:
+            for write in writes:
+                self._take(write, contracts, self._signers(write))
+        except (Unavailable, MalformedInput, ProofRefused) as error:
+            self._wait(error)
+        else:
+            self._proven = last if len(writes) < ANCHORS_A_STEP else None
+
+    def proven_at(self, anchor: Anchor, contracts: TrustedChain, key_id: str | None) -> ProvenAt | None:
+        """What proves the anchor and, as far as it can be had, the key's grant; None where nothing does."""
+        write = self._journal.find(bytes.fromhex(anchor.anchored_in.transaction_hash[2:]))
+        if write is None:
+            return None
+        kept = self._kept(write, contracts, anchor.number, key_id)
+        if kept is not None:
+            return kept
+        if time.monotonic() >= self._waits_until:
+            try:
+                return self._take(write, contracts, [key_id] if key_id else [], key_id)
+            except TallystickError as error:
+                self._wait(error)
+        return self._kept(write, contracts, anchor.number, None)
+
+    def _wait(self, error: TallystickError) -> None:
+        logger.warning("not proven by the chain's state", reason=error.for_operator, hint=error.hint)
+        self._waits_until = time.monotonic() + PAUSE_S
+
+    def _kept(self, write: ChainWrite, contracts: TrustedChain, number: int, key_id: str | None) -> ProvenAt | None:
+        with self._database.read() as connection:
+            header = anchor_states.kept_header(connection, write)
+            if header is None:
+                return None
+            try:
+                return _built(header, contracts, number, key_id, lambda name: anchor_states.node(connection, name))
+            except (MalformedInput, ProofRefused):
+                return None
+
+    def _signers(self, write: ChainWrite) -> list[str]:
+        """Whose keys signed what the anchor was the first to have."""
+        first = self._journal.anchored_before(write)
+        size = write.anchored.size if write.anchored else first
+        with self._database.read() as connection:
+            return log.officers_keys(connection, first, size, KEYS_AN_ANCHOR)
+
+    def _take(
+        self, write: ChainWrite, contracts: TrustedChain, keys: Iterable[str], key_id: str | None = None
+    ) -> ProvenAt:
+        """Fetches at the newest final block, verifies and keeps; gives what proves ``key_id``, one of ``keys``."""
+        chain = self._chain()
+        final = chain.final_block()
+        if final is None:
+            raise ChainUnavailable("the chain has no final block yet", code="chain_behind")
+        number = self._journal.count_confirmed_anchors(write)
+        header, nodes = _fetched(chain.eth, final, contracts, number, keys)
+        built = {key: _built(header, contracts, number, key, nodes.get) for key in (None, *keys)}
+        anchor_states.keep(self._database, write, header, nodes)
+        return built[key_id]
+
+
+def trusted_chain(deployment: Deployment) -> TrustedChain:
+    """The deployment as the trust file has it."""
+    identity = deployment.identity
+    return TrustedChain(
+        chain_id=identity.chain_id,
+        deployment_block_number=identity.deployment_block_number,
+        deployment_block_hash="0x" + identity.deployment_block_hash.hex(),
+        registry=deployment.registry,
+        anchor=deployment.anchor,
+        registry_code_hash="0x" + deployment.registry_code_hash.hex(),
+        anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
+    )
+
+
+def _fetched(
+    eth: Eth, at: BlockRef, contracts: TrustedChain, number: int, keys: Iterable[str]
+) -> tuple[bytes, Mapping[bytes, bytes]]:
+    """The block's header, and the nodes that lead to the slots of record ``number`` and of the keys."""
+    slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
+    proofs = (eth.proof(contracts.anchor, anchor_slots(number), at), eth.proof(contracts.registry, [*slots], at))
+    return eth.header(at), {keccak256(node): node for proof in proofs for node in _nodes(proof)}
+
+
+def _nodes(proof: AccountProof) -> Iterable[bytes]:
+    yield from proof.account
+    for path in proof.slots:
+        yield from path
+
+
+def _built(header: bytes, contracts: TrustedChain, number: int, key_id: str | None, node_of: NodeSource) -> ProvenAt:
+    """The proof out of nodes, verified as anybody would. Raises ProofRefused or MalformedInput where they do not do."""
+    block = read_header(header)
+    proven = ProvenAt(
+        block_number=block.number,
+        block_hash=_hex(block.hash),
+        header_rlp=_hex(header),
+        anchor=_contract(block.state_root, contracts.anchor, anchor_slots(number), node_of),
+        registry=_contract(block.state_root, contracts.registry, registry_slots(key_id), node_of),
+    )
+    _require_made(read_state(proven, contracts, number, key_id), number)
+    return proven
+
+
+def _require_made(state: ContractState, number: int) -> None:
+    if state.last_number < number:
+        raise ProofRefused(f"the contract ends at record {state.last_number}, below {number}", field="record")
+
+
+def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of: NodeSource) -> ContractProof:
+    account, account_path = _path(state_root, bytes.fromhex(address[2:]), node_of)
+    fields = rlp.decode(account)
+    storage_root = fields[2] if isinstance(fields, tuple) and len(fields) == 4 else b""
+    assert isinstance(storage_root, bytes)
+    return ContractProof(
+        account_proof=account_path, storage_proof=tuple(_slot(storage_root, slot, node_of) for slot in slots)
+    )
+
+
+def _slot(storage_root: bytes, slot: bytes, node_of: NodeSource) -> SlotProof:
+    value, path = _path(storage_root, slot, node_of)
+    number = rlp.decode(value) if value else b""
+    assert isinstance(number, bytes)
+    return SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path)
+
+
+def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[str, ...]]:
+    """What the trie has under the key, empty for nothing, and the nodes that lead there."""
+    path: list[str] = []
+
+    def taken(name: bytes) -> bytes:
+        node = node_of(name)
+        if node is None or keccak256(node) != name:
+            raise ProofRefused(f"the node {name.hex()} is not here", field="proof")
+        path.append(_hex(node))
+        return node
+
+    return walk(root, key, taken) or b"", tuple(path)
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -1,0 +1,237 @@
+"""``ledger.state_proofs``: anchors on a real Anvil are proven by a block's state, kept, and proven after restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from ledger.chain.backend import ChainBackend
+from ledger.chain.journal import ChainWrite
+from ledger.core.errors import Unavailable
+from ledger.core.report import Report
+from ledger.core.trust import Trust, TrustedBlock
+from ledger.core.verify import verify_bundle
+from ledger.prove import JournalAnchors, Prover
+from ledger.record import shipped_rulebook
+from ledger.state_proofs import StateProofs, trusted_chain
+from tests.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
+from tests.bundles import trust
+from tests.casework import Case
+from tests.ledgers import LOG_SIGNER
+from tests.linked import Linked, linked_ledger
+from tests.verifying import results
+
+LATE = auditor(COURT)
+OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
+
+
+class Stand:
+    """A linked ledger with a case, and a prover over it."""
+
+    def __init__(self, linked: Linked) -> None:
+        self.linked = linked
+        self.case = Case(start=linked.clock.seconds - 600).open()
+        self.states = linked.states
+        self.contracts = trusted_chain(linked.deployment)
+        self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key, chains=(self.contracts,))
+
+    def found(self) -> Stand:
+        for officer in OFFICERS:
+            self.linked.grant(officer)
+        self.linked.mirror.catch_up(self.linked.final)
+        return self
+
+    def anchor(self) -> ChainWrite:
+        self.linked.clock.forward(11)
+        self.linked.publish()
+        write = self.linked.anchorer.step()
+        assert isinstance(write, ChainWrite)
+        return write
+
+    @property
+    def prover(self) -> Prover:
+        ledger = self.linked.ledger
+        return Prover(
+            ledger.database,
+            ledger.registry,
+            ledger.publisher,
+            JournalAnchors(self.linked.journal, lambda: self.trust, lambda write: write.timestamp),
+            states=self.states,
+            trust=lambda: self.trust,
+            book=shipped_rulebook(),
+        )
+
+    def report(self, number: int = 0) -> Report:
+        bundle = self.prover.bundle(self.case.events[number].envelope.event_id)
+        block = verify_bundle(bundle, self.trust).block
+        blocks = (TrustedBlock(block.number, block.hash),) if block else ()
+        chains = (msgspec.structs.replace(self.contracts, trusted_blocks=blocks),)
+        return verify_bundle(bundle, msgspec.structs.replace(self.trust, chains=chains))
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    with linked_ledger(tmp_path) as linked:
+        yield Stand(linked).found()
+
+
+def away() -> ChainBackend:
+    raise Unavailable("the chain is away")
+
+
+def chainless(stand: Stand) -> StateProofs:
+    """What the database alone can prove."""
+    return StateProofs(stand.linked.ledger.database, stand.linked.journal, away)
+
+
+def open_checks(report: Report) -> set[str]:
+    return {name for name, result in results(report).items() if result != "checked"}
+
+
+def test_bundle_ends_in_a_block_hash(stand: Stand) -> None:
+    """What an anchor covers is proven by the state of a final block, down to the key's slots."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
+    assert report.block is not None
+    assert report.block.hash == "0x" + stand.linked.final.hash.hex()
+    assert report.proven_time == write.timestamp
+
+
+def test_kept_proof_needs_no_chain(stand: Stand) -> None:
+    """What was fetched with the anchor proves its signers when the chain is gone; a second step asks for nothing."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.states = chainless(stand)
+    stand.states.step(stand.contracts)
+    assert open_checks(stand.report()) == {"witnesses"}
+
+
+def test_earlier_keys_at_later_anchors(stand: Stand) -> None:
+    """A key that signed long ago is proven at the newest anchor without asking, the registry being as it was."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.ledger.post(stand.case.register("phone", by=supervisor(POLICE)).last)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.states = chainless(stand)
+    report = stand.report()
+    assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
+    assert "record 2 of 2" in report.steps[11].detail
+
+
+def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
+    """It is asked for when a bundle needs it, and kept; while the chain is away that step is not checked."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    other = Case("case-9", start=stand.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
+    event = stand.case.events[0]
+    stand.linked.grant(LATE)
+    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust, lambda write: write.timestamp).latest()
+    assert anchor is not None
+    assert other.last.envelope.key_id != event.envelope.key_id
+    without = chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id)
+    assert without is not None
+    assert len(without.registry.storage_proof) == 1
+    asked = stand.states.proven_at(anchor, stand.contracts, LATE.key_id)
+    assert asked is not None
+    assert (asked.block_number, len(asked.registry.storage_proof)) == (stand.linked.final.number, 4)
+    assert asked.block_number > (write.block_number or 0)
+    assert chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id) == asked
+
+
+def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:
+    """An anchor that was final when the service died gets its proof from the next one."""
+    with linked_ledger(tmp_path) as linked:
+        first = Stand(linked).found()
+        linked.ledger.post_all(first.case.events)
+        first.anchor()
+    with linked_ledger(tmp_path) as linked:
+        linked.mirror.catch_up(linked.final)
+        second = Stand(linked)
+        second.case = first.case
+        assert len(linked.journal.unproven_anchors(10)) == 1
+        second.states.step(second.contracts)
+        assert not linked.journal.unproven_anchors(10)
+        second.states = chainless(second)
+        assert open_checks(second.report()) == {"witnesses"}
+
+
+def test_key_revoked_after_the_anchor(stand: Stand) -> None:
+    """The registry's slot says so though the log does not yet: what was anchored before was signed in time."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.linked.clock.forward(60)
+    stand.linked.revoke(clerk(POLICE))
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert "after entry" in report.steps[9].detail
+
+
+def test_key_revoked_before_the_anchor(stand: Stand) -> None:
+    """Log and registry both say so, and the bundle shows the entry."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.linked.revoke(clerk(POLICE))
+    stand.linked.mirror.catch_up(stand.linked.final)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert "mirrored at entry" in report.steps[9].detail
+
+
+def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
+    """After a reorganisation the kept state is that of a block that is gone: it is fetched anew."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.journal.update(replace(write, block_hash=bytes(32)))
+    assert [one.number for one in stand.linked.journal.unproven_anchors(10)] == [write.number]
+    stand.linked.journal.update(write)
+    assert not stand.linked.journal.unproven_anchors(10)
+
+
+@pytest.mark.parametrize("damage", ["UPDATE trie_nodes SET node = :junk", "DELETE FROM trie_nodes"])
+def test_kept_nodes_that_were_damaged(stand: Stand, damage: str) -> None:
+    """A node that is not what its name says is asked for again, and no bundle fails for it."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    with stand.linked.ledger.database.write() as connection:
+        connection.execute(text(damage), {"junk": b"junk"} if "junk" in damage else {})
+    kept, stand.states = stand.states, chainless(stand)
+    report = stand.report()
+    assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
+    stand.states = kept
+    assert open_checks(stand.report()) == {"witnesses"}
+    stand.states = chainless(stand)
+    assert open_checks(stand.report()) == {"witnesses"}
+
+
+def test_chain_that_cannot_prove(stand: Stand) -> None:
+    """It is left alone for a while; anchoring and bundles go on, and step 12 is not checked."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states = chainless(stand)
+    stand.states.step(stand.contracts)
+    stand.states.step(stand.contracts)
+    report = stand.report()
+    assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
+
+
+def test_nothing_anchored(stand: Stand) -> None:
+    """Without an anchor there is nothing to prove."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.states.step(stand.contracts)
+    assert stand.report().verdict == "not_yet_anchored"
