@@ -20,6 +20,7 @@ from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, profile_bytes
 from ledger.core.event.registry import Profile
+from ledger.cosign import Gatherer
 from ledger.follow import Link
 from ledger.installation import DataDirectory, Installation
 from ledger.keys import Signer
@@ -47,6 +48,7 @@ class Connector:
     registry: Registry
     system: SystemStream
     submitter: Signer
+    gatherer: Gatherer
     clock: Callable[[], int]
     on_incident: Callable[[ChainIncident], None]
     on_deployed: Callable[[Deployment], None]
@@ -92,6 +94,8 @@ class Connector:
             journal,
             anchors,
             registry_client,
+            gatherer=self.gatherer,
+            chain_id=chain.chain_id,
             eth=lambda: chain.eth,
             interval_s=self.settings.anchor_interval_s,
             clock=self.clock,

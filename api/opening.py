@@ -21,6 +21,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
 from ledger.core.trust import Trust, encode_trust
+from ledger.cosign import Cosigner, Gatherer, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
@@ -46,6 +47,7 @@ WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
 ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
+WITNESS_LOOK_S = 10  # seconds; the same for witnesses, each of which is given less
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
@@ -55,7 +57,8 @@ logger = structlog.get_logger(__name__)
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """The parts of a running service; events are committed and the chain is followed until the block is left.
 
-    Nothing is served before the chain was looked at: one that is ahead shows a database that must not be written.
+    Nothing is served before chain and witnesses were looked at: one that is ahead shows a database that must not be
+    written.
     Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
     """
     parts, system, connector = _assemble(settings)
@@ -72,6 +75,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     )
     threads = [
         _thread("follow", parts.follower.run, stop),
+        _thread("cosign", parts.cosigner.run, stop),
         _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
         _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
         _thread("deliver", deliverer.run, stop),
@@ -80,6 +84,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     ]
     try:
         parts.follower.has_looked.wait(LOOK_S)
+        parts.cosigner.has_looked.wait(WITNESS_LOOK_S)
         yield parts
     finally:
         stop.set()
@@ -109,6 +114,9 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
     trust = TrustHolder(where, installation)
+    witnesses = WitnessFile(where.witnesses)
+    witnesses.read()
+    cosigner = Cosigner(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
     connector = Connector(
         settings=settings,
         where=where,
@@ -117,6 +125,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         registry=registry,
         system=system,
         submitter=submitter,
+        gatherer=Gatherer(witnesses, lambda: trust.trust.policy),
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
@@ -132,6 +141,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         publisher=publisher,
         access=AccessLog(database),
         follower=Follower(connector, sequencer.halt, FOLLOW_EVERY),
+        cosigner=cosigner,
         token_key=installations.read_token_key(where),
         clock=now_ms,
     )
@@ -147,7 +157,7 @@ class TrustHolder:
             log_id=installation.log_id_bytes,
             log_key=parse_vkey(installation.log_key),
             service_key_id=installation.service_key_id,
-            policy=installations.witness_policy(installation.founding),
+            policy=installations.policy_of(where, installation),
             development=installation.founding.development,
             chains=(),
         )

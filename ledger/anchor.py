@@ -1,17 +1,21 @@
 """Anchor: a published checkpoint goes to the chain, where the contract checks that it continues the last one.
 
 Nothing is anchored while the log does not mirror the registry: a revocation blocks anchoring until the log has it.
+Where the registry asks for a quorum of witnesses, their co-signatures are gathered first, of a checkpoint that they
+have seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 
 from msgspec import Struct
 
 from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
-from ledger.chain.errors import OtherContracts
+from ledger.chain.calls import ContractDomain
+from ledger.chain.errors import CallReverted, OtherContracts
 from ledger.chain.eth import Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
 from ledger.chain.registry import RegistryClient
@@ -19,6 +23,7 @@ from ledger.core import merkle
 from ledger.core.authority import Authority
 from ledger.core.errors import IntegrityBroken
 from ledger.core.tiles import TileNodes
+from ledger.cosign import Gatherer
 from ledger.record import Registry
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
@@ -33,6 +38,12 @@ class Waits(StrEnum):
     TOO_SOON = "too_soon"
     IN_FLIGHT = "in_flight"
     MIRROR_LAGS = "mirror_lags"
+    QUORUM_MISSING = "quorum_missing"
+    REGISTRY_MOVED = "registry_moved"
+
+
+# What the contract answers where registry or head changed between looking and sending: it is looked at anew.
+MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
 
 
 class AnchorStatus(Struct, frozen=True):
@@ -48,6 +59,7 @@ class Anchorer:
 
     ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
     ``eth`` gives the node to read from; ``others`` are contracts of another version, on which nothing is anchored.
+    ``told`` says of the last step in one sentence what it waits for, where there is more to say than its name.
     """
 
     def __init__(
@@ -58,6 +70,8 @@ class Anchorer:
         anchors: AnchorClient,
         registry_client: RegistryClient,
         *,
+        gatherer: Gatherer,
+        chain_id: int,
         eth: Callable[[], Eth],
         interval_s: int,
         clock: Callable[[], int],
@@ -68,10 +82,13 @@ class Anchorer:
         self._journal = journal
         self._anchors = anchors
         self._registry_client = registry_client
+        self._gatherer = gatherer
+        self._chain_id = chain_id
         self._eth = eth
         self._interval_s = interval_s
         self._clock = clock
         self._others = dict(others or {})
+        self.told: str | None = None
 
     def require_one_history(self) -> None:
         """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
@@ -85,6 +102,7 @@ class Anchorer:
         Raises Unavailable (OtherContracts among them), CallReverted, or IntegrityBroken where the chain has another
         history than the log.
         """
+        self.told = None
         self._anchors.refresh()
         if self._others:
             raise OtherContracts(self._others)
@@ -106,8 +124,32 @@ class Anchorer:
             _require_one_history(connection, previous)
             if previous.size >= published.size:
                 return Waits.NOTHING_NEW
+            if authority.quorum:
+                above = max(previous.size, authority.last_index)
+                seen = self._gatherer.seen_by_quorum(connection, authority, above)
+                if seen is None:
+                    self.told = self._gatherer.why_unseen(authority)
+                    return Waits.QUORUM_MISSING
+                published = seen
             request = _request(connection, previous, published, authority.registry_hash)
-        return self._anchors.submit(request)
+        return self._submit(request, authority)
+
+    def _submit(self, request: AnchorRequest, authority: Authority) -> ChainWrite | Waits:
+        """Sends the anchor with a quorum's co-signatures. A registry that moved meanwhile is looked at anew."""
+        if authority.quorum:
+            domain = ContractDomain(authority.log_id, self._chain_id, self._anchors.address)
+            gathered = self._gatherer.gather(domain, request.head, authority)
+            if not gathered.is_enough:
+                self.told = gathered.told
+                return Waits.QUORUM_MISSING
+            request = replace(request, cosignatures=gathered.signatures)
+        try:
+            return self._anchors.submit(request)
+        except CallReverted as refused:
+            if refused.error not in MOVED:
+                raise
+            self.told = refused.message
+            return Waits.REGISTRY_MOVED
 
     def status(self) -> AnchorStatus:
         """How far the chain follows, by the journal."""

@@ -47,14 +47,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class FollowState:
-    """How the last step went: ``fault`` says what is wrong, in one sentence, and ``hint`` what to do about it;
-    ``is_defect`` that nobody foresaw it."""
+    """How the last step went: ``waits`` says why nothing was anchored and ``told`` what exactly it waits for; ``fault``
+    what is wrong, in one sentence, and ``hint`` what to do about it; ``is_defect`` that nobody foresaw it."""
 
     connected: bool = False
     waits: Waits | None = None
     fault: str | None = None
     is_defect: bool = False
     hint: str | None = None
+    told: str | None = None
 
     @property
     def word(self) -> Literal["connecting", "connected", "faulty", "failed"]:
@@ -122,4 +123,5 @@ class Follower:
             link.mirror.catch_up(final)
         outcome = link.anchorer.step()
         link.states.step(trusted_chain(link.deployment))
-        self.state = FollowState(True, outcome if isinstance(outcome, Waits) else None, None)
+        waits = outcome if isinstance(outcome, Waits) else None
+        self.state = FollowState(True, waits, told=link.anchorer.told)

@@ -8,6 +8,8 @@ keys/token.key      signs access tokens
 tallystick.db       the log and its read models, unless a database URL is given
 chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
+witnesses.toml      which witnesses are asked to co-sign, if any
+witness.policy      what trust.json asks of witnesses (tlog-policy), where the founding does not say it any more
 service.lock        held by the service that runs; empty
 """
 
@@ -90,6 +92,8 @@ class DataDirectory:
         self.database = path / "tallystick.db"
         self.chain = path / "chain"
         self.trust = path / "trust.json"
+        self.witnesses = path / "witnesses.toml"
+        self.policy = path / "witness.policy"
         self.lock = path / "service.lock"
 
 
@@ -128,6 +132,20 @@ def witness_policy(founding: Founding) -> Policy:
     lines = [f"witness {agency_id} {key}" for agency_id, key in witnesses.items()]
     group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
     return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
+
+
+def policy_of(where: DataDirectory, installation: Installation) -> Policy:
+    """What the trust file asks of witnesses: the operator's file where there is one, else what the founding says.
+
+    Raises MalformedInput where the file is no policy.
+    """
+    if not where.policy.exists():
+        return witness_policy(installation.founding)
+    try:
+        return parse_policy(where.policy.read_text(encoding="utf-8"))
+    except (MalformedInput, UnicodeDecodeError) as error:
+        told = error.message if isinstance(error, MalformedInput) else "not UTF-8"
+        raise MalformedInput(told, field=where.policy.name) from error
 
 
 def _require_distinct(founding: Founding, field: str) -> None:

@@ -1,6 +1,7 @@
 """Prove: builds proof bundles out of the store, and verifies each before it hands it out.
 
-An entry is proven at the largest size that is anchored for good, if it lies below that, else at the present size.
+An entry is proven at the largest size that is anchored for good, if it lies below that; else at the largest that a
+quorum of witnesses has co-signed; else at the present size.
 """
 
 from __future__ import annotations
@@ -108,17 +109,16 @@ class _Head(Struct, frozen=True):
 
 
 class _View(Struct, frozen=True):
-    """One state of the log, and the tree heads that entries are proven at: anchored, if there is one, and present."""
+    """One state of the log, and the tree heads that entries are proven at, the best first; the last is the present."""
 
     connection: Connection
     nodes: NodeReader
     authority: Authority
-    present: _Head
-    anchored: _Head | None
+    heads: tuple[_Head, ...]
     proven: Callable[[Anchor, str | None], Anchor]
 
     def head_for(self, index: int) -> _Head:
-        return self.anchored if self.anchored is not None and index < self.anchored.size else self.present
+        return next(head for head in self.heads if index < head.size)
 
 
 class Prover:
@@ -180,13 +180,16 @@ class Prover:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         anchor = self._anchors.latest()
-        anchored: _Head | None = None
+        heads: list[_Head] = []
         if anchor is not None and anchor.size <= tree.size:
             note = self._note(connection, anchor.size, bytes.fromhex(anchor.root[2:]), nodes)
-            anchored = _Head(anchor.size, note, (anchor,))
-        present = _Head(tree.size, self._note(connection, tree.size, tree.root, nodes), ())
+            heads.append(_Head(anchor.size, note, (anchor,)))
+        witnessed = checkpoints.last_witnessed(connection)
+        if witnessed is not None and witnessed.size <= tree.size:
+            heads.append(_Head(witnessed.size, witnessed.note, ()))
+        heads.append(_Head(tree.size, self._note(connection, tree.size, tree.root, nodes), ()))
         authority = self._registry.at(connection, tree.registry_changes)
-        return _View(connection, nodes, authority, present, anchored, lru_cache(self._proven))
+        return _View(connection, nodes, authority, tuple(heads), lru_cache(self._proven))
 
     def _proven(self, anchor: Anchor, key_id: str | None) -> Anchor:
         """The anchor with what proves it, and the grant of the key."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ledger.anchor import Anchorer
@@ -19,6 +20,8 @@ from ledger.chain.registry import RegistryClient
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.core.policy import Policy, parse_policy
+from ledger.cosign import Cosigner, Gatherer, Witness
 from ledger.follow import Link
 from ledger.mirror import Mirror
 from ledger.state_proofs import StateProofs
@@ -26,7 +29,8 @@ from ledger.store.journal import DatabaseJournal
 from tests import machine
 from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
 from tests.chain.keys import Key
-from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
+from tests.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url
+from tests.witness_server import SmallWitness
 
 SUBMITTER = Key("submitter")
 AGENCIES = (POLICE, PROCURATORATE, COURT)
@@ -51,12 +55,23 @@ def admin(agency: str) -> Key:
     return Key(f"admin of {agency}")
 
 
-def founding() -> Founding:
+def small_witness(agency: str) -> SmallWitness:
+    """The agency's witness, whose account the registry has where there is a quorum."""
+    return SmallWitness(f"witness-{agency}", LOG_SIGNER.verifying_key, LOG_ID)
+
+
+def founding(quorum: int = 0) -> Founding:
     agencies = tuple(
-        FoundingAgency(agency, KIND_NUMBERS[KINDS[agency]], admin(agency).key_id, profile_bytes(profile(agency)))
+        FoundingAgency(
+            agency,
+            KIND_NUMBERS[KINDS[agency]],
+            admin(agency).key_id,
+            profile_bytes(profile(agency)),
+            small_witness(agency).account.key_id if quorum else None,
+        )
         for agency in AGENCIES
     )
-    return Founding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+    return Founding(LOG_ID, agencies, submitters=(SUBMITTER.key_id,), quorum=quorum, development=not quorum)
 
 
 @dataclass
@@ -73,6 +88,22 @@ class Linked:
     anchors: AnchorClient
     clock: Now
     interval_s: int = 10
+    witnesses: list[Witness] = field(default_factory=list)
+    policy: Policy = field(default_factory=lambda: parse_policy("quorum none\n"))
+
+    @cached_property
+    def gatherer(self) -> Gatherer:
+        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy)
+
+    @cached_property
+    def cosigner(self) -> Cosigner:
+        return Cosigner(
+            self.ledger.database,
+            lambda: tuple(self.witnesses),
+            policy=lambda: self.policy,
+            halt=self.ledger.sequencer.halt,
+            clock=self.ledger.clock,
+        )
 
     @property
     def mirror(self) -> Mirror:
@@ -86,6 +117,8 @@ class Linked:
             self.journal,
             self.anchors,
             self.registry,
+            gatherer=self.gatherer,
+            chain_id=self.chain.chain_id,
             eth=lambda: self.chain.eth,
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
@@ -129,7 +162,7 @@ class Linked:
 
 
 @contextmanager
-def linked_ledger(folder: Path) -> Iterator[Linked]:
+def linked_ledger(folder: Path, *, quorum: int = 0) -> Iterator[Linked]:
     """Contracts deployed, nothing mirrored yet."""
     clock = Now()
     with open_ledger(sqlite_url(folder), clock=clock) as ledger:
@@ -139,7 +172,7 @@ def linked_ledger(folder: Path) -> Iterator[Linked]:
         try:
             chain = EmbeddedChain(node, journal)
             writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
-            deployment = deploy(writer, founding(), timeout_seconds=30)
+            deployment = deploy(writer, founding(quorum), timeout_seconds=30)
             registry = RegistryClient(address=deployment.registry, writer=writer)
             anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
             yield Linked(ledger, node, chain, deployment, writer, journal, registry, anchors, clock)

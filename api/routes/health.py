@@ -22,13 +22,16 @@ class Alive(Struct, frozen=True):
 
 class Readiness(Struct, frozen=True):
     """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
-    submissions, but a chain step that fails by a defect of this service wants somebody to look. ``fault`` is what holds
-    up anchors, ``hint`` what to do about it."""
+    submissions, but a chain step that fails by a defect of this service wants somebody to look. ``waits`` is why
+    nothing was anchored and ``told`` what that waits for, ``fault`` what holds up anchors, ``hint`` what to do about
+    it."""
 
     ready: bool
     database: str
     sequencer: str
     chain: str
+    waits: str | None
+    told: str | None
     fault: str | None
     hint: str | None
 
@@ -47,7 +50,7 @@ def readyz(service: ServiceOf) -> Response:
     sequencer = "ok" if parts.sequencer.is_running else "failed"
     state = parts.follower.state
     ready = database == sequencer == "ok" and state.word != "failed"
-    told = Readiness(ready, database, sequencer, state.word, state.fault, state.hint)
+    told = Readiness(ready, database, sequencer, state.word, state.waits, state.told, state.fault, state.hint)
     return answer(told, 200 if ready else 503)
 
 

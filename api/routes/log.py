@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import ServiceOf, answer
 from api.openapi import answers, problems
-from api.routes.tiles import published
+from api.routes.tiles import published, served
 from ledger.core import merkle
 from ledger.core.checkpoint import parse_size
 from ledger.core.errors import MalformedInput, NotFound
@@ -34,23 +34,35 @@ class AnchoredView(Struct, frozen=True):
 
 
 class FollowedView(Struct, frozen=True):
-    """How the last look at the chain went: ``waits`` is why nothing was anchored, ``fault`` what stands in the way of
-    it, ``hint`` what to do about that."""
+    """How the last look at the chain went: ``waits`` is why nothing was anchored and ``told`` what that waits for,
+    ``fault`` what stands in the way of it, ``hint`` what to do about that."""
 
     state: str
     waits: str | None
+    told: str | None
     fault: str | None
     hint: str | None
 
 
+class WitnessView(Struct, frozen=True):
+    """A witness that is asked: the largest size that it has co-signed, and why it has not signed a newer one."""
+
+    name: str
+    size: int
+    fault: str | None
+
+
 class LogView(Struct, frozen=True):
-    """``size`` and ``root`` are of the whole tree, ``published`` is the size of the public checkpoint."""
+    """``size`` and ``root`` are of the whole tree, ``published`` is the size of the newest checkpoint, ``witnessed`` of
+    the newest that the trust file's quorum of witnesses has co-signed; 0 where it asks for none."""
 
     origin: str
     log_id: str
     size: int
     root: str
     published: int
+    witnessed: int
+    witnesses: list[WitnessView]
     anchored: AnchoredView
     chain: FollowedView
     development: bool
@@ -80,6 +92,7 @@ def log_state(service: ServiceOf) -> Response:
     with parts.database.read() as connection:
         tree = log.tree(connection)
         last = checkpoints.last_published(connection)
+        witnessed = checkpoints.last_witnessed(connection)
     trust, state = parts.trust.trust, parts.follower.state
     return answer(
         LogView(
@@ -88,7 +101,9 @@ def log_state(service: ServiceOf) -> Response:
             size=tree.size,
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
-            chain=FollowedView(state.word, state.waits, state.fault, state.hint),
+            witnessed=witnessed.size if witnessed else 0,
+            witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.cosigner.states()],
+            chain=FollowedView(state.word, state.waits, state.told, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             development=trust.development,
         )
@@ -115,7 +130,7 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(max_length=19)]) ->
     """A tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
     with service.parts.database.read() as connection:
-        head = published(connection)
+        head = served(service, connection)
         if at >= head.size:
             raise NotFound(f"entry {at} is not published: the log stands at {head.size}", field="index")
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)

@@ -8,7 +8,7 @@ import re
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.dependencies import ServiceOf
+from api.dependencies import Service, ServiceOf
 from api.openapi import problems
 from ledger.core.errors import NotFound
 from ledger.core.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
@@ -34,9 +34,12 @@ router = APIRouter(tags=["log"])
     responses=problems(404, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def checkpoint(service: ServiceOf) -> Response:
-    """A signed note (C2SP tlog-checkpoint); it advances at most once a second."""
+    """A signed note (C2SP tlog-checkpoint); it advances at most once a second.
+
+    Where the trust file asks for witnesses, it is the newest that their quorum has co-signed, with the co-signatures.
+    """
     with service.parts.database.read() as connection:
-        return Response(published(connection).note, headers=FRESH, media_type="text/plain; charset=utf-8")
+        return Response(served(service, connection).note, headers=FRESH, media_type="text/plain; charset=utf-8")
 
 
 @router.head("/tile/{name:path}", include_in_schema=False)
@@ -67,8 +70,15 @@ def tile(service: ServiceOf, request: Request, name: str) -> Response:
     return Response(gzip.compress(data, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
 
 
+def served(service: Service, connection: Connection) -> Published:
+    """The checkpoint for everybody: the newest that the policy's quorum has co-signed, else the newest there is."""
+    if service.parts.trust.trust.policy.asks_for_witnesses:
+        return checkpoints.last_witnessed(connection) or published(connection)
+    return published(connection)
+
+
 def published(connection: Connection) -> Published:
-    """The newest public checkpoint. Raises NotFound before the first."""
+    """The newest published checkpoint. Raises NotFound before the first."""
     found = checkpoints.last_published(connection)
     if found is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")

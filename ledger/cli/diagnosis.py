@@ -163,6 +163,8 @@ def _anchoring(log: Mapping[str, Any]) -> Finding:
     """How far the chain follows the log, or what stands in its way."""
     chain, confirmed = log["chain"], log["anchored"]["confirmed"]
     told = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
+    if chain["waits"] == "quorum_missing":
+        return Finding("anchoring", "failed", f"{told}: {chain['told']}", "tally anchor status")
     if chain["fault"] is None:
         return Finding("anchoring", "checked", told)
     return Finding("anchoring", "failed", f"{told}: {chain['fault']}", chain["hint"] or "")

@@ -1,16 +1,25 @@
-"""Published checkpoints."""
+"""Published checkpoints, and what witnesses have put under them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from ledger.store.database import Database
-from ledger.store.tables import CHECKPOINTS
+from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES
+
+LOOKED_AT = 4096  # co-signatures, from the newest down: a witness that comes back signs the newest
 
 
 class Published(Struct, frozen=True):
-    """A published checkpoint; ``published_at`` in unix milliseconds."""
+    """A published checkpoint; ``published_at`` in unix milliseconds.
+
+    ``note`` has the log's signature and below it the co-signatures that are stored.
+    """
 
     size: int
     note: str
@@ -19,20 +28,26 @@ class Published(Struct, frozen=True):
 
 def last_published(connection: Connection) -> Published | None:
     """The one of the largest size."""
-    row = connection.execute(select(CHECKPOINTS).order_by(CHECKPOINTS.c.size.desc()).limit(1)).first()
-    return Published(row.size, row.note, row.published_at) if row else None
+    return _first(connection)
+
+
+def last_witnessed(connection: Connection) -> Published | None:
+    """The largest that the policy's quorum has co-signed."""
+    return _first(connection, CHECKPOINTS.c.witnessed)
 
 
 def published_at_size(connection: Connection, size: int) -> Published | None:
     """The one of exactly this size."""
-    row = connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.size == size)).first()
-    return Published(row.size, row.note, row.published_at) if row else None
+    return _first(connection, CHECKPOINTS.c.size == size)
 
 
 def all_published(connection: Connection) -> list[Published]:
     """Every one, by size."""
+    lines: dict[int, str] = defaultdict(str)
+    for size, line in connection.execute(select(COSIGNATURES.c.size, COSIGNATURES.c.line).order_by(*_ORDER)):
+        lines[size] += line
     rows = connection.execute(select(CHECKPOINTS).order_by(CHECKPOINTS.c.size))
-    return [Published(row.size, row.note, row.published_at) for row in rows]
+    return [Published(row.size, row.note + lines[row.size], row.published_at) for row in rows]
 
 
 def store(database: Database, published: Published) -> bool:
@@ -42,5 +57,64 @@ def store(database: Database, published: Published) -> bool:
         if last is not None and last.size >= published.size:
             return False
         row = {"size": published.size, "note": published.note, "published_at": published.published_at}
-        connection.execute(CHECKPOINTS.insert().values(row))
+        connection.execute(CHECKPOINTS.insert().values(**row, witnessed=False))
         return True
+
+
+def store_cosignature(
+    database: Database, size: int, witness: str, line: str, *, is_enough: Callable[[Iterable[str]], bool]
+) -> None:
+    """Keeps a verified signature line of a witness under the checkpoint of this size; the first one stays.
+
+    ``is_enough`` says of the verifier keys that have co-signed it whether they meet the policy's quorum.
+    """
+    insert = database.upsert(COSIGNATURES).values(size=size, witness=witness, line=line)
+    with database.write() as connection:
+        connection.execute(insert.on_conflict_do_nothing(index_elements=["size", "witness"]))
+        if is_enough(cosigners(connection, size)):
+            connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.size == size).values(witnessed=True))
+
+
+def cosigners(connection: Connection, size: int) -> list[str]:
+    """The verifier keys under the checkpoint of this size."""
+    return list(connection.execute(select(COSIGNATURES.c.witness).where(COSIGNATURES.c.size == size)).scalars())
+
+
+def cosigned_sizes(connection: Connection, above: int) -> Iterator[tuple[int, list[str]]]:
+    """Each co-signed size above this one, from the newest down, with the verifier keys under its checkpoint."""
+    query = select(COSIGNATURES.c.size, COSIGNATURES.c.witness).where(COSIGNATURES.c.size > above)
+    rows = connection.execute(query.order_by(COSIGNATURES.c.size.desc()).limit(LOOKED_AT)).all()
+    for size, group in groupby(rows, key=lambda row: int(row.size)):
+        yield size, [row.witness for row in group]
+
+
+def size_cosigned_by(connection: Connection, witness: str) -> int:
+    """The largest size that the witness has co-signed; 0 before the first."""
+    query = select(func.max(COSIGNATURES.c.size)).where(COSIGNATURES.c.witness == witness)
+    return connection.execute(query).scalar() or 0
+
+
+def forget_cosignatures(database: Database, before_ms: int) -> None:
+    """Lets go of what lies under checkpoints that were published before this time, and that no anchor is of.
+
+    The newest that the quorum has co-signed keeps its own.
+    """
+    anchored = select(CHAIN_WRITES.c.anchored_size).where(CHAIN_WRITES.c.anchored_size.is_not(None))
+    newest = select(func.max(CHECKPOINTS.c.size)).where(CHECKPOINTS.c.witnessed).scalar_subquery()
+    old = select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.published_at < before_ms, CHECKPOINTS.c.size < newest)
+    with database.write() as connection:
+        connection.execute(
+            delete(COSIGNATURES).where(COSIGNATURES.c.size.in_(old), COSIGNATURES.c.size.not_in(anchored))
+        )
+
+
+_ORDER = (COSIGNATURES.c.size, COSIGNATURES.c.witness)
+
+
+def _first(connection: Connection, *conditions: object) -> Published | None:
+    query = select(CHECKPOINTS).where(*conditions).order_by(CHECKPOINTS.c.size.desc()).limit(1)  # type: ignore[arg-type]
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    under = select(COSIGNATURES.c.line).where(COSIGNATURES.c.size == row.size).order_by(*_ORDER)
+    return Published(row.size, row.note + "".join(connection.execute(under).scalars()), row.published_at)

@@ -3,6 +3,7 @@
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
 ``items``, ``clocks``, ``imports``, ``flags`` and ``feed`` are read models that change in the same transaction;
 ``warnings`` are what handlers were told of the clocks, ``webhooks`` where agencies are told of all that;
+``checkpoints`` are what was published, ``cosignatures`` what witnesses put under it;
 ``chain_writes`` is the journal of the chain.
 """
 
@@ -101,6 +102,17 @@ class CheckpointRow(SQLModel, table=True):
     size: int = Field(sa_column=_big(primary_key=True))
     note: str = Field(sa_column=Column(Text, nullable=False))
     published_at: int = Field(sa_column=_big(), description="unix milliseconds")
+    witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
+
+
+class CosignatureRow(SQLModel, table=True):
+    """What a witness put under a published checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
+
+    __tablename__ = "cosignatures"
+
+    size: int = Field(sa_column=_big(primary_key=True))
+    witness: str = Field(sa_column=Column(Text, primary_key=True))
+    line: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class StreamRow(SQLModel, table=True):
@@ -372,6 +384,7 @@ SECTIONS = _core(SectionRow)
 FLAGS = _core(FlagRow)
 TILES = _core(TileRow)
 CHECKPOINTS = _core(CheckpointRow)
+COSIGNATURES = _core(CosignatureRow)
 STREAMS = _core(StreamRow)
 FEED = _core(FeedRow)
 CASES = _core(CaseRow)

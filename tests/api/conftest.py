@@ -14,6 +14,7 @@ from api.parts import Parts
 from ledger.core.errors import Unavailable
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
+from ledger.cosign import Cosigner
 from ledger.follow import Follower, Link
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
@@ -68,6 +69,13 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
         publisher=ledger.publisher,
         access=AccessLog(ledger.database),
         follower=Follower(connect, ledger.sequencer.halt, 1),
+        cosigner=Cosigner(
+            ledger.database,
+            tuple,
+            policy=lambda: Trusted.trust.policy,
+            halt=ledger.sequencer.halt,
+            clock=ledger.clock,
+        ),
         token_key=b"\x07" * 32,
         clock=ledger.clock,
     )

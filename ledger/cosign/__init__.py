@@ -1,0 +1,12 @@
+"""Cosign: what is published goes to the witnesses, and what they sign comes back.
+
+Each witness is asked by itself: one that is slow or away holds up no other, and submissions wait for none. What a
+witness signs is verified against its known key before it is stored. For the chain the contract's own witnesses sign a
+second time, when an anchor is due: size, root and registry hash, as the contract counts them.
+"""
+
+from ledger.cosign.configuration import Witness, WitnessFile
+from ledger.cosign.cosigner import Cosigner, WitnessAhead, WitnessState
+from ledger.cosign.gathering import Gathered, Gatherer
+
+__all__ = ["Cosigner", "Gathered", "Gatherer", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]
