@@ -39,13 +39,17 @@ class AnchorView(Struct, frozen=True):
 
 
 class ChainView(Struct, frozen=True):
-    """The contracts, and how many changes and decisions of a majority the registry has."""
+    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry has, and of how many
+    agencies a witness must co-sign an anchor."""
 
     chain_id: int
     registry: str
     anchor: str
     change_count: int
     decision_count: int
+    agency_count: int
+    witness_count: int
+    quorum: int
 
 
 class CallAsked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +110,9 @@ def chain(service: ServiceOf) -> Response:
             link.deployment.anchor,
             state.change_count,
             state.decision_count,
+            state.agency_count,
+            state.witness_count,
+            state.quorum,
         )
     )
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "profile",
     "key",
     "agency",
+    "registry",
     "case",
     "person",
     "measure",

@@ -12,9 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from ledger.chain import calls
-from ledger.chain.calls import Approval, ContractDomain
+from ledger.chain.calls import Approval
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.cli.clerk import pinned_log_id
 from ledger.cli.session import Session
 from ledger.core.contract_change import ROLE_BITS, ContractChange
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -70,15 +69,6 @@ def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
     return send_call(session, calls.revoke_key(_account(key_id)))
 
 
-def approve(session: Session, change: ContractChange) -> dict[str, Any]:
-    """The profile's signature under the change, as the registry's next decision."""
-    state = chain_state(session)
-    number = state.decision_count + 1
-    domain = ContractDomain(pinned_log_id(session), state.chain_id, state.registry)
-    signature = session.signer.sign(calls.decision_digest(domain, number, change))
-    return {"decision": number, "admin": session.signer.key_id, "signature": "0x" + signature.hex()}
-
-
 def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
     """Sends a change that a majority has approved."""
     return send_call(session, calls.decide(change, approvals))
@@ -110,14 +100,18 @@ def _require_asked(session: Session, prepared: Prepared, call: bytes) -> None:
     """Raises IntegrityBroken for another call, or a contract that the profile's trust file does not name."""
     if prepared.data != "0x" + call.hex():
         raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
+    require_trusted(session, prepared.chain_id, prepared.to)
+
+
+def require_trusted(session: Session, chain_id: int, registry: str) -> None:
+    """Raises IntegrityBroken for a registry that the profile's trust file does not name, where it has one."""
     file = session.profiles.trust(session.profile)
     if not file.exists():
         return
     trusted = {(chain.chain_id, chain.registry) for chain in parse_trust(file.read_bytes()).chains}
-    if (prepared.chain_id, prepared.to) not in trusted:
+    if (chain_id, registry) not in trusted:
         raise IntegrityBroken(
-            f"the service prepared a call of {prepared.to} on chain {prepared.chain_id}; the trust file names others",
-            field="to",
+            f"the service names the registry {registry} on chain {chain_id}; the trust file names others", field="to"
         )
 
 

@@ -1,0 +1,173 @@
+"""``tally registry``: what a majority of the agencies' admins decides, from machine to machine by files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from ledger.cli.command import Group
+from ledger.cli.output import Column
+from ledger.cli.printable import printable_line
+from ledger.cli.session import Session, pass_session
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+
+if TYPE_CHECKING:
+    from ledger.cli.decisions import Decision, Proposal
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+output_option = click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
+)
+
+
+@click.group("registry", cls=Group)
+def command() -> None:
+    """The registry on the chain: agencies, witnesses, quorum, submitters, and who decides about them."""
+
+
+@command.command("show")
+@pass_session
+def show(session: Session) -> None:
+    """Show the registry's quorum and agencies, with their admins and witnesses."""
+    state = session.service.get("/api/v1/chain")
+    agencies = list(session.service.pages("/api/v1/agencies", "agencies"))
+    if session.json:
+        return session.output.data(state | {"agencies": agencies})
+    session.output.record(state)
+    return session.output.table(agencies, [Column(name) for name in ("agency_id", "admin", "witness")])
+
+
+@command.group("propose", cls=Group)
+def propose_group() -> None:
+    """Write down what a majority is to decide, as the registry's next decision."""
+
+
+@propose_group.command("agency")
+@click.argument("file", type=FILE)
+@output_option
+@pass_session
+def propose_agency(session: Session, file: Path, output: Path | None) -> None:
+    """Propose that the agency in FILE be admitted.
+
+    FILE is JSON: agency_id, kind, jurisdiction, name {en, zh}, admin.
+    """
+    from ledger.cli.decisions import AdmitAgency, read_file
+
+    _propose(session, read_file(file, AdmitAgency), output)
+
+
+@propose_group.command("witness")
+@click.argument("agency_id")
+@click.argument("account")
+@output_option
+@pass_session
+def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
+    """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
+    from ledger.cli.decisions import SetWitness
+
+    _propose(session, _made(SetWitness, agency=agency_id, witness=account), output)
+
+
+@propose_group.command("no-witness")
+@click.argument("agency_id")
+@output_option
+@pass_session
+def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
+    """Propose that an agency have no witness any more."""
+    from ledger.cli.decisions import RemoveWitness
+
+    _propose(session, _made(RemoveWitness, agency=agency_id), output)
+
+
+@propose_group.command("quorum")
+@click.argument("quorum", type=click.IntRange(0, 65535))
+@output_option
+@pass_session
+def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
+    """Propose how many agencies' witnesses must co-sign an anchor."""
+    from ledger.cli.decisions import SetQuorum
+
+    _propose(session, SetQuorum(quorum), output)
+
+
+@propose_group.command("submitter")
+@click.argument("account")
+@click.option("--bar", is_flag=True, help="Take the right away.")
+@output_option
+@pass_session
+def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
+    """Propose that ACCOUNT may anchor, or may not any more."""
+    from ledger.cli.decisions import AllowSubmitter, BarSubmitter
+
+    _propose(session, _made(BarSubmitter if bar else AllowSubmitter, submitter=account), output)
+
+
+@command.command("approve")
+@click.argument("proposal", type=FILE)
+@click.option("--yes", is_flag=True, help="Sign without being asked.")
+@output_option
+@pass_session
+def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None) -> None:
+    """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
+    from ledger.cli import decisions
+
+    read = decisions.read_file(proposal, decisions.Proposal)
+    decisions.require_current(session, read)
+    _show(session, read)
+    if not yes:
+        _ask(session)
+    _give(session, decisions.approve(session, read), output)
+
+
+@command.command("send")
+@click.argument("proposal", type=FILE)
+@click.option(
+    "--approval", "approvals", type=FILE, multiple=True, required=True, help="As 'registry approve' gave it; repeat it."
+)
+@pass_session
+def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
+    """Send a proposal that a majority of the admins has approved; anybody may."""
+    from ledger.cli import decisions
+
+    read = decisions.read_file(proposal, decisions.Proposal)
+    signed = [decisions.read_file(path, decisions.AdminApproval) for path in approvals]
+    _show(session, read)
+    session.output.record(decisions.send(session, read, signed))
+
+
+def _propose(session: Session, decision: Decision, output: Path | None) -> None:
+    from ledger.cli.decisions import propose
+
+    proposal = propose(session, decision)
+    _show(session, proposal)
+    _give(session, proposal, output)
+
+
+def _made(kind: type[Decision], **fields: str) -> Decision:
+    """The decision with these fields. Raises MalformedInput, naming the argument."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(str(error), field="arguments") from error
+
+
+def _show(session: Session, proposal: Proposal) -> None:
+    session.output.note(printable_line(proposal.words(session.output.labels)))
+
+
+def _ask(session: Session) -> None:
+    if session.json or not sys.stdin.isatty():
+        raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint="Read it, then give --yes.")
+    click.confirm(session.output.labels.of("message", "decide.ask"), abort=True, err=True)
+
+
+def _give(session: Session, value: msgspec.Struct, output: Path | None) -> None:
+    if output is None:
+        return session.output.data(value)
+    output.write_bytes(canonical.encode(value) + b"\n")
+    return session.output.record({"file": str(output)})

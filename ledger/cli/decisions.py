@@ -1,0 +1,194 @@
+"""A decision of the agencies' admins as files: one proposes, each approves on a machine of his own, anybody sends.
+
+A proposal names the contract, the decision's number and the change; an approval is an admin's signature over just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ledger.chain.calls import Approval, ContractDomain, decision_digest
+from ledger.cli.registry import ChainState, chain_state, decide, require_trusted
+from ledger.cli.session import Session
+from ledger.core import canonical
+from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
+from ledger.core.event import registry
+from ledger.core.event.registry import Name, Profile
+from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
+from ledger.core.signature import recover
+from ledger.locales import Labels
+
+
+class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="admit_agency"):
+    """Another agency joins, with the admin who will manage its keys."""
+
+    agency_id: AgencyId
+    kind: AgencyKind
+    admin: KeyId
+    jurisdiction: Jurisdiction
+    name: Name
+
+    def change(self) -> ContractChange:
+        return ContractChange(
+            CHANGE_KINDS[registry.AgencyAdmitted],
+            self.agency_id,
+            agency_kind=KIND_NUMBERS[self.kind],
+            account=int(self.admin, 16),
+            profile=profile_bytes(Profile(jurisdiction=self.jurisdiction, name=self.name)),
+        )
+
+
+class SetWitness(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="set_witness"):
+    """An agency's witness, in the place of the one before."""
+
+    agency: AgencyId
+    witness: KeyId
+
+    def change(self) -> ContractChange:
+        return ContractChange(CHANGE_KINDS[registry.WitnessSet], self.agency, account=int(self.witness, 16))
+
+
+class RemoveWitness(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="remove_witness"):
+    """An agency has no witness any more."""
+
+    agency: AgencyId
+
+    def change(self) -> ContractChange:
+        return ContractChange(CHANGE_KINDS[registry.WitnessSet], self.agency)
+
+
+class SetQuorum(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="set_quorum"):
+    """How many agencies' witnesses must co-sign an anchor."""
+
+    quorum: Annotated[int, Meta(ge=0, le=65535)]
+
+    def change(self) -> ContractChange:
+        return ContractChange(CHANGE_KINDS[registry.QuorumSet], quorum=self.quorum)
+
+
+class AllowSubmitter(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="allow_submitter"):
+    """An account may anchor."""
+
+    submitter: KeyId
+
+    def change(self) -> ContractChange:
+        return ContractChange(CHANGE_KINDS[registry.SubmitterSet], account=int(self.submitter, 16), roles=1)
+
+
+class BarSubmitter(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="bar_submitter"):
+    """An account may not anchor any more."""
+
+    submitter: KeyId
+
+    def change(self) -> ContractChange:
+        return ContractChange(CHANGE_KINDS[registry.SubmitterSet], account=int(self.submitter, 16))
+
+
+Decision = AdmitAgency | SetWitness | RemoveWitness | SetQuorum | AllowSubmitter | BarSubmitter
+
+
+class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
+    """``number`` is that of the decision: the contract takes them in their order."""
+
+    log_id: Bytes32
+    chain_id: SafeInt
+    registry: KeyId
+    number: SafeInt
+    decision: Decision
+    format: Literal["tallystick/proposal@v1"] = "tallystick/proposal@v1"
+
+    def digest(self) -> bytes:
+        """What an admin signs."""
+        domain = ContractDomain(bytes.fromhex(self.log_id[2:]), self.chain_id, self.registry)
+        return decision_digest(domain, self.number, self.decision.change())
+
+    def words(self, labels: Labels) -> str:
+        """The proposal in one sentence, with everything that is signed."""
+        fields: dict[str, Any] = msgspec.to_builtins(self.decision)
+        what = fields.pop("decide")
+        if isinstance(self.decision, AdmitAgency):
+            fields["kind"] = labels.of("agency_kind", self.decision.kind)
+            fields["name"] = f"{self.decision.name.zh} / {self.decision.name.en}"
+        told = labels.of("message", f"decide.{what}").format(**fields)
+        where = {"number": self.number, "registry": self.registry, "chain_id": self.chain_id, "log_id": self.log_id}
+        return f"{told} {labels.of('message', 'decide.where').format(**where)}"
+
+
+class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
+    """An admin's signature under the proposal whose digest is ``signed`` (65 bytes, 0x-hex)."""
+
+    decision: SafeInt
+    admin: KeyId
+    signed: Bytes32
+    signature: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{130}$(?!\n)")]
+    format: Literal["tallystick/approval@v1"] = "tallystick/approval@v1"
+
+
+def propose(session: Session, decision: Decision) -> Proposal:
+    """The decision as the registry's next one."""
+    from ledger.cli.clerk import pinned_log_id
+
+    state = chain_state(session)
+    require_trusted(session, state.chain_id, state.registry)
+    log_id = "0x" + pinned_log_id(session).hex()
+    return Proposal(log_id, state.chain_id, state.registry, state.decision_count + 1, decision)
+
+
+def require_current(session: Session, proposal: Proposal) -> ChainState:
+    """Raises IntegrityBroken for another ledger's proposal, Conflict where its number is not the next."""
+    from ledger.cli.clerk import pinned_log_id
+
+    state = chain_state(session)
+    require_trusted(session, proposal.chain_id, proposal.registry)
+    here = ("0x" + pinned_log_id(session).hex(), state.chain_id, state.registry)
+    if (proposal.log_id, proposal.chain_id, proposal.registry) != here:
+        raise IntegrityBroken(
+            f"the proposal is for the registry {proposal.registry} of another ledger", field="PROPOSAL"
+        )
+    if proposal.number != state.decision_count + 1:
+        raise Conflict(
+            f"the proposal is for decision {proposal.number}, the registry's next is {state.decision_count + 1}",
+            field="PROPOSAL",
+            code="decision_made",
+            hint="Another decision was made meanwhile. Propose it anew, and gather the approvals again.",
+        )
+    return state
+
+
+def approve(session: Session, proposal: Proposal) -> AdminApproval:
+    """The profile's signature under the proposal. Requires that it was shown in words before."""
+    digest = proposal.digest()
+    signature = session.signer.sign(digest)
+    return AdminApproval(proposal.number, session.signer.key_id, "0x" + digest.hex(), "0x" + signature.hex())
+
+
+def send(session: Session, proposal: Proposal, approvals: Sequence[AdminApproval]) -> dict[str, Any]:
+    """Sends the decision with the approvals, each verified. Raises what the contract refuses."""
+    require_current(session, proposal)
+    signed = [_verified(proposal, approval) for approval in approvals]
+    return decide(session, proposal.decision.change(), signed)
+
+
+def _verified(proposal: Proposal, approval: AdminApproval) -> Approval:
+    signature = bytes.fromhex(approval.signature[2:])
+    if recover(proposal.digest(), signature, field="--approval") != approval.admin:
+        raise SignatureRefused(
+            f"the approval of {approval.admin} is not for this proposal",
+            field="--approval",
+            hint="Ask for the approval again, of this very file.",
+        )
+    return Approval(approval.admin, signature)
+
+
+def read_file(path: Path, kind: type[Any]) -> Any:
+    """The proposal, approval or agency in a file. Raises MalformedInput, naming file and field."""
+    try:
+        return canonical.parse(path.read_bytes(), msgspec.json.Decoder(kind))
+    except MalformedInput as error:
+        raise MalformedInput(error.message, field=f"{path}: {error.field or ''}".rstrip(": ")) from error
