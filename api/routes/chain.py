@@ -39,8 +39,8 @@ class AnchorView(Struct, frozen=True):
 
 
 class ChainView(Struct, frozen=True):
-    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry has, and of how many
-    agencies a witness must co-sign an anchor."""
+    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry has, and of how
+    many agencies a witness must co-sign an anchor."""
 
     chain_id: int
     registry: str

@@ -107,6 +107,9 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
         "anchor": deployment.anchor,
         "change_count": len(AGENCIES) + 1,
         "decision_count": 0,
+        "agency_count": len(AGENCIES),
+        "witness_count": 0,
+        "quorum": 0,
     }
 
 

@@ -641,19 +641,64 @@ def test_only_the_admin_grants(world: World) -> None:
 
 
 def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
-    """Both admins approve, and the agency is in; one of two is no majority."""
-    file = tmp_path / "court.json"
+    """One admin proposes, both approve what they read in words, and the agency is in; one of two is no majority."""
+    file, proposal = tmp_path / "court.json", tmp_path / "proposal.json"
     file.write_text(json.dumps(COURT), encoding="utf-8")
+    done = world.tally("registry", "propose", "agency", file, "-o", proposal, profile="admin-police-east")
+    assert "Admit the agency court-east (东城法院 / East Court): court" in done.err, done.err
     approvals = []
     for agency in ("police-east", "procuratorate-east"):
         approval = tmp_path / f"{agency}.json"
-        approval.write_text(world.tally("agency", "approve", file, profile=f"admin-{agency}").out)
+        done = world.tally("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
+        assert "Admit the agency court-east" in done.err
         approvals.append(approval)
-    done = world.tally("agency", "admit", file, "--approval", approvals[0], profile="admin-police-east")
+    done = world.tally("registry", "send", proposal, "--approval", approvals[0], profile="admin-police-east")
     assert (done.status, "MajorityMissing" in done.err) == (Exit.REFUSED, True)
     both = [word for approval in approvals for word in ("--approval", str(approval))]
-    world.tally.ok("agency", "admit", file, *both, profile="admin-police-east")
+    world.tally.ok("registry", "send", proposal, *both, profile="admin-police-east")
     world.wait("/api/v1/agencies", lambda told: "court-east" in [one["agency_id"] for one in told["agencies"]])
+    done = world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east")
+    assert (done.status, "decision_made" in done.err) == (Exit.REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("witness", "police-east", "0x" + "12" * 20), "Set the witness of police-east to the account 0x1212"),
+        (("no-witness", "police-east"), "Remove the witness of police-east."),
+        (("quorum", "2"), "Ask for the co-signatures of 2 agencies' witnesses under each anchor."),
+        (("submitter", "0x" + "12" * 20), "Let the account 0x1212121212121212121212121212121212121212 anchor."),
+        (("submitter", "0x" + "12" * 20, "--bar"), "anchor no more."),
+    ],
+)
+def test_each_decision_is_told_in_words_before_it_is_signed(
+    world: World, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """What it does, its number and contract stand in one sentence; without a terminal nothing is signed unasked."""
+    proposal = tmp_path / "proposal.json"
+    world.tally("registry", "propose", *words, "-o", proposal, profile="admin-police-east")
+    done = world.tally("registry", "approve", proposal, profile="admin-procuratorate-east")
+    assert (done.status, "--yes" in done.err) == (Exit.USAGE, True)
+    assert told in done.err
+    assert "of the registry 0x" in done.err
+    chinese = world.tally("registry", "approve", proposal, "--yes", "--lang", "zh-CN", profile="admin-police-east")
+    assert (chinese.status, "号决定" in chinese.err) == (Exit.OK, True)
+
+
+def test_an_approval_counts_for_the_proposal_that_was_read_and_no_other(world: World, tmp_path: Path) -> None:
+    """A proposal that is edited after it was approved is refused before it is sent, and so is one of another ledger."""
+    proposal, approval = tmp_path / "proposal.json", tmp_path / "approval.json"
+    world.tally("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
+    world.tally("registry", "approve", proposal, "--yes", "-o", approval, profile="admin-police-east")
+    written = json.loads(proposal.read_text())
+    proposal.write_text(json.dumps(written | {"decision": {"decide": "set_quorum", "quorum": 2}}))
+    done = world.tally("registry", "send", proposal, "--approval", approval, profile="police")
+    assert (done.status, "not for this proposal" in done.err) == (Exit.REFUSED, True)
+    proposal.write_text(json.dumps(written | {"log_id": "0x" + "00" * 32}))
+    assert world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east").status == Exit.REFUSED
+    done = world.tally("registry", "propose", "witness", "police-east", "0x12", profile="admin-police-east")
+    assert (done.status, "witness" in done.err) == (Exit.USAGE, True)
+    assert world.tally.ok("registry", "show", profile="police")["quorum"] == 0
 
 
 def test_audit_finds_nothing(world: World) -> None:
