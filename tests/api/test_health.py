@@ -14,7 +14,16 @@ from tests.api.service import Served, problem
 from tests.casework import Case
 from tests.faults.commits import database_error, failing_commits
 
-READY = {"ready": True, "database": "ok", "sequencer": "ok", "chain": "connecting", "fault": None, "hint": None}
+READY = {
+    "ready": True,
+    "database": "ok",
+    "sequencer": "ok",
+    "chain": "connecting",
+    "waits": None,
+    "told": None,
+    "fault": None,
+    "hint": None,
+}
 
 
 class Ending(Future[Answer]):
