@@ -1,4 +1,4 @@
-"""A chain for the session's witness tests, and a witness for each."""
+"""Chains and witnesses: a chain for all tests of a module that only read it, one for each test that changes it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.linked import linked_ledger
-from tests.witness.stand import CLERK, Stand, standing
+from tests.linked import Linked, linked_ledger
+from tests.witness.stand import CLERK, OTHER_CLERK, Stand, standing
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
+    """Contracts that two officers' keys are granted in."""
+    with linked_ledger(tmp_path_factory.mktemp("chain")) as linked:
+        for officer in (CLERK, OTHER_CLERK):
+            linked.grant(officer)
+        yield linked
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    """A witness of a log that has mirrored its chain."""
-    with linked_ledger(tmp_path) as linked, standing(linked, tmp_path, CLERK) as made:
+def stand(chain: Linked, tmp_path: Path) -> Iterator[Stand]:
+    """A witness of a log that has mirrored its chain, which the test does not change."""
+    with standing(chain, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Iterator[Stand]:
+    """A witness with a chain of its own."""
+    with linked_ledger(tmp_path) as linked:
+        for officer in (CLERK, OTHER_CLERK):
+            linked.grant(officer)
+        with standing(linked, tmp_path) as made:
+            yield made

@@ -35,7 +35,7 @@ from tests.witness.cheating import CheatingLog, served
 
 NOTE_SIGNER = SeedSigner.from_seed("witness.test/w1", b"\x07" * 32, SignatureType.COSIGNATURE_V1)
 ACCOUNT = LocalSigner.from_private_key(secret_key("account of the witness").secret)
-CLERK = clerk(AGENCIES[0])
+CLERK, OTHER_CLERK = (clerk(agency) for agency in AGENCIES[:2])
 REACH_S = 20.0
 LAG_S = 900
 
@@ -167,18 +167,16 @@ class Stand:
         )
         anchors.submit(request)
 
-    def wish_for_anchor(self, size: int | None = None, **changes: object) -> CosignAnchor:
+    def wish_for_anchor(self, size: int | None = None) -> CosignAnchor:
         """What the log asks to be signed for its contract."""
-        checkpoint = self.log.checkpoint(size)
-        chain = self.trust.chains[0]
-        asked: dict[str, object] = {
-            "chain_id": chain.chain_id,
-            "anchor": chain.anchor,
-            "size": checkpoint.size,
-            "root": "0x" + checkpoint.root.hex(),
-            "registry_hash": "0x" + self.linked.registry.state("latest").registry_hash.hex(),
-        }
-        return CosignAnchor(**(asked | changes))  # type: ignore[arg-type]
+        checkpoint, chain = self.log.checkpoint(size), self.trust.chains[0]
+        return CosignAnchor(
+            chain_id=chain.chain_id,
+            anchor=chain.anchor,
+            size=checkpoint.size,
+            root="0x" + checkpoint.root.hex(),
+            registry_hash="0x" + self.linked.registry.state("latest").registry_hash.hex(),
+        )
 
     def digest_of(self, asked: CosignAnchor) -> bytes:
         """What the contract recovers the witness's account from."""
@@ -189,9 +187,8 @@ class Stand:
 
 
 @contextmanager
-def standing(linked: Linked, folder: Path, officer: Officer) -> Iterator[Stand]:
-    """A witness of a log that has mirrored its chain, and the officer's key."""
-    linked.grant(officer)
+def standing(linked: Linked, folder: Path) -> Iterator[Stand]:
+    """A witness of a log that has mirrored its chain."""
     log = CheatingLog()
     log.mirror(*changes_of(linked))
     with served(log):

@@ -1,0 +1,398 @@
+"""Each alarm, raised by a log or a chain that gives reason for it, and what it does to signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.checkpoint import sign_checkpoint
+from ledger.core.errors import Conflict, ProofRefused
+from ledger.core.event import registry
+from ledger.core.following import LogFault, Unreadable
+from ledger.core.merkle import Hash
+from ledger.core.note import SeedSigner
+from ledger.core.signature import signing_hash
+from ledger.core.tiles import encode_bundle
+from ledger.core.witness_protocol import AddCheckpoint
+from ledger.store.witness import Halted, Moved
+from ledger.witness.status import Health
+from tests.builders import LOG_ID, Event, Registry, clerk, signature_of
+from tests.bundles import LOG_SIGNER
+from tests.casework import Case
+from tests.linked import AGENCIES
+from tests.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, event_by
+
+STRANGER = clerk(AGENCIES[2], 7)  # no key of his is granted
+
+
+def halted(stand: Stand, kind: str) -> None:
+    """One alarm of this kind stands, with evidence; nothing is signed, not even what was right before."""
+    (alarm,) = stand.store.alarms()
+    assert (alarm.kind, alarm.halts) == (kind, True)
+    assert alarm.told
+    assert alarm.evidence["checkpoint"]
+    assert stand.status.health is Health.HALTED
+    size = stand.status.cosigned_size
+    with pytest.raises(Halted):
+        stand.cosigner.add_checkpoint(stand.log.wish(size, size))
+    if stand.status.cosigned_size:
+        with pytest.raises(Halted):
+            stand.cosigner.cosign_anchor(stand.wish_for_anchor(stand.status.cosigned_size))
+
+
+def begun(stand: Stand, count: int = 5) -> int:
+    """A log that was followed, co-signed and looked at; its size."""
+    stand.open_cases(count, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
+    stand.watch.look()
+    assert stand.kinds() == []
+    return len(stand.log.events)
+
+
+def fork(stand: Stand, at: int, more: int) -> None:
+    """From entry ``at`` on the log has another history, ``more`` entries longer."""
+    old = len(stand.log.events)
+    del stand.log.events[at:]
+    for number in range(old - at + more):
+        stand.log.add(event_by(OTHER_CLERK, f"case-fork-{number}"))
+
+
+# -- what the log has signed -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [0, 1, 300])
+def test_a_fork_that_is_published(stand: Stand, more: int) -> None:
+    """Another tree under the log's key, at the same size or a larger one."""
+    size = begun(stand)
+    fork(stand, size - 2, more)
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    halted(stand, "fork")
+
+
+@pytest.mark.parametrize(("kept", "added"), [(-1, 1), (-1, 4), (0, 3)])
+def test_a_fork_that_is_only_submitted(stand: Stand, kept: int, added: int) -> None:
+    """A split view: everybody sees the honest log, the witness is to sign another one, which forks off below what it
+    has co-signed, or above."""
+    size = begun(stand)
+    other = stand.log.copy()
+    del other.events[size + kept :]
+    other.add(*(event_by(OTHER_CLERK, f"case-fork-{number}") for number in range(added)))
+    stand.open_cases(9, CLERK)
+    with pytest.raises((Halted, Moved, ProofRefused)):
+        stand.cosigner.add_checkpoint(AddCheckpoint(size, other.proof(size), other.note()))
+    halted(stand, "fork")
+    assert stand.status.cosigned_size == size
+
+
+def test_a_rollback(stand: Stand) -> None:
+    """The log publishes less than it did."""
+    size = begun(stand)
+    stand.log.published = size - 1
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    halted(stand, "rollback")
+
+
+def cases(*case_ids: str) -> list[Event]:
+    return [event_by(CLERK, case_id) for case_id in case_ids]
+
+
+def with_gap() -> list[Event]:
+    events = Case("case-gap").open(CLERK).name("zhang", by=CLERK).name("li", by=CLERK).events
+    return [events[0], events[2]]
+
+
+def with_bad_signature() -> list[Event]:
+    event = event_by(CLERK, "case-bad")
+    return [Event(replace(event.envelope, signature="0x" + "11" * 64 + "1b"), event.payload)]
+
+
+def misplaced() -> list[Event]:
+    event = event_by(CLERK, "case-bad")
+    envelope = replace(event.envelope, stream=replace(event.envelope.stream, kind="system"))
+    signature = "0x" + signature_of(signing_hash(envelope, LOG_ID), CLERK.key).hex()
+    return [Event(replace(envelope, signature=signature), event.payload)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "events"),
+    [
+        ("unauthorised_key", lambda: [event_by(STRANGER, "case-stranger")]),
+        ("duplicate", lambda: cases("case-twice", "case-twice")),
+        ("gap", with_gap),
+        ("bad_signature", with_bad_signature),
+        ("malformed", misplaced),
+    ],
+)
+@pytest.mark.parametrize("way", ["looked at", "submitted"])
+def test_an_entry_that_should_not_be_there(
+    stand: Stand, kind: str, events: Callable[[], list[Event]], way: str
+) -> None:
+    """The log has signed it, so it can be shown: the alarm names the entry, and what came before stays followed."""
+    size = begun(stand)
+    stand.log.add(*cases("case-good"), *events())
+    act = stand.watch.look if way == "looked at" else lambda: stand.cosigner.add_checkpoint(stand.log.wish(size))
+    with pytest.raises((LogFault, Halted)):
+        act()
+    halted(stand, kind)
+    assert f"entry {len(stand.log.events) - 1}" in stand.store.alarms()[0].told
+    assert stand.status.followed == size
+
+
+def test_a_grant_that_the_chain_does_not_have(stand: Stand) -> None:
+    """A mirror entry that the operator has made up, rolling hash and all, is held against the chain."""
+    size = begun(stand)
+    made_up = Registry()
+    made_up.authority = stand.follower.followed.authority
+    forged = made_up.grant(STRANGER).bodies[-1]
+    final = stand.linked.final
+    location = replace(forged.location, block_number=final.number, block_hash="0x" + final.hash.hex())
+    stand.log.mirror(replace(forged, location=location))
+    stand.log.add(event_by(STRANGER, "case-stranger"))
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    halted(stand, "false_mirror")
+    assert stand.status.followed == size
+
+
+def test_a_change_that_is_mirrored_with_another_place(chained: Stand) -> None:
+    """Block and transaction of a mirrored change are those of the chain."""
+    begun(chained)
+    chained.linked.grant(clerk(AGENCIES[0], 3))
+    chained.mirror()
+    first, *_ = chained.log.system.events[-1:]
+    body = first.payload.body
+    assert isinstance(body, registry.KeyGranted)
+    chained.log.events.pop()
+    chained.log.system.events.pop()
+    chained.log.mirror(replace(body, location=replace(body.location, transaction_hash="0x" + "44" * 32)))
+    with pytest.raises(LogFault):
+        chained.watch.look()
+    halted(chained, "false_mirror")
+
+
+# -- what only passes --------------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_is_silent(stand: Stand) -> None:
+    """The alarm stands while nobody answers, and passes by itself."""
+    begun(stand)
+    stand.log.lies["/checkpoint"] = 503
+    stand.watch.try_look()
+    assert stand.kinds() == ["unreachable"]
+    assert stand.status.health is Health.SILENT
+    del stand.log.lies["/checkpoint"]
+    stand.watch.try_look()
+    assert stand.kinds() == []
+    assert stand.status.health is Health.WATCHING
+
+
+def test_a_witness_that_does_not_look(stand: Stand) -> None:
+    """Whoever asks is told that the last good look is long ago."""
+    begun(stand)
+    stand.clock.forward(61)
+    assert stand.status.health is Health.SILENT
+
+
+@pytest.mark.parametrize("lie", ["no note", "other key", "withheld", "swapped", "cut", "tile", "payload"])
+def test_what_is_served_and_does_not_fit(stand: Stand, lie: str) -> None:
+    """It may be changed on the way: nothing is signed, and once it is right the witness goes on."""
+    size = begun(stand)
+    stand.mirror()
+    stand.open_cases(300, CLERK)
+    entries = stand.log.entries()
+    width = len(entries) - 256
+    bundle = f"/tile/entries/001.p/{width}"
+    other = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32)
+    lies: dict[str, tuple[str, bytes | int]] = {
+        "no note": ("/checkpoint", b"hello\n"),
+        "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), other).encode()),
+        "withheld": (bundle, 404),
+        "swapped": (bundle, encode_bundle([*entries[257:], entries[256]])),
+        "cut": (bundle, encode_bundle(entries[256:])[:-1]),
+        "tile": ("/tile/0/000", bytes(32 * 256)),
+        "payload": ("/api/v1/registry", b'{"entries":[]}'),
+    }
+    if lie == "payload":
+        stand = fresh(stand)
+        size = 0
+    path, answer = lies[lie]
+    stand.log.lies[path] = answer
+    with pytest.raises(Unreadable):
+        stand.watch.look()
+    assert stand.kinds() == ["unreadable"]
+    assert stand.status.followed == size
+    assert stand.status.health is Health.UNREADABLE or lie == "payload"
+    stand.log.lies.clear()
+    stand.watch.look()
+    assert (stand.kinds(), stand.status.followed) == ([], len(entries))
+
+
+def fresh(stand: Stand) -> Stand:
+    """Another witness of the same log, which has followed nothing."""
+    return Stand(stand.linked, stand.log, stand.folder / "fresh")
+
+
+def test_a_withheld_change_of_the_registry(chained: Stand) -> None:
+    """A revocation that the log does not mirror in time is an alarm until it does."""
+    begun(chained)
+    chained.anchor()
+    chained.linked.revoke(CLERK)
+    chained.watch.look()
+    assert chained.kinds() == []
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["mirror_lag"]
+    chained.mirror()
+    chained.watch.look()
+    assert chained.kinds() == []
+
+
+# -- anchors -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_anchor_that_is_late(chained: Stand) -> None:
+    """Entries that wait too long for an anchor are an alarm; it passes with the next anchor."""
+    begun(chained)
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["anchor_lag"]
+    assert chained.status.health is Health.LAGGING
+    chained.anchor()
+    chained.watch.look()
+    assert chained.kinds() == []
+    assert chained.status.anchored_size == len(chained.log.events)
+    chained.open_cases(1, CLERK)
+    chained.watch.look()
+    assert chained.kinds() == []
+
+
+def test_cosigned_trees_below_an_anchor_are_forgotten(chained: Stand) -> None:
+    """What can be anchored no more need not be kept; the last one stays."""
+    first = begun(chained)
+    second = begun(chained)
+    chained.anchor()
+    chained.watch.look()
+    assert chained.store.has_cosigned(first) is None
+    assert chained.store.has_cosigned(second) is not None
+
+
+def test_an_anchor_that_is_gone(chained: Stand) -> None:
+    """A final anchor that a reorganisation took is an alarm until the log is anchored again; signing goes on."""
+    begun(chained)
+    snapshot = chained.eth.rpc.call("evm_snapshot")
+    chained.anchor()
+    chained.watch.look()
+    assert chained.eth.rpc.call("evm_revert", snapshot)
+    chained.watch.look()
+    assert chained.kinds() == ["missing_anchor"]
+    chained.cosigner.add_checkpoint(chained.log.wish(chained.status.cosigned_size))
+    chained.eth.rpc.call("evm_mine")
+
+
+def test_an_anchor_of_another_tree(chained: Stand) -> None:
+    """The operator alone, at quorum 0, anchors a history that nobody can follow: the chain shows it."""
+    begun(chained)
+    chained.anchor(root=Hash(b"\x66" * 32))
+    with pytest.raises(LogFault):
+        chained.watch.look()
+    halted(chained, "fork")
+
+
+def test_an_edited_anchor(chained: Stand) -> None:
+    """A record that is changed in the chain's state after it was seen."""
+    begun(chained)
+    chained.anchor()
+    chained.watch.look()
+    record = chained.linked.anchors.head("latest")
+    slot = slot_of(chained, record.root)
+    chained.eth.rpc.call("anvil_setStorageAt", chained.trust.chains[0].anchor, slot, "0x" + "77" * 32)
+    with pytest.raises(LogFault):
+        chained.watch.look()
+    halted(chained, "fork")
+
+
+def slot_of(stand: Stand, root: bytes) -> str:
+    """Record n lies at keccak256(n . 1)."""
+    from ledger.core.signature import keccak256
+
+    slot = "0x" + keccak256((1).to_bytes(32, "big") + (1).to_bytes(32, "big")).hex()
+    assert stand.eth.rpc.call("eth_getStorageAt", stand.trust.chains[0].anchor, slot, "latest") == "0x" + root.hex()
+    return slot
+
+
+def test_an_anchor_beyond_what_is_published(chained: Stand) -> None:
+    """The chain has a larger tree than the log shows: the log was rolled back, or hides entries."""
+    size = begun(chained)
+    chained.open_cases(2, CLERK)
+    chained.anchor()
+    chained.log.published = size
+    with pytest.raises(LogFault):
+        chained.watch.look()
+    halted(chained, "rollback")
+
+
+def test_a_chain_that_is_another(chained: Stand) -> None:
+    """Contracts that are not those of the trust file, or a reset chain: an alarm, and nothing for the contract."""
+    begun(chained)
+    code = chained.eth.rpc.call("eth_getCode", chained.trust.chains[0].anchor, "latest")
+    chained.eth.rpc.call("anvil_setCode", chained.trust.chains[0].anchor, "0x00")
+    chained.watch.look()
+    assert chained.kinds() == ["wrong_chain"]
+    assert chained.status.health is Health.UNREADABLE
+    chained.eth.rpc.call("anvil_setCode", chained.trust.chains[0].anchor, code)
+    chained.watch.look()
+    assert chained.kinds() == []
+
+
+# -- the operator ------------------------------------------------------------------------------------------------------
+
+
+def test_an_alarm_that_halts_outlives_the_process(stand: Stand) -> None:
+    """A restart does not make a witness sign again, nor does a log that is honest again."""
+    size = begun(stand)
+    stand.log.published = size - 1
+    stand.watch.try_look()
+    stand.log.published = size
+    stand.restart()
+    stand.watch.try_look()
+    halted(stand, "rollback")
+
+
+def test_the_operator_decides(stand: Stand) -> None:
+    """Cleared, the witness looks again: what is still wrong raises the alarm anew, what is right is signed."""
+    size = begun(stand)
+    stand.log.published = size - 1
+    stand.watch.try_look()
+    assert [alarm.number for alarm in stand.store.clear(1, "a proxy kept an old page", stand.clock())] == [1]
+    assert stand.store.clear(1, "once more", stand.clock()) == []
+    stand.watch.try_look()
+    assert [alarm.number for alarm in stand.store.alarms()] == [2]
+    stand.store.clear(2, "now it is gone", stand.clock())
+    stand.log.published = size
+    stand.watch.look()
+    stand.cosigner.add_checkpoint(stand.log.wish(size))
+    assert [alarm.because for alarm in stand.store.alarms(standing=False)] == [
+        "a proxy kept an old page",
+        "now it is gone",
+    ]
+
+
+def test_the_same_alarm_is_raised_once(stand: Stand) -> None:
+    """However often the witness looks."""
+    begun(stand)
+    stand.log.lies["/checkpoint"] = 500
+    for _ in range(3):
+        stand.watch.try_look()
+    assert len(stand.store.alarms(standing=False)) == 1
+
+
+def test_a_witness_follows_one_log(stand: Stand) -> None:
+    """A database of one log is refused for another."""
+    stand.trust = replace(stand.trust, log_id=b"\x05" * 32)
+    with pytest.raises(Conflict) as refused:
+        stand.restart()
+    assert refused.value.code == "other_ledger"
