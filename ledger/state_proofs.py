@@ -23,7 +23,7 @@ from ledger.core.contract_state import ContractState, anchor_slots, read_state, 
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.patricia import walk
 from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedChain
+from ledger.core.trust import TrustedBlock, TrustedChain
 from ledger.store import anchor_states, log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
@@ -128,6 +128,11 @@ def trusted_chain(deployment: Deployment) -> TrustedChain:
         registry_code_hash="0x" + deployment.registry_code_hash.hex(),
         anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
     )
+
+
+def trusted_block(block: BlockRef) -> TrustedBlock:
+    """The block as a trust file names it."""
+    return TrustedBlock(block.number, _hex(block.hash))
 
 
 def _fetched(

@@ -6,22 +6,27 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from msgspec import Struct
+from pydantic import Field
 from starlette.responses import Response
 
 from api.dependencies import ServiceOf, answer
 from api.openapi import answers, problems
 from api.routes.tiles import published, served
+from ledger.chain.finality import final_block_of
 from ledger.core import merkle
 from ledger.core.checkpoint import parse_size
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import TileNodes
 from ledger.core.trust import encode_trust
+from ledger.state_proofs import trusted_block
 from ledger.store import checkpoints, log
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
+Block = Annotated[str, Field(max_length=16)]
+Blocks = Annotated[list[Block] | None, Query(max_length=16, description="a block's number, or latest-final; several")]
 Decimal = Annotated[str, Query(max_length=19, description="a plain decimal")]
 
 
@@ -114,11 +119,21 @@ def log_state(service: ServiceOf) -> Response:
     "/trust",
     summary="Get the trust file",
     response_class=Response,
-    responses=problems(503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    responses=problems(400, 404, 503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
-def trust_file(service: ServiceOf) -> Response:
-    """`tallystick/trust@v1`. Compare it with what the agencies have published before you trust it."""
-    return Response(encode_trust(service.parts.trust.trust), media_type="application/json")
+def trust_file(service: ServiceOf, block: Blocks = None) -> Response:
+    """`tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
+
+    Each `block` is named in it by its hash, so that proofs can end there: the number of a final block, or
+    `latest-final`.
+    """
+    trust = service.parts.trust.trust
+    if block:
+        chain = service.parts.follower.link.chain
+        final = chain.final_block()
+        named = [trusted_block(final_block_of(chain.eth, final, which)) for which in block]
+        trust = trust.naming(trust.chains[-1], named)
+    return Response(encode_trust(trust), media_type="application/json")
 
 
 @router.get(

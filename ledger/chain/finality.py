@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.chain.eth import BlockRef, Eth
+from ledger.core.errors import MalformedInput, NotFound
+
+LATEST_FINAL = "latest-final"
+
+_HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,23 @@ Finality = Confirmations | FinalTag
 def finality_of(tag: Literal["safe", "finalized"] | None, confirmations: int) -> Finality:
     """The rule that a tag names, else so many confirmations."""
     return FinalTag(tag) if tag else Confirmations(confirmations)
+
+
+def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
+    """The newest final block for ``latest-final``, or that of a number up to it.
+
+    Raises NotFound where there is none that is final, MalformedInput for another word.
+    """
+    if which == LATEST_FINAL:
+        found = final
+    elif which.isascii() and which.isdigit() and len(which) < 16:
+        block = eth.block(int(which)) if final is not None and int(which) <= final.number else None
+        found = block.ref if block else None
+    else:
+        raise MalformedInput(f"expected {LATEST_FINAL} or the number of a block, not {which}", field="block")
+    if found is None:
+        raise NotFound(f"block {which} is not final on this chain", field="block", hint=_HINT)
+    return found
 
 
 def final_block(eth: Eth, finality: Finality) -> BlockRef | None:

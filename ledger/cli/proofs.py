@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -11,22 +11,36 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
+    from ledger.cli.node_option import Node
     from ledger.cli.session import Session
     from ledger.core.report import Report
     from ledger.core.trust import Trust
     from ledger.core.verify_case import CaseReport
+    from ledger.core.verify_chain import SeenBlock
 
 
-def verify(data: bytes, trust: Trust, log_folder: str | None) -> Report | CaseReport:
-    """The report of a bundle, of whichever kind it is; ``log_folder`` is a copy of the log. Raises MalformedInput."""
-    if is_of_a_case(data):
-        return verify_whole_case(data, trust, log_folder)
+def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:
+    """The report of a bundle, of whichever kind it is; ``log_folder`` is a copy of the log.
+
+    A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable where it is
+    silent.
+    """
+    of_a_case = is_of_a_case(data)
+    seen: tuple[SeenBlock, ...] = ()
+    if node is not None:
+        from ledger.cli.own_node import OwnNode, seen_blocks
+
+        seen = seen_blocks(OwnNode(node, trust), data, of_a_case=of_a_case)
+    if of_a_case:
+        return verify_whole_case(data, trust, log_folder, seen)
     from ledger.core.verify import verify_bundle
 
-    return verify_bundle(data, trust)
+    return verify_bundle(data, trust, seen=seen)
 
 
-def verify_whole_case(data: bytes, trust: Trust, log_folder: str | None = None) -> CaseReport:
+def verify_whole_case(
+    data: bytes, trust: Trust, log_folder: str | None = None, seen: Sequence[SeenBlock] = ()
+) -> CaseReport:
     """The same of a case's bundle, under the rules that this program has."""
     from pathlib import Path
 
@@ -35,7 +49,7 @@ def verify_whole_case(data: bytes, trust: Trust, log_folder: str | None = None) 
     from ledger.core.verify_case import verify_case
 
     book = rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
-    return verify_case(data, trust, book, entries=entries(Path(log_folder)) if log_folder else None)
+    return verify_case(data, trust, book, entries=entries(Path(log_folder)) if log_folder else None, seen=seen)
 
 
 def is_of_a_case(data: bytes) -> bool:

@@ -73,6 +73,7 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
     case_id = getattr(report, "case_id", None)
     if case_id is not None:
         yield f"{labels.of('field', 'case_id')}: {case_id}"
+        yield from _blocks(labels, getattr(report, "events", ()))
         for raised in getattr(report, "flags", ()):
             flag = raised.flag
             yield f"{raised.sequence}: {labels.of_flag(flag.name)}: {flag.detail} ({labels.of_article(flag.article)})"
@@ -83,8 +84,16 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
     yield f"{labels.of('field', 'event_id')}: {subject.event_id} ({labels.of('event_type', subject.event_type)})"
     if subject.occurred_at is not None:
         yield f"{labels.of('field', 'claimed_time')}: {when(subject.occurred_at)}"
+    yield from _blocks(labels, [report])
     proven = getattr(report, "proven_time", None)
     yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
+
+
+def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
+    """The blocks by whose state anchors are proven, each once."""
+    for block in dict.fromkeys(getattr(report, "block", None) for report in reports):
+        if block is not None:
+            yield f"{labels.of('field', 'ends_in_block')}: {block.number} {block.hash}"
 
 
 def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:

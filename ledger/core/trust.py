@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput, TallystickError
@@ -73,6 +75,12 @@ class Trust(Struct, frozen=True):
     def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
         """The trusted chain of this identity with this anchor contract."""
         return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)
+
+    def naming(self, chain: TrustedChain, blocks: Iterable[TrustedBlock]) -> Trust:
+        """The same, which takes these blocks of the chain for final as well; each in the place of one of its number."""
+        named = {block.number: block for block in (*chain.trusted_blocks, *blocks)}
+        told = replace(chain, trusted_blocks=tuple(named[number] for number in sorted(named)))
+        return replace(self, chains=tuple(told if one == chain else one for one in self.chains))
 
 
 class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True):

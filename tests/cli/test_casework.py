@@ -542,6 +542,10 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
     world.tally.ok("proof", "get", "--case", case_id, "-o", case, profile="police")
     assert world.tally.ok("proof", "check", bundle, "--trust", trust)["verdict"] == "intact"
+    block = json.loads(bundle.read_bytes())["anchors"][0]["proven_at"]["block_number"]
+    world.tally("log", "trust", "--block", str(block), "--block", "latest-final", "-o", trust, profile="police")
+    told = world.tally.ok("proof", "check", bundle, "--trust", trust)
+    assert {step["name"] for step in told["steps"] if step["result"] != "checked"} == {"witnesses"}
     saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")
     report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
     assert report["verdict"] == "intact"

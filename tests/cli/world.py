@@ -36,6 +36,7 @@ class World:
         self.data = folder / "ledger"
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.settings = {"TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
 
     def found(self) -> None:
         """Mints the ledger, with an admin for each agency."""
@@ -109,7 +110,7 @@ def service_of(world: World, tally: Sequence[str] = TALLY) -> Iterator[subproces
     """`tally serve`, ended as an operator ends it."""
     command = [*tally, "serve", "--data-dir", str(world.data)]
     options = ["--port", world.url.rpartition(":")[2], "--passphrase-file", str(world.tally.passphrase_file)]
-    environment = {"PATH": os.environ["PATH"], **world.tally.environment(), "TALLYSTICK_ANCHOR_INTERVAL_S": "1"}
+    environment = {"PATH": os.environ["PATH"], **world.tally.environment(), **world.settings}
     with (world.tally.folder / "service.log").open("ab") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
     world.process = process

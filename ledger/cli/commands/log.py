@@ -8,12 +8,13 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
+from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.merkle import Hash, verify_consistency
-from ledger.core.trust import parse_trust
+from ledger.core.trust import encode_trust, parse_trust
 from ledger.secret_files import write_secret
 
 ENTRY = ("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
@@ -35,10 +36,30 @@ def show(session: Session) -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
 @click.option("--policy", is_flag=True, help="As a C2SP tlog-policy: log and witnesses, as other programs take them.")
+@click.option(
+    "--block",
+    "blocks",
+    metavar="NUMBER|latest-final",
+    multiple=True,
+    help="Write the hash of this final block into it, so that proofs can end there.",
+)
+@takes_node
 @pass_session
-def trust(session: Session, output: Path | None, pin: bool, policy: bool) -> None:
-    """Print or write the trust file. Compare it with what the agencies have published before you rely on it."""
-    data = session.service.fetch("/api/v1/log/trust")
+def trust(
+    session: Session,
+    /,
+    *,
+    output: Path | None,
+    pin: bool,
+    policy: bool,
+    blocks: tuple[str, ...],
+    node: Node | None,
+) -> None:
+    """Print or write the trust file. Compare it with what the agencies have published before you rely on it.
+
+    Hashes of blocks are told by the service, or by the chain node at --rpc.
+    """
+    data = _trust_file(session, blocks, node)
     trusted = parse_trust(data)
     if pin:
         write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
@@ -50,6 +71,17 @@ def trust(session: Session, output: Path | None, pin: bool, policy: bool) -> Non
     if policy:
         return session.output.data({"policy": trusted.tlog_policy})
     return click.echo(printable_json(data.decode()))
+
+
+def _trust_file(session: Session, blocks: tuple[str, ...], node: Node | None) -> bytes:
+    """The trust file with these blocks named in it."""
+    if node is None:
+        return session.service.fetch("/api/v1/log/trust", block=list(blocks) or None)
+    from ledger.cli.own_node import OwnNode
+
+    trusted = parse_trust(session.service.fetch("/api/v1/log/trust"))
+    own = OwnNode(node, trusted)
+    return encode_trust(trusted.naming(own.chain, [own.final(block) for block in blocks]))
 
 
 @command.command("checkpoint")

@@ -8,6 +8,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
+from ledger.cli.node_option import Node, takes_node
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
@@ -29,14 +30,26 @@ def command() -> None:
     type=click.Path(exists=True, file_okay=False),
     help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
 )
+@takes_node
 @pass_session
-def check(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...], log_folder: str | None) -> int:
-    """Check the bundle in FILE, step by step."""
+def check(
+    session: Session,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    log_folder: str | None,
+    node: Node | None,
+) -> int:
+    """Check the bundle in FILE, step by step, down to the hash of a block.
+
+    The block is one that the trust file names ('tally log trust --block'), or one that the node at --rpc has.
+    """
     from ledger.cli.proofs import trust_for, verify
     from ledger.cli.report import show_report
 
     data = file.read()
-    report = verify(data, trust_for(session, data, trust_files), log_folder)
+    report = verify(data, trust_for(session, data, trust_files), log_folder, node)
     show_report(session, report)
     return OF_VERDICT[report.verdict]
 

@@ -1,0 +1,32 @@
+"""Options that name a chain node of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+import click
+
+
+class Node(NamedTuple):
+    """Its URL, and under how many confirmations its blocks are final; None: by the node's tag "finalized"."""
+
+    url: str
+    confirmations: int | None
+
+
+def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hands ``node`` to the command, None where none was named."""
+
+    @click.option("--rpc", metavar="URL", help="Chain node of your own, to ask which blocks the chain has for good.")
+    @click.option(
+        "--confirmations",
+        type=click.IntRange(min=0),
+        help="Blocks above one that is final at --rpc [what the node calls finalized].",
+    )
+    @wraps(command)
+    def with_node(*arguments: Any, rpc: str | None, confirmations: int | None, **options: Any) -> Any:
+        return command(*arguments, node=Node(rpc, confirmations) if rpc else None, **options)
+
+    return with_node

@@ -1,0 +1,88 @@
+"""A chain node that the verifier trusts: which block it has now at a number, and whether for good."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import Eth
+from ledger.chain.finality import final_block, final_block_of, finality_of
+from ledger.chain.journal import ChainIdentity
+from ledger.chain.rpc import JsonRpc
+from ledger.cli.node_option import Node
+from ledger.core.bundle import Anchor, decode_bundle, decode_case_bundle, read_anchors
+from ledger.core.errors import MalformedInput
+from ledger.core.trust import Trust, TrustedBlock, TrustedChain
+from ledger.core.verify_chain import SeenBlock
+from ledger.state_proofs import trusted_block
+
+
+class OwnNode:
+    """Which chain of the trust file the node is of, and what that has.
+
+    Raises ChainUnavailable where it does not answer, WrongChain or ChainMismatch where it is of no chain of the trust
+    file.
+    """
+
+    def __init__(self, node: Node, trust: Trust):
+        self._eth = Eth(JsonRpc(node.url))
+        self.chain = self._chain(trust)
+        rule = finality_of("finalized" if node.confirmations is None else None, node.confirmations or 0)
+        self._final = final_block(self._eth, rule)
+
+    def seen(self, number: int) -> SeenBlock | None:
+        """The block that the chain has at the number; None beyond its end."""
+        block = self._eth.block(number)
+        if block is None:
+            return None
+        is_final = self._final is not None and number <= self._final.number
+        return SeenBlock(self.chain.identity, number, "0x" + block.hash.hex(), is_final)
+
+    def final(self, which: str) -> TrustedBlock:
+        """The newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
+        return trusted_block(final_block_of(self._eth, self._final, which))
+
+    def _chain(self, trust: Trust) -> TrustedChain:
+        chain_id = self._eth.chain_id()
+        for chain in trust.chains:
+            if chain.chain_id == chain_id:
+                deployed = bytes.fromhex(chain.deployment_block_hash[2:])
+                self._eth.require_chain(chain_id, ChainIdentity(chain_id, chain.deployment_block_number, deployed))
+                return chain
+        raise ChainUnavailable(
+            f"the node is of chain {chain_id}, which the trust file does not name",
+            code="wrong_chain",
+            hint="Give the URL of a node of the chain that the ledger is anchored on.",
+        )
+
+
+def with_block(trust: Trust, chain: TrustedChain, block: TrustedBlock) -> Trust:
+    """The trust that takes the block of the chain for final as well."""
+    named = (*(known for known in chain.trusted_blocks if known.number != block.number), block)
+    chains = (replace(one, trusted_blocks=named) if one == chain else one for one in trust.chains)
+    return replace(trust, chains=tuple(chains))
+
+
+def seen_blocks(node: OwnNode, data: bytes, *, of_a_case: bool) -> tuple[SeenBlock, ...]:
+    """What the node has at the numbers of the blocks by which a bundle proves its anchors.
+
+    Raises MalformedInput for what is no bundle.
+    """
+    bundles = map(bytes, decode_case_bundle(data).events) if of_a_case else [data]
+    numbers = {
+        anchor.proven_at.block_number
+        for bundle in bundles
+        for anchor in _anchors(bundle)
+        if anchor.proven_at is not None and anchor.chain == node.chain.identity
+    }
+    return tuple(block for number in sorted(numbers) if (block := node.seen(number)))
+
+
+def _anchors(data: bytes) -> tuple[Anchor, ...]:
+    """The anchors of a bundle; none where they are of another form, which step 11 then says."""
+    anchors = decode_bundle(data).anchors
+    try:
+        return () if anchors is UNSET else read_anchors(bytes(anchors))
+    except MalformedInput:
+        return ()
