@@ -107,11 +107,18 @@ class Anchor(Part, frozen=True):
     proven_at: ProvenAt | None = None
 
 
+class StampedProof(Part, frozen=True):
+    """An RFC 3161 timestamp of a checkpoint that has the entry: its tlog-proof, and the TimeStampResp (DER, base64)."""
+
+    proof: str
+    response: str
+
+
 class Bundle(Part, frozen=True):
     """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown.
 
     Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchors`` (a
-    list of Anchor). The verifier reads them in their steps.
+    list of Anchor), ``timestamps`` (a list of StampedProof). The verifier reads them in their steps.
     """
 
     format: Literal["tallystick/bundle@v1"]
@@ -123,6 +130,7 @@ class Bundle(Part, frozen=True):
     erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
     authority: Raw | UnsetType = UNSET
     anchors: Raw | UnsetType = UNSET
+    timestamps: Raw | UnsetType = UNSET
 
 
 class CaseBundle(Part, frozen=True):
@@ -138,6 +146,7 @@ _bundle_decoder = msgspec.json.Decoder(Bundle)
 _case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
 _authority_decoder = msgspec.json.Decoder(AuthorityEvidence)
 _anchors_decoder = msgspec.json.Decoder(Annotated[tuple[Anchor, ...], Meta(max_length=64)])
+_timestamps_decoder = msgspec.json.Decoder(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
 
@@ -175,6 +184,12 @@ def read_authority(data: bytes) -> AuthorityEvidence:
 def read_anchors(data: bytes) -> tuple[Anchor, ...]:
     """The anchors of a tree head. Raises MalformedInput, naming the field."""
     return _read(data, _anchors_decoder, "anchors")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_timestamps(data: bytes) -> tuple[StampedProof, ...]:
+    """The timestamps of an entry. Raises MalformedInput, naming the field."""
+    return _read(data, _timestamps_decoder, "timestamps")
 
 
 def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:

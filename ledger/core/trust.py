@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -12,8 +13,12 @@ from msgspec.structs import replace
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.terms import Bytes32, KeyId, Line, SafeInt
-from ledger.core.note import SignatureType, VerifyingKey, parse_vkey, require_type
+from ledger.core.note import SignatureType, VerifyingKey, decode_base64, parse_vkey, require_type
 from ledger.core.policy import Policy, parse_policy
+from ledger.core.timestamp import require_root
+
+MAX_ROOT_LENGTH = 16_384  # characters of base64
+Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
 
 TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
 
@@ -54,6 +59,7 @@ class Trust(Struct, frozen=True):
     """A trust file, read.
 
     ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
+    ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
     """
 
     log_id: bytes
@@ -62,6 +68,7 @@ class Trust(Struct, frozen=True):
     policy: Policy
     development: bool
     chains: tuple[TrustedChain, ...]
+    timestamp_roots: tuple[bytes, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -83,7 +90,7 @@ class Trust(Struct, frozen=True):
         return replace(self, chains=tuple(told if one == chain else one for one in self.chains))
 
 
-class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True):
+class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     format: Literal["tallystick/trust@v1"]
     log_id: Bytes32
     origin: Line
@@ -92,6 +99,7 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True):
     witness_policy: str
     development: bool
     chains: Annotated[tuple[TrustedChain, ...], Meta(max_length=64)]
+    timestamp_roots: Annotated[tuple[Base64Text, ...], Meta(max_length=16)] = ()
 
 
 _decoder = msgspec.json.Decoder(_TrustFile)
@@ -115,7 +123,8 @@ def parse_trust(data: bytes) -> Trust:
             hint="Name the witnesses and the quorum, or take the trust file of a development ledger.",
         )
     log_id = bytes.fromhex(file.log_id[2:])
-    return Trust(log_id, log_key, file.service_key_id, policy, file.development, file.chains)
+    roots = tuple(_timestamp_root(text) for text in file.timestamp_roots)
+    return Trust(log_id, log_key, file.service_key_id, policy, file.development, file.chains, roots)
 
 
 def encode_trust(trust: Trust) -> bytes:
@@ -130,8 +139,15 @@ def encode_trust(trust: Trust) -> bytes:
             witness_policy=trust.policy.text,
             development=trust.development,
             chains=trust.chains,
+            timestamp_roots=tuple(b64encode(root).decode() for root in trust.timestamp_roots),
         )
     )
+
+
+def _timestamp_root(text: str) -> bytes:
+    root = decode_base64(text, "trust.timestamp_roots")
+    require_root(root, "trust.timestamp_roots")
+    return root
 
 
 def _log_key(file: _TrustFile) -> VerifyingKey:

@@ -38,6 +38,7 @@ from ledger.core import signature
 from ledger.core.authority import Grant
 from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_anchors, read_authority, read_part
 from ledger.core.bundle_evidence import TreeHead, erased_at, require_granted, revoked_at
+from ledger.core.bundle_timestamps import read_stamps
 from ledger.core.checkpoint import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
 from ledger.core.contract_state import ContractState, read_state
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Unauthorized
@@ -55,6 +56,7 @@ from ledger.core.merkle import leaf_hash
 from ledger.core.note import VerifyingKey
 from ledger.core.proof import TlogProof, parse_tlog_proof
 from ledger.core.report import Check, NotChecked, Outcome, ProvenBlock, Report, perform, subject_of, worst
+from ledger.core.timestamp import Timestamp
 from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify_chain import SeenBlock, require_not_revoked, require_record, require_trusted, when
 
@@ -362,13 +364,33 @@ def _accepted_anchor(run: _Run) -> tuple[Anchor, TrustedChain]:
 def _time(run: _Run) -> Outcome:
     run.accepted_index()
     known = [(seen.timestamp, f"the co-signature of {seen.witness.name}") for seen in run.cosignatures]
+    stamps, passed_over = _stamps(run)
+    known += [(stamp.time, f"the timestamp of {stamp.authority}") for stamp in stamps]
     if run.state is not None and run.block is not None and run.block.trusted:
         known.append((run.state.record.timestamp, f"the time of the anchor's block {run.state.record.block_number}"))
     if not known:
         claim = f"; block time {when(run.anchor[0].anchored_in.timestamp)} is a claim" if run.anchor else ""
-        return NotChecked(f"no co-signature and no trusted block tells the time{claim}", "intact")
+        told = f"no co-signature, no timestamp and no trusted block tells the time{claim}{passed_over}"
+        return NotChecked(told, "intact")
     run.proven_time, by = min(known)
-    return f"in the log at {when(run.proven_time)} by {by}"
+    return f"in the log at {when(run.proven_time)} by {by}{passed_over}"
+
+
+def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
+    """The timestamps that hold, and what is to be told of those that were passed over."""
+    if run.bundle.timestamps is UNSET:
+        return (), ""
+    if not run.trust.timestamp_roots:
+        return (), "; timestamps are not checked: the trust file names no authority's root"
+    stamps = read_stamps(
+        bytes(run.bundle.timestamps),
+        leaf_hash(run.entry),
+        run.accepted_index(),
+        run.trust.timestamp_roots,
+        lambda note: run.check_note(note, run.trust.log_key),
+    )
+    told = f"; {stamps.unknown} of an authority that the trust file does not name" if stamps.unknown else ""
+    return stamps.held, told
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (

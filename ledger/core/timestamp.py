@@ -1,0 +1,134 @@
+"""Time from a third party: RFC 3161 timestamps of tree heads, held against roots that the verifier trusts.
+
+Stamped is the SHA-256 of a checkpoint's note text, its three lines with their newlines: no signature is part of it.
+The library that reads the CMS structures is loaded when the first timestamp or root is looked at; it takes its time of
+verification from the timestamp, and certificates from nowhere but its arguments.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate, Name
+    from rfc3161_client import MessageImprint, TimeStampResponse, TimeStampTokenInfo
+
+MAX_RESPONSE_LENGTH = 65_536  # bytes
+RESPONSES_KEPT = 512  # many bundles have the same
+
+WHERE = "timestamps"  # the field of a bundle
+_SHA256 = "2.16.840.1.101.3.4.2.1"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+class Timestamp(Struct, frozen=True):
+    """A verified statement by ``authority`` (subject of its certificate) that the text existed at ``time``.
+
+    ``time`` is in unix seconds: the second after the token's, and its accuracy in whole seconds, rounded up.
+    """
+
+    time: int
+    authority: str
+
+
+def require_root(certificate: bytes, field: str) -> None:
+    """Accept the DER bytes of an X.509 certificate as a root. Raises MalformedInput."""
+    try:
+        _certificate(certificate)
+    except _refusals() as error:
+        raise MalformedInput("this is no X.509 certificate in DER", field=field) from error
+
+
+@lru_cache(maxsize=RESPONSES_KEPT)
+def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Timestamp | None:
+    """What the TimeStampResp (DER) says of the text; None where its authority is under none of the roots.
+
+    Requires roots that ``require_root`` accepted. An authority counts as under a root if one of the certificates that
+    the response brings, or that of its signer, names the root's subject as its issuer. Raises MalformedInput for what
+    is no timestamp, ProofRefused for one of something else, SignatureRefused where a root's authority is named and did
+    not sign.
+    """
+    from rfc3161_client import VerifierBuilder
+
+    read = _parse(response)
+    _require_imprint(read.imprint, text)
+    trusted = [_certificate(root) for root in roots]
+    issuers = {issuer for issuer, _ in (*read.signers, *read.subjects)}
+    if issuers.isdisjoint(root.subject for root in trusted):
+        return None
+    try:
+        VerifierBuilder(roots=trusted).build().verify(read.response, sha256(text.encode()).digest())
+    except _refusals() as error:
+        raise SignatureRefused(f"the timestamp does not hold: {str(error)[:120]}", field=WHERE) from error
+    (signer,) = read.signers
+    return Timestamp(read.time, read.subjects[signer])
+
+
+class _Parts(NamedTuple):
+    """A response taken apart, certificates by issuer and serial number. Nothing of it is verified."""
+
+    response: TimeStampResponse
+    signers: list[tuple[Name, int]]
+    subjects: dict[tuple[Name, int], str]
+    imprint: MessageImprint
+    time: int
+
+
+def _parse(response: bytes) -> _Parts:
+    from rfc3161_client import decode_timestamp_response
+
+    if len(response) > MAX_RESPONSE_LENGTH:
+        raise MalformedInput(f"a timestamp has at most {MAX_RESPONSE_LENGTH} bytes", field=WHERE)
+    try:
+        read = decode_timestamp_response(response)
+        data, token = read.signed_data, read.tst_info
+        signers = [(signer.issuer, signer.serial_number) for signer in data.signer_infos]
+        brought = [_certificate(der) for der in data.certificates]
+        subjects = {(one.issuer, one.serial_number): one.subject.rfc4514_string() for one in brought}
+        imprint, time = token.message_imprint, _time(token)
+    except _refusals() as error:
+        raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error
+    return _Parts(read, signers, subjects, imprint, time)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What the library and those below it raise for what they cannot read, or do not accept."""
+    from cryptography import exceptions, x509
+    from rfc3161_client import VerificationError
+
+    of_certificates = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+    return (ValueError, TypeError, OverflowError, VerificationError, exceptions.UnsupportedAlgorithm, *of_certificates)
+
+
+def _require_imprint(imprint: MessageImprint, text: str) -> None:
+    stamped, expected = (imprint.hash_algorithm.dotted_string, imprint.message), sha256(text.encode()).digest()
+    if stamped != (_SHA256, expected):
+        raise ProofRefused(
+            f"expected a timestamp of the SHA-256 {expected.hex()}, not of {stamped[1].hex()}", field=WHERE
+        )
+
+
+def _time(token: TimeStampTokenInfo) -> int:
+    """By when the text existed for sure: a second is added for the fraction, which the library drops."""
+    accuracy, late = token.accuracy, timedelta()
+    if accuracy is not None:
+        late = timedelta(
+            seconds=accuracy.seconds or 0, milliseconds=accuracy.millis or 0, microseconds=accuracy.micros or 0
+        )
+    return (token.gen_time - _EPOCH) // _SECOND + 1 - (-late // _SECOND)
+
+
+def _certificate(der: bytes) -> Certificate:
+    from cryptography.x509 import load_der_x509_certificate
+
+    return load_der_x509_certificate(der)
