@@ -10,6 +10,7 @@ from threading import Event, Thread, current_thread
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from api.connecting import Connector
 from api.parts import Parts
@@ -17,7 +18,7 @@ from api.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger import installation as installations
 from ledger.chain.deploy import Deployment
 from ledger.chain.node import ChainIncident
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
 from ledger.core.trust import Trust, encode_trust
@@ -32,9 +33,10 @@ from ledger.recount import recount
 from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
+from ledger.stamp import Stamper, read_roots
 from ledger.state_proofs import trusted_chain
 from ledger.store.access import AccessLog
-from ledger.store.database import open_database
+from ledger.store.database import Database, open_database
 from ledger.store.erasure import clear_away
 from ledger.store.log import initialise
 from ledger.system import SystemStream
@@ -82,6 +84,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         _thread("erase", _every(ERASE_EVERY, lambda: clear_away(parts.database)), stop),
         _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
     ]
+    if parts.stamper is not None:
+        threads.append(_thread("stamp", parts.stamper.run, stop))
     try:
         parts.follower.has_looked.wait(LOOK_S)
         parts.cosigner.has_looked.wait(WITNESS_LOOK_S)
@@ -99,6 +103,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     """Every part, none of them running yet."""
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
+    roots = _timestamp_roots(settings)
     passphrase = settings.passphrase(where)
     signer = open_note_key(where.keys.note_key("log"), passphrase)
     service = open_keystore(where.keys.keystore("service"), passphrase)
@@ -113,7 +118,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
-    trust = TrustHolder(where, installation)
+    trust = TrustHolder(where, installation, roots)
     witnesses = WitnessFile(where.witnesses)
     witnesses.read()
     cosigner = Cosigner(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
@@ -144,14 +149,33 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         cosigner=cosigner,
         token_key=installations.read_token_key(where),
         clock=now_ms,
+        stamper=_stamper(settings, database, roots),
     )
     return parts, system, connector
+
+
+def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
+    """Under which timestamps count; there must be one where an authority is to be asked."""
+    roots = read_roots(settings.timestamp_roots) if settings.timestamp_roots else ()
+    if settings.timestamp_url is not None and not roots:
+        raise MalformedInput(
+            "expected the root certificate of the authority at timestamp_url",
+            field="timestamp_roots",
+            hint="A timestamp that nobody can verify is worth nothing: name a PEM file with the authority's root.",
+        )
+    return roots
+
+
+def _stamper(settings: Settings, database: Database, roots: tuple[bytes, ...]) -> Stamper | None:
+    if settings.timestamp_url is None:
+        return None
+    return Stamper(database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s)
 
 
 class TrustHolder:
     """The trust file as far as it is known: the contracts join it once they are deployed."""
 
-    def __init__(self, where: DataDirectory, installation: Installation):
+    def __init__(self, where: DataDirectory, installation: Installation, timestamp_roots: tuple[bytes, ...] = ()):
         self._path = where.trust
         self._trust = Trust(
             log_id=installation.log_id_bytes,
@@ -160,6 +184,7 @@ class TrustHolder:
             policy=installations.policy_of(where, installation),
             development=installation.founding.development,
             chains=(),
+            timestamp_roots=timestamp_roots,
         )
 
     @property
@@ -168,10 +193,7 @@ class TrustHolder:
 
     def deployed(self, deployment: Deployment) -> None:
         """Adds the chain and writes the file anew."""
-        before, chain = self._trust, trusted_chain(deployment)
-        self._trust = Trust(
-            before.log_id, before.log_key, before.service_key_id, before.policy, before.development, (chain,)
-        )
+        self._trust = replace(self._trust, chains=(trusted_chain(deployment),))
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(encode_trust(self._trust) + b"\n")
         fresh.replace(self._path)

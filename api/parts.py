@@ -14,6 +14,7 @@ from ledger.publish import Publisher
 from ledger.record import Recorder, Registry
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
+from ledger.stamp import Stamper
 from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
@@ -31,7 +32,8 @@ class Parts:
     """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
 
     ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
-    Unavailable while there is none; ``cosigner`` knows how it stands with the witnesses.
+    Unavailable while there is none; ``cosigner`` knows how it stands with the witnesses. ``stamper`` is None where no
+    timestamp authority is configured.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class Parts:
     cosigner: Cosigner
     token_key: bytes
     clock: Callable[[], int]
+    stamper: Stamper | None = None
 
     def authority(self) -> Authority:
         """The registry as the log has it now, in whatever process it was written."""

@@ -26,9 +26,11 @@ from ledger.core.bundle import (
     Erasure,
     Evidence,
     ProvenAt,
+    StampedProof,
     encode_bundle,
     raw,
 )
+from ledger.core.bundle_timestamps import encode_response
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.event import decode_payload, record
 from ledger.core.event.terms import EventRef
@@ -42,7 +44,7 @@ from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
 from ledger.publish import Publisher
 from ledger.record import Registry
-from ledger.store import checkpoints, log
+from ledger.store import checkpoints, log, timestamps
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
@@ -227,12 +229,27 @@ class Prover:
             authority=_authority(view, entry, head),
             proof=_proof(view, entry.log_index, head),
             anchors=raw([view.proven(anchor, key_id) for anchor in head.anchors]) if head.anchors else UNSET,
+            timestamps=_timestamps(view, entry.log_index),
         )
 
 
 def _proof(view: _View, index: int, head: _Head) -> str:
     hashes = merkle.inclusion_proof(index, head.size, view.nodes)
     return TlogProof(index, tuple(Hash(sibling) for sibling in hashes), head.note).to_text()
+
+
+def _timestamps(view: _View, index: int) -> Raw | UnsetType:
+    """The timestamp of the smallest tree that has the entry and was timestamped, unset while there is none.
+
+    It comes with a proof of its own, so that the time stays the earliest when the rest is proven at a later tree head.
+    """
+    stamp = timestamps.first_with(view.connection, index)
+    published = checkpoints.published_at_size(view.connection, stamp.size) if stamp else None
+    if stamp is None or published is None:
+        return UNSET
+    hashes = merkle.inclusion_proof(index, stamp.size, view.nodes)
+    proof = TlogProof(index, tuple(Hash(sibling) for sibling in hashes), published.note).to_text()
+    return raw([StampedProof(proof=proof, response=encode_response(stamp.response))])
 
 
 def _evidence(view: _View, index: int, head: _Head) -> Evidence:

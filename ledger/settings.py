@@ -90,6 +90,10 @@ class Settings(KeyedSettings):
     anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
     checkpoint_interval_ms: Positive = 1000  # how often /checkpoint may advance
 
+    timestamp_url: str | None = None  # of an RFC 3161 authority that is asked to timestamp checkpoints
+    timestamp_roots: Path | None = None  # PEM file with its root certificate; the trust file names it to verifiers
+    timestamp_interval_s: Positive = 3600  # at most one timestamp in this time, none when idle
+
     max_body_bytes: Positive = 1024 * 1024
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
     header_timeout_s: Positive = 10
@@ -116,7 +120,7 @@ class Settings(KeyedSettings):
             raise ValueError(f"expected '{EMBEDDED}' or the http(s) URL of a JSON-RPC node")
         return chain
 
-    @field_validator("public_url")
+    @field_validator("public_url", "timestamp_url")
     @classmethod
     def _plain_url(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):

@@ -48,6 +48,8 @@ def test_data_directory_comes_from_its_variable(tmp_path: Path, monkeypatch: pyt
         ("database_url", "mysql://host/ledger"),
         ("chain", "ws://node"),
         ("public_url", "ledger.example"),
+        ("timestamp_url", "tsa.example"),
+        ("timestamp_interval_s", "0"),
         ("finality_tag", "latest"),
     ],
 )

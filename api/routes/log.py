@@ -19,9 +19,11 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import TileNodes
 from ledger.core.trust import encode_trust
+from ledger.stamp import Stamper
 from ledger.state_proofs import trusted_block
-from ledger.store import checkpoints, log
+from ledger.store import checkpoints, log, timestamps
 from ledger.store.journal import DatabaseJournal
+from ledger.store.timestamps import Stamp
 from ledger.timeline import AnchoredSizes
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
@@ -57,9 +59,20 @@ class WitnessView(Struct, frozen=True):
     fault: str | None
 
 
+class TimestampedView(Struct, frozen=True):
+    """How far an RFC 3161 authority has timestamped checkpoints: the last size and its time (unix seconds, 0 before the
+    first), ``fault`` why none comes and ``hint`` what to do about that."""
+
+    size: int
+    time: int
+    fault: str | None
+    hint: str | None
+
+
 class LogView(Struct, frozen=True):
     """``size`` and ``root`` are of the whole tree, ``published`` is the size of the newest checkpoint, ``witnessed`` of
-    the newest that the trust file's quorum of witnesses has co-signed; 0 where it asks for none."""
+    the newest that the trust file's quorum of witnesses has co-signed; 0 where it asks for none. ``timestamped`` is
+    null where no timestamp authority is configured."""
 
     origin: str
     log_id: str
@@ -70,6 +83,7 @@ class LogView(Struct, frozen=True):
     witnesses: list[WitnessView]
     anchored: AnchoredView
     chain: FollowedView
+    timestamped: TimestampedView | None
     development: bool
 
 
@@ -98,6 +112,7 @@ def log_state(service: ServiceOf) -> Response:
         tree = log.tree(connection)
         last = checkpoints.last_published(connection)
         witnessed = checkpoints.last_witnessed(connection)
+        stamp = timestamps.last(connection)
     trust, state = parts.trust.trust, parts.follower.state
     return answer(
         LogView(
@@ -110,9 +125,18 @@ def log_state(service: ServiceOf) -> Response:
             witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.cosigner.states()],
             chain=FollowedView(state.word, state.waits, state.told, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
+            timestamped=_timestamped(parts.stamper, stamp),
             development=trust.development,
         )
     )
+
+
+def _timestamped(stamper: Stamper | None, last: Stamp | None) -> TimestampedView | None:
+    """None where no authority is configured."""
+    if stamper is None:
+        return None
+    size, time = (last.size, last.time) if last else (0, 0)
+    return TimestampedView(size, time, stamper.state.fault, stamper.state.hint)
 
 
 @router.get(

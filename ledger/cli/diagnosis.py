@@ -151,7 +151,9 @@ def service(session: Session) -> Iterator[Finding]:
     asked = _tried("service", lambda: _ask_service(session))
     yield asked
     if asked.result == "checked":
-        yield _anchoring(session.service.get("/api/v1/log"))
+        log = session.service.get("/api/v1/log")
+        yield _anchoring(log)
+        yield _timestamping(log.get("timestamped"), log["published"])
 
 
 def _ask_service(session: Session) -> str:
@@ -168,6 +170,16 @@ def _anchoring(log: Mapping[str, Any]) -> Finding:
     if chain["fault"] is None:
         return Finding("anchoring", "checked", told)
     return Finding("anchoring", "failed", f"{told}: {chain['fault']}", chain["hint"] or "")
+
+
+def _timestamping(stamped: Mapping[str, Any] | None, published: int) -> Finding:
+    """What a timestamp authority has seen of the log: time from a third party."""
+    if stamped is None:
+        return Finding("timestamps", "not_checked", "no authority is configured (timestamp_url)")
+    told = f"{stamped['size']} of {published} published entries timestamped"
+    if stamped["fault"] is None:
+        return Finding("timestamps", "checked", told)
+    return Finding("timestamps", "failed", f"{told}: {stamped['fault']}", stamped["hint"] or "")
 
 
 def _secret(check: str, file: Path) -> Finding:

@@ -115,6 +115,16 @@ class CosignatureRow(SQLModel, table=True):
     line: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class TimestampRow(SQLModel, table=True):
+    """A timestamp of a published checkpoint by an RFC 3161 authority, as it was verified."""
+
+    __tablename__ = "timestamps"
+
+    size: int = Field(sa_column=_big(primary_key=True))
+    response: bytes = Field(sa_column=_bytes(), description="the TimeStampResp, DER")
+    time: int = Field(sa_column=_big(), description="unix seconds, by the authority's clock")
+
+
 class StreamRow(SQLModel, table=True):
     """The head of each stream."""
 
@@ -385,6 +395,7 @@ FLAGS = _core(FlagRow)
 TILES = _core(TileRow)
 CHECKPOINTS = _core(CheckpointRow)
 COSIGNATURES = _core(CosignatureRow)
+TIMESTAMPS = _core(TimestampRow)
 STREAMS = _core(StreamRow)
 FEED = _core(FeedRow)
 CASES = _core(CaseRow)

@@ -15,6 +15,7 @@ from ledger.core.trust import parse_trust
 from ledger.installation import FORMAT, DataDirectory, Installation, read_founding
 from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, SERVICE, key_id
 from tests.ledgers import LOG_SIGNER
+from tests.timestamping import new_authority
 
 DEPLOYMENT = Deployment(
     ChainIdentity(31337, 3, b"\3" * 32), key_id("registry"), key_id("anchor"), b"\4" * 32, b"\5" * 32
@@ -57,3 +58,12 @@ def test_the_trust_file_asks_for_the_contracts_quorum(tmp_path: Path, quorum: in
     keys = [witness.verifying_key for witness in WITNESSES.values()]
     assert trust.policy.is_met_by(keys[:quorum])
     assert quorum == 0 or not trust.policy.is_met_by(keys[: quorum - 1])
+
+
+def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
+    """With the contracts and before them: verifiers get the root that the service goes by."""
+    root = new_authority(tmp_path / "tsa").root
+    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=0), (root,))
+    assert holder.trust.timestamp_roots == (root,)
+    holder.deployed(DEPLOYMENT)
+    assert parse_trust(DataDirectory(tmp_path).trust.read_bytes()).timestamp_roots == (root,)

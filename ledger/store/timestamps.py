@@ -1,0 +1,37 @@
+"""Timestamps of published checkpoints by an RFC 3161 authority."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from ledger.store.database import Database
+from ledger.store.tables import TIMESTAMPS
+
+
+class Stamp(Struct, frozen=True):
+    """A verified TimeStampResp (DER) of the published checkpoint of ``size``; ``time`` in unix seconds."""
+
+    size: int
+    response: bytes
+    time: int
+
+
+def store(database: Database, stamp: Stamp) -> None:
+    """Keeps a timestamp for good; the first one of a size stays."""
+    insert = database.upsert(TIMESTAMPS).values(size=stamp.size, response=stamp.response, time=stamp.time)
+    with database.write() as connection:
+        connection.execute(insert.on_conflict_do_nothing(index_elements=["size"]))
+
+
+def last(connection: Connection) -> Stamp | None:
+    """The one of the largest size."""
+    row = connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size.desc()).limit(1)).first()
+    return Stamp(row.size, row.response, row.time) if row else None
+
+
+def first_with(connection: Connection, index: int) -> Stamp | None:
+    """The one of the smallest size that has the entry at ``index``: none proves an earlier time for it."""
+    query = select(TIMESTAMPS).where(TIMESTAMPS.c.size > index).order_by(TIMESTAMPS.c.size).limit(1)
+    row = connection.execute(query).first()
+    return Stamp(row.size, row.response, row.time) if row else None
