@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+from ledger.core import canonical
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.errors import TallystickError
-from ledger.core.event import Body
+from ledger.core.event import Body, Envelope
 from ledger.core.event.registry import RegistryChange
 from ledger.core.merkle import Hash, consistency_proof, leaf_hash, root_of
 from ledger.core.note import SeedSigner
@@ -53,7 +55,7 @@ class CheatingLog:
         return made
 
     def entries(self, size: int | None = None) -> list[bytes]:
-        return [event.entry for event in self.events[: self.published if size is None else size]]
+        return [_entry(event.envelope) for event in self.events[: self.published if size is None else size]]
 
     def leaves(self, size: int | None = None) -> list[Hash]:
         return [leaf_hash(entry) for entry in self.entries(size)]
@@ -135,8 +137,14 @@ def served(log: CheatingLog) -> Iterator[CheatingLog]:
         def log_message(self, *_arguments: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+        def handle_error(self, *_arguments: object) -> None:
+            """A witness that is killed leaves its connections behind."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     log.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -146,6 +154,11 @@ def served(log: CheatingLog) -> Iterator[CheatingLog]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@cache
+def _entry(envelope: Envelope) -> bytes:
+    return canonical.encode(envelope)
 
 
 def _node(leaves: Sequence[Hash], level: int, index: int) -> Hash:
