@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import re
 
-from ledger.settings import Settings
+import pytest
+from pydantic_settings import BaseSettings
+
+from ledger.settings import Settings, WitnessSettings
+from ledger.witness.alarms import HALTING, PASSING
+from ledger.witness.status import Health
 from tests.machine import REPOSITORY
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+WITNESS = (REPOSITORY / "docs" / "witness.md").read_text(encoding="utf-8")
 
 
-def listed() -> dict[str, str]:
-    """The settings that the operator's page lists, with their defaults as written."""
-    table = OPERATIONS.split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
+def listed(page: str) -> dict[str, str]:
+    """The settings that an operator's page lists, with their defaults as written."""
+    table = page.split("<!-- settings -->")[1].split("<!-- /settings -->", maxsplit=1)[0]
     return dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", table, re.MULTILINE))
 
 
-def test_every_setting_is_listed_with_its_default() -> None:
+@pytest.mark.parametrize(("page", "settings"), [(OPERATIONS, Settings), (WITNESS, WitnessSettings)])
+def test_every_setting_is_listed_with_its_default(page: str, settings: type[BaseSettings]) -> None:
     """The operator's page lists each setting, no other, with the default that the code has."""
-    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    defaults = {name: field.default for name, field in settings.model_fields.items()}
     spelled = {name: "" if value is None else str(value).replace("True", "true") for name, value in defaults.items()}
-    assert listed() == spelled
+    assert listed(page) == spelled
 
 
 def test_every_command_of_the_tables_is_there() -> None:
     """Each script and module that the operator's page names exists."""
-    for script in re.findall(r"`(scripts/\w+)`", OPERATIONS):
+    for script in re.findall(r"`(scripts/\w+)`", OPERATIONS + WITNESS):
         assert (REPOSITORY / script).is_file(), script
-    for module in re.findall(r"-m (scripts\.[\w.]+)`", OPERATIONS):
+    for module in re.findall(r"-m (scripts\.[\w.]+)`", OPERATIONS + WITNESS):
         assert (REPOSITORY / module.replace(".", "/")).with_suffix(".py").is_file(), module
+
+
+def test_every_alarm_of_a_witness_is_explained() -> None:
+    """Each kind of alarm and each state of health has its row on the page of whoever operates a witness."""
+    rows = set(re.findall(r"^\| `(\w+)` \|", WITNESS, re.MULTILINE))
+    assert {*HALTING, *PASSING, *Health} <= rows
