@@ -198,7 +198,7 @@ class Prover:
         contracts = self._trust().chain(anchor.chain, anchor.contract)
         if self._states is None or contracts is None:
             return anchor
-        return replace(anchor, proven_at=self._states.proven_at(anchor, contracts, key_id))
+        return replace(anchor, proven_at=self._states.proven_at(anchor, contracts, key_id) or UNSET)
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
         """The published checkpoint of this size, with what witnesses put under it; else one signed now.
@@ -267,7 +267,7 @@ def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
         AuthorityEvidence(
             agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
             grant=_evidence(view, grant.granted, head),
-            revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else None,
+            revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else UNSET,
         )
     )
 

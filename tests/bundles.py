@@ -121,7 +121,7 @@ class Log:
         revoked = self.find(registry.KeyRevoked, key_id=event.envelope.key_id)
         if granted is None or admitted is None:
             return None
-        revocation = None if revoked is None else self.evidence(revoked, note)
+        revocation = UNSET if revoked is None else self.evidence(revoked, note)
         return AuthorityEvidence(
             agency=self.evidence(admitted, note), grant=self.evidence(granted, note), revocation=revocation
         )

@@ -74,7 +74,7 @@ def seen_blocks(node: OwnNode, data: bytes, *, of_a_case: bool) -> tuple[SeenBlo
         anchor.proven_at.block_number
         for bundle in bundles
         for anchor in _anchors(bundle)
-        if anchor.proven_at is not None and anchor.chain == node.chain.identity
+        if anchor.proven_at is not UNSET and anchor.chain == node.chain.identity
     }
     return tuple(block for number in sorted(numbers) if (block := node.seen(number)))
 

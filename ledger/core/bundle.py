@@ -50,7 +50,7 @@ class AuthorityEvidence(Part, frozen=True):
 
     agency: Evidence
     grant: Evidence
-    revocation: Evidence | None = None
+    revocation: Evidence | UnsetType = UNSET
 
 
 class Erasure(Part, frozen=True):
@@ -104,7 +104,7 @@ class Anchor(Part, frozen=True):
     root: Bytes32
     registry_hash: Bytes32
     anchored_in: AnchoredIn
-    proven_at: ProvenAt | None = None
+    proven_at: ProvenAt | UnsetType = UNSET
 
 
 class StampedProof(Part, frozen=True):

@@ -291,7 +291,7 @@ def _revocation(run: _Run) -> Outcome:
         return NotChecked("there is no grant that step 9 accepted", "intact")
     revocation = read_authority(run.evidence).revocation
     revoked = None
-    if revocation is not None:
+    if revocation is not UNSET:
         revoked = revoked_at(revocation, run.grant, run.head(), run.trust.service_key_id)
         if revoked < index:
             raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
@@ -332,7 +332,7 @@ def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
 # 12
 def _storage(run: _Run) -> Outcome:
     anchor, chain = _accepted_anchor(run)
-    if anchor.proven_at is None:
+    if anchor.proven_at is UNSET:
         return NotChecked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
     key_id = None if _is_of_the_service(run.envelope) else run.envelope.key_id
     state = read_state(anchor.proven_at, chain, anchor.number, key_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coincurve import PrivateKey
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core import authority, canonical, contract_change, merkle
@@ -178,7 +178,7 @@ def trust() -> Trust:
     """What a verifier of the example brings along."""
     policy = f"witness w1 {WITNESS.verifying_key.vkey()}\nquorum w1\n"
     proven = anchor().proven_at
-    assert proven is not None
+    assert proven is not UNSET
     chain = replace(CHAIN, trusted_blocks=(TrustedBlock(proven.block_number, proven.block_hash),))
     return Trust(
         LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(chain,)
