@@ -63,13 +63,17 @@ def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> 
         raise _not_json(data, error, where) from error
 
 
-def require_distinct_keys(data: bytes, *, where: str = "") -> None:
-    """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said."""
+def require_distinct_keys(data: bytes, *, where: str = "", apart: re.Pattern[str] | None = None) -> None:
+    """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said.
+
+    Of ``apart`` are the paths of what is looked at elsewhere.
+    """
 
     def notice(pairs: list[tuple[str, Any]]) -> None:
         if len({key for key, _ in pairs}) != len(pairs):
-            path = json_path.repeated_key(data)
-            raise MalformedInput("the key stands twice in one object", field=_join(where, path))
+            for path in json_path.repeated_keys(data):
+                if apart is None or not apart.match(path):
+                    raise MalformedInput("the key stands twice in one object", field=_join(where, path))
 
     _require_shallow(data, where)
     try:

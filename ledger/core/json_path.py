@@ -17,6 +17,8 @@ SHOWN_CHARACTERS = 80  # of a key
 # A string may lack its end; possessive, so that a text of quotation marks and backslashes is read once.
 _STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[{]}"))
+_NO_OPENING = bytes(set(range(256)) - set(b"[{"))
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]', re.DOTALL)
 
 
@@ -50,16 +52,18 @@ def path_at(data: bytes, position: int) -> str:
     return _spelled(levels)
 
 
-def repeated_key(data: bytes) -> str:
-    """The path of the first field that its object has already; empty where there is none."""
-    return next((_spelled(levels) for levels, new in _walk(data, len(data)) if not new), "")
+def repeated_keys(data: bytes) -> Iterator[str]:
+    """The path of each field that its object has already."""
+    return (_spelled(levels) for levels, new in _walk(data, len(data)) if not new)
 
 
 def deep_field(data: bytes) -> str | None:
     """The field with the first value that is nested deeper than ``MAX_LEVELS``; None where there is none."""
-    steps = data.translate(_STEPS, _NO_BRACKET)
-    if steps.count(2) <= MAX_LEVELS or max(accumulate(step - 1 for step in steps)) <= MAX_LEVELS:
+    if len(data.translate(None, _NO_OPENING)) <= MAX_LEVELS:
         return None  # brackets within strings counted in
+    steps = _STRING.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # closed ones within strings must hide nothing
+    if max(accumulate(step - 1 for step in steps), default=0) <= MAX_LEVELS:
+        return None
     return next((_outermost(levels) for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
 
 

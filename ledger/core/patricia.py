@@ -50,75 +50,72 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
 def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | None:
     """The same by nodes that ``node_of`` gives for their hashes, in the order of the path."""
     path = keccak256(key).hex()
-    node, walked = _hashed(node_of(root), is_root=True), 0
+    node, walked = _node(node_of(root), is_root=True), 0
     while True:
+        child: Item
         if len(node) == _BRANCH:
-            if walked == _PATH:
-                raise _malformed("a branch lies below a whole path")
-            child = node[int(path[walked], 16)]
+            child = _branch(node, walked)[int(path[walked], 16)]
             walked += 1
         else:
-            is_leaf, part = _part(node)
+            is_leaf, part, child = _short(node)
             if is_leaf != (walked + len(part) == _PATH):
                 raise _malformed("its path has not the length of a key's")
             if not path.startswith(part, walked):
                 return None
-            child = node[1]
-            if is_leaf:
-                assert isinstance(child, bytes)
-                return child
             walked += len(part)
+            if is_leaf:
+                return _bytes(child)
         if child == b"":
             return None
-        node = child if isinstance(child, tuple) else _hashed(node_of(child), is_root=False)
+        node = _child(child, node_of)
 
 
-def _hashed(data: bytes, *, is_root: bool) -> tuple[Item, ...]:
-    """The node of these bytes."""
+def _node(data: bytes, *, is_root: bool) -> tuple[Item, ...]:
     if len(data) > MAX_NODE_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_NODE_LENGTH}")
     if len(data) < _HASH and not is_root:
         raise _malformed("it is short enough to stand in its parent")
-    return _formed(rlp.decode(data))
-
-
-def _formed(node: Item) -> tuple[Item, ...]:
-    """The node, if it and those that stand in it are of their form."""
-    if not isinstance(node, tuple) or len(node) not in {2, _BRANCH}:
-        raise _malformed("it is no list of 2 or 17")
-    if len(node) == _BRANCH:
-        for child in node[:-1]:
-            _require_reference(child)
-        if node[-1] != b"":
-            raise _malformed("a branch holds a value")
-        return node
-    is_leaf, part = _part(node)
-    if node[1] == b"" or (not is_leaf and not part):
-        raise _malformed("it leads nowhere")
-    if not is_leaf:
-        _require_reference(node[1])
-    elif not isinstance(node[1], bytes):
-        raise _malformed("a leaf holds a list")
+    node = rlp.decode(data)
+    if not isinstance(node, tuple):
+        raise _malformed("it is no list")
     return node
 
 
-def _require_reference(child: Item) -> None:
+def _child(child: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
     if isinstance(child, bytes):
-        if len(child) not in {0, _HASH}:
+        if len(child) != _HASH:
             raise _malformed(f"it refers to a child by {len(child)} bytes")
-    elif len(rlp.encode(_formed(child))) >= _HASH:
+        return _node(node_of(child), is_root=False)
+    if len(rlp.encode(child)) >= _HASH:
         raise _malformed("a child stands in it that is too long for that")
+    return child
 
 
-def _part(node: tuple[Item, ...]) -> tuple[bool, str]:
-    """Whether a node of two items is a leaf or an extension, and its part of the path in hex."""
-    if not isinstance(node[0], bytes) or not node[0]:
-        raise _malformed("it has no path")
-    spelled = node[0].hex()
+def _branch(node: tuple[Item, ...], walked: int) -> tuple[Item, ...]:
+    if walked == _PATH or node[-1] != b"":
+        raise _malformed("a branch ends a path")
+    return node
+
+
+def _short(node: tuple[Item, ...]) -> tuple[bool, str, Item]:
+    """Whether a node of two items is a leaf or an extension, its part of the path as hex, and what lies below."""
+    if len(node) != 2:
+        raise _malformed(f"it has {len(node)} items")
+    spelled, below = _bytes(node[0]).hex(), node[1]
     flag = spelled[0]
     if flag not in "0123" or (flag in "02" and spelled[1] != "0"):
         raise _malformed("its path has another form")
-    return flag in "23", spelled[1 if flag in "13" else 2 :]
+    part = spelled[1 if flag in "13" else 2 :]
+    is_leaf = flag in "23"
+    if below == b"" or (not is_leaf and not part):
+        raise _malformed("it leads nowhere")
+    return is_leaf, part, below
+
+
+def _bytes(item: Item) -> bytes:
+    if not isinstance(item, bytes) or not item:
+        raise _malformed("it holds something else than bytes")
+    return item
 
 
 def _malformed(why: str) -> MalformedInput:

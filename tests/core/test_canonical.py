@@ -299,7 +299,7 @@ def test_every_scalar_is_found_by_its_path(value: Any, data: st.DataObject) -> N
 def test_paths_of_broken_texts_are_found_without_failing(data: bytes, position: int) -> None:
     """Whatever the text, naming a place in it gives a path, never an error."""
     assert json_path.path_at(data, position).isprintable()
-    assert json_path.repeated_key(data).isprintable()
+    assert all(path.isprintable() for path in json_path.repeated_keys(data))
 
 
 def test_a_text_of_escaped_quotation_marks_is_read_once() -> None:
@@ -325,8 +325,20 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
         (b'{"a":{"b":' + b"[" * 33, ".a.b"),
         (b"{" * 100_000, ""),
         (b"]" * 1000 + b"[" * 33, None),
+        (b'{"a":"' + b"]" * 1000 + b'","b":' + b"[" * 32, ".b"),
+        (b'{"]]":[' * 33, ".]]"),
     ],
-    ids=["32 levels", "33 levels", "wide", "in a string", "in a field", "no field", "more closed than opened"],
+    ids=[
+        "32 levels",
+        "33 levels",
+        "wide",
+        "in a string",
+        "in a field",
+        "no field",
+        "more closed than opened",
+        "behind brackets in a string",
+        "behind brackets in keys",
+    ],
 )
 def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:
     """A text of more than 32 levels is told by its field, brackets within strings and wide texts are not."""

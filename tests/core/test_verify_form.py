@@ -89,3 +89,40 @@ def test_registry_of_the_fixtures_is_true() -> None:
     bodies = [event.payload.body for event in LOG.events[:FOUNDING]]
     assert all(isinstance(body, registry.RegistryChange) for body in bodies)
     assert LOG.registry.authority.changes == FOUNDING
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        (("payload",), "form"),
+        (("sections", "narrative"), "form"),
+        (("authority", "grant", "payload"), "authority"),
+        (("anchors", 0), "anchor"),
+    ],
+)
+def test_key_that_stands_twice_counts_alike_in_every_spelling(path: tuple[str | int, ...], step: str) -> None:
+    """Whether the rest of the file is canonical or indented, a part that has a key twice fails by its step."""
+    bad = tree(GOOD)
+    put(*path, to="HERE")(bad)
+    good = tree(GOOD)
+    for key in path:
+        good = good[key]
+    part = doubled(json.dumps(good).encode())
+    for indent in (None, 1):
+        data = json.dumps(bad, indent=indent).encode().replace(b'"HERE"', part)
+        assert faults(verify_bundle(data, TRUST)) == [step]
+
+
+@pytest.mark.parametrize("name", ["revocation", "proven_at"])
+def test_null_for_what_is_absent(name: str) -> None:
+    """What is not there is left out: null is another spelling of it, and none is taken."""
+    bad = tree(GOOD)
+    put(*(("authority",) if name == "revocation" else ("anchors", 0)), name, to=None)(bad)
+    assert faults(verdict_of(bad)) == ["authority" if name == "revocation" else "anchor"]
+
+
+def test_depth_that_a_text_hides() -> None:
+    """Brackets within a text do not make up for those around it."""
+    data = b'{"format":"' + b"]" * 100_000 + b'","payload":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(MalformedInput, match="nested deeper"):
+        verify_bundle(data, TRUST)
