@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the generated parts of docs/protocol.md and the files of docs/examples.
+"""Write the generated parts of docs/protocol.md, the files of docs/examples, and the tables of scripts/verify.
 
     python -m scripts.protocol_examples            writes them
     python -m scripts.protocol_examples --check    exits 1 if the committed ones differ
@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.core import rulebook
-from scripts.protocol import tables, worked
+from scripts.protocol import reader_tables, tables, worked
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "protocol.md"
 EXAMPLES = ROOT / "docs" / "examples"
+READER_TABLES = ROOT / "scripts" / "verify" / "tables.js"
 RULES = ROOT / "ledger" / "rules.toml"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
@@ -72,7 +73,8 @@ def generated() -> dict[Path, bytes]:
     """Every generated file and its bytes as they should be."""
     text = DOCUMENT.read_text(encoding="utf-8")
     filled = MARKED.sub(lambda found: f"{found['begin']}{PARTS[found['part']]()}\n{found['end']}", text)
-    return {DOCUMENT: filled.encode()} | {EXAMPLES / name: data for name, data in worked.files().items()}
+    examples = {EXAMPLES / name: data for name, data in worked.files().items()}
+    return {DOCUMENT: filled.encode(), READER_TABLES: reader_tables.module(filled)} | examples
 
 
 if __name__ == "__main__":

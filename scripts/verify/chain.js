@@ -1,0 +1,142 @@
+// State proofs (docs/protocol.md, section 10): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { hex, joined, refuse, same, struct, unhex, utf8 } from "./forms.js";
+
+const number = (bytes) => (bytes.length ? BigInt(`0x${hex(bytes)}`) : 0n);
+const word = (value) => unhex(value.toString(16).padStart(64, "0"));
+const bytesOf = (text) => unhex(text.slice(2));
+
+// One RLP item and where it ends: {bytes} or {list}, and raw, its own spelling.
+function rlpItem(data, at, level) {
+  if (at >= data.length) refuse("RLP ends too early");
+  const first = data[at];
+  if (first < 0x80) return { bytes: data.subarray(at, at + 1), raw: data.subarray(at, at + 1), end: at + 1 };
+  const [short, isList] = [first & 0x3f, first >= 0xc0];
+  const more = short > 55 ? short - 55 : 0;
+  const size = more ? Number(number(data.subarray(at + 1, at + 1 + more))) : short;
+  const [start, end] = [at + 1 + more, at + 1 + more + size];
+  if (end > data.length || (more && (data[at + 1] === 0 || size < 56))) refuse("no RLP, or not in its one spelling");
+  const raw = data.subarray(at, end);
+  if (!isList) {
+    if (size === 1 && data[start] < 0x80) refuse("RLP in a second spelling");
+    return { bytes: data.subarray(start, end), raw, end };
+  }
+  if (level >= 8) refuse("RLP nested too deep");
+  const list = [];
+  for (let next = start; next < end; next = list.at(-1).end) list.push(rlpItem(data.subarray(0, end), next, level + 1));
+  return { list, raw, end };
+}
+
+function rlp(data) {
+  const item = rlpItem(data, 0, 0);
+  return item.end === data.length ? item : refuse("something follows the RLP");
+}
+
+const isQuantity = (bytes) => bytes.length <= 32 && bytes[0] !== 0;
+const FIELDS = [32, 32, 20, 32, 32, 32, 256, "q", "q", "q", "q", "q", "any", 32, 8, "q", 32, "q", "q", 32, 32];
+
+export function readHeader(data) {
+  const { list } = data.length <= 16384 ? rlp(data) : refuse("the header is too long");
+  const isField = ({ bytes }, at) => bytes && (FIELDS[at] === "any" || (FIELDS[at] === "q" ? isQuantity(bytes) : bytes.length === FIELDS[at]));
+  if (!list || ![15, 16, 17, 20, 21].includes(list.length) || !list.every(isField)) refuse("no header of a block");
+  const [height, time] = [number(list[8].bytes), number(list[11].bytes)];
+  if (height >= 2n ** 53n || time >= 2n ** 53n) refuse("no number or time of a block");
+  return { hash: `0x${hex(keccak_256(data))}`, root: list[3].bytes, number: height, time };
+}
+
+const nibbles = (bytes) => [...bytes].flatMap((byte) => [byte >> 4, byte & 15]);
+const EMPTY = keccak_256(Uint8Array.of(0x80));
+
+// The value under a key, undefined where the proof shows that there is none.
+export function valueAt(root, key, proof) {
+  if (same(root, EMPTY) && (proof.length === 0 || (proof.length === 1 && same(proof[0], [0x80])))) return undefined;
+  const path = nibbles(keccak_256(key));
+  const rest = [...proof];
+  const nodeOf = (hash, isRoot) => {
+    const data = rest.shift() ?? refuse("the proof ends before the path");
+    if (!same(keccak_256(data), hash)) refuse("a node is not the one referred to");
+    if (data.length > 1024 || (data.length < 32 && !isRoot)) refuse("a node of no such length");
+    return rlp(data);
+  };
+  let [node, at] = [nodeOf(root, true), 0];
+  const ended = (value) => (rest.length ? refuse("a node is not on the path") : value);
+  for (;;) {
+    const { list } = node;
+    let reference;
+    if (list?.length === 17) {
+      if (at >= 64 || list[16].bytes?.length !== 0) refuse("a branch with a value");
+      reference = list[path[at]];
+      at += 1;
+    } else if (list?.length === 2 && list[0].bytes?.length) {
+      const [flag, odd, ...part] = nibbles(list[0].bytes);
+      if (flag > 3 || (!(flag & 1) && odd !== 0)) refuse("no part of a path");
+      if (flag & 1) part.unshift(odd);
+      const isLeaf = flag >= 2;
+      if (list[1].bytes?.length === 0 || (isLeaf ? at + part.length !== 64 : !part.length || at + part.length >= 64)) refuse("a part of another length");
+      if (part.some((nibble, offset) => nibble !== path[at + offset])) return ended(undefined);
+      at += part.length;
+      if (isLeaf) return ended(list[1].bytes ?? refuse("a value that is a list"));
+      reference = list[1];
+    } else refuse("no node of a trie");
+    if (reference.bytes?.length === 0) return ended(undefined);
+    if (reference.bytes) node = reference.bytes.length === 32 ? nodeOf(reference.bytes, false) : refuse("no reference");
+    else node = reference.raw.length < 32 ? reference : refuse("a node within a node is too long");
+  }
+}
+
+const isSlot = struct("`key` Bytes32, `value` Bytes32, `proof` (see the type)");
+const isContract = struct("`account_proof` (see the type), `storage_proof` (see the type)");
+const isState = struct("`block_number` SafeInt, `block_hash` Bytes32, `header_rlp` (see the type), `anchor` (see the type), `registry` (see the type)");
+const isHex = (text) => typeof text === "string" && /^0x(?:[0-9a-f]{2})*$/.test(text);
+const isNodes = (value) => Array.isArray(value) && value.length <= 65 && value.every(isHex);
+const isOfContract = (value) => isContract(value) && isNodes(value.account_proof)
+  && Array.isArray(value.storage_proof) && value.storage_proof.length <= 16 && value.storage_proof.every((one) => isSlot(one) && isNodes(one.proof));
+
+export const isProvenAt = (value) => isState(value) && isHex(value.header_rlp) && isOfContract(value.anchor) && isOfContract(value.registry);
+
+// The values of a contract's slots, which must be just these.
+function slotsOf(contract, address, codeHash, stateRoot, keys) {
+  const { list = [] } = rlp(valueAt(stateRoot, bytesOf(address), contract.account_proof.map(bytesOf)) ?? refuse("the contract is not there"));
+  const [root, code] = list.slice(2).map(({ bytes }) => bytes ?? refuse("no account"));
+  if (list.length !== 4) refuse("no account");
+  if (`0x${hex(code)}` !== codeHash) refuse("the contract has other code");
+  const { storage_proof: slots } = contract;
+  if (slots.length !== keys.length || slots.some(({ key }, at) => key !== `0x${hex(keys[at])}`)) refuse("other slots than those of this record");
+  return slots.map(({ key, value, proof }) => {
+    const held = valueAt(root, bytesOf(key), proof.map(bytesOf));
+    const bytes = held === undefined ? new Uint8Array() : rlp(held).bytes;
+    if (held !== undefined && (!bytes?.length || !isQuantity(bytes))) refuse("no value of a slot");
+    return number(bytes) === BigInt(value) ? BigInt(value) : refuse("a slot holds another value than said");
+  });
+}
+
+const after = (key, steps) => word((number(key) + BigInt(steps)) % 2n ** 256n);
+const mapped = (key, slot) => keccak_256(joined(word(key), word(slot)));
+const bits = (value, from, count) => (value >> BigInt(from)) & (2n ** BigInt(count) - 1n);
+const text = (value) => hex(word(value));
+export const padded = (id) => hex(utf8(id)).padEnd(64, "0");
+
+// What the state proves of record n and of the key's grant. Refuses what step 12 refuses.
+export function provenState(anchor, chain, keyId) { // keyId: undefined for an entry of the ledger itself
+  const state = anchor.proven_at;
+  const header = readHeader(bytesOf(state.header_rlp));
+  if (header.hash !== state.block_hash || header.number !== BigInt(state.block_number)) refuse("the header is of another block");
+  const n = BigInt(anchor.number);
+  const [here, before] = [mapped(n, 1n), mapped(n - 1n, 1n)];
+  const grant = mapped(BigInt(keyId ?? 0), 2n);
+  const ofGrant = state.registry.storage_proof.length <= 1 || !keyId ? [] : [grant, after(grant, 1), after(grant, 2)];
+  const [last, root, packed, rootBefore, packedBefore] =
+    slotsOf(state.anchor, chain.anchor, chain.anchor_code_hash, header.root, [word(0n), here, after(here, 1), before, after(before, 1)]);
+  const [registryHash, agency, officer, terms] =
+    slotsOf(state.registry, chain.registry, chain.registry_code_hash, header.root, [word(0n), ...ofGrant]);
+  return {
+    header, registryHash: `0x${text(registryHash)}`,
+    last: { number: bits(last, 0, 64), size: bits(last, 64, 64) },
+    record: { root: `0x${text(root)}`, size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) },
+    before: { root: `0x${text(rootBefore)}`, size: bits(packedBefore, 0, 64), block: bits(packedBefore, 64, 64), time: bits(packedBefore, 128, 64) },
+    grant: terms === undefined ? undefined : {
+      agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
+      from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
+    },
+  };
+}

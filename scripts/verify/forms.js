@@ -1,0 +1,150 @@
+// Values and their forms (docs/protocol.md, sections 2 to 4): strict JSON in, canonical bytes out, and a check by the tables.
+import { BODIES, PARTS, VOCABULARIES, WORDS } from "./tables.js";
+
+export class Refused extends Error {}
+
+export const refuse = (words) => {
+  throw new Refused(words);
+};
+export const utf8 = (text) => new TextEncoder().encode(text);
+export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const unhex = (text) => Uint8Array.from(text.match(/[0-9a-f]{2}/g) ?? [], (pair) => parseInt(pair, 16));
+export const same = (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]);
+
+export function joined(...parts) {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
+}
+
+export function textOf(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return refuse("not UTF-8");
+  }
+}
+
+const TOKEN = /[ \t\n\r]*([{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![0-9.])|true|false|null)/uy;
+const UNFIT = NaN; // fits no type: a number that is no integer, an object that has a key twice
+const DEEPEST = 32; // levels of nesting
+
+export function parseJson(bytes) {
+  const text = textOf(bytes);
+  TOKEN.lastIndex = 0;
+  const next = () => (TOKEN.exec(text) ?? refuse("no JSON"))[1];
+  const string = (token) => {
+    const value = JSON.parse(token);
+    return /\p{Surrogate}/u.test(value) ? refuse("half a surrogate pair") : value;
+  };
+  const list = (level) => {
+    const items = [];
+    let token = next();
+    if (token === "]") return items;
+    for (;;) {
+      items.push(value(token, level));
+      if ((token = next()) === "]") return items;
+      if (token !== ",") refuse("no list");
+      token = next();
+    }
+  };
+  const object = (level) => {
+    const fields = Object.create(null);
+    let [token, twice] = [next(), false];
+    if (token === "}") return fields;
+    for (;;) {
+      if (token[0] !== '"' || next() !== ":") refuse("no object");
+      const key = string(token);
+      twice ||= key in fields;
+      fields[key] = value(next(), level);
+      if ((token = next()) === "}") return twice ? UNFIT : fields;
+      if (token !== ",") refuse("no object");
+      token = next();
+    }
+  };
+  const value = (token, level) => {
+    if (level > DEEPEST) refuse("nested too deep");
+    if (token === "{") return object(level + 1);
+    if (token === "[") return list(level + 1);
+    if (token[0] === '"') return string(token);
+    if (token === "true" || token === "false") return token === "true";
+    if (token === "null") return null;
+    if (/^-?[0-9]+$/.test(token)) return Number(token);
+    return /^[-0-9]/.test(token) ? UNFIT : refuse("no JSON value");
+  };
+  const read = value(next(), 0);
+  return /^[ \t\n\r]*$/.test(text.slice(TOKEN.lastIndex)) ? read : refuse("something stands behind the value");
+}
+
+export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+export function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
+}
+
+// A type of the tables, as a function that returns what is wrong with a value, or nothing.
+const checks = new Map();
+const DATE = "([12][0-9]{3}-[01][0-9]-[0-3][0-9])";
+const real = (day) => day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
+const integer = (least, most) => (value) => Number.isSafeInteger(value) && value >= least && value <= most;
+const within = (range, size) => {
+  const [least, most] = range?.match(/\d+|more/g) ?? [0, "more"];
+  return size >= Number(least) && (most === "more" || size <= Number(most));
+};
+const UNWANTED = /[\u0000\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+function word(form) {
+  const [, least, most] = form.match(/^integer,? (\d+) to (\d+)$/) ?? [];
+  if (least) return integer(Number(least), Number(most));
+  const pattern = form.match(/`(.+?)`/)?.[1].replace("<Date>", DATE) ?? "[^]*";
+  const whole = new RegExp(`^(?:${pattern})$`, "u");
+  const range = form.match(/(\d+ to \d+) characters/)?.[1];
+  return (value) => {
+    const found = typeof value === "string" && whole.exec(value);
+    return found && real(form.includes("<Date>") ? found[1] : undefined) && within(range, [...value].length)
+      && value.normalize("NFC") === value && !UNWANTED.test(value);
+  };
+}
+
+function compile(type) {
+  const [, item, range] = type.match(/^\[(.+)\](?: \((.+)\))?$/) ?? [];
+  if (item) return (value) => Array.isArray(value) && within(range, value.length) && value.every((one) => fits(one, item));
+  const [, key, held, count] = type.match(/^\{(\w+): (\w+)\}(?: \((.+)\))?$/) ?? [];
+  if (key) {
+    return (value) => isObject(value) && within(count, Object.keys(value).length)
+      && Object.entries(value).every(([name, one]) => fits(name, key) && fits(one, held));
+  }
+  if (type.endsWith(" or null")) return (value) => value === null || fits(value, type.slice(0, -8));
+  if (type.startsWith("`")) {
+    const words = type.split(" or ").map((one) => one.slice(1, -1)).map((one) => ({ true: true, false: false })[one] ?? one);
+    return (value) => words.includes(value);
+  }
+  if (/^\d+$/.test(type)) return (value) => value === Number(type);
+  if (type === "(see the type)") return () => true;
+  if (type in WORDS) return word(WORDS[type]);
+  if (type in VOCABULARIES) return (value) => VOCABULARIES[type].split(" ").includes(value);
+  return type in PARTS ? struct(PARTS[type]) : word(type);
+}
+
+export function struct(fields) {
+  const rows = fields.split(/, (?=`\w+`\?? )/).map((row) => row.match(/^`(\w+)`(\??) (.+)$/).slice(1));
+  const known = new Set(rows.map(([name]) => name));
+  const empty = (value) => value === false || (typeof value === "object" && value !== null && !Object.keys(value).length);
+  return (value) => isObject(value) && Object.keys(value).every((name) => known.has(name))
+    && rows.every(([name, optional, type]) => (name in value ? fits(value[name], type) && !(optional && empty(value[name])) : optional));
+}
+
+export function fits(value, type) {
+  if (!checks.has(type)) checks.set(type, compile(type));
+  return Boolean(checks.get(type)(value));
+}
+
+// Whether a payload is of the form of its event type. What is possible in custody is another matter.
+export function isPayload(value) {
+  if (!fits(value, "Payload") || !Object.hasOwn(BODIES, value.event_type)) return false;
+  const fields = BODIES[value.event_type][3];
+  if (!checks.has(fields)) checks.set(fields, struct(fields));
+  return checks.get(fields)(value.body);
+}

@@ -1,0 +1,146 @@
+// The log (docs/protocol.md, section 7; c2sp.org signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy).
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { sha256, sha512 } from "@noble/hashes/sha2.js";
+import { hex, joined, refuse, same, utf8 } from "./forms.js";
+
+const LOG_KEY = 1;
+const WITNESS_KEY = 4;
+const LARGEST = 2n ** 63n; // of sizes, indexes and times
+const LONGEST_NOTE = 131072; // bytes
+const LONGEST_PROOF = 262144; // characters
+
+export function base64(text) {
+  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) refuse("no base64");
+  const decoded = atob(text);
+  return btoa(decoded) === text ? Uint8Array.from(decoded, (one) => one.charCodeAt(0)) : refuse("base64 in a second spelling");
+}
+
+const number = (text) => {
+  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= LARGEST) refuse(`no size or index: ${text}`);
+  return BigInt(text);
+};
+
+const ORDER = ed25519.Point.CURVE().n;
+const little = (bytes) => BigInt(`0x${hex([...bytes].reverse())}`);
+
+// R is computed and compared as bytes: no cofactor, no second spelling of a point, no point of small order.
+export function ed25519Holds(signature, message, key) {
+  const s = little(signature.subarray(32));
+  if (s >= ORDER) return false;
+  try {
+    const [A, R] = [ed25519.Point.fromBytes(key, false), ed25519.Point.fromBytes(signature.subarray(0, 32), false)];
+    if (A.isSmallOrder() || R.isSmallOrder()) return false;
+    const k = little(sha512(joined(signature.subarray(0, 32), key, message))) % ORDER;
+    const base = s ? ed25519.Point.BASE.multiply(s) : ed25519.Point.ZERO;
+    return same(base.subtract(A.multiplyUnsafe(k)).toBytes(), signature.subarray(0, 32));
+  } catch {
+    return false;
+  }
+}
+
+const isName = (name) => name !== "" && !/[\p{White_Space}+\x00-\x1f]/u.test(name);
+
+export function verifierKey(text, type) {
+  const [name, id, encoded, ...more] = text.split("+");
+  const data = base64([encoded, ...more].join("+"));
+  if (!isName(name) || data.length !== 33 || data[0] !== type) refuse(`no key of type ${type}: ${text}`);
+  if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse(`the key's id is not its own: ${text}`);
+  return { name, id, key: data.subarray(1) };
+}
+
+export const logKey = (text) => verifierKey(text, LOG_KEY);
+
+const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse(`the key of ${one.name} stands twice`) : one);
+
+export function parsePolicy(text) {
+  if (!/^(?:[\t\n\x20-\x7e]|[^\x00-\x7f])*$/.test(text)) refuse("no policy text");
+  const policy = { logs: [], witnesses: [], members: new Map([["none", null]]), quorum: undefined };
+  const grouped = new Set();
+  const define = (name, member) => {
+    if (policy.members.has(name)) refuse(`${name} is defined twice`);
+    policy.members.set(name, member);
+  };
+  const member = (name) => policy.members.get(name) ?? refuse(`${name} is not defined above`);
+  for (const line of text.split("\n")) {
+    const [what, ...words] = line.split(/[ \t]+/).filter(Boolean);
+    if (what === undefined || what.startsWith("#")) continue;
+    if (what === "log" && (words.length === 1 || words.length === 2)) {
+      policy.logs.push(distinct(policy.logs, logKey(words[0])));
+    } else if (what === "witness" && (words.length === 2 || words.length === 3)) {
+      const witness = distinct(policy.witnesses, verifierKey(words[1], WITNESS_KEY));
+      policy.witnesses.push(witness);
+      define(words[0], { witness });
+    } else if (what === "group" && words.length >= 3) {
+      const [name, k, ...names] = words;
+      const least = { all: names.length, any: 1 }[k] ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : refuse("no threshold"));
+      if (least > names.length) refuse("a group can never be reached");
+      for (const one of names) grouped.has(one) ? refuse(`${one} stands in two groups`) : grouped.add(one);
+      define(name, { least, of: names.map(member) });
+    } else if (what === "quorum" && words.length === 1 && policy.quorum === undefined) {
+      policy.quorum = words[0] === "none" ? null : member(words[0]);
+    } else refuse(`no line of a policy: ${line}`);
+  }
+  return policy.quorum === undefined ? refuse("no quorum") : policy;
+}
+
+export const reached = (node, signed) => (node.witness ? signed.has(node.witness) : node.of.filter((one) => reached(one, signed)).length >= node.least);
+
+// {note, text, signatures, origin, size, root} of the note of a checkpoint; nothing is verified yet.
+export function parseCheckpoint(note) {
+  const at = note.lastIndexOf("\n\n");
+  if (at < 1 || !note.endsWith("\n") || utf8(note).length > LONGEST_NOTE || /[\x00-\x09\x0b-\x1f]/.test(note)) refuse("no note");
+  const text = note.slice(0, at + 1);
+  const signatures = note.slice(at + 2, -1).split("\n").map((line) => {
+    const [dash, name, encoded, ...more] = line.split(" ");
+    const data = base64(encoded ?? refuse("no signature line"));
+    if (dash !== "—" || !isName(name) || more.length || data.length < 5) refuse("no signature line");
+    return { name, id: hex(data.subarray(0, 4)), data: data.subarray(4) };
+  });
+  const lines = text.split("\n");
+  if (lines.length !== 4 || lines[0] === "") refuse("a checkpoint has three lines");
+  const [size, root] = [number(lines[1]), base64(lines[2])];
+  if (root.length !== 32 || (size === 0n) !== same(root, sha256(new Uint8Array()))) refuse("the root is not one of this size");
+  return { note, text, signatures, origin: lines[0], size, root };
+}
+
+export const signaturesBy = (checkpoint, { name, id }) => checkpoint.signatures.filter((one) => one.name === name && one.id === id);
+
+export const logSigned = (checkpoint, key, { data }) => data.length === 64 && ed25519Holds(data, utf8(checkpoint.text), key.key);
+
+// The time of a witness's co-signature, or nothing where it does not hold.
+export function cosignedAt(checkpoint, witness, { data }) {
+  if (data.length !== 72) return undefined;
+  const time = BigInt(`0x${hex(data.subarray(0, 8))}`);
+  if (time >= LARGEST) return undefined;
+  const message = utf8(`cosignature/v1\ntime ${time}\n${checkpoint.text}`);
+  return ed25519Holds(data.subarray(8), message, witness.key) ? time : undefined;
+}
+
+export function parseProof(text) {
+  const at = text.indexOf("\n\n");
+  const [head, ...lines] = text.slice(0, at).split("\n");
+  if (at < 0 || at + 2 === text.length || [...text].length > LONGEST_PROOF || head !== "c2sp.org/tlog-proof@v1") refuse("no tlog-proof");
+  if (lines[0]?.startsWith("extra ") && base64(lines.shift().slice(6)).length === 0) refuse("an empty extra line");
+  const index = number(lines.shift()?.match(/^index (.*)$/)?.[1] ?? refuse("no index"));
+  const hashes = lines.map(base64);
+  if (hashes.length > 63 || hashes.some((one) => one.length !== 32)) refuse("no hashes of an inclusion proof");
+  return { index, hashes, note: text.slice(at + 2) };
+}
+
+export const leafHash = (entry) => sha256(joined([0], entry));
+const nodeHash = (left, right) => sha256(joined([1], left, right));
+
+// RFC 6962, 2.1.1: whether the hashes lead from the leaf at index to the root of size leaves, every hash used.
+export function included({ index, hashes }, leaf, size, root) {
+  if (index >= size) return false;
+  let [at, last, hash] = [index, size - 1n, leaf];
+  for (const sibling of hashes) {
+    if (last === 0n) return false;
+    if (at & 1n || at === last) {
+      hash = nodeHash(sibling, hash);
+      while (!(at & 1n) && at !== 0n) [at, last] = [at >> 1n, last >> 1n];
+    } else hash = nodeHash(hash, sibling);
+    [at, last] = [at >> 1n, last >> 1n];
+  }
+  return last === 0n && same(hash, root);
+}

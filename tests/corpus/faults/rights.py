@@ -1,0 +1,221 @@
+"""Faults of authority and revocation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.builders import COURT, POLICE, PROCURATORATE, START, clerk, supervisor
+from tests.bundles import Log, tree
+from tests.corpus import changes
+from tests.corpus.changes import put, without
+from tests.corpus.faults.naming import (
+    Mutated,
+    evidence,
+    fails,
+    fault,
+    harmless,
+    has,
+    of_case,
+    original,
+    simple,
+    strangers_line,
+    twice,
+)
+from tests.corpus.worlds import Base, Tree, cosigned
+
+
+def granted(name: str, change: Callable[[Base], Tree | bytes | None], *steps: int) -> None:
+    simple(name, lambda base: change(base) if has(base, "authority") else None, *steps)
+
+
+GRANT, AGENCY = ("authority", "grant"), ("authority", "agency")
+
+granted("authority null", lambda b: b.tree | {"authority": None}, 9)
+
+granted("authority with an unknown field", lambda b: put(b.tree, ("authority", "more"), 1), 9)
+
+granted("authority with a key twice", lambda b: twice(b, "authority"), 9)
+
+granted("authority without the grant", lambda b: without(b.tree, GRANT), 9)
+
+granted("authority without the admission", lambda b: without(b.tree, AGENCY), 9)
+
+granted(
+    "grant and admission swapped",
+    lambda b: put(put(b.tree, GRANT, b.tree["authority"]["agency"]), AGENCY, b.tree["authority"]["grant"]),
+    9,
+)
+
+granted("admission in place of the grant", lambda b: put(b.tree, GRANT, b.tree["authority"]["agency"]), 9)
+
+granted("grant of another agency", lambda b: put(b.tree, GRANT, evidence(b, granted_to(b, clerk(COURT)))), 9)
+
+granted(
+    "admission and grant of another agency",
+    lambda b: put(put(b.tree, GRANT, evidence(b, granted_to(b, clerk(COURT)))), AGENCY, evidence(b, 6)),
+    9,
+)
+
+granted("grant of a colleague", lambda b: put(b.tree, GRANT, evidence(b, colleague(b))), 9)
+
+granted("admission of another agency", lambda b: put(b.tree, AGENCY, evidence(b, 6)), 9)
+
+granted("grant edited", lambda b: put(b.tree, (*GRANT, "payload", "body", "valid_until"), 2**52), 9)
+
+granted("grant's envelope edited", lambda b: put(b.tree, (*GRANT, "envelope", "signed_at"), 1), 9)
+
+granted(
+    "grant with the payload of the admission",
+    lambda b: put(b.tree, (*GRANT, "payload"), b.tree["authority"]["agency"]["payload"]),
+    9,
+)
+
+granted(
+    "grant with the proof of the admission",
+    lambda b: put(b.tree, (*GRANT, "proof"), b.tree["authority"]["agency"]["proof"]),
+    9,
+)
+
+granted("grant under another tree head", lambda b: put(b.tree, (*GRANT, "proof"), lambda p: p + strangers_line()), 9)
+
+granted("grant without a proof", lambda b: without(b.tree, (*GRANT, "proof")), 9)
+
+granted("the entry itself as the grant", lambda b: put(b.tree, GRANT, evidence(b, b.index)), 9)
+
+
+def granted_to(base: Base, officer: Any) -> int:
+    from ledger.core.event import registry
+
+    found = base.world.log.find(registry.KeyGranted, key_id=officer.key_id)
+    assert found is not None
+    return found
+
+
+def colleague(base: Base) -> int:
+    officer = changes.officer_of(original(base))
+    other = clerk(officer.agency) if officer == supervisor(officer.agency) else supervisor(officer.agency)
+    return granted_to(base, other)
+
+
+@fault("authority of an entry of the ledger itself")
+def _service_authority(base: Base, chance: random.Random) -> Mutated | None:
+    if of_case(base):
+        return None
+    other = base.world.bundle(base.world.index_of(0))["authority"]
+    return fails(base.tree | {"authority": other}, 9)
+
+
+def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int, hide: bool = False) -> None:
+    """A log whose registry says something else of the clerk of POLICE, and the opening of a case by him."""
+
+    def of(base: Base) -> Tree | None:
+        from tests.casework import Case
+
+        if base.name != "opened":
+            return None
+        log, opening = Log(), Case().open().events[0]
+        arrange(log, opening)
+        shown = tree(log.bundle(log.events.index(opening), cosigned(log, base.world.witnesses)))
+        if hide:
+            del shown["authority"]["revocation"]
+        return shown
+
+    if steps:
+        simple(name, of, *steps)
+    else:
+        harmless(name, of)
+
+
+def terms(**granted_as: Any) -> Callable[[Log, Any], None]:
+    def arrange(log: Log, opening: Any) -> None:
+        log.registry.admit(POLICE, PROCURATORATE).grant(clerk(POLICE), **granted_as)
+        log.mirror()
+        log.add(opening)
+
+    return arrange
+
+
+registered_otherwise("grant for another role", terms(roles=("auditor",)), 9)
+
+registered_otherwise("grant for another officer", terms(officer="somebody-else"), 9)
+
+registered_otherwise("grant of another suite", terms(suite=2), 9)
+
+registered_otherwise("grant that begins later", terms(valid_from=START + 31), 9)
+
+registered_otherwise("grant that has ended", terms(valid_until=START + 30), 9)
+
+registered_otherwise("grant by an agency for another's officer", terms(agency=PROCURATORATE), 9)
+
+registered_otherwise("grant to the second", terms(valid_from=START + 30, valid_until=START + 31))
+
+
+def late_grant(log: Log, opening: Any) -> None:
+    log.registry.admit(POLICE)
+    log.mirror()
+    log.add(opening)
+    log.registry.grant(clerk(POLICE))
+    log.mirror()
+
+
+def grant_first(log: Log, opening: Any) -> None:
+    log.registry.admit(POLICE).grant(clerk(POLICE))
+    log.mirror()
+    log.events.reverse()
+    log.add(opening)
+
+
+def own_grant(log: Log, opening: Any) -> None:
+    log.registry.admit(POLICE)
+    log.mirror()
+    log.registry.grant(clerk(POLICE))
+    log.mirror(by=clerk(POLICE))
+    log.add(opening)
+
+
+def revoked(log: Log, opening: Any) -> None:
+    log.registry.admit(POLICE).grant(clerk(POLICE)).revoke(clerk(POLICE))
+    log.mirror()
+    log.add(opening)
+
+
+registered_otherwise("grant above the entry", late_grant, 9)
+
+registered_otherwise("admission above the grant", grant_first, 9)
+
+registered_otherwise("grant that the officer wrote himself", own_grant, 9)
+
+registered_otherwise("revoked below the entry", revoked, 10)
+
+registered_otherwise("revoked below the entry, and hidden", revoked, hide=True)
+
+REVOCATION = ("authority", "revocation")
+
+
+def revocation(name: str, change: Callable[[Base], Tree], *steps: int) -> None:
+    simple(name, lambda base: change(base) if has(base, *REVOCATION) else None, *steps)
+
+
+revocation("revocation that is a grant", lambda b: put(b.tree, REVOCATION, b.tree["authority"]["grant"]), 10)
+
+revocation("revocation edited", lambda b: put(b.tree, (*REVOCATION, "payload", "body", "number"), 1), 10)
+
+revocation(
+    "revocation with another's signature",
+    lambda b: put(b.tree, (*REVOCATION, "envelope", "key_id"), clerk(COURT).key_id),
+    10,
+)
+
+revocation("revocation that is no evidence", lambda b: put(b.tree, REVOCATION, {}), 9)
+
+harmless("revocation hidden", lambda b: without(b.tree, REVOCATION) if has(b, *REVOCATION) else None)
+
+
+@fault("revocation of another key")
+def _other_revocation(base: Base, chance: random.Random) -> Mutated | None:
+    """The revocation of the clerk of POLICE in a bundle of somebody else's entry."""
+    if not has(base, "authority") or has(base, *REVOCATION):
+        return None
+    return fails(put(base.tree, REVOCATION, evidence(base, base.world.revocation)), 10)
