@@ -12,6 +12,7 @@ from tests.corpus import changes
 from tests.corpus.changes import put, without
 from tests.corpus.faults.naming import (
     Mutated,
+    comes_to,
     evidence,
     fails,
     fault,
@@ -210,7 +211,14 @@ revocation(
 
 revocation("revocation that is no evidence", lambda b: put(b.tree, REVOCATION, {}), 9)
 
-harmless("revocation hidden", lambda b: without(b.tree, REVOCATION) if has(b, *REVOCATION) else None)
+
+@fault("revocation hidden")
+def _hidden(base: Base, chance: random.Random) -> Mutated | None:
+    """The registry's slot tells of it where a state proof has the slot; else nothing here can."""
+    if not has(base, *REVOCATION):
+        return None
+    changed = without(base.tree, REVOCATION)
+    return fails(changed, 10) if has(base, "anchors", 0, "proven_at") else comes_to(changed, base.verdict)
 
 
 @fault("revocation of another key")
