@@ -117,6 +117,7 @@ class Connector:
                 binary=self.settings.anvil(),
                 directory=self.where.chain,
                 journal=journal,
+                port=self.settings.embedded_chain_port,
                 on_incident=self.on_incident,
             )
             node.start()

@@ -22,7 +22,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import parse_vkey
 from ledger.core.trust import Trust, encode_trust
-from ledger.cosign import Cosigner, Gatherer, WitnessFile
+from ledger.cosign import Courier, Gatherer, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
@@ -77,7 +77,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     )
     threads = [
         _thread("follow", parts.follower.run, stop),
-        _thread("cosign", parts.cosigner.run, stop),
+        _thread("cosign", parts.courier.run, stop),
         _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
         _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
         _thread("deliver", deliverer.run, stop),
@@ -88,7 +88,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         threads.append(_thread("stamp", parts.stamper.run, stop))
     try:
         parts.follower.has_looked.wait(LOOK_S)
-        parts.cosigner.has_looked.wait(WITNESS_LOOK_S)
+        parts.courier.has_looked.wait(WITNESS_LOOK_S)
         yield parts
     finally:
         stop.set()
@@ -121,7 +121,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     trust = TrustHolder(where, installation, roots)
     witnesses = WitnessFile(where.witnesses)
     witnesses.read()
-    cosigner = Cosigner(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
+    courier = Courier(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
     connector = Connector(
         settings=settings,
         where=where,
@@ -146,7 +146,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         publisher=publisher,
         access=AccessLog(database),
         follower=Follower(connector, sequencer.halt, FOLLOW_EVERY),
-        cosigner=cosigner,
+        courier=courier,
         token_key=installations.read_token_key(where),
         clock=now_ms,
         stamper=_stamper(settings, database, roots),

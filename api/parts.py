@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ledger.core.authority import Authority
 from ledger.core.trust import Trust
-from ledger.cosign import Cosigner
+from ledger.cosign import Courier
 from ledger.follow import Follower
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry
@@ -32,7 +32,7 @@ class Parts:
     """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
 
     ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
-    Unavailable while there is none; ``cosigner`` knows how it stands with the witnesses. ``stamper`` is None where no
+    Unavailable while there is none; ``courier`` knows how it stands with the witnesses. ``stamper`` is None where no
     timestamp authority is configured.
     """
 
@@ -45,7 +45,7 @@ class Parts:
     publisher: Publisher
     access: AccessLog
     follower: Follower
-    cosigner: Cosigner
+    courier: Courier
     token_key: bytes
     clock: Callable[[], int]
     stamper: Stamper | None = None

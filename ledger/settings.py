@@ -83,6 +83,9 @@ class Settings(KeyedSettings):
 
     chain: str = EMBEDDED  # or the URL of any JSON-RPC node
     chain_id: Positive = 31337
+    embedded_chain_port: Annotated[int, Field(ge=0, le=65535)] = (
+        0  # on loopback, where witnesses beside it ask; 0 is any
+    )
     anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
     finality_confirmations: Annotated[int, Field(ge=0)] = 12  # blocks on top; 0 where a sealed block is final
     finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags

@@ -21,7 +21,7 @@ from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.core.policy import Policy, parse_policy
-from ledger.cosign import Cosigner, Gatherer, Witness
+from ledger.cosign import Courier, Gatherer, Witness
 from ledger.follow import Link
 from ledger.mirror import Mirror
 from ledger.state_proofs import StateProofs
@@ -96,8 +96,8 @@ class Linked:
         return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy)
 
     @cached_property
-    def cosigner(self) -> Cosigner:
-        return Cosigner(
+    def courier(self) -> Courier:
+        return Courier(
             self.ledger.database,
             lambda: tuple(self.witnesses),
             policy=lambda: self.policy,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ledger.core.checkpoint import cosign_checkpoint, verify_checkpoint
 from ledger.core.errors import TallystickError
 from ledger.core.merkle import Hash, verify_consistency
 from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.witness_protocol import parse_add_checkpoint
 from ledger.cosign import Witness
 from tests.chain.keys import Key
 
@@ -72,22 +72,19 @@ class SmallWitness:
         self.asked.append(path)
         if self.spoil is not None:
             return self.spoil(path)
-        return self.add_checkpoint(body.decode()) if path == "/add-checkpoint" else self.cosign_anchor(body)
+        return self.add_checkpoint(body) if path == "/add-checkpoint" else self.cosign_anchor(body)
 
-    def add_checkpoint(self, body: str) -> Reply:
-        head, _, note = body.partition("\n\n")
-        old, *proof = head.split("\n")
+    def add_checkpoint(self, body: bytes) -> Reply:
+        asked = parse_add_checkpoint(body)
         try:
-            checkpoint = verify_checkpoint(note, self.log_key)
+            checkpoint = verify_checkpoint(asked.note, self.log_key)
         except TallystickError as error:
             return Reply(403, str(error).encode())
-        asked = int(old.removeprefix("old "))
-        if asked != self.size or (asked == checkpoint.size and checkpoint.root != self.root):
+        if asked.old != self.size or (asked.old == checkpoint.size and checkpoint.root != self.root):
             return Reply(409, f"{self.size}\n".encode(), "text/x.tlog.size")
         if self.size:
-            hashes = [Hash(b64decode(line)) for line in proof]
             try:
-                verify_consistency(self.size, Hash(self.root), checkpoint.size, checkpoint.root, hashes)
+                verify_consistency(self.size, Hash(self.root), checkpoint.size, checkpoint.root, asked.proof)
             except TallystickError as error:
                 return Reply(422, str(error).encode())
         self.size, self.root = checkpoint.size, checkpoint.root

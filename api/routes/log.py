@@ -122,7 +122,7 @@ def log_state(service: ServiceOf) -> Response:
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,
             witnessed=witnessed.size if witnessed else 0,
-            witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.cosigner.states()],
+            witnesses=[WitnessView(one.name, one.size, one.fault) for one in parts.courier.states()],
             chain=FollowedView(state.word, state.waits, state.told, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             timestamped=_timestamped(parts.stamper, stamp),

@@ -6,7 +6,7 @@ second time, when an anchor is due: size, root and registry hash, as the contrac
 """
 
 from ledger.cosign.configuration import Witness, WitnessFile
-from ledger.cosign.cosigner import Cosigner, WitnessAhead, WitnessState
+from ledger.cosign.courier import Courier, WitnessAhead, WitnessState
 from ledger.cosign.gathering import Gathered, Gatherer
 
-__all__ = ["Cosigner", "Gathered", "Gatherer", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]
+__all__ = ["Courier", "Gathered", "Gatherer", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]

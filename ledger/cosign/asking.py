@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import httpx
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ledger.core import canonical
 from ledger.core.checkpoint import parse_size
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.event.terms import KeyId
-from ledger.core.merkle import Hash
 from ledger.core.note import NoteSignature, parse_signature_lines
+from ledger.core.witness_protocol import (
+    ADD_CHECKPOINT,
+    COSIGN_ANCHOR,
+    SIZE_MEDIA_TYPE,
+    AddCheckpoint,
+    AnchorCosignature,
+    CosignAnchor,
+)
 
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 5.0  # from the connection to the last byte of the answer
 MAX_ANSWER = 16 * 1024  # bytes
-SIZE_TYPE = "text/x.tlog.size"
 
 
 class NotCosigned(TallystickError):
@@ -41,23 +45,6 @@ class OtherSize(NotCosigned):
         self.size = size
 
 
-class AnchorQuestion(Struct, frozen=True):
-    """What a witness of the contract is asked to sign; bytes are 0x-hex."""
-
-    chain_id: int
-    anchor: str
-    size: int
-    root: str
-    registry_hash: str
-
-
-class AnchorCosignature(Struct, frozen=True):
-    """Its answer: 65 bytes by the account that the registry knows."""
-
-    account: KeyId
-    signature: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{130}$(?!\n)")]
-
-
 class _Problem(Struct, frozen=True):
     detail: str = ""
     title: str = ""
@@ -72,23 +59,19 @@ def new_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False)
 
 
-async def add_checkpoint(
-    client: httpx.AsyncClient, url: str, old_size: int, proof: Sequence[Hash], note: str
-) -> tuple[NoteSignature, ...]:
+async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoint) -> tuple[NoteSignature, ...]:
     """The witness's signature lines, not verified yet. Raises OtherSize, NotCosigned."""
-    lines = "".join(f"{b64encode(sibling).decode()}\n" for sibling in proof)
-    body = f"old {old_size}\n{lines}\n{note}".encode()
-    answer = await _post(client, f"{url}/add-checkpoint", body, "text/plain; charset=utf-8")
-    if answer.status == 409 and answer.media_type == SIZE_TYPE:
+    answer = await _post(client, f"{url}{ADD_CHECKPOINT}", asked.body(), "text/plain; charset=utf-8")
+    if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
     return _read(lambda: parse_signature_lines(answer.text))
 
 
-async def cosign_anchor(client: httpx.AsyncClient, url: str, question: AnchorQuestion) -> AnchorCosignature:
+async def cosign_anchor(client: httpx.AsyncClient, url: str, asked: CosignAnchor) -> AnchorCosignature:
     """The witness's co-signature for the contract, not verified yet. Raises NotCosigned."""
-    answer = await _post(client, f"{url}/cosign-anchor", msgspec.json.encode(question), "application/json")
+    answer = await _post(client, f"{url}{COSIGN_ANCHOR}", msgspec.json.encode(asked), "application/json")
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
     return _read(lambda: canonical.parse(answer.data, _cosignature))

@@ -17,7 +17,8 @@ from ledger.core.errors import TallystickError
 from ledger.core.note import parse_vkey
 from ledger.core.policy import Policy
 from ledger.core.signature import recover
-from ledger.cosign.asking import AnchorQuestion, NotCosigned, cosign_anchor, new_client
+from ledger.core.witness_protocol import CosignAnchor
+from ledger.cosign.asking import NotCosigned, cosign_anchor, new_client
 from ledger.cosign.configuration import Witness
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
@@ -87,19 +88,19 @@ class Gatherer:
         self._signed = {account: held for account, held in self._signed.items() if account in agencies}
         able = [witness for witness in self._witnesses() if witness.account in agencies]
         if len(self._signed) < authority.quorum:
-            question = AnchorQuestion(
+            asked = CosignAnchor(
                 domain.chain_id, domain.contract, head.size, "0x" + head.root.hex(), "0x" + head.registry_hash.hex()
             )
-            asyncio.run(self._ask(able, question, authority.quorum))
+            asyncio.run(self._ask(able, asked, authority.quorum))
         taken = tuple(self._signed.values())[: authority.quorum]
         return Gathered(taken, authority.quorum, self._told(able, authority, len(taken)))
 
-    async def _ask(self, able: list[Witness], question: AnchorQuestion, quorum: int) -> None:
+    async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
         """All at once, and no longer than until enough have signed."""
         async with new_client() as client:
             now = time.monotonic()
             waiting = {
-                asyncio.create_task(self._ask_one(client, witness, question))
+                asyncio.create_task(self._ask_one(client, witness, asked))
                 for witness in able
                 if witness.account not in self._signed and self._may_be_asked(witness, now)
             }
@@ -115,10 +116,10 @@ class Gatherer:
         refusal = self._refused.get(witness.account or "")
         return refusal is None or refusal.again_at <= now
 
-    async def _ask_one(self, client: httpx.AsyncClient, witness: Witness, question: AnchorQuestion) -> None:
+    async def _ask_one(self, client: httpx.AsyncClient, witness: Witness, asked: CosignAnchor) -> None:
         account = witness.account or ""
         try:
-            given = await cosign_anchor(client, witness.url, question)
+            given = await cosign_anchor(client, witness.url, asked)
             signature = bytes.fromhex(given.signature[2:])
             signer = recover(self._digest, signature, field="signature")
             if signer != account:

@@ -17,7 +17,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.note import SeedSigner
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
-from ledger.cosign import Cosigner
+from ledger.cosign import Courier
 from ledger.follow import Follower
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry, shipped_rulebook
@@ -61,7 +61,7 @@ def make_parts(database_url: str, port: int) -> Parts:
         publisher=publisher,
         access=AccessLog(database),
         follower=Follower(no_chain, sequencer.halt, 1),
-        cosigner=Cosigner(database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock),
+        courier=Courier(database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock),
         token_key=b"\x02" * 32,
         clock=clock,
     )

@@ -14,7 +14,7 @@ from api.parts import Parts
 from ledger.core.errors import Unavailable
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
-from ledger.cosign import Cosigner
+from ledger.cosign import Courier
 from ledger.follow import Follower, Link
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
@@ -69,7 +69,7 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
         publisher=ledger.publisher,
         access=AccessLog(ledger.database),
         follower=Follower(connect, ledger.sequencer.halt, 1),
-        cosigner=Cosigner(
+        courier=Courier(
             ledger.database,
             tuple,
             policy=lambda: Trusted.trust.policy,

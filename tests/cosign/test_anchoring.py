@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.cosign.test_courier import policy_of
 
 from ledger.anchor import Waits
 from ledger.chain import calls
@@ -18,7 +19,6 @@ from ledger.core.event import registry
 from ledger.cosign import gathering
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.casework import Case
-from tests.cosign.test_cosigner import policy_of
 from tests.linked import AGENCIES, Linked, admin, linked_ledger, small_witness
 from tests.witness_server import Reply, SmallWitness, serving, serving_all
 
@@ -50,7 +50,7 @@ class Ring:
     def publish(self) -> None:
         self.linked.clock.forward(2 * self.linked.interval_s)
         assert self.linked.publish() is not None
-        self.linked.cosigner.step()
+        self.linked.courier.step()
 
     def mirror(self) -> None:
         self.linked.mirror.catch_up(self.linked.final)
@@ -107,7 +107,7 @@ def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told
     ring.linked.clock.forward(20)
     ring.linked.publish()
     assert "fewer than 2 of the contract's witnesses have co-signed" in ring.waits()
-    ring.linked.cosigner.step()
+    ring.linked.courier.step()
     ring.anchors()
 
 
@@ -163,7 +163,7 @@ def test_foreign_witnesses_count_for_the_policy_alone(ring: Ring) -> None:
         ring.grow()
         assert "fewer than 2" in ring.waits()
         ring.linked.witnesses.append(foreign.foreign)
-        ring.linked.cosigner.step()
+        ring.linked.courier.step()
         ring.anchors()
         assert "/cosign-anchor" not in foreign.asked
 
@@ -181,7 +181,7 @@ def test_a_replaced_witness_does_not_count_any_more_and_its_successor_does(ring:
         assert "witnesses.toml names 1 of its 3 witnesses" in ring.waits()
         ring.linked.witnesses.append(heir.configured)
         ring.linked.policy = policy_of(2, ring.police, ring.court, heir)
-        ring.linked.cosigner.step()
+        ring.linked.courier.step()
         ring.anchors()
         assert ring.court.asked.count("/cosign-anchor") == 0
 
@@ -196,7 +196,7 @@ def test_a_registry_that_changes_between_gathering_and_sending_is_looked_at_anew
         ring.decide(registry.QuorumSet, quorum=3)
         return gathered
 
-    ring.linked.gatherer.gather = gather_then_change  # type: ignore[method-assign]
+    ring.linked.gatherer.gather = gather_then_change  # type: ignore[method-assign,assignment]
     anchorer = ring.linked.anchorer
     assert anchorer.step() is Waits.REGISTRY_MOVED
     assert "RegistryHashStale" in str(anchorer.told)

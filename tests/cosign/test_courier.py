@@ -12,8 +12,8 @@ import pytest
 from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import TallystickError
 from ledger.core.policy import Policy, parse_policy
-from ledger.cosign import Cosigner, Witness, WitnessAhead
-from ledger.cosign import cosigner as cosigning
+from ledger.cosign import Courier, Witness, WitnessAhead
+from ledger.cosign import courier as carrying
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from tests.builders import LOG_ID, POLICE, clerk
@@ -34,7 +34,7 @@ def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
 
 @dataclass
 class Bench:
-    """A log that grows, and a cosigner whose witnesses the test names."""
+    """A log that grows, and a courier whose witnesses the test names."""
 
     ledger: Ledger
     witnesses: list[Witness] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Bench:
     halted: list[TallystickError] = field(default_factory=list)
     grown: int = 0
 
-    def cosigner(self) -> Cosigner:
-        return Cosigner(
+    def courier(self) -> Courier:
+        return Courier(
             self.ledger.database,
             lambda: tuple(self.witnesses),
             policy=lambda: self.policy,
@@ -83,7 +83,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @contextmanager
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(cosigning, "FIRST_PAUSE_S", 0.0)
+        patch.setattr(carrying, "FIRST_PAUSE_S", 0.0)
         yield
 
 
@@ -91,15 +91,15 @@ def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -
     """Their lines stand under the note, verified; the next one follows from the size that each has."""
     with serving_all(small("w1"), small("w2")) as witnesses:
         bench.witnesses = [one.configured for one in witnesses]
-        cosigner = bench.cosigner()
+        courier = bench.courier()
         for entries in (1, 5, 300):
             size = bench.grow(entries)
-            cosigner.step()
+            courier.step()
             found = verify_cosignatures(bench.newest().note, [one.signer.verifying_key for one in witnesses])
             assert [cosignature.witness.name for cosignature in found] == ["w1", "w2"]
-            assert [(state.size, state.fault) for state in cosigner.states()] == [(size, None)] * 2
+            assert [(state.size, state.fault) for state in courier.states()] == [(size, None)] * 2
         assert [one.asked.count("/add-checkpoint") for one in witnesses] == [3, 3]
-    assert cosigner.has_looked.is_set()
+    assert courier.has_looked.is_set()
 
 
 def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(bench: Bench) -> None:
@@ -108,11 +108,11 @@ def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(ben
         bench.policy = policy_of(2, first, second)
         bench.witnesses = [first.configured, third.foreign]
         size = bench.grow()
-        cosigner = bench.cosigner()
-        cosigner.step()
+        courier = bench.courier()
+        courier.step()
         assert bench.witnessed() == 0
         bench.witnesses.append(second.configured)
-        cosigner.step()
+        courier.step()
         assert bench.witnessed() == size
 
 
@@ -123,18 +123,18 @@ def test_a_dead_witness_holds_up_nobody_and_is_asked_later(bench: Bench, monkeyp
         with serving(dead):
             bench.witnesses = [alive.configured, dead.configured]
             bench.grow()
-            cosigner = bench.cosigner()
-            cosigner.step()
+            courier = bench.courier()
+            courier.step()
         size = bench.grow(3)
         with without_pauses(monkeypatch):
-            cosigner.step()
-        states = {state.name: state for state in cosigner.states()}
+            courier.step()
+        states = {state.name: state for state in courier.states()}
         assert (states["w1"].size, states["w1"].fault) == (size, None)
         assert "cannot be reached" in str(states["dead"].fault)
         with serving(dead, int(dead.url.rpartition(":")[2])):
             size = bench.grow(3)
-            cosigner.step()
-        assert {(state.size, state.fault) for state in cosigner.states()} == {(size, None)}
+            courier.step()
+        assert {(state.size, state.fault) for state in courier.states()} == {(size, None)}
 
 
 def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> None:
@@ -142,10 +142,10 @@ def test_after_a_failure_a_witness_is_left_alone_for_a_while(bench: Bench) -> No
     with serving_all(small("w1"), small("w2")) as (first, second):
         second.spoil = lambda _: Reply(503, b"")
         bench.witnesses = [first.configured, second.configured]
-        cosigner = bench.cosigner()
+        courier = bench.courier()
         for _ in range(3):
             bench.grow()
-            cosigner.step()
+            courier.step()
         assert (len(first.asked), len(second.asked)) == (3, 1)
 
 
@@ -154,13 +154,13 @@ def test_a_witness_that_has_another_size_is_sent_the_proof_from_there(bench: Ben
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        bench.cosigner().step()
+        bench.courier().step()
         with bench.ledger.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM cosignatures")
         size = bench.grow(3)
-        cosigner = bench.cosigner()
-        cosigner.step()
-        assert [state.size for state in cosigner.states()] == [size]
+        courier = bench.courier()
+        courier.step()
+        assert [state.size for state in courier.states()] == [size]
         assert len(witness.asked) == 3
         assert bench.halted == []
 
@@ -170,11 +170,11 @@ def test_a_witness_that_was_reset_is_taken_from_the_beginning(bench: Bench) -> N
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        cosigner = bench.cosigner()
-        cosigner.step()
+        courier = bench.courier()
+        courier.step()
         witness.size, witness.root = 0, b""
         size = bench.grow()
-        cosigner.step()
+        courier.step()
         assert witness.size == size
 
 
@@ -183,11 +183,11 @@ def test_a_witness_that_is_ahead_stops_the_writer_at_the_first_look(bench: Bench
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         size = bench.grow(4)
-        bench.cosigner().step()
+        bench.courier().step()
         witness.size += 3
-        cosigner = bench.cosigner()
-        cosigner.step()
-        assert cosigner.has_looked.is_set()
+        courier = bench.courier()
+        courier.step()
+        assert courier.has_looked.is_set()
         (halted,) = bench.halted
         assert isinstance(halted, WitnessAhead)
         assert f"has seen {size + 3} entries of this log, which has {size}" in str(halted)
@@ -199,9 +199,9 @@ def test_a_witness_with_another_root_of_the_same_size_stops_the_writer(bench: Be
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow(4)
-        bench.cosigner().step()
+        bench.courier().step()
         witness.root = b"\x01" * 32
-        bench.cosigner().step()
+        bench.courier().step()
         assert ["another root" in str(error) for error in bench.halted] == [True]
 
 
@@ -212,10 +212,10 @@ def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench
         size = bench.grow(4)
         bench.ledger.post(Case("later", start=bench.ledger.clock.seconds - 600).open().last)
         witness.size = size + 1
-        cosigner = bench.cosigner()
-        cosigner.step()
+        courier = bench.courier()
+        courier.step()
         assert bench.halted == []
-        assert [(state.size, state.fault) for state in cosigner.states()] == [(size + 1, None)]
+        assert [(state.size, state.fault) for state in courier.states()] == [(size + 1, None)]
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,9 @@ def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, repl
         witness.spoil = lambda _: reply
         bench.witnesses = [witness.configured]
         bench.grow()
-        cosigner = bench.cosigner()
-        cosigner.step()
-        assert told in str(cosigner.states()[0].fault)
+        courier = bench.courier()
+        courier.step()
+        assert told in str(courier.states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
         assert bench.halted == []
 
@@ -248,17 +248,17 @@ def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Ben
     with serving_all(small("w1"), small("w2")) as (first, second):
         bench.witnesses = [Witness(first.url, second.signer.verifying_key)]
         bench.grow()
-        cosigner = bench.cosigner()
-        cosigner.step()
-        assert "no signature line of the answer is by w2" in str(cosigner.states()[0].fault)
+        courier = bench.courier()
+        courier.step()
+        assert "no signature line of the answer is by w2" in str(courier.states()[0].fault)
 
-        old = first.add_checkpoint(f"old {first.size}\n\n{cosigning.log_signed(bench.newest().note)}").body
+        old = first.add_checkpoint(f"old {first.size}\n\n{carrying.log_signed(bench.newest().note)}".encode()).body
         bench.grow()
         first.spoil = lambda _: Reply(200, old)
         bench.witnesses = [first.configured]
-        cosigner = bench.cosigner()
-        cosigner.step()
-        assert "does not hold" in str(cosigner.states()[0].fault)
+        courier = bench.courier()
+        courier.step()
+        assert "does not hold" in str(courier.states()[0].fault)
         assert bench.newest().note.count("\u2014") == 1
 
 
@@ -267,9 +267,9 @@ def test_the_first_co_signature_stays(bench: Bench) -> None:
     with serving(small("w1")) as witness:
         bench.witnesses = [witness.configured]
         bench.grow()
-        bench.cosigner().step()
+        bench.courier().step()
         before = bench.newest().note
-        bench.cosigner().step()
+        bench.courier().step()
         assert len(witness.asked) == 2
         assert bench.newest().note == before
 
@@ -279,13 +279,13 @@ def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench) -> None:
     with serving(small("w1")) as witness:
         bench.policy = policy_of(1, witness)
         bench.witnesses = [witness.configured]
-        cosigner = bench.cosigner()
+        courier = bench.courier()
         sizes = []
         for _ in range(3):
             sizes.append(bench.grow())
-            cosigner.step()
+            courier.step()
             bench.ledger.clock.forward(3000)
-        checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - cosigning.KEPT_MS)
+        checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
         with bench.ledger.database.read() as connection:
             kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
         assert kept == sizes[2:]

@@ -1,4 +1,4 @@
-"""The cosigner: takes each newly published checkpoint to every witness, for as long as the service runs."""
+"""The courier: takes each newly published checkpoint to every witness, for as long as the service runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ledger.core.merkle import Hash
 from ledger.core.note import Note, NoteSignature, parse_note, parse_vkey
 from ledger.core.policy import Policy
 from ledger.core.tiles import TileNodes
+from ledger.core.witness_protocol import AddCheckpoint
 from ledger.cosign.asking import NotCosigned, OtherSize, add_checkpoint, new_client
 from ledger.cosign.configuration import Witness
 from ledger.store import checkpoints, log
@@ -59,7 +60,7 @@ class _Course(Struct):
     fault: str | None = None
 
 
-class Cosigner:
+class Courier:
     """Asks in a thread of its own. ``policy`` is the trust file's; ``halt`` is told when nothing may be written any
     more; ``clock`` gives unix milliseconds."""
 
@@ -175,7 +176,8 @@ class Cosigner:
             old_size = min(course.size, published.size)
             proof = await asyncio.to_thread(self._proof, old_size, published.size)
             try:
-                lines = await add_checkpoint(client, witness.url, old_size, proof, log_signed(published.note))
+                asked = AddCheckpoint(old_size, proof, log_signed(published.note))
+                lines = await add_checkpoint(client, witness.url, asked)
             except OtherSize as other:
                 await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
                 course.size = other.size
