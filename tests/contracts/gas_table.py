@@ -24,6 +24,7 @@ from tests.contracts.ledger import (
     PROCURATORATE,
     SUBMITTER,
     Ledger,
+    Party,
     admission,
     founding,
     person,
@@ -40,6 +41,7 @@ every transaction and their data; execution is the work of the library RFC6962 a
 | what | gas |
 |---|---:|
 """
+SIX = (*PARTIES, NEWCOMER, Party("property-depot"))
 MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 
 
@@ -51,7 +53,7 @@ class Row(NamedTuple):
 def table() -> str:
     """The document, made on a node of its own."""
     with running_node() as web3:
-        rows = [*deployments(web3), *registry_acts(web3), *anchors(web3), *proofs(web3)]
+        rows = [*deployments(web3), *registry_acts(web3), *anchors(web3), *grown_anchors(web3), *proofs(web3)]
     return HEADER + "".join(f"| {what} | {gas:,} |\n" for what, gas in rows)
 
 
@@ -93,9 +95,30 @@ def anchors(web3: Web3) -> Iterator[Row]:
         yield Row(f"anchor, {len(proof)}-hash consistency, quorum {quorum}", anchor_gas(ledger, quorum, 4096, proof))
 
 
+def grown_anchors(web3: Web3) -> Iterator[Row]:
+    """An anchor of a log that grows by its last tenth, or by its last thousand entries, to a round size."""
+    for before, size in ((900, 1_000), (999_000, 1_000_000)):
+        proof = grown_proof(before, size)
+        for quorum in (0, 2, 5):
+            ledger = Ledger(web3, founding(agencies=SIX, witnesses=SIX, quorum=quorum))
+            anchor_gas(ledger, quorum, before, [])
+            gas = anchor_gas(ledger, quorum, size, proof)
+            yield Row(f"anchor, size {before:,} to {size:,} ({len(proof)} hashes), quorum {quorum}", gas)
+
+
+@cache
+def grown_proof(before: int, size: int) -> list[bytes]:
+    return list(consistency_proof(before, entries(size)))
+
+
+@cache
+def root_of(size: int) -> bytes:
+    return mth(entries(size))
+
+
 def anchor_gas(ledger: Ledger, quorum: int, size: int, proof: list[bytes]) -> int:
-    root = mth(entries(size))
-    cosignatures = [ledger.cosignature(party.witness, size, root) for party in PARTIES[:quorum]]
+    root = root_of(size)
+    cosignatures = [ledger.cosignature(party.witness, size, root) for party in SIX[:quorum]]
     return int(ledger.send(SUBMITTER, ledger.anchoring(size, root, proof=proof, cosignatures=cosignatures))["gasUsed"])
 
 

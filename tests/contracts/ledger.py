@@ -117,10 +117,12 @@ def submitting(account: LocalAccount, *, allowed: bool = True) -> Change:
     return change(SUBMITTER_SET, account=account.address, roles=int(allowed))
 
 
-def founding(*, witnesses: Sequence[Party] = PARTIES, quorum: int = 0) -> list[Change]:
-    """All parties, the witnesses of some, one submitter, and the quorum."""
+def founding(
+    *, agencies: Sequence[Party] = PARTIES, witnesses: Sequence[Party] = PARTIES, quorum: int = 0
+) -> list[Change]:
+    """All agencies, the witnesses of some, one submitter, and the quorum."""
     return [
-        *map(admission, PARTIES),
+        *map(admission, agencies),
         *map(witnessing, witnesses),
         submitting(SUBMITTER),
         change(QUORUM_SET, quorum=quorum),

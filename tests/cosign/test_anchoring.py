@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.cosign.test_courier import policy_of
 
 from ledger.anchor import Waits
 from ledger.chain import calls
@@ -19,6 +18,7 @@ from ledger.core.event import registry
 from ledger.cosign import gathering
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.casework import Case
+from tests.cosign.test_courier import policy_of
 from tests.linked import AGENCIES, Linked, admin, linked_ledger, small_witness
 from tests.witness_server import Reply, SmallWitness, serving, serving_all
 

@@ -79,6 +79,15 @@ class Town(Service):
 
     def init(self) -> None:
         """``tally init``; then the service's keys get light keystores, which open at once."""
+        file = self.folder / "founding.json"
+        file.write_text(json.dumps(self.founding()), encoding="utf-8")
+        words = ("init", "--founding", file, "--data-dir", self.data)
+        self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)
+        for name in ("service", "submitter"):
+            self._lighten(self.data / "keys" / f"{name}.json")
+
+    def founding(self) -> dict[str, Any]:
+        """Who founds the ledger."""
         agencies = [
             {
                 "agency_id": agency,
@@ -89,12 +98,7 @@ class Town(Service):
             }
             for agency in AGENCIES
         ]
-        file = self.folder / "founding.json"
-        file.write_text(json.dumps({"development": True, "agencies": agencies}), encoding="utf-8")
-        words = ("init", "--founding", file, "--data-dir", self.data)
-        self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)
-        for name in ("service", "submitter"):
-            self._lighten(self.data / "keys" / f"{name}.json")
+        return {"development": True, "agencies": agencies}
 
     def _lighten(self, keystore: Path) -> None:
         secret = secret_of(open_keystore(keystore, PASSPHRASE))
