@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.demonstration import chains, proofs, setting, story
+from scripts.demonstration import chains, operator, proofs, setting, story
 from scripts.demonstration.stage import Stage, StepFailed
 
 
@@ -25,20 +25,21 @@ def main() -> int:
         except StepFailed as failure:
             stage.fail(str(failure))
         finally:
-            stage.stop_service()
+            stage.stop_all()
         stage.summarise(time.monotonic() - began)
         return 1 if stage.failed else 0
 
 
 def run(stage: Stage, *, serve: bool) -> None:
     """The acts in their order."""
-    setting.found(stage)
+    witnesses = setting.found(stage)
     story.tell(stage)
     proofs.export(stage)
+    operator.cheat(stage, witnesses)
     if serve:
         stage.serve_until_interrupted()
         return
-    stage.stop_service()
+    stage.stop_all()
     proofs.check_offline(stage)
     proofs.tamper(stage)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from scripts.demonstration import witnesses
 from scripts.demonstration.stage import Stage
+from scripts.demonstration.witnesses import QUORUM, Witness
 
 NAMES = {
     "psb-east": ("East District Public Security Bureau", "东城公安分局"),
@@ -47,13 +49,14 @@ def admin_of(agency: str) -> str:
     return f"admin-{agency}"
 
 
-def found(stage: Stage) -> None:
-    """From nothing to a running ledger whose people may sign."""
-    stage.act("Four agencies found a ledger")
+def found(stage: Stage) -> list[Witness]:
+    """From nothing to a running ledger whose people may sign; gives the witnesses that watch it."""
+    stage.act("Four agencies found a ledger, and three of them witness it")
     admins = {agency: new_key(stage, admin_of(agency)) for agency in KINDS}
+    watching = witnesses.make(stage)
+    keys = {one.agency: {"witness": one.account, "witness_key": one.vkey} for one in watching}
     founding = {
-        "development": True,
-        "quorum": 0,
+        "quorum": QUORUM,
         "agencies": [
             {
                 "agency_id": agency,
@@ -62,15 +65,19 @@ def found(stage: Stage) -> None:
                 "jurisdiction": JURISDICTION,
                 "name": {"en": NAMES[agency][0], "zh": NAMES[agency][1]},
             }
+            | keys.get(agency, {})
             for agency, kind in KINDS.items()
         ],
     }
     file = stage.directory / "founding.json"
     file.write_text(json.dumps(founding, ensure_ascii=False, indent=2))
     made = stage.tally("init", "--founding", str(file), "--passphrase-file", str(stage.passphrase_file))
+    (stage.data / "witnesses.toml").write_text("".join(one.row() for one in watching))
     stage.chain.fund([*admins.values(), made["submitter"]])
     stage.start_service()
     stage.held("ledger founded, contracts deployed, service ready", f"log id {made['log_id'][:18]}…")
+    witnesses.start(stage, watching)
+    stage.held(f"{len(watching)} witnesses run", f"the contract takes no anchor without {QUORUM} of them")
     for agency in KINDS:
         add_profile(stage, admin_of(agency), agency, f"admin-{agency}"[:31])
     for person in PEOPLE:
@@ -78,6 +85,7 @@ def found(stage: Stage) -> None:
     expected = len(KINDS) + len(PEOPLE)
     stage.wait_until("the registry is mirrored", "/api/v1/log", lambda log: log["size"] >= expected)
     stage.held("keys granted on the chain and mirrored into the log", f"{len(PEOPLE)} keys")
+    return watching
 
 
 def new_key(stage: Stage, name: str) -> str:

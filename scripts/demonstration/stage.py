@@ -40,6 +40,9 @@ class Stage:
         self.passphrase_file.chmod(0o600)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.chain_port = free_port()
+        self.rpc_url = chain.url or f"http://127.0.0.1:{self.chain_port}"
+        self.helpers: list[subprocess.Popen[bytes]] = []
         self.failed = False
         self._console = Console(highlight=False)
         self._steps: list[tuple[str, str]] = []
@@ -91,6 +94,7 @@ class Stage:
             "TALLYSTICK_PORT": str(self.port),
             "TALLYSTICK_KEY_PASSPHRASE_FILE": str(self.passphrase_file),
             "TALLYSTICK_ANCHOR_INTERVAL_S": "2",
+            "TALLYSTICK_EMBEDDED_CHAIN_PORT": str(self.chain_port),
             **self.chain.settings,
         }
 
@@ -112,6 +116,15 @@ class Stage:
             self._service.terminate()
             self._service.wait(timeout=30)
             self._service = None
+
+    def stop_all(self) -> None:
+        """Ends the service and what runs beside it."""
+        self.stop_service()
+        for helper in self.helpers:
+            helper.terminate()
+        for helper in self.helpers:
+            helper.wait(timeout=30)
+        self.helpers.clear()
 
     def serve_until_interrupted(self) -> None:
         """Leaves the service to whoever watches."""
