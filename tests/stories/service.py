@@ -26,7 +26,7 @@ from tests.machine import free_port
 T = TypeVar("T")
 
 TALLY = Path(sys.executable).with_name("tally")
-WITHIN = 60  # seconds for anything that is waited for
+WITHIN = 180  # seconds for anything that is waited for
 LISTENING = "0A"  # in /proc/net/tcp
 
 

@@ -24,6 +24,9 @@ from tests.stories.service import Refused
 from tests.stories.town import AUDITOR
 
 
+pytestmark = pytest.mark.timeout(900)  # five processes are started, and wait for one another
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedTown]:
     """A ledger of eight agencies, three of which witness; a phone was handed over, and everything is anchored."""
