@@ -45,6 +45,10 @@ class OtherSize(NotCosigned):
         self.size = size
 
 
+class OtherHistory(NotCosigned):
+    """The witness says that no consistency proof leads from what it has seen to this checkpoint."""
+
+
 class _Problem(Struct, frozen=True):
     detail: str = ""
     title: str = ""
@@ -60,10 +64,12 @@ def new_client() -> httpx.AsyncClient:
 
 
 async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoint) -> tuple[NoteSignature, ...]:
-    """The witness's signature lines, not verified yet. Raises OtherSize, NotCosigned."""
+    """The witness's signature lines, not verified yet. Raises OtherSize, OtherHistory, NotCosigned."""
     answer = await _post(client, f"{url}{ADD_CHECKPOINT}", asked.body(), "text/plain; charset=utf-8")
     if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
+    if answer.status == 422 and asked.old > 0:
+        raise OtherHistory(f"the witness answers {answer.told}")
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
     return _read(lambda: parse_signature_lines(answer.text))

@@ -19,7 +19,7 @@ from ledger.core.note import Note, NoteSignature, parse_note, parse_vkey
 from ledger.core.policy import Policy
 from ledger.core.tiles import TileNodes
 from ledger.core.witness_protocol import AddCheckpoint
-from ledger.cosign.asking import NotCosigned, OtherSize, add_checkpoint, new_client
+from ledger.cosign.asking import NotCosigned, OtherHistory, OtherSize, add_checkpoint, new_client
 from ledger.cosign.configuration import Witness
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
@@ -31,6 +31,11 @@ LONGEST_PAUSE_S = 30.0
 SIZES_TRIED = 3  # of one checkpoint: the witness tells the size that it has, and may be asked by others meanwhile
 KEPT_MS = 3_600_000  # milliseconds for which co-signatures are kept that nothing rests on
 TIDY_EVERY_S = 600.0
+
+_HINT = (
+    "The log's history was changed, or a backup was restored and written on: tally audit. Where the witness is at "
+    "fault, take it out of witnesses.toml and start the service again."
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -178,6 +183,11 @@ class Courier:
             try:
                 asked = AddCheckpoint(old_size, proof, log_signed(published.note))
                 lines = await add_checkpoint(client, witness.url, asked)
+            except OtherHistory as other:
+                raise WitnessAhead(
+                    f"the witness {witness.name} has seen another history of this log below size {old_size}",
+                    hint=_HINT,
+                ) from other
             except OtherSize as other:
                 await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
                 course.size = other.size
@@ -208,8 +218,7 @@ class Courier:
         if told == asked == published:
             raise WitnessAhead(
                 f"the witness {witness.name} has another root of this log at size {told}",
-                hint="The log's history was changed: tally audit. Where the witness is at fault, take it out of "
-                "witnesses.toml and start the service again.",
+                hint=_HINT,
             )
 
     def _keep(self, witness: Witness, published: Published, lines: tuple[NoteSignature, ...]) -> None:

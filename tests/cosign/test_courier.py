@@ -205,6 +205,20 @@ def test_a_witness_with_another_root_of_the_same_size_stops_the_writer(bench: Be
         assert ["another root" in str(error) for error in bench.halted] == [True]
 
 
+def test_a_witness_that_has_seen_another_history_stops_the_writer(bench: Bench) -> None:
+    """An older backup was restored and written on while the witness was away: no proof leads from what it has seen."""
+    with serving(small("w1")) as witness:
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        courier = bench.courier()
+        courier.step()
+        witness.root = b"\x01" * 32
+        bench.grow(2)
+        courier.step()
+        assert ["another history" in str(error) for error in bench.halted] == [True]
+        assert courier.states()[0].fault is not None
+
+
 def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench) -> None:
     """A witness may have a size that is published after this look began, as long as the log has that many entries."""
     with serving(small("w1")) as witness:
@@ -223,6 +237,7 @@ def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench
     [
         (Reply(403, b"who are you"), "answers 403"),
         (Reply(422, b'{"detail": "no such history"}', "application/problem+json"), "422: no such history"),
+        (Reply(503, b'{"title": "halted"}', "application/problem+json"), "503: halted"),
         (Reply(409, b"conflict"), "answers 409"),
         (Reply(409, b"-1\n", "text/x.tlog.size"), "something else"),
         (Reply(200, b"<html>"), "something else"),
