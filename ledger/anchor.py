@@ -23,7 +23,7 @@ from ledger.core import merkle
 from ledger.core.authority import Authority
 from ledger.core.errors import IntegrityBroken
 from ledger.core.tiles import TileNodes
-from ledger.cosign import Gatherer
+from ledger.cosign import Gatherer, Seen
 from ledger.record import Registry
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
@@ -124,21 +124,22 @@ class Anchorer:
             _require_one_history(connection, previous)
             if previous.size >= published.size:
                 return Waits.NOTHING_NEW
+            seen: Seen | None = None
             if authority.quorum:
                 above = max(previous.size, authority.last_index)
                 seen = self._gatherer.seen_by_quorum(connection, authority, above)
                 if seen is None:
                     self.told = self._gatherer.why_unseen(authority)
                     return Waits.QUORUM_MISSING
-                published = seen
+                published = seen.published
             request = _request(connection, previous, published, authority.registry_hash)
-        return self._submit(request, authority)
+        return self._submit(request, authority, seen)
 
-    def _submit(self, request: AnchorRequest, authority: Authority) -> ChainWrite | Waits:
+    def _submit(self, request: AnchorRequest, authority: Authority, seen: Seen | None) -> ChainWrite | Waits:
         """Sends the anchor with a quorum's co-signatures. A registry that moved meanwhile is looked at anew."""
-        if authority.quorum:
+        if seen is not None:
             domain = ContractDomain(authority.log_id, self._chain_id, self._anchors.address)
-            gathered = self._gatherer.gather(domain, request.head, authority)
+            gathered = self._gatherer.gather(domain, request.head, authority, seen)
             if not gathered.is_enough:
                 self.told = gathered.told
                 return Waits.QUORUM_MISSING

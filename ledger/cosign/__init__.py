@@ -7,6 +7,6 @@ second time, when an anchor is due: size, root and registry hash, as the contrac
 
 from ledger.cosign.configuration import Witness, WitnessFile
 from ledger.cosign.courier import Courier, WitnessAhead, WitnessState
-from ledger.cosign.gathering import Gathered, Gatherer
+from ledger.cosign.gathering import Gathered, Gatherer, Seen
 
-__all__ = ["Courier", "Gathered", "Gatherer", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]
+__all__ = ["Courier", "Gathered", "Gatherer", "Seen", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]

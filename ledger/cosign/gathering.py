@@ -42,6 +42,13 @@ class Gathered(Struct, frozen=True):
         return len(self.signatures) >= self.needed
 
 
+class Seen(Struct, frozen=True):
+    """A checkpoint, and the verifier keys of the witnesses that have co-signed it."""
+
+    published: Published
+    vkeys: frozenset[str]
+
+
 class _Refusal(Struct, frozen=True):
     reason: str
     failures: int
@@ -58,7 +65,7 @@ class Gatherer:
         self._signed: dict[str, bytes] = {}  # account: signature of the digest
         self._refused: dict[str, _Refusal] = {}  # by account
 
-    def seen_by_quorum(self, connection: Connection, authority: Authority, above: int) -> Published | None:
+    def seen_by_quorum(self, connection: Connection, authority: Authority, above: int) -> Seen | None:
         """The newest checkpoint above this size that as many of the contract's witnesses have co-signed as it asks for,
         and the policy too, where it asks for any."""
         accounts = {witness.vkey: witness.account for witness in self._witnesses()}
@@ -66,7 +73,8 @@ class Gatherer:
         for size, vkeys in checkpoints.cosigned_sizes(connection, above):
             seen = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
             if len(seen) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
-                return checkpoints.published_at_size(connection, size)
+                published = checkpoints.published_at_size(connection, size)
+                return Seen(published, frozenset(vkeys)) if published is not None else None
         return None
 
     def why_unseen(self, authority: Authority) -> str:
@@ -79,14 +87,15 @@ class Gatherer:
             )
         return f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
 
-    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority) -> Gathered:
-        """Co-signatures of the head by current witnesses of the registry, each verified here as the contract does."""
+    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, seen: Seen) -> Gathered:
+        """Co-signatures of the head by current witnesses of the registry that have seen it, each verified here as the
+        contract does."""
         digest = checkpoint_digest(domain, head.size, head.root, head.registry_hash)
         if digest != self._digest:
             self._digest, self._signed = digest, {}
         agencies = _agencies(authority)
         self._signed = {account: held for account, held in self._signed.items() if account in agencies}
-        able = [witness for witness in self._witnesses() if witness.account in agencies]
+        able = [witness for witness in self._witnesses() if witness.account in agencies and witness.vkey in seen.vkeys]
         if len(self._signed) < authority.quorum:
             asked = CosignAnchor(
                 domain.chain_id, domain.contract, head.size, "0x" + head.root.hex(), "0x" + head.registry_hash.hex()

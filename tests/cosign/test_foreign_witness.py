@@ -19,7 +19,7 @@ from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import TallystickError
 from ledger.core.note import parse_vkey
 from ledger.core.policy import parse_policy
-from ledger.cosign import Cosigner, Witness
+from ledger.cosign import Courier, Witness
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from tests.builders import POLICE, clerk
@@ -129,14 +129,14 @@ def newest(ledger: Ledger) -> Published:
     return found
 
 
-def ask(ledger: Ledger, abroad: Abroad) -> tuple[Cosigner, list[TallystickError]]:
+def ask(ledger: Ledger, abroad: Abroad) -> tuple[Courier, list[TallystickError]]:
     """Takes the newest checkpoint to the witness, under a policy whose quorum it is; also gives what then halted."""
     policy = parse_policy(f"witness abroad {abroad.vkey}\nquorum abroad\n")
     halted: list[TallystickError] = []
-    cosigner = Cosigner(
+    courier = Courier(
         ledger.database, lambda: (abroad.configured,), policy=lambda: policy, halt=halted.append, clock=ledger.clock
     )
-    cosigner.step()
+    courier.step()
     return cosigner, halted
 
 
@@ -145,7 +145,7 @@ def test_it_co_signs_as_the_log_grows(ledger: Ledger, abroad: Abroad, tmp_path: 
     for number in range(3):
         published = grow(ledger, f"case-{number}")
         cosigner, halted = ask(ledger, abroad)
-        (state,) = cosigner.states()
+        (state,) = courier.states()
         assert (state.size, state.fault, halted) == (published.size, None, [])
         note = newest(ledger).note
         (seen,) = verify_cosignatures(note, [parse_vkey(abroad.vkey)])
@@ -177,7 +177,7 @@ def test_it_refuses_another_history(ledger: Ledger, abroad: Abroad, tmp_path: Pa
         for number in range(20):
             published = grow(fork, f"other-{number}")
         cosigner, halted = ask(fork, abroad)
-        (state,) = cosigner.states()
+        (state,) = courier.states()
         assert state.size < published.size
         assert state.fault or halted
         assert not verify_cosignatures(newest(fork).note, [parse_vkey(abroad.vkey)])

@@ -13,9 +13,9 @@ import pytest
 from ledger.chain import calls
 from ledger.core.note import parse_note
 from ledger.core.witness_protocol import CosignAnchor
-from tests.builders import COURT, POLICE, PROCURATORATE, clerk
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
 from tests.merkle_reference import mth
-from tests.stories.guarded import GuardedTown
+from tests.stories.guarded import QUORUM, GuardedTown
 from tests.stories.service import Refused
 from tests.stories.town import AUDITOR
 
@@ -110,7 +110,7 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
     history. The contract refuses the old registry hash, and for the new one no witness signs: each has followed the
     true log."""
     before, old_hash = town.entries(), chain_registry_hash(town)
-    town.relay(POLICE, calls.revoke_key(clerk(POLICE).key_id))
+    town.relay(LAB, calls.revoke_key(clerk(LAB).key_id))
     town.until("the revocation is in the log", lambda: len(town.entries()) > len(before))
     town.anchored()
     true, new_hash = town.entries(), chain_registry_hash(town)
@@ -131,8 +131,9 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
             answer = witness.ask("/cosign-anchor", question(town, history, registry_hash))
             assert answer.status_code in (409, 422), answer.text
         answer = witness.ask("/cosign-anchor", question(town, true, new_hash))
-        signatures.append(bytes.fromhex(answer.json()["signature"][2:]))
-    assert len(signatures) == 3, "the true history is signed for"
+        if answer.is_success:  # a quorum has seen it, the third may have gone on at once
+            signatures.append(bytes.fromhex(answer.json()["signature"][2:]))
+    assert len(signatures) >= QUORUM, "the true history is signed for"
     refused = town.anchor_by_hand(beyond, *signatures[:1])
     assert refused is not None
     assert refused.error == "NotWitness", "a signature over another tree is nobody's"
@@ -153,6 +154,5 @@ def test_a_ledger_that_was_put_back_whole_is_found_by_its_witnesses(town: Guarde
     assert (refused.value.status, refused.value.code) == (503, "witness_ahead")
     assert "has seen" in refused.value.problem["detail"]
     assert town.readiness()["ready"] is False
-    town.until(
-        "every witness alarms", lambda: all(one.status()["health"] == "halted" for one in town.witnesses.values())
-    )
+    witnesses = town.witnesses.values()
+    town.until("a witness alarms", lambda: any(one.status()["health"] == "halted" for one in witnesses))
