@@ -137,14 +137,14 @@ def ask(ledger: Ledger, abroad: Abroad) -> tuple[Courier, list[TallystickError]]
         ledger.database, lambda: (abroad.configured,), policy=lambda: policy, halt=halted.append, clock=ledger.clock
     )
     courier.step()
-    return cosigner, halted
+    return courier, halted
 
 
 def test_it_co_signs_as_the_log_grows(ledger: Ledger, abroad: Abroad, tmp_path: Path) -> None:
     """From nothing to a first checkpoint, then by consistency proofs; what it signs holds here and with `aics-tlog`."""
     for number in range(3):
         published = grow(ledger, f"case-{number}")
-        cosigner, halted = ask(ledger, abroad)
+        courier, halted = ask(ledger, abroad)
         (state,) = courier.states()
         assert (state.size, state.fault, halted) == (published.size, None, [])
         note = newest(ledger).note
@@ -176,7 +176,7 @@ def test_it_refuses_another_history(ledger: Ledger, abroad: Abroad, tmp_path: Pa
         fork.found(clerk(POLICE))
         for number in range(20):
             published = grow(fork, f"other-{number}")
-        cosigner, halted = ask(fork, abroad)
+        courier, halted = ask(fork, abroad)
         (state,) = courier.states()
         assert state.size < published.size
         assert state.fault or halted
