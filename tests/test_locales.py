@@ -13,6 +13,7 @@ from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
+from ledger.cli.monitoring import Alarm
 from ledger.core.custody.breaks import BREAK_KINDS
 from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
@@ -38,6 +39,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         *(name for name, _ in EVIDENCE_STEPS),
     ),
     "fault": get_args(Fault),
+    "alarm": get_args(Alarm),
     "result": ("checked", "failed", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),

@@ -45,6 +45,7 @@ COMMANDS = (
     "access",
     "webhook",
     "log",
+    "monitor",
     "anchor",
     "witness",
     "completion",

@@ -3,6 +3,7 @@
 profiles/<name>/profile.json   what ``tally profile add`` was told; names no secret
 profiles/<name>/token.json     the last access token
 profiles/<name>/trust.json     the trust file that this profile checks proofs with
+profiles/<name>/monitor.json   how far ``tally monitor`` has looked for this profile
 profiles/<name>/outbox/        submissions whose outcome is not known yet
 keys/                          keystores, unless a profile names another folder
 """
@@ -116,3 +117,6 @@ class Profiles:
 
     def trust(self, profile: Profile) -> Path:
         return self.folder(profile.name) / "trust.json"
+
+    def monitor(self, profile: Profile) -> Path:
+        return self.folder(profile.name) / "monitor.json"

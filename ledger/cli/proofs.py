@@ -64,12 +64,13 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust
     """
     from ledger.core.trust import parse_trust
 
-    trusted = [parse_trust(file.read()) for file in files] or [parse_trust(_trust_of_profile(session))]
+    trusted = [parse_trust(file.read()) for file in files] or [parse_trust(trust_of_profile(session))]
     log_id = _head(data).log_id
     return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
 
 
-def _trust_of_profile(session: Session) -> bytes:
+def trust_of_profile(session: Session) -> bytes:
+    """The bytes of the trust file that the profile has pinned. Raises MalformedInput where there is none."""
     if session.profile_name or len(session.profiles.names()) == 1:
         file = session.profiles.trust(session.profile)
         if file.exists():

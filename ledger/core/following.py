@@ -224,12 +224,22 @@ def follow(
         _require_follows(envelope, heads.get(stream, known.heads.get(stream)), index)  # 3
         _require_authority(authority, envelope, index)  # 4
         if is_registry_change(envelope):  # 5
-            mirrored = _mirrored(envelope, payloads.get(index), index)
-            authority = _folded(authority, mirrored)
+            mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             changes.append(mirrored)
         heads[stream] = Head(envelope.sequence, envelope.payload_digest)
         events[envelope.event_id] = index
     return Step(Followed(frontier, authority), heads, events, tuple(changes))
+
+
+def with_change(
+    authority: Authority, envelope: Envelope, payload: bytes | None, index: int
+) -> tuple[Mirrored, Authority]:
+    """The change that a ``registry.*`` entry mirrors, and the registry after it.
+
+    Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
+    """
+    mirrored = _mirrored(envelope, payload, index)
+    return mirrored, _folded(authority, mirrored)
 
 
 def require_same_changes(mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int) -> None:

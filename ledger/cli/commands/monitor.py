@@ -1,0 +1,102 @@
+"""``tally monitor``: what was signed with an agency's keys since it last looked, out of the public log."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+import msgspec
+
+from ledger.cli.command import Command
+from ledger.cli.exits import Exit
+from ledger.cli.output import Column
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput, Unavailable
+
+COLUMNS = [
+    Column("index"),
+    Column("signed_at"),
+    Column("event_type"),
+    Column("stream.kind"),
+    Column("stream.id"),
+    Column("key_id"),
+    Column("officer"),
+    Column("alarm", "alarm"),
+]
+
+
+@click.command("monitor", cls=Command)
+@click.option("--agency", help="Whose keys, if not those of the profile's agency.")
+@click.option("--follow", is_flag=True, help="Look again and again, until something is wrong or you interrupt it.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Seconds between looks.")
+@pass_session
+def command(session: Session, agency: str | None, follow: bool, every: float) -> int:
+    """Show each use of your agency's keys since you last looked, and each change of them in the registry.
+
+    Reads the public log as anybody can, and believes the service nothing: the log must continue the checkpoint of the
+    last look. A key that the agency did not grant, one used after its revocation, a log that was rolled back or forked
+    are alarms: the exit code is 1. How far you have looked is kept in the profile's folder once it was shown.
+    """
+    watched = agency or session.profile.agency
+    if watched is None:
+        raise MalformedInput("expected the id of the agency whose keys are watched", field="--agency")
+    while True:
+        try:
+            alarms = _look(session, watched, one_by_one=follow)
+        except Unavailable as error:
+            if not follow:
+                raise
+            session.output.warn(error.message)
+            alarms = 0
+        if alarms or not follow:
+            return Exit.REFUSED if alarms else Exit.OK
+        time.sleep(every)
+
+
+def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
+    """One look at what is new, shown and then kept; gives the number of alarms."""
+    from ledger.cli.monitoring import evidence_kept, look, read_position, write_position
+    from ledger.cli.proofs import trust_of_profile
+    from ledger.core.trust import parse_trust
+    from ledger.witness.source import LogSource
+
+    trust = parse_trust(trust_of_profile(session))
+    file = session.profiles.monitor(session.profile)
+    before = after = read_position(file, trust)
+    source = LogSource(session.profile.url)
+    uses: list[dict[str, Any]] = []
+    try:
+        note = source.checkpoint()
+        with evidence_kept(file, note):
+            for step in look(source, note, trust, agency, before):
+                uses += (msgspec.to_builtins(use) for use in step.uses)
+                after = step.position
+    finally:
+        source.close()
+    alarms = [use for use in uses if use["alarm"] is not None]
+    if one_by_one:
+        _tell_each(session, uses)
+    else:
+        told = {"agency": agency, "since": before.followed.size, "size": after.followed.size, "alarms": len(alarms)}
+        _tell(session, told, uses)
+    for alarm in alarms:
+        session.output.warn(f"{alarm['index']}: {alarm['told']}")
+    if after != before:
+        write_position(file, after)
+    return len(alarms)
+
+
+def _tell(session: Session, told: dict[str, Any], uses: list[dict[str, Any]]) -> None:
+    if session.json:
+        return session.output.data(told | {"uses": uses})
+    session.output.record(told)
+    return session.output.part("uses", uses, COLUMNS)
+
+
+def _tell_each(session: Session, uses: list[dict[str, Any]]) -> None:
+    if session.json:
+        for use in uses:
+            session.output.line(use)
+    elif uses:
+        session.output.table(uses, COLUMNS)

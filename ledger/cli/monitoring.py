@@ -1,0 +1,221 @@
+"""Watching one's own keys: each entry of the public log that claims to be of an agency, or is signed by a key of it.
+
+Nothing that the service says is believed: entries count once the tiles show that they stand in the tree that the log
+signed, that tree must continue the one of the last look, and the right of a key follows from the mirrored registry
+alone (``ledger.core.following``). Whether the mirror is what the chain has is the matter of witnesses and the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core import authority as authorities
+from ledger.core import signature
+from ledger.core.authority import Authority
+from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.errors import MalformedInput, TallystickError, Unauthorized
+from ledger.core.event import Envelope, Stream, registry
+from ledger.core.event.registry import RegistryChange
+from ledger.core.following import (
+    Followed,
+    LogFault,
+    before_the_first,
+    decoded,
+    grown,
+    is_registry_change,
+    require_begins,
+    require_served,
+    with_change,
+)
+from ledger.core.tiles import TILE_WIDTH, TileNodes
+from ledger.core.trust import Trust
+from ledger.secret_files import read_secret, write_secret
+from ledger.witness.source import LogSource
+
+FORMAT = "tallystick/monitor@v1"
+STEP = 16 * TILE_WIDTH  # entries that are looked at between two savings
+
+Alarm = Literal[
+    "bad_signature",
+    "key_unknown",
+    "key_revoked",
+    "wrong_agency",
+    "key_not_valid",
+    "role_missing",
+    "suite_unknown",
+    "service_only",
+]
+
+_OWN_CHANGES = (
+    registry.AgencyAdmitted,
+    registry.AdminChanged,
+    registry.WitnessSet,
+    registry.KeyGranted,
+    registry.KeyRevoked,
+)
+
+
+class Position(Struct, frozen=True):
+    """How far somebody has looked: the last checkpoint as the log signed it, the tree, and the registry in it."""
+
+    format: str
+    log_id: bytes
+    note: str
+    followed: Followed
+
+
+class Use(Struct, frozen=True):
+    """An entry of the agency, or a change of its keys in the registry. ``officer`` is whom the key was granted to.
+
+    ``alarm`` is the code of what is wrong with it and ``told`` says it; ``signed_at`` (unix seconds) is the signer's.
+    """
+
+    index: int
+    signed_at: int
+    event_type: str
+    stream: Stream
+    sequence: int
+    key_id: str | None
+    officer: str | None
+    alarm: Alarm | None = None
+    told: str | None = None
+
+
+class Looked(Struct, frozen=True):
+    """What one step found, the position after it, and the size that the log has signed."""
+
+    uses: tuple[Use, ...]
+    position: Position
+    size: int
+
+
+def read_position(file: Path, trust: Trust) -> Position:
+    """The position of the last look; that before the first entry where there was none.
+
+    Raises MalformedInput where the file is broken or of another ledger.
+    """
+    if not file.exists():
+        return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_key_id))
+    try:
+        position = msgspec.json.decode(read_secret(file, field="monitor"), type=Position)
+    except msgspec.DecodeError as error:
+        raise MalformedInput(f"{file} cannot be read: {error}", field="monitor", hint=_AGAIN) from error
+    if (position.format, position.log_id) != (FORMAT, trust.log_id):
+        raise MalformedInput(f"{file} is of another ledger", field="monitor", hint=_AGAIN)
+    return position
+
+
+def write_position(file: Path, position: Position) -> None:
+    """Keeps a position in the place of the one before."""
+    write_secret(file, msgspec.json.encode(position), field="monitor", replace=True)
+
+
+@contextmanager
+def evidence_kept(file: Path, note: str) -> Iterator[None]:
+    """Keeps the checkpoint beside the position where the log turns out to have signed what it never should have."""
+    try:
+        yield
+    except LogFault as fault:
+        evidence = file.with_name(f"monitor-{fault.kind}.note")
+        write_secret(evidence, note.encode(), field="monitor", replace=True)
+        fault.hint = f"Keep {evidence} and {file}: the log has signed the checkpoints in both."
+        raise
+
+
+def look(source: LogSource, note: str, trust: Trust, agency: str, before: Position) -> Iterator[Looked]:
+    """Looks at what is behind ``before``, up to the checkpoint that ``note`` is, in steps; none where nothing is new.
+
+    Raises LogFault (fork, rollback, and what no log may sign), SignatureRefused where the log's key has not signed the
+    checkpoint, Unreadable where the log does not serve what it signed, Unavailable where it is silent.
+    """
+    checkpoint = verify_checkpoint(note, trust.log_key)
+    _require_grown(before, checkpoint)
+    nodes = TileNodes(checkpoint.size, source.tile)
+    followed = before.followed
+    require_begins(followed.frontier, checkpoint, nodes)
+    while followed.size < checkpoint.size:
+        entries = source.entries(followed.size, min(followed.size + STEP, checkpoint.size))
+        frontier = grown(followed.frontier, entries)
+        require_served(frontier, checkpoint, nodes)
+        envelopes = decoded(entries, followed.size)
+        uses, authority = _uses(source, agency, followed, envelopes)
+        followed = Followed(frontier, authority)
+        yield Looked(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
+
+
+def _require_grown(before: Position, checkpoint: Checkpoint) -> None:
+    if checkpoint.size < before.followed.size:
+        raise LogFault(
+            "rollback",
+            f"the log had {before.followed.size} entries and now shows {checkpoint.size}: it was rolled back, or "
+            "somebody on the way shows an old answer",
+        )
+
+
+def _uses(source: LogSource, agency: str, followed: Followed, envelopes: list[Envelope]) -> tuple[list[Use], Authority]:
+    mirrors = [at for at, envelope in enumerate(envelopes, followed.size) if is_registry_change(envelope)]
+    payloads = source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
+    authority, uses = followed.authority, []
+    for index, envelope in enumerate(envelopes, followed.size):
+        if is_registry_change(envelope):
+            _require_right(authority, envelope, index)
+            mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
+            if isinstance(mirrored.change, _OWN_CHANGES) and mirrored.change.agency == agency:
+                uses.append(_change(envelope, mirrored.change, index))
+        elif _is_of(agency, authority, envelope):
+            uses.append(_use(authority, envelope, index))
+    return uses, authority
+
+
+def _is_of(agency: str, authority: Authority, envelope: Envelope) -> bool:
+    grant = authority.grants.get(envelope.key_id)
+    return envelope.agency == agency or (grant is not None and grant.agency_id == agency)
+
+
+def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
+    grant = authority.grants.get(envelope.key_id)
+    use = _entry(envelope, index, envelope.key_id, grant.officer if grant else None)
+    try:
+        signature.verify_envelope(envelope, authority.log_id)
+        authorities.require_key(authority, envelope, index)
+    except Unauthorized as error:
+        return replace(use, alarm=msgspec.convert(error.code, Alarm), told=error.message)
+    except TallystickError as error:
+        return replace(use, alarm="bad_signature", told=error.message)
+    return use
+
+
+def _change(envelope: Envelope, change: RegistryChange, index: int) -> Use:
+    """A change of the agency in the registry: of the key that it is about, where it is about one."""
+    return _entry(envelope, index, getattr(change, "key_id", None), getattr(change, "officer", None))
+
+
+def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | None) -> Use:
+    return Use(
+        index=index,
+        signed_at=envelope.signed_at,
+        event_type=envelope.event_type,
+        stream=envelope.stream,
+        sequence=envelope.sequence,
+        key_id=key_id,
+        officer=officer,
+    )
+
+
+def _require_right(authority: Authority, envelope: Envelope, index: int) -> None:
+    """The log's own key alone says what is in the registry."""
+    try:
+        signature.verify_envelope(envelope, authority.log_id)
+        authorities.require_key(authority, envelope, index)
+    except TallystickError as error:
+        raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
+
+
+_AGAIN = "Move it away; the next look then begins at the first entry."
