@@ -83,7 +83,7 @@ def cosigners(connection: Connection, size: int) -> list[str]:
 def cosigned_sizes(connection: Connection, above: int) -> Iterator[tuple[int, list[str]]]:
     """Each co-signed size above this one, from the newest down, with the verifier keys under its checkpoint."""
     query = select(COSIGNATURES.c.size, COSIGNATURES.c.witness).where(COSIGNATURES.c.size > above)
-    rows = connection.execute(query.order_by(COSIGNATURES.c.size.desc()).limit(LOOKED_AT)).all()
+    rows = connection.execute(query.order_by(COSIGNATURES.c.size.desc(), COSIGNATURES.c.witness).limit(LOOKED_AT)).all()
     for size, group in groupby(rows, key=lambda row: int(row.size)):
         yield size, [row.witness for row in group]
 
