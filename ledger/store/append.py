@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, insert, update
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Table, bindparam, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag, Handover, Item
@@ -16,16 +16,19 @@ from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, erasure, feed, imports
+from ledger.store import clocks, erasure, feed, imports, rows
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
+from ledger.store.rows import Row
 from ledger.store.tables import (
     CASE_AGENCIES,
     CASES,
     CLOCKS,
     ENTRIES,
+    FEED,
     FLAGS,
     HANDOVERS,
+    IMPORTS,
     ITEMS,
     SECTIONS,
     STREAMS,
@@ -34,7 +37,8 @@ from ledger.store.tables import (
 )
 
 T = TypeVar("T")
-Row = dict[str, Any]
+
+_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS)
 
 
 class NewEntry(Struct, frozen=True):
@@ -62,6 +66,9 @@ class NewTree(Struct, frozen=True):
     recorded_at: int
 
 
+_MOVE_TREE = update(TREE).values({name: bindparam(name) for name in NewTree.__struct_fields__})
+
+
 def write_batch(
     connection: Connection, database: Database, entries: Sequence[NewEntry], tiles: Sequence[TileRow], tree: NewTree
 ) -> None:
@@ -69,8 +76,19 @@ def write_batch(
 
     Raises IntegrityBroken where a row stands in the way that no batch has written.
     """
+    new: rows.NewRows = {
+        ENTRIES: [_entry_row(entry, tree) for entry in entries],
+        SECTIONS: [row for entry in entries for row in _section_rows(entry)],
+        FLAGS: [row for entry in entries for row in _flag_rows(entry)],
+        FEED: feed.rows(entries),
+    }
+    latest: rows.NewRows = {
+        TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
+        STREAMS: _stream_rows(entries),
+        **_read_models(entries),
+    }
     try:
-        _insert(connection, database, ENTRIES, [_entry_row(entry, tree) for entry in entries])
+        rows.write(connection, database, new, latest)
     except IntegrityError as error:
         broken = IntegrityBroken(
             "the database has a row that the log has not",
@@ -79,39 +97,23 @@ def write_batch(
         )
         broken.add_note(str(error.orig))
         raise broken from error
-    _insert(connection, database, SECTIONS, [row for entry in entries for row in _section_rows(entry)])
-    _insert(connection, database, FLAGS, [row for entry in entries for row in _flag_rows(entry)])
-    _upsert(
-        connection,
-        database,
-        TILES,
-        [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
-    )
-    _upsert(connection, database, STREAMS, _stream_rows(entries))
     for entry in entries:
         if isinstance(entry.payload.body, SectionErased):
             erasure.erase(connection, database, entry.payload.body)
-    _write_read_models(connection, database, entries)
-    feed.write(connection, database, entries)
-    connection.execute(
-        update(TREE).values(
-            size=tree.size, root=tree.root, registry_changes=tree.registry_changes, recorded_at=tree.recorded_at
-        )
-    )
+    connection.execute(_MOVE_TREE, asdict(tree))
 
 
-def _write_read_models(connection: Connection, database: Database, entries: Sequence[NewEntry]) -> None:
+def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
     """Read models are projections of the states: of several events on one case the last one stands."""
-    rows: dict[Table, dict[tuple[str, ...], Row]] = {}
+    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in _READ_MODELS}
     for entry in entries:
         for table, key, row in projections(entry.before, entry.after, entry.log_index):
-            rows.setdefault(table, {})[key] = row
+            latest[table][key] = row
         for table, key, row in imports.projections(entry.payload, entry.log_index):
-            rows.setdefault(table, {})[key] = row
+            latest[table][key] = row
         if entry.clock_lines:
-            rows.setdefault(CLOCKS, {}).update(clocks.rows(entry.clock_lines, entry.log_index))
-    for table, latest in rows.items():
-        _upsert(connection, database, table, list(latest.values()))
+            latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
+    return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 
 def projections(
@@ -229,31 +231,3 @@ def _item_row(case_id: str, item: Item, index: int) -> Row:
         "seal_number": item.seal_number,
         "updated_index": index,
     }
-
-
-def _insert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:
-    if rows:
-        connection.exec_driver_sql(_insertion(database, table), rows)
-
-
-def _upsert(connection: Connection, database: Database, table: Table, rows: list[Row]) -> None:
-    if rows:
-        connection.exec_driver_sql(_replacement(database, table), rows)
-
-
-# Rows go to the driver as they are, in texts that are made once: no column here has a type that the driver does not
-# know, and what SQLAlchemy would do for each value costs more than writing it.
-
-
-@lru_cache(maxsize=64)
-def _insertion(database: Database, table: Table) -> str:
-    return database.text_of(insert(table))
-
-
-@lru_cache(maxsize=64)
-def _replacement(database: Database, table: Table) -> str:
-    statement = database.upsert(table)
-    columns = table.columns
-    changed = {column.name: statement.excluded[column.name] for column in columns if not column.primary_key}
-    keys = [column.name for column in columns if column.primary_key]
-    return database.text_of(statement.on_conflict_do_update(index_elements=keys, set_=changed))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, select
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.store import log
-from ledger.store.database import Database
 from ledger.store.log import StoredEntry
+from ledger.store.rows import Row
 from ledger.store.tables import ENTRIES, FEED
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list
     """The next steps of the agency's feed, at most ``limit``."""
     query = select(FEED.c.since, *_ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
     ordered = query.where(*_behind(agency, after)).order_by(FEED.c.log_index)
-    rows = connection.execute(ordered.limit(limit + 1))  # the first may be given already, but for what comes with it
+    found = connection.execute(ordered.limit(limit + 1))  # the first may be given already, but for what comes with it
     steps: list[Step] = []
-    for since, *columns in rows.fetchall():
+    for since, *columns in found.fetchall():
         last = StoredEntry(*columns)
         given = after.sequence if last.log_index == after.log_index else None
         start = since if given is None else max(since, given + 1)
@@ -78,15 +77,13 @@ def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
     return connection.execute(select(FEED.c.log_index).where(*_behind(agency, after)).limit(1)).first() is not None
 
 
-def write(connection: Connection, database: Database, entries: Sequence[NewEntry]) -> None:
+def rows(entries: Sequence[NewEntry]) -> list[Row]:
     """Gives each entry of the batch to those whom it concerns."""
-    rows = [
+    return [
         {"agency": agency, "log_index": entry.log_index, "since": since}
         for entry in entries
         for agency, since in told(entry)
     ]
-    if rows:
-        connection.exec_driver_sql(_insertion(database), rows)
 
 
 def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
@@ -135,8 +132,3 @@ def _steps(connection: Connection, last: StoredEntry, start: int, limit: int) ->
         limit -= len(found)
     if limit > 0 and start <= last.sequence:
         yield Step(Cursor(last.log_index), last)
-
-
-@lru_cache(maxsize=8)
-def _insertion(database: Database) -> str:
-    return database.text_of(FEED.insert())
