@@ -19,6 +19,7 @@ from ledger.store.database import Connection
 ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
 COMPRESSED = {"Content-Encoding": "gzip"}
+LEVEL = 1  # of gzip: a tenth of the time of the highest level, for a fourteenth more bytes
 VARIES = {"Vary": "Accept-Encoding"}
 _BYTES = "application/octet-stream"
 _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
@@ -67,7 +68,7 @@ def tile(service: ServiceOf, request: Request, name: str) -> Response:
         return Response(data, headers=ETERNAL, media_type=_BYTES)
     if not _takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
-    return Response(gzip.compress(data, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
+    return Response(gzip.compress(data, LEVEL, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
 
 
 def served(service: Service, connection: Connection) -> Published:
