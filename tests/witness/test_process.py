@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+from ledger.cli.exits import Exit
 from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.note import parse_vkey
 from ledger.core.signature import recover
+from ledger.core.trust import encode_trust
+from ledger.store.witness import WitnessStore
+from tests import bundles
+from tests.machine import free_port
 from tests.witness.running import running, settle, tally
 from tests.witness.stand import CLERK, Stand
 
@@ -39,3 +45,55 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
     done = tally(tmp_path, "witness", "status", "--trust", str(tmp_path / "trust.json"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cosigned_size"] == size
+
+
+def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path) -> None:
+    """Before it runs, while nobody looks, when it has halted, and after the operator has decided."""
+    trust = ("--trust", str(tmp_path / "trust.json"))
+    settle(stand, tmp_path)
+    assert tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase").returncode == Exit.USAGE
+    none = tally(tmp_path, "witness", "status", *trust)
+    assert (none.returncode, b"tally witness run" in none.stderr) == (Exit.USAGE, True)
+
+    store = WitnessStore.open(tmp_path / "witness" / "witness.db", stand.trust)
+    assert tally(tmp_path, "witness", "status", *trust).returncode == Exit.UNREACHABLE
+    store.keep_look(0, time.time_ns() // 1_000_000)
+    for kind, halts, status in (
+        ("anchor_lag", False, Exit.NOT_YET_ANCHORED),
+        ("unreadable", False, Exit.UNVERIFIABLE),
+        ("fork", True, Exit.REFUSED),
+    ):
+        store.raise_alarm(kind, halts=halts, told="told", evidence={"checkpoint": "note"}, now=1)
+        assert tally(tmp_path, "witness", "status", *trust).returncode == status
+    listed = json.loads(tally(tmp_path, "witness", "alarms", *trust).stdout)
+    assert [(alarm["number"], alarm["kind"]) for alarm in listed] == [(1, "anchor_lag"), (2, "unreadable"), (3, "fork")]
+    assert listed[2]["evidence"] == {"checkpoint": "note"}
+    because = ("--because", "all others have the same tree", *trust)
+    assert tally(tmp_path, "witness", "clear", "9", *because).returncode == Exit.REFUSED
+    assert tally(tmp_path, "witness", "clear", "3", *because).returncode == 0
+    assert tally(tmp_path, "witness", "status", *trust).returncode == Exit.UNVERIFIABLE
+    every = json.loads(tally(tmp_path, "witness", "alarms", "--all", *trust).stdout)
+    assert every[2]["because"] == "all others have the same tree"
+    store.close()
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    """Keys, trust file, URLs and the address: each by its option, with exit code 2."""
+    trust = tmp_path / "trust.json"
+    trust.write_bytes(encode_trust(bundles.trust()))
+    run = ("witness", "run", "--trust", str(trust), "--listen", f"127.0.0.1:{free_port()}")
+    assert b"tally witness key" in usage(tmp_path, *run)
+    tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase", "--light")
+    assert b"--log" in usage(tmp_path, *run)
+    assert b"log_url" in usage(tmp_path, *run, "--log", "ftp://ledger")
+    assert b"--rpc" in usage(tmp_path, *run, "--log", "http://127.0.0.1:9")
+    assert b"--trust" in usage(tmp_path, "witness", "run", "--log", "http://127.0.0.1:9")
+    assert b"--listen" in usage(tmp_path, "witness", "run", "--listen", "8430")
+
+
+def usage(folder: Path, *arguments: str) -> bytes:
+    """What a command says that cannot run so."""
+    done = tally(folder, *arguments)
+    assert done.returncode == Exit.USAGE, done.stderr
+    message: bytes = done.stderr
+    return message

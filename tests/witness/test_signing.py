@@ -10,7 +10,15 @@ from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
 from ledger.chain.rpc import JsonRpc
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_cosignatures
-from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.errors import (
+    Conflict,
+    MalformedInput,
+    NotFound,
+    ProofRefused,
+    SignatureRefused,
+    TallystickError,
+    Unavailable,
+)
 from ledger.core.following import Unreadable
 from ledger.core.merkle import Hash
 from ledger.core.note import SeedSigner
@@ -146,6 +154,26 @@ def test_nothing_is_signed_that_cannot_be_followed(stand: Stand) -> None:
     assert (stand.status.cosigned_size, stand.status.followed) == (0, 0)
     del stand.log.lies[bundle]
     stand.cosigner.add_checkpoint(asked)
+
+
+def test_following_takes_no_longer_than_it_may(stand: Stand) -> None:
+    """What was followed by then is kept, and the next wish goes on from there."""
+    stand.open_cases(300, CLERK)
+    stand.cosigner._reach_timeout_s = -1.0
+    with pytest.raises(Unavailable) as late:
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+    assert late.value.code == "still_following"
+    stand.cosigner._reach_timeout_s = 20.0
+    stand.cosigner.add_checkpoint(stand.log.wish(0))
+
+
+def test_a_partial_tile_that_is_gone_is_cut_from_the_full_one(stand: Stand) -> None:
+    """Logs may drop partial tiles once they are full (C2SP tlog-tiles): the full one has what is asked for."""
+    stand.open_cases(300, CLERK)
+    old = stand.log.wish(0, 200)
+    stand.log.lies = {"/tile/entries/000.p/200": 404, "/tile/0/000.p/200": 404}
+    stand.cosigner.add_checkpoint(old)
+    assert stand.status.followed == 200
 
 
 def test_a_new_change_of_the_registry_waits_for_the_chain(stand: Stand) -> None:

@@ -94,11 +94,11 @@ def run(
     given |= {"host": host, "port": port}
     settings = read_witness_settings(data_dir, **given)
     where = WitnessDirectory(settings.data_dir)
+    if not where.note_key.exists():
+        raise MalformedInput(f"{where.path} holds no witness", field="--data-dir", hint="Run: tally witness key")
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
         settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
-    if not where.note_key.exists():
-        raise MalformedInput(f"{where.path} holds no witness", field="--data-dir", hint="Run: tally witness key")
     told, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
     with (
         alone_with(where.lock, told=told, hint=hint),
