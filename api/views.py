@@ -179,6 +179,14 @@ class HandoverView(Struct, frozen=True):
     due_at: str | None
 
 
+class AssignmentView(Struct, frozen=True):
+    """Who handles the case in an agency."""
+
+    agency: str
+    department: str
+    handler: str
+
+
 class CaseView(Struct, frozen=True):
     """A case as it stands. ``sight`` tells by what the reader sees it, ``agencies`` each party's number of it,
     ``links`` how it belongs to other cases.
@@ -192,9 +200,11 @@ class CaseView(Struct, frozen=True):
     opened_at: str
     responsible: str
     stage: str
+    procedure: str
     closed: bool
     sight: Sight
     agencies: dict[str, str | None]
+    assignments: tuple[AssignmentView, ...]
     head: str
     sequence: int
     items: tuple[ItemView, ...]
@@ -301,7 +311,9 @@ def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
     return CaseView(
         **fields,
         sight=sight,
+        procedure=state.procedure,
         agencies=row["agencies"],
+        assignments=tuple(AssignmentView(agency, a.department, a.handler) for agency, a in state.assignments.items()),
         head=state.head,
         sequence=state.sequence,
         items=tuple(item_view(state.case_id, item) for item in state.items.values()),

@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
+from ledger.cited import cites, require_cited
 from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
 from ledger.core.authority import Agency, Authority
@@ -269,6 +270,9 @@ class Recorder:
             _require_detention_house(authority, body.detention_house)
         if isinstance(body, SectionErased):
             self._require_section(payload, body)
+        if cites(body):
+            with self._database.read() as connection:
+                require_cited(connection, payload)
 
     def _require_section(self, payload: Payload, body: SectionErased) -> None:
         with self._database.read() as connection:

@@ -30,6 +30,7 @@ VOCABULARY_OF = {
     "status": "status",
     "state": "state",
     "item_kind": "item_kind",
+    "procedure": "procedure",
     "business_line": "business_line",
     "role": "role",
     "roles": "role",
@@ -153,6 +154,8 @@ class Output:
             return when(value)
         if isinstance(value, int) and field.endswith(("_at", "valid_from", "valid_until")):
             return when(value // 1000 if value > MILLISECONDS_FROM else value)
+        if isinstance(value, str) and field == "article":
+            return self.labels.of_article(value)
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):

@@ -88,7 +88,8 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers,
     ``renewals`` those that start it anew with its time counted from the end of the one that runs.
     Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
-    whichever is responsible. ``stages`` restricts the start to these stages of the case. ``month_end``
+    whichever is responsible. ``by_paper``: the day that the starting event's paper sets is one for this clock, too.
+    ``stages`` restricts the start to these stages of the case. ``month_end``
     is where months end that start on the last day of one.
     """
 
@@ -105,6 +106,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     renewals: tuple[str, ...] = ()
     extensions: tuple[ExtensionRule, ...] = ()
     whose: Literal["agency", "responsible"] = "agency"
+    by_paper: bool = True
     stages: tuple[Stage, ...] = ()
     month_end: MonthEnd = "same_day"
     valid_until: Date | None = None

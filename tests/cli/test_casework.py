@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,10 +303,10 @@ def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     """A correction cites its event and says field, old and new; why something came late is said too."""
     case_id = open_case(world, items=1)
     (first, *_) = world.tally.ok("event", "list", case_id, profile="police")
-    change = ("--change", "body.case_type", "theft", "robbery", "--ground", "misread")
+    change = ("--change", "case_type", "theft", "robbery", "--ground", "misread")
     event = world.tally.ok("record", "correct", case_id, first["event_id"], *change, profile="police")
     body = world.tally.ok("event", "show", event["event_id"], profile="police")["payload"]["body"]
-    assert body["corrections"] == [{"correct": "robbery", "field": "body.case_type", "recorded": "theft"}]
+    assert body["corrections"] == [{"correct": "robbery", "field": "case_type", "recorded": "theft"}]
     late = ("--happened-at", THEN, "--ground", "the line was down", "--concerns", first["event_id"])
     world.tally.ok("record", "late", case_id, *late, profile="police")
     events = world.tally.ok("event", "list", case_id, profile="police")
@@ -336,6 +337,21 @@ def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
     assert done.err.startswith("--item: ")
     assert "(not_held)" in done.err
     assert world.tally.ok("case", "show", case_id, profile="police") == before
+
+
+def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> None:
+    """Department and handler of each agency, the procedure, and the decisions: as data and in both languages."""
+    case_id = open_case(world)
+    act = partial(world.tally.ok, profile="police")
+    act("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417")
+    act("case", "stage", case_id, "first_instance", "--procedure", "summary")
+    act("decision", "record", case_id, "case_filed", "--number", "2026-7", "--decided-at", THEN)
+    shown = act("case", "show", case_id)
+    assert shown["assignments"] == [{"agency": "psb-east", "department": "unit 2", "handler": "p-0417"}]
+    assert (shown["stage"], shown["procedure"]) == ("first_instance", "summary")
+    for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
+        told = world.tally("--lang", language, "case", "show", case_id, profile="police").out
+        assert all(word in told for word in (words, "unit 2", "p-0417", "2026-7")), told
 
 
 def test_timeline_shows_claimed_times_and_flags(world: World) -> None:

@@ -66,6 +66,15 @@ def test_hours_have_no_last_day() -> None:
     assert (found.last_day, found.due_at, found.days_left) == (None, moment("2026-03-03T02:00:00Z"), 1)
 
 
+def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_it() -> None:
+    """The paper says until when he is held: not until when he is questioned, brought to a cell, his family told."""
+    opened = impose(Case().open().name("li"), "li", "detention", until="2026-03-04")
+    for name in ("first_interrogation", "family_notice", "detention_house_admission"):
+        found = due(opened, name)
+        assert (found.due_at, found.beyond_law, len(found.steps)) == (moment("2026-03-03T02:00:00Z"), False, 2)
+    assert due(opened, "arrest_request").last_day == day("2026-03-04")
+
+
 def test_custody_decides_whether_a_day_off_moves_the_end() -> None:
     """Bail of a person rolls from Sunday to Monday, custody does not."""
     free = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))

@@ -23,9 +23,15 @@ FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")
 PAGE = 1000  # events that are asked for at a time
 PARTS = {
+    "assignments": [Column(name) for name in ("agency", "department", "handler")],
     "items": [Column(name) for name in ("item_id", "item_kind", "quantity", "holder", "responsible", "status")],
     "persons": [Column("person_id"), Column("role", "person_role"), Column("responsible"), Column("kept_for")],
     "measures": [Column(name) for name in ("measure_id", "person_id", "measure", "started_at", "until", "ended_at")],
+    "decisions": [
+        Column("decision_id"),
+        Column("kind", "decision_kind"),
+        *(Column(name) for name in ("number", "decided_at", "served_at", "effective_at")),
+    ],
     "handovers": [Column(name) for name in ("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at")],
     "custody_changes": [
         Column(name) for name in ("custody_change_id", "person_id", "requested_by", "detention_house", "served_at")

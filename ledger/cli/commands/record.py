@@ -29,7 +29,7 @@ def command() -> None:
     multiple=True,
     required=True,
     metavar="FIELD RECORDED CORRECT",
-    help="What was recorded in a field, such as body.quantity.value, and what is correct.",
+    help="What was recorded in a field, such as quantity.value, and what is correct.",
 )
 @click.option("--ground", required=True)
 @acting

@@ -178,7 +178,7 @@ def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Tr
         period=_period(state, row, subject),
         events=(_ref(act),),
         counted_from=_renewed_from(state, act, row, subject, trigger),
-        until=trigger.until,
+        until=trigger.until if row.by_paper else None,
         provisional=trigger.name in row.provisional,
         handover_id=trigger.handover_id,
     )
