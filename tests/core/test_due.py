@@ -27,6 +27,7 @@ from tests.core.test_custody_clocks import clock, detained, extend, impose, resu
 DAY = 86400
 # Monday, 2 March 2026, nine in the morning in Shanghai, is where the cases of the tests begin.
 CALENDAR = WorkCalendar(frozenset((2026, 2027)), frozenset(), frozenset())
+ONLY_2026 = WorkCalendar(frozenset((2026,)), frozenset(), frozenset())
 
 
 def moment(text: str) -> datetime:
@@ -158,6 +159,16 @@ def test_an_extension_that_no_row_has_adds_nothing_by_law() -> None:
     assert due(opened, "arrest_request").last_day == day("2026-03-05")
 
 
+@pytest.mark.parametrize(("until", "counted"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])
+def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: bool) -> None:
+    """The law gives until 2 March 2027, or longer if that is a day off: what comes before is the end."""
+    opened = impose(Case().open().name("li"), "li", "bail", until=until)
+    found = due(opened, "bail_limit", calendar=ONLY_2026)
+    assert found.status == ("running" if counted else "uncountable")
+    assert found.last_day == (day(until) if counted else None)
+    assert found.steps == ((DayDecided(day(until)),) if counted else ())
+
+
 def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     """A loan until a moment, a freeze until a day."""
     opened = Case().open().register("phone")
@@ -262,13 +273,12 @@ def test_a_year_that_nobody_knows_is_an_error_and_no_guess() -> None:
     """The list says which deadline cannot be counted and why; the others are counted."""
     opened = detained("li").name("wang")
     impose(opened, "wang", "bail")
-    only_2026 = WorkCalendar(frozenset((2026,)), frozenset(), frozenset())
-    unknown = due(opened, "bail_limit", calendar=only_2026)
+    unknown = due(opened, "bail_limit", calendar=ONLY_2026)
     assert (unknown.status, unknown.due_at, unknown.last_day, unknown.steps) == ("uncountable", None, None, ())
     assert unknown.counted is None
     assert unknown.unknown is not None
     assert "2027" in unknown.unknown
-    assert due(opened, "arrest_request", calendar=only_2026).last_day == day("2026-03-05")
+    assert due(opened, "arrest_request", calendar=ONLY_2026).last_day == day("2026-03-05")
 
 
 def test_a_reset_counts_from_then() -> None:

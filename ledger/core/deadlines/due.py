@@ -107,8 +107,18 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalenda
 def _ends(
     state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
 ) -> tuple[Counted, bool]:
-    """The end by law, or the earlier one of a paper; and whether a paper gives more than the law, in vain."""
-    by_law, by_paper = _by_law(state, clock, row, calendar, as_of), _by_paper(clock, row)
+    """The end by law, or the earlier one of a paper; and whether a paper gives more than the law, in vain.
+
+    Raises UnknownYear, but not where the paper ends it before any day off could matter.
+    """
+    by_paper = _by_paper(clock, row)
+    try:
+        by_law = _by_law(state, clock, row, calendar, as_of)
+    except UnknownYear:
+        earliest = lawful.lawful_last_day(clock, row)
+        if by_paper is None or earliest is None or by_paper.due_at > end_of(earliest):
+            raise
+        return by_paper, False
     if by_law is None or by_paper is None:
         ends = by_law or by_paper
         assert ends is not None, "a clock has a base, or a paper that sets its end"
