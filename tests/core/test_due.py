@@ -169,6 +169,15 @@ def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: 
     assert found.steps == ((DayDecided(day(until)),) if counted else ())
 
 
+@pytest.mark.parametrize(("ground", "flagged"), [("unreachable", False), ("complex", True)])
+def test_the_notice_to_the_family_may_wait(ground: str, flagged: bool) -> None:
+    """On the grounds of the clause until the day that is decided, and not a moment longer; no other ground will do."""
+    opened = extend(detained("li"), "family_notice", "notice_exception", until="2026-03-20", qualifying_ground=ground)
+    assert ("extension_without_ground" in {flag.name for flag in opened.flags}) == flagged
+    assert due(opened, "family_notice").last_day == day("2026-03-20")
+    assert due(opened, "first_interrogation").last_day is None
+
+
 def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     """A loan until a moment, a freeze until a day."""
     opened = Case().open().register("phone")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.cli.exits import Exit
 from ledger.core.event import case as acts
 from ledger.core.event import item
 from ledger.core.event.terms import Money
-from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, supervisor
+from ledger.core.legal_day import legal_day
+from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.casework import part, stays
 from tests.stories.town import Town, TownCase
 
@@ -117,3 +120,22 @@ def judge_and_close(case: TownCase) -> None:
     assert (flag["article"], PROCEEDS in flag["detail"]) == ("CPL 245", True)
     decisions = {one["decision_id"]: one for one in case.seen_by(clerk(COURT))["decisions"]}
     assert CAR not in {one["item_id"] for one in decisions["judgment"]["items"]}
+
+
+def test_a_freeze_warns_its_handler_seven_days_before(town: Town) -> None:
+    """The service tells it by itself, to the officer who handles the case; nobody else's list has it."""
+    last = legal_day(datetime.now(UTC)) + timedelta(days=7)
+    case = town.case("soon").open().register("soon-account", kind="property", account="6222-0418")
+    case.say(acts.CaseAssigned, department="squad 2", handler=clerk(POLICE).officer_id)
+    case.say(item.ItemFrozen, item_id="soon-account", frozen_until=last.isoformat())
+
+    def warned(by: Officer) -> list[dict[str, Any]]:
+        told = town.read("/api/v1/warnings", by, mine=True, limit=1000)["warnings"]
+        return [one for one in told if one["subject"] == "soon-account"]
+
+    town.until("the handler is warned", lambda: bool(warned(clerk(POLICE))))
+    (warning,) = warned(clerk(POLICE))
+    assert (warning["clock"], warning["days"], warning["handler"]) == ("freeze", 7, clerk(POLICE).officer_id)
+    assert warned(clerk(PROCURATORATE)) == []
+    seen = town.at_the_terminal(clerk(POLICE), "deadline", "warnings", "--mine")
+    assert warning["deadline_id"] in [one["deadline_id"] for one in json.loads(seen.out)]

@@ -185,6 +185,9 @@ QualifyingGround = Literal[
     "upper_court_approval",
     "supreme_court_approval",
     "supreme_procuratorate_approval",
+    "unreachable",
+    "national_security",
+    "terrorism",
 ]
 # Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), reading of the
 # file by the procuratorate (235), decision on a measure after a supervision commission's investigation (170).
