@@ -12,6 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import (
     Date,
     DecisionKind,
+    ExclusionGround,
     ExtensionName,
     Measure,
     Procedure,
@@ -88,7 +89,8 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers,
     ``renewals`` those that start it anew with its time counted from the end of the one that runs.
     Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
-    whichever is responsible. ``by_paper``: the day that the starting event's paper sets is one for this clock, too.
+    whichever is responsible. ``by_paper``: the days that the paper of the starting measure sets are its own.
+    While it runs the clock ``rests`` of the same subject does not count, for ``rests_for``.
     ``stages`` restricts the start to these stages of the case. ``month_end``
     is where months end that start on the last day of one.
     """
@@ -107,6 +109,8 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     extensions: tuple[ExtensionRule, ...] = ()
     whose: Literal["agency", "responsible"] = "agency"
     by_paper: bool = True
+    rests: str | None = None
+    rests_for: ExclusionGround | None = None
     stages: tuple[Stage, ...] = ()
     month_end: MonthEnd = "same_day"
     valid_until: Date | None = None
@@ -134,6 +138,8 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
                 raise MalformedInput(f"extension {extension.name}: expected adds or to, not both", field=field)
             if extension.of is not None and extension.of not in {base.period for base in row.bases}:
                 raise MalformedInput(f"extension {extension.name}: no base is of {extension.of}", field=field)
+        if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *(other.name for other in rules)}:
+            raise MalformedInput("expected both a clock in `rests` and why in `rests_for`, or neither", field=field)
         if [other for other in rules if other.name == row.name and other.holds_on(row.valid_from)] != [row]:
             raise MalformedInput(
                 f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field

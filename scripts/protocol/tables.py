@@ -223,8 +223,8 @@ def clocks(book: Rulebook) -> str:
 
 
 def _later(row: ClockRule) -> tuple[str, ...]:
-    """Triggers that start the clock in another way than from the beginning and for good."""
-    ways = {"provisional": row.provisional, "renewed": row.renewals}
+    """Triggers that start the clock in another way than from the beginning and for good, and what rests meanwhile."""
+    ways = {"provisional": row.provisional, "renewed": row.renewals, "rests": (row.rests,) if row.rests else ()}
     return tuple(f"{way}: `{trigger}`" for way, triggers in ways.items() for trigger in triggers)
 
 

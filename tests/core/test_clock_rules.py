@@ -49,10 +49,12 @@ def test_every_clock_that_ships_can_start_and_end() -> None:
 
 
 def test_a_trigger_finds_its_rows() -> None:
-    """Provisional starts are starts too."""
-    book = parse(ROW + 'provisional = ["offered.prosecution_review"]\nstops = ["decided.prosecuted"]\n')
+    """Provisional starts are starts too, and so are renewals."""
+    early = 'provisional = ["offered.prosecution_review"]\nrenewals = ["freeze_renewed"]\n'
+    book = parse(ROW + early + 'stops = ["decided.prosecuted"]\n')
     assert [row.name for row in book.started_by["received.prosecution_review"]] == ["review"]
     assert [row.name for row in book.started_by["offered.prosecution_review"]] == ["review"]
+    assert [row.name for row in book.started_by["freeze_renewed"]] == ["review"]
     assert book.stopped_by == {"decided.prosecuted": frozenset(("review",))}
     assert "measure.arrest" in TRIGGERS
 
@@ -62,6 +64,10 @@ def test_a_trigger_finds_its_rows() -> None:
     [
         ("no event triggers 'offered.lunch'", ROW + 'stops = ["offered.lunch"]\n'),
         ("no event triggers 'delivered'", ROW + 'provisional = ["delivered"]\n'),
+        ("no event triggers 'renewed'", ROW + 'renewals = ["renewed"]\n'),
+        ("both a clock in `rests` and why", ROW + 'rests = "review"\n'),
+        ("both a clock in `rests` and why", ROW + 'rests_for = "travel"\n'),
+        ("both a clock in `rests` and why", ROW + 'rests = "lunch"\nrests_for = "travel"\n'),
         ("leave out its `when`", ROW + 'bases = [{ period = "1 m", when = "in_custody" }]\n'),
         ("no base is of 1 m", ROW + EXTENSION + 'of = "1 m"\n'),
         ("expected adds or to, not both", ROW + EXTENSION + 'adds = "1 m"\nto = "2 m"\n'),

@@ -266,7 +266,7 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
     starts = {f"measure.{measure.measure}", *(("commission_case_received",) if measure.measure == "detention" else ())}
     for clock in running(state, measure.person_id):
         row = rule_of(clock, act.book)
-        if starts.intersection(row.starts) and row.extensions:
+        if row.by_paper and starts.intersection(row.starts) and row.extensions:
             fitting = [one for one in row.extensions if one.article == body.article and one.of in (None, clock.period)]
             preferred = [one for one in fitting if bool(one.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)

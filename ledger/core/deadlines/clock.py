@@ -20,12 +20,15 @@ class Extension(Struct, frozen=True):
 
 
 class Pause(Struct, frozen=True):
-    """Time that does not count: RFC 3339 instants; ``until`` is None while it lasts."""
+    """Time that does not count: RFC 3339 instants; ``until`` is None while it lasts. ``held_by`` is the clock of the
+    same subject that it lasts as long as, where it was no event of its own.
+    """
 
     since: str
     ground: ExclusionGround
     article: str
     until: str | None = None
+    held_by: str | None = None
 
 
 class Clock(Struct, frozen=True):
