@@ -186,13 +186,17 @@ def _start(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Tr
 
 def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trigger: Trigger) -> str | None:
     """The last day of the one that runs, unless it has passed: what is renewed in time goes on from there."""
-    for clock in running(state, subject) if trigger.name in row.renewals else ():
-        if clock.name == row.name:
-            own = rule_of(clock, act.book)
-            by_law, by_paper = lawful.lawful_last_day(clock, own), lawful.decided(clock, own)
-            days = [day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day]
-            return min(days).isoformat() if min(days) > _day(trigger.at) else None
-    return None
+    if trigger.name not in row.renewals:
+        return None
+    days = [day for one in running(state, subject) if one.name == row.name for day in _last_days(one, act.book)]
+    return min(days).isoformat() if days and min(days) > _day(trigger.at) else None
+
+
+def _last_days(clock: Clock, book: Rulebook) -> Iterator[date]:
+    """By law, and by the paper."""
+    row = rule_of(clock, book)
+    by_law, by_paper = lawful.lawful_last_day(clock, row), lawful.decided(clock, row)
+    yield from (day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day)
 
 
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
