@@ -70,7 +70,7 @@ export const VOCABULARIES = {
   "CaseRelation": "related co_defendant same_person same_exhibit predicate_offence",
   "PersonRole": "suspect defendant victim witness",
   "Measure": "detention arrest bail residential_surveillance commission_detention",
-  "QualifyingGround": "roaming repeated gang complex remote_area crime_group long_sentence death_sentence civil_suit upper_court_approval supreme_court_approval supreme_procuratorate_approval",
+  "QualifyingGround": "roaming repeated gang complex remote_area crime_group long_sentence death_sentence civil_suit upper_court_approval supreme_court_approval supreme_procuratorate_approval unreachable national_security terrorism",
   "ExclusionGround": "suspension travel psychiatric_assessment file_reading measure_decision",
   "DecisionKind": "case_filed case_not_filed arrest_approved arrest_refused prosecuted not_prosecuted case_withdrawn judgment ruling judgment_effective remanded sentence_changed admitted_to_detention_house interrogated family_notified appealed protested execution_notified community_correction_ordered community_correction_notified arrest_request_withdrawn judgment_served ruling_served proceedings_terminated admitted_to_prison served_in_detention_house other",
   "ItemKind": "dossier exhibit electronic_data property detainee",
