@@ -79,6 +79,8 @@ class State:
     anchor: dict[bytes, int] = field(default_factory=dict)
     registry: dict[bytes, int] = field(default_factory=dict)
     fields: int = CANCUN
+    odd_account: bytes | None = None  # in the place of the anchor's
+    odd_words: dict[bytes, bytes] = field(default_factory=dict)  # by slot of the anchor, as the trie has them
 
     def record(self, number: int, root: bytes, size: int, block_number: int, timestamp: int) -> State:
         """Record ``number``, the last so far; record 0 of a new log comes with the first."""
@@ -107,12 +109,7 @@ class State:
 
     def proven(self, number: int, key_id: str | None = None, **changes: Any) -> ProvenAt:
         """What proves record ``number``, and the grant of a key."""
-        anchor, registry = (storage_trie(slots) for slots in (self.anchor, self.registry))
-        accounts = {
-            self.chain.anchor: account(anchor.root_hash, self.chain.anchor_code_hash),
-            self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
-        }
-        state = secure_trie(others() | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        state, anchor, registry = self._tries()
         header = header_rlp(state.root_hash, self.number, self.timestamp, fields=self.fields)
         proven = {
             "block_number": self.number,
@@ -122,6 +119,22 @@ class State:
             "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
         }
         return ProvenAt(**(proven | changes))
+
+    def absent(self, address: bytes) -> tuple[str, ...]:
+        """The path that shows that there is no such account."""
+        return tuple(map(hexed, path(self._tries()[0], address)))
+
+    def _tries(self) -> tuple[HexaryTrie, HexaryTrie, HexaryTrie]:
+        """State, the anchor's storage, the registry's storage."""
+        anchor, registry = (storage_trie(slots) for slots in (self.anchor, self.registry))
+        for slot, value in self.odd_words.items():
+            anchor[keccak256(slot)] = value
+        accounts = {
+            self.chain.anchor: self.odd_account or account(anchor.root_hash, self.chain.anchor_code_hash),
+            self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
+        }
+        state = secure_trie(others() | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        return state, anchor, registry
 
 
 def storage_trie(slots: dict[bytes, int]) -> HexaryTrie:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.errors import MalformedInput
 from ledger.core.note import SeedSigner
 from ledger.core.policy import parse_policy
-from ledger.core.trust import encode_trust, parse_trust
+from ledger.core.trust import TrustedBlock, encode_trust, parse_trust
 from tests.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
 
 FILE: dict[str, Any] = json.loads(encode_trust(trust()))
@@ -51,6 +51,18 @@ def test_chain_is_found_by_all_of_its_identity() -> None:
     assert made.chain(CHAIN.identity, CHAIN.anchor) == CHAIN
     assert made.chain(CHAIN.identity, CHAIN.registry) is None
     assert made.chain(replace(CHAIN.identity, deployment_block_hash="0x" + "00" * 32), CHAIN.anchor) is None
+
+
+def test_blocks_are_named_by_chain() -> None:
+    """A trusted block joins those of its chain in the place of another of its number; other chains stay as they are."""
+    other = replace(CHAIN, chain_id=1)
+    first, second = TrustedBlock(9, "0x" + "11" * 32), TrustedBlock(4, "0x" + "22" * 32)
+    named = trust(chains=(CHAIN, other)).naming(CHAIN, [first, second])
+    assert [chain.trusted_blocks for chain in named.chains] == [(second, first), ()]
+    assert parse_trust(encode_trust(named)) == named
+    instead = TrustedBlock(9, "0x" + "33" * 32)
+    assert named.naming(named.chains[0], [instead]).chains[0].trusted_blocks == (second, instead)
+    assert b"trusted_blocks" not in encode_trust(trust())
 
 
 def test_production_trust_with_witnesses() -> None:
