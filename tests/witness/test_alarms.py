@@ -7,8 +7,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from ledger.chain.eth import Eth
+from ledger.chain.finality import Confirmations
+from ledger.chain.rpc import JsonRpc
 from ledger.core.checkpoint import sign_checkpoint
-from ledger.core.errors import Conflict, ProofRefused
+from ledger.core.errors import Conflict, NotFound, ProofRefused
 from ledger.core.event import registry
 from ledger.core.following import LogFault, Unreadable
 from ledger.core.merkle import Hash
@@ -17,6 +20,7 @@ from ledger.core.signature import signing_hash
 from ledger.core.tiles import encode_bundle
 from ledger.core.witness_protocol import AddCheckpoint
 from ledger.store.witness import Halted, Moved
+from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.status import Health
 from tests.builders import LOG_ID, Event, Registry, clerk, signature_of
 from tests.bundles import LOG_SIGNER
@@ -234,6 +238,66 @@ def test_what_is_served_and_does_not_fit(stand: Stand, lie: str) -> None:
 def fresh(stand: Stand) -> Stand:
     """Another witness of the same log, which has followed nothing."""
     return Stand(stand.linked, stand.log, stand.folder / "fresh")
+
+
+def test_a_node_that_is_silent(stand: Stand) -> None:
+    """What needs no chain is followed and signed; the alarm passes once the node answers."""
+    begun(stand)
+    answering = stand.watch._contracts
+    stand.watch._contracts = Contracts(
+        Eth(JsonRpc("http://127.0.0.1:9", timeout_seconds=1)), answering.chain, LOG_ID, Confirmations(0)
+    )
+    stand.open_cases(1, CLERK)
+    stand.watch.look()
+    assert stand.kinds() == ["chain_unreachable"]
+    assert stand.status.health is Health.SILENT
+    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
+    stand.watch._contracts = answering
+    stand.watch.look()
+    assert stand.kinds() == []
+
+
+def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
+    """A witness does not start beside a node of a chain that its trust file does not name."""
+    (chain,) = stand.trust.chains
+    other = replace(stand.trust, chains=(replace(chain, chain_id=1),))
+    with pytest.raises(NotFound) as refused:
+        contracts_at(stand.eth, other, Confirmations(0))
+    assert refused.value.field == "--rpc"
+
+
+def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:
+    """All changes of the registry are missing from it: late, that is an alarm like one that is missing."""
+    chained.log.events.clear()
+    chained.log.published = 0
+    chained.log.lies["/checkpoint"] = chained.log.note(0).encode()
+    chained.watch.look()
+    assert (chained.kinds(), chained.status.followed) == ([], 0)
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["mirror_lag"]
+
+
+@pytest.mark.parametrize("answer", [bytes(200_000), b"\xff\xfe\n", 302, 500])
+def test_a_checkpoint_of_no_form(stand: Stand, answer: bytes | int) -> None:
+    """Too long, no text, a redirect, a fault: an alarm that passes, and the witness looks on."""
+    begun(stand)
+    stand.log.lies["/checkpoint"] = answer
+    stand.watch.try_look()
+    assert stand.kinds() in (["unreadable"], ["unreachable"])
+    stand.log.lies.clear()
+    stand.watch.try_look()
+    assert stand.kinds() == []
+
+
+@pytest.mark.parametrize(
+    "page", [b"[]", b'{"entries":[],"next":5}', b'{"entries":[{"index":0,"payload":{}}],"next":0}']
+)
+def test_registry_changes_of_no_form(stand: Stand, page: bytes) -> None:
+    """Pages that are none, that lead nowhere, or that hold something else: nothing is followed of them."""
+    stand.log.lies["/api/v1/registry"] = page
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.followed) == (["unreadable"], 0)
 
 
 def test_a_withheld_change_of_the_registry(chained: Stand) -> None:
