@@ -58,7 +58,8 @@ class Head(Struct, frozen=True):
 
 _ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 _BY_EVENT_IDS = select(*_ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
-_BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.id, "stream_ids"))
+# The kind first, as the primary key has it: by the id alone every stream would be looked at.
+_BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.kind, "kinds"), one_of(STREAMS.c.id, "stream_ids"))
 
 
 def initialise(database: Database, log_id: bytes) -> None:
@@ -172,7 +173,8 @@ def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:
     """Where these streams stand; those that do not exist are left out."""
     wanted = set(streams)
-    rows = connection.execute(_BY_STREAM_IDS, {"stream_ids": json.dumps([stream_id for _, stream_id in streams])})
+    kinds, ids = {kind for kind, _ in streams}, [stream_id for _, stream_id in streams]
+    rows = connection.execute(_BY_STREAM_IDS, {"kinds": json.dumps(sorted(kinds)), "stream_ids": json.dumps(ids)})
     return {(row.kind, row.id): Head(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
 
 

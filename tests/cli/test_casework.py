@@ -17,6 +17,7 @@ from ledger.core import canonical
 from ledger.core.merkle import leaf_hash
 from ledger.core.policy import parse_policy
 from ledger.core.proof import parse_tlog_proof
+from tests.builders import POLICE
 from tests.cli.world import UNTIL, World
 
 THEN = "2026-03-01T08:30:00Z"
@@ -347,7 +348,7 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
     act("case", "stage", case_id, "first_instance", "--procedure", "summary")
     act("decision", "record", case_id, "case_filed", "--number", "2026-7", "--decided-at", THEN)
     shown = act("case", "show", case_id)
-    assert shown["assignments"] == [{"agency": "psb-east", "department": "unit 2", "handler": "p-0417"}]
+    assert shown["assignments"] == [{"agency": POLICE, "department": "unit 2", "handler": "p-0417"}]
     assert (shown["stage"], shown["procedure"]) == ("first_instance", "summary")
     for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
         told = world.tally("--lang", language, "case", "show", case_id, profile="police").out

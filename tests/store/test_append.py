@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Engine, Table, select
+from sqlalchemy.event import listen, remove
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import RuleRefused, Unavailable
@@ -20,7 +21,7 @@ from ledger.core.event.terms import EventRef
 from ledger.record import shipped_rulebook
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, SECTIONS, STREAMS
+from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, SECTIONS, STREAMS
 from tests.builders import COURT, POLICE, PROCURATORATE, Officer, Writer, clerk, section, supervisor
 from tests.casework import Case, pieces
 from tests.ledgers import Ledger, open_ledger, sqlite_url
@@ -318,3 +319,29 @@ def test_an_agency_erases_in_its_own_stream(ledger: Ledger) -> None:
     ledger.post(writer.write(erasure, supervisor(POLICE), authority=GROUND))
     with ledger.database.read() as connection:
         assert [row["data"] for row in rows_of(connection, SECTIONS)] == [None]
+
+
+def test_no_look_at_a_submission_goes_through_a_whole_table(ledger: Ledger) -> None:
+    """What is asked of tables that grow with the log is found by an index, whatever is recorded."""
+    asked: dict[str, Any] = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if statement.startswith("SELECT"):
+            asked[statement] = parameters
+
+    case = Case().open().name("li").register("phone", "cash", kind="property", quantity=2, fungible=True)
+    case.offer("phone", to=PROCURATORATE).accept()
+    listen(Engine, "before_cursor_execute", note)
+    try:
+        ledger.post_all(case.events)
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+    grow = [table.name for table in (ENTRIES, STREAMS, CASES, CASE_AGENCIES, ITEMS, HANDOVERS, CLOCKS, FEED)]
+    with ledger.database.read() as connection:
+        plans = {
+            statement: [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for statement, parameters in asked.items()
+        }
+    assert any("SEARCH streams USING" in step for plan in plans.values() for step in plan)
+    whole = tuple(f"SCAN {name}" for name in grow)
+    assert [step for plan in plans.values() for step in plan if step.startswith(whole)] == []
