@@ -57,7 +57,7 @@ def tile(service: ServiceOf, request: Request, name: str) -> Response:
     Every partial tile and bundle up to that size is served, also where the full one is there. Bundles are compressed
     for who accepts gzip; hashes do not compress.
     """
-    asked = parse_name(f"tile/{name}")
+    asked = parse_name(_as_asked(request, f"tile/{name}"))
     with service.parts.database.read() as connection:
         size = published(connection).size
         level = asked.level if isinstance(asked, TileName) else 0
@@ -84,6 +84,12 @@ def published(connection: Connection) -> Published:
     if found is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
     return found
+
+
+def _as_asked(request: Request, name: str) -> str:
+    """The name as it stands in the URL: one with escapes, which frameworks undo, is another spelling."""
+    raw: bytes = request.scope.get("raw_path") or name.encode()
+    return raw.decode("ascii", "replace") if b"%" in raw else name
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -154,6 +154,7 @@ def service(session: Session) -> Iterator[Finding]:
         log = session.service.get("/api/v1/log")
         yield _anchoring(log)
         yield _timestamping(log.get("timestamped"), log["published"])
+        yield _watching(session, log["published"])
 
 
 def _ask_service(session: Session) -> str:
@@ -180,6 +181,27 @@ def _timestamping(stamped: Mapping[str, Any] | None, published: int) -> Finding:
     if stamped["fault"] is None:
         return Finding("timestamps", "checked", told)
     return Finding("timestamps", "failed", f"{told}: {stamped['fault']}", stamped["hint"] or "")
+
+
+def _watching(session: Session, published: int) -> Finding:
+    """How far the agency has looked at what its keys were used for."""
+    from ledger.cli.monitoring import read_position
+    from ledger.cli.proofs import trust_of_profile
+    from ledger.core.trust import parse_trust
+
+    profile = session.profile
+    if not session.profiles.trust(profile).exists():
+        return Finding("monitor", "not_checked", "the profile has no trust file", "tally log trust --pin")
+    if not session.profiles.monitor(profile).exists():
+        return Finding(
+            "monitor", "not_checked", "nobody has looked what the agency's keys were used for", "tally monitor"
+        )
+
+    def looked() -> str:
+        position = read_position(session.profiles.monitor(profile), parse_trust(trust_of_profile(session)))
+        return f"{position.followed.size} of {published} published entries looked at"
+
+    return _tried("monitor", looked)
 
 
 def _secret(check: str, file: Path) -> Finding:

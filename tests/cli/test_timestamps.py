@@ -89,6 +89,23 @@ def test_doctor_tells_how_it_stands(stamped: World, authority: Authority) -> Non
     assert finding()["result"] == "checked"
 
 
+def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
+    """Nobody yet, then up to the published size; a log that a real service runs gives no alarm."""
+
+    def finding() -> Any:
+        done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="prosecutor")
+        return next(one for one in json.loads(done.out) if one["check"] == "monitor")
+
+    assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally log trust --pin")
+    stamped.tally.ok("log", "trust", "--pin", profile="prosecutor")
+    assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally monitor")
+    told = stamped.tally.ok("monitor", profile="prosecutor")
+    assert {use["event_type"] for use in told["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
+    assert (told["agency"], told["alarms"]) == ("procuratorate-east", 0)
+    assert finding()["result"] == "checked"
+    assert finding()["detail"].startswith(f"{told['size']} of ")
+
+
 def test_an_authority_without_a_root_is_refused(tmp_path: Path, authority: Authority) -> None:
     """A timestamp that nobody could verify is not asked for: the service does not start, and says what it lacks."""
     world = World(tmp_path)
