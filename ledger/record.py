@@ -7,6 +7,7 @@ only checks that these still stand. States are remembered by the digest that the
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from threading import Lock
@@ -154,12 +155,12 @@ class States:
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
             return self._fold(stream)
 
-    def read_on(self, connection: Connection, start: int, end: int) -> None:
-        """Takes in the entries ``start <= i < end``, as far as the states that they stand on are in memory.
+    def take_in(self, entries: Iterable[StoredEntry]) -> None:
+        """Goes on with another process's entries, as far as the states that they stand on are in memory.
 
-        They are another process's: every event that follows one of them would have to look for its case otherwise.
+        Every event that follows one of them would have to look for its case otherwise.
         """
-        for entry in log.entries(connection, max(start, end - READ_ON_AT_MOST), end):
+        for entry in entries:
             if entry.stream_kind == "case":
                 try:
                     self._take_in(entry)
@@ -327,7 +328,7 @@ def _stored_payload(entry: StoredEntry) -> Payload:
             index=entry.log_index,
             hint="The database was changed behind the service. Run: tally audit",
         )
-    return decode_payload(entry.payload)
+    return decode_payload(entry.payload, entry.event_type)
 
 
 def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:

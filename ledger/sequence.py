@@ -27,7 +27,7 @@ from ledger.core.merkle import Hash, leaf_hash
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import Appended, RightEdge, TileNodes
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Judged, Registry, States, off_head, require_same_event
+from ledger.record import READ_ON_AT_MOST, Duplicate, Judged, Registry, States, off_head, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
@@ -70,11 +70,13 @@ class Placed(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """A batch in its transaction at ``at`` (unix milliseconds); ``grown`` is None where it adds nothing."""
+    """A batch in its transaction at ``at`` (unix milliseconds); ``grown`` is None where it adds nothing, ``others`` are
+    entries of other processes since the last batch."""
 
     placed: Placed
     grown: Appended | None
     at: int
+    others: list[StoredEntry]
 
 
 class Sequencer:
@@ -98,6 +100,7 @@ class Sequencer:
         self._failure: Unavailable | None = None
         self._door = Lock()
         self._closed = False
+        self._is_ending = False
         self._thread = Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
@@ -158,8 +161,9 @@ class Sequencer:
         return None
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch, ended = self._gather(first)
+        while not self._is_ending and (first := self._waiting.get()) is not None:
+            batch = [first]
+            self._gather(batch)
             try:
                 self._commit(batch)
             except BaseException as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
@@ -167,20 +171,18 @@ class Sequencer:
                     self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
-            if ended:
-                return
 
-    def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        batch = [first]
-        while len(batch) < MAX_BATCH:
+    def _gather(self, batch: list[Waiting]) -> None:
+        """Adds what waits."""
+        while len(batch) < MAX_BATCH and not self._is_ending:
             try:
                 waiting = self._waiting.get_nowait()
             except queue.Empty:
-                break
+                return
             if waiting is None:
-                return batch, True
-            batch.append(waiting)
-        return batch, False
+                self._is_ending = True
+            else:
+                batch.append(waiting)
 
     def _commit(self, batch: list[Waiting]) -> None:
         """One batch from judged to answered."""
@@ -203,20 +205,27 @@ class Sequencer:
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
         self._answer(written)
+        if self._states is not None:  # after the answers, and out of the lock: it takes time, and nobody waits for it
+            self._states.take_in(written.others)
+
+    def _written_by_others(self, connection: Connection, tree: TreeState) -> list[StoredEntry]:
+        if self._states is None or self._edge is None:
+            return []
+        return list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
 
     def _write(self, connection: Connection, batch: list[Waiting]) -> Written:
-        """Puts the batch into the open transaction."""
+        """Puts the batch into the open transaction, and with it what came while another process held the lock."""
+        self._gather(batch)
         tree = log.tree(connection)
-        if self._states is not None and self._edge is not None and self._edge[0] < tree.size:
-            self._states.read_on(connection, self._edge[0], tree.size)
+        others = self._written_by_others(connection, tree)
         at = max(self._clock(), tree.recorded_at)
         placed = self._place(connection, batch, tree)
         if not placed.entries:
-            return Written(placed, None, at)
+            return Written(placed, None, at, others)
         grown = self._right_edge(connection, tree).append(placed.leaves)
         new = NewTree(grown.size, grown.root, placed.registry_changes, at)
         write_batch(connection, self._database, placed.entries, grown.tiles, new)
-        return Written(placed, grown, at)
+        return Written(placed, grown, at, others)
 
     def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
         """The edge kept from the last batch if the tree still ends there, else read anew.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from ledger import sequence as sequencing
 from ledger.core.errors import Conflict, IntegrityBroken, RuleRefused, TallystickError, Unauthorized, Unavailable
@@ -137,6 +139,22 @@ def test_a_batch_is_one_commit(founded: str) -> None:
         assert checkpoints.pop().size == len(entries_of(ledger))
 
 
+def test_what_comes_while_the_lock_is_held_goes_with_the_batch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that waits for another process's commit takes along whatever comes meanwhile."""
+    asked, write = threading.Event(), ledger.database.write
+
+    def noted() -> AbstractContextManager[Connection]:
+        asked.set()
+        return write()
+
+    with ledger.database.write():
+        monkeypatch.setattr(ledger.database, "write", noted)
+        first = ledger.submit(Case("case-1").open().last)
+        assert asked.wait(60)
+        second = ledger.submit(Case("case-2").open().last)
+    assert size_of(ledger.receipt(first)) == size_of(ledger.receipt(second))
+
+
 def test_dependent_events_need_not_wait_for_each_other(founded: str) -> None:
     """A chain of events on one case, judged on states that are not committed yet, goes through in one batch."""
     with open_ledger(founded, start=False) as ledger:
@@ -175,7 +193,7 @@ def test_one_id_for_two_events_of_a_batch_is_refused(founded: str) -> None:
 
 
 def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> None:
-    """After its next batch, memory is enough to judge what stands on the other's events."""
+    """Once its next batch is done with, memory is enough to judge what stands on the other's events."""
     with open_ledger(each_database_url) as one, open_ledger(each_database_url) as other:
         one.found(*OFFICERS)
         theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
@@ -184,7 +202,8 @@ def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> N
         following = theirs.register("phone").last
         with pytest.raises(NeedsDatabase):
             other.recorder.in_memory().judge(following.submission, other.clock.seconds)
-        other.post(ours.register("knife").last)
+        for item_id in ("knife", "coat"):  # what others wrote is taken in behind the answers, before the next batch
+            other.post(ours.register(item_id).last)
         judged = other.recorder.in_memory().judge(following.submission, other.clock.seconds)
         assert isinstance(judged, Judged)
         assert judged.before is not None
@@ -200,6 +219,7 @@ def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(founded: s
         with one.database.write() as connection:
             connection.execute(text("UPDATE entries SET payload = x'7b7d' WHERE log_index = :index"), {"index": index})
         assert other.post(ours.register("knife").last).index == index + 1
+        other.post(ours.register("coat").last)
         with pytest.raises(NeedsDatabase):
             other.recorder.in_memory().judge(theirs.register("phone").last.submission, other.clock.seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from binascii import b2a_base64
 
 from msgspec import Struct
 
@@ -30,7 +31,7 @@ class TlogProof(Struct, frozen=True):
     def to_text(self) -> str:
         """The contents of a ``.tlog-proof`` file."""
         extra = f"extra {b64encode(self.extra).decode()}\n" if self.extra else ""
-        hashes = "".join(f"{b64encode(sibling).decode()}\n" for sibling in self.hashes)
+        hashes = b"".join(map(b2a_base64, self.hashes)).decode()  # each with its line's end
         return f"{_FIRST_LINE}\n{extra}index {self.index}\n{hashes}\n{self.checkpoint}"
 
     def verify_inclusion(self, leaf: Hash, checkpoint: Checkpoint) -> None:

@@ -57,6 +57,7 @@ class Head(Struct, frozen=True):
 
 
 _ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+_TREE = select(TREE)
 _BY_EVENT_IDS = select(*_ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
 # The kind first, as the primary key has it: by the id alone every stream would be looked at.
 _BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.kind, "kinds"), one_of(STREAMS.c.id, "stream_ids"))
@@ -77,7 +78,7 @@ def initialise(database: Database, log_id: bytes) -> None:
 
 def tree(connection: Connection) -> TreeState:
     """Raises NotFound where the ledger was never initialised."""
-    row = connection.execute(select(TREE)).first()
+    row = connection.execute(_TREE).first()
     if row is None:
         raise NotFound("this database holds no ledger", hint="Run: tally init")
     return TreeState(bytes.fromhex(row.log_id), row.size, row.root, row.registry_changes, row.recorded_at)
