@@ -51,7 +51,6 @@ class WitnessState(Struct, frozen=True):
 
     name: str
     size: int
-    cosigns_anchors: bool
     fault: str | None = None
 
 
@@ -255,7 +254,7 @@ class Courier:
     def _state(self, witness: Witness) -> WitnessState:
         course = self._courses.get(witness.vkey)
         size, fault = (course.size, course.fault) if course is not None else (0, None)
-        return WitnessState(witness.name, size, witness.account is not None, fault)
+        return WitnessState(witness.name, size, fault)
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:
