@@ -17,6 +17,8 @@ import msgspec
 
 from ledger.cli.bodies import told_by_option
 from ledger.cli.client import at
+from ledger.cli.receipts import require_receipt
+from ledger.cli.seen_log import SeenLog, seen_by
 from ledger.cli.session import Session
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.event import Authority, Body, Stream
@@ -126,8 +128,10 @@ class Clerk:
 def send(session: Session, submission: bytes, kept: Path) -> dict[str, Any]:
     """The receipt of a submission that lies in the file ``kept``, which goes once the outcome is known.
 
-    Raises Unavailable, and keeps the file, where it is not.
+    Raises Unavailable, and keeps the file, where it is not; IntegrityBroken, and keeps it, where the answer is no
+    receipt for it or the log is not the one that the profile has seen.
     """
+    seen = _same_log(session)
     try:
         receipt = session.service.post(EVENTS, submission, dict[str, Any])
     except Unavailable as error:
@@ -139,8 +143,20 @@ def send(session: Session, submission: bytes, kept: Path) -> dict[str, Any]:
     except TallystickError:
         kept.unlink(missing_ok=True)
         raise
+    held = require_receipt(receipt, submission, seen.log_key if seen else None)
+    if seen:
+        seen.receipt(held.note, held.checkpoint)
     kept.unlink(missing_ok=True)
     return receipt
+
+
+def _same_log(session: Session) -> SeenLog | None:
+    """What the profile has seen of the log, which still continues it: nothing is signed into another history."""
+    seen = seen_by(session)
+    if seen:
+        with contextlib.suppress(Unavailable):
+            seen.look()
+    return seen
 
 
 def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:

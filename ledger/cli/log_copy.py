@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from ledger.cli.seen_log import seen_by
 from ledger.cli.session import Session
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
-from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.core.event import decode_envelope
-from ledger.core.merkle import EMPTY_TREE, leaf_hash
+from ledger.core.merkle import EMPTY_TREE, Hash, leaf_hash
 from ledger.core.note import parse_note
+from ledger.core.proof import parse_tlog_proof
 from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.trust import parse_trust
 
 CHECKPOINT = "checkpoint"
+BATCH = 4096  # leaf hashes
+
+_FORKED = "If the copy was whole, the log was rolled back or forked: keep it, and the checkpoint of now."
 
 
 def fetch_checkpoint(session: Session) -> tuple[str, Checkpoint]:
-    """The newest checkpoint, as text and read. Raises SignatureRefused where the trusted log did not sign it."""
-    note = session.service.fetch("/checkpoint").decode()
+    """The newest checkpoint, as text and read.
+
+    Raises SignatureRefused where the trusted log did not sign it, IntegrityBroken where it does not continue what the
+    profile has seen of that log.
+    """
+    if seen := seen_by(session):
+        newest = seen.published()
+        return newest.note, newest.head
+    note = session.service.fetch("/checkpoint").decode("utf-8", "replace")
     return note, verified_checkpoint(session, note)
 
 
@@ -53,18 +67,54 @@ def decoded_entries(session: Session, first: int, count: int) -> list[dict[str, 
     return told
 
 
+class ToldInclusion(Struct, frozen=True):
+    """What the service says of an entry: the hash of its leaf, and the tlog-proof that has it."""
+
+    leaf_hash: str
+    proof: str
+
+
+def told_inclusion(session: Session, index: int) -> ToldInclusion:
+    """The proof of the entry at ``index``. Raises IntegrityBroken where it does not hold."""
+    try:
+        told = msgspec.convert(session.service.get(f"/api/v1/log/inclusion/{index}"), ToldInclusion)
+        proof = parse_tlog_proof(told.proof)
+        if proof.index != index:
+            raise MalformedInput(f"expected entry {index}, not {proof.index}", field="index")
+        leaf = Hash(bytes.fromhex(told.leaf_hash.removeprefix("sha256:")))
+        proof.verify_inclusion(leaf, verified_checkpoint(session, proof.checkpoint))
+    except (NotFound, Unavailable):
+        raise
+    except (msgspec.ValidationError, ValueError) as error:
+        raise IntegrityBroken(f"this is no proof of entry {index}: {error}", field="proof") from error
+    return told
+
+
 def save_log(session: Session, folder: Path) -> int:
     """Copies checkpoint and entries into ``folder``, fetching only what is not there; gives the size.
 
-    Raises IntegrityBroken, and keeps the checkpoint of before, where the entries do not give the signed root.
+    Raises IntegrityBroken, and keeps the copy of before, where the entries do not give the signed root, or not that of
+    before.
     """
+    before = _checkpoint_of(folder)
     note, checkpoint = fetch_checkpoint(session)
-    for name in _bundles(checkpoint.size, 0, checkpoint.size):
-        file = folder / name.path()
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(session.service.fetch(f"/{name.path()}"))
-    _require_root(folder, checkpoint)
+    if checkpoint.size < before.size:
+        raise IntegrityBroken(
+            f"the log ends at {checkpoint.size}, the copy at {before.size}", field="size", hint=_FORKED
+        )
+    fetched: list[Path] = []
+    try:
+        for name in _bundles(checkpoint.size, 0, checkpoint.size):
+            file = folder / name.path()
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                fetched.append(file)
+                file.write_bytes(session.service.fetch(f"/{name.path()}"))
+        _require_roots(folder, before, checkpoint)
+    except TallystickError:
+        for file in fetched:  # or the next attempt would take them for entries of the log
+            file.unlink(missing_ok=True)
+        raise
     (folder / CHECKPOINT).write_text(note, encoding="utf-8")
     return checkpoint.size
 
@@ -86,15 +136,28 @@ def _stored(folder: Path, size: int) -> Iterator[bytes]:
         yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
 
 
-def _require_root(folder: Path, checkpoint: Checkpoint) -> None:
+def _checkpoint_of(folder: Path) -> Checkpoint:
+    """The checkpoint of a copy that was made before; of nothing where there is none."""
+    file = folder / CHECKPOINT
+    if not file.exists():
+        return Checkpoint("none", 0, EMPTY_TREE.root())
+    return parse_checkpoint(parse_note(file.read_text(encoding="utf-8")).text)
+
+
+def _require_roots(folder: Path, before: Checkpoint, checkpoint: Checkpoint) -> None:
+    """That the entries give both roots: the copy of before is then the beginning of the new one."""
     tree = EMPTY_TREE
     stored = _stored(folder, checkpoint.size)
-    while batch := [leaf_hash(entry) for entry, _ in zip(stored, range(4096), strict=False)]:
-        tree = tree.append(batch)
-    if tree.root() != checkpoint.root:
-        raise IntegrityBroken(
-            f"the entries give the root {tree.root().hex()}, the checkpoint says {checkpoint.root.hex()}", field="root"
-        )
+    for head in (before, checkpoint):
+        while batch := [leaf_hash(entry) for entry in islice(stored, min(BATCH, head.size - tree.size))]:
+            tree = tree.append(batch)
+        if tree.root() != head.root:
+            raise IntegrityBroken(
+                f"the first {head.size} entries give the root {tree.root().hex()}, the checkpoint says "
+                f"{head.root.hex()}",
+                field="root",
+                hint=_FORKED,
+            )
 
 
 def _bundles(size: int, first: int, last: int) -> Iterator[BundleName]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import IntegrityBroken, MalformedInput
 
 if TYPE_CHECKING:
     from ledger.cli.node_option import Node
@@ -50,6 +50,30 @@ def verify_whole_case(
 
     book = rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
     return verify_case(data, trust, book, entries=entries(Path(log_folder)) if log_folder else None, seen=seen)
+
+
+def require_asked(session: Session, data: bytes, *, event_id: str | None, case_id: str | None) -> None:
+    """That a bundle is the one that was asked for and, where the profile has a trust file, was not tampered with.
+
+    Raises IntegrityBroken: a proof of something else holds too, and nobody would notice.
+    """
+    from ledger.core.bundle import decode_bundle, decode_case_bundle, read_part
+    from ledger.core.event import decode_envelope
+
+    if case_id is not None:
+        told, asked = decode_case_bundle(data).case_id, case_id
+    else:
+        told, asked = read_part(decode_bundle(data).envelope, decode_envelope, "envelope")[0].event_id, event_id or ""
+    if told != asked:
+        raise IntegrityBroken(f"the service gave the proof of {told}, not of {asked}", field="bundle")
+    file = session.profiles.trust(session.profile)
+    if file.exists():
+        from ledger.core.trust import parse_trust
+
+        report = verify(data, parse_trust(file.read_bytes()), None)
+        if report.verdict == "tampered":
+            fault = next(step for step in report.steps if step.result == "failed")
+            raise IntegrityBroken(f"step {fault.number}, {fault.name}: {fault.detail}", field="bundle")
 
 
 def is_of_a_case(data: bytes) -> bool:

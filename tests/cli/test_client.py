@@ -23,12 +23,14 @@ from ledger.core.errors import (
     Unavailable,
 )
 from ledger.core.event import decode_submission
-from tests.builders import LOG_ID
+from tests.builders import LOG_ID, Event
+from tests.bundles import founded
 from tests.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
 from tests.cli.tally import Tally
+from tests.hostile.service import filler, receipt
 from tests.machine import free_port
 
-RECEIPT = {"event_id": "e", "index": 7, "leaf_hash": "sha256:00", "recorded_at": 1, "flags": [], "proof": "p"}
+RECORDED = Answer(201, b"receipt")  # stands for the receipt of what was sent
 HEAD = "blake3:" + "ab" * 32
 
 
@@ -163,6 +165,14 @@ def test_ids_stay_one_segment_of_the_path() -> None:
 # -- submissions -------------------------------------------------------------------------------------------------------
 
 
+def receipt_of(submission: bytes) -> bytes:
+    """The receipt of an event that is entry 7 of a log."""
+    sent = decode_submission(submission)
+    log = filler(founded(), 7)
+    log.add(Event(sent.envelope, sent.payload))
+    return json.dumps(receipt(log, 7)).encode()
+
+
 class Counter:
     """A service's part in a submission: tells log and head, answers posts by ``posts``."""
 
@@ -171,7 +181,8 @@ class Counter:
 
     def __call__(self, asked: Asked) -> Answer:
         if asked.method == "POST":
-            return self._posts(asked)
+            answer = self._posts(asked)
+            return Answer(201, receipt_of(asked.body)) if answer is RECORDED else answer
         if asked.path == "/api/v1/log":
             return Answer(body=json.dumps({"log_id": "0x" + LOG_ID.hex()}).encode())
         return Answer(body=json.dumps({"head": HEAD, "sequence": 3}).encode())
@@ -196,7 +207,7 @@ def outbox(tally: Tally) -> list[Path]:
 
 def test_unknown_outcome_is_looked_up_with_the_same_bytes(tally: Tally) -> None:
     """A connection that breaks is followed by the very same submission, and the stored receipt is the answer."""
-    script = Counter(Answer(hang_up=True), Answer(200, json.dumps(RECEIPT).encode()))
+    script = Counter(Answer(hang_up=True), RECORDED)
     with faulty_service(script) as faulty:
         done = number(tally, faulty)
     assert done.status == 0, done.err
@@ -215,7 +226,7 @@ def test_outcome_that_stays_unknown_is_kept(tally: Tally) -> None:
         assert f"tally event submit {kept}" in json.loads(done.err)["error"]["hint"]
         assert kept.stat().st_mode & 0o777 == 0o600
         before = posted(faulty)[0]
-        faulty.script = Counter(Answer(201, json.dumps(RECEIPT).encode()))
+        faulty.script = Counter(RECORDED)
         again = tally("--json", "event", "submit", kept)
         assert (again.status, again.json()["index"]) == (0, 7)
         assert posted(faulty)[-1] == before
@@ -237,7 +248,7 @@ def test_refused_event_does_not_wait(tally: Tally) -> None:
 def test_event_is_signed_anew_where_others_wrote_meanwhile(tally: Tally) -> None:
     """Not on the head: the same act is signed on the head that the refusal names, as a new event."""
     moved = problem(409, "not_on_head", head="blake3:" + "cd" * 32, sequence=5)
-    with faulty_service(Counter(moved, Answer(201, json.dumps(RECEIPT).encode()))) as faulty:
+    with faulty_service(Counter(moved, RECORDED)) as faulty:
         assert number(tally, faulty).status == 0
         first, second = (decode_submission(data).payload for data in posted(faulty))
     assert (first.sequence, second.sequence) == (3, 5)
@@ -254,7 +265,7 @@ def test_other_conflicts_are_final(tally: Tally) -> None:
 
 def test_ledger_is_pinned(tally: Tally) -> None:
     """The ledger that a profile once signed for is the one it signs for, whatever the service says later."""
-    with faulty_service(Counter(Answer(201, json.dumps(RECEIPT).encode()))) as faulty:
+    with faulty_service(Counter(RECORDED)) as faulty:
         number(tally, faulty)
         assert tally.ok("profile", "show")["log_id"] == "0x" + LOG_ID.hex()
         tally.ok("case", "number", "case-1", "A-3")

@@ -32,6 +32,7 @@ class Sample:
     data: bytes
     trust: bytes
     expected: Expected
+    event_id: str = ""  # of the event that the base is of
 
     @property
     def line(self) -> str:
@@ -49,7 +50,8 @@ def samples(count: int, seed: int) -> list[Sample]:
                 if mutated := fault(base, chance):
                     trust = mutated.trust or base.world.trust_bytes
                     named = f"{base.world.name}: {base.name}"
-                    made.append(Sample(name, named, mutated.data, trust, mutated.expected))
+                    event_id = base.tree["envelope"]["event_id"]
+                    made.append(Sample(name, named, mutated.data, trust, mutated.expected, event_id))
                     break
             else:
                 raise AssertionError(f"no base fits the fault {name}")

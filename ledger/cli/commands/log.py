@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log
+from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log, told_inclusion
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
-from ledger.core.merkle import Hash, verify_consistency
 from ledger.core.trust import encode_trust, parse_trust
 from ledger.secret_files import write_secret
 
@@ -122,10 +121,10 @@ def save(session: Session, folder: Path) -> None:
 @pass_session
 def proof(session: Session, index: int, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
-    answer = session.service.get(f"/api/v1/log/inclusion/{index}")
+    told = told_inclusion(session, index)
     target = output or Path(f"{index}.tlog-proof")
-    target.write_text(answer["proof"], encoding="utf-8")
-    session.output.record({"leaf_hash": answer["leaf_hash"], "file": str(target)})
+    target.write_text(told.proof, encoding="utf-8")
+    session.output.record({"leaf_hash": told.leaf_hash, "file": str(target)})
 
 
 @command.command("consistency")
@@ -137,12 +136,11 @@ def consistency(session: Session, first: Path) -> None:
     If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
     """
     from ledger.cli.log_copy import verified_checkpoint
+    from ledger.cli.seen_log import require_continued
 
     old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
     _, new = fetch_checkpoint(session)
     if new.size < old.size:
         raise IntegrityBroken(f"the log ends at {new.size}, the checkpoint that was saved at {old.size}", field="size")
-    answer = session.service.get("/api/v1/log/consistency", first=old.size, second=new.size)
-    hashes = [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in answer["hashes"]]
-    verify_consistency(old.size, old.root, new.size, new.root, hashes)
+    require_continued(session.service, old, new)
     session.output.record({"first": old.size, "second": new.size, "verdict": "consistent"})

@@ -76,6 +76,7 @@ def get(
     from pathlib import Path
 
     from ledger.cli.client import at
+    from ledger.cli.proofs import require_asked
     from ledger.core.bundle import decode_bundle
 
     if (event_id is None) == (case_id is None):
@@ -84,6 +85,7 @@ def get(
         raise MalformedInput("a tlog-proof is of one event", field="--tlog-proof", hint="Name the event.")
     path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
     bundle = session.service.fetch(path, **query)
+    require_asked(session, bundle, event_id=event_id, case_id=case_id)
     target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
     target.write_bytes(decode_bundle(bundle).proof.encode() if tlog_proof else bundle)
     session.output.record({"file": str(target)})
