@@ -1,0 +1,70 @@
+"""``scripts/verify`` in a browser: a page imports it by an import map and comes to the verdict of the command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.machine import REPOSITORY
+
+CHROMIUM = shutil.which("chromium")
+PAGE = """<!doctype html>
+<script type="importmap">
+{"imports": {"@noble/hashes/": "/node_modules/@noble/hashes/", "@noble/curves/": "/node_modules/@noble/curves/"}}
+</script>
+<body><script type="module">
+import { verifyFile } from "/scripts/verify/verify.js";
+const file = async (name) => new Uint8Array(await (await fetch(`/docs/examples/${name}`)).arrayBuffer());
+const { verdict, steps } = verifyFile(await file("bundle.json"), await file("trust.json"));
+document.body.textContent = `${verdict} ${steps.map((step) => step.status).join(" ")}`;
+</script></body>
+"""
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """The repository's files, and the page."""
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(PAGE.encode())
+        return None
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(REPOSITORY)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_a_page_comes_to_the_same_verdict(url: str, tmp_path: Path) -> None:
+    """Headless Chromium says of the example what Node says, step by step."""
+    assert CHROMIUM is not None
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}",
+        "--virtual-time-budget=60000",
+    ]
+    done = subprocess.run([CHROMIUM, *options, "--dump-dom", url], capture_output=True, text=True, timeout=120)
+    assert f"intact {' '.join(['checked'] * 14)}" in done.stdout, done.stderr[-2000:]
