@@ -186,7 +186,7 @@ def test_with_everything_restored_only_what_others_hold_shows_it(history: Histor
         town.anchored()
         assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
         done = town.at_the_terminal(AUDITOR, "log", "consistency", history.saved)
-        assert (done.status, json.loads(done.err)["error"]["code"]) == (1, "proof_refused")
+        assert (done.status, json.loads(done.err)["error"]["code"]) == (1, "integrity_broken")
         again = town.post(history.theft.last)
         assert again["index"] != history.theft.receipts[-1]["index"]
         assert again["leaf_hash"] == history.theft.receipts[-1]["leaf_hash"]
