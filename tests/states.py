@@ -79,6 +79,7 @@ class State:
     anchor: dict[bytes, int] = field(default_factory=dict)
     registry: dict[bytes, int] = field(default_factory=dict)
     fields: int = CANCUN
+    others: int = OTHERS
     odd_account: bytes | None = None  # in the place of the anchor's
     odd_words: dict[bytes, bytes] = field(default_factory=dict)  # by slot of the anchor, as the trie has them
 
@@ -133,7 +134,7 @@ class State:
             self.chain.anchor: self.odd_account or account(anchor.root_hash, self.chain.anchor_code_hash),
             self.chain.registry: account(registry.root_hash, self.chain.registry_code_hash),
         }
-        state = secure_trie(others() | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
+        state = secure_trie(others(self.others) | {bytes.fromhex(name[2:]): value for name, value in accounts.items()})
         return state, anchor, registry
 
 
@@ -146,9 +147,9 @@ def account(storage_root: bytes, code_hash: str) -> bytes:
     return bytes(rlp.encode([b"\x01", b"", storage_root, bytes.fromhex(code_hash[2:])]))
 
 
-def others() -> dict[bytes, bytes]:
+def others(count: int) -> dict[bytes, bytes]:
     """Accounts of strangers."""
-    names = [sha256(b"account %d" % number).digest()[:20] for number in range(OTHERS)]
+    names = [sha256(b"account %d" % number).digest()[:20] for number in range(count)]
     return {name: account(keccak256(name), hexed(keccak256(b""))) for name in names}
 
 

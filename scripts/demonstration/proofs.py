@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,16 @@ def export(stage: Stage) -> None:
     log = stage.wait_until("everything is anchored", "/api/v1/log", lambda log: log["anchored"]["confirmed"] >= size)
     stage.held("everything is anchored and final", f"{size} entries, anchored up to {log['anchored']['confirmed']}")
     stage.exports.mkdir(exist_ok=True)
-    shutil.copy(stage.data / "trust.json", stage.exports / "trust.json")
     events = stage.tally("case", "timeline", CASE, profile="auditor")
     for event in events:
         target = stage.exports / f"{event['sequence']:03}-{event['event_type']}.json"
         stage.tally("proof", "get", event["event_id"], "--output", str(target), profile="auditor")
     stage.tally("proof", "get", "--case", CASE, "--output", str(stage.exports / "case.json"), profile="auditor")
     stage.held("proof bundles exported", f"{len(events)} events, one case bundle")
+    blocks = sorted({block for file in stage.exports.glob("*.json") for block in proven_blocks(file)})
+    named = [option for block in blocks for option in ("--block", str(block))]
+    stage.tally("log", "trust", *named, "--output", str(stage.exports / "trust.json"), profile="auditor")
+    stage.held("the trust file names the block that the proofs end in", f"block {', '.join(map(str, blocks))}")
     report = stage.tally("audit", profile="auditor")
     if report["verdict"] != "intact":
         raise StepFailed(f"the audit should say intact, not {report['verdict']}")
@@ -43,13 +45,24 @@ def check_offline(stage: Stage) -> None:
         report = check(stage, bundle)
         if report["verdict"] != "intact" or report["development"]:
             raise StepFailed(f"{bundle.name}: {report['verdict']}, expected intact, and not for development")
-    told = next(step["detail"] for step in check(stage, bundles[0])["steps"] if step["name"] == "witnesses")
+    steps = {step["name"]: step for step in check(stage, bundles[0])["steps"]}
+    told, block = steps["witnesses"]["detail"], steps["block"]
+    if block["result"] != "checked":
+        raise StepFailed(f"the proof should end in a trusted block: {block['detail']}")
     stage.held("service stopped; every bundle is intact", f"{len(bundles)} event bundles and the case bundle; {told}")
+    stage.held("each proof ends in the hash of a block", block["detail"])
     report = stage.tally("audit", "--data-dir", str(stage.data))
     chain = next(step for step in report["steps"] if step["name"] == "chain")
     stage.held(
         "the operator's audit without the service looks at the chain, too", f"{report['verdict']}: {chain['detail']}"
     )
+
+
+def proven_blocks(file: Path) -> set[int]:
+    """The numbers of the blocks whose state proves a bundle's anchors."""
+    told = json.loads(file.read_bytes())
+    anchors = [anchor for bundle in told.get("events", [told]) for anchor in bundle["anchors"]]
+    return {anchor["proven_at"]["block_number"] for anchor in anchors}
 
 
 def tamper(stage: Stage) -> None:

@@ -43,9 +43,9 @@ class ExternalNode:
 
 
 @contextmanager
-def running_anvil(*flags: str) -> Iterator[ExternalNode]:
+def running_anvil(*flags: str, hardfork: str = "cancun") -> Iterator[ExternalNode]:
     port = free_port()
-    command = [str(native_binary("anvil")), "--quiet", "--accounts", "0", "--hardfork", "cancun", "--port", str(port)]
+    command = [str(native_binary("anvil")), "--quiet", "--accounts", "0", "--hardfork", hardfork, "--port", str(port)]
     with _running([*command, *flags], f"http://127.0.0.1:{port}", "anvil") as node:
         yield node
 

@@ -1,0 +1,114 @@
+"""State proofs: bytes of a complete bundle by part, and verifications a second with step 12 and without.
+
+python -m scripts.bench.state_proofs [--json FILE]
+
+The chain has 20,000 accounts of others, the registry 300 keys, the contract 300 anchors. One core, medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ledger.core.bundle import encode_bundle, raw, read_anchors
+from ledger.core.contract_state import anchor_slots, read_state, registry_slots
+from ledger.core.trust import Trust, TrustedBlock
+from ledger.core.verify import verify_bundle
+from scripts.bench.figures import Figure, in_turn, show
+from tests import bundles
+from tests.builders import POLICE, clerk
+from tests.casework import Case
+from tests.states import State, packed
+
+ACCOUNTS = 20_000
+RECORDS = KEYS = 300
+ROUNDS = 15
+BATCH = 100  # verifications a round
+
+
+def main() -> None:
+    """Measures and shows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    bundle, without, trust = made()
+    show("Sizes", sizes(bundle, without), None)
+    show("Verification", [*per_second(bundle, without, trust)], arguments.json)
+
+
+def made() -> tuple[bytes, bytes, Trust]:
+    """A complete bundle, the same without its state proof, and the trust file that names the block."""
+    log = bundles.log_with(Case().open())
+    checkpoint, authority = log.checkpoint(), log.registry.authority
+    anchor = bundles.anchor_of(checkpoint, authority.registry_hash, number=RECORDS)
+    state = State(bundles.CHAIN, 12, anchor.anchored_in.timestamp + 36, others=ACCOUNTS)
+    for number in range(1, RECORDS):
+        root, meta = anchor_slots(number)[1:3]
+        state.anchor[root] = number << 200
+        state.anchor[meta] = packed((1, 64), (7, 64), (1, 64))
+    for number in range(KEYS):
+        for slot in registry_slots(f"0x{number:040x}")[1:]:
+            state.registry[slot] = 1 << 200
+    state.record(RECORDS, checkpoint.root, checkpoint.size, 9, anchor.anchored_in.timestamp)
+    state.has(authority.registry_hash, *authority.grants.values())
+    proven = state.proven(RECORDS, clerk(POLICE).key_id)
+    chain = replace(bundles.CHAIN, trusted_blocks=(TrustedBlock(proven.block_number, proven.block_hash),))
+    last = len(log.events) - 1
+    complete = log.bundle(last, anchors=raw([replace(anchor, proven_at=proven)]))
+    return (
+        encode_bundle(complete),
+        encode_bundle(log.bundle(last, anchors=raw([anchor]))),
+        bundles.trust(chains=(chain,)),
+    )
+
+
+def sizes(bundle: bytes, without: bytes) -> list[Figure]:
+    """Bytes of the parts, beside the whole bundle."""
+    told = json.loads(bundle)
+    proven = told["anchors"][0]["proven_at"]
+    parts = {name: told[name] for name in ("envelope", "payload", "proof", "authority")}
+    parts |= {"header": proven["header_rlp"]}
+    for name in ("anchor", "registry"):
+        parts[f"{name}: account"] = proven[name]["account_proof"]
+        parts[f"{name}: {len(proven[name]['storage_proof'])} slots"] = proven[name]["storage_proof"]
+    spelled = {name: len(json.dumps(part, separators=(",", ":"), ensure_ascii=False)) for name, part in parts.items()}
+    spelled |= {"bundle without state proof": len(without), "complete bundle": len(bundle)}
+    return [Figure(name, size, "bundle", len(bundle), "bytes", "<= 1") for name, size in spelled.items()]
+
+
+def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
+    """Bundles a second: nothing remembered, and anchors and states remembered as in a case's bundle."""
+    fresh, known, none_fresh, none_known = in_turn(
+        ROUNDS,
+        partial(repeat, lambda: verify(bundle, trust, forget=True)),
+        partial(repeat, lambda: verify(bundle, trust, forget=False)),
+        partial(repeat, lambda: verify(without, trust, forget=True)),
+        partial(repeat, lambda: verify(without, trust, forget=False)),
+    )
+    return [
+        Figure("with step 12, proof new", BATCH / fresh, "without", BATCH / none_fresh, "/s", ">= 0.1"),
+        Figure("with step 12, proof seen before", BATCH / known, "without", BATCH / none_known, "/s", ">= 0.4"),
+    ]
+
+
+def verify(bundle: bytes, trust: Trust, *, forget: bool) -> None:
+    """One verification, which must be intact."""
+    if forget:
+        read_state.cache_clear()
+        read_anchors.cache_clear()
+    assert verify_bundle(bundle, trust).verdict == "intact"
+
+
+def repeat(action: Callable[[], object]) -> None:
+    """Does it ``BATCH`` times."""
+    for _ in range(BATCH):
+        action()
+
+
+if __name__ == "__main__":
+    main()
