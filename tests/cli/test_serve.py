@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.commands.serve import _alone_on
 from ledger.cli.exits import Exit
+from ledger.cli.listening import alone_with
 from ledger.core.errors import MalformedInput
-from ledger.installation import DataDirectory
-from ledger.settings import Settings
 from tests.cli.tally import Tally
 from tests.cli.world import World
 from tests.machine import free_port
@@ -26,16 +24,19 @@ def test_second_service_on_a_ledger_is_refused(world: World) -> None:
     assert world.tally("case", "list", profile="police").status == Exit.OK
 
 
-def test_services_share_a_server_and_a_chain(world: World) -> None:
+def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
     """Those that leave database and chain to others may be many; beside one that keeps its own there is no place."""
-    where = DataDirectory(world.data)
-    shared = {"data_dir": world.data, "database_url": "postgresql+psycopg://db/ledger", "chain": "http://node:8545"}
-    where.lock = where.lock.with_name("shared.lock")
-    with _alone_on(where, Settings(**shared)), _alone_on(where, Settings(**shared)):
-        for own in ({"database_url": None}, {"chain": "embedded"}):
-            with pytest.raises(MalformedInput, match="another service"), _alone_on(where, Settings(**shared | own)):
-                pass
-    with _alone_on(where, Settings(data_dir=world.data)):
+    lock = tmp_path / "service.lock"
+    told = {"told": "another service runs", "hint": "stop it"}
+    refused = pytest.raises(MalformedInput, match="another service")
+    with (
+        alone_with(lock, shares=True, **told),
+        alone_with(lock, shares=True, **told),
+        refused,
+        alone_with(lock, **told),
+    ):
+        pass
+    with alone_with(lock, **told), refused, alone_with(lock, shares=True, **told):
         pass
 
 
