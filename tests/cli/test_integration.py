@@ -37,7 +37,7 @@ def events_of(receiver: Receiver, case_id: str) -> list[int]:
 
 def name_somebody(world: World, case_id: str) -> str:
     """A person with a confidential name; gives the event's id."""
-    given = ("--role", "suspect", "--name", "Zhang San")
+    given = ("--role", "suspect", "--name", "Zhao Qiubai")
     event_id: str = world.tally.ok("person", "name", case_id, *given, profile="police")["event_id"]
     return event_id
 
@@ -73,13 +73,13 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
     case_id = open_case(world)
     event_id = name_somebody(world, case_id)
     data = world.data
-    assert holding(data, "Zhang San") != []
+    assert holding(data, "Zhao Qiubai") != []
     erasing = ("section", "erase", case_id, event_id, "person:1", "--ground", "the case was withdrawn")
     assert world.tally(*erasing, profile="chief").status == Exit.USAGE
     assert world.tally(*erasing, *ORDER, profile="police").status == Exit.REFUSED
     world.tally.ok(*erasing, *ORDER, profile="chief")
     assert world.tally.ok("event", "show", event_id, profile="police")["sections"] == {"person:1": None}
-    wait_for(lambda: holding(data, "Zhang San") == [])
+    wait_for(lambda: holding(data, "Zhao Qiubai") == [])
     bundle = world.tally.folder / "erased.json"
     world.tally.ok("anchor", "wait", profile="police")  # a proof under an earlier anchor does not have the erasure yet
     world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
@@ -102,7 +102,7 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
     copy.write_bytes(b"a scan")
     more = ("--item", f"{case_id}-i1", "--copy", copy, "-o", given)
     told = world.tally.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more, profile="police")
-    assert b"Zhang San" not in given.read_bytes()
+    assert b"Zhao Qiubai" not in given.read_bytes()
     body = world.tally.ok("event", "show", told["event_id"], profile="police")["payload"]["body"]
     files = [file.read_bytes() for file in (given, copy)]
     digests = [(f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}") for data in files]

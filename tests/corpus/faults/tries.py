@@ -41,7 +41,7 @@ def by_hand(world: World, proof: list[bytes], value: int) -> Any:
     roots = {CHAIN.anchor: state_root_of(state.anchor), CHAIN.registry: keccak256(proof[0])}
     codes = {CHAIN.anchor: CHAIN.anchor_code_hash, CHAIN.registry: CHAIN.registry_code_hash}
     accounts = {bytes.fromhex(name[2:]): account(root, codes[name]) for name, root in roots.items()}
-    trie = secure_trie(others() | accounts)
+    trie = secure_trie(others(state.others) | accounts)
     header = header_rlp(trie.root_hash, state.number, state.timestamp)
     slot = replace(
         made.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, proof))
