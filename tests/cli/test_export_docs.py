@@ -27,7 +27,7 @@ def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "seals a phone (theft-9-phone) with seal S-0042." in done.stdout
+    assert "seals a phone (theft-12-phone) with seal S-0042." in done.stdout
     named = set(re.findall(r"-o (\S+)", commands))
     assert {file.name for file in tmp_path.iterdir()} == named
 
