@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from ledger.chain.mining import mine, require_in_step, require_recorded_block
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.view import ContractsAt
 
-ATTEMPTS = 5  # to find the live node at rest: it grows by a block at a time, seconds apart
+LOOKS = 20  # at the live node, to find it at rest: a block is mined a moment before the journal has it
+LOOK_EVERY_S = 0.2
 
 
 class Replay:
@@ -40,11 +42,15 @@ class Replay:
 
         The state is compared by its root, which holds every slot and code of every contract.
         """
-        self._overtake(live)
-        if deployment is not None and live.head().ref == self.head:
-            _require_same_records(*(ContractsAt(eth, deployment, self.head) for eth in (self.eth, live)))
+        for _ in range(LOOKS - 1):
+            self.advance()
+            try:
+                return self._require_same_now(live, deployment)
+            except OutOfStep:
+                time.sleep(LOOK_EVERY_S)
+        self.advance()
         try:
-            require_in_step(live, self.head)
+            self._require_same_now(live, deployment)
         except OutOfStep as error:
             raise ChainMismatch(
                 f"the live node is not what the journal makes: {error.message}",
@@ -52,11 +58,11 @@ class Replay:
                 hint="Restart the service: the node is made anew from the journal.",
             ) from error
 
-    def _overtake(self, live: Eth) -> None:
-        for _ in range(ATTEMPTS):
-            self.advance()
-            if live.head().number <= self.head.number:
-                return
+    def _require_same_now(self, live: Eth, deployment: Deployment | None) -> None:
+        """Raises OutOfStep where the heads or states differ, ChainMismatch where the records do."""
+        if deployment is not None and live.head().ref == self.head:
+            _require_same_records(*(ContractsAt(eth, deployment, self.head) for eth in (self.eth, live)))
+        require_in_step(live, self.head)
 
     def _mine(self, write: ChainWrite) -> None:
         try:
