@@ -40,7 +40,9 @@ def pins(repository: Path, name: str) -> dict[str, str]:
 
 
 def required(requirements: list[str | dict[str, str]]) -> set[str]:
-    return {re.split(r"[\[<>=]", line)[0] for line in requirements if isinstance(line, str)}
+    """The names, spelled as the pins spell them (PEP 503)."""
+    names = [re.split(r"[\[<>=]", line)[0] for line in requirements if isinstance(line, str)]
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
 @pytest.mark.parametrize("name", ["runtime", "dev", "mutation", "readers", "slither", "tlog-scales", "aics"])
