@@ -26,6 +26,8 @@ def sample(kind: Any, *, full: bool) -> Any:
             return {field.encode_name: sample(field.type, full=full) for field in fields if full or field.required}
         case inspect.UnionType(types=types):
             return sample(types[0], full=full)
+        case inspect.DictType(key_type=key, value_type=value):
+            return {sample(key, full=full): sample(value, full=full)}
         case inspect.VarTupleType(item_type=item, min_length=shortest):
             return [sample(item, full=full)] * max(shortest or 0, 2 if full else 0)
         case inspect.LiteralType(values=values):

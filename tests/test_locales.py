@@ -19,6 +19,7 @@ from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
 from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
+from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
@@ -63,6 +64,12 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "seal_state": terms.choices(terms.SealState),
     "match_result": terms.choices(terms.MatchResult),
     "check_result": terms.choices(terms.CheckResult),
+    "severity": terms.choices(terms.Severity),
+    "dismissal_reason": terms.choices(terms.DismissalReason),
+    "lead_outcome": terms.choices(terms.LeadOutcome),
+    "recheck_result": terms.choices(terms.RecheckResult),
+    "lead_status": terms.choices(LeadStatus),
+    "recommendation_status": terms.choices(RecommendationStatus),
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),

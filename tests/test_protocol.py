@@ -78,6 +78,15 @@ def test_every_refusal_of_custody_is_listed() -> None:
     assert listed == (refused | looked_up) - {"not_on_head"}
 
 
+def test_every_refusal_of_supervision_is_listed() -> None:
+    """Its table likewise has each rule that the folds of supervision refuse by, and none besides."""
+    table = DOCUMENT.split("<!-- supervision refusals -->")[1].split("<!-- /supervision refusals -->")[0]
+    listed = {name for line in table.splitlines()[3:] for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
+    sources = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "ledger/core/supervision").glob("*.py")]
+    by_state = {"already_closed", "already_decided", "not_assigned", "not_decided"}
+    assert listed == {name for source in sources for name in RULE.findall(source)} - {"not_on_head"} | by_state
+
+
 def test_every_type_that_a_field_has_is_told() -> None:
     """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
     fields = f"{tables.payload()} {tables.section()} {tables.envelope()} {tables.parts()} {tables.bodies()}"

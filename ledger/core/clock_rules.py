@@ -41,6 +41,8 @@ _PLAIN_TRIGGERS = (
     "remedy_met",
     "offer_open",
     "offer_answered",
+    "recommendation_issued",
+    "recommendation_answered",
 )
 _TRIGGERS_OF = (
     (("measure", "measure_ended"), get_args(Measure)),
@@ -86,7 +88,8 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
 class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One row: for clocks that start on the days ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` says whose clock it is. ``provisional`` are triggers from which the clock runs until the receiver answers,
+    ``per`` says whose clock it is; one of a recommendation is counted beside the cases, by ``ledger.core.supervision``.
+    ``provisional`` are triggers from which the clock runs until the receiver answers,
     ``renewals`` those that start it anew with its time counted from the end of the one that runs.
     Without ``bases`` only a paper sets the end. ``whose`` time it is: the agency that the starting event burdens, or
     whichever is responsible. ``by_paper``: the days that the paper of the starting measure sets are its own.
@@ -100,7 +103,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     valid_from: Date
     en: str
     zh: str
-    per: Literal["person", "case", "item", "handover"]
+    per: Literal["person", "case", "item", "handover", "recommendation"]
     starts: tuple[str, ...]
     stops: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()

@@ -21,6 +21,7 @@ from ledger.core.event.case import ItemDecision
 from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
+from ledger.core.event.supervision import Told
 from ledger.core.event.terms import EventRef, Money, Quantity
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
@@ -49,16 +50,22 @@ _VOCABULARY = {
     "person_and_measure": "check_result",
     "within_time": "check_result",
     "roles": "role",
+    "severity": "severity",
+    "outcome": "lead_outcome",
 }
 _VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
     ("decision.recorded", "kind"): "decision_kind",
     ("discrepancy.raised", "kind"): "discrepancy_kind",
     ("registry.agency_admitted", "kind"): "agency_kind",
+    ("lead.dismissed", "reason_code"): "dismissal_reason",
+    ("recommendation.rechecked", "result"): "recheck_result",
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
-_AGENCIES = frozenset(("agency", "from_agency", "to_agency", "detention_house", "requested_by"))
+_AGENCIES = frozenset(
+    ("agency", "from_agency", "to_agency", "detention_house", "requested_by", "supervised", "procuratorate")
+)
 # Fields that follow a sentence in a clause, in this order, where they are stated and the sentence has no slot for them.
 CLAUSES = (
     "procedure",
@@ -102,6 +109,12 @@ CLAUSES = (
     "proceeds",
     "withheld",
     "findings",
+    "severity",
+    "department",
+    "measures",
+    "leads",
+    "recommendation_id",
+    "note",
     "authority",
 )
 
@@ -221,6 +234,8 @@ class Words:
                 return f"{amount} {self._labels.of('quantity_unit', unit)}"
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
+            case Told():
+                return value.zh if self._labels.language == "zh-CN" else value.en
             case EventRef(event_id=event_id):
                 return event_id
             case NotAcceptedItem(item_id=item_id, reason_code=reason):

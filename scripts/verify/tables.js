@@ -6,8 +6,11 @@ export const PARTS = {
   "Envelope": "`agency` AgencyId, `event_id` EventId, `event_type` EventTypeName, `key_id` KeyId, `payload_digest` Blake3, `previous` Blake3 or null, `sequence` SafeInt, `signature` SignatureText, `signed_at` SafeInt, `stream` Stream, `version` 1",
   "Authority": "`authorization_identifier` Line, `authorization_type` Line",
   "ChangeLocation": "`block_hash` Bytes32, `block_number` SafeInt, `transaction_hash` Bytes32",
+  "Check": "`by` Told, `what` Told",
+  "CitedDataset": "`dataset_id` DatasetId, `digest` Digest, `rows`? [Digest] (0 to 1000)",
   "Collection": "`collectors` [OfficerId] (2 to 16), `medium_item_id`? ItemId, `method` Text, `recording`? [Digest] (0 to 8), `tool` Line",
   "Correction": "`correct` Line, `field` Line, `recorded` Line",
+  "Counted": "`count` SafeInt, `period_from` Date, `period_until` Date, `tree_size` SafeInt",
   "Dossier": "`pages`? Count, `volumes` Count",
   "EventRef": "`event_id` EventId, `payload_digest` Blake3",
   "ItemDecision": "`disposal` Disposal, `item_id` ItemId",
@@ -21,6 +24,7 @@ export const PARTS = {
   "ReceivedItem": "`condition`? Text, `digests`? [Digest] (0 to 8), `item_id` ItemId, `match_result` MatchResult, `quantity`? Quantity, `remark`? Text, `seal_number`? Number, `seal_state`? SealState",
   "Seizure": "`document_number` Number, `holder`? PersonId, `officers` [OfficerId] (2 to 16), `seized_at` Instant, `witness`? PersonId",
   "Stream": "`id` StreamId, `kind` StreamKind",
+  "Told": "`en` Text, `zh` Text",
 };
 
 export const WORDS = {
@@ -38,6 +42,10 @@ export const WORDS = {
   "DiscrepancyId": "`[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)?`",
   "DeadlineId": "`[a-z][a-z_]{0,39}/[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?/(?:0|[1-9][0-9]{0,8})`",
   "ExtensionName": "`[a-z][a-z_]{0,39}`",
+  "ModelId": "`[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?`",
+  "LeadId": "`lead-[0-9a-f]{32}`",
+  "RecommendationId": "`[a-z0-9](?:[a-z0-9-]{0,47}[a-z0-9])?`",
+  "Column": "`[a-z][a-z0-9_]{0,63}`",
   "PersonId": "`[0-9a-f]{32}`",
   "EventId": "`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`",
   "KeyId": "`0x[0-9a-f]{40}`",
@@ -56,6 +64,7 @@ export const WORDS = {
   "Count": "integer, 1 to 1000000",
   "DecimalText": "`(?:0|[1-9][0-9]{0,14})(?:\\.[0-9]{0,5}[1-9])?`",
   "Text": "1 to 4000 characters",
+  "Definition": "1 to 32000 characters",
   "Line": "`[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+`, 1 to 200 characters",
   "Number": "`[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+`, 1 to 100 characters",
 };
@@ -82,6 +91,10 @@ export const VOCABULARIES = {
   "Remedy": "supplement rebind not_accepted",
   "CheckResult": "passed failed not_applicable",
   "DiscrepancyKind": "quantity seal digest condition missing surplus",
+  "Severity": "low medium high",
+  "DismissalReason": "explained lawful data_error remedied already_known other",
+  "LeadOutcome": "rectification_notice recommendation case_filed none",
+  "RecheckResult": "fell recurs unchanged",
   "Verdict": "intact tampered unverifiable not_yet_anchored",
 };
 
@@ -144,4 +157,17 @@ export const BODIES = {
   "registry.witness_set": ["system", "the service's own key", false, "`agency` AgencyId, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32, `witness`? KeyId"],
   "registry.quorum_set": ["system", "the service's own key", false, "`location` ChangeLocation, `number` SafeInt, `quorum` integer 0 to 65535, `registry_hash` Bytes32"],
   "registry.submitter_set": ["system", "the service's own key", false, "`allowed` `true` or `false`, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32, `submitter` KeyId"],
+  "model.published": ["supervision", "analyst", false, "`business_line` BusinessLine, `definition` Definition, `model_digest` Blake3, `model_id` ModelId, `severity` Severity, `title` Told, `version` Count"],
+  "model.retired": ["supervision", "analyst or supervisor", false, "`ground` Text"],
+  "model.adopted": ["supervision", "analyst", false, "`model_digest` Blake3, `note`? Text, `parameters`? {Column: Text} (0 to 64), `version` Count"],
+  "lead.raised": ["supervision", "the service's own key", false, "`as_of` Instant, `case_id`? CaseId, `checks`? [Check] (0 to 50), `cited_count` SafeInt, `datasets`? [CitedDataset] (0 to 20), `events`? [EventRef] (0 to 1000), `finding` Blake3, `key` {Column: Text} (1 to 64), `lead_id` LeadId, `model_digest` Blake3, `model_id` ModelId, `model_version` Count, `parameters`? {Column: Text} (0 to 64), `procuratorate` AgencyId, `says` Told, `severity` Severity, `supervised` AgencyId, `tree_size` integer 1 to 9007199254740991, `values`? {Column: Text} (0 to 64)"],
+  "lead.assigned": ["supervision", "supervisor or auditor or analyst", false, "`department`? Line, `handler` OfficerId, `note`? Text"],
+  "lead.transferred": ["supervision", "supervisor or auditor or analyst", false, "`ground` Text, `to_agency` AgencyId"],
+  "lead.answered": ["supervision", "clerk or supervisor", false, "`answer` Text, `digests`? [Digest] (0 to 100), `events`? [EventRef] (0 to 100)"],
+  "lead.confirmed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`digests`? [Digest] (0 to 100), `finding` Text"],
+  "lead.dismissed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`ground` Text, `reason_code` DismissalReason"],
+  "lead.closed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`document_number`? Number, `outcome` LeadOutcome, `recommendation_id`? RecommendationId, `summary` Text"],
+  "recommendation.issued": ["supervision", "supervisor or auditor or analyst", false, "`advice` Text, `document_number` Number, `leads`? [LeadId] (0 to 1000), `model_id`? ModelId, `problem` Text, `recommendation_id` RecommendationId, `to_agency` AgencyId"],
+  "recommendation.answered": ["supervision", "clerk or supervisor", false, "`answer` Text, `digests`? [Digest] (0 to 100), `measures`? [Text] (0 to 50)"],
+  "recommendation.rechecked": ["supervision", "supervisor or auditor or analyst", false, "`after` Counted, `before` Counted, `model_id`? ModelId, `note`? Text, `parameters`? {Column: Text} (0 to 64), `result` RecheckResult"],
 };

@@ -45,6 +45,7 @@ from tests.builders import (
 from tests.samples import sample_body
 
 HANDLING = ("clerk", "supervisor")
+SUPERVISING = ("supervisor", "auditor", "analyst")
 # The table as the design has it: kinds of stream and roles. No roles: the service's own key.
 CATALOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     **{
@@ -72,6 +73,20 @@ CATALOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "import.recorded": (("case", "agency"), HANDLING),
     "dataset.registered": (("agency", "supervision"), ("clerk", "supervisor", "analyst")),
     "audit.recorded": (("case", "agency"), ("auditor",)),
+    "model.published": (("supervision",), ("analyst",)),
+    "model.retired": (("supervision",), ("analyst", "supervisor")),
+    "model.adopted": (("supervision",), ("analyst",)),
+    "lead.raised": (("supervision",), ()),
+    **{
+        f"{subject}.{verb}": (("supervision",), roles)
+        for roles, steps in {
+            HANDLING: {"lead": "answered", "recommendation": "answered"},
+            SUPERVISING: {"lead": "assigned transferred", "recommendation": "issued rechecked"},
+            ("clerk", *SUPERVISING): {"lead": "confirmed dismissed closed"},
+        }.items()
+        for subject, verbs in steps.items()
+        for verb in verbs.split()
+    },
     **dict.fromkeys(
         (
             *("access.sealed", "incident.recorded", "registry.agency_admitted", "registry.admin_changed"),

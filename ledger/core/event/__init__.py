@@ -1,10 +1,10 @@
 """Events: what agencies say, in one definition for request, signed payload and stored bytes.
 
 ``terms`` has the words, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``custody_change``,
-``deadline``, ``record`` and ``registry`` the bodies, ``payload`` what surrounds them.
+``deadline``, ``record``, ``supervision`` and ``registry`` the bodies, ``payload`` what surrounds them.
 """
 
-from ledger.core.event import case, custody_change, deadline, handover, item, record, registry
+from ledger.core.event import case, custody_change, deadline, handover, item, record, registry, supervision
 from ledger.core.event.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
 from ledger.core.event.payload import (
     MAX_ENTRY_BYTES,
@@ -65,4 +65,5 @@ __all__ = [
     "require_agreement",
     "require_place",
     "require_shape",
+    "supervision",
 ]

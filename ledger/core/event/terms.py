@@ -67,6 +67,12 @@ DeadlineId = Annotated[
     ),
 ]
 ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
+ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
+LeadId = Annotated[
+    str, _text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
+]
+RecommendationId = Annotated[str, _slug(49, "slug of at most 49 characters", "2026-7-east")]
+Column = Annotated[str, _text(r"[a-z][a-z0-9_]{0,63}", "name of a column or parameter", "case_id")]
 PersonId = Annotated[str, _text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
 EventId = Annotated[
     str,
@@ -108,6 +114,7 @@ DecimalText = Annotated[
     str, _text(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,5}[1-9])?", "decimal in its shortest spelling", "12.5")
 ]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
 Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
 Number = Annotated[
     str, _text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
@@ -273,6 +280,11 @@ ReasonCode = Literal[
 Remedy = Literal["supplement", "rebind", "not_accepted"]
 CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
+Severity = Literal["low", "medium", "high"]
+DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
+# What a procuratorate does upon a lead: notice to rectify (纠正违法), recommendation (检察建议), case filed (立案监督).
+LeadOutcome = Literal["rectification_notice", "recommendation", "case_filed", "none"]
+RecheckResult = Literal["fell", "recurs", "unchanged"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
 
 

@@ -1,0 +1,171 @@
+"""Rules for leads: raised -> assigned -> (answered) -> confirmed | dismissed -> closed, each step by whose it is.
+
+A transfer leads back to raised: the procuratorate that receives it assigns it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from msgspec.structs import replace
+
+from ledger.core.event import Body
+from ledger.core.event.supervision import (
+    LeadAnswered,
+    LeadAssigned,
+    LeadClosed,
+    LeadConfirmed,
+    LeadDismissed,
+    LeadRaised,
+    LeadTransferred,
+)
+from ledger.core.supervision.finding import finding_digest, lead_id_of
+from ledger.core.supervision.standing import in_line, supervises
+from ledger.core.supervision.state import Act, LeadState, LeadStatus, refuse
+
+STREAM = "lead-"
+
+_OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")
+_AT_WORK: tuple[LeadStatus, ...] = ("assigned", "answered")
+_DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
+
+
+class _Step(NamedTuple):
+    """From which states an event is possible, under what name it is refused before them, and what it comes to."""
+
+    possible: tuple[LeadStatus, ...]
+    too_early: str
+    rule: Callable[[LeadState, Act, Any], LeadState]
+
+
+def first(act: Act) -> LeadState:
+    """A lead begins with its finding: what it says of itself must be so, and the procuratorate that of the agency."""
+    body = act.payload.body
+    if not isinstance(body, LeadRaised):
+        refuse("not_raised", f"no lead {act.payload.stream.id} is raised", field="event_type")
+    _require_identity(act, body)
+    if len(body.events) > body.cited_count:
+        refuse("cited_count", f"{len(body.events)} events are cited, more than were found", field="body.cited_count")
+    supervised = act.admitted(body.supervised, field="body.supervised")
+    procuratorate = act.admitted(body.procuratorate, field="body.procuratorate")
+    if not supervises(procuratorate, supervised):
+        refuse(
+            "outside_jurisdiction",
+            f"{body.supervised} is not in the jurisdiction of a procuratorate {body.procuratorate}",
+            field="body.procuratorate",
+        )
+    payload = act.payload
+    return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
+
+
+def _require_identity(act: Act, body: LeadRaised) -> None:
+    finding = finding_digest(body.model_id, body.key)
+    if body.finding != finding:
+        refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
+    if body.lead_id != lead_id_of(finding):
+        refuse("finding_differs", f"expected {lead_id_of(finding)}, the finding's lead", field="body.lead_id")
+    if act.payload.stream.id != body.lead_id:
+        refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
+
+
+def following(body: Body, state: LeadState, act: Act) -> LeadState:
+    """The lead after an event of this body."""
+    if isinstance(body, LeadRaised):
+        refuse("raised_already", f"{state.lead_id} is raised already: the same finding is one lead", field="event_type")
+    step = _STEPS.get(type(body))
+    if step is None:
+        refuse("wrong_stream", f"{act.payload.event_type} is no event of a lead", field="event_type")
+    if state.status not in step.possible:
+        refuse(
+            _too_late(state) or step.too_early,
+            f"{act.payload.event_type} is possible for a lead that is {' or '.join(step.possible)}; "
+            f"{state.lead_id} is {state.status}",
+            field="event_type",
+        )
+    return step.rule(state, act, body)
+
+
+def _too_late(state: LeadState) -> str | None:
+    if state.status == "closed":
+        return "already_closed"
+    return "already_decided" if state.status in _DECIDED else None
+
+
+def _assigned(state: LeadState, act: Act, body: LeadAssigned) -> LeadState:
+    _require_own(state, act)
+    return replace(state, status="assigned", told=True, handler=body.handler, department=body.department)
+
+
+def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState:
+    """By the procuratorate that has it, or by one above, which may draw it up."""
+    having = act.admitted(state.procuratorate, field="stream.id")
+    if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), having):
+        _refuse_stranger(state)
+    to = act.admitted(body.to_agency, field="body.to_agency")
+    if to.kind != "procuratorate" or body.to_agency == state.procuratorate or not in_line(having, to):
+        refuse(
+            "not_in_line",
+            f"{body.to_agency} is no other procuratorate above or below {state.procuratorate}",
+            field="body.to_agency",
+            hint="A lead goes up or down in the tree of jurisdictions, never across.",
+        )
+    return replace(state, status="raised", procuratorate=body.to_agency, handler=None, department=None)
+
+
+def _answered(state: LeadState, act: Act, body: LeadAnswered) -> LeadState:
+    if act.agency != state.raised.supervised:
+        refuse("not_the_supervised", f"{state.raised.supervised} has to answer this lead", field="agency")
+    return replace(state, status="answered", answers=(*state.answers, body))
+
+
+def _confirmed(state: LeadState, act: Act, body: LeadConfirmed) -> LeadState:
+    _require_own(state, act)
+    if not body.digests:
+        refuse(
+            "material_missing",
+            "a lead is confirmed by the material that was checked",
+            field="body.digests",
+            hint="Data is not evidence: give the digests of what was looked at.",
+        )
+    return replace(state, status="confirmed", confirmed=body)
+
+
+def _dismissed(state: LeadState, act: Act, body: LeadDismissed) -> LeadState:
+    _require_own(state, act)
+    return replace(state, status="dismissed", dismissed=body)
+
+
+def _closed(state: LeadState, act: Act, body: LeadClosed) -> LeadState:
+    _require_own(state, act)
+    if state.status == "dismissed" and body.outcome != "none":
+        refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
+    if body.outcome == "recommendation" and body.recommendation_id is None:
+        refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
+    if body.outcome in ("rectification_notice", "case_filed") and body.document_number is None:
+        refuse("document_missing", f"the outcome {body.outcome} names its document", field="body.document_number")
+    return replace(state, status="closed", closed=body)
+
+
+def _require_own(state: LeadState, act: Act) -> None:
+    if act.agency != state.procuratorate:
+        _refuse_stranger(state)
+
+
+def _refuse_stranger(state: LeadState) -> NoReturn:
+    refuse(
+        "not_the_procuratorate",
+        f"{state.procuratorate} has this lead",
+        field="agency",
+        hint="Whoever has the lead may transfer it; a procuratorate above may draw it up.",
+    )
+
+
+_STEPS: dict[type[Body], _Step] = {
+    LeadAssigned: _Step(_OPEN, "already_decided", _assigned),
+    LeadTransferred: _Step(_OPEN, "already_decided", _transferred),
+    LeadAnswered: _Step(_AT_WORK, "not_assigned", _answered),
+    LeadConfirmed: _Step(_AT_WORK, "not_assigned", _confirmed),
+    LeadDismissed: _Step(_AT_WORK, "not_assigned", _dismissed),
+    LeadClosed: _Step(_DECIDED, "not_decided", _closed),
+}

@@ -1,0 +1,112 @@
+"""Rules for models: versions in their order, by one publisher; adopted as they were published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.core.event import Body, digest_of
+from ledger.core.event.supervision import ModelAdopted, ModelPublished, ModelRetired
+from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion, refuse
+
+STREAM = "model-"
+
+
+def first(act: Act) -> ModelState:
+    """A model begins with its version 1."""
+    body = act.payload.body
+    if not isinstance(body, ModelPublished):
+        refuse(
+            "not_published",
+            f"{act.payload.stream.id} has no published model: its first event is model.published",
+            field="event_type",
+        )
+    if act.payload.stream.id != STREAM + body.model_id:
+        refuse("wrong_stream", f"expected the stream {STREAM}{body.model_id}", field="stream.id")
+    _require_sound(body, next_version=1)
+    payload = act.payload
+    return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
+
+
+def following(body: Body, state: ModelState, act: Act) -> ModelState:
+    """The model after an event of this body."""
+    rule = _RULES.get(type(body))
+    if rule is None:
+        refuse("wrong_stream", f"{act.payload.event_type} is no event of a model", field="event_type")
+    return rule(state, act, body)
+
+
+def _published(state: ModelState, act: Act, body: ModelPublished) -> ModelState:
+    _require_publisher(state, act)
+    if body.model_id != state.model_id:
+        refuse("wrong_stream", f"expected {state.model_id}, the model of this stream", field="body.model_id")
+    _require_sound(body, next_version=state.newest.body.version + 1)
+    return replace(state, versions=(*state.versions, _version(act, body)), retired=None)
+
+
+def _retired(state: ModelState, act: Act, body: ModelRetired) -> ModelState:
+    _require_publisher(state, act)
+    _require_in_use(state)
+    return replace(state, retired=body.ground)
+
+
+def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
+    _require_in_use(state)
+    found = next((one.body for one in state.versions if one.body.version == body.version), None)
+    if found is None:
+        refuse("unknown_version", f"{state.model_id} has no version {body.version}", field="body.version")
+    if found.model_digest != body.model_digest:
+        refuse(
+            "digest_differs",
+            f"expected {found.model_digest}, the digest of version {body.version}",
+            field="body.model_digest",
+        )
+    payload = act.payload
+    adoption = Adoption(body.version, body.parameters, payload.occurred_at, payload.officer, body.note)
+    return replace(state, adoptions=state.adoptions | {act.agency: adoption})
+
+
+def _version(act: Act, body: ModelPublished) -> ModelVersion:
+    return ModelVersion(body, act.payload.officer, act.payload.occurred_at)
+
+
+def _require_sound(body: ModelPublished, *, next_version: int) -> None:
+    if body.version != next_version:
+        refuse(
+            "version_not_next",
+            f"expected version {next_version} of {body.model_id}, not {body.version}",
+            field="body.version",
+            hint="Set `version` in the model's file to that number, then publish again.",
+        )
+    calculated = digest_of(body.definition.encode())
+    if body.model_digest != calculated:
+        refuse("digest_differs", f"expected {calculated}, the digest of the definition", field="body.model_digest")
+
+
+def _require_publisher(state: ModelState, act: Act) -> None:
+    if act.agency != state.publisher:
+        refuse(
+            "not_the_publisher",
+            f"{state.model_id} is published by {state.publisher}",
+            field="agency",
+            hint="Publish a model of your own under another id, or adopt this one with your parameters.",
+        )
+
+
+def _require_in_use(state: ModelState) -> None:
+    if state.retired is not None:
+        refuse(
+            "model_retired",
+            f"{state.model_id} is retired: {state.retired}",
+            field="stream.id",
+            hint="Its publisher brings it back by publishing the next version.",
+        )
+
+
+_RULES: dict[type[Body], Callable[[ModelState, Act, Any], ModelState]] = {
+    ModelPublished: _published,
+    ModelRetired: _retired,
+    ModelAdopted: _adopted,
+}

@@ -1,0 +1,62 @@
+"""Rules for recommendations: issued to an agency in the jurisdiction, answered by it, re-checked by the issuer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.core.event import Body
+from ledger.core.event.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
+from ledger.core.supervision.standing import supervises
+from ledger.core.supervision.state import Act, RecommendationState, refuse
+
+STREAM = "recommendation-"
+
+
+def first(act: Act) -> RecommendationState:
+    """A recommendation begins with its issue, by a procuratorate to an agency that it supervises."""
+    body = act.payload.body
+    if not isinstance(body, RecommendationIssued):
+        refuse("not_issued", f"no {act.payload.stream.id} is issued", field="event_type")
+    if act.payload.stream.id != STREAM + body.recommendation_id:
+        refuse("wrong_stream", f"expected the stream {STREAM}{body.recommendation_id}", field="stream.id")
+    issuer = act.admitted(act.agency, field="agency")
+    if issuer.kind != "procuratorate":
+        refuse("not_a_procuratorate", f"{act.agency} is no procuratorate, its kind is {issuer.kind}", field="agency")
+    if not supervises(issuer, act.admitted(body.to_agency, field="body.to_agency")):
+        refuse(
+            "outside_jurisdiction",
+            f"{body.to_agency} is not in the jurisdiction of {act.agency}",
+            field="body.to_agency",
+        )
+    payload = act.payload
+    return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+
+
+def following(body: Body, state: RecommendationState, act: Act) -> RecommendationState:
+    """The recommendation after an event of this body."""
+    rule = _RULES.get(type(body))
+    if rule is None:
+        refuse("wrong_stream", f"{act.payload.event_type} is no event of an issued recommendation", field="event_type")
+    return rule(state, act, body)
+
+
+def _answered(state: RecommendationState, act: Act, body: RecommendationAnswered) -> RecommendationState:
+    if act.agency != state.issued.to_agency:
+        refuse("not_the_addressee", f"{state.issued.to_agency} has to answer this recommendation", field="agency")
+    answered_at = state.answered_at or act.payload.occurred_at
+    return replace(state, answers=(*state.answers, body), answered_at=answered_at)
+
+
+def _rechecked(state: RecommendationState, act: Act, body: RecommendationRechecked) -> RecommendationState:
+    if act.agency != state.procuratorate:
+        refuse("not_the_procuratorate", f"{state.procuratorate} issued this recommendation", field="agency")
+    return replace(state, rechecks=(*state.rechecks, body))
+
+
+_RULES: dict[type[Body], Callable[[RecommendationState, Act, Any], RecommendationState]] = {
+    RecommendationAnswered: _answered,
+    RecommendationRechecked: _rechecked,
+}

@@ -1,0 +1,149 @@
+"""What the streams of supervision stand at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.authority import Agency
+from ledger.core.errors import RuleRefused
+from ledger.core.event import Payload
+from ledger.core.event.supervision import (
+    LeadAnswered,
+    LeadClosed,
+    LeadConfirmed,
+    LeadDismissed,
+    LeadRaised,
+    ModelPublished,
+    RecommendationAnswered,
+    RecommendationIssued,
+    RecommendationRechecked,
+)
+
+LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
+RecommendationStatus = Literal["issued", "answered", "rechecked"]
+
+
+class Act(Struct, frozen=True):
+    """An event with what judging it takes: its digest, and the agencies that the log has admitted.
+
+    Of these the ones count that were admitted at an index below ``index``; None takes all of them.
+    """
+
+    payload: Payload
+    digest: str
+    agencies: Mapping[str, Agency]
+    index: int | None = None
+
+    @property
+    def agency(self) -> str:
+        return self.payload.agency
+
+    def admitted(self, agency_id: str, *, field: str) -> Agency:
+        """The agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""
+        found = self.agencies.get(agency_id)
+        if found is None or (self.index is not None and found.index >= self.index):
+            refuse(
+                "unknown_agency",
+                f"no agency {agency_id} is admitted to this ledger",
+                field=field,
+                hint="The agencies are listed at /api/v1/agencies.",
+            )
+        return found
+
+
+class ModelVersion(Struct, frozen=True):
+    """A published version; ``published_at`` is the signer's claim."""
+
+    body: ModelPublished
+    officer: str
+    published_at: str
+
+
+class Adoption(Struct, frozen=True):
+    """That an agency runs a version, with its own parameters."""
+
+    version: int
+    parameters: dict[str, str]
+    adopted_at: str
+    officer: str
+    note: str | None = None
+
+
+class ModelState(Struct, frozen=True):
+    """A model with its versions, from 1 on; ``adoptions`` has each agency's last one.
+
+    ``retired`` is why it is no longer run, until another version is published.
+    """
+
+    model_id: str
+    publisher: str
+    head: str
+    sequence: int
+    versions: tuple[ModelVersion, ...]
+    retired: str | None = None
+    adoptions: dict[str, Adoption] = msgspec.field(default_factory=dict)
+
+    @property
+    def newest(self) -> ModelVersion:
+        return self.versions[-1]
+
+
+class LeadState(Struct, frozen=True):
+    """A lead: what was found, which procuratorate has it, and what became of it.
+
+    ``told`` says that it was assigned at least once: from then on the supervised agency sees it.
+    """
+
+    raised: LeadRaised
+    raised_at: str
+    procuratorate: str
+    head: str
+    sequence: int
+    status: LeadStatus = "raised"
+    told: bool = False
+    handler: str | None = None
+    department: str | None = None
+    answers: tuple[LeadAnswered, ...] = ()
+    confirmed: LeadConfirmed | None = None
+    dismissed: LeadDismissed | None = None
+    closed: LeadClosed | None = None
+
+    @property
+    def lead_id(self) -> str:
+        return self.raised.lead_id
+
+
+class RecommendationState(Struct, frozen=True):
+    """A recommendation; ``answered_at`` is when its first answer says that it was given."""
+
+    issued: RecommendationIssued
+    procuratorate: str
+    issued_at: str
+    head: str
+    sequence: int
+    answered_at: str | None = None
+    answers: tuple[RecommendationAnswered, ...] = ()
+    rechecks: tuple[RecommendationRechecked, ...] = ()
+
+    @property
+    def recommendation_id(self) -> str:
+        return self.issued.recommendation_id
+
+    @property
+    def status(self) -> RecommendationStatus:
+        """How far it has come."""
+        if self.rechecks:
+            return "rechecked"
+        return "answered" if self.answers else "issued"
+
+
+Matter = ModelState | LeadState | RecommendationState
+
+
+def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
+    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
+    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)
