@@ -49,7 +49,7 @@ WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
 ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
-WITNESS_LOOK_S = 10  # seconds; the same for witnesses, each of which is given less
+WITNESS_LOOK_S = 20  # seconds; longer than any witness is given to answer
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
@@ -59,8 +59,8 @@ logger = structlog.get_logger(__name__)
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """The parts of a running service; events are committed and the chain is followed until the block is left.
 
-    Nothing is served before chain and witnesses were looked at: one that is ahead shows a database that must not be
-    written.
+    One that is ahead shows a database that must not be written. Witnesses are heard before the chain is followed, which
+    writes to the log; nothing is served before both were looked at.
     Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
     """
     parts, system, connector = _assemble(settings)
@@ -75,20 +75,24 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         secret=partial(webhook_secret, parts),
         clock=now_ms,
     )
-    threads = [
-        _thread("follow", parts.follower.run, stop),
-        _thread("cosign", parts.courier.run, stop),
-        _thread("publish", _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())), stop),
-        _thread("warn", _every(WARN_EVERY, lambda: warner.step(now_ms())), stop),
-        _thread("deliver", deliverer.run, stop),
-        _thread("erase", _every(ERASE_EVERY, lambda: clear_away(parts.database)), stop),
-        _thread("seal", _every(SEAL_EVERY, lambda: sealer.step(now_ms())), stop),
-    ]
+    hearing = {
+        "cosign": parts.courier.run,
+        "publish": _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
+    }
+    working = {
+        "follow": parts.follower.run,
+        "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
+        "deliver": deliverer.run,
+        "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
+    }
     if parts.stamper is not None:
-        threads.append(_thread("stamp", parts.stamper.run, stop))
+        working["stamp"] = parts.stamper.run
+    threads = _threads(hearing, stop)
     try:
-        parts.follower.has_looked.wait(LOOK_S)
         parts.courier.has_looked.wait(WITNESS_LOOK_S)
+        threads += _threads(working, stop)
+        parts.follower.has_looked.wait(LOOK_S)
         yield parts
     finally:
         stop.set()
@@ -235,7 +239,9 @@ def _every(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None
     return run
 
 
-def _thread(name: str, run: Callable[[Event], Any], stop: Event) -> Thread:
-    thread = Thread(target=run, args=(stop,), name=name, daemon=True)
-    thread.start()
-    return thread
+def _threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:
+    """One for each, running, by its name."""
+    made = [Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs.items()]
+    for thread in made:
+        thread.start()
+    return made

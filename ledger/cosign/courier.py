@@ -58,7 +58,7 @@ class _Course(Struct):
     """What is known of one witness: its size, failures in a row, and when (monotonic seconds) it is asked next."""
 
     size: int
-    is_new: bool = True  # not asked yet since the service started
+    is_heard: bool = False  # since the service started: its tree was held against this log's
     failures: int = 0
     next_at: float = 0.0
     fault: str | None = None
@@ -84,7 +84,7 @@ class Courier:
         self._clock = clock
         self._courses: dict[str, _Course] = {}
         self._tidied_at = -TIDY_EVERY_S
-        self.has_looked = Event()  # once every witness was asked, whatever it said
+        self.has_looked = Event()  # once every witness was heard or has failed to answer
 
     def states(self) -> list[WitnessState]:
         """Of all witnesses that are configured now."""
@@ -103,7 +103,7 @@ class Courier:
             published, due = await asyncio.to_thread(self._due)
             if published is not None:
                 await asyncio.gather(*(self._serve(client, witness, published) for witness in due))
-        self.has_looked.set()
+        self._tell_of_first_look(published)
 
     async def _run(self, stop: Event) -> None:
         """A witness that does not answer holds up no other."""
@@ -128,13 +128,14 @@ class Courier:
             await asyncio.gather(*asking.values(), return_exceptions=True)
 
     def _tell_of_first_look(self, published: Published | None) -> None:
-        if published is None or not any(self._course(witness).is_new for witness in self._witnesses()):
+        courses = map(self._course, self._witnesses())
+        if published is None or all(course.is_heard or course.failures for course in courses):
             self.has_looked.set()
 
     def _due(self) -> tuple[Published | None, list[Witness]]:
         """The newest checkpoint, and who has not signed it and need not pause now.
 
-        Whoever was not asked since the start is asked once more: he may know what this database has lost.
+        Whoever was not heard since the start is asked though he has signed it: he may know what this database has lost.
         """
         with self._database.read() as connection:
             published = checkpoints.last_published(connection)
@@ -149,7 +150,7 @@ class Courier:
         return published, [
             witness
             for witness, course in courses
-            if (course.is_new or course.size < published.size) and course.next_at <= now
+            if (not course.is_heard or course.size < published.size) and course.next_at <= now
         ]
 
     async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
@@ -160,6 +161,7 @@ class Courier:
         except WitnessAhead as error:
             logger.error("the log was rolled back or forked", witness=witness.name, reason=error.for_operator)  # noqa: TRY400
             self._halt(error)
+            course.is_heard = True
             self._pause(witness, error.message)
         except TallystickError as error:
             self._pause(witness, error.message)
@@ -170,8 +172,6 @@ class Courier:
             if course.fault is not None:
                 logger.info("witness co-signs again", witness=witness.name, size=published.size)
             course.failures, course.fault = 0, None
-        finally:
-            course.is_new = False
 
     async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
         """Has the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
@@ -191,8 +191,9 @@ class Courier:
                 await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
                 course.size = other.size
                 if other.size > published.size:
-                    return  # another process has published more, and comes here with that
+                    return  # more was published since, by another process perhaps: with that it is asked again
                 continue
+            course.is_heard = True
             await asyncio.to_thread(self._keep, witness, published, lines)
             course.size = published.size
             return

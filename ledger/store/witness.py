@@ -184,11 +184,15 @@ class WitnessStore:
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
         return Looked(row.size, row.seen_size, row.looked_at, anchor)
 
-    def keep_look(self, seen_size: int, now: int) -> None:
-        """That the log was read without a fault, and had published this size. ``now`` in unix milliseconds."""
+    def keep_seen(self, size: int) -> None:
+        """That the log has published this size; whether it can be followed is another matter."""
         with self._writing() as connection:
-            seen = func.max(FOLLOWED.c.seen_size, seen_size)
-            connection.execute(FOLLOWED.update().values(seen_size=seen, looked_at=now))
+            connection.execute(FOLLOWED.update().where(FOLLOWED.c.seen_size < size).values(seen_size=size))
+
+    def keep_look(self, now: int) -> None:
+        """That the log was read without a fault. ``now`` in unix milliseconds."""
+        with self._writing() as connection:
+            connection.execute(FOLLOWED.update().values(looked_at=now))
 
     def keep_anchor(self, anchor: SeenAnchor) -> None:
         """The last final record of the chain: smaller co-signed trees than it has are forgotten."""

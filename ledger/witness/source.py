@@ -85,6 +85,14 @@ class LogSource:
             found += entries[max(0, first - start) : end - start]
         return found
 
+    def shows(self, size: int) -> bool:
+        """Whether the log still shows the last of ``size`` entries."""
+        try:
+            self.entries(size - 1, size)
+        except _Missing:
+            return False
+        return True
+
     def registry_payloads(self, first: int, end: int) -> dict[int, bytes]:
         """The payloads of the ``registry.*`` entries ``first <= index < end`` that the log serves, by index."""
         found: dict[int, bytes] = {}

@@ -19,7 +19,7 @@ from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.following import LogFault, Unreadable
 from ledger.core.merkle import as_hash
 from ledger.core.trust import Trust
-from ledger.store.witness import SeenAnchor, WitnessStore
+from ledger.store.witness import Looked, SeenAnchor, WitnessStore
 from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
@@ -110,18 +110,26 @@ class Watch:
 
     def look_at_log(self) -> Checkpoint:
         """Follows up to the checkpoint that the log publishes now; gives it."""
+        before = self._store.looked()  # other threads look too: what they see after this is no rollback
         note = self._source.checkpoint()
         try:
             checkpoint = verify_checkpoint(note, self._trust.log_key)
         except TallystickError as error:
             raise Unreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
-        seen = self._store.looked().seen_size
-        if checkpoint.size < seen:
-            told = f"the log publishes size {checkpoint.size}, and has published {seen} before"
-            self._fault(LogFault("rollback", told), note)
+        self._require_no_less(checkpoint, note, before)
+        self._store.keep_seen(checkpoint.size)
         self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
-        self._store.keep_look(checkpoint.size, self._clock())
+        self._store.keep_look(self._clock())
         return checkpoint
+
+    def _require_no_less(self, checkpoint: Checkpoint, note: str, before: Looked) -> None:
+        """The log publishes no less than it has; what waits for its quorum may be more, and is shown to witnesses."""
+        told = f"the log publishes size {checkpoint.size}"
+        if checkpoint.size < before.seen_size:
+            self._fault(LogFault("rollback", f"{told}, and has published {before.seen_size} before"), note)
+        if checkpoint.size < before.size and not self._source.shows(before.size):
+            followed = f"no more of what was followed up to {before.size}, which it has signed"
+            self._fault(LogFault("rollback", f"{told}, and shows {followed}"), note)
 
     # -- the chain -----------------------------------------------------------------------------------------------------
 

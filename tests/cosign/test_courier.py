@@ -56,6 +56,10 @@ class Bench:
         for _ in range(entries):
             self.ledger.post(Case(f"case-{self.grown}", start=self.ledger.clock.seconds - 600).open().last)
             self.grown += 1
+        return self.publish()
+
+    def publish(self) -> int:
+        """What there is; gives the size."""
         self.ledger.clock.forward(2)
         assert self.ledger.publisher.publish(self.ledger.database, self.ledger.clock()) is not None
         return self.newest().size
@@ -230,6 +234,34 @@ def test_a_checkpoint_that_another_process_published_is_no_rollback(bench: Bench
         courier.step()
         assert bench.halted == []
         assert [(state.size, state.fault) for state in courier.states()] == [(size + 1, None)]
+        assert not courier.has_looked.is_set(), "whether it is the same tree shows once that size is published"
+        witness.root = b"\x01" * 32
+        bench.publish()
+        courier.step()
+        assert ["another root" in str(error) for error in bench.halted] == [True]
+        assert courier.has_looked.is_set()
+
+
+def test_a_witness_that_was_away_at_the_start_is_asked_until_it_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is new for it, but it may know what this database has lost; once it was heard it has its peace."""
+    with serving(small("w1")) as witness, without_pauses(monkeypatch):
+        bench.witnesses = [witness.configured]
+        bench.grow(4)
+        bench.courier().step()
+        witness.size += 3
+        witness.spoil = lambda _: Reply(503, b"")
+        courier = bench.courier()
+        courier.step()
+        assert courier.has_looked.is_set(), "a ledger does not wait for who is away"
+        assert bench.halted == []
+        witness.spoil = None
+        asked = len(witness.asked)
+        for _ in range(3):
+            courier.step()
+        assert len(witness.asked) == asked + 1
+        assert [type(error) for error in bench.halted] == [WitnessAhead]
 
 
 @pytest.mark.parametrize(

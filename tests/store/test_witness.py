@@ -101,6 +101,7 @@ def test_anchored_trees_are_forgotten_but_the_last(store: WitnessStore) -> None:
 
 def test_the_largest_published_size_is_remembered(store: WitnessStore) -> None:
     """A smaller one does not take its place."""
-    store.keep_look(9, 1000)
-    store.keep_look(4, 2000)
+    store.keep_seen(9)
+    store.keep_seen(4)
+    store.keep_look(2000)
     assert (store.looked().seen_size, store.looked().looked_at) == (9, 2000)

@@ -147,6 +147,7 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
 def test_a_ledger_that_was_put_back_whole_is_found_by_its_witnesses(town: GuardedTown, tmp_path: Path) -> None:
     """Database, keys and development chain of an earlier day look sound together; the witnesses have seen more. From
     the first request on nothing is written."""
+    size = town.size()
     town.stop()
     shutil.copytree(town.data, tmp_path / "backup")
     town.start().case("since-then").open()
@@ -159,5 +160,6 @@ def test_a_ledger_that_was_put_back_whole_is_found_by_its_witnesses(town: Guarde
     assert (refused.value.status, refused.value.code) == (503, "witness_ahead")
     assert "has seen" in refused.value.problem["detail"]
     assert town.readiness()["ready"] is False
+    assert town.size() == size, "nor does the service write anything of its own"
     witnesses = town.witnesses.values()
     town.until("a witness alarms", lambda: any(one.status()["health"] == "halted" for one in witnesses))

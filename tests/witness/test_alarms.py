@@ -100,6 +100,60 @@ def test_a_rollback(stand: Stand) -> None:
     halted(stand, "rollback")
 
 
+def test_a_rollback_of_what_was_only_co_signed(stand: Stand) -> None:
+    """The log was put back before the witness had looked at the checkpoint that it co-signed: it shows the entries
+    behind the older one no more."""
+    size = begun(stand)
+    stand.open_cases(3, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(size))
+    del stand.log.events[size:]
+    stand.log.published = size
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    assert (stand.kinds(), stand.status.health) == (["rollback"], Health.HALTED)
+    with pytest.raises(Halted):
+        stand.store.require_free()
+
+
+def test_a_rollback_of_what_was_not_followed_yet(stand: Stand) -> None:
+    """A checkpoint is remembered from when its signature was seen, though its entries could not be read."""
+    size = begun(stand)
+    stand.open_cases(3, CLERK)
+    bundle = f"/tile/entries/000.p/{size + 3}"
+    stand.log.lies[bundle] = 503
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.published, stand.status.followed) == (["unreachable"], size + 3, size)
+    stand.log.published = size
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    assert "rollback" in stand.kinds()
+
+
+def test_a_checkpoint_that_waits_for_its_quorum(stand: Stand) -> None:
+    """/checkpoint may be older than what this witness has co-signed: others have yet to, and the entries are shown."""
+    size = begun(stand)
+    stand.open_cases(3, CLERK)
+    stand.log.lies["/checkpoint"] = stand.log.note(size).encode()
+    stand.cosigner.add_checkpoint(stand.log.wish(size))
+    stand.watch.look()
+    assert (stand.kinds(), stand.status.published, stand.status.followed) == ([], size, size + 3)
+
+
+def test_a_look_that_another_overtakes(stand: Stand) -> None:
+    """Looks are taken side by side; the answer that was given before another's is no rollback."""
+    size = begun(stand)
+
+    def answered_late() -> bytes:
+        del stand.log.lies["/checkpoint"]
+        stand.open_cases(3, CLERK)
+        stand.watch.look()
+        return stand.log.note(size).encode()
+
+    stand.log.lies["/checkpoint"] = answered_late
+    stand.watch.look()
+    assert (stand.kinds(), stand.status.published) == ([], size + 3)
+
+
 def cases(*case_ids: str) -> list[Event]:
     return [event_by(CLERK, case_id) for case_id in case_ids]
 
