@@ -22,14 +22,15 @@ class Alive(Struct, frozen=True):
 
 class Readiness(Struct, frozen=True):
     """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
-    submissions, but a chain step that fails by a defect of this service wants somebody to look. ``waits`` is why
-    nothing was anchored and ``told`` what that waits for, ``fault`` what holds up anchors, ``hint`` what to do about
-    it."""
+    submissions, but a defect of this service in following the chain or in asking witnesses wants somebody to look.
+    ``waits`` is why nothing was anchored and ``told`` what that waits for, ``fault`` what holds up anchors, ``hint``
+    what to do about it."""
 
     ready: bool
     database: str
     sequencer: str
     chain: str
+    witnesses: str
     waits: str | None
     told: str | None
     fault: str | None
@@ -48,10 +49,20 @@ def readyz(service: ServiceOf) -> Response:
     parts = service.parts
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
-    state = parts.follower.state
-    ready = database == sequencer == "ok" and state.word != "failed"
-    told = Readiness(ready, database, sequencer, state.word, state.waits, state.told, state.fault, state.hint)
-    return answer(told, 200 if ready else 503)
+    state, defect = parts.follower.state, parts.courier.defect
+    witnesses = "ok" if defect is None else "failed"
+    told = Readiness(
+        ready=database == sequencer == witnesses == "ok" and state.word != "failed",
+        database=database,
+        sequencer=sequencer,
+        chain=state.word,
+        witnesses=witnesses,
+        waits=state.waits,
+        told=state.told,
+        fault=state.fault or defect,
+        hint=state.hint,
+    )
+    return answer(told, 200 if told.ready else 503)
 
 
 def _database(service: ServiceOf) -> str:

@@ -84,6 +84,7 @@ class Courier:
         self._clock = clock
         self._courses: dict[str, _Course] = {}
         self._tidied_at = -TIDY_EVERY_S
+        self.defect: str | None = None  # why nobody is asked, where nobody foresaw it
         self.has_looked = Event()  # once every witness was heard or has failed to answer
 
     def states(self) -> list[WitnessState]:
@@ -118,10 +119,12 @@ class Courier:
                         if published is not None and witness.vkey not in asking:
                             asking[witness.vkey] = asyncio.create_task(self._serve(client, witness, published))
                     await asyncio.to_thread(self._tidy)
+                    self.defect = None
                 except TallystickError as error:
                     logger.warning("witnesses cannot be asked", reason=error.for_operator)
-                except Exception:
+                except Exception as error:
                     logger.exception("witnesses cannot be asked for a reason that nobody foresaw")
+                    self.defect = f"witnesses cannot be asked ({type(error).__name__})"
                 await asyncio.sleep(LOOK_EVERY_S)
             for task in asking.values():
                 task.cancel()
@@ -255,7 +258,7 @@ class Courier:
     def _state(self, witness: Witness) -> WitnessState:
         course = self._courses.get(witness.vkey)
         size, fault = (course.size, course.fault) if course is not None else (0, None)
-        return WitnessState(witness.name, size, fault)
+        return WitnessState(witness.name, size, self.defect or fault)
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:

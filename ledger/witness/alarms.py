@@ -15,7 +15,14 @@ from ledger.core.following import FaultKind, LogFault
 from ledger.store.witness import WitnessStore
 
 PassingKind = Literal[
-    "unreachable", "unreadable", "chain_unreachable", "wrong_chain", "missing_anchor", "mirror_lag", "anchor_lag"
+    "unreachable",
+    "unreadable",
+    "chain_unreachable",
+    "wrong_chain",
+    "missing_anchor",
+    "mirror_lag",
+    "anchor_lag",
+    "look_failed",
 ]
 HALTING: tuple[str, ...] = get_args(FaultKind)
 PASSING: tuple[str, ...] = get_args(PassingKind)

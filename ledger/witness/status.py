@@ -66,6 +66,7 @@ class Status(Struct, frozen=True):
 _WORST = {
     "unreachable": Health.SILENT,
     "chain_unreachable": Health.SILENT,
+    "look_failed": Health.SILENT,
     "unreadable": Health.UNREADABLE,
     "wrong_chain": Health.UNREADABLE,
     "missing_anchor": Health.LAGGING,

@@ -82,15 +82,27 @@ class Watch:
             stop.wait(pause_s)
 
     def try_look(self) -> None:
-        """A look whose failure is an alarm or, where nobody foresaw it, a line of the log."""
+        """A look whose failure is an alarm; the next is taken however this one ends."""
+        try:
+            self._look_or_warn()
+        except TallystickError as error:
+            logger.warning("look failed", code=error.code, reason=error.for_operator)
+        except Exception:
+            logger.exception("a look that failed could not be told of")
+
+    def _look_or_warn(self) -> None:
         try:
             self.look()
         except LogFault:
             pass  # the alarm was raised where it was found
-        except TallystickError as error:
-            logger.warning("look failed", code=error.code, reason=error.for_operator)
-        except Exception:
+        except TallystickError:
+            raise
+        except Exception as error:
             logger.exception("look failed for a reason that nobody foresaw")
+            told = f"a look ended in a way that nobody foresaw ({type(error).__name__}): a defect of this witness"
+            self._alarms.warn("look_failed", told)
+        else:
+            self._alarms.passed("look_failed")
 
     def look(self) -> None:
         """One look at chain and log. Raises LogFault, after the alarm, and what keeps it from looking on."""

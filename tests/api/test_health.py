@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from threading import Event, Thread
 from typing import NoReturn
 
 import pytest
@@ -19,6 +22,7 @@ READY = {
     "database": "ok",
     "sequencer": "ok",
     "chain": "connecting",
+    "witnesses": "ok",
     "waits": None,
     "told": None,
     "fault": None,
@@ -72,6 +76,38 @@ def test_a_defect_in_following_the_chain_is_not_ready(served: Served) -> None:
     assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "chain": "failed", "fault": fault})
     assert "parentHash" not in served.get("/api/v1/chain").text
     served.record(Case().open())
+
+
+def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 from a look that ended in a way that nobody foresaw until one that ended well; submissions are taken."""
+    stop, courier = Event(), served.parts.courier
+    asking = Thread(target=courier.run, args=(stop,))
+
+    def defect() -> NoReturn:
+        raise KeyError("vkey")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(courier, "_due", defect)
+            asking.start()
+            until(lambda: courier.defect is not None)
+            answer = served.get("/readyz")
+            fault = "witnesses cannot be asked (KeyError)"
+            told = READY | {"ready": False, "witnesses": "failed", "fault": fault}
+            assert (answer.status_code, answer.json()) == (503, told)
+            served.record(Case().open())
+        until(lambda: courier.defect is None)
+        assert served.get("/readyz").json() == READY
+    finally:
+        stop.set()
+        asking.join()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 from msgspec.structs import replace
@@ -497,6 +498,22 @@ def test_the_operator_decides(stand: Stand) -> None:
         "a proxy kept an old page",
         "now it is gone",
     ]
+
+
+def test_a_look_that_ends_by_a_defect(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log was read well, what comes after it was not: the witness says so until a whole look succeeds."""
+
+    def defect(*_: object) -> NoReturn:
+        raise KeyError("number")
+
+    begun(stand)
+    with monkeypatch.context() as patch:
+        patch.setattr(stand.watch, "_compare", defect)
+        stand.watch.try_look()
+    assert (stand.kinds(), stand.status.health) == (["look_failed"], Health.SILENT)
+    assert "KeyError" in stand.store.alarms()[0].told
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.health) == ([], Health.WATCHING)
 
 
 def test_the_same_alarm_is_raised_once(stand: Stand) -> None:
