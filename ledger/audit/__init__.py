@@ -9,7 +9,7 @@
  7  custody      every act possible, its flags those that the rules raise
  8  models       the read models are what the events come to
  9  tree         leaves, tiles and root
-10  checkpoints  published tree heads: signed by the log, of the root at their size
+10  checkpoints  published tree heads: signed by the log, of the root at their size; timestamps: of these
 11  anchors      the journal's anchors have the root at their size
 12  chain        the contract has no other record than the log's roots, and no other registry
 13  access       the log of reads is whole, up to what was sealed

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ledger.audit.chain import ContractView, Look
 from ledger.audit.findings import Finding, Findings, finding_of
 from ledger.audit.mirror import Mirror
+from ledger.audit.stamps import check_stamps
 from ledger.audit.tree import RootClaim
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
@@ -22,8 +23,9 @@ from ledger.store.journal import DatabaseJournal
 
 # 10
 def published(connection: Connection, trust: Trust, findings: Findings) -> list[RootClaim]:
-    """The checkpoints that were published, each verified."""
+    """The checkpoints that were published, each verified, and the timestamps of them."""
     claims: list[RootClaim] = []
+    sound: dict[int, str] = {}
     last = 0
     for row in checkpoints.all_published(connection):
         by = f"checkpoint of size {row.size}"
@@ -35,7 +37,9 @@ def published(connection: Connection, trust: Trust, findings: Findings) -> list[
         if row.published_at < last:
             findings.add(Finding("checkpoints", None, f"{by}: published_at", f"{last} or later", str(row.published_at)))
         last = max(last, row.published_at)
+        sound[said.size] = row.note
         claims.append(RootClaim(said.size, said.root, "checkpoints", by))
+    findings.add(*check_stamps(connection, sound, trust))
     findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
     return claims
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
@@ -28,6 +30,12 @@ def last(connection: Connection) -> Stamp | None:
     """The one of the largest size."""
     row = connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size.desc()).limit(1)).first()
     return Stamp(row.size, row.response, row.time) if row else None
+
+
+def all_kept(connection: Connection) -> Iterator[Stamp]:
+    """Every one, by size."""
+    for row in connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size)):
+        yield Stamp(row.size, row.response, row.time)
 
 
 def first_with(connection: Connection, index: int) -> Stamp | None:
