@@ -1,0 +1,162 @@
+"""Correlation: what cases have in common - things, seals, digests, officers, persons - as a graph around one of them.
+
+Persons are the keyed digests that the record has, never names. A node that too many others share (an officer of a busy
+counter) is shown with how many there are and is not followed, unless the search starts from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal, Protocol, get_args
+
+import networkx
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, NotFound
+
+NodeKind = Literal["case", "item", "seal", "digest", "officer", "person"]
+FOLLOWED_AT_MOST = 50  # neighbours of a node that is passed through
+NODES_AT_MOST = 2_000
+DEEPEST = 8
+
+# Every edge in both directions. An officer is told with the agency, since numbers are the agency's own.
+_EDGES = """
+WITH pairs AS (
+    SELECT 'case' AS a_kind, case_id AS a, 'item' AS b_kind, item_id AS b, 'has' AS relation, evidence FROM items
+    UNION ALL SELECT 'item', item_id, 'seal', seal_number, 'sealed_with', evidence FROM seals
+    UNION ALL SELECT 'item', item_id, 'digest', digest, 'has_digest', evidence FROM item_digests
+    UNION ALL SELECT 'case', case_id, 'person', person_id, role, evidence FROM persons
+    UNION ALL SELECT 'case', case_id, 'officer', agency || '/' || officer, 'handled_by', evidence FROM officers
+    UNION ALL SELECT 'case', case_id, 'case', other_case_id, relation, evidence FROM links
+), edges AS (
+    FROM pairs UNION ALL SELECT b_kind, b, a_kind, a, relation, evidence FROM pairs
+)
+SELECT a_kind, a, b_kind, b, relation, evidence FROM edges
+WHERE a_kind || ':' || a IN (SELECT unnest($frontier))
+ORDER BY a_kind, a, b_kind, b, relation
+"""
+
+
+class Asked(Protocol):
+    """Answers a query over the views."""
+
+    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]: ...
+
+
+class Node(Struct, frozen=True, order=True):
+    """``id`` is what the record calls it: a case id, an item id, a seal number, a digest, agency/officer, a person."""
+
+    kind: NodeKind
+    id: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+class Place(Struct, frozen=True):
+    """A node, how many steps it is away from the start, how many neighbours it has, and whether they were followed."""
+
+    node: Node
+    distance: int
+    neighbours: int
+    followed: bool
+
+
+class Edge(Struct, frozen=True):
+    """``relation`` leads from ``a`` to ``b``; ``evidence`` are digests of the events that say so."""
+
+    a: Node
+    b: Node
+    relation: str
+    evidence: tuple[str, ...]
+
+
+class Correlation(Struct, frozen=True):
+    """What was found around ``start``; ``cut`` says that there was more than is shown."""
+
+    start: Node
+    places: tuple[Place, ...]
+    edges: tuple[Edge, ...]
+    cut: bool
+
+    def cases(self) -> tuple[str, ...]:
+        """The cases found, nearest first."""
+        return tuple(place.node.id for place in self.places if place.node.kind == "case")
+
+    def graph(self) -> networkx.Graph[str]:
+        """The same for other programs: paths, GraphML."""
+        made: networkx.Graph[str] = networkx.Graph()
+        for place in self.places:
+            made.add_node(place.node.name, kind=place.node.kind, id=place.node.id, distance=place.distance)
+        for edge in self.edges:
+            made.add_edge(edge.a.name, edge.b.name, relation=edge.relation, evidence=" ".join(edge.evidence))
+        return made
+
+    def path_to(self, node: Node) -> tuple[Edge, ...]:
+        """The shortest way from the start, step by step; none where it is the start. Raises NotFound."""
+        graph = self.graph()
+        if node.name not in graph:
+            raise NotFound(f"{node.name} was not found around {self.start.name}", field="to")
+        way = networkx.shortest_path(graph, self.start.name, node.name)
+        by_ends = {frozenset((edge.a.name, edge.b.name)): edge for edge in self.edges}
+        return tuple(by_ends[frozenset(step)] for step in zip(way, way[1:], strict=False))
+
+
+def parse_node(text: str, *, field: str = "from") -> Node:
+    """The node of ``kind:id``. Raises MalformedInput."""
+    kind, colon, told = text.partition(":")
+    if kind not in get_args(NodeKind) or not colon or not told:
+        kinds = ", ".join(get_args(NodeKind))
+        raise MalformedInput(
+            f"expected KIND:ID, the kind one of {kinds}", field=field, hint="For example case:case-7f3a"
+        )
+    return Node(kind, told)  # type: ignore[arg-type]  # one of them
+
+
+def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Correlation:
+    """All nodes up to ``depth`` steps away. Two cases with a common seal are four steps apart.
+
+    Raises NotFound where the record has no such node, MalformedInput for a depth that is none.
+    """
+    if not 1 <= depth <= DEEPEST:
+        raise MalformedInput(f"expected 1 to {DEEPEST} steps, not {depth}", field="depth")
+    places: dict[Node, Place] = {}
+    edges: dict[tuple[str, ...], Edge] = {}
+    frontier, cut = [start], False
+    for distance in range(depth + 1):
+        found = _around(session, frontier, as_of)
+        if distance == 0 and not found[start]:
+            raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
+        following: dict[Node, None] = {}
+        for node in frontier:
+            near = {edge.b for edge in found[node]}
+            followed = distance < depth and (node == start or len(near) <= FOLLOWED_AT_MOST)
+            cut = cut or not (followed or distance == depth)
+            places[node] = Place(node, distance, len(near), followed)
+            for edge in found[node]:
+                if followed or edge.b in places:
+                    edges.setdefault(_ends(edge), edge)
+                if followed and edge.b not in places:
+                    following.setdefault(edge.b)
+        frontier = [node for node in sorted(following) if node not in places]
+        if len(places) + len(frontier) > NODES_AT_MOST:
+            cut, frontier = True, frontier[: NODES_AT_MOST - len(places)]
+    kept = [edge for edge in edges.values() if edge.a in places and edge.b in places]
+    return Correlation(start, tuple(places.values()), tuple(kept), cut)
+
+
+def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[Edge]]:
+    found: dict[Node, list[Edge]] = {node: [] for node in frontier}
+    if not found:
+        return found
+    names = [node.name for node in found]
+    for row in session.rows(_EDGES, {"frontier": names}, as_of):
+        a, b = Node(row["a_kind"], row["a"]), Node(row["b_kind"], row["b"])
+        found[a].append(Edge(a, b, row["relation"], tuple(row["evidence"])))
+    return found
+
+
+def _ends(edge: Edge) -> tuple[str, ...]:
+    return (*sorted((edge.a.name, edge.b.name)), edge.relation)

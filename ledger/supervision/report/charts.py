@@ -1,0 +1,78 @@
+"""Charts: the picture of a table as SVG, the same bytes for the same table."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import pygal
+from pygal.style import Style
+
+from ledger.locales import Labels
+from ledger.supervision.report.values import Column, Table
+from ledger.supervision.report.words import cell_text, title_of
+
+BARS_AT_MOST = 12  # the rows come with the most remarkable first
+_STYLE = Style(
+    font_family="Noto Sans CJK SC, sans-serif",
+    background="transparent",
+    plot_background="transparent",
+    foreground="#333333",
+    foreground_strong="#111111",
+    foreground_subtle="#cccccc",
+    guide_stroke_dasharray="2,4",
+    major_guide_stroke_dasharray="2,4",
+    value_colors=("#111111",),
+    colors=("#2f6690",),
+    opacity="0.85",
+    value_font_size=12,
+    label_font_size=12,
+    major_label_font_size=12,
+)
+_FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
+
+
+def chart(table: Table, labels: Labels) -> str | None:
+    """Bars of the table's chart column, named by its first columns that are words or text; None where it has none."""
+    names = [column.name for column in table.columns]
+    if table.chart is None or not table.rows:
+        return None
+    place = names.index(table.chart)
+    shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
+    telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
+    names_of_bars = [" · ".join(cell_text(table.columns[at], row.cells[at], labels) for at in telling) for row in shown]
+    picture = pygal.HorizontalBar(
+        style=_STYLE,
+        js=(),
+        show_legend=False,
+        print_values=True,
+        explicit_size=True,
+        width=760,
+        height=_FRAME + _BAR * len(shown),
+        margin=8,
+        margin_left=8 + max(map(_width_not_reckoned, names_of_bars)),
+        x_title=title_of(table.columns[place], labels),
+        disable_xml_declaration=True,
+        value_formatter=_formatter(table.columns[place], labels),
+        show_x_labels=False,
+        zero=0,
+        range=(0, max([1, *(_number(row.cells[place]) for row in shown)])),
+    )
+    picture.uuid = table.name  # by default random
+    picture.x_labels = names_of_bars
+    picture.add(title_of(table.columns[place], labels), [_number(row.cells[place]) for row in shown])
+    drawn: str = picture.render(is_unicode=True)
+    return drawn
+
+
+def _width_not_reckoned(text: str) -> int:
+    """Pixels that ``text`` takes beyond what pygal leaves for it, which takes every character for a Latin one."""
+    return _WIDER * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+
+
+def _number(cell: str | int | None) -> int:
+    return cell if isinstance(cell, int) else 0
+
+
+def _formatter(column: Column, labels: Labels) -> Callable[[int], str]:
+    return lambda value: cell_text(column, value, labels)

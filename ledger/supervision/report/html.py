@@ -1,0 +1,54 @@
+"""HTML: a report as one page that needs nothing from outside; each row opens to the events that it was counted from."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ledger.locales import Labels
+from ledger.supervision.report.charts import chart
+from ledger.supervision.report.head import head_of
+from ledger.supervision.report.values import Report
+from ledger.supervision.report.words import cell_text, title_of
+
+CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
+
+
+def to_html(report: Report, labels: Labels) -> str:
+    """The page, in the language of ``labels``."""
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            head=head_of(report, labels),
+            language=labels.language,
+            tables=[
+                {
+                    "title": title_of(table, labels),
+                    "columns": [(title_of(column, labels), column.kind) for column in table.columns],
+                    "rows": [
+                        (
+                            [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],
+                            row.evidence[:CITED_AT_MOST],
+                            len(row.evidence),
+                        )
+                        for row in table.rows
+                    ],
+                    "chart": chart(table, labels),
+                }
+                for table in report.tables
+            ],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("ledger.supervision.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,49 @@
+"""Words: titles and cells of a report in a reader's language."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ledger.locales import Labels
+from ledger.supervision.report.values import Column
+
+NOTHING = "–"
+
+
+class Titled(Protocol):
+    """Has a title in both languages."""
+
+    @property
+    def en(self) -> str: ...
+
+    @property
+    def zh(self) -> str: ...
+
+
+def title_of(titled: Titled, labels: Labels) -> str:
+    """The title in the language of ``labels``."""
+    return titled.zh if labels.language == "zh-CN" else titled.en
+
+
+def cell_text(column: Column, cell: str | int | None, labels: Labels) -> str:
+    """What people read: words translated, shares in per cent and days with one decimal."""
+    if cell is None:
+        return NOTHING
+    if isinstance(cell, str):
+        return _word(column.vocabulary, cell, labels)
+    if column.kind == "share":
+        return f"{cell // 10}.{cell % 10} %"
+    if column.kind == "days":
+        return f"{cell // 10}.{cell % 10}"
+    return str(cell)
+
+
+def _word(vocabulary: str | None, word: str, labels: Labels) -> str:
+    match vocabulary:
+        case None:
+            return word
+        case "flag":
+            return labels.of_flag(word)
+        case "clock":
+            return labels.of_clock(word)
+    return labels.of(vocabulary, word)
