@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal, Protocol, get_args
 
 import networkx
@@ -20,20 +21,19 @@ FOLLOWED_AT_MOST = 50  # neighbours of a node that is passed through
 NODES_AT_MOST = 2_000
 DEEPEST = 8
 
-# Every edge in both directions. An officer is told with the agency, since numbers are the agency's own.
+# Every edge at one of the nodes asked about. An officer is told with the agency, since numbers are the agency's own.
 _EDGES = """
 WITH pairs AS (
-    SELECT 'case' AS a_kind, case_id AS a, 'item' AS b_kind, item_id AS b, 'has' AS relation, evidence FROM items
+    SELECT 'case' AS a_kind, case_id AS a, 'item' AS b_kind, item_id AS b, 'has' AS relation, evidence
+    FROM items
     UNION ALL SELECT 'item', item_id, 'seal', seal_number, 'sealed_with', evidence FROM seals
     UNION ALL SELECT 'item', item_id, 'digest', digest, 'has_digest', evidence FROM item_digests
     UNION ALL SELECT 'case', case_id, 'person', person_id, role, evidence FROM persons
     UNION ALL SELECT 'case', case_id, 'officer', agency || '/' || officer, 'handled_by', evidence FROM officers
     UNION ALL SELECT 'case', case_id, 'case', other_case_id, relation, evidence FROM links
-), edges AS (
-    FROM pairs UNION ALL SELECT b_kind, b, a_kind, a, relation, evidence FROM pairs
 )
-SELECT a_kind, a, b_kind, b, relation, evidence FROM edges
-WHERE a_kind || ':' || a IN (SELECT unnest($frontier))
+SELECT a_kind, a, b_kind, b, relation, evidence FROM pairs
+WHERE a_kind || ':' || a IN (SELECT unnest($frontier)) OR b_kind || ':' || b IN (SELECT unnest($frontier))
 ORDER BY a_kind, a, b_kind, b, relation
 """
 
@@ -101,7 +101,7 @@ class Correlation(Struct, frozen=True):
             raise NotFound(f"{node.name} was not found around {self.start.name}", field="to")
         way = networkx.shortest_path(graph, self.start.name, node.name)
         by_ends = {frozenset((edge.a.name, edge.b.name)): edge for edge in self.edges}
-        return tuple(by_ends[frozenset(step)] for step in zip(way, way[1:], strict=False))
+        return tuple(by_ends[frozenset(step)] for step in pairwise(way))
 
 
 def parse_node(text: str, *, field: str = "from") -> Node:
@@ -129,34 +129,35 @@ def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Co
         found = _around(session, frontier, as_of)
         if distance == 0 and not found[start]:
             raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
-        following: dict[Node, None] = {}
+        following: set[Node] = set()
         for node in frontier:
-            near = {edge.b for edge in found[node]}
+            near = {neighbour for neighbour, _ in found[node]}
             followed = distance < depth and (node == start or len(near) <= FOLLOWED_AT_MOST)
-            cut = cut or not (followed or distance == depth)
+            cut = cut or (distance < depth and not followed)
             places[node] = Place(node, distance, len(near), followed)
-            for edge in found[node]:
-                if followed or edge.b in places:
-                    edges.setdefault(_ends(edge), edge)
-                if followed and edge.b not in places:
-                    following.setdefault(edge.b)
-        frontier = [node for node in sorted(following) if node not in places]
+            edges |= {_ends(edge): edge for _, edge in found[node]}
+            following |= near if followed else set()
+        frontier = sorted(following - places.keys())
         if len(places) + len(frontier) > NODES_AT_MOST:
             cut, frontier = True, frontier[: NODES_AT_MOST - len(places)]
-    kept = [edge for edge in edges.values() if edge.a in places and edge.b in places]
-    return Correlation(start, tuple(places.values()), tuple(kept), cut)
+    kept = tuple(edge for _, edge in sorted(edges.items()) if edge.a in places and edge.b in places)
+    return Correlation(start, tuple(places.values()), kept, cut)
 
 
-def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[Edge]]:
-    found: dict[Node, list[Edge]] = {node: [] for node in frontier}
+def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[tuple[Node, Edge]]]:
+    """The neighbours of each node, with the edges to them."""
+    found: dict[Node, list[tuple[Node, Edge]]] = {node: [] for node in frontier}
     if not found:
         return found
     names = [node.name for node in found]
     for row in session.rows(_EDGES, {"frontier": names}, as_of):
         a, b = Node(row["a_kind"], row["a"]), Node(row["b_kind"], row["b"])
-        found[a].append(Edge(a, b, row["relation"], tuple(row["evidence"])))
+        edge = Edge(a, b, row["relation"], tuple(row["evidence"]))
+        for node, neighbour in ((a, b), (b, a)):
+            if node in found:
+                found[node].append((neighbour, edge))
     return found
 
 
 def _ends(edge: Edge) -> tuple[str, ...]:
-    return (*sorted((edge.a.name, edge.b.name)), edge.relation)
+    return edge.a.name, edge.b.name, edge.relation

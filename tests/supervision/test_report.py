@@ -125,7 +125,7 @@ def test_reasons_and_agencies_are_told() -> None:
 
 
 def test_stages_are_told_by_their_median() -> None:
-    """Ten stages of 1 to 10 days: the fifth is the median, the ninth has nine in ten within it; what lasts is left out."""
+    """Ten stages of 1 to 10 days: the fifth is the median, the ninth has nine in ten within it; what lasts is out."""
     ended = [
         {
             "case_id": f"case-{days}",

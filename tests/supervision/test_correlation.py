@@ -1,0 +1,109 @@
+"""Correlation: the graph around a node is that of a slow search over all pairs; ways through it can be followed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import networkx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledger.supervision.session import Session
+
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, Node, correlate, parse_node
+
+AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def digest(number: int) -> str:
+    return f"blake3:{number:064x}"
+
+
+def case(number: int) -> Node:
+    return Node("case", f"case-{number}")
+
+
+def item_row(number: int, item: str) -> dict[str, Any]:
+    return {"case_id": f"case-{number}", "item_id": item, "evidence": [digest(number)]}
+
+
+def sealed(number: int, item: str, seal: str) -> dict[str, Any]:
+    return item_row(number, item) | {"seal_number": seal}
+
+
+def handled(number: int, officer: str) -> dict[str, Any]:
+    return {"case_id": f"case-{number}", "agency": "police-east", "officer": officer, "evidence": [digest(number)]}
+
+
+def around(session: Session, start: Node, depth: int = 4) -> Correlation:
+    return correlate(session, start, depth=depth, as_of=AS_OF)
+
+
+def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
+    """The way between them names things, seal and the events that say so; the third case has nothing to do with them."""
+    session = Session.of_rows(
+        {
+            "items": [item_row(1, "phone"), item_row(2, "knife"), item_row(3, "car")],
+            "seals": [sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7"), sealed(3, "car", "S-8")],
+        }
+    )
+    found = around(session, case(1))
+    assert found.cases() == ("case-1", "case-2")
+    way = found.path_to(case(2))
+    assert [(edge.a.name, edge.relation, edge.b.name) for edge in way] == [
+        ("case:case-1", "has", "item:phone"),
+        ("item:phone", "sealed_with", "seal:S-7"),
+        ("item:knife", "sealed_with", "seal:S-7"),
+        ("case:case-2", "has", "item:knife"),
+    ]
+    assert way[0].evidence == (digest(1),)
+    assert not found.cut
+    assert around(session, case(1), depth=3).cases() == ("case-1",)
+    with pytest.raises(NotFound):
+        found.path_to(case(3))
+
+
+def test_a_busy_officer_is_counted_and_not_followed() -> None:
+    """Whoever has handled more cases than are followed connects none of them, unless the search starts there."""
+    busy = FOLLOWED_AT_MOST + 1
+    session = Session.of_rows({"officers": [handled(number, "p-1") for number in range(busy)]})
+    found = around(session, case(0))
+    assert (found.cases(), found.cut) == (("case-0",), True)
+    (officer,) = [place for place in found.places if place.node.kind == "officer"]
+    assert (officer.neighbours, officer.followed) == (busy, False)
+    assert len(around(session, Node("officer", "police-east/p-1"), depth=1).cases()) == busy
+
+
+LINKS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from("ab")), max_size=12)
+
+
+@given(links=LINKS, depth=st.integers(1, 4))
+def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, str]], depth: int) -> None:
+    """The nodes within so many steps, by the distances of a graph of all pairs."""
+    seals = [sealed(number, f"item-{item}", f"S-{seal}") for number, item, seal in links]
+    items = [item_row(number, f"item-{item}") for number, item, _ in links]
+    session = Session.of_rows({"items": [item_row(0, "item-0"), *items], "seals": seals})
+    slow: networkx.Graph[str] = networkx.Graph([("case:case-0", "item:item-0")])
+    slow.add_edges_from((f"case:case-{number}", f"item:item-{item}") for number, item, _ in links)
+    slow.add_edges_from((f"item:item-{item}", f"seal:S-{seal}") for _, item, seal in links)
+    expected = networkx.single_source_shortest_path_length(slow, "case:case-0", cutoff=depth)
+    found = around(session, case(0), depth)
+    assert {place.node.name: place.distance for place in found.places} == dict(expected)
+    shown = {frozenset((edge.a.name, edge.b.name)) for edge in found.edges}
+    assert shown == {frozenset(edge) for edge in slow.subgraph(expected).edges}
+    assert set(found.graph().nodes) == set(expected)
+
+
+def test_what_is_not_there_is_said() -> None:
+    """A kind that is none, a node that the record has not, a depth that is none: each names its field."""
+    session = Session.of_rows({})
+    with pytest.raises(MalformedInput, match="KIND:ID"):
+        parse_node("name:somebody")
+    with pytest.raises(NotFound):
+        around(session, parse_node("case:case-1"))
+    for depth in (0, 9):
+        with pytest.raises(MalformedInput) as refused:
+            around(session, case(1), depth)
+        assert refused.value.field == "depth"
