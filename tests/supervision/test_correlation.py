@@ -42,7 +42,7 @@ def around(session: Session, start: Node, depth: int = 4) -> Correlation:
 
 
 def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
-    """The way between them names things, seal and the events that say so; the third case has nothing to do with them."""
+    """The way between them names things, seal and the events that say so; the third case is out of it."""
     session = Session.of_rows(
         {
             "items": [item_row(1, "phone"), item_row(2, "knife"), item_row(3, "car")],

@@ -172,7 +172,7 @@ def test_flags_are_counted_by_event_case_and_agency() -> None:
     """Three events of two cases by one agency."""
     flag = {"name": "third_return", "agency": "procuratorate-east", "occurred_at": "2026-03-02T01:00:00Z"}
     flagged = [
-        told | {"case_id": case_id, "evidence": [digest(n)]} for n, case_id in enumerate(("case-1", "case-1", "case-2"))
+        flag | {"case_id": case_id, "evidence": [digest(n)]} for n, case_id in enumerate(("case-1", "case-1", "case-2"))
     ]
     session = views(handover(1), handover(2), flags=flagged)
     assert [cells for cells, _ in rows(session, "flags")] == [("third_return", 3, 2, 1)]
