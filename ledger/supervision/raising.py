@@ -15,7 +15,7 @@ from ledger.supervision.model.spelling import text_of
 
 
 def procuratorate_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
-    """The nearest procuratorate that supervises the agency; a procuratorate is supervised by the one above it, if any."""
+    """The nearest procuratorate that supervises the agency; for a procuratorate the one above it, if any."""
     agency = agencies.get(supervised)
     if agency is None:
         return None

@@ -155,7 +155,9 @@ class Supervisor:
             if having is None:
                 continue
             events = self._record.events(finding.evidence)
-            lead = lead_of(finding, one.model, one.parameters, procuratorate=having, size=size, as_of=as_of, events=events)
+            lead = lead_of(
+                finding, one.model, one.parameters, procuratorate=having, size=size, as_of=as_of, events=events
+            )
             if self._append(lead):
                 yield finding.lead_id
 
@@ -165,7 +167,9 @@ class Supervisor:
             self._record.append(lead, Stream(kind="supervision", id=lead.lead_id))
         except Conflict:
             return False
-        logger.info("lead raised", lead=lead.lead_id, model=lead.model_id, case=lead.case_id, supervised=lead.supervised)
+        logger.info(
+            "lead raised", lead=lead.lead_id, model=lead.model_id, case=lead.case_id, supervised=lead.supervised
+        )
         return True
 
     def _tell(self, model: str, fault: str) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import networkx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger.supervision.session import Session
 
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, Node, correlate, parse_node
+from ledger.supervision.session import Session
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
+AGENCIES = [{"agency": "police-east", "jurisdiction": "31/01"}]
 
 
 def digest(number: int) -> str:
@@ -37,17 +38,22 @@ def handled(number: int, officer: str) -> dict[str, Any]:
     return {"case_id": f"case-{number}", "agency": "police-east", "officer": officer, "evidence": [digest(number)]}
 
 
-def around(session: Session, start: Node, depth: int = 4) -> Correlation:
-    return correlate(session, start, depth=depth, as_of=AS_OF)
+def record(**rows: list[dict[str, Any]]) -> Session:
+    """These rows, and of each case in them an event by an officer who has no other, so that it is seen."""
+    cases = dict.fromkeys(str(row["case_id"]) for given in rows.values() for row in given)
+    own = [handled(int(case_id.removeprefix("case-")), f"of-{case_id}") for case_id in cases]
+    return Session.of_rows({**rows, "agencies": AGENCIES, "officers": [*rows.get("officers", ()), *own]})
+
+
+def around(session: Session, start: Node, depth: int = 4, jurisdiction: str | None = None) -> Correlation:
+    return correlate(session, start, depth=depth, as_of=AS_OF, jurisdiction=jurisdiction)
 
 
 def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
     """The way between them names things, seal and the events that say so; the third case is out of it."""
-    session = Session.of_rows(
-        {
-            "items": [item_row(1, "phone"), item_row(2, "knife"), item_row(3, "car")],
-            "seals": [sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7"), sealed(3, "car", "S-8")],
-        }
+    session = record(
+        items=[item_row(1, "phone"), item_row(2, "knife"), item_row(3, "car")],
+        seals=[sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7"), sealed(3, "car", "S-8")],
     )
     found = around(session, case(1))
     assert found.cases() == ("case-1", "case-2")
@@ -68,10 +74,10 @@ def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
 def test_a_busy_officer_is_counted_and_not_followed() -> None:
     """Whoever has handled more cases than are followed connects none of them, unless the search starts there."""
     busy = FOLLOWED_AT_MOST + 1
-    session = Session.of_rows({"officers": [handled(number, "p-1") for number in range(busy)]})
+    session = record(officers=[handled(number, "p-1") for number in range(busy)])
     found = around(session, case(0))
     assert (found.cases(), found.cut) == (("case-0",), True)
-    (officer,) = [place for place in found.places if place.node.kind == "officer"]
+    (officer,) = [place for place in found.places if place.node.id == "police-east/p-1"]
     assert (officer.neighbours, officer.followed) == (busy, False)
     assert len(around(session, Node("officer", "police-east/p-1"), depth=1).cases()) == busy
 
@@ -79,21 +85,34 @@ def test_a_busy_officer_is_counted_and_not_followed() -> None:
 LINKS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from("ab")), max_size=12)
 
 
+@settings(max_examples=25)
 @given(links=LINKS, depth=st.integers(1, 4))
 def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, str]], depth: int) -> None:
     """The nodes within so many steps, by the distances of a graph of all pairs."""
     seals = [sealed(number, f"item-{item}", f"S-{seal}") for number, item, seal in links]
     items = [item_row(number, f"item-{item}") for number, item, _ in links]
-    session = Session.of_rows({"items": [item_row(0, "item-0"), *items], "seals": seals})
+    session = record(items=[item_row(0, "item-0"), *items], seals=seals)
     slow: networkx.Graph[str] = networkx.Graph([("case:case-0", "item:item-0")])
     slow.add_edges_from((f"case:case-{number}", f"item:item-{item}") for number, item, _ in links)
     slow.add_edges_from((f"item:item-{item}", f"seal:S-{seal}") for _, item, seal in links)
     expected = networkx.single_source_shortest_path_length(slow, "case:case-0", cutoff=depth)
     found = around(session, case(0), depth)
-    assert {place.node.name: place.distance for place in found.places} == dict(expected)
-    shown = {frozenset((edge.a.name, edge.b.name)) for edge in found.edges}
+    things = {place.node.name: place.distance for place in found.places if place.node.kind != "officer"}
+    assert things == dict(expected)
+    shown = {frozenset((edge.a.name, edge.b.name)) for edge in found.edges if edge.b.kind != "officer"}
     assert shown == {frozenset(edge) for edge in slow.subgraph(expected).edges}
-    assert set(found.graph().nodes) == set(expected)
+    assert set(found.graph().nodes) >= set(expected)
+
+
+def test_cases_of_other_places_are_not_shown() -> None:
+    """In another jurisdiction nobody has acted in the cases: what they have in common stays theirs."""
+    session = record(
+        items=[item_row(1, "phone"), item_row(2, "knife")],
+        seals=[sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7")],
+    )
+    assert around(session, case(1), jurisdiction="31").cases() == ("case-1", "case-2")
+    with pytest.raises(NotFound):
+        around(session, case(1), jurisdiction="32")
 
 
 def test_what_is_not_there_is_said() -> None:

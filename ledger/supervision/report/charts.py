@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
 
 import pygal
 from pygal.style import Style
@@ -61,6 +62,7 @@ def chart(table: Table, labels: Labels) -> str | None:
     picture.uuid = table.name  # by default random
     picture.x_labels = names_of_bars
     picture.add(title_of(table.columns[place], labels), [_number(row.cells[place]) for row in shown])
+    picture.add_xml_filter(_without_script)
     drawn: str = picture.render(is_unicode=True)
     return drawn
 
@@ -68,6 +70,14 @@ def chart(table: Table, labels: Labels) -> str | None:
 def _width_not_reckoned(text: str) -> int:
     """Pixels that ``text`` takes beyond what pygal leaves for it, which takes every character for a Latin one."""
     return _WIDER * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+
+
+def _without_script(drawing: Element) -> Element:
+    """What pygal adds for its own program of the page, which no report has."""
+    for part in drawing.iter():
+        for script in part.findall("{*}script"):
+            part.remove(script)
+    return drawing
 
 
 def _number(cell: str | int | None) -> int:

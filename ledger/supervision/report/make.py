@@ -109,7 +109,7 @@ def _rows(columns: tuple[Column, ...], rows: list[dict[str, object]]) -> Iterato
     for row in rows:
         evidence = row["evidence"]
         assert isinstance(evidence, list)
-        yield Row(tuple(_cell(column.kind, row[column.name]) for column in columns), tuple(evidence))
+        yield Row(tuple(_cell(column.kind, row[column.name]) for column in columns), tuple(sorted(set(evidence))))
 
 
 def _cell(kind: ColumnKind, value: object) -> str | int | None:

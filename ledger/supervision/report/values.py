@@ -33,7 +33,7 @@ class Column(Struct, frozen=True):
 
 class Row(Struct, frozen=True):
     """``cells`` are in the order of the columns, None where there is nothing to count. ``evidence`` are digests of the
-    events counted, in the order of the log; the whole of ``of``, which is what they are a part of, is not cited."""
+    events counted, sorted; what a share is a part of is not cited."""
 
     cells: tuple[str | int | None, ...]
     evidence: tuple[str, ...]
