@@ -1,0 +1,206 @@
+"""A session asks the views and nothing else: what would write, reach outside, or differ each time is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.supervision.catalogue import views
+from ledger.supervision.session import Limits, QueryRefused, Session
+
+AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
+CASES = [
+    {"case_id": "case-1", "stage": "investigation", "opened_at": "2026-03-02T01:00:00Z", "evidence": ["blake3:01"]},
+    {"case_id": "case-2", "stage": "execution", "opened_at": "2026-03-03T16:30:00Z"},
+]
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with Session.of_rows({"cases": CASES}) as made:
+        yield made
+
+
+def ask(session: Session, sql: str, **parameters: object) -> list[dict[str, Any]]:
+    return session.rows(sql, parameters, AS_OF)
+
+
+def test_rows_come_as_plain_values(session: Session) -> None:
+    """Times without zone in UTC, days, lists, decimals; what a row leaves out is None."""
+    sql = """
+        SELECT case_id, opened_at, legal_day(opened_at) AS day, evidence, closed, CAST(1.5 AS DECIMAL(21,6)) AS amount
+        FROM cases ORDER BY case_id
+    """
+    assert ask(session, sql) == [
+        {
+            "case_id": "case-1",
+            "opened_at": datetime(2026, 3, 2, 1, 0),  # noqa: DTZ001 - as columns have it
+            "day": date(2026, 3, 2),
+            "evidence": ["blake3:01"],
+            "closed": None,
+            "amount": Decimal("1.5"),
+        },
+        {
+            "case_id": "case-2",
+            "opened_at": datetime(2026, 3, 3, 16, 30),  # noqa: DTZ001
+            "day": date(2026, 3, 4),
+            "evidence": None,
+            "closed": None,
+            "amount": Decimal("1.5"),
+        },
+    ]
+
+
+def test_parameters_are_values_and_never_text_of_the_query(session: Session) -> None:
+    """A parameter that looks like SQL finds nothing and changes nothing; the moment can be asked about."""
+    sql = "SELECT case_id FROM cases WHERE stage = $stage AND opened_at < $as_of"
+    assert ask(session, sql, stage="execution") == [{"case_id": "case-2"}]
+    assert ask(session, sql, stage="x' OR 1=1; DROP TABLE cases; --") == []
+    assert ask(session, "SELECT legal_day($as_of) AS day") == [{"day": date(2026, 4, 1)}]
+    assert len(ask(session, "FROM cases")) == 2
+    with pytest.raises(QueryRefused, match="no parameter stag") as refused:
+        ask(session, "FROM cases WHERE stage = $stag", stage="execution")
+    assert refused.value.hint == "Did you mean stage?"
+
+
+SEVERAL = "expected one SELECT"
+OUTSIDE = "reads something else than views"
+NO_VIEW = "there is no view"
+UNREPEATABLE = "may give another result each time"
+REFUSED = {
+    "nothing": ("", SEVERAL),
+    "two statements": ("SELECT 1; SELECT 2", SEVERAL),
+    "a second statement that writes": ("SELECT 1; DELETE FROM cases", SEVERAL),
+    "deletes": ("DELETE FROM cases", SEVERAL),
+    "inserts": ("INSERT INTO cases (case_id) VALUES ('x')", SEVERAL),
+    "updates": ("UPDATE cases SET stage = 'closed'", SEVERAL),
+    "drops": ("DROP TABLE cases", SEVERAL),
+    "creates": ("CREATE TABLE mine AS SELECT 1", SEVERAL),
+    "copies out": ("COPY cases TO 'out.csv'", SEVERAL),
+    "attaches": ("ATTACH 'other.db'", SEVERAL),
+    "installs": ("INSTALL httpfs", SEVERAL),
+    "sets": ("SET memory_limit = '100GB'", SEVERAL),
+    "pragma": ("PRAGMA database_list", SEVERAL),
+    "explains": ("EXPLAIN ANALYZE SELECT 1", SEVERAL),
+    "reads a file": ("SELECT * FROM read_csv('/etc/passwd')", OUTSIDE),
+    "reads a file by name": ("SELECT * FROM '/etc/passwd'", NO_VIEW),
+    "reads text": ("SELECT * FROM read_text('/etc/passwd')", OUTSIDE),
+    "reads an address": ("SELECT * FROM read_json('https://example.org/x.json')", OUTSIDE),
+    "lists files": ("SELECT * FROM glob('/*')", OUTSIDE),
+    "reads the settings": ("SELECT * FROM duckdb_settings()", OUTSIDE),
+    "reads the catalogue": ("SELECT * FROM information_schema.tables", NO_VIEW),
+    "asks by text": ("SELECT * FROM query('SELECT 1')", OUTSIDE),
+    "asks a table by text": ("SELECT * FROM query_table('cases')", OUTSIDE),
+    "in a part of the query": ("WITH x AS (SELECT * FROM glob('/*')) SELECT * FROM x", OUTSIDE),
+    "in a condition": ("FROM cases WHERE case_id IN (SELECT file FROM glob('/*'))", OUTSIDE),
+    "chance": ("SELECT random() AS r", UNREPEATABLE),
+    "uuid": ("SELECT uuid() AS r", UNREPEATABLE),
+    "now": ("SELECT now() AS r", UNREPEATABLE),
+    "current_date": ("SELECT current_date AS r", UNREPEATABLE),
+    "current_timestamp": ("SELECT current_timestamp AS r", UNREPEATABLE),
+    "today": ("FROM cases WHERE opened_at < today()", UNREPEATABLE),
+    "today in capitals": ("SELECT CURRENT_DATE - 1 AS r", UNREPEATABLE),
+    "age": ("SELECT age(opened_at) AS r FROM cases", UNREPEATABLE),
+    "settings": ("SELECT current_setting('threads') AS r", UNREPEATABLE),
+    "any value": ("SELECT any_value(case_id) AS r FROM cases", UNREPEATABLE),
+    "first": ("SELECT first(case_id) AS r FROM cases", UNREPEATABLE),
+    "in an order": ("SELECT case_id FROM cases ORDER BY random()", UNREPEATABLE),
+    "sample": ("SELECT * FROM cases USING SAMPLE 1", "sample"),
+    "text without order": ("SELECT string_agg(case_id, ',') AS r FROM cases", "needs an order"),
+    "unknown view": ("SELECT * FROM handover", NO_VIEW),
+    "unknown column": ("SELECT stag FROM cases", "stag"),
+    "not SQL": ("SELEKT 1", "syntax error"),
+    "one name twice": ("SELECT 1 AS a, 2 AS a", "one name"),
+    "wrong types": ("SELECT case_id + 1 AS r FROM cases", "No function matches|Cannot|Conversion"),
+    "too long": ("SELECT 1 --" + "x" * 20_000, "at most"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_more_than_a_question_is_refused(session: Session, name: str) -> None:
+    """Each with a sentence that says why, on the field; the session answers as before."""
+    sql, told = REFUSED[name]
+    with pytest.raises(QueryRefused, match=told) as refused:
+        ask(session, sql)
+    assert refused.value.field == "sql"
+    assert len(ask(session, "FROM cases")) == 2
+
+
+def test_what_is_near_is_suggested(session: Session) -> None:
+    """A view or a column that is spelled wrongly."""
+    with pytest.raises(QueryRefused) as refused:
+        ask(session, "FROM handover")
+    assert "handovers" in str(refused.value.hint)
+    with pytest.raises(QueryRefused) as refused:
+        ask(session, "SELECT case_idd FROM cases")
+    assert "case_id" in str(refused.value.hint)
+
+
+ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS r FROM n"
+HUGE = "SELECT a.range + b.range AS r FROM range(1000000) a, range(1000000) b ORDER BY hash(r)"
+LIMITED = {
+    "endless": (ENDLESS, Limits(seconds=0.3, memory_mb=4096), "ended after 0.3 s"),
+    "huge": (HUGE, Limits(seconds=60, memory_mb=64), "more than 64 MB"),
+    "many rows": ("SELECT * FROM range(11)", Limits(rows=10), "more than 10 rows"),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_query_ends_within_its_limits(name: str) -> None:
+    """By time, memory and rows; the session answers as before."""
+    sql, limits, told = LIMITED[name]
+    with Session.of_rows({"cases": CASES}, limits) as session:
+        with pytest.raises(QueryRefused, match=told):
+            ask(session, sql)
+        assert len(ask(session, "FROM cases")) == 2
+
+
+def test_nothing_outside_is_reached_even_past_the_check(session: Session, tmp_path: Path) -> None:
+    """The engine itself opens no file and takes no other setting."""
+    file = tmp_path / "secret.csv"
+    file.write_text("a\n1\n")
+    for sql in (f"SELECT * FROM read_csv('{file}')", "SET enable_external_access = true", "SET threads = 8"):
+        with pytest.raises(Exception, match=r"disabled|locked"):
+            session._connection.execute(sql)
+
+
+FAULTY: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown view": ({"casess": [{}]}, "casess"),
+    "unknown column": ({"cases": [{"case": "case-1"}]}, "cases[0].case"),
+    "wrong type": ({"cases": [{"case_id": "x"}, {"opened_at": "soon"}]}, "cases[1]"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_rows_that_are_none_are_refused(name: str) -> None:
+    """Naming the row and the column, with what is near."""
+    rows, field = FAULTY[name]
+    with pytest.raises(MalformedInput) as refused:
+        Session.of_rows(rows)
+    assert refused.value.field == field
+
+
+def test_a_data_set_is_a_view_of_its_own() -> None:
+    """Its columns are text, beside the digests that a lead cites."""
+    rows = {"dataset_pensions_2026": [{"person": "5f", "paid": "2026-03", "row_digest": "blake3:01"}]}
+    with Session.of_rows(rows) as session:
+        assert ask(session, "SELECT paid, row_digest FROM dataset_pensions_2026") == [
+            {"paid": "2026-03", "row_digest": "blake3:01"}
+        ]
+
+
+def test_every_view_and_column_is_explained() -> None:
+    """Each has a type that DuckDB knows and a meaning; evidence is in every view that models cite from."""
+    with Session.of_rows({}) as session:
+        for view in views().values():
+            assert view.en
+            assert view.zh
+            assert all(column.en for column in view.columns.values())
+            assert ask(session, f"FROM {view.name}") == []
+    assert [name for name, view in views().items() if "evidence" not in view.columns] == ["agencies"]
