@@ -130,7 +130,7 @@ class Narrator:
 
     def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
         """The event in plain sentences. ``before`` and ``after`` are the case around it, None in other streams."""
-        return self.words(payload, after).sentence(_slots(before, payload, after))
+        return self.words(payload, after).sentence(slots_of(before, payload, after))
 
     def words(self, payload: Payload, after: CaseState | None) -> Words:
         """What the values of an event are called; ``after`` is the case that its items stand in."""
@@ -166,7 +166,7 @@ class Words:
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
         slots = {name for _, name, _, _ in Formatter().parse(template) if name}
-        return template.format_map({name: self._said(name, values.get(name)) for name in slots})
+        return template.format_map({name: self.said(name, values.get(name)) for name in slots})
 
     def _ended(self, parts: Iterable[str]) -> str:
         stop = self._labels.of("telling", "full_stop")
@@ -178,13 +178,14 @@ class Words:
         for field in CLAUSES:
             value = slots.get(field)
             if field not in taken and value not in (None, (), ""):
-                yield self._labels.of("clause", field).format(self._said(field, value))
+                yield self._labels.of("clause", field).format(self.said(field, value))
 
-    def _said(self, field: str, value: Any) -> str:
+    def said(self, field: str, value: Any) -> str:
+        """A field's value: an id with what it stands for, a word by its label, a time in Beijing's, a list cut short."""
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
         if isinstance(value, tuple):
-            return self._list([self._said(field, part) for part in value])
+            return self._list([self.said(field, part) for part in value])
         if isinstance(value, Struct):
             return self._struct(value)
         vocabulary = _VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
@@ -239,7 +240,7 @@ class Words:
             case EventRef(event_id=event_id):
                 return event_id
             case NotAcceptedItem(item_id=item_id, reason_code=reason):
-                told = self._said("explanation", value.explanation) if value.explanation else None
+                told = self.said("explanation", value.explanation) if value.explanation else None
                 return self._noted(item_id, [self._labels.of("reason_code", reason), *([told] if told else [])])
             case ReceivedItem(item_id=item_id):
                 return self._noted(item_id, self._findings(value))
@@ -249,7 +250,7 @@ class Words:
                 return self._noted(item_id, [self._labels.of("disposal", disposal)])
             case Correction(field=field, recorded=recorded, correct=correct):
                 return f"{field}: {recorded} → {correct}"
-        return self._list([self._said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
+        return self._list([self.said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
         return self._labels.of("telling", "noted").format(
@@ -258,11 +259,11 @@ class Words:
 
     def _findings(self, line: ReceivedItem) -> list[str]:
         fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
-        return [self._said(field, value) for field in fields if (value := getattr(line, field)) is not None]
+        return [self.said(field, value) for field in fields if (value := getattr(line, field)) is not None]
 
 
-def _slots(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
-    """The body's fields, and what they stand for in the case."""
+def slots_of(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
+    """The body's fields, with agency, officer and authority, and what they stand for in the case."""
     slots = {"agency": payload.agency, "officer": payload.officer} | asdict(payload.body)
     authority = payload.authority
     if authority is not None:
