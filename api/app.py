@@ -31,6 +31,7 @@ from api.routes import (
     health,
     imports,
     log,
+    papers,
     proofs,
     sign_in,
     tiles,
@@ -88,7 +89,21 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = service
-    reads = (health, tiles, log, agencies, events, cases, timelines, exports, deadlines, imports, proofs, access)
+    reads = (
+        health,
+        tiles,
+        log,
+        agencies,
+        events,
+        cases,
+        timelines,
+        exports,
+        deadlines,
+        imports,
+        proofs,
+        papers,
+        access,
+    )
     for part in (*reads, sign_in, webhooks, audit, chain):
         app.include_router(part.router)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)

@@ -30,6 +30,7 @@ from ledger.store.warnings import Warned
 from ledger.timeline.notes import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES
 from tests.casework import shipped_rulebook
+from tests.exchange.paper_words import paper_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
@@ -82,6 +83,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "note": NOTE_KINDS,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
+    "paper": paper_words(),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
 
@@ -141,7 +143,7 @@ def test_articles_are_called_in_chinese_as_chinese_readers_call_them() -> None:
 
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
-    known = {*VOCABULARIES, "field", "message", "check"}
+    known = {*VOCABULARIES, "field", "message", "check", "paper_field"}
     for language in LANGUAGES:
         assert catalogue(language).keys() <= known
         for vocabulary, words in VOCABULARIES.items():
@@ -153,7 +155,7 @@ def test_catalogues_have_no_label_that_nothing_shows() -> None:
 def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
     """Headings and messages are in both languages."""
     english, chinese = catalogue("en"), catalogue("zh-CN")
-    for vocabulary in ("field", "message"):
+    for vocabulary in ("field", "message", "paper", "paper_field"):
         assert english[vocabulary].keys() <= chinese[vocabulary].keys()
 
 

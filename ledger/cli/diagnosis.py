@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
+from ledger.exchange.paper import typeset
 from ledger.installation import DataDirectory, load
 from ledger.secret_files import read_secret
 from ledger.settings import EMBEDDED, Settings, read_settings
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
 
 def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     """All findings, in the order in which they are to be mended."""
-    findings = [python(), node()]
+    findings = [python(), node(), fonts()]
     try:
         settings = read_settings(data_dir)
     except TallystickError as error:
@@ -58,6 +59,14 @@ def node() -> Finding:
     if not major.isdecimal() or int(major) < OLDEST_NODE:
         return Finding("node", "failed", f"{told}, {OLDEST_NODE} or newer is needed", "apt-get install nodejs npm")
     return Finding("node", "checked", told)
+
+
+def fonts() -> Finding:
+    """What paper is set in; needed where documents and certificates are printed only."""
+    missing = typeset.missing_fonts()
+    if missing:
+        return Finding("fonts", "failed", f"paper needs {' and '.join(missing)}", typeset.MEND)
+    return Finding("fonts", "checked", ", ".join(typeset.FAMILIES))
 
 
 def anvil(settings: Settings) -> Finding:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from ledger.cli.client import at
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
+from ledger.core.event import decode_payload
 
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
@@ -28,6 +32,24 @@ def export_all(session: Session) -> bytes:
             files.append(ocel.decode(export_case(session, case["case_id"], "ocel", bom=False)))
             progress.step()
     return ocel.encode(ocel.merged(files))
+
+
+def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
+    """The document of an event, whichever case it is in."""
+    stream = session.service.get(at("/api/v1/events/{}", event_id))["envelope"]["stream"]
+    return session.service.fetch(at("/api/v1/cases/{}/events/{}/paper", stream["id"], event_id), **query)
+
+
+def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
+    """Every document that events of the case print as, and a name for its file."""
+    from ledger.exchange.paper.forms import forms_of
+
+    for event in session.service.pages("/api/v1/events", "events", case_id=case_id):
+        payload = decode_payload(msgspec.json.encode(event["payload"]))
+        for form in forms_of(payload, query.get("document")):
+            path = at("/api/v1/cases/{}/events/{}/paper", case_id, payload.event_id)
+            made = session.service.fetch(path, **query | {"document": form.document})
+            yield f"{payload.sequence:04}-{form.document}.pdf", made
 
 
 def write(file: Path, data: bytes) -> None:

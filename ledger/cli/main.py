@@ -41,6 +41,7 @@ COMMANDS = (
     "import",
     "dataset",
     "proof",
+    "paper",
     "audit",
     "access",
     "webhook",

@@ -181,7 +181,7 @@ class Words:
                 yield self._labels.of("clause", field).format(self.said(field, value))
 
     def said(self, field: str, value: Any) -> str:
-        """A field's value: an id with what it stands for, a word by its label, a time in Beijing's, a list cut short."""
+        """A field's value: ids with what they stand for, words by labels, times in Beijing's, long lists cut short."""
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
         if isinstance(value, tuple):

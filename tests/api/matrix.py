@@ -79,6 +79,12 @@ class World:
         return self.case.events[1].envelope.event_id
 
     @property
+    def accepted(self) -> str:
+        """The event by which the case came to the court."""
+        accepted = [e for e in self.case.events if e.envelope.event_type == "handover.accepted"]
+        return accepted[0].envelope.event_id
+
+    @property
     def offer(self) -> str:
         """The handover that is open."""
         return self.case.open_handover().handover_id
@@ -218,6 +224,10 @@ READS = (
     Row("GET /api/v1/events", "/api/v1/events", hands_over, key="events"),
     Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.named}"),
     Row("GET /api/v1/events/{event_id}/proof", lambda world: f"/api/v1/events/{world.named}/proof"),
+    Row(
+        "GET /api/v1/cases/{case_id}/events/{event_id}/paper",
+        lambda world: f"/api/v1/cases/case-1/events/{world.accepted}/paper",
+    ),
     Row("GET /api/v1/deadlines", "/api/v1/deadlines?case_id=case-1", key="deadlines"),
     Row("GET /api/v1/warnings", "/api/v1/warnings", nobody, key="warnings"),
     Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),

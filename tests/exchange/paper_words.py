@@ -1,0 +1,30 @@
+"""Which words of the vocabulary ``paper`` are used, as the sources and the table of forms say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ledger.exchange import paper
+from ledger.exchange.paper.forms import DOCUMENTS, FORMS
+
+SOURCES = Path(paper.__file__).parent
+_SAID = re.compile(r'(?:\bpaper|\.table)\(\s*"([a-z_.]+)"')
+_EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
+
+
+def paper_words() -> tuple[str, ...]:
+    """Literal words, and those that the table of forms asks for."""
+    words = {f"title.{name}" for name in DOCUMENTS}
+    words |= {f"statement.{form.document}.{form.act}" for form in FORMS}
+    words |= {f"by_hand.{name}" for form in FORMS for name in form.by_hand}
+    words |= {f"stamp.{name}" for form in FORMS for name in form.stamps if name.endswith("_party")}
+    for source in SOURCES.glob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        words |= {_listed(word, match) for match in _SAID.finditer(text) for word in (match[1],)}
+        words |= {word for pair in _EITHER.findall(text) for word in pair}
+    return tuple(sorted(words))
+
+
+def _listed(word: str, match: re.Match[str]) -> str:
+    return f"list.{word}" if match[0].startswith(".table") else word
