@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -134,8 +135,16 @@ def _require_strings_in_nfc(text: str, where: str) -> None:
             )
 
 
+def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInput:
+    """What msgspec says of a ``value`` that is not of the type ``kind``: patterns in words, vocabularies listed."""
+    return _refusal(message, lambda: value, kind, where)
+
+
 def _of_other_type(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
-    """What the decoder says of a value that is not of the type asked for: patterns in words, vocabularies listed."""
+    return _refusal(message, lambda: _plain_value(data), decoder.type, where)
+
+
+def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str) -> MalformedInput:
     at = _AT.match(message)
     what, path = (at["what"], at["path"]) if at else (message, "")
     if regex := _REGEX.match(what):
@@ -144,7 +153,7 @@ def _of_other_type(message: str, data: bytes, decoder: msgspec.json.Decoder[Any]
     if named := _NAMED.match(what):
         name = json_path.shown(named["name"])
         what, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
-    if (word := _WORD.match(what)) and (words := words_at(decoder.type, _plain_value(data), path)):
+    if (word := _WORD.match(what)) and (words := words_at(kind, plain_value(), path)):
         return MalformedInput(
             f"Expected one of {', '.join(words)}, not {json_path.shown(word['word'])!r}", field=_join(where, path)
         )

@@ -1,0 +1,171 @@
+"""The text of a model's file: a small, safe part of YAML 1.2 as plain values, and the line of each.
+
+Left out is what makes a text read differently than it looks, or grow when it is read: anchors and aliases, tags,
+directives, several documents, keys that stand twice, numbers in other spellings than ``12`` and ``0.5``. A time or a
+day is text, as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput
+from ledger.supervision.model.refused import Fault, ModelRefused
+
+MAX_BYTES = 65_536
+MAX_CHARACTERS = 32_000  # what an event carries
+MAX_LEVELS = 12
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|nan)|0[xo][0-9a-f]+)", re.IGNORECASE
+)
+
+
+class Document(Struct, frozen=True):
+    """``tree`` is the file's mapping; ``lines`` tells by path (``.need.problem``, ``.examples[0]``) where a part is."""
+
+    tree: dict[str, Any]
+    lines: dict[str, int]
+
+    def fault(self, path: str, message: str) -> Fault:
+        """What is wrong at ``path``; where the file has no such part, its line is that of what it misses in."""
+        at = path
+        while at and at not in self.lines:
+            at = at[: max(at.rfind("."), at.rfind("["))]
+        return Fault(self.lines.get(at, 1), path.lstrip("."), message)
+
+
+def read_document(text: str) -> Document:
+    """The values of a model's file. Raises ModelRefused, naming the line."""
+    _require_plain_text(text)
+    yaml = YAML(typ="safe", pure=True)
+    builder = _Builder(iter(yaml.parse(text)))
+    try:
+        return builder.document()
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ModelRefused(
+            [Fault(mark.line + 1 if mark else 1, "", f"not YAML: {error.problem or error.context}")]
+        ) from error
+    except YAMLError as error:
+        raise ModelRefused([Fault(1, "", f"not YAML: {str(error).splitlines()[0][:200]}")]) from error
+
+
+def _require_plain_text(text: str) -> None:
+    if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ModelRefused([Fault(1, "", f"a model has at most {MAX_CHARACTERS:,} characters and {MAX_BYTES:,} bytes")])
+    for number, line in enumerate(text.splitlines(), start=1):
+        if said := _outside_profile(line):
+            raise ModelRefused([Fault(number, "", said)])
+
+
+def _outside_profile(text: str) -> str | None:
+    """Why events cannot carry the text, if they cannot."""
+    try:
+        canonical.require_profile(canonical.encode(text))
+    except MalformedInput as error:
+        return error.message.replace("a string", "the text")
+    except UnicodeEncodeError:
+        return "not text in UTF-8"
+    return None
+
+
+class _Builder:
+    """Makes values of the parser's events."""
+
+    def __init__(self, events: Iterator[Event]):
+        self._events = events
+        self._lines: dict[str, int] = {}
+
+    def document(self) -> Document:
+        tree: Any = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1 or event.version or event.tags:
+                    raise _refused(event, "", "expected one document without directives")
+            elif isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent):
+                tree = self._value(event, "", MAX_LEVELS)
+        if not isinstance(tree, dict):
+            raise ModelRefused([Fault(1, "", "expected a mapping: lines of the form `key: value`, `model:` first")])
+        return Document(tree, self._lines)
+
+    def _value(self, event: Event, path: str, levels: int) -> Any:
+        _require_bare(event, path)
+        self._lines.setdefault(path, event.start_mark.line + 1)
+        if levels == 0:
+            raise _refused(event, path, f"nested deeper than {MAX_LEVELS} levels")
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path, levels - 1)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(path, levels - 1)
+        assert isinstance(event, ScalarEvent)
+        return _scalar(event, path)
+
+    def _mapping(self, path: str, levels: int) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        while not isinstance(key := next(self._events), MappingEndEvent):
+            _require_bare(key, path)
+            if not isinstance(key, ScalarEvent):
+                raise _refused(key, path, "expected a word as key")
+            name = key.value
+            if name in entries:
+                raise _refused(key, f"{path}.{name}", "the key stands twice")
+            self._lines[f"{path}.{name}"] = key.start_mark.line + 1
+            entries[name] = self._value(next(self._events), f"{path}.{name}", levels)
+        return entries
+
+    def _sequence(self, path: str, levels: int) -> list[Any]:
+        entries: list[Any] = []
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            entries.append(self._value(event, f"{path}[{len(entries)}]", levels))
+        return entries
+
+
+def _require_bare(event: Event, path: str) -> None:
+    if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
+        raise _refused(event, path, "anchors and aliases (& and *) are not taken: write the value out, text in quotes")
+    if str(getattr(event, "ctag", None)) not in ("", "None"):
+        raise _refused(event, path, "tags (!) are not taken: write text in quotes")
+
+
+def _scalar(event: ScalarEvent, path: str) -> Any:
+    value: str = event.value
+    if said := event.style and _outside_profile(value):  # by an escape such as "\\0"
+        raise _refused(event, path, said)
+    if event.style:
+        return value
+    if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
+        return _WORDS[value.lower()]
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    if _OTHER_NUMBER.fullmatch(value):
+        raise _refused(event, path, f"write {value} in quotes if it is text, else as 12 or 0.5")
+    return value
+
+
+def _refused(event: Event, path: str, message: str) -> ModelRefused:
+    return ModelRefused([Fault(event.start_mark.line + 1, path.lstrip("."), message)])

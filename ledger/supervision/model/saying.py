@@ -1,0 +1,43 @@
+"""What a lead says: the text of its model, with columns and parameters in their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from ledger.core.legal_day import SHANGHAI
+from ledger.supervision.model.part import Bilingual
+from ledger.supervision.model.refused import unknown
+from ledger.supervision.model.spelling import text_of
+
+NOTHING = "—"  # in the place of a column that is empty
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def said(text: Bilingual, values: Mapping[str, str], parameters: Mapping[str, Any]) -> Bilingual:
+    """The text of a finding with these ``values``, under these values of the parameters; times are Beijing time."""
+    told = {name: text_of(value) for name, value in parameters.items()} | dict(values)
+    return Bilingual(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
+
+
+def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[str]:
+    """What is wrong with the places of a text: no such column or parameter, or a bracket without its other half."""
+    known = {*columns, *parameters}
+    for name in _PLACE.findall(text):
+        if name not in known:
+            yield unknown("column", name, known)
+    if "{" in (rest := _PLACE.sub("", text)) or "}" in rest:
+        yield "a bracket { or } stands alone: write a column's name between both"
+
+
+def _filled(text: str, told: Mapping[str, str], zone: str) -> str:
+    return _PLACE.sub(lambda place: _shown(told.get(place[1], NOTHING), zone), text)
+
+
+def _shown(value: str, zone: str) -> str:
+    if not _TIME.fullmatch(value):
+        return value
+    return f"{datetime.fromisoformat(value).astimezone(SHANGHAI):%Y-%m-%d %H:%M}{zone}"

@@ -1,0 +1,76 @@
+"""Whether a tree of plain values has the parts that a type asks for: every missing, unknown or empty one is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from ledger.core.canonical import refusal_of
+from ledger.supervision.model.refused import unknown
+
+Said = tuple[str, str]  # path, what was expected there
+
+
+def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
+    """All that is missing, unknown or left empty; where nothing is, the first thing of another type in each part."""
+    shape = inspect.type_info(kind)
+    assert isinstance(shape, inspect.StructType)
+    told = list(_of_struct(value, shape, ""))
+    yield from told
+    for field in shape.fields:
+        path = f".{field.encode_name}"
+        if field.encode_name in value and not any(at.startswith(path) for at, _ in told):
+            yield from _of_type(value[field.encode_name], kind, field.encode_name)
+
+
+def _of_type(value: Any, kind: type, name: str) -> Iterator[Said]:
+    hint = msgspec.structs.fields(kind)
+    wanted = next(field.type for field in hint if field.encode_name == name)
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        refusal = refusal_of(str(error), value, wanted, name)
+        yield f".{refusal.field}", refusal.message
+
+
+def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[Said]:
+    fields = {field.encode_name: field for field in shape.fields}
+    for name, part in value.items():
+        if name not in fields:
+            comma = "; a text with a comma needs quotes within { }" if part is None else ""
+            yield f"{path}.{name}", unknown("key", name, fields) + comma
+    for name, field in fields.items():
+        if name in value:
+            yield from _of(value[name], field.type, f"{path}.{name}")
+        elif field.required:
+            yield f"{path}.{name}", "missing"
+
+
+def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
+    if isinstance(shape, inspect.Metadata):
+        shape = shape.type
+    if isinstance(shape, inspect.StructType):
+        if isinstance(value, dict):
+            yield from _of_struct(value, shape, path)
+        else:
+            names = ", ".join(field.encode_name for field in shape.fields if field.required)
+            yield path, f"expected {names}, each with its value"
+    elif isinstance(shape, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _of(one, shape.item_type, f"{path}[{number}]")
+    elif isinstance(shape, inspect.DictType) and isinstance(value, dict):
+        for name, one in value.items():
+            yield from _of(one, shape.value_type, f"{path}.{name}")
+    elif isinstance(shape, inspect.StrType):
+        yield from _of_text(value, path)
+
+
+def _of_text(value: Any, path: str) -> Iterator[Said]:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        yield path, "expected text: fill it in"
+    elif isinstance(value, bool | int | Decimal):
+        yield path, "expected text: write it in quotes"

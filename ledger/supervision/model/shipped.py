@@ -1,0 +1,29 @@
+"""The models that come with this version: one file each in ``ledger/supervision/models``, by the number of its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+from ledger.core.errors import NotFound
+from ledger.supervision.model.refused import unknown
+
+
+def shipped_models() -> Mapping[str, str]:
+    """The text of each file by the model's id, in the order of the rules."""
+    folder = files("ledger.supervision").joinpath("models")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return {model_id(name): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+
+
+def shipped_model(name: str) -> str:
+    """The text of a model's file by its id. Raises NotFound, naming the nearest."""
+    found = shipped_models().get(name)
+    if found is None:
+        raise NotFound(unknown("model", name, shipped_models()), field="model")
+    return found
+
+
+def model_id(file_name: str) -> str:
+    """The id of the model in a file: its name without the rule's number."""
+    return file_name.removesuffix(".yaml").partition("-")[2]
