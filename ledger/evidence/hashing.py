@@ -1,7 +1,7 @@
 """Digests of a file in one pass over its bytes: BLAKE3 for the ledger, SHA-256 beside it for everybody else.
 
-The next chunk is read while all digests take the one before, each in a thread of its own. Bytes are read and not
-mapped: who maps a file that another cuts short is killed.
+The next chunk is read while all digests take the one before, each in a thread of its own. A large file that only BLAKE3
+is asked of is mapped, in another process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from msgspec import Struct
 
 from ledger.core.digest import Algorithm, Digest, Hasher, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.evidence.mapped import hash_mapped
 from ledger.evidence.names import printable
 from ledger.evidence.progress import SILENT, Progress
 
 CHUNK = 4 * 1024 * 1024  # bytes
 LARGE = 1024 * 1024  # bytes from which threads are worth their start
+HUGE = 512 * 1024 * 1024  # bytes from which a process is
 BOTH = (Algorithm.BLAKE3, Algorithm.SHA256)
 
 Consumer = Callable[[bytes | memoryview], object]
@@ -90,21 +92,19 @@ def cannot_be_read(name: str, error: Exception) -> MalformedInput:
 def hash_open(
     descriptor: int,
     name: str,
-    algorithms: Iterable[Algorithm] = BOTH,
+    algorithms: Sequence[Algorithm] = BOTH,
     *,
     copy_to: int | None = None,
     progress: Progress = SILENT,
 ) -> Hashed:
-    """The same of an open file, from where it stands to its end. Raises what hash_file does, calling it ``name``."""
+    """The same of an open file, of which nothing is read yet. Raises what hash_file does, calling it ``name``."""
     try:
         before = os.fstat(descriptor)
         require_regular(before, name)
-        hashers = {algorithm: _hasher(algorithm, before.st_size) for algorithm in algorithms}
-        consumers: list[Consumer] = [hasher.update for hasher in hashers.values()]
-        if copy_to is not None:
-            consumers.append(partial(_write, copy_to))
-        feed = _feed if before.st_size < LARGE else _feed_in_threads
-        feed(descriptor, before.st_size, consumers, progress)
+        size, mapped = before.st_size, None
+        if size >= HUGE and copy_to is None and tuple(algorithms) == (Algorithm.BLAKE3,):
+            mapped = hash_mapped(descriptor, size, progress)
+        digests = (mapped,) if mapped else _read(descriptor, size, algorithms, copy_to, progress)
         after = os.fstat(descriptor)
     except OSError as error:
         raise cannot_be_read(name, error) from error
@@ -113,7 +113,19 @@ def hash_open(
             f"{name} changed while it was read", field="file", hint="Close what writes it, try again."
         )
     progress.finish_file()
-    return Hashed(before.st_size, tuple(Digest(algorithm, hasher.digest()) for algorithm, hasher in hashers.items()))
+    return Hashed(size, tuple(map(Digest, algorithms, digests)))
+
+
+def _read(
+    descriptor: int, size: int, algorithms: Sequence[Algorithm], copy_to: int | None, progress: Progress
+) -> tuple[bytes, ...]:
+    hashers = [_hasher(algorithm, size) for algorithm in algorithms]
+    consumers: list[Consumer] = [hasher.update for hasher in hashers]
+    if copy_to is not None:
+        consumers.append(partial(_write, copy_to))
+    feed = _feed if size < LARGE else _feed_in_threads
+    feed(descriptor, size, consumers, progress)
+    return tuple(hasher.digest() for hasher in hashers)
 
 
 def _hasher(algorithm: Algorithm, size: int) -> Hasher:
