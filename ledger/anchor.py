@@ -21,7 +21,7 @@ from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
 from ledger.chain.registry import RegistryClient
 from ledger.core import merkle
 from ledger.core.authority import Authority
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.core.tiles import TileNodes
 from ledger.cosign import Gatherer, Seen
 from ledger.record import Registry
@@ -146,6 +146,8 @@ class Anchorer:
             request = replace(request, cosignatures=gathered.signatures)
         try:
             return self._anchors.submit(request)
+        except Conflict:  # another service on this ledger was first
+            return Waits.IN_FLIGHT
         except CallReverted as refused:
             if refused.error not in MOVED:
                 raise

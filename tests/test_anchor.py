@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from ledger.anchor import AnchorStatus, Waits
+from ledger.chain.anchor import AnchorClient
 from ledger.chain.journal import ChainWrite, WriteState
+from ledger.chain.transaction import Transaction
+from ledger.chain.writer import ChainWriter
 from ledger.core.errors import IntegrityBroken
 from ledger.store import log
 from tests.builders import POLICE, clerk
 from tests.casework import Case
-from tests.linked import Linked, linked_ledger
+from tests.linked import SUBMITTER, Linked, linked_ledger
 
 
 @pytest.fixture
@@ -60,6 +65,28 @@ def test_the_next_anchor_continues_the_last(linked: Linked) -> None:
         linked.clock.forward(2 * linked.interval_s)
         grow(linked, f"case-{number}")
     assert linked.anchors.head("latest").number == 3
+
+
+def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another service on the same ledger is first: that is no fault, and the tree is anchored once."""
+    linked.publish()
+    writer = ChainWriter(
+        chain=linked.chain, journal=linked.journal, signer=SUBMITTER, clock=lambda: linked.clock.seconds
+    )
+    anchors = AnchorClient(address=linked.deployment.anchor, writer=writer, journal=linked.journal)
+    rival = replace(linked, writer=writer, anchors=anchors)
+    prepare = linked.writer.prepare
+
+    def overtaken(*asked: Any, **options: Any) -> Transaction:
+        prepared = prepare(*asked, **options)
+        assert isinstance(rival.anchorer.step(), ChainWrite)
+        return prepared
+
+    with monkeypatch.context() as patch:
+        patch.setattr(linked.writer, "prepare", overtaken)
+        assert linked.anchorer.step() is Waits.IN_FLIGHT
+    assert linked.anchorer.step() is Waits.NOTHING_NEW
+    assert linked.anchors.head("latest").number == 1
 
 
 def test_nothing_is_anchored_before_something_is_published(linked: Linked) -> None:

@@ -29,7 +29,7 @@ QUORUM = 2
 class TownWitness:
     """An agency's witness in a folder of its own, with the agency's own copy of the trust file."""
 
-    def __init__(self, town: Town, agency: str):
+    def __init__(self, town: GuardedTown, agency: str):
         self.agency = agency
         self.folder = town.folder / f"witness-{agency}"
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -64,7 +64,7 @@ class TownWitness:
             "DATA_DIR": str(self.folder),
             "TRUST": str(trust),
             "LOG_URL": self._town.url,
-            "RPC_URL": f"http://127.0.0.1:{self._town.settings['embedded_chain_port']}",
+            "RPC_URL": self._town.node_url,
             "FINALITY_CONFIRMATIONS": "0",
             "LOOK_INTERVAL_S": "1",
             "KEY_PASSPHRASE_FILE": str(self._town.tally.passphrase_file),
@@ -119,6 +119,12 @@ class GuardedTown(Town):
             if (known := self.witnesses.get(agency["agency_id"])) is not None:
                 agency |= {"witness": known.account, "witness_key": known.vkey}
         return told | {"development": False, "quorum": QUORUM}
+
+    @property
+    def node_url(self) -> str:
+        """A node of the chain: somebody else's, or the embedded one."""
+        embedded = f"http://127.0.0.1:{self.settings['embedded_chain_port']}"
+        return str(self.settings.get("chain", embedded))
 
     def init(self) -> None:
         super().init()
