@@ -10,7 +10,7 @@ from msgspec import Struct
 from api.parts import Parts
 from api.reading import Reading
 from api.views import EventView, event_view
-from ledger.store import cases, feed, log
+from ledger.store import cases, feed, log, supervision
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, Step
 from ledger.store.log import StoredEntry
@@ -59,15 +59,20 @@ def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> I
     """What the reader may see of them now, with confidential sections where the agency holds the case."""
 
     @cache
-    def sight(case_id: str) -> str | None:
-        return cases.sight(connection, case_id, reading.reader)
+    def sight(kind: str, stream_id: str) -> str | None:
+        if kind == "agency":
+            return "party"
+        look = supervision.sight if kind == "supervision" else cases.sight
+        return look(connection, stream_id, reading.reader)
 
     @cache
-    def holds(case_id: str) -> bool:
-        return sight(case_id) == "party" and cases.holds(connection, case_id, reading.agency)
+    def shows_sections(kind: str, stream_id: str) -> bool:
+        if sight(kind, stream_id) != "party":
+            return False
+        return kind != "case" or cases.holds(connection, stream_id, reading.agency)
 
     for entry in (step.entry for step in steps):
-        is_own = entry.stream_kind == "agency"
-        if is_own or sight(entry.stream_id) is not None or reading.is_own_offer(connection, entry):
-            sections = log.sections(connection, entry.log_index) if is_own or holds(entry.stream_id) else None
+        stream = (entry.stream_kind, entry.stream_id)
+        if sight(*stream) is not None or reading.is_own_offer(connection, entry):
+            sections = log.sections(connection, entry.log_index) if shows_sections(*stream) else None
             yield entry, event_view(entry, log.flags(connection, entry.log_index), sections)

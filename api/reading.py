@@ -2,7 +2,7 @@
 
 An agency sees a case that it holds or held a part of, or that it is being offered; auditors and analysts of a
 procuratorate see every case in their jurisdiction. Confidential sections are shown to whoever holds the case, and to
-a former party that says on what ground it reads them.
+a former party that says on what ground it reads them. ``store.supervision`` tells who sees a matter of supervision.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ledger.core.authority import Agency, Authority
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
-from ledger.store import cases
+from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.cases import Reader, Sight
 from ledger.store.database import Connection
@@ -71,6 +71,13 @@ class Reading:
         """Raises NotFound for a case that is not there or may not be seen: both look the same."""
         return cases.require_sight(connection, case_id, self.reader)
 
+    def require_matter(self, connection: Connection, stream_id: str, *, field: str) -> Sight:
+        """Raises NotFound for a model, lead or recommendation that is not there or may not be seen."""
+        seen = supervision.sight(connection, stream_id, self.reader)
+        if seen is None:
+            raise NotFound(f"no {field.removesuffix('_id')} of that id that you may see", field=field)
+        return seen
+
     def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
         """By what the reader sees this entry's payload. Raises NotFound."""
         kind = entry.stream_kind
@@ -80,6 +87,10 @@ class Reading:
                 return sight
             if self.is_own_offer(connection, entry):
                 return "offered"
+        if kind == "supervision":
+            seen = supervision.sight(connection, entry.stream_id, self.reader)
+            if seen is not None:
+                return seen
         if kind == "system" or (kind == "agency" and entry.stream_id == self.agency):
             return "party"
         raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
@@ -89,7 +100,7 @@ class Reading:
         if sight != "party":
             return False
         if entry.stream_kind != "case":
-            return True
+            return True  # its parties share what they write into a matter of supervision
         return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
 
     def is_own_offer(self, connection: Connection, entry: StoredEntry) -> bool:

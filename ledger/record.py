@@ -15,20 +15,22 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
+from ledger import matters
 from ledger.cited import cites, require_cited
 from ledger.core import authority as authorities
 from ledger.core import rulebook, signature
 from ledger.core.authority import Agency, Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
 from ledger.core.deadlines import WorkCalendar
-from ledger.core.errors import Conflict, IntegrityBroken, NotFound, RuleRefused, TallystickError, Unauthorized
-from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
+from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.record import SectionErased
 from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
+from ledger.core.supervision import Matter, Move
 from ledger.store import clocks, log
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Connection
@@ -42,7 +44,7 @@ _NOT_YET = 2**63  # above every index: judged as of all that the log has
 class Judged(Struct, frozen=True):
     """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
     case's; ``new_items`` must not belong to another case; ``registry_changes`` dates the authority it was judged by,
-    ``clock_lines`` are what lists of clocks show otherwise than before."""
+    ``clock_lines`` are what lists of clocks show otherwise than before. ``move`` is of a matter of supervision."""
 
     submitted: Submitted
     registry_changes: int
@@ -50,6 +52,7 @@ class Judged(Struct, frozen=True):
     outcome: Outcome | None = None
     new_items: frozenset[str] = frozenset()
     clock_lines: tuple[ClockLine, ...] = ()
+    move: Move | None = None
 
 
 class Duplicate(Struct, frozen=True):
@@ -168,7 +171,7 @@ class States:
                     continue  # whoever stands on it reads the whole stream, and is told what is wrong with it
 
     def _take_in(self, entry: StoredEntry) -> None:
-        payload = _stored_payload(entry)
+        payload = log.payload_of(entry)
         before = self._kept.get(payload.previous) if payload.previous else None
         if before is not None or payload.previous is None:
             self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
@@ -176,7 +179,7 @@ class States:
     def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
         state: CaseState | None = None
         for entry in entries:
-            payload = _stored_payload(entry)
+            payload = log.payload_of(entry)
             state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
         if state is not None:
             self.keep(state)
@@ -252,6 +255,9 @@ class Recorder:
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
         self._require_known(authority, payload)
+        if payload.stream.kind == "supervision":
+            move = matters.judge(self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies)
+            return Judged(submitted, authority.changes, move=move)
         if payload.stream.kind != "case":
             return Judged(submitted, authority.changes)
         before = self.states.on_head(payload)
@@ -261,6 +267,13 @@ class Recorder:
         items = _new_items(before, outcome.state, act)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
         return Judged(submitted, authority.changes, before, outcome, items, lines)
+
+    def _matter(self, payload: Payload, authority: Authority) -> Matter | None:
+        """What the event's stream stands at; nothing is read for the event that would begin it."""
+        if payload.previous is None:
+            return None
+        with self._database.read() as connection:
+            return matters.matter_of(connection, payload.stream.id, authority.agencies)
 
     def _require_known(self, authority: Authority, payload: Payload) -> None:
         """What an event names outside its state must exist."""
@@ -274,6 +287,9 @@ class Recorder:
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, payload)
+        if matters.names(payload):
+            with self._database.read() as connection:
+                matters.require_named(connection, payload, authority.agencies)
 
     def _require_section(self, payload: Payload, body: SectionErased) -> None:
         with self._database.read() as connection:
@@ -318,17 +334,6 @@ def _require_detention_house(authority: Authority, agency_id: str) -> None:
             field="payload.body.detention_house",
             hint="The agencies and their kinds are listed at /api/v1/agencies.",
         )
-
-
-def _stored_payload(entry: StoredEntry) -> Payload:
-    """Raises IntegrityBroken where the stored bytes are not those that were signed: nothing is judged on them."""
-    if digest_of(entry.payload) != entry.payload_digest:
-        raise IntegrityBroken(
-            f"the stored payload of entry {entry.log_index} is not the one that was signed",
-            index=entry.log_index,
-            hint="The database was changed behind the service. Run: tally audit",
-        )
-    return decode_payload(entry.payload, entry.event_type)
 
 
 def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:

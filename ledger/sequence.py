@@ -375,6 +375,7 @@ def _new_entry(judged: Judged, index: int) -> NewEntry:
         judged.before,
         outcome.state if outcome else None,
         judged.clock_lines,
+        judged.move,
     )
 
 

@@ -45,6 +45,9 @@ LOG_ID = sha256(b"the ledger of the tests").digest()
 POLICE, PROCURATORATE, COURT, PRISON = "police-east", "procuratorate-east", "court-east", "prison-north"
 DETENTION, DEPOT, LAB = "detention-east", "depot-east", "lab-east"
 UPPER_COURT = "court-north"
+UPPER = "procuratorate-city"  # above that of the district
+NEIGHBOUR, FAR_POLICE = "procuratorate-west", "police-west"  # of another district
+PARALLEL = "procuratorate-twin"  # of one whose path begins with the same letters
 KINDS: dict[str, AgencyKind] = {
     POLICE: "public_security",
     PROCURATORATE: "procuratorate",
@@ -54,7 +57,13 @@ KINDS: dict[str, AgencyKind] = {
     DETENTION: "detention_house",
     DEPOT: "property_custodian",
     LAB: "forensic_lab",
+    UPPER: "procuratorate",
+    NEIGHBOUR: "procuratorate",
+    PARALLEL: "procuratorate",
+    FAR_POLICE: "public_security",
 }
+JURISDICTION = "31/01"  # of whom nothing else is said
+JURISDICTIONS = {UPPER: "31", NEIGHBOUR: "31/02", FAR_POLICE: "31/02", PARALLEL: "31/010"}
 
 
 # -- keys and officers -------------------------------------------------------------------------------------------------
@@ -111,6 +120,11 @@ def supervisor(agency: str) -> Officer:
 def auditor(agency: str) -> Officer:
     """The agency's auditor."""
     return Officer(f"{agency}-a", agency, ("auditor",))
+
+
+def analyst(agency: str) -> Officer:
+    """The agency's analyst."""
+    return Officer(f"{agency}-n", agency, ("analyst",))
 
 
 SERVICE = Officer(SERVICE_OFFICER, SERVICE_AGENCY, ())
@@ -324,7 +338,7 @@ def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> Authority:
 
 def profile(agency: str) -> Profile:
     """An agency's public profile."""
-    return Profile(jurisdiction="31/01", name=Name(en=agency, zh=f"{agency}机关"))
+    return Profile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
 
 
 def location(number: int) -> ChangeLocation:

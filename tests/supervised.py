@@ -12,7 +12,6 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from ledger.core.authority import Agency
 from ledger.core.event import Body, digest_of
-from ledger.core.event.registry import Name, Profile
 from ledger.core.event.supervision import (
     Counted,
     LeadAnswered,
@@ -30,7 +29,6 @@ from ledger.core.event.supervision import (
     RecommendationRechecked,
     Told,
 )
-from ledger.core.event.terms import AgencyKind
 from ledger.core.supervision import (
     Act,
     LeadState,
@@ -42,26 +40,24 @@ from ledger.core.supervision import (
 )
 from tests.builders import (
     COURT,
+    FAR_POLICE,
+    KINDS,
+    NEIGHBOUR,
+    PARALLEL,
     POLICE,
     PROCURATORATE,
     SERVICE,
+    UPPER,
     Officer,
     Writer,
+    analyst,
     clerk,
     key_id,
+    profile,
     supervisor,
 )
 
-UPPER, NEIGHBOUR, PARALLEL, FAR_POLICE = "procuratorate-city", "procuratorate-west", "procuratorate-twin", "police-west"
-PLACES: dict[str, tuple[AgencyKind, str]] = {
-    POLICE: ("public_security", "31/01"),
-    COURT: ("court", "31/01"),
-    PROCURATORATE: ("procuratorate", "31/01"),
-    UPPER: ("procuratorate", "31"),
-    NEIGHBOUR: ("procuratorate", "31/02"),
-    PARALLEL: ("procuratorate", "31/010"),
-    FAR_POLICE: ("public_security", "31/02"),
-}
+AMONG = (POLICE, COURT, PROCURATORATE, UPPER, NEIGHBOUR, PARALLEL, FAR_POLICE)
 DEFINITION = "model: item-not-handed-over\nversion: {}\n"
 MATERIAL = "sha256:" + "ab" * 32
 KEY = {"case_id": "case-1", "item_id": "phone"}
@@ -69,17 +65,9 @@ KEY = {"case_id": "case-1", "item_id": "phone"}
 S = TypeVar("S", ModelState, LeadState, RecommendationState)
 
 
-def analyst(agency: str) -> Officer:
-    """The agency's analyst."""
-    return Officer(f"{agency}-n", agency, ("analyst",))
-
-
 def agencies() -> dict[str, Agency]:
-    """The agencies of ``PLACES`` as the log admitted them, one after the other."""
-    return {
-        name: Agency(name, kind, Profile(jurisdiction=place, name=Name(en=name, zh=name)), key_id(name), index)
-        for index, (name, (kind, place)) in enumerate(PLACES.items())
-    }
+    """The agencies of ``AMONG`` as the log admitted them, one after the other."""
+    return {name: Agency(name, KINDS[name], profile(name), key_id(name), index) for index, name in enumerate(AMONG)}
 
 
 class Stream(Writer, Generic[S]):

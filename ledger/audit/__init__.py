@@ -13,6 +13,7 @@
 11  anchors      the journal's anchors have the root at their size
 12  chain        the contract has no other record than the log's roots, and no other registry
 13  access       the log of reads is whole, up to what was sealed
+14  supervision  every step of a model, lead or recommendation possible, by whom it belonged to
 
 Where nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; where the chain was not
 looked at, step 12 makes it ``unverifiable``. What came since the last anchor is counted.

@@ -26,6 +26,7 @@ STEPS = (
     "anchors",
     "chain",
     "access",
+    "supervision",
 )
 
 

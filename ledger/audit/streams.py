@@ -1,4 +1,4 @@
-"""Streams from their first event on: order, custody, flags, and the read models that they come to."""
+"""Streams from their first event on: order, what the rules say of each event, and the read models that they come to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, differences
-from ledger.core.custody import CaseState, Flag, fold
-from ledger.core.deadlines import WorkCalendar
-from ledger.core.errors import TallystickError
-from ledger.core.event import Payload, case, decode_again
-from ledger.record import States
+from ledger.audit.judging import Judge, Rules, judge_of, names_of
+from ledger.core.custody import Flag
 from ledger.store import audit as rows
-from ledger.store import clocks
-from ledger.store.audit import Expected, Models
+from ledger.store.audit import Models
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -55,18 +51,16 @@ class _Link(Struct, frozen=True):
 _link_decoder = msgspec.json.Decoder(_Link)
 
 
-def check_part(
-    connection: Connection, part: Part, faulty: Faulty, states: States, calendar: WorkCalendar
-) -> list[Finding]:
+def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules) -> list[Finding]:
     """The faults of these streams that no entry shows by itself."""
     findings: list[Finding] = []
     bounds = (part.kind, part.first, part.last)
     heads = rows.heads(connection, *bounds)
     flags = rows.flags(connection, *bounds)
-    stored = rows.stored_models(connection, part.first, part.last) if part.kind == "case" else {}
+    stored = rows.stored_models(connection, part.kind, part.first, part.last)
     entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable)
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
-        walk = _Walk(faulty, states, calendar, is_case=part.kind == "case")
+        walk = _Walk(faulty, judge_of(part.kind, rules, some_are_faulty=bool(faulty.indices)))
         for row in events:
             findings += walk.take(row, flags.get(row.log_index, ()))
         findings += walk.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
@@ -79,15 +73,11 @@ def check_part(
 class _Walk:
     """One stream, event by event. ``sound`` as long as nothing faulty was met."""
 
-    def __init__(self, faulty: Faulty, states: States, calendar: WorkCalendar, *, is_case: bool):
+    def __init__(self, faulty: Faulty, judge: Judge):
         self._faulty = faulty
-        self._states = states
-        self._calendar = calendar
-        self._is_case = is_case
+        self._judge = judge
         self._last: StoredEntry | None = None
-        self._sound = True
-        self._state: CaseState | None = None
-        self._expected = Expected()
+        self._sound = judge.sound
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
         """The next row by sequence."""
@@ -95,10 +85,11 @@ class _Walk:
             self._sound = False
         else:
             yield from self._order(row)
-            if self._sound and self._is_case:
-                yield from self._judge(row, flags)
-            elif not self._is_case and flags:
-                yield Finding("custody", row.log_index, "flags", "none outside of cases", _names(flags))
+            if flags and not self._judge.raises_flags:
+                yield Finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
+            if self._sound:
+                yield from self._judge.take(row, flags)
+                self._sound = self._judge.sound
         self._last = row
 
     def _order(self, row: StoredEntry) -> Iterator[Finding]:
@@ -117,22 +108,6 @@ class _Walk:
             "streams", row.log_index, "place in its stream", f"sequence {expected[0]} on {expected[1]}", found
         )
 
-    def _judge(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
-        payload = decode_again(row.payload, row.event_type)
-        try:
-            act = self._states.act(payload, row.payload_digest, row.signed_at)
-            after, raised = fold(self._state, act)
-        except TallystickError as error:
-            self._sound = False
-            if not (self._faulty.indices and _rests_on_another_case(payload)):
-                yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
-            return
-        lines = clocks.changes(self._state, after, act.book, self._calendar)
-        self._expected.take(self._state, after, payload, row.log_index, lines)
-        self._state = after
-        if raised != flags:
-            yield Finding("custody", row.log_index, "flags", _names(raised), _names(flags))
-
     def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[Finding]:
         """Holds what the database says of the stream as a whole against what the events came to."""
         last = self._last
@@ -143,13 +118,8 @@ class _Walk:
             expected = f"sequence {last.sequence} on {last.payload_digest}"
             found = f"sequence {head[0]} on {head[1]}" if head else "no such row"
             yield Finding("streams", last.log_index, f"streams {name}", expected, found)
-        if self._state is not None and self._sound:
-            yield from _compare(self._expected.models(self._state, stored), stored)
-
-
-def _rests_on_another_case(payload: Payload) -> bool:
-    body = payload.body
-    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
+        if self._sound:
+            yield from _compare(self._judge.models(stored), stored)
 
 
 def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
@@ -170,7 +140,3 @@ def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
 
 def _stray(step: str, what: str) -> Finding:
     return Finding(step, None, what, "no such row", "a row that no event has made")
-
-
-def _names(flags: tuple[Flag, ...]) -> str:
-    return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"

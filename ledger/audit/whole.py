@@ -117,7 +117,7 @@ class _Pass:
         tell("signatures", f"{size} signatures")
         tell("tree", f"the root at size {size} follows from the entries, and every tile")
 
-    # 6, 7, 8
+    # 6, 7, 8, 14
     def streams(self, faulty: Faulty) -> None:
         """Every stream from its first event on."""
         size, parts = self._tree.size, list(self._parts())
@@ -127,6 +127,7 @@ class _Pass:
         self._findings.checked("streams", "each event stands on the one before")
         self._findings.checked("custody", "each act was possible, its flags are those of the rules")
         self._findings.checked("models", "what lists show is what the events come to")
+        self._findings.checked("supervision", "each step was possible, by whom it belonged to")
 
     def _parts(self) -> Iterator[Part]:
         for kind in rows.stream_kinds(self._connection):

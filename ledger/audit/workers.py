@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import Finding
+from ledger.audit.judging import Rules
 from ledger.audit.streams import Faulty, Part, check_part
 from ledger.core.rulebook import Rulebook
 from ledger.record import States
@@ -34,7 +35,8 @@ class Worker:
     def __init__(self, database: Database, ground: Ground, book: Rulebook):
         self._database = database
         self._ground = ground
-        self._states = States(database, book)
+        agencies = None if ground.authority is None else ground.authority.agencies
+        self._rules = Rules(States(database, book), shipped_calendar(), agencies)
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
         for start, end in ranges:
@@ -44,7 +46,7 @@ class Worker:
     def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
         for part in parts:
             with self._database.read() as connection:
-                yield check_part(connection, part, faulty, self._states, shipped_calendar())
+                yield check_part(connection, part, faulty, self._rules)
 
 
 class _Pool:

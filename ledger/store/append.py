@@ -15,8 +15,9 @@ from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
+from ledger.core.supervision import Move
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, erasure, feed, imports, rows
+from ledger.store import clocks, erasure, feed, imports, rows, supervision
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.rows import Row
@@ -43,7 +44,7 @@ _READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS)
 
 class NewEntry(Struct, frozen=True):
     """An event that has its place in the log. ``before`` and ``after`` are the case's states, None in other streams;
-    ``clock_lines`` are those that it changed."""
+    ``clock_lines`` are those that it changed, ``move`` is what it made of a matter of supervision."""
 
     log_index: int
     envelope: Envelope
@@ -55,6 +56,7 @@ class NewEntry(Struct, frozen=True):
     before: CaseState | None
     after: CaseState | None
     clock_lines: tuple[ClockLine, ...] = ()
+    move: Move | None = None
 
 
 class NewTree(Struct, frozen=True):
@@ -86,6 +88,7 @@ def write_batch(
         TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
         STREAMS: _stream_rows(entries),
         **_read_models(entries),
+        **_matters(entries),
     }
     try:
         rows.write(connection, database, new, latest)
@@ -113,6 +116,16 @@ def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
             latest[table][key] = row
         if entry.clock_lines:
             latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
+    return {table: list(by_key.values()) for table, by_key in latest.items()}
+
+
+def _matters(entries: Sequence[NewEntry]) -> rows.NewRows:
+    """Rows of supervision; no table of it where no event is of it, which is so in almost every batch."""
+    moves = [(entry.move.after, entry.log_index) for entry in entries if entry.move is not None]
+    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in supervision.TABLES if moves}
+    for matter, index in moves:
+        table, key, row = supervision.projection(matter, index)
+        latest[table][key] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
-from ledger.store import clocks, imports
+from ledger.store import clocks, imports, supervision
 from ledger.store.append import changed, projections
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
@@ -32,7 +32,7 @@ from ledger.store.tables import (
 
 Row = dict[str, Any]
 ModelKey = tuple[str, ...]  # table, then the key of the row in it
-Models = dict[ModelKey, Row]  # of one case
+Models = dict[ModelKey, Row]  # of one stream
 
 # SQLite keeps what it is given: text in a column of bytes must not stop an audit.
 _ENTRY_COLUMNS = [
@@ -127,9 +127,9 @@ def count_tiles(connection: Connection) -> int:
 
 
 def stream_kinds(connection: Connection) -> list[str]:
-    """The kinds of stream that entries or heads speak of."""
+    """The kinds of stream that entries or heads speak of, or that no event but a row of a list may speak of."""
     kinds = {*connection.execute(select(ENTRIES.c.stream_kind).distinct()).scalars()}
-    return sorted(kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
+    return sorted({"supervision"} | kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
 
 
 def stream_bounds(connection: Connection, kind: str, entries_each: int) -> list[str]:
@@ -183,9 +183,13 @@ def flags(connection: Connection, kind: str, first: str | None, last: str | None
     return found
 
 
-def stored_models(connection: Connection, first: str | None, last: str | None) -> dict[str, Models]:
-    """The read models of the cases ``first <= id < last``, by case."""
+def stored_models(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, Models]:
+    """The read models of the streams ``first <= id < last`` of a kind, by stream; only cases and matters have some."""
+    if kind == "supervision":
+        return supervision.stored_rows(connection, first, last)
     found: dict[str, Models] = {}
+    if kind != "case":
+        return found
     for table, key in _MODEL_TABLES:
         names = [column.name for column in table.columns]
         for values in connection.execute(_between(select(table), table.c.case_id, first, last)).all():

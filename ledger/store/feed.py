@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
-from ledger.store import log
+from ledger.store import log, supervision
 from ledger.store.log import StoredEntry
 from ledger.store.rows import Row
 from ledger.store.tables import ENTRIES, FEED
@@ -87,12 +87,16 @@ def rows(entries: Sequence[NewEntry]) -> list[Row]:
 
 
 def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
-    """Whom the entry concerns, and from what sequence on: all who see its case before it or after it."""
+    """Whom the entry concerns, and from what sequence on: all who see its case or matter before it or after it."""
     stream, sequence = entry.envelope.stream, entry.envelope.sequence
     if entry.after is not None:
         coming = _coming(entry.before, entry.after)
         for agency in _seeing(entry.before) | _seeing(entry.after):
             yield agency, 0 if agency in coming else sequence
+    elif entry.move is not None:
+        before, after = supervision.seeing(entry.move.before), supervision.seeing(entry.move.after)
+        for agency in before | after:
+            yield agency, sequence if agency in before else 0
     elif stream.kind == "agency":
         yield stream.id, sequence
 

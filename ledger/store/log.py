@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from ledger.core.authority import SERVICE_AGENCY
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
+from ledger.core.event import Payload, decode_payload, digest_of
 from ledger.core.merkle import EMPTY_ROOT
 from ledger.core.tiles import TileReader
 from ledger.store.database import Database, one_of
@@ -204,6 +205,17 @@ def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[i
 def count_entries(connection: Connection) -> int:
     """How many entries are stored, counted and not remembered."""
     return connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
+
+
+def payload_of(entry: StoredEntry) -> Payload:
+    """Raises IntegrityBroken where the stored bytes are not those that were signed: nothing is judged on them."""
+    if digest_of(entry.payload) != entry.payload_digest:
+        raise IntegrityBroken(
+            f"the stored payload of entry {entry.log_index} is not the one that was signed",
+            index=entry.log_index,
+            hint="The database was changed behind the service. Run: tally audit",
+        )
+    return decode_payload(entry.payload, entry.event_type)
 
 
 def _one(connection: Connection, query: Select[Any], what: str) -> StoredEntry:

@@ -17,21 +17,31 @@ from ledger.core.event.record import DatasetRegistered
 from ledger.core.supervision import Act, finding_digest, fold, lead_id_of, reply_due, thing_of
 from ledger.core.supervision.standing import in_line, is_within, supervises
 from ledger.workdays import shipped_calendar
-from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Officer, auditor, clerk, refused, supervisor
-from tests.casework import shipped_rulebook
-from tests.core.test_rulebook import PURPOSES
-from tests.supervised import (
+from tests.builders import (
+    COURT,
     FAR_POLICE,
     NEIGHBOUR,
     PARALLEL,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
     UPPER,
+    Officer,
+    analyst,
+    auditor,
+    clerk,
+    refused,
+    supervisor,
+)
+from tests.casework import shipped_rulebook
+from tests.core.test_rulebook import PURPOSES
+from tests.supervised import (
     Lead,
     Model,
     Recommendation,
     Stream,
     adopted,
     agencies,
-    analyst,
     answered,
     assigned,
     closed,

@@ -7,13 +7,14 @@
 from ledger.core.supervision.finding import finding_digest, lead_id_of
 from ledger.core.supervision.fold import fold, thing_of
 from ledger.core.supervision.reply import reply_due
-from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, RecommendationState
+from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, Move, RecommendationState
 
 __all__ = [
     "Act",
     "LeadState",
     "Matter",
     "ModelState",
+    "Move",
     "RecommendationState",
     "finding_digest",
     "fold",

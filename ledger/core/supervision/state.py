@@ -144,6 +144,13 @@ class RecommendationState(Struct, frozen=True):
 Matter = ModelState | LeadState | RecommendationState
 
 
+class Move(Struct, frozen=True):
+    """What one event made of a matter; ``before`` is None for the first one."""
+
+    before: Matter | None
+    after: Matter
+
+
 def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
     """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
     raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)

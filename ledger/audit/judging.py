@@ -1,0 +1,132 @@
+"""What the rules say of a stream: of a case those of custody, of a matter of supervision its own, of others none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from ledger.audit.findings import Finding
+from ledger.core.authority import Agency
+from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.deadlines import WorkCalendar
+from ledger.core.errors import TallystickError
+from ledger.core.event import Payload, case, decode_again
+from ledger.core.supervision import Act, Matter
+from ledger.core.supervision import fold as fold_matter
+from ledger.record import States
+from ledger.store import clocks, supervision
+from ledger.store.audit import Expected, Models
+from ledger.store.log import StoredEntry
+
+
+class Rules(Struct, frozen=True):
+    """What streams are judged by. ``agencies`` are those that the log admitted, None where its mirror is broken."""
+
+    states: States
+    calendar: WorkCalendar
+    agencies: Mapping[str, Agency] | None
+
+
+class Judge(Protocol):
+    """Judges one stream, event by event, as long as it is ``sound``: until something impossible was met."""
+
+    sound: bool
+    raises_flags: bool
+
+    def take(self, row: StoredEntry, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+        """The next event, with the flags that are stored of it."""
+
+    def models(self, stored: Models, /) -> Models:
+        """The read models that the stream has come to."""
+
+
+def judge_of(kind: str, rules: Rules, *, some_are_faulty: bool) -> Judge:
+    """The judge of a stream of this kind; ``some_are_faulty`` tells that entries of other streams may be at fault."""
+    if kind == "case":
+        return _OfCase(rules, some_are_faulty=some_are_faulty)
+    if kind == "supervision" and rules.agencies is not None:
+        return _OfMatter(rules.agencies)
+    return _OfNothing(sound=kind != "supervision")
+
+
+class _OfNothing:
+    """No rule says what may stand in the stream, or nobody can tell."""
+
+    raises_flags = False
+
+    def __init__(self, *, sound: bool):
+        self.sound = sound
+
+    def take(self, _row: StoredEntry, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+        yield from ()
+
+    def models(self, _stored: Models, /) -> Models:
+        return {}
+
+
+class _OfCase:
+    raises_flags = True
+
+    def __init__(self, rules: Rules, *, some_are_faulty: bool):
+        self.sound = True
+        self._states = rules.states
+        self._calendar = rules.calendar
+        self._some_are_faulty = some_are_faulty
+        self._state: CaseState | None = None
+        self._expected = Expected()
+
+    def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
+        payload = decode_again(row.payload, row.event_type)
+        try:
+            act = self._states.act(payload, row.payload_digest, row.signed_at)
+            after, raised = fold(self._state, act)
+        except TallystickError as error:
+            self.sound = False
+            if not (self._some_are_faulty and _rests_on_another_case(payload)):
+                yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
+            return
+        lines = clocks.changes(self._state, after, act.book, self._calendar)
+        self._expected.take(self._state, after, payload, row.log_index, lines)
+        self._state = after
+        if raised != flags:
+            yield Finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
+
+    def models(self, stored: Models) -> Models:
+        return {} if self._state is None else self._expected.models(self._state, stored)
+
+
+class _OfMatter:
+    raises_flags = False
+
+    def __init__(self, agencies: Mapping[str, Agency]):
+        self.sound = True
+        self._agencies = agencies
+        self._matter: Matter | None = None
+        self._index = -1
+
+    def take(self, row: StoredEntry, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+        payload = decode_again(row.payload, row.event_type)
+        try:
+            act = Act(payload, row.payload_digest, self._agencies, row.log_index)
+            self._matter, self._index = fold_matter(self._matter, act), row.log_index
+        except TallystickError as error:
+            self.sound = False
+            yield Finding("supervision", row.log_index, f"impossible ({error.code}): {error.message}")
+
+    def models(self, _stored: Models, /) -> Models:
+        if self._matter is None:
+            return {}
+        table, key, row = supervision.projection(self._matter, self._index)
+        return {(table.name, *key): row}
+
+
+def names_of(flags: tuple[Flag, ...]) -> str:
+    """Flags as a finding tells them."""
+    return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"
+
+
+def _rests_on_another_case(payload: Payload) -> bool:
+    body = payload.body
+    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)

@@ -1,0 +1,240 @@
+"""Models, leads and recommendations as lists: projections of their states, and who may see which.
+
+A lead is seen by the procuratorate that has it, by the auditors and analysts of those above, and by the supervised
+agency once it was told; a recommendation by who issued it, those above, and who got it. Models are seen by everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, and_, cast, false, func, literal, or_, select
+
+from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, thing_of
+from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
+from ledger.store.cases import Page, Reader, Sight
+from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
+from ledger.store.tables import STREAMS
+
+Row = dict[str, Any]
+TABLES = (MODELS, LEADS, RECOMMENDATIONS)
+
+
+class Wanted(Struct, frozen=True):
+    """Which leads: those of all that is given. ``agency`` is the supervised one."""
+
+    status: str | None = None
+    model_id: str | None = None
+    case_id: str | None = None
+    agency: str | None = None
+    procuratorate: str | None = None
+
+
+# -- the projection ----------------------------------------------------------------------------------------------------
+
+
+def projection(matter: Matter, index: int) -> tuple[Table, tuple[str, ...], Row]:
+    """What shows the matter since the entry at ``index``: table, key and row."""
+    if isinstance(matter, ModelState):
+        return MODELS, (matter.model_id,), _model_row(matter, index)
+    if isinstance(matter, LeadState):
+        return LEADS, (matter.lead_id,), _lead_row(matter, index)
+    return RECOMMENDATIONS, (matter.recommendation_id,), _recommendation_row(matter, index)
+
+
+def seeing(matter: Matter | None) -> frozenset[str]:
+    """The agencies that the matter concerns: they are told of its events."""
+    if isinstance(matter, LeadState):
+        return frozenset((matter.procuratorate, *((matter.raised.supervised,) if matter.told else ())))
+    if isinstance(matter, RecommendationState):
+        return frozenset((matter.procuratorate, matter.issued.to_agency))
+    return frozenset((matter.publisher, *matter.adoptions)) if matter else frozenset()
+
+
+def _model_row(state: ModelState, index: int) -> Row:
+    newest, body = state.newest, state.newest.body
+    return {
+        "model_id": state.model_id,
+        "version": body.version,
+        "model_digest": body.model_digest,
+        "title_en": body.title.en,
+        "title_zh": body.title.zh,
+        "business_line": body.business_line,
+        "severity": body.severity,
+        "publisher": state.publisher,
+        "published_at": newest.published_at,
+        "retired": state.retired is not None,
+        "adoptions": len(state.adoptions),
+        "updated_index": index,
+    }
+
+
+def _lead_row(state: LeadState, index: int) -> Row:
+    raised, closed = state.raised, state.closed
+    return {
+        "lead_id": state.lead_id,
+        "model_id": raised.model_id,
+        "model_version": raised.model_version,
+        "case_id": raised.case_id,
+        "supervised": raised.supervised,
+        "procuratorate": state.procuratorate,
+        "severity": raised.severity,
+        "says_en": raised.says.en,
+        "says_zh": raised.says.zh,
+        "status": state.status,
+        "told": state.told,
+        "handler": state.handler,
+        "outcome": closed.outcome if closed else None,
+        "recommendation_id": closed.recommendation_id if closed else None,
+        "raised_at": state.raised_at,
+        "updated_index": index,
+    }
+
+
+def _recommendation_row(state: RecommendationState, index: int) -> Row:
+    return {
+        "recommendation_id": state.recommendation_id,
+        "document_number": state.issued.document_number,
+        "procuratorate": state.procuratorate,
+        "to_agency": state.issued.to_agency,
+        "model_id": state.issued.model_id,
+        "status": state.status,
+        "issued_at": state.issued_at,
+        "answered_at": state.answered_at,
+        "result": state.rechecks[-1].result if state.rechecks else None,
+        "leads": len(state.issued.leads),
+        "updated_index": index,
+    }
+
+
+def stored_rows(connection: Connection, first: str | None, last: str | None) -> dict[str, dict[tuple[str, ...], Row]]:
+    """The stored rows of the streams ``first <= id < last``: by stream, then by table's name and key."""
+    found: dict[str, dict[tuple[str, ...], Row]] = {}
+    for table, prefix, key in (
+        (MODELS, MODEL_STREAM, MODELS.c.model_id),
+        (LEADS, "", LEADS.c.lead_id),
+        (RECOMMENDATIONS, RECOMMENDATION_STREAM, RECOMMENDATIONS.c.recommendation_id),
+    ):
+        stream_id = literal(prefix) + key
+        query = select(table) if first is None else select(table).where(stream_id >= first)
+        query = query if last is None else query.where(stream_id < last)
+        for row in connection.execute(query).mappings():
+            own_id = row[key.name]
+            found.setdefault(prefix + own_id, {})[table.name, own_id] = dict(row)
+    return found
+
+
+# -- who sees what -----------------------------------------------------------------------------------------------------
+
+
+def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | None:
+    """By what the reader sees the stream: as a party, or by its jurisdiction; None if by nothing."""
+    thing = thing_of(stream_id)
+    if thing == "model":
+        known = select(STREAMS.c.id).where(STREAMS.c.kind == "supervision", STREAMS.c.id == stream_id)
+        return "party" if connection.execute(known).first() else None
+    if thing == "lead":
+        named, conditions = LEADS.c.lead_id == stream_id, _of_lead(reader)
+    elif thing == "recommendation":
+        own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
+        named, conditions = RECOMMENDATIONS.c.recommendation_id == own_id, _of_recommendation(reader)
+    else:
+        return None
+    for kind, condition in conditions.items():
+        if connection.execute(select(literal(1)).where(named, condition)).first():
+            return kind
+    return None
+
+
+def _of_lead(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
+    """What makes a row of ``leads`` visible, strongest first."""
+    told = and_(LEADS.c.supervised == reader.agency, LEADS.c.told)
+    return {
+        "party": or_(LEADS.c.procuratorate == reader.agency, told),
+        "jurisdiction": _above(LEADS.c.procuratorate, reader),
+    }
+
+
+def _of_recommendation(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
+    sides = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
+    return {
+        "party": or_(*(side == reader.agency for side in sides)),
+        "jurisdiction": _above(RECOMMENDATIONS.c.procuratorate, reader),
+    }
+
+
+def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[bool]:
+    return procuratorate.in_(reader.supervised) if reader.supervised else false()
+
+
+# -- queries -----------------------------------------------------------------------------------------------------------
+
+
+def list_leads(connection: Connection, reader: Reader, page: Page, wanted: Wanted) -> list[Row]:
+    """The leads that the reader sees, the latest change last; ``page.after`` is an ``updated_index``."""
+    query = select(LEADS).where(or_(*_of_lead(reader).values()))
+    columns = {
+        "status": LEADS.c.status,
+        "model_id": LEADS.c.model_id,
+        "case_id": LEADS.c.case_id,
+        "agency": LEADS.c.supervised,
+        "procuratorate": LEADS.c.procuratorate,
+    }
+    for name, column in columns.items():
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(column == value)
+    return _paged(connection, query, LEADS.c.updated_index, page)
+
+
+def list_recommendations(
+    connection: Connection, reader: Reader, page: Page, *, status: str | None = None, agency: str | None = None
+) -> list[Row]:
+    """The recommendations that the reader sees, the latest change last; ``agency`` is the one that they went to."""
+    query = select(RECOMMENDATIONS).where(or_(*_of_recommendation(reader).values()))
+    if status is not None:
+        query = query.where(RECOMMENDATIONS.c.status == status)
+    if agency is not None:
+        query = query.where(RECOMMENDATIONS.c.to_agency == agency)
+    return _paged(connection, query, RECOMMENDATIONS.c.updated_index, page)
+
+
+def list_models(connection: Connection, page: Page, *, retired: bool | None = None) -> list[Row]:
+    """The models, by their ids."""
+    query = select(MODELS)
+    if retired is not None:
+        query = query.where(MODELS.c.retired == retired)
+    if page.after is not None:
+        query = query.where(MODELS.c.model_id > page.after)
+    return _rows(connection, query.order_by(MODELS.c.model_id).limit(page.limit))
+
+
+def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:
+    """How a model's leads turned out: version, status, outcome and how many, over all agencies."""
+    columns = (LEADS.c.model_version, LEADS.c.status, LEADS.c.outcome)
+    counted = select(*columns, cast(func.count(), Integer)).where(LEADS.c.model_id == model_id)
+    order = (LEADS.c.model_version, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
+    return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order))]
+
+
+def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:
+    """The procuratorate that has each of these leads, of those that there are."""
+    found = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))
+    return {row.lead_id: row.procuratorate for row in found}
+
+
+def is_issued(connection: Connection, recommendation_id: str) -> bool:
+    """Whether there is a recommendation of this id."""
+    query = select(literal(1)).where(RECOMMENDATIONS.c.recommendation_id == recommendation_id)
+    return connection.execute(query).first() is not None
+
+
+def _paged(connection: Connection, query: Select[Any], key: ColumnElement[int], page: Page) -> list[Row]:
+    if page.after is not None:
+        query = query.where(key > int(page.after))
+    return _rows(connection, query.order_by(key).limit(page.limit))
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,94 @@
+"""The tables of supervision: read models of its streams, one row for each model, lead and recommendation."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlmodel import Field, SQLModel
+
+
+def _index() -> Column[int]:
+    return Column(BigInteger, nullable=False, autoincrement=False)
+
+
+def _text() -> Column[str]:
+    return Column(Text, nullable=False)
+
+
+class ModelRow(SQLModel, table=True):
+    """A model with its newest version; ``adoptions`` counts the agencies that run a version of it."""
+
+    __tablename__ = "models"
+
+    model_id: str = Field(primary_key=True)
+    version: int
+    model_digest: str
+    title_en: str = Field(sa_column=_text())
+    title_zh: str = Field(sa_column=_text())
+    business_line: str
+    severity: str
+    publisher: str
+    published_at: str
+    retired: bool
+    adoptions: int
+    updated_index: int = Field(sa_column=_index(), description="log index of the latest event")
+
+
+class LeadRow(SQLModel, table=True):
+    """A lead as it stands; ``told`` says that the supervised agency sees it."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        Index("ix_leads_procuratorate", "procuratorate", "status"),
+        Index("ix_leads_supervised", "supervised", "status"),
+        Index("ix_leads_model", "model_id", "status"),
+    )
+
+    lead_id: str = Field(primary_key=True)
+    model_id: str
+    model_version: int
+    case_id: str | None = Field(default=None, index=True)
+    supervised: str
+    procuratorate: str
+    severity: str
+    says_en: str = Field(sa_column=_text())
+    says_zh: str = Field(sa_column=_text())
+    status: str
+    told: bool
+    handler: str | None = None
+    outcome: str | None = None
+    recommendation_id: str | None = None
+    raised_at: str
+    updated_index: int = Field(sa_column=_index())
+
+
+class RecommendationRow(SQLModel, table=True):
+    """A recommendation as it stands; ``result`` is that of its last re-check."""
+
+    __tablename__ = "recommendations"
+    __table_args__ = (
+        Index("ix_recommendations_procuratorate", "procuratorate"),
+        Index("ix_recommendations_to", "to_agency"),
+    )
+
+    recommendation_id: str = Field(primary_key=True)
+    document_number: str
+    procuratorate: str
+    to_agency: str
+    model_id: str | None = None
+    status: str
+    issued_at: str
+    answered_at: str | None = None
+    result: str | None = None
+    leads: int
+    updated_index: int = Field(sa_column=_index())
+
+
+def _core(model: type[SQLModel]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+MODELS = _core(ModelRow)
+LEADS = _core(LeadRow)
+RECOMMENDATIONS = _core(RecommendationRow)
