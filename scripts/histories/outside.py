@@ -1,0 +1,54 @@
+"""Outside data: a list of pension payments, as another office would give it, persons as keyed digests."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime
+from hashlib import sha256
+from random import Random
+
+from ledger.core.custody import CaseState
+from ledger.core.legal_day import DAY, legal_day
+from scripts.histories.history import History
+
+DATASET = "pensions"
+HEADINGS = ("person_id", "paid_on", "amount_fen")
+STRANGERS = 3  # pensioners who are in no case, for each who is
+MONTHS = 3
+
+
+def pension_list(history: History) -> bytes:
+    """A CSV of monthly payments. Who was planted is paid in prison; others only before, or are not in prison."""
+    chance = Random(f"pensions {len(history.lives)}")
+    in_prison = {person for one in history.planted if one.rule == 17 for person in one.subjects}
+    rows: list[tuple[str, str, int]] = []
+    for life in history.lives:
+        for person in life.state.persons.values():
+            if person.person_id in in_prison:
+                rows += _payments(person.person_id, taken_in(life.state) + 10 * DAY, chance)
+            elif chance.random() < 0.05:
+                rows += _payments(person.person_id, _day(life.state.opened_at) - 400 * DAY, chance)
+    strangers = [sha256(f"stranger {number}".encode()).hexdigest()[:32] for number in range(STRANGERS * len(in_prison))]
+    for stranger in strangers:
+        rows += _payments(stranger, date(2025, 1, 10), chance)
+    written = io.StringIO(newline="")
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(HEADINGS)
+    table.writerows(sorted(rows))
+    return written.getvalue().encode()
+
+
+def taken_in(state: CaseState) -> date:
+    """The day on which a prison accepted. Requires that one did."""
+    found = [one for one in state.handovers.values() if one.purpose == "execution" and one.is_accepted]
+    return _day(found[-1].answered_at or "")
+
+
+def _payments(person: str, first: date, chance: Random) -> list[tuple[str, str, int]]:
+    amount = chance.randint(900, 6_000) * 100
+    return [(person, (first + month * 30 * DAY).isoformat(), amount) for month in range(MONTHS)]
+
+
+def _day(moment: str) -> date:
+    return legal_day(datetime.fromisoformat(moment))

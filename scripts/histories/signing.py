@@ -1,0 +1,78 @@
+"""A history in the form that a ledger takes: the registry that knows its agencies and officers, signed submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from ledger.core import contract_change
+from ledger.core.event import Envelope, encode_submission, registry
+from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.sign import sign_payload
+from scripts.histories.history import BEGINS, History
+from scripts.histories.life import Entry
+from scripts.histories.world import Officer, agencies
+
+_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
+_FOR_EVER = 2**40  # unix seconds
+_UNSIGNED = "0x" + "00" * 65
+
+
+def unsigned(entry: Entry) -> Envelope:
+    """The envelope without a signature: enough for whoever reads what is said, and does not ask who said it."""
+    payload = entry.payload
+    return Envelope(
+        version=payload.version,
+        event_id=payload.event_id,
+        event_type=payload.event_type,
+        stream=payload.stream,
+        sequence=payload.sequence,
+        previous=payload.previous,
+        agency=payload.agency,
+        payload_digest=entry.digest,
+        signed_at=entry.recorded_at,
+        key_id="0x" + "00" * 20,
+        signature=_UNSIGNED,
+    )
+
+
+def submission(entry: Entry, log_id: bytes) -> bytes:
+    """The event signed for the ledger ``log_id``, as a client posts it."""
+    envelope = sign_payload(entry.payload, entry.officer.signer, log_id, signed_at=entry.recorded_at)
+    return encode_submission(envelope, entry.payload, {})
+
+
+def registry_changes(history: History, log_id: bytes, *officers: Officer) -> Iterator[RegistryChange]:
+    """The changes by which the agencies, and the keys of all who sign and of ``officers``, are known."""
+    rolling = log_id
+    for number, change in enumerate(_changes((*history.officers, *officers)), 1):
+        numbered = replace(change, number=number)
+        rolling = contract_change.registry_hash(rolling, numbered)
+        yield replace(numbered, registry_hash="0x" + rolling.hex())
+
+
+def _changes(officers: tuple[Officer, ...]) -> Iterator[RegistryChange]:
+    for agency in agencies():
+        yield registry.AgencyAdmitted(
+            number=0,
+            registry_hash="",
+            location=_NOWHERE,
+            agency=agency.agency_id,
+            kind=agency.kind,
+            admin=Officer(agency.agency_id, "admin", ()).signer.key_id,
+            profile=Profile(jurisdiction=agency.jurisdiction, name=Name(zh=agency.zh, en=agency.en)),
+        )
+    for officer in officers:
+        yield registry.KeyGranted(
+            number=0,
+            registry_hash="",
+            location=_NOWHERE,
+            agency=officer.agency,
+            key_id=officer.signer.key_id,
+            officer=officer.officer_id,
+            roles=officer.roles,
+            suite=1,
+            valid_from=int(BEGINS.timestamp()) - 86_400,
+            valid_until=_FOR_EVER,
+        )

@@ -1,0 +1,128 @@
+"""The agencies of the histories: cities of several provinces, each with every kind of agency."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from msgspec import Struct
+
+from ledger.core.event.terms import AgencyKind, Role
+from ledger.keys import LocalSigner
+
+PROVINCES = ("甲", "乙", "丙")
+CITIES = ("东", "西")
+EAST_WEST = {"东": "east", "西": "west"}
+
+
+class Agency(Struct, frozen=True):
+    """As the registry would admit it."""
+
+    agency_id: str
+    kind: AgencyKind
+    zh: str
+    en: str
+    jurisdiction: str
+
+
+class Officer(Struct, frozen=True):
+    """Who signs for an agency."""
+
+    agency: str
+    officer_id: str
+    roles: tuple[Role, ...]
+
+    @property
+    def signer(self) -> LocalSigner:
+        """A key that follows from the name: good for histories alone."""
+        return LocalSigner.from_private_key(sha256(f"histories {self.officer_id} of {self.agency}".encode()).digest())
+
+
+class City(Struct, frozen=True):
+    """The agencies that a case of one city comes to, those of its province among them."""
+
+    police: str
+    procuratorate: str
+    court: str
+    detention_house: str
+    commission: str
+    administration: str
+    depot: str
+    lab: str
+    correction: str
+    upper_procuratorate: str
+    upper_court: str
+    prison: str
+
+
+_OF_CITY: dict[str, tuple[AgencyKind, str, str]] = {
+    "police": ("public_security", "公安局", "Public Security Bureau"),
+    "procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "court": ("court", "人民法院", "People's Court"),
+    "detention_house": ("detention_house", "看守所", "Detention House"),
+    "commission": ("supervision_commission", "监察委员会", "Supervision Commission"),
+    "administration": ("administrative_agency", "市场监督管理局", "Market Regulation Bureau"),
+    "depot": ("property_custodian", "涉案财物管理中心", "Property Depot"),
+    "lab": ("forensic_lab", "司法鉴定中心", "Forensic Laboratory"),
+    "correction": ("judicial_administration", "社区矫正管理局", "Community Correction Bureau"),
+}
+_OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
+    "upper_procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "upper_court": ("court", "高级人民法院", "High People's Court"),
+    "prison": ("judicial_administration", "第一监狱", "First Prison"),
+}
+
+
+def cities() -> tuple[City, ...]:
+    """All cities."""
+    return tuple(
+        City(
+            **{role: _city_id(role, p, c) for role in _OF_CITY},
+            **{role: _province_id(role, p) for role in _OF_PROVINCE},
+        )
+        for p in range(len(PROVINCES))
+        for c in range(len(CITIES))
+    )
+
+
+def agencies() -> tuple[Agency, ...]:
+    """All agencies, those of provinces first."""
+    provinces = [
+        Agency(_province_id(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
+        for p, name in enumerate(PROVINCES)
+        for role, (kind, zh, en) in _OF_PROVINCE.items()
+    ]
+    of_cities = [
+        Agency(
+            _city_id(role, p, c),
+            kind,
+            f"{province}省{city}城市{zh}",
+            f"{en} of {EAST_WEST[city].title()} City, Province {p + 1}",
+            f"{p + 1:02}/{c + 1:02}",
+        )
+        for p, province in enumerate(PROVINCES)
+        for c, city in enumerate(CITIES)
+        for role, (kind, zh, en) in _OF_CITY.items()
+    ]
+    return (*provinces, *of_cities)
+
+
+def clerk(agency: str, number: int = 1) -> Officer:
+    """The agency's clerk of this number."""
+    return Officer(agency, f"{agency}-{number}", ("clerk",))
+
+
+def supervisor(agency: str) -> Officer:
+    """The agency's supervisor."""
+    return Officer(agency, f"{agency}-s", ("supervisor",))
+
+
+def _city_id(role: str, province: int, city: int) -> str:
+    return f"{_slug(role)}-{province + 1}{EAST_WEST[CITIES[city]][0]}"
+
+
+def _province_id(role: str, province: int) -> str:
+    return f"{_slug(role)}-{province + 1}"
+
+
+def _slug(role: str) -> str:
+    return role.replace("_", "-")

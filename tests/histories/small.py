@@ -1,0 +1,15 @@
+"""The history that several tests look at."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from scripts.histories.history import History, generate
+
+CASES = 150
+
+
+@cache
+def history() -> History:
+    """A small history: one case for each plant among plain ones."""
+    return generate(7, CASES)
