@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api import logs, openapi
 from api.auth import SignIn
+from api.console.app import make_console, to_console
+from api.console.security import PATH
 from api.dependencies import Service
 from api.edge import Edge
 from api.front import Front
@@ -107,6 +110,8 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
     for part in (*reads, sign_in, webhooks, audit, chain):
         app.include_router(part.router)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
+    app.router.routes.append(Route("/", to_console))
+    app.mount(PATH, make_console(service))
     return app
 
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from ledger import matters
 from ledger.cited import cites, require_cited
 from ledger.core import authority as authorities
-from ledger.core import rulebook, signature
+from ledger.core import canonical, rulebook, signature
 from ledger.core.authority import Agency, Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
 from ledger.core.deadlines import WorkCalendar
@@ -234,6 +234,17 @@ class Recorder:
                 raise
             require_same_event(stored, submitted)
             return Duplicate(stored)
+
+    def foresee(self, payload: Payload, now: int) -> tuple[CaseState | None, Outcome]:
+        """What would come of an event of a case that nobody has signed yet: the state it stands on, and the outcome.
+
+        Raises what judging it would refuse of it, but for its signature and the rights of a key. ``now`` is in unix
+        seconds. Nothing is kept.
+        """
+        self._require_known(self._newest_authority(), payload)
+        before = self.states.on_head(payload)
+        digest = digest_of(canonical.encode(payload))
+        return before, fold(before, self.states.act(payload, digest, now))
 
     def _judge(self, submitted: Submitted) -> Judged:
         """By the registry as it is known here; what that refuses is judged again if the log knows more by now."""

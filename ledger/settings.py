@@ -8,6 +8,7 @@ Read by composition roots only, and passed on as values. What a ledger *is* stan
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -80,6 +81,7 @@ class Settings(KeyedSettings):
     port: Port = 8420
     public_url: str | None = None  # under which clients reach the service; sign-in is bound to it
     documentation: bool = True  # the OpenAPI pages; switch them off in production
+    signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
 
     chain: str = EMBEDDED  # or the URL of any JSON-RPC node
     chain_id: Positive = 31337
@@ -122,6 +124,13 @@ class Settings(KeyedSettings):
         if chain != EMBEDDED and not chain.startswith(("http://", "https://")):
             raise ValueError(f"expected '{EMBEDDED}' or the http(s) URL of a JSON-RPC node")
         return chain
+
+    @field_validator("signer_url")
+    @classmethod
+    def _loopback_url(cls, url: str) -> str:
+        if not re.fullmatch(r"http://127\.0\.0\.1:[0-9]{1,5}", url):
+            raise ValueError("expected http://127.0.0.1:PORT")
+        return url
 
     @field_validator("public_url", "timestamp_url")
     @classmethod

@@ -77,7 +77,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "exclusion_ground": terms.choices(terms.ExclusionGround),
     "told": tuple(EVENT_TYPES),
     "clause": CLAUSES,
-    "telling": ("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
+    "telling": (
+        *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
+        *("yes", "no"),
+    ),
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
     "note": NOTE_KINDS,
@@ -143,7 +146,7 @@ def test_articles_are_called_in_chinese_as_chinese_readers_call_them() -> None:
 
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
-    known = {*VOCABULARIES, "field", "message", "check", "paper_field"}
+    known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal"}
     for language in LANGUAGES:
         assert catalogue(language).keys() <= known
         for vocabulary, words in VOCABULARIES.items():

@@ -12,6 +12,7 @@ from ledger.core.event import EVENT_TYPES, custody_change, deadline, handover, i
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.item import Seizure
 from ledger.locales import LANGUAGES, Labels
+from ledger.timeline.particulars import particulars
 from ledger.timeline.sentences import CLAUSES, Narrator
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
 from tests.casework import Case, detained, dispose, got, kept, offered, part, passed, person_id, pieces, proposed
@@ -184,3 +185,36 @@ def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
     before: CaseState | None = None
     told = Narrator(Labels("en")).tell(before, case.last.payload, None)
     assert "asks detention-east to keep person" in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_a_payload_alone_says_nothing_that_it_does_not_know(event_type: str, language: str) -> None:
+    """Whoever is asked to sign reads a sentence whose every slot the payload itself fills."""
+    labels = Labels(language)
+    template = labels.find("alone", event_type) or labels.of("told", event_type)
+    asked = {name for _, name, _, _ in Formatter().parse(template) if name}
+    known = {"agency", "officer", "things", *EVENT_TYPES[event_type].body.__struct_fields__}
+    known |= {"clock", "subject"} if "deadline_id" in known else set()
+    assert asked <= known
+    event = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(
+        sample_body(event_type, full=True), clerk(POLICE)
+    )
+    told = Narrator(labels).alone(event.payload)
+    assert not re.search(r"[{}<>]|None|Struct|'", told), told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
+    """Each field that a body fills has a line of its own, under a label in the reader's language."""
+    labels = Labels(language)
+    body = sample_body(event_type, full=True)
+    payload = Writer(EVENT_TYPES[event_type].streams[0], "stream-1").draft(body, clerk(POLICE)).payload
+    lines = particulars(payload, {}, Narrator(labels).words(payload, None), labels)
+    for name in body.__struct_fields__:
+        if getattr(body, name) not in (None, (), False):
+            label = labels.of("field", name)
+            assert any(line.label.startswith(label) and line.value for line in lines), name
+    if language == "zh-CN":
+        assert [line.label for line in lines if line.label.isascii()] == []

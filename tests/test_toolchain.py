@@ -90,7 +90,7 @@ def test_second_setup_makes_nothing(repository: Path) -> None:
     command = [repository / "scripts" / "setup"]
     subprocess.run(command, check=True, capture_output=True)
     words = [line.split()[0] for line in subprocess.check_output(command, text=True).splitlines()]
-    assert words == ["unchanged", "unchanged", "unchanged", "unchanged", "ready"]
+    assert words == [*["unchanged"] * 5, "ready"]
 
 
 @pytest.mark.parametrize(("present", "missing", "package"), [([], "node", "nodejs"), (["node"], "npm", "npm")])

@@ -132,6 +132,14 @@ class Narrator:
         """The event in plain sentences. ``before`` and ``after`` are the case around it, None in other streams."""
         return self.words(payload, after).sentence(slots_of(before, payload, after))
 
+    def alone(self, payload: Payload) -> str:
+        """What a payload says by itself, whatever case it will stand in: for whoever is asked to sign it."""
+        slots = slots_of(None, payload, None)
+        body = payload.body
+        items = tuple(getattr(line, "item_id", line) for line in slots.get("items") or slots.get("item_ids") or ())
+        slots["things"] = (*items, *(getattr(body, "person_ids", None) or ()))
+        return self.words(payload, None).sentence(slots, "alone")
+
     def words(self, payload: Payload, after: CaseState | None) -> Words:
         """What the values of an event are called; ``after`` is the case that its items stand in."""
         return Words(self._labels, self._names, NAME_OF[type(payload.body)], after)
@@ -146,11 +154,17 @@ class Words:
         self._event_type = event_type
         self._after = after
 
-    def sentence(self, slots: Mapping[str, Any]) -> str:
+    def sentence(self, slots: Mapping[str, Any], catalogue: str = "told") -> str:
         """The event type's sentence, and a clause for each field that it has no slot for."""
-        template = self._labels.of("told", self._event_type)
+        template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
         return self._ended((self._filled(template, slots), *self._clauses(slots, taken)))
+
+    def value(self, field: str, value: Any) -> str:
+        """One value, in words."""
+        if isinstance(value, bool):
+            return self._labels.of("telling", "yes" if value else "no")
+        return self.said(field, value)
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """A note of this kind; see ``ledger.timeline.notes``."""

@@ -109,8 +109,14 @@ class Served:
 @contextmanager
 def listening_for(served: Served, header_timeout_s: float = 10) -> Iterator[int]:
     """The port of a real server for this application, until the block is left."""
-    port = free_port()
-    running = make_server(served.app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s)
+    with listening_at(free_port(), served.app, header_timeout_s) as port:
+        yield port
+
+
+@contextmanager
+def listening_at(port: int, app: ASGIApp, header_timeout_s: float = 10) -> Iterator[int]:
+    """The same for an application that must be told its port beforehand."""
+    running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s)
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:

@@ -1,0 +1,51 @@
+"""Who reads a page: by the token in the cookie, under the same rights as the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.console.rendering import language, page
+from api.console.security import PATH, SessionCookie
+from api.dependencies import ServiceOf, service_of
+from api.problems import TokenRefused
+from api.reading import Reading
+from ledger.locales import Labels
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or not any more."""
+
+
+def reading(request: Request, service: ServiceOf) -> Reading:
+    """Who reads. Raises SignInNeeded."""
+    token = SessionCookie(service.parts.settings).token(request)
+    if token is None:
+        raise SignInNeeded
+    authority = service.authority()
+    try:
+        return Reading(service.parts, service.sign_in.session(token, authority), authority)
+    except TokenRefused as error:
+        raise SignInNeeded from error
+
+
+Reads = Annotated[Reading, Depends(reading)]
+
+
+def labels(request: Request) -> Labels:
+    """The labels of the reader's language."""
+    return Labels(language(request))
+
+
+LabelsOf = Annotated[Labels, Depends(labels)]
+
+
+async def sign_in_first(request: Request, _error: Exception) -> Response:
+    """To the sign-in page and back; what a form has asked for stays in its page, beside a word about it."""
+    if "hx-request" in request.headers:
+        return page(request, service_of(request), "session_over.html", status=401)
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{PATH}/sign-in?next={quote(back)}", 303)

@@ -1,0 +1,83 @@
+"""The console as an application of its own, mounted beside the API: its refusals are pages, not problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from api.console import signing_in, start
+from api.console.access import SignInNeeded, sign_in_first
+from api.console.rendering import page
+from api.console.security import OwnPages
+from api.dependencies import Service, service_of
+from api.problems import Problem, problem_of, unexpected
+from ledger.core.errors import MalformedInput, NotFound, TallystickError
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def make_console(service: Service) -> FastAPI:
+    """The pages of this service, to be mounted at ``security.PATH``."""
+    own_pages = OwnPages(service.parts.settings.url)
+
+    def require_own_page(request: Request) -> None:
+        own_pages.require(request)
+
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=dict(_HANDLERS),
+        redirect_slashes=False,
+        dependencies=[Depends(require_own_page)],
+    )
+    app.state.service = service
+    for part in (signing_in, start):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    return app
+
+
+def to_console(_request: Request) -> Response:
+    """From the bare address to the console."""
+    return RedirectResponse("/console/", 307)
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TallystickError)
+    return _told(request, problem_of(error))
+
+
+async def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
+    return _told(request, problem_of(MalformedInput("this address has no such form")))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _told(request, problem_of(NotFound("there is no such page")))
+
+
+async def _on_unexpected(_request: Request, _error: Exception) -> Response:
+    return unexpected()
+
+
+def _told(request: Request, problem: Problem) -> Response:
+    """A whole page, or the part that was asked for: what is refused, and what to do."""
+    template = "refusal.html" if "hx-request" in request.headers else "error.html"
+    return page(request, service_of(request), template, status=problem.status, problem=problem)
+
+
+_HANDLERS: Mapping[Any, Any] = {
+    Exception: _on_unexpected,
+    SignInNeeded: sign_in_first,
+    TallystickError: _on_refusal,
+    RequestValidationError: _on_invalid_parameter,
+    HTTPException: _on_http_exception,
+}

@@ -1,0 +1,50 @@
+"""Forms as browsers post them: read whole under a limit, each field text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+
+from api.bodies import read_body
+from api.dependencies import ServiceOf
+from ledger.core.errors import MalformedInput
+
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 20_000
+
+
+class Form:
+    """The fields of a form: text in Unicode normal form C without white space around it; empty ones are not there."""
+
+    def __init__(self, pairs: list[tuple[str, str]]):
+        self._pairs = [(name, unicodedata.normalize("NFC", text).strip()) for name, text in pairs]
+
+    def get(self, name: str) -> str | None:
+        """The field's text, None where it is empty or missing."""
+        return next((text for field, text in self._pairs if field == name and text), None)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """The texts of every field of that name."""
+        return tuple(text for field, text in self._pairs if field == name and text)
+
+    def fields(self, *names: str) -> Mapping[str, str]:
+        """Those of the fields that are filled in."""
+        return {name: text for name in names if (text := self.get(name)) is not None}
+
+
+async def read_form(request: Request, service: ServiceOf) -> Form:
+    """The posted form. Raises Refused or MalformedInput."""
+    settings = service.parts.settings
+    limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
+    body = await read_body(request.scope, request.receive, FORM, **limits)
+    try:
+        return Form(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+    except ValueError as error:
+        raise MalformedInput("this is no form that a page of this console posts") from error
+
+
+FormOf = Annotated[Form, Depends(read_form)]

@@ -1,0 +1,113 @@
+"""Rendering: templates with the reader's language, who is signed in, and what every page shows around its matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from api.auth import Session
+from api.console.security import PATH, content_policy
+from api.dependencies import Service
+from api.texts import Texts, later
+from ledger.core.legal_day import SHANGHAI
+from ledger.locales import LANGUAGES, Labels, language_of
+
+LANGUAGE_COOKIE = "tallystick-language"
+_TEMPLATES = Path(__file__).parent / "templates"
+_NAMES = {"en": "English", "zh-CN": "中文"}
+
+
+class Link(NamedTuple):
+    """An entry of the menu, for whoever has one of the roles."""
+
+    path: str
+    label: str
+    roles: tuple[str, ...]
+
+
+MENU = (
+    Link("/inbox", later("Inbox"), ("clerk", "supervisor")),
+    Link("/outbox", later("Outbox"), ("clerk", "supervisor")),
+    Link("/cases", later("Cases"), ("clerk", "supervisor", "auditor", "analyst")),
+)
+
+
+def language(request: Request) -> str:
+    """The language that the reader chose, else the browser's."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
+
+
+def page(
+    request: Request,
+    service: Service,
+    template: str,
+    session: Session | None = None,
+    *,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """The page or fragment, under the console's content policy."""
+    settings = service.parts.settings
+    spoken = language(request)
+    agencies = agency_names(service, spoken)
+    around = {
+        "here": request.url.path,
+        "root": PATH,
+        "signer_url": settings.signer_url,
+        "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
+        "development": service.parts.trust.trust.development,
+        "session": session,
+        "menu": [link for link in MENU if session and session.has_role(*link.roles)],
+        "languages": _NAMES,
+        "agency_name": agencies,
+    }
+    html = environment(spoken).get_template(template).render(**around, **values)
+    headers = {
+        "Content-Security-Policy": content_policy(settings.signer_url),
+        "Referrer-Policy": "same-origin",  # under "no-referrer" forms would be posted without their origin
+        "Content-Language": spoken,
+        "Vary": "Cookie, Accept-Language",
+    }
+    return HTMLResponse(html, status, headers)
+
+
+def agency_names(service: Service, spoken: str) -> Callable[[str], str]:
+    """Agencies by the registry's names, looked up when one is first asked for."""
+    known: dict[str, str] = {}
+
+    def name(agency_id: str) -> str:
+        if not known:
+            for agency in service.authority().agencies.values():
+                given = agency.profile.name
+                known[agency.agency_id] = given.zh if spoken == "zh-CN" else given.en
+        return known.get(agency_id, agency_id)
+
+    return name
+
+
+@cache
+def environment(spoken: str) -> Environment:
+    """The templates in one language; everything that is put into them is escaped."""
+    loader = FileSystemLoader(_TEMPLATES)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    labels = Labels(spoken)
+    made.globals |= {"_": Texts(spoken), "label": labels.of, "labels": labels, "language": spoken}
+    made.filters["moment"] = lambda given: moment(given, labels)
+    made.filters["day"] = labels.of("moment", "day").format
+    return made
+
+
+def moment(given: str | datetime | None, labels: Labels) -> str:
+    """A time of the record in Beijing's, to the minute."""
+    if given is None:
+        return "—"
+    at = datetime.fromisoformat(given) if isinstance(given, str) else given
+    return labels.of("moment", "hour").format(at.astimezone(SHANGHAI))

@@ -1,0 +1,70 @@
+"""Signing in and out: the signed challenge is changed for a token, which goes into a cookie that no script can read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import ChallengeSigned
+from api.bodies import JSON, decode, read_body
+from api.console.forms import FormOf
+from api.console.rendering import LANGUAGE_COOKIE, page
+from api.console.security import PATH, SessionCookie
+from api.dependencies import ServiceOf
+from ledger.locales import LANGUAGES
+
+MAX_BODY = 4096  # bytes
+A_YEAR = 365 * 24 * 3600  # seconds
+
+router = APIRouter()
+_signed = msgspec.json.Decoder(ChallengeSigned)
+Back = Annotated[str, Query(max_length=2000)]
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, service: ServiceOf, next: Back = "") -> Response:  # noqa: A002 - the address has it
+    """With the signer of this machine, or a wallet."""
+    return page(request, service, "sign_in.html", following=_within(next))
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, service: ServiceOf) -> Response:
+    """The nonce of a challenge with its signature."""
+    timeout_s = service.parts.settings.request_timeout_s
+    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
+    signed = decode(body, _signed)
+    given = await run_in_threadpool(lambda: service.sign_in.token(signed.nonce, signed.signature, service.authority()))
+    response = Response(status_code=204)
+    SessionCookie(service.parts.settings).give(response, given.access_token, given.expires_in)
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(service: ServiceOf) -> Response:
+    """Forgets the token in this browser."""
+    response = RedirectResponse(f"{PATH}/sign-in", 303)
+    SessionCookie(service.parts.settings).take(response)
+    return response
+
+
+@router.post("/language")
+async def choose_language(service: ServiceOf, form: FormOf) -> Response:
+    """Keeps the reader's language in this browser."""
+    chosen = form.get("language")
+    response = RedirectResponse(_within(form.get("next") or ""), 303)
+    if chosen in LANGUAGES:
+        secure = service.parts.settings.url.startswith("https://")
+        response.set_cookie(
+            LANGUAGE_COOKIE, chosen, max_age=A_YEAR, path=PATH, secure=secure, httponly=True, samesite="strict"
+        )
+    return response
+
+
+def _within(address: str) -> str:
+    """An address of the console, whatever was asked for: nobody is sent elsewhere from here."""
+    is_ours = address.startswith(f"{PATH}/") and "\\" not in address and not any(c < " " for c in address)
+    return address if is_ours else f"{PATH}/"

@@ -1,0 +1,53 @@
+// Providers of EIP-1193: the signer on this computer, or a wallet in the browser. Both sign; what differs is what they show.
+const TOKEN = "tallystick-signer-token"; // pairs this browser with the signer; worth nothing once the signer ends
+const CHOICE = "tallystick-provider";
+
+export const DECLINED = 4001;
+export const UNPAIRED = 4100;
+export const BUSY = -32002;
+
+export class ProviderError extends Error {
+  constructor({ code, message }) {
+    super(message);
+    this.code = code;
+  }
+}
+
+// The signer at a loopback address. request() is that of EIP-1193; a call waits as long as the officer takes.
+export class SignerProvider {
+  isSigner = true;
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  async request({ method, params = [] }) {
+    const token = localStorage.getItem(TOKEN) ?? "";
+    const { result, error } = await this.#post("/rpc", { jsonrpc: "2.0", id: 1, method, params }, token);
+    if (error) throw new ProviderError(error);
+    return result;
+  }
+
+  async pair(code) {
+    const { token, error } = await this.#post("/pair", { code });
+    if (error) throw new ProviderError(error);
+    localStorage.setItem(TOKEN, token);
+  }
+
+  async #post(path, body, token) {
+    const headers = { "content-type": "application/json", ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+    const answer = await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" });
+    return answer.json();
+  }
+}
+
+export const wallet = () => window.ethereum;
+
+export function remember(provider) {
+  localStorage.setItem(CHOICE, provider.isSigner ? "signer" : "wallet");
+}
+
+// The provider that the officer signed in with.
+export function chosen() {
+  return localStorage.getItem(CHOICE) === "wallet" && wallet() ? wallet() : new SignerProvider(document.body.dataset.signer);
+}

@@ -1,0 +1,75 @@
+// Signing in: a challenge of the service, signed by the signer or a wallet, is changed for a session cookie.
+import { BUSY, DECLINED, UNPAIRED, remember, SignerProvider, wallet } from "./provider.js";
+
+const part = (id) => document.getElementById(id);
+const words = part("sign-in").dataset;
+const signer = new SignerProvider(document.body.dataset.signer);
+
+function show(...ids) {
+  for (const id of ["signer-command", "pairing", "by-signer", "look-again", "signer-page"]) part(id).hidden = !ids.includes(id);
+}
+
+async function look() {
+  part("signer-state").textContent = words.looking;
+  try {
+    await signer.request({ method: "eth_requestAccounts" });
+    part("signer-state").textContent = words.ready;
+    show("by-signer", "signer-page");
+    part("by-signer").focus();
+  } catch (error) {
+    const unpaired = error.code === UNPAIRED;
+    part("signer-state").textContent = unpaired ? words.unpaired : words.absent;
+    show(...(unpaired ? ["pairing", "signer-page"] : ["signer-command", "look-again"]));
+    if (unpaired) part("code").focus();
+  }
+}
+
+async function post(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  throw Object.assign(new Error((await answer.json()).detail), { status: answer.status });
+}
+
+async function signIn(provider) {
+  const [account] = await provider.request({ method: "eth_requestAccounts" });
+  const challenge = await post("/api/v1/sign-in/challenge", { key_id: account.toLowerCase() });
+  if (provider.isSigner) part("signer-state").textContent = words.agree;
+  const text = `0x${Array.from(new TextEncoder().encode(challenge.message), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  const signature = await provider.request({ method: "personal_sign", params: [text, account] });
+  part("signer-state").textContent = words.signing;
+  await post(`${document.body.dataset.root}/sign-in`, { nonce: challenge.nonce, signature });
+  remember(provider);
+  location.assign(words.next);
+}
+
+function told(error) {
+  if (error.status === 403) return words.unknown;
+  return { [DECLINED]: words.declined, [BUSY]: words.busy }[error.code] ?? `${words.failed} ${error.message}`;
+}
+
+async function attempt(step) {
+  part("outcome").textContent = "";
+  try {
+    await step();
+  } catch (error) {
+    part("outcome").textContent = told(error);
+    if (error.code !== BUSY) await look();
+  }
+}
+
+part("pairing").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  part("outcome").textContent = "";
+  try {
+    await signer.pair(part("code").value);
+    await look();
+  } catch (error) {
+    part("outcome").textContent = error.code === UNPAIRED ? words.wrongCode : `${words.failed} ${error.message}`;
+    part("code").select();
+  }
+});
+part("by-signer").addEventListener("click", () => attempt(() => signIn(signer)));
+part("by-wallet").addEventListener("click", () => attempt(() => signIn(wallet())));
+part("look-again").addEventListener("click", look);
+part("by-wallet").hidden = !wallet();
+look();

@@ -1,0 +1,221 @@
+"""The routes of the local signer: EIP-1193 for the console's pages, and the page on which the officer answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from api.bodies import JSON, decode, read_body
+from api.edge import Edge
+from api.problems import HANDLERS
+from api.rates import RateLimit
+from api.signer.asking import AskedAlready, Counter, Declined
+from api.signer.guard import Guard, bearer
+from api.signer.pairing import Pairing
+from api.signer.question import Question, Questioner
+from api.texts import Texts
+from ledger.core.errors import TallystickError
+from ledger.keys import Signer
+
+MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data
+REQUESTS_PER_S = 20
+BODY_TIMEOUT_S = 10
+_PAGE = Path(__file__).parent / "page"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+# Codes of EIP-1193 and of JSON-RPC.
+USER_REJECTED, UNAUTHORIZED, UNSUPPORTED = 4001, 4100, 4200
+INVALID_PARAMS, BUSY = -32602, -32002
+
+
+class Call(Struct, frozen=True):
+    """A request of EIP-1193 in the form of JSON-RPC."""
+
+    method: str
+    id: int | str | None = None
+    jsonrpc: str = "2.0"
+    params: list[Any] = []
+
+
+class CodeGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+
+
+class Answered(Struct, frozen=True, forbid_unknown_fields=True):
+    number: str
+    agreed: bool
+
+
+class RpcRefused(TallystickError):
+    """A call that is answered with an error of EIP-1193; ``number`` is its code."""
+
+    def __init__(self, number: int, message: str):
+        super().__init__(message)
+        self.number = number
+
+
+class Desk:
+    """Answers calls with the holder's key, once the officer has agreed to each."""
+
+    def __init__(self, questioner: Questioner, signer: Signer, counter: Counter, chain_id: int):
+        self._questioner = questioner
+        self._signer = signer
+        self._counter = counter
+        self._chain_id = chain_id
+
+    async def call(self, call: Call) -> Any:
+        """The result. Raises RpcRefused."""
+        match call.method, call.params:
+            case "eth_requestAccounts" | "eth_accounts", _:
+                return [self._questioner.holder.key_id]
+            case "eth_chainId", _:
+                return hex(self._chain_id)
+            case "eth_signTypedData_v4", [address, data, beside]:
+                return await self._signed(lambda: self._questioner.event(address, data, beside))
+            case "personal_sign", [data, address]:
+                return await self._signed(lambda: self._questioner.sign_in(data, address))
+            case "eth_signTypedData_v4" | "personal_sign", _:
+                raise RpcRefused(
+                    INVALID_PARAMS, "expected the parameters of this method; an event comes with its payload"
+                )
+        raise RpcRefused(UNSUPPORTED, f"this signer knows no method {call.method[:100]}")
+
+    async def _signed(self, judge: Callable[[], Question]) -> str:
+        try:
+            question = judge()
+            await self._counter.ask(question)
+        except Declined as error:
+            raise RpcRefused(USER_REJECTED, error.message) from error
+        except AskedAlready as error:
+            raise RpcRefused(BUSY, error.message) from error
+        except (TallystickError, msgspec.MsgspecError, UnicodeError) as error:
+            raise RpcRefused(INVALID_PARAMS, str(error)) from error
+        return "0x" + self._signer.sign(question.digest).hex()
+
+
+def create_app(
+    desk: Desk, counter: Counter, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool = True
+) -> ASGIApp:
+    """The application. ``asks_here`` says that questions are answered on the page."""
+
+    async def rpc(request: Request) -> Response:
+        guard.require_console(request.headers)
+        call = await _body(request, _calls)
+        told: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
+        try:
+            if not pairing.knows(bearer(request.headers)):
+                raise RpcRefused(UNAUTHORIZED, "this page is not paired with the signer")
+            told["result"] = await desk.call(call)
+        except RpcRefused as error:
+            told["error"] = {"code": error.number, "message": error.message}
+        return _json(told, guard.grants())
+
+    async def pair(request: Request) -> Response:
+        guard.require_console(request.headers)
+        given = await _body(request, _codes)
+        try:
+            return _json({"token": pairing.take(given.code)}, guard.grants())
+        except TallystickError as error:
+            return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, guard.grants(), 403)
+
+    async def preflight(request: Request) -> Response:
+        return Response(status_code=204, headers=guard.preflight(request.headers))
+
+    async def page(_request: Request) -> Response:
+        html = _templates.get_template("index.html").render(texts=texts, asks_here=asks_here)
+        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+
+    async def asset(request: Request) -> Response:
+        return FileResponse(_PAGE / request.path_params["name"])
+
+    async def waiting(request: Request) -> Response:
+        guard.require_own_page(request.headers)
+        one = counter.waiting if asks_here else None
+        return _json({"code": f"{pairing.code[:4]}-{pairing.code[4:]}", "question": _shown(one) if one else None})
+
+    async def answer(request: Request) -> Response:
+        guard.require_own_page(request.headers)
+        given = await _body(request, _answers)
+        return _json({"counted": asks_here and counter.answer(given.number, given.agreed)})
+
+    routes = [
+        Route("/rpc", preflight, methods=["OPTIONS"]),
+        Route("/rpc", rpc, methods=["POST"]),
+        Route("/pair", preflight, methods=["OPTIONS"]),
+        Route("/pair", pair, methods=["POST"]),
+        Route("/waiting", waiting, methods=["GET"]),
+        Route("/answer", answer, methods=["POST"]),
+        Route("/", page, methods=["GET"]),
+        *(Route(f"/{name}", _named(asset, name), methods=["GET"]) for name in ("signer.js", "signer.css")),
+    ]
+    inner = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
+    return Edge(
+        _Guarded(inner, guard),
+        addresses=RateLimit(REQUESTS_PER_S, "requests", time.monotonic),
+        secure=False,
+        log=lambda *_, **__: None,
+    )
+
+
+class _Guarded:
+    """What holds for every request."""
+
+    def __init__(self, app: ASGIApp, guard: Guard):
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            headers = Request(scope).headers
+            self._guard.require_host(headers)
+            self._guard.require_no_frame(headers)
+        await self._app(scope, receive, send)
+
+
+_templates = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)
+_calls = msgspec.json.Decoder(Call)
+_codes = msgspec.json.Decoder(CodeGiven)
+_answers = msgspec.json.Decoder(Answered)
+
+
+async def _body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
+    return decode(
+        await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=BODY_TIMEOUT_S), decoder
+    )
+
+
+def _shown(waiting: Any) -> dict[str, Any]:
+    question = waiting.question
+    return {
+        "number": waiting.number,
+        "kind": question.kind,
+        "sentence": question.sentence,
+        "particulars": question.particulars,
+        "seconds_left": waiting.seconds_left,
+    }
+
+
+def _named(asset: Callable[[Request], Awaitable[Response]], name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def named(request: Request) -> Response:
+        request.scope["path_params"] = {"name": name}
+        return await asset(request)
+
+    return named
+
+
+def _json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, JSON)

@@ -1,0 +1,77 @@
+// The signer's own page: shows the question that waits and sends the officer's word.
+const KEY = "tallystick-signer-key"; // the key to this page, from the address that the terminal printed
+const LOOK_EVERY = 400; // ms
+const SETTLE = 1000; // ms a question stands, in a window that has the focus, before it can be agreed to
+
+const part = (id) => document.getElementById(id);
+let shown = null;
+
+function takeKey() {
+  const given = location.hash.slice(1);
+  if (given) {
+    localStorage.setItem(KEY, given);
+    history.replaceState(null, "", "/");
+  }
+  return localStorage.getItem(KEY) ?? "";
+}
+
+async function call(path, body) {
+  const headers = { authorization: `Bearer ${takeKey()}` };
+  if (body) headers["content-type"] = "application/json";
+  return fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), cache: "no-store" });
+}
+
+function show(question) {
+  const isNew = question?.number !== shown?.number;
+  shown = question;
+  part("question").hidden = !question;
+  part("nothing").hidden = Boolean(question);
+  if (!question) return;
+  part("left").textContent = question.seconds_left;
+  if (!isNew) return;
+  part("sentence").textContent = question.sentence;
+  part("particulars").replaceChildren(...question.particulars.flatMap(([label, value]) => {
+    const [term, said] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, said.textContent] = [label, value];
+    return [term, said];
+  }));
+  settle();
+  part("question-title").focus();
+}
+
+// A click that was meant for what stood here before must not sign.
+let settled;
+function settle() {
+  part("agree").disabled = true;
+  clearTimeout(settled);
+  settled = setTimeout(() => { part("agree").disabled = !document.hasFocus(); }, SETTLE);
+}
+addEventListener("focus", settle);
+addEventListener("blur", () => { part("agree").disabled = true; });
+
+async function answer(agreed) {
+  if (!shown) return;
+  const { number } = shown;
+  show(null);
+  await call("/answer", { number, agreed });
+}
+part("agree").addEventListener("click", () => answer(true));
+part("decline").addEventListener("click", () => answer(false));
+
+async function look() {
+  try {
+    const given = await call("/waiting");
+    part("gone").hidden = true;
+    part("locked").hidden = given.ok;
+    part("pairing").hidden = !given.ok;
+    if (given.ok) {
+      const { code, question } = await given.json();
+      if (part("code").textContent !== code) part("code").textContent = code;
+      show(question);
+    }
+  } catch {
+    part("gone").hidden = false;
+  }
+  setTimeout(look, LOOK_EVERY);
+}
+look();

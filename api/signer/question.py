@@ -1,0 +1,178 @@
+"""Questions: what a page asks the key to sign, judged and put into words. What cannot be told in words is refused.
+
+Two things are signed and nothing else: an event of this officer for this ledger, whose payload lies open and is what
+the typed data digests (EIP-712); and the text that signs in at this console (EIP-4361).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from api.auth import STATEMENT, checksum_address, domain_of, personal_digest
+from ledger.core import canonical
+from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
+from ledger.core.event import Envelope, Section, decode_payload, digest_of
+from ledger.core.event.payload import decode_section, require_agreement
+from ledger.core.signature import require_window, signing_hash, typed_data
+from ledger.locales import Labels
+from ledger.timeline.particulars import Particular, particulars
+from ledger.timeline.sentences import Names, Narrator
+
+UNSIGNED = "0x" + "00" * 65
+_ZERO = "0x" + "00" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose key it is, and where it may sign: ``url`` is the console's, ``log_id`` (32 bytes) the ledger's."""
+
+    key_id: str
+    agency: str
+    officer: str
+    log_id: bytes
+    url: str
+
+
+class Question(Struct, frozen=True):
+    """What the officer is asked. ``digest`` (32 bytes) is signed if he agrees, and nothing but it."""
+
+    kind: str
+    sentence: str
+    particulars: tuple[Particular, ...]
+    digest: bytes
+
+
+class _Open(Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies beside the typed data: the canonical texts of the payload and of its confidential sections."""
+
+    payload: str
+    sections: dict[str, str] = {}
+
+
+class Questioner:
+    """Makes the questions to one holder, in one language. ``now`` gives unix seconds."""
+
+    def __init__(self, holder: Holder, labels: Labels, names: Names, now: Callable[[], int]):
+        self.holder = holder
+        self._labels = labels
+        self._narrator = Narrator(labels, names)
+        self._now = now
+
+    def event(self, address: Any, data: Any, beside: Any) -> Question:
+        """Of ``eth_signTypedData_v4``; ``data`` is a document or its JSON. Raises the refusal."""
+        self._require_own(address)
+        envelope = self._envelope(data)
+        require_window(envelope, self._now())
+        lies_open = msgspec.convert(beside, _Open)
+        payload = decode_payload(lies_open.payload.encode(), envelope.event_type)
+        require_agreement(envelope, payload, lies_open.payload.encode())
+        if (payload.agency, payload.officer) != (self.holder.agency, self.holder.officer):
+            raise Unauthorized(f"this key signs for {self.holder.officer} of {self.holder.agency} alone")
+        sections = _sections(payload.confidential, lies_open.sections)
+        words = self._narrator.words(payload, None)
+        told = (
+            Particular(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
+            *particulars(payload, sections, words, self._labels),
+        )
+        return Question("event", self._narrator.alone(payload), told, signing_hash(envelope, self.holder.log_id))
+
+    def sign_in(self, data: Any, address: Any) -> Question:
+        """Of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
+        self._require_own(address)
+        text = _text(data)
+        found = self._sign_in_text().fullmatch(text)
+        if found is None:
+            raise SignatureRefused(
+                "only the text that signs in at this console is signed", field="params", code="foreign_sign_in"
+            )
+        now = self._now()
+        issued, expires = (datetime.fromisoformat(found[name]).timestamp() for name in ("issued", "expires"))
+        if not issued - 300 <= now < expires:
+            raise SignatureRefused(
+                "the text to sign in with is of another time", field="params", code="sign_in_expired"
+            )
+        sentence = self._labels.of("message", "asked_to_sign_in").format(self.holder.url)
+        told = (
+            Particular(self._labels.of("field", "officer"), self.holder.officer),
+            Particular(self._labels.of("field", "key_id"), self.holder.key_id),
+        )
+        return Question("sign_in", sentence, told, personal_digest(text))
+
+    def _envelope(self, data: Any) -> Envelope:
+        """The envelope that the typed data tells, which must be the whole of it."""
+        document = msgspec.json.decode(data) if isinstance(data, str) else data
+        try:
+            message = document["message"]
+            envelope = msgspec.convert(
+                {
+                    "version": 1,
+                    "event_id": message["eventId"],
+                    "event_type": message["eventType"],
+                    "stream": {"kind": message["streamKind"], "id": message["streamId"]},
+                    "sequence": message["sequence"],
+                    "previous": None if message["previous"] == _ZERO else "blake3:" + message["previous"][2:],
+                    "agency": message["agency"],
+                    "payload_digest": "blake3:" + message["payloadBlake3"][2:],
+                    "signed_at": message["signedAt"],
+                    "key_id": self.holder.key_id,
+                    "signature": UNSIGNED,
+                },
+                Envelope,
+            )
+        except (KeyError, TypeError) as error:
+            raise MalformedInput("this is no typed data of an event", field="params") from error
+        if canonical.encode(document) != canonical.encode(typed_data(envelope, self.holder.log_id)):
+            raise MalformedInput(
+                "the typed data is not that of an event of this ledger, signed with this key", field="params"
+            )
+        return envelope
+
+    def _require_own(self, address: Any) -> None:
+        if not isinstance(address, str) or address.lower() != self.holder.key_id:
+            raise Unauthorized(f"this signer holds {self.holder.key_id} alone", field="params")
+
+    def _sign_in_text(self) -> re.Pattern[str]:
+        """The text of ``api.auth``, whole; what differs between two of them is of a form that says nothing else."""
+        moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        lines = (
+            re.escape(f"{domain_of(self.holder.url)} wants you to sign in with your Ethereum account:"),
+            re.escape(checksum_address(self.holder.key_id)),
+            "",
+            re.escape(STATEMENT),
+            "",
+            re.escape(f"URI: {self.holder.url}"),
+            "Version: 1",
+            r"Chain ID: \d{1,16}",
+            r"Nonce: [0-9a-f]{32}",
+            f"Issued At: (?P<issued>{moment})",
+            f"Expiration Time: (?P<expires>{moment})",
+            "Resources:",
+            re.escape(f"- urn:tallystick:0x{self.holder.log_id.hex()}"),
+        )
+        return re.compile("\n".join(lines))
+
+
+def _sections(committed: dict[str, str], shown: dict[str, str]) -> dict[str, Section]:
+    """All sections that the payload commits to, each the one committed to. Raises MalformedInput."""
+    if committed.keys() != shown.keys():
+        raise MalformedInput("each confidential section must be shown before it is signed", field="params")
+    for label, text in shown.items():
+        if digest_of(text.encode()) != committed[label]:
+            raise MalformedInput(f"the section {label} is not the one that is signed", field="params")
+    return {label: decode_section(text.encode(), label) for label, text in shown.items()}
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise MalformedInput("expected a text", field="params")
+    try:
+        return bytes.fromhex(data[2:]).decode() if data.startswith("0x") else data
+    except ValueError as error:
+        raise MalformedInput("expected a text, or its bytes in hex", field="params") from error

@@ -1,0 +1,106 @@
+"""``tally signer``: keeps the profile's key for the web console, tells what is about to be signed, and asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from ledger.cli.command import Command
+from ledger.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from api.signer.question import Holder
+
+PORT = 8546
+
+
+@click.command("signer", cls=Command)
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="On 127.0.0.1 alone.")
+@click.option("--console", metavar="URL", help="Of the console that may ask; of the profile's service unless given.")
+@click.option("--ask", type=click.Choice(("page", "terminal")), default="page", show_default=True, help="Where to ask.")
+@pass_session
+def command(session: Session, /, *, port: int, console: str | None, ask: str) -> None:
+    """Sign for the web console in this computer's browser, until it is interrupted.
+
+    The key stays here. Every signature is asked for, in words, and only pages of the one console are heard, once
+    they were given the code that is shown.
+    """
+    import secrets
+
+    from api.server import make_server
+    from api.signer.app import Desk, create_app
+    from api.signer.asking import Counter, ask_in_terminal
+    from api.signer.guard import Guard
+    from api.signer.pairing import Pairing
+    from api.signer.question import Questioner
+    from api.texts import Texts
+    from ledger.cli.listening import listening
+
+    holder = _holder(session, console)
+    own, page_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
+    texts, note = Texts(session.language), session.output.note
+    chain_id, names = _chain_id(session), _names(session)
+    signer = session.signer
+    counter = Counter(ask_in_terminal(texts("Sign this?")) if ask == "terminal" else None)
+    desk = Desk(Questioner(holder, session.labels, names, lambda: int(time.time())), signer, counter, chain_id)
+    with listening("127.0.0.1", port, field="--port", hint="Choose another; the console must be told of it.") as socket:
+        note(
+            texts(
+                "signing for {officer} of {agency} at {url}",
+                officer=holder.officer,
+                agency=holder.agency,
+                url=holder.url,
+            )
+        )
+        note(texts("this signer's page, to be opened in the browser: {url}", url=f"{own}/#{page_key}"))
+        pairing = Pairing(lambda code: note(texts("code for the console: {code}", code=code)))
+        guard = Guard(own, _origin(holder.url), page_key)
+        app = create_app(desk, counter, pairing, guard, texts, asks_here=ask == "page")
+        make_server(app, host="127.0.0.1", port=port, header_timeout_s=10).run([socket])
+
+
+def _holder(session: Session, console: str | None) -> Holder:
+    from api.signer.question import Holder
+    from ledger.cli.clerk import pinned_log_id
+    from ledger.core.errors import MalformedInput
+    from ledger.keys import keystore_key_id
+
+    profile = session.profile
+    if profile.agency is None or profile.officer is None:
+        raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+    url = (console or profile.url).rstrip("/")
+    return Holder(keystore_key_id(session.keystore), profile.agency, profile.officer, pinned_log_id(session), url)
+
+
+def _origin(url: str) -> str:
+    """As browsers write it: without the port that is the scheme's own."""
+    from api.auth import domain_of
+
+    return f"{urlsplit(url).scheme}://{domain_of(url)}"
+
+
+def _chain_id(session: Session) -> int:
+    """What wallets would say; it binds nothing here. 1 where no chain is known."""
+    from ledger.core.errors import TallystickError
+
+    with suppress(TallystickError):
+        return int(session.service.get("/api/v1/chain")["chain_id"])
+    return 1
+
+
+def _names(session: Session) -> Callable[[str], str]:
+    """Agencies by the names that the registry has, each with its id: only the id is signed."""
+    from ledger.core.errors import TallystickError
+
+    language = "zh" if session.language == "zh-CN" else "en"
+    known: dict[str, str] = {}
+    with suppress(TallystickError):
+        known = {
+            one["agency_id"]: one["name"][language] for one in session.service.pages("/api/v1/agencies", "agencies")
+        }
+    return lambda agency: f"{known[agency]} ({agency})" if agency in known else agency

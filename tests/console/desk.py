@@ -1,0 +1,167 @@
+"""A clerk's desk: a service, the local signer with an officer's key beside it, and a browser that opens the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from api.app import create_app
+from api.signer.app import Desk as SignerDesk
+from api.signer.app import create_app as create_signer
+from api.signer.asking import Counter
+from api.signer.guard import Guard
+from api.signer.pairing import Pairing
+from api.signer.question import Holder, Questioner
+from api.texts import Texts
+from ledger.keys import LocalSigner
+from ledger.locales import Labels
+from ledger.settings import Settings
+from tests.api.conftest import AGENCIES, no_chain, parts_of
+from tests.api.service import listening_at
+from tests.builders import LOG_ID, Officer, auditor, clerk, supervisor
+from tests.casework import Case
+from tests.ledgers import Ledger, open_ledger, sqlite_url
+from tests.machine import REPOSITORY, free_port
+
+PAGE_KEY = "key-to-the-page-of-the-signer"
+AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
+
+
+@dataclass
+class Signing:
+    """A running signer: at ``url``, for one officer; ``codes`` are those that it has shown, the latest last."""
+
+    url: str
+    codes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Office:
+    """The service at ``url``, and what the browser complained of in any of the office's windows."""
+
+    ledger: Ledger
+    url: str
+    signer_port: int
+    browser: Browser
+    language: str = "en"
+    complaints: list[str] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def sit_down(self, officer: Officer, *, language: str | None = None, **options: object) -> Clerk:
+        """The officer at a browser of his own with his signer running, not signed in yet."""
+        spoken = language or self.language
+        clock = self.ledger.clock
+        signer = signer_of(officer, self.signer_port, self.url, lambda: clock.seconds, spoken)
+        signing = self.stack.enter_context(signer)
+        context = self.browser.new_context(locale=spoken, **options)  # type: ignore[arg-type]
+        self.stack.callback(context.close)
+        context.clock.set_fixed_time(self.ledger.clock.ms)
+        context.add_init_script(
+            "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
+        )
+        context.on("console", self._notice)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        return Clerk(self, officer, signing, context)
+
+    def record(self, case: Case) -> Case:
+        """Puts those events of the case into the log that are not there yet."""
+        for event in case.events:
+            self.ledger.post(event)
+        return case
+
+    def _notice(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(EXPECTED):
+            self.complaints.append(message.text)
+
+
+class Clerk:
+    """An officer at work: one window for the console, one for the signer's page."""
+
+    def __init__(self, office: Office, officer: Officer, signing: Signing, context: BrowserContext):
+        self.office = office
+        self.officer = officer
+        self.signing = signing
+        self.context = context
+        self.page = context.new_page()
+        self.signer_page: Page | None = None
+
+    def go(self, path: str) -> Page:
+        """Opens a page of the console."""
+        self.page.goto(f"{self.office.url}/console{path}")
+        return self.page
+
+    def sign_in(self) -> Page:
+        """From nothing to the start page: pairs the signer, agrees to signing in."""
+        self.go("/sign-in")
+        self.page.locator("#code").fill(self.signing.codes[-1])
+        self.page.locator("#pairing button").click()
+        self.page.locator("#by-signer").click()
+        self.agree()
+        self.page.wait_for_url(f"{self.office.url}/console/")
+        return self.page
+
+    def agree(self) -> str:
+        """Agrees to what the signer's page asks; gives what it said."""
+        return self._answer("#agree")
+
+    def decline(self) -> str:
+        """Says no to it."""
+        return self._answer("#decline")
+
+    def _answer(self, button: str) -> str:
+        page = self.signers()
+        page.bring_to_front()
+        expect(page.locator("#question")).to_be_visible()
+        told = page.locator("#question").inner_text()
+        page.locator(button).click()
+        expect(page.locator("#question")).to_be_hidden()
+        self.page.bring_to_front()
+        return told
+
+    def signers(self) -> Page:
+        """The signer's own page."""
+        if self.signer_page is None:
+            self.signer_page = self.context.new_page()
+            self.signer_page.goto(f"{self.signing.url}/#{PAGE_KEY}")
+        return self.signer_page
+
+
+@contextmanager
+def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int], language: str) -> Iterator[Signing]:
+    """``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
+    signing = Signing(f"http://127.0.0.1:{port}")
+    key = LocalSigner.from_private_key(officer.key.secret)
+    holder = Holder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
+    counter = Counter()
+    desk = SignerDesk(Questioner(holder, Labels(language), str, now), key, counter, 31337)
+    guard = Guard(signing.url, console, PAGE_KEY)
+    with listening_at(port, create_signer(desk, counter, Pairing(signing.codes.append), guard, Texts(language))):
+        yield signing
+
+
+@contextmanager
+def office_in(folder: Path, browser: Browser) -> Iterator[Office]:
+    """An office whose service knows the tests' officers; at the end no window may have complained."""
+    port, signer_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
+    with open_ledger(sqlite_url(folder)) as ledger:
+        ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
+        app = create_app(parts_of(ledger, no_chain, settings), write_log=lambda *_, **__: None)
+        with listening_at(port, app), ExitStack() as stack:
+            office = Office(ledger, url, signer_port, browser, stack=stack)
+            yield office
+            assert office.complaints == []
+
+
+def grave_findings(page: Page) -> list[str]:
+    """What axe finds wrong with the page that keeps people out."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
