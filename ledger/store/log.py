@@ -137,6 +137,12 @@ def officers_keys(connection: Connection, start: int, end: int, limit: int) -> l
     return list(connection.execute(query.order_by(newest.desc()).limit(limit)).scalars())
 
 
+def streams_between(connection: Connection, kind: str, start: int, end: int) -> list[str]:
+    """The streams of a kind with entries of indices ``start <= i < end``, sorted."""
+    query = select(ENTRIES.c.stream_id).distinct().where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    return sorted(connection.execute(query.where(ENTRIES.c.stream_kind == kind)).scalars())
+
+
 def stream(
     connection: Connection, kind: str, stream_id: str, *, after: int = -1, limit: int | None = None
 ) -> list[StoredEntry]:
@@ -158,6 +164,14 @@ def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredE
         .order_by(ENTRIES.c.log_index)
     )
     return [_stored(row) for row in connection.execute(query)]
+
+
+def registered_datasets(connection: Connection) -> list[StoredEntry]:
+    """The ``dataset.registered`` entries, in their order."""
+    query = select(*_ENTRY_COLUMNS).where(
+        ENTRIES.c.stream_kind.in_(("agency", "supervision")), ENTRIES.c.event_type == "dataset.registered"
+    )
+    return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
 
 
 def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:

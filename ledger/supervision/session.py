@@ -21,7 +21,7 @@ from ledger.supervision.statement import QueryRefused, refused, require_sound
 
 AS_OF = "as_of"
 
-__all__ = ["LIMITS", "Limits", "QueryRefused", "Session", "open_database", "quoted", "table_of"]
+__all__ = ["LIMITS", "Limits", "QueryRefused", "Session", "open_database", "quoted", "set_moment", "table_of"]
 
 
 class Limits(Struct, frozen=True):
@@ -93,6 +93,7 @@ class Session:
         if missing:
             name = min(missing)
             raise QueryRefused(f"there is no parameter {name}", field="sql", hint=nearest(name, given))
+        set_moment(self._connection, as_of)
         bound = {name: _naive(given[name]) for name in statement.named_parameters}
         with self._watched() as connection:
             result = connection.execute(statement, bound)
@@ -134,10 +135,15 @@ class Session:
             timer.cancel()
 
 
-def table_of(name: str, kinds: Mapping[str, str]) -> str:
+def set_moment(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Of which moment views of this connection tell that depend on one."""
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO moment() AS TIMESTAMP '{_naive(as_of)}'")
+
+
+def table_of(name: str, kinds: Mapping[str, str], *, schema: str = "main") -> str:
     """The statement that makes an empty table with these columns."""
     columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in kinds.items())
-    return f"CREATE TABLE {quoted(name)} ({columns});"
+    return f"CREATE TABLE {schema}.{quoted(name)} ({columns});"
 
 
 def quoted(name: str) -> str:

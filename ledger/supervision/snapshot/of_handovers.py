@@ -1,0 +1,166 @@
+"""Rows about what passes between agencies: handovers, their items, differences, changes of custody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.core.custody.discrepancies import digests_conflict
+from ledger.core.custody.state import Discrepancy, Handover, Item
+from ledger.core.event import Body, handover
+from ledger.core.event.custody_change import CustodyChangeRequested
+from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.record import CaseRecord, Step, amount, evidence, moment
+
+_OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
+_ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
+
+
+def _steps_of(of: CaseRecord, made: Handover, *bodies: type[Body]) -> tuple[Step, ...]:
+    """The steps whose events are about this handover itself: a return names the one that it sends back, too."""
+    steps = of.naming("handover", made.handover_id, *bodies)
+    return tuple(step for step in steps if getattr(step.body, "handover_id", None) == made.handover_id)
+
+
+def handovers(of: CaseRecord) -> Iterator[Row]:
+    numbers = _return_numbers(of)
+    for made in of.state.handovers.values():
+        answers = _steps_of(of, made, *_ANSWERS)
+        yield (
+            of.case_id,
+            made.handover_id,
+            made.from_agency,
+            made.to_agency,
+            made.purpose,
+            made.stage,
+            made.status,
+            made.offered_by,
+            moment(made.offered_at),
+            moment(made.received_at),
+            answers[-1].payload.officer if answers else None,
+            moment(made.answered_at or (answers[-1].payload.occurred_at if answers else None)),
+            made.returns,
+            made.follows,
+            moment(made.expires_at),
+            moment(made.due_at),
+            made.reason_code,
+            made.remedy,
+            made.moves_case,
+            numbers.get(made.handover_id),
+            len(made.items),
+            len(made.accepted_items),
+            list(made.person_ids),
+            evidence(_steps_of(of, made, *_OFFERS, *_ANSWERS)),
+        )
+
+
+def _return_numbers(of: CaseRecord) -> dict[str, int]:
+    """Returns for supplementary work are counted anew at each stage; what was recalled or refused counts for none."""
+    supplements = [purpose for purpose, row in of.book.purposes.items() if row.supplements]
+    counted: dict[str, int] = {}
+    numbers: dict[str, int] = {}
+    for made in of.state.handovers.values():
+        if made.purpose in supplements and made.status not in ("recalled", "refused"):
+            counted[made.stage] = numbers[made.handover_id] = counted.get(made.stage, 0) + 1
+    return numbers
+
+
+def handover_items(of: CaseRecord) -> Iterator[Row]:
+    for made in of.state.handovers.values():
+        offers, answers = _steps_of(of, made, *_OFFERS), _steps_of(of, made, *_ANSWERS)
+        recorded = offers[0].after.items if offers else of.state.items
+        for item_id in made.items:
+            known = recorded.get(item_id)
+            if known is not None:
+                yield _handover_item(of, made, known, answers, evidence((*offers, *answers)))
+
+
+def _handover_item(of: CaseRecord, made: Handover, known: Item, answers: tuple[Step, ...], cited: list[str]) -> Row:
+    listed = made.items[known.item_id]
+    accepted = next((step.body for step in answers if isinstance(step.body, handover.HandoverAccepted)), None)
+    received = next((one for one in accepted.received if one.item_id == known.item_id), None) if accepted else None
+    left = next((one for one in accepted.not_accepted if one.item_id == known.item_id), None) if accepted else None
+    took = known.item_id in made.accepted_items
+    quantity, seal = listed.quantity or known.quantity, listed.seal_number or known.seal_number
+    found = (
+        received.quantity if received and received.quantity else quantity if took else left.quantity if left else None
+    )
+    return (
+        of.case_id,
+        made.handover_id,
+        known.item_id,
+        made.from_agency,
+        made.to_agency,
+        made.purpose,
+        moment(made.offered_at),
+        moment(made.answered_at),
+        "accepted" if took else _STATUS.get(made.status, "not_accepted"),
+        amount(quantity),
+        amount(found),
+        quantity.unit,
+        seal,
+        (received.seal_number if received and received.seal_number else seal) if took else None,
+        received.seal_state if received else left.seal_state if left else None,
+        received.match_result if received else None,
+        digests_conflict(known.digests, received.digests) if received else False,
+        left.reason_code if left else made.reason_code,
+        _discrepancy(of, made.handover_id, known.item_id),
+        cited,
+    )
+
+
+_STATUS = {"offered": "offered", "recalled": "recalled"}
+
+
+def _discrepancy(of: CaseRecord, handover_id: str, item_id: str) -> str | None:
+    found = (
+        one.discrepancy_id
+        for one in of.state.discrepancies.values()
+        if (one.handover_id, one.item_id) == (handover_id, item_id)
+    )
+    return min(found, default=None)
+
+
+def discrepancies(of: CaseRecord) -> Iterator[Row]:
+    for one in of.state.discrepancies.values():
+        made = of.state.handovers.get(one.handover_id)
+        opened = next((step for step in of.steps if one.discrepancy_id in step.after.discrepancies), of.steps[0])
+        signed = of.naming("discrepancy", one.discrepancy_id, handover.DiscrepancyResolved)
+        resolved = _resolved_by(one, signed)
+        yield (
+            of.case_id,
+            one.discrepancy_id,
+            one.handover_id,
+            one.item_id,
+            list(one.kinds),
+            one.expected,
+            one.found,
+            made.from_agency if made else None,
+            made.to_agency if made else None,
+            moment(opened.payload.occurred_at),
+            one.is_resolved,
+            moment(resolved.payload.occurred_at) if resolved else None,
+            evidence((opened, *signed)),
+        )
+
+
+def _resolved_by(one: Discrepancy, signed: tuple[Step, ...]) -> Step | None:
+    if not one.is_resolved:
+        return None
+    return next((step for step in signed if step.after.discrepancies[one.discrepancy_id].is_resolved), None)
+
+
+def custody_changes(of: CaseRecord) -> Iterator[Row]:
+    for change in of.state.custody_changes.values():
+        steps = of.naming("custody_change", change.custody_change_id)
+        requested = next((step for step in steps if isinstance(step.body, CustodyChangeRequested)), None)
+        yield (
+            of.case_id,
+            change.custody_change_id,
+            change.handover_id,
+            change.person_id,
+            change.requested_by,
+            change.detention_house,
+            moment(requested.payload.occurred_at) if requested else None,
+            moment(change.served_at),
+            evidence(steps or of.steps[:1]),
+        )

@@ -1,0 +1,97 @@
+"""Source: the ledger's own log, as views are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core.authority import Authority
+from ledger.core.event import decode_payload
+from ledger.core.event.record import DatasetRegistered
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.record import Acts, Logged, day, moment
+from ledger.supervision.snapshot.views import Head
+
+
+class LogSource:
+    """``block_time`` gives the time of a write's block in unix seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        acts: Acts,
+        authority: Callable[[], Authority],
+        block_time: Callable[[ChainWrite], int],
+    ):
+        self.acts = acts
+        self._database = database
+        self._authority = authority
+        self._block_time = block_time
+
+    def head(self) -> Head:
+        with self._database.read() as connection:
+            size = log.tree(connection).size
+            return Head(size, log.entry(connection, size - 1).payload_digest if size else None)
+
+    def digest_at(self, size: int) -> str | None:
+        with self._database.read() as connection:
+            return log.entry(connection, size - 1).payload_digest if size else None
+
+    def touched(self, start: int, end: int) -> list[str]:
+        with self._database.read() as connection:
+            return log.streams_between(connection, "case", start, end)
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        with self._database.read() as connection:
+            entries = log.stream(connection, "case", case_id)
+        return [logged(entry) for entry in entries if entry.log_index < end]
+
+    def agencies(self) -> list[Row]:
+        found = self._authority().agencies
+        return [
+            (one.agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction)
+            for _, one in sorted(found.items())
+        ]
+
+    def datasets(self, end: int) -> list[Row]:
+        with self._database.read() as connection:
+            entries = log.registered_datasets(connection)
+        return [_dataset(entry) for entry in entries if entry.log_index < end]
+
+    def anchors(self, end: int) -> list[Row]:
+        found: list[Row] = []
+        for write in DatabaseJournal(self._database).anchors():
+            if write.state is WriteState.CONFIRMED and write.anchored is not None and write.anchored.size <= end:
+                at = datetime.fromtimestamp(self._block_time(write), UTC).replace(tzinfo=None)
+                found.append((write.anchored.size, at))
+        return found
+
+
+def logged(entry: StoredEntry) -> Logged:
+    """A stored event. Raises MalformedInput where the stored bytes are no payload."""
+    return Logged(
+        entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
+    )
+
+
+def _dataset(entry: StoredEntry) -> Row:
+    event = logged(entry)
+    body = event.body
+    assert isinstance(body, DatasetRegistered)
+    return (
+        body.dataset_id,
+        body.source,
+        body.legal_basis,
+        day(body.period_from),
+        day(body.period_until),
+        body.rows,
+        body.digest,
+        entry.agency,
+        moment(event.payload.occurred_at),
+        [event.digest],
+    )

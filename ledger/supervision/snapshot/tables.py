@@ -1,0 +1,143 @@
+"""Tables: what is kept of a case for each view, and how the views are made of it.
+
+Two views need more than the case: when an event was anchored is told by the anchors that came after it, how a clock
+stands by the moment asked about. They are put together when a session opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow
+
+from ledger.supervision.catalogue import views
+from ledger.supervision.session import quoted, set_moment, table_of
+from ledger.supervision.snapshot import of_case, of_handovers, of_items, of_time
+from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.record import CaseRecord
+
+KEPT = "kept"  # the schema of the tables
+OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
+    "cases": of_case.cases,
+    "persons": of_case.persons,
+    "measures": of_case.measures,
+    "decisions": of_case.decisions,
+    "events": of_case.events,
+    "flags": of_case.flags,
+    "handovers": of_handovers.handovers,
+    "handover_items": of_handovers.handover_items,
+    "discrepancies": of_handovers.discrepancies,
+    "items": of_items.items,
+    "item_digests": of_items.item_digests,
+    "seals": of_items.seals,
+    "examinations": of_items.examinations,
+    "custody_spans": of_time.custody,
+    "stages": of_time.stages,
+    "deadlines": of_time.clocks,
+    "custody_changes": of_handovers.custody_changes,
+    "officers": of_case.officers,
+    "corrections": of_case.corrections,
+    "links": of_case.links,
+}
+OF_THE_LOG = ("agencies", "datasets")
+_ARROW: Mapping[str, pyarrow.DataType] = {
+    "VARCHAR": pyarrow.string(),
+    "BIGINT": pyarrow.int64(),
+    "BOOLEAN": pyarrow.bool_(),
+    "TIMESTAMP": pyarrow.timestamp("us"),
+    "DATE": pyarrow.date32(),
+    "DECIMAL(21,6)": pyarrow.decimal128(21, 6),
+    "VARCHAR[]": pyarrow.list_(pyarrow.string()),
+}
+_ANCHORS = {"size": "BIGINT", "anchored_at": "TIMESTAMP"}
+
+
+def kept_kinds(view: str) -> dict[str, str]:
+    """The columns that are kept for a view, with their types."""
+    kinds = views()[view].kinds()
+    if view == "events":
+        del kinds["anchored_at"]
+    if view == "deadlines":
+        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()}
+        kinds["paused"] = "BOOLEAN"
+    return kinds
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """All tables, empty, in a new database."""
+    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_THE_LOG)} | {"anchors": _ANCHORS}
+    statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
+    connection.execute(f"CREATE SCHEMA {KEPT}; {statements}")
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str, str], rows: list[Row]) -> None:
+    """Adds the rows, whose values are in the order of ``kinds``."""
+    if not rows:
+        return
+    columns = zip(*rows, strict=True)
+    arrays = [pyarrow.array(column, _ARROW[kind]) for column, kind in zip(columns, kinds.values(), strict=True)]
+    connection.register("incoming", pyarrow.table(arrays, names=list(kinds)))
+    try:
+        connection.execute(f"INSERT INTO {KEPT}.{quoted(table)} SELECT * FROM incoming")  # noqa: S608 - of the catalogue
+    finally:
+        connection.unregister("incoming")
+
+
+def replace_cases(
+    connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str], records: Iterable[CaseRecord]
+) -> None:
+    """Puts the rows of these records in the place of all that there is of the cases."""
+    ids = list(case_ids)
+    rows: dict[str, list[Row]] = {view: [] for view in OF_A_CASE}
+    for record in records:
+        for view, rows_of in OF_A_CASE.items():
+            rows[view] += rows_of(record)
+    for view, made in rows.items():
+        table = f"{KEPT}.{quoted(view)}"
+        connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
+        insert(connection, view, kept_kinds(view), made)
+
+
+def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
+    """Puts these rows in the place of all that the table has."""
+    connection.execute(f"DELETE FROM {KEPT}.{quoted(table)}")  # noqa: S608 - of the catalogue
+    insert(connection, table, _ANCHORS if table == "anchors" else kept_kinds(table), rows)
+
+
+# -- the views of a session --------------------------------------------------------------------------------------------
+
+_EVENTS = """
+SELECT {columns} FROM kept.events e ASOF LEFT JOIN kept.anchors a ON e.log_index < a.size
+"""
+_DEADLINES = """
+SELECT case_id, deadline_id, clock, subject, agency, started_at,
+    CASE WHEN stopped_at <= moment() THEN stopped_at END AS stopped_at, due_at,
+    CASE WHEN paused THEN 'suspended' WHEN due_at IS NULL THEN 'uncountable'
+        WHEN stopped_at <= moment() AND stopped_at < due_at THEN 'met'
+        WHEN stopped_at <= moment() THEN 'missed'
+        WHEN due_at > moment() THEN 'running' ELSE 'overdue' END AS status,
+    extensions, provisional, handover_id, article, evidence
+FROM kept.deadlines WHERE started_at <= moment()
+"""
+
+
+def show(connection: duckdb.DuckDBPyConnection, datasets: Iterable[str], case_ids: Iterable[str] | None) -> None:
+    """Makes the views of this connection: over all cases, or over these."""
+    set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
+    chosen = ""
+    if case_ids is not None:
+        connection.execute("CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id", {"ids": list(case_ids)})
+        chosen = " SEMI JOIN chosen USING (case_id)"
+    shown = {view: f"SELECT * FROM ({_shown(view)}){chosen}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
+    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in (*OF_THE_LOG, *datasets)}  # noqa: S608
+    connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+
+
+def _shown(view: str) -> str:
+    if view == "events":
+        names = views()[view].columns
+        columns = ", ".join("a.anchored_at" if name == "anchored_at" else f"e.{quoted(name)}" for name in names)
+        return _EVENTS.format(columns=columns)
+    return _DEADLINES if view == "deadlines" else f"SELECT * FROM {KEPT}.{quoted(view)}"  # noqa: S608

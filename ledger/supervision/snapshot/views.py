@@ -1,0 +1,210 @@
+"""Views: a snapshot in a file, brought up to the log case by case, and sessions that ask it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import duckdb
+import structlog
+from msgspec import Struct
+
+from ledger.core.deadlines import WorkCalendar
+from ledger.core.digest import blake3_text
+from ledger.core.rulebook import Rulebook
+from ledger.supervision.catalogue import views
+from ledger.supervision.session import LIMITS, Limits, Session, open_database, table_of
+from ledger.supervision.snapshot import tables
+from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.record import Acts, Logged, read_case
+
+VERSION = 1  # of what the rows say: raised where a view is made otherwise of the same events
+CASES_AT_ONCE = 200
+_HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR"}
+
+logger = structlog.get_logger(__name__)
+
+
+class Grown(Struct, frozen=True):
+    """The views at ``size``; ``touched`` are the cases with events since the last look, None where all are new."""
+
+    size: int
+    touched: frozenset[str] | None
+
+
+class Head(Struct, frozen=True):
+    """How far a log has come: its size, and the digest of its last entry's payload, None where it is empty."""
+
+    size: int
+    digest: str | None
+
+
+class Source(Protocol):
+    """A log, as far as views are made of it."""
+
+    acts: Acts
+
+    def head(self) -> Head:
+        """How far it has come."""
+        ...
+
+    def digest_at(self, size: int) -> str | None:
+        """The digest of the last entry below ``size``."""
+        ...
+
+    def touched(self, start: int, end: int) -> list[str]:
+        """The cases with events at ``start <= index < end``, sorted."""
+        ...
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        """The events of a case below ``end``, in their order."""
+        ...
+
+    def agencies(self) -> list[Row]:
+        """The rows of the view."""
+        ...
+
+    def datasets(self, end: int) -> list[Row]:
+        """The rows of the view."""
+        ...
+
+    def anchors(self, end: int) -> list[Row]:
+        """Size and block time of each anchor of at most ``end`` entries."""
+        ...
+
+
+class Views:
+    """One writer, and any number of sessions, each of which sees the views of one tree size."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        source: Source,
+        book: Rulebook,
+        calendar: WorkCalendar,
+        *,
+        mark: str,
+        limits: Limits = LIMITS,
+    ):
+        """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory."""
+        self._path = path
+        self._source = source
+        self._book = book
+        self._calendar = calendar
+        self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
+        self._limits = limits
+        self._lock = Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def refresh(self) -> Grown:
+        """Brings the views up to the log as it is now. Raises what reading the log raises."""
+        with self._lock:
+            connection = self._open()
+            size, digest = _kept_head(connection)
+            head = self._source.head()
+            if size > head.size or self._source.digest_at(size) != digest:
+                logger.warning("the views are of another log, and made anew")
+                connection = self._anew()
+                size = 0
+            if size == head.size:
+                tables.replace_all(connection, "anchors", self._source.anchors(head.size))
+                return Grown(size, frozenset())
+            touched = self._source.touched(size, head.size)
+            self._write(connection, touched, head)
+            return Grown(head.size, None if size == 0 else frozenset(touched))
+
+    @contextmanager
+    def session(self, cases: Iterable[str] | None = None) -> Iterator[Session]:
+        """A session over all cases, or over these: of one tree size, whatever is written meanwhile."""
+        with self._lock:
+            connection = self._open().cursor()
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            tables.show(connection, (), cases)
+            yield Session(connection, limits=self._limits)
+        finally:
+            connection.close()
+
+    def size(self) -> int:
+        """The tree size that the views are of."""
+        with self._lock:
+            return _kept_head(self._open())[0]
+
+    def close(self) -> None:
+        """Ends every session."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], head: Head) -> None:
+        """One transaction: whoever asks sees the views of before or of after."""
+        began = time.monotonic()
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            for start in range(0, len(touched), CASES_AT_ONCE):
+                part = touched[start : start + CASES_AT_ONCE]
+                records = (
+                    read_case(self._source.case(case_id, head.size), self._source.acts, self._book, self._calendar)
+                    for case_id in part
+                )
+                tables.replace_cases(connection, part, records)
+            tables.replace_all(connection, "agencies", self._source.agencies())
+            tables.replace_all(connection, "datasets", self._source.datasets(head.size))
+            tables.replace_all(connection, "anchors", self._source.anchors(head.size))
+            connection.execute("UPDATE kept.head SET size = $1, digest = $2", [head.size, head.digest])
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        if (took := time.monotonic() - began) > 1:
+            logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
+
+    # -- the file ------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is not None:
+            return self._connection
+        try:
+            self._connection = self._opened()
+            if _mark_of(self._connection) == self._mark:
+                return self._connection
+        except (duckdb.Error, OSError) as error:
+            logger.warning("the views cannot be read, and are made anew", reason=str(error).partition("\n")[0])
+        return self._anew()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if self._path is None:
+            return open_database(limits=self._limits)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return open_database(str(self._path), self._limits)
+
+    def _anew(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is not None:
+            self._connection.close()
+        if self._path is not None:
+            for path in (self._path, self._path.with_name(self._path.name + ".wal")):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+        self._connection = self._opened()
+        tables.create(self._connection)
+        self._connection.execute(table_of("head", _HEAD, schema=tables.KEPT))
+        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL)", [self._mark])
+        return self._connection
+
+
+def _mark_of(connection: duckdb.DuckDBPyConnection) -> str | None:
+    try:
+        row = connection.execute("SELECT mark FROM kept.head").fetchone()
+    except duckdb.CatalogException:
+        return None
+    return None if row is None else str(row[0])
+
+
+def _kept_head(connection: duckdb.DuckDBPyConnection) -> tuple[int, str | None]:
+    size, digest = connection.execute("SELECT size, digest FROM kept.head").fetchall()[0]
+    return size, digest
