@@ -23,7 +23,7 @@ from ledger.core.authority import Agency, Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
-from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission
+from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
