@@ -33,9 +33,12 @@ from api.routes import (
     exports,
     health,
     imports,
+    leads,
     log,
+    models,
     papers,
     proofs,
+    recommendations,
     sign_in,
     tiles,
     timelines,
@@ -105,6 +108,9 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         imports,
         proofs,
         papers,
+        models,
+        leads,
+        recommendations,
         access,
     )
     for part in (*reads, sign_in, webhooks, audit, chain):

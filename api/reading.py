@@ -71,13 +71,6 @@ class Reading:
         """Raises NotFound for a case that is not there or may not be seen: both look the same."""
         return cases.require_sight(connection, case_id, self.reader)
 
-    def require_matter(self, connection: Connection, stream_id: str, *, field: str) -> Sight:
-        """Raises NotFound for a model, lead or recommendation that is not there or may not be seen."""
-        seen = supervision.sight(connection, stream_id, self.reader)
-        if seen is None:
-            raise NotFound(f"no {field.removesuffix('_id')} of that id that you may see", field=field)
-        return seen
-
     def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
         """By what the reader sees this entry's payload. Raises NotFound."""
         kind = entry.stream_kind

@@ -36,6 +36,7 @@ from tests.builders import (
 )
 from tests.casework import Case, person_id
 from tests.ledgers import open_ledger, sqlite_url
+from tests.supervised import Lead, Model, Recommendation, assigned
 
 Relation = Literal[
     "own", "former", "offered", "refused", "recalled", "expired", "foreign", "jurisdiction", "other jurisdiction"
@@ -77,6 +78,11 @@ class World:
     def named(self) -> str:
         """The event that has a confidential section."""
         return self.case.events[1].envelope.event_id
+
+    @property
+    def assigned(self) -> str:
+        """The event by which the police were told of the lead."""
+        return made_matters()[1].last.envelope.event_id
 
     @property
     def accepted(self) -> str:
@@ -126,9 +132,20 @@ def made_world(folder: Path) -> Iterator[World]:
             period = {"period_from": "2026-01-01", "period_until": "2026-01-31"}
             ledger.post(own.write(DatasetRegistered(dataset_id="d1", **period, **told), clerk_of("former")))
             served.publish()
+            for matter in made_matters():
+                for event in matter.events:
+                    ledger.post(event)
             token = served.token(OUTDATED)["authorization"]
             ledger.clock.forward(max(EXPIRES_IN_S, served.parts.settings.token_lifetime_s) + 1)
             yield World(served, case, token)
+
+
+def made_matters() -> tuple[Model, Lead, Recommendation]:
+    """A model of the procuratorate, its lead for the police, who were told, and a recommendation to them."""
+    by = reader("jurisdiction", "supervisor")
+    model = Model(step=1).published(reader("jurisdiction", "analyst"))
+    lead = Lead(step=1).raised().act(assigned(), by)
+    return model, lead, Recommendation("phone", step=1).issued(by, leads=(lead.state.lead_id,))
 
 
 def _found(changes: Registry) -> None:
@@ -166,8 +183,18 @@ def hands_over(relation: Relation, role: Role) -> bool:
     return relation not in ("foreign", "jurisdiction", "other jurisdiction")
 
 
+def is_told(relation: Relation, role: Role) -> bool:
+    """Who has something in his feed: a handover, or what supervision concerns him with."""
+    return hands_over(relation, role) or relation == "jurisdiction"
+
+
 def anybody(relation: Relation, role: Role) -> bool:
     return True
+
+
+def supervises(relation: Relation, role: Role) -> bool:
+    """Leads and recommendations are seen by the procuratorate that has them and the agency that has to answer."""
+    return relation in ("former", "jurisdiction")
 
 
 def nobody(relation: Relation, role: Role) -> bool:
@@ -192,7 +219,8 @@ class Row:
 
     @property
     def label(self) -> str:
-        return f"{self.operation}{' of a case' if 'case_id=' in str(self.path) else ''}"
+        named = " of a case" if "case_id=" in str(self.path) else ""
+        return f"{self.operation}{named}{' of a lead' if self.may is supervises else ''}"
 
 
 READS = (
@@ -221,7 +249,7 @@ READS = (
     Row("GET /api/v1/items/{item_id}/history", "/api/v1/items/phone/history"),
     Row("GET /api/v1/handovers", "/api/v1/handovers", hands_over, key="handovers"),
     Row("GET /api/v1/events", "/api/v1/events?case_id=case-1"),
-    Row("GET /api/v1/events", "/api/v1/events", hands_over, key="events"),
+    Row("GET /api/v1/events", "/api/v1/events", is_told, key="events"),
     Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.named}"),
     Row("GET /api/v1/events/{event_id}/proof", lambda world: f"/api/v1/events/{world.named}/proof"),
     Row(
@@ -230,6 +258,15 @@ READS = (
     ),
     Row("GET /api/v1/deadlines", "/api/v1/deadlines?case_id=case-1", key="deadlines"),
     Row("GET /api/v1/warnings", "/api/v1/warnings", nobody, key="warnings"),
+    Row("GET /api/v1/leads", "/api/v1/leads", supervises, key="leads"),
+    Row("GET /api/v1/leads", "/api/v1/leads?case_id=case-1", supervises, key="leads"),
+    Row("GET /api/v1/leads/{lead_id}", f"/api/v1/leads/{Lead().body.lead_id}", supervises),
+    Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.assigned}", supervises),
+    Row("GET /api/v1/recommendations", "/api/v1/recommendations", supervises, key="recommendations"),
+    Row("GET /api/v1/recommendations/{recommendation_id}", "/api/v1/recommendations/phone", supervises),
+    Row("GET /api/v1/models", "/api/v1/models", anybody, key="models"),
+    Row("GET /api/v1/models/{model_id}", "/api/v1/models/item-not-handed-over", anybody),
+    Row("GET /api/v1/models/{model_id}/{version}", "/api/v1/models/item-not-handed-over/1", anybody),
     Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),
     Row("GET /api/v1/datasets", "/api/v1/datasets", is_the_police, key="datasets"),
     Row(

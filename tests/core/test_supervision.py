@@ -425,7 +425,7 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
 def test_the_time_to_reply_is_two_months() -> None:
     """Counted like every other clock: the day of issue does not count, a last day off rolls to the next working day."""
     made = Recommendation().issued()
-    due = reply_due(made.state, shipped_rulebook(), shipped_calendar())
+    due = reply_due(made.state.issued_at, shipped_rulebook(), shipped_calendar())
     assert due is not None
     assert due.last_day == date(2026, 5, 6)  # 2 to 5 May are days off around Labour Day
 
@@ -436,9 +436,9 @@ def test_no_time_is_counted_without_a_rule() -> None:
     late = Recommendation(start=4102444800).issued()
     made = Recommendation().issued()
     bare = rulebook.parse("flags = []\n" + PURPOSES)
-    assert reply_due(early.state, shipped_rulebook(), shipped_calendar()) is None
-    assert reply_due(late.state, shipped_rulebook(), shipped_calendar()) is None
-    assert reply_due(made.state, bare, shipped_calendar()) is None
+    assert reply_due(early.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
+    assert reply_due(late.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
+    assert reply_due(made.state.issued_at, bare, shipped_calendar()) is None
 
 
 # -- streams -----------------------------------------------------------------------------------------------------------

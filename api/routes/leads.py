@@ -1,0 +1,61 @@
+"""Leads: listed, and shown with their lives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.dependencies import Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.matter_views import LeadLine, LeadView, lead_line, lead_view
+from api.matters import life_of, require_matter
+from api.openapi import answers, page_of
+from ledger.core.supervision import LeadState
+from ledger.core.supervision.state import LeadStatus
+from ledger.store import supervision
+from ledger.store.supervision import Wanted
+
+router = APIRouter(prefix="/api/v1/leads", tags=["supervision"])
+
+State = Annotated[LeadStatus | None, Query(description="only those that have come so far")]
+Model = Annotated[str | None, Query(max_length=64, description="only those that this model raised")]
+Supervised = Annotated[str | None, Query(max_length=64, description="only those that this agency has to answer")]
+Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+@router.get("", summary="List the leads", responses=answers(page_of("leads", LeadLine), 400, 401, 503))
+def list_leads(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    state: State = None,
+    model: Model = None,
+    case_id: SlugQuery = None,
+    supervised: Supervised = None,
+    procuratorate: Having = None,
+    limit: Limit = 100,
+    after: AfterIndex = None,
+) -> Response:
+    """Those that you may see, the latest change last; `after` is an `updated_index`.
+
+    A procuratorate sees the leads that it has, its auditors and analysts those of the procuratorates below, an agency
+    those that it has to answer, once they were assigned.
+    """
+    window = page(service, limit, after)
+    wanted = Wanted(state, model, case_id, supervised, procuratorate)
+    with service.parts.database.read() as connection:
+        rows = supervision.list_leads(connection, reading.reader, window, wanted)
+    reading.record("list of leads")
+    return listed("leads", [lead_line(row) for row in rows], window.limit, lambda line: line.updated_index)
+
+
+@router.get("/{lead_id}", summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503))
+def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
+    """What was found and how, and each step since with its signed event."""
+    with service.parts.database.read() as connection:
+        state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        events = life_of(connection, lead_id, sight)
+    reading.record(f"lead {lead_id}")
+    return answer(lead_view(state, sight, events))

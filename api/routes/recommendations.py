@@ -1,0 +1,68 @@
+"""Recommendations: listed with the time to reply, and shown with their lives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
+from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
+from api.matters import life_of, require_matter
+from api.openapi import answers, page_of
+from ledger.core.deadlines.counting import Counted
+from ledger.core.supervision import RecommendationState, reply_due
+from ledger.core.supervision.recommendations import STREAM
+from ledger.core.supervision.state import RecommendationStatus
+from ledger.store import supervision
+
+router = APIRouter(prefix="/api/v1/recommendations", tags=["supervision"])
+
+State = Annotated[RecommendationStatus | None, Query(description="only those that have come so far")]
+Addressee = Annotated[str | None, Query(max_length=64, description="only those to this agency")]
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+@router.get(
+    "",
+    summary="List the recommendations",
+    responses=answers(page_of("recommendations", RecommendationLine), 400, 401, 503),
+)
+def list_recommendations(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    state: State = None,
+    to_agency: Addressee = None,
+    limit: Limit = 100,
+    after: AfterIndex = None,
+) -> Response:
+    """Those that your agency issued or got, for auditors and analysts those of the procuratorates below as well; the
+    latest change last, `after` is an `updated_index`."""
+    window = page(service, limit, after)
+    with service.parts.database.read() as connection:
+        rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
+    found = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
+    reading.record("list of recommendations")
+    return listed("recommendations", found, window.limit, lambda line: line.updated_index)
+
+
+@router.get(
+    "/{recommendation_id}",
+    summary="Show a recommendation",
+    responses=answers(RecommendationView, 400, 401, 404, 503),
+)
+def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
+    """What it says, until when the reply is in time, and each step since with its signed event."""
+    stream_id = STREAM + recommendation_id
+    with service.parts.database.read() as connection:
+        state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
+        events = life_of(connection, stream_id, sight)
+    reading.record(f"recommendation {recommendation_id}")
+    return answer(recommendation_view(state, _due(service, state.issued_at), sight, events))
+
+
+def _due(service: Service, issued_at: str) -> Counted | None:
+    recorder = service.parts.recorder
+    return reply_due(issued_at, recorder.book, recorder.calendar)

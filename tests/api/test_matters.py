@@ -1,0 +1,206 @@
+"""Models, leads and recommendations, read: by those whom they concern, with the events that they consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.core.event import digest_of
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import (
+    COURT,
+    NEIGHBOUR,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    analyst,
+    auditor,
+    clerk,
+    section,
+    supervisor,
+)
+from tests.ledgers import open_ledger, sqlite_url
+from tests.supervised import (
+    MATERIAL,
+    Lead,
+    Model,
+    Recommendation,
+    adopted,
+    answered,
+    closed,
+    published,
+    rechecked,
+    replied,
+    retired,
+)
+
+OFFICERS = (
+    *(clerk(agency) for agency in (POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)),
+    *(supervisor(agency) for agency in (PROCURATORATE, POLICE)),
+    *(analyst(agency) for agency in (PROCURATORATE, COURT)),
+    *(auditor(agency) for agency in (UPPER, NEIGHBOUR)),
+)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A service with procuratorates at two levels."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain) as running:
+        yield running
+
+
+def record(served: Served, *streams: Any) -> None:
+    for stream in streams:
+        for event in stream.events:
+            served.ledger.post(event)
+
+
+def lines(served: Served, kind: str, by: Any, **query: Any) -> list[dict[str, Any]]:
+    answer = served.get(f"/api/v1/{kind}", by, **query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()[kind]
+    return found
+
+
+def test_a_lead_is_shown_with_its_life(served: Served) -> None:
+    """What was found, by which version of which model, each step with its signed bytes, and what to stand on next."""
+    lead = Lead().raised().assigned().act(answered(), clerk(POLICE), sections={"narrative": section()}).confirmed()
+    record(served, lead)
+    shown = served.get(f"/api/v1/leads/{lead.state.lead_id}", clerk(PROCURATORATE)).json()
+    assert (shown["status"], shown["sight"], shown["sequence"], shown["head"]) == (
+        "confirmed",
+        "party",
+        3,
+        lead.last.digest,
+    )
+    assert shown["raised"]["model_digest"] == published().model_digest
+    assert shown["confirmed"]["digests"] == [MATERIAL]
+    assert [event["event_type"] for event in shown["events"]] == [
+        f"lead.{verb}" for verb in ("raised", "assigned", "answered", "confirmed")
+    ]
+    assert shown["events"][3]["envelope"]["payload_digest"] == lead.last.digest
+    assert shown["events"][2]["sections"]["narrative"]["fields"]
+    above = served.get(f"/api/v1/leads/{lead.state.lead_id}", auditor(UPPER)).json()
+    assert above["sight"] == "jurisdiction"
+    assert "sections" not in above["events"][2]
+
+
+def test_the_supervised_agency_sees_a_lead_once_it_is_told(served: Served) -> None:
+    """Until the assignment there is nothing to see for it, in the words of what is not there."""
+    lead = Lead().raised()
+    record(served, lead)
+    path = f"/api/v1/leads/{lead.state.lead_id}"
+    problem(served.get(path, clerk(POLICE)), 404, "not_found", "lead_id")
+    raised_event = f"/api/v1/events/{lead.last.envelope.event_id}"
+    problem(served.get(raised_event, clerk(POLICE)), 404, "not_found", "event_id")
+    assert lines(served, "leads", clerk(POLICE)) == []
+    served.ledger.post(lead.assigned().last)
+    assert served.get(path, clerk(POLICE)).json()["status"] == "assigned"
+    assert served.get(raised_event, clerk(POLICE)).json()["event_type"] == "lead.raised"
+    assert [one["lead_id"] for one in lines(served, "leads", clerk(POLICE))] == [lead.state.lead_id]
+
+
+def test_those_above_see_by_their_role_and_strangers_never(served: Served) -> None:
+    """An auditor above sees the lead, a clerk there does not, nor does a neighbour's auditor."""
+    lead = Lead().raised()
+    record(served, lead)
+    assert len(lines(served, "leads", auditor(UPPER))) == 1
+    for officer in (clerk(UPPER), auditor(NEIGHBOUR), clerk(COURT)):
+        assert lines(served, "leads", officer) == []
+        problem(served.get(f"/api/v1/leads/{lead.state.lead_id}", officer), 404, "not_found", "lead_id")
+
+
+def test_leads_are_narrowed_and_paged(served: Served) -> None:
+    """By state, model, case, agency and procuratorate; `next` leads on to what changed later."""
+    leads = [Lead({"case_id": f"case-{n}"}, start=1772413200 + n).raised() for n in range(3)]
+    record(served, *leads)
+    served.ledger.post(leads[0].assigned().last)
+    by = clerk(PROCURATORATE)
+    assert [one["case_id"] for one in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
+    assert [one["case_id"] for one in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
+    assert len(lines(served, "leads", by, model="item-not-handed-over", supervised=POLICE)) == 3
+    assert lines(served, "leads", by, procuratorate=UPPER) == []
+    first = served.get("/api/v1/leads", by, limit=2).json()
+    rest = served.get("/api/v1/leads", by, limit=2, after=first["next"]).json()
+    assert [one["case_id"] for one in (*first["leads"], *rest["leads"])] == ["case-1", "case-2", "case-0"]
+    assert "next" not in rest
+
+
+def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) -> None:
+    """The definition is the text that was signed; each version has its own leads."""
+    model = Model().published().published().act(adopted(2), analyst(COURT))
+    one, two = Lead({"case_id": "case-1"}).raised().assigned().confirmed(), Lead({"case_id": "case-2"}).raised()
+    one.act(closed(), clerk(PROCURATORATE))
+    record(served, model, one, two)
+    shown = served.get("/api/v1/models/item-not-handed-over/1", clerk(COURT)).json()
+    assert digest_of(shown["definition"].encode()) == shown["model_digest"]
+    assert shown["leads"] == {
+        "total": 2,
+        "by_status": {"closed": 1, "raised": 1},
+        "by_outcome": {"rectification_notice": 1},
+    }
+    assert [(one["agency"], one["version"], one["parameters"]) for one in shown["adoptions"]] == [
+        (COURT, 2, {"grace_days": "5"})
+    ]
+    newest = served.get("/api/v1/models/item-not-handed-over", clerk(COURT)).json()
+    assert (newest["version"], newest["leads"]["total"], newest["sequence"]) == (2, 0, 2)
+    assert [one["version"] for one in newest["versions"]] == [1, 2]
+    problem(served.get("/api/v1/models/item-not-handed-over/3", clerk(COURT)), 404, "not_found", "version")
+    problem(served.get("/api/v1/models/another", clerk(COURT)), 404, "not_found", "model_id")
+
+
+def test_models_are_listed_for_everybody(served: Served) -> None:
+    """By their ids; retired ones can be left out."""
+    record(served, Model("b").published(), Model("a").published().act(retired(), analyst(PROCURATORATE)))
+    assert [one["model_id"] for one in lines(served, "models", clerk(COURT))] == ["a", "b"]
+    assert [one["model_id"] for one in lines(served, "models", clerk(COURT), retired="false")] == ["b"]
+    assert [one["model_id"] for one in lines(served, "models", clerk(COURT), after="a")] == ["b"]
+    assert lines(served, "models", clerk(COURT))[0]["title"]["zh"]
+
+
+def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
+    """To both sides; the last day is counted by the rules, in the list and in full."""
+    made = Recommendation().issued()
+    record(served, made)
+    (line,) = lines(served, "recommendations", clerk(POLICE), state="issued", to_agency=POLICE)
+    assert (line["last_day"], line["due_at"]) == ("2026-05-06", "2026-05-06T16:00:00Z")
+    assert lines(served, "recommendations", clerk(COURT)) == []
+    for event in made.act(replied(), clerk(POLICE)).act(rechecked(), supervisor(PROCURATORATE)).events[1:]:
+        served.ledger.post(event)
+    shown = served.get("/api/v1/recommendations/2026-7", clerk(PROCURATORATE)).json()
+    assert (shown["status"], shown["last_day"], shown["answered_at"]) == (
+        "rechecked",
+        "2026-05-06",
+        made.state.answered_at,
+    )
+    assert shown["rechecks"][0]["before"]["count"] == 12
+    assert len(shown["events"]) == 3
+    problem(served.get("/api/v1/recommendations/2026-7", clerk(COURT)), 404, "not_found", "recommendation_id")
+    assert lines(served, "recommendations", clerk(POLICE), after=line["updated_index"])[0]["result"] == "fell"
+
+
+def test_reads_of_supervision_are_recorded_without_a_case(served: Served) -> None:
+    """A lead that the case's agency was not told of must not show in what it may see: who read its cases."""
+    lead = Lead().raised()
+    record(served, lead)
+    served.get(f"/api/v1/leads/{lead.state.lead_id}", clerk(PROCURATORATE))
+    (read,) = served.parts.access.since(-1, 10)
+    assert (read.read.what, read.read.case_id) == (f"lead {lead.state.lead_id}", None)
+
+
+def test_the_feed_shows_what_supervision_says(served: Served) -> None:
+    """Of a lead everything once the agency is told, with what its parties keep confidential."""
+    lead = Lead().raised().assigned()
+    record(served, lead)
+    page = served.get("/api/v1/events", clerk(POLICE)).json()
+    assert [event["event_type"] for event in page["events"]] == ["lead.raised", "lead.assigned"]
+
+
+def test_a_streams_name_is_no_way_around(served: Served) -> None:
+    """A recommendation asked for as a lead is not there."""
+    record(served, Recommendation().issued())
+    problem(served.get("/api/v1/leads/recommendation-2026-7", clerk(POLICE)), 404, "not_found", "lead_id")
