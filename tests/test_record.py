@@ -359,3 +359,19 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))
     with pytest.raises(IntegrityBroken, match="is not the one that was signed"):
         ledger.recorder.states.of_case("case-1")
+
+
+def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:
+    """The outcome is that of the signed event, refusals are those of judging it, and nothing is kept of it."""
+    case = Case().open()
+    ledger.post(case.last)
+    drafted = case.register("phone").last.payload
+    before, outcome = ledger.recorder.foresee(drafted, ledger.clock.seconds)
+    assert before is not None
+    assert (before.sequence, outcome.state) == (0, case.state)
+    offer = case.offer("phone", to="nobody-there").last.payload
+    with refused("not_on_head", field="payload.previous", error=Conflict):
+        ledger.recorder.foresee(case.accept(by=clerk(POLICE)).last.payload, ledger.clock.seconds)
+    ledger.post(case.events[1])
+    with refused("unknown_agency", field="payload.body.to_agency"):
+        ledger.recorder.foresee(offer, ledger.clock.seconds)
