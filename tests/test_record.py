@@ -368,10 +368,10 @@ def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:
     drafted = case.register("phone").last.payload
     before, outcome = ledger.recorder.foresee(drafted, ledger.clock.seconds)
     assert before is not None
-    assert (before.sequence, outcome.state) == (0, case.state)
+    assert (before.sequence, outcome.state.head) == (0, case.state.head)
     offer = case.offer("phone", to="nobody-there").last.payload
     with refused("not_on_head", field="payload.previous", error=Conflict):
-        ledger.recorder.foresee(case.accept(by=clerk(POLICE)).last.payload, ledger.clock.seconds)
+        ledger.recorder.foresee(case.recall().last.payload, ledger.clock.seconds)
     ledger.post(case.events[1])
     with refused("unknown_agency", field="payload.body.to_agency"):
         ledger.recorder.foresee(offer, ledger.clock.seconds)
