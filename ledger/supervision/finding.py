@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,14 @@ from ledger.core import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.supervision.model.cel import matching
+from ledger.supervision.model.columns import views
 from ledger.supervision.model.query import EVIDENCE, bound, query_of
 from ledger.supervision.model.spelling import text_of
 from ledger.supervision.model.values import Cel, Model
-from ledger.supervision.session import Session
+from ledger.supervision.session import Session, quoted
 
 ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
+ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
 
 
@@ -57,10 +59,22 @@ def find(model: Model, parameters: Mapping[str, object], session: Session, as_of
     """
     values = model.parameters_of(parameters)
     query = query_of(model.condition, values)
-    rows: Iterable[Mapping[str, Any]] = session.rows(query.sql, bound(query, values), as_of)
     if isinstance(model.condition, Cel):
-        rows = matching(model.condition.expression, rows, values, as_of)
+        rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
+    else:
+        rows = iter(session.rows(query.sql, bound(query, values), as_of))
     return _united(_finding(model, row) for row in rows)
+
+
+def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[str, Any]]:
+    """The rows of a view, in parts that a session gives at once."""
+    name = quoted(view)
+    ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
+    parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
+    spread = quoted("case_id" if "case_id" in views()[view] else next(iter(views()[view])))
+    part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
+    for part in range(parts):
+        yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)
 
 
 def _finding(model: Model, row: Mapping[str, Any]) -> Finding:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import Line
+from ledger.core.event.supervision import Told
+from ledger.core.event.terms import Line, Value
 from ledger.supervision.model.columns import dataset_view
-from ledger.supervision.model.part import Bilingual, Part
 from ledger.supervision.model.refused import unknown
 
 Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
@@ -31,12 +31,12 @@ _EXPECTED = {
 }
 
 
-class Parameter(Part, frozen=True):
+class Parameter(Value, frozen=True):
     """One of them. Numbers have both bounds; ``choices`` are of texts."""
 
     type: Kind
     default: Any
-    meaning: Bilingual
+    meaning: Told
     minimum: Any = None
     maximum: Any = None
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()

@@ -16,46 +16,44 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ledger.core.event.terms import BusinessLine, Count
+from ledger.core.event.supervision import Check, Told
+from ledger.core.event.terms import BusinessLine, Column, Count, ModelId, Severity, Value
 from ledger.supervision.model.binding import PREFIX
 from ledger.supervision.model.document import Document, read_document
 from ledger.supervision.model.examples import faults_of_example, run_examples
 from ledger.supervision.model.parameters import Parameter, faults_of, parameters_of
-from ledger.supervision.model.part import Bilingual, Part
 from ledger.supervision.model.query import EVIDENCE, columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.model.refused import Fault, ModelRefused, unknown
 from ledger.supervision.model.saying import faults_of_saying
 from ledger.supervision.model.shape import faults_of_shape
 from ledger.supervision.model.values import (
-    Check,
     Condition,
     Example,
     LeadForm,
     Model,
-    Name,
     Need,
-    Severity,
-    Slug48,
     Sql,
 )
 
+MAX_COLUMNS = 64  # of a row: what a lead carries
 
-class ModelFile(Part, frozen=True):
+
+class ModelFile(Value, frozen=True):
     """The parts of a file."""
 
-    model: Slug48
+    model: ModelId
     version: Count
-    title: Bilingual
-    explanation: Bilingual
+    title: Told
+    explanation: Told
     need: Need
     business_line: BusinessLine
-    legal_basis: Annotated[tuple[Bilingual, ...], Meta(min_length=1, max_length=20)]
+    legal_basis: Annotated[tuple[Told, ...], Meta(min_length=1, max_length=20)]
     severity: Severity
     condition: dict[str, Any]
     lead: LeadForm
     checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=20)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=2, max_length=50)]
-    parameters: Annotated[dict[Name, Parameter], Meta(max_length=20)] = msgspec.field(default_factory=dict)
+    parameters: Annotated[dict[Column, Parameter], Meta(max_length=20)] = msgspec.field(default_factory=dict)
 
 
 def parse_model(text: str) -> Model:
@@ -118,11 +116,23 @@ def _faults_of_lead(file: ModelFile, columns: dict[str, str]) -> Iterator[tuple[
             yield f".lead.key[{number}]", unknown("column", name, columns)
     if lead.supervised not in columns:
         yield ".lead.supervised", unknown("column", lead.supervised, columns)
+    yield from ((".condition", said) for said in _faults_of_columns(columns))
     if EVIDENCE not in columns:
         yield ".condition", f"the rows need a column {EVIDENCE}: the digests of the events that they rest on"
     for language in ("zh", "en"):
         text = getattr(lead.says, language)
         yield from ((f".lead.says.{language}", said) for said in faults_of_saying(text, columns, file.parameters))
+
+
+def _faults_of_columns(columns: dict[str, str]) -> Iterator[str]:
+    """Whether leads can carry the rows."""
+    if len(columns) > MAX_COLUMNS:
+        yield f"the rows have {len(columns)} columns: at most {MAX_COLUMNS} are taken"
+    for name in columns:
+        try:
+            msgspec.convert(name, Column)
+        except msgspec.ValidationError:
+            yield f"the column {name!r} needs another name (AS): a-z, 0-9 and underscores"
 
 
 def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, str]]:

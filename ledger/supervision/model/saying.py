@@ -7,20 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from ledger.core.event.supervision import Told
 from ledger.core.legal_day import SHANGHAI
-from ledger.supervision.model.part import Bilingual
 from ledger.supervision.model.refused import unknown
 from ledger.supervision.model.spelling import text_of
 
 NOTHING = "—"  # in the place of a column that is empty
+MAX_TEXT = 4000  # characters: what a lead carries
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
-def said(text: Bilingual, values: Mapping[str, str], parameters: Mapping[str, Any]) -> Bilingual:
+def said(text: Told, values: Mapping[str, str], parameters: Mapping[str, Any]) -> Told:
     """The text of a finding with these ``values``, under these values of the parameters; times are Beijing time."""
     told = {name: text_of(value) for name, value in parameters.items()} | dict(values)
-    return Bilingual(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
+    return Told(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
 
 
 def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[str]:
@@ -34,7 +35,8 @@ def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str
 
 
 def _filled(text: str, told: Mapping[str, str], zone: str) -> str:
-    return _PLACE.sub(lambda place: _shown(told.get(place[1], NOTHING), zone), text)
+    filled = _PLACE.sub(lambda place: _shown(told.get(place[1], NOTHING), zone), text)
+    return filled if len(filled) <= MAX_TEXT else f"{filled[: MAX_TEXT - 1]}…"
 
 
 def _shown(value: str, zone: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -21,19 +21,27 @@ def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
     assert isinstance(shape, inspect.StructType)
     told = list(_of_struct(value, shape, ""))
     yield from told
-    for field in shape.fields:
+    for field in msgspec.structs.fields(kind):
         path = f".{field.encode_name}"
         if field.encode_name in value and not any(at.startswith(path) for at, _ in told):
-            yield from _of_type(value[field.encode_name], kind, field.encode_name)
+            yield from _of_type(value[field.encode_name], field.type, path)
 
 
-def _of_type(value: Any, kind: type, name: str) -> Iterator[Said]:
-    hint = msgspec.structs.fields(kind)
-    wanted = next(field.type for field in hint if field.encode_name == name)
+def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
+    """What msgspec says first of the value, or of each entry of a mapping, whose names its paths leave out."""
+    bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    told = []
+    if get_origin(bare) is dict and isinstance(value, dict):
+        key, entry = get_args(bare)
+        for name, one in value.items():
+            told += [*_of_type(name, key, f"{path}.{name}"), *_of_type(one, entry, f"{path}.{name}")]
+    yield from told
+    if told:
+        return
     try:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        refusal = refusal_of(str(error), value, wanted, name)
+        refusal = refusal_of(str(error), value, wanted, path)
         yield f".{refusal.field}", refusal.message
 
 

@@ -8,42 +8,30 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from ledger.core.digest import blake3_text
-from ledger.core.event.terms import BusinessLine, Count, Line
+from ledger.core.event.supervision import Check, Told
+from ledger.core.event.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
 from ledger.supervision.model.parameters import Parameter, parameters_of
-from ledger.supervision.model.part import Bilingual, Part
 
-Severity = Literal["low", "medium", "high"]
 Scope = Literal["case", "all"]
-Slug48 = Annotated[
-    str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$(?!\n)", description="slug of at most 48 characters")
-]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$(?!\n)", description="a-z, 0-9 and underscores")]
 
 
-class Need(Part, frozen=True):
+class Need(Value, frozen=True):
     """Why the model is wanted: business leads. ``requested_by`` is an office, never a person."""
 
-    problem: Bilingual
+    problem: Told
     requested_by: Line
-    expected_outcome: Bilingual
+    expected_outcome: Told
 
 
-class Check(Part, frozen=True):
-    """What must be looked at before a lead is believed, and by whom: data is not evidence."""
-
-    what: Bilingual
-    by: Bilingual
-
-
-class LeadForm(Part, frozen=True):
+class LeadForm(Value, frozen=True):
     """How a row becomes a lead: ``key`` makes it the same one, the agency in ``supervised`` must answer."""
 
-    key: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
-    supervised: Name
-    says: Bilingual
+    key: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=8)]
+    supervised: Column
+    says: Told
 
 
-class Example(Part, frozen=True):
+class Example(Value, frozen=True):
     """Rows of views and what the model must find in them: the key of each lead, or nothing."""
 
     name: Line
@@ -93,13 +81,13 @@ Condition = Template | Cel | Sql
 class Model(Struct, frozen=True, kw_only=True):
     """A model as published: ``definition`` is the text of its file, which its digest is of."""
 
-    model_id: Slug48
+    model_id: ModelId
     version: Count
-    title: Bilingual
-    explanation: Bilingual
+    title: Told
+    explanation: Told
     need: Need
     business_line: BusinessLine
-    legal_basis: tuple[Bilingual, ...]
+    legal_basis: tuple[Told, ...]
     severity: Severity
     parameters: Mapping[str, Parameter]
     condition: Condition

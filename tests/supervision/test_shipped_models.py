@@ -1,0 +1,101 @@
+"""The seventeen rules: each ships as models whose examples come out, on both sides of every border."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import NotFound
+from ledger.core.event import terms
+from ledger.supervision.catalogue import DATASET, views
+from ledger.supervision.model.forms import forms, vocabulary
+from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.supervision.model.shipped import model_id, shipped_model, shipped_models
+from ledger.supervision.model.values import Template
+
+MODELS = shipped_models()
+# Words of the protocol that example rows and conditions may use, by the view's column.
+WORDS = {
+    "measure": terms.choices(terms.Measure),
+    "purpose": terms.choices(terms.Purpose),
+    "stage": terms.choices(terms.Stage),
+    "clock": vocabulary("clock"),
+    "qualifying_ground": terms.choices(terms.QualifyingGround),
+    "match_result": terms.choices(terms.MatchResult),
+    "seal_state": terms.choices(terms.SealState),
+    "disposal": terms.choices(terms.Disposal),
+    "event_type": ("item.moved", "handover.accepted", "decision.recorded"),
+}
+KINDS = {"decisions": terms.choices(terms.DecisionKind), "items": terms.choices(terms.ItemKind)}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_examples_come_out(name: str) -> None:
+    """What the file says must and must not raise a lead is what it finds."""
+    assert require_publishable(MODELS[name]).model_id == name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_examples_speak_the_words_of_the_protocol(name: str) -> None:
+    """No example passes by a word that no event can hold."""
+    for view, row in _rows(name):
+        for column, value in row.items():
+            words = KINDS.get(view) if column == "kind" else WORDS.get(column)
+            assert words is None or value in words, (view, column, value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_query_speaks_the_words_of_the_protocol(name: str) -> None:
+    """What a query compares with is a word of the protocol, so that no slip makes a model that never finds anything."""
+    known = {word for words in (*WORDS.values(), *KINDS.values()) for word in words} | _OTHER_WORDS
+    text = MODELS[name]
+    condition = text[text.index("condition:") : text.index("lead:")]
+    quoted = set(re.findall(r"'([^']*)'|\"([a-z_]+)\"", condition))
+    assert {single or double for single, double in quoted} - known - {"-Q", "day", "quarter", "h", "m"} == set()
+
+
+def test_every_rule_ships() -> None:
+    """Rules 1 to 17 each have a file, and a file is named as its model."""
+    folder = files("ledger.supervision").joinpath("models")
+    names = sorted(file.name for file in folder.iterdir())
+    assert {int(name[:2]) for name in names} == set(range(1, 18))
+    assert [parse_model(MODELS[model_id(name)]).model_id for name in names] == [model_id(name) for name in names]
+
+
+def test_a_shipped_model_is_found_by_name() -> None:
+    """An unknown name tells the nearest."""
+    assert parse_model(shipped_model("third-return")).model_id == "third-return"
+    with pytest.raises(NotFound, match="third-return"):
+        shipped_model("thrid-return")
+
+
+def test_shipped_models_ask_columns_that_are_there() -> None:
+    """All views that examples give rows of are those of the contract, data sets apart."""
+    assert all(view in views() or view.startswith(DATASET) for name in MODELS for view, _ in _rows(name))
+
+
+def test_most_templates_are_used_by_a_shipped_model() -> None:
+    """Authors find a model of each form to look at; count_over is shown in the guide."""
+    used = {
+        model.condition.name for model in map(parse_model, MODELS.values()) if isinstance(model.condition, Template)
+    }
+    assert set(forms()) - used == {"count_over"}
+
+
+_OTHER_WORDS = {
+    *("offered", "accepted", "partially_accepted", "refused", "recalled", "not_accepted"),
+    *("held", "checked_out", "split", "merged", "disposed", "left", "item", "person", "joined"),
+    *("running", "overdue", "mismatch", "broken", "missing"),
+    *("backdated", "occurred_in_future", "same_officer_both_sides"),
+}
+
+
+def _rows(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for example in parse_model(MODELS[name]).examples:
+        for view, rows in example.rows.items():
+            for row in rows:
+                yield view, row
