@@ -126,7 +126,11 @@ def _open_database(url: str) -> str:
 def chain(settings: Settings) -> Finding:
     """Where the log is anchored."""
     if settings.chain == EMBEDDED:
-        return Finding("chain", "checked", "embedded, started by tally serve")
+        return Finding(
+            "chain",
+            "checked",
+            "embedded, started by tally serve: it adds no independence from whoever operates this ledger",
+        )
     return _tried("chain", lambda: _ask_chain(settings))
 
 

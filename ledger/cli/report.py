@@ -90,10 +90,12 @@ def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
 
 
 def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
-    """The blocks by whose state anchors are proven, each once."""
-    for block in dict.fromkeys(getattr(report, "block", None) for report in reports):
-        if block is not None:
-            yield f"{labels.of('field', 'ends_in_block')}: {block.number} {block.hash}"
+    """The blocks by whose state anchors are proven, each once, and what a chain may not be worth."""
+    proven = [block for block in dict.fromkeys(getattr(one, "block", None) for one in reports) if block is not None]
+    for block in proven:
+        yield f"{labels.of('field', 'ends_in_block')}: {block.number} {block.hash}"
+    if proven:
+        yield labels.of("message", "one_operator")
 
 
 def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:

@@ -75,6 +75,7 @@ def test_without_a_block(world: World, proof: Path) -> None:
     assert (report["verdict"], blocks(report)) == ("intact", {"not_checked"})
     shown = world.tally("proof", "check", proof, "--trust", trust_file(world)).out
     assert f"ends in block: {proven_block(proof)} 0x" in shown
+    assert "a chain that one operator runs alone adds no independence" in shown
 
 
 def test_block_that_the_service_names(world: World, proof: Path) -> None:
