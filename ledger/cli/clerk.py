@@ -27,6 +27,7 @@ from ledger.sign import Actor, Place, Signed, sign_event
 
 REBASES = 3  # an event is signed anew as often where others wrote between the look at the head and the submission
 EVENTS = "/api/v1/events"
+BECOMES = frozenset({"parts", "whole", "proceeds"})  # fields of bodies that bring in items out of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Clerk:
         stream = Stream(kind="agency", id=self._actor().agency)
         with told_by_option():
             receipt = self._append(stream, Place(stream), body, self._claims)
-        say_receipt(self.session, {name: getattr(body, name) for name in ids_of(body)} | receipt)
+        say_receipt(self.session, ids_of(body) | receipt)
 
     def open(self, case_id: str, body: Body) -> None:
         """Opens the case with its first event."""
@@ -121,8 +122,7 @@ class Clerk:
         return Actor(profile.agency, profile.officer, self.session.signer)
 
     def _say(self, case_id: str, body: Body, receipt: dict[str, Any]) -> None:
-        own = {name: value for name in ids_of(body) if (value := getattr(body, name)) is not None}
-        say_receipt(self.session, {"case_id": case_id} | own | receipt)
+        say_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
 
 
 def send(session: Session, submission: bytes, kept: Path) -> dict[str, Any]:
@@ -190,6 +190,14 @@ def new_id(noun: str) -> str:
     return f"{noun}-{secrets.token_hex(5)}"
 
 
-def ids_of(body: Body) -> list[str]:
-    """The fields of the body that name the thing it brings in or acts on."""
-    return [name for name in body.__struct_fields__ if name.endswith("_id")]
+def ids_of(body: Body) -> dict[str, Any]:
+    """What the body names by its id: the thing that it brings in or acts on, and the items that come of it."""
+    said = msgspec.structs.asdict(body)
+    ids = {name: value for name, value in said.items() if name.endswith("_id")}
+    for name in BECOMES & said.keys():
+        ids[name] = _item_ids(said[name])
+    return {name: value for name, value in ids.items() if value is not None}
+
+
+def _item_ids(parts: Any) -> Any:
+    return [part.item_id for part in parts] if isinstance(parts, tuple) else getattr(parts, "item_id", None)

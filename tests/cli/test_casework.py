@@ -235,10 +235,9 @@ def test_an_items_life(world: World) -> None:
     grain = register(world, case_id, "grain", "--kind", "property", "--quantity", "10:kg", "--fungible")["item_id"]
     world.tally.ok("item", "freeze", case_id, grain, "2026-09-01", profile="police")
     world.tally.ok("item", "renew-freeze", case_id, grain, "2027-03-01", profile="police")
-    world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
-    listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
-    parts = [line["item_id"] for line in listed if line["item_id"] not in (one, grain)]
-    world.tally.ok("item", "merge", case_id, *parts, "--whole", "10:kg", profile="police")
+    split = world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
+    merged = world.tally.ok("item", "merge", case_id, *split["parts"], "--whole", "10:kg", profile="police")
+    assert world.tally.ok("item", "show", merged["whole"], profile="police")["parents"] == split["parts"]
     listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
     assert sorted(line["status"] for line in listed) == ["held", "held", "merged", "merged", "split"]
 
