@@ -1,4 +1,4 @@
-"""Paper: documents printed from events."""
+"""Paper: documents printed from events, and certificates of what is proven."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath
+from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath, SlugQuery
 from api.openapi import problems
 from api.routes.events import find, record
+from api.routes.proofs import Withhold, bundle_of_case, bundle_of_event
 from api.routes.timelines import agency_names
 from ledger.core.errors import NotFound
+from ledger.exchange.paper.certificate import certificate
+from ledger.exchange.paper.certified import certify
 from ledger.exchange.paper.document import document
 from ledger.exchange.paper.forms import DOCUMENTS
 from ledger.exchange.paper.reading import occasion
 from ledger.exchange.paper.typeset import typeset
-from ledger.exchange.paper.voice import PaperLanguage, Voice
+from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
 from ledger.locales import language_of
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
@@ -35,6 +38,7 @@ Language = Annotated[
     PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
 ]
 Kind = Annotated[Document | None, Query(alias="document", description="which one, where an event prints as several")]
+ItemOf = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
 _PDF: dict[int | str, dict[str, Any]] = {
     200: {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
 }
@@ -74,11 +78,62 @@ def paper(
     return file_of(made, event_id)
 
 
+@router.get(
+    "/events/{event_id}/certificate",
+    summary="Certify what is proven of an event",
+    response_class=Response,
+    responses=_PDF | problems(400, 401, 404, 503),
+)
+def event_certificate(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    event_id: EventIdPath,
+    language: Language = None,
+    withhold: Withhold | None = None,
+    ground: Ground = None,
+) -> Response:
+    """The verification of its proof bundle in words, numbered; what is claimed beside what is proven; what is not
+    proven. The bundle is attached, as `proof` gives it to you."""
+    bundle = bundle_of_event(service, reading, event_id, withhold, ground)
+    return _certified(service, bundle, spoken(request, language), event_id)
+
+
+@router.get(
+    "/cases/{case_id}/certificate",
+    summary="Certify what is proven of a case, or of one item",
+    response_class=Response,
+    responses=_PDF | problems(400, 401, 404, 503),
+)
+def case_certificate(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugPath,
+    item_id: ItemOf = None,
+    language: Language = None,
+    withhold: Withhold | None = None,
+    ground: Ground = None,
+) -> Response:
+    """The same of all its events, with items, their digests and the handling chain."""
+    bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+    return _certified(service, bundle, spoken(request, language), case_id, item_id)
+
+
+def _certified(
+    service: Service, bundle: bytes, language: PaperLanguage, name: str, item_id: str | None = None
+) -> Response:
+    trust = service.parts.trust.trust
+    certified = certify(bundle, trust, service.parts.recorder.book)
+    made = certificate(bundle, certified, trust, language, verify_url=verify_url(service), item_id=item_id)
+    return file_of(typeset(made.sheet, made.attached), f"{name}.certificate")
+
+
 def spoken(request: Request, language: PaperLanguage | None) -> PaperLanguage:
     """The language that was asked for, else the reader's."""
-    if language is not None:
-        return language
-    return "zh-CN" if language_of(request.headers.get("accept-language")) == "zh-CN" else "en"
+    return language or spoken_in(language_of(request.headers.get("accept-language")))
 
 
 def verify_url(service: Service) -> str:

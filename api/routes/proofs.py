@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath
+from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath
 from api.openapi import problems
+from api.reading import Reading
 from api.routes.events import find, record
 from ledger.prove import Withheld
 from ledger.store import cases
@@ -32,11 +33,7 @@ def event_proof(
     ground: Ground = None,
 ) -> Response:
     """Sections that you may not read are withheld; `withhold` leaves out more. It was verified before it is given."""
-    with service.parts.database.read() as connection:
-        entry, sight = find(connection, reading, event_id)
-        shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    made = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
-    record(reading, "proof of event", entry, ground)
+    made = bundle_of_event(service, reading, event_id, withhold, ground)
     return Response(made, media_type="application/json")
 
 
@@ -47,13 +44,32 @@ def case_proof(
     service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withhold | None = None, ground: Ground = None
 ) -> Response:
     """All its events, in one file."""
+    return Response(bundle_of_case(service, reading, case_id, withhold, ground), media_type="application/json")
+
+
+def bundle_of_event(
+    service: Service, reading: Reading, event_id: str, withhold: Withhold | None, ground: str | None
+) -> bytes:
+    """The bundle as this reader may have it; recorded as read."""
+    with service.parts.database.read() as connection:
+        entry, sight = find(connection, reading, event_id)
+        shows_sections = reading.sees_sections(connection, entry, sight, ground)
+    made = service.prover.bundle(event_id, _withheld(withhold, shows_sections=shows_sections))
+    record(reading, "proof of event", entry, ground)
+    return made
+
+
+def bundle_of_case(
+    service: Service, reading: Reading, case_id: str, withhold: Withhold | None, ground: str | None
+) -> bytes:
+    """The same of a case."""
     with service.parts.database.read() as connection:
         sight: Sight = reading.require_case(connection, case_id)
         holds = cases.holds(connection, case_id, reading.agency)
     shows_sections = sight == "party" and (holds or ground is not None)
     made = service.prover.case_bundle(case_id, _withheld(withhold, shows_sections=shows_sections))
     reading.record("proof of the case", case_id, ground=ground)
-    return Response(made, media_type="application/json")
+    return made
 
 
 def _withheld(asked: Withhold | None, *, shows_sections: bool) -> Withheld | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from ledger.cli.node_option import Node
     from ledger.cli.session import Session
     from ledger.core.report import Report
+    from ledger.core.rulebook import Rulebook
     from ledger.core.trust import Trust
     from ledger.core.verify_case import CaseReport
     from ledger.core.verify_chain import SeenBlock
+    from ledger.exchange.paper.certified import Certified
+    from ledger.exchange.paper.voice import PaperLanguage
 
 
 def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:
@@ -25,31 +28,66 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
     A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable where it is
     silent.
     """
-    of_a_case = is_of_a_case(data)
-    seen: tuple[SeenBlock, ...] = ()
-    if node is not None:
-        from ledger.cli.own_node import OwnNode, seen_blocks
-
-        seen = seen_blocks(OwnNode(node, trust), data, of_a_case=of_a_case)
-    if of_a_case:
+    seen = _seen(data, trust, node)
+    if is_of_a_case(data):
         return verify_whole_case(data, trust, log_folder, seen)
     from ledger.core.verify import verify_bundle
 
     return verify_bundle(data, trust, seen=seen)
 
 
+def certificate_of(
+    data: bytes,
+    trust: Trust,
+    language: PaperLanguage,
+    log_folder: str | None,
+    node: Node | None,
+    **asked: str | None,
+) -> tuple[Certified, bytes]:
+    """What a bundle proves, and the PDF that tells it; ``asked`` as ``ledger.exchange.paper.certificate`` takes it."""
+    from ledger.exchange.paper.certificate import certificate
+    from ledger.exchange.paper.certified import certify
+    from ledger.exchange.paper.typeset import typeset
+
+    entries = _entries(log_folder)
+    certified = certify(data, trust, _rulebook(), entries=entries, seen=_seen(data, trust, node))
+    made = certificate(data, certified, trust, language, **asked)
+    return certified, typeset(made.sheet, made.attached)
+
+
+def _seen(data: bytes, trust: Trust, node: Node | None) -> tuple[SeenBlock, ...]:
+    if node is None:
+        return ()
+    from ledger.cli.own_node import OwnNode, seen_blocks
+
+    return seen_blocks(OwnNode(node, trust), data, of_a_case=is_of_a_case(data))
+
+
 def verify_whole_case(
     data: bytes, trust: Trust, log_folder: str | None = None, seen: Sequence[SeenBlock] = ()
 ) -> CaseReport:
     """The same of a case's bundle, under the rules that this program has."""
+    from ledger.core.verify_case import verify_case
+
+    return verify_case(data, trust, _rulebook(), entries=_entries(log_folder), seen=seen)
+
+
+def _rulebook() -> Rulebook:
+    from pathlib import Path
+
+    from ledger.core import rulebook
+
+    return rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
+
+
+def _entries(log_folder: str | None) -> Iterator[bytes] | None:
+    if log_folder is None:
+        return None
     from pathlib import Path
 
     from ledger.cli.log_copy import entries
-    from ledger.core import rulebook
-    from ledger.core.verify_case import verify_case
 
-    book = rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
-    return verify_case(data, trust, book, entries=entries(Path(log_folder)) if log_folder else None, seen=seen)
+    return entries(Path(log_folder))
 
 
 def require_asked(session: Session, data: bytes, *, event_id: str | None, case_id: str | None) -> None:

@@ -256,6 +256,11 @@ READS = (
         "GET /api/v1/cases/{case_id}/events/{event_id}/paper",
         lambda world: f"/api/v1/cases/case-1/events/{world.accepted}/paper",
     ),
+    Row(
+        "GET /api/v1/events/{event_id}/certificate",
+        lambda world: f"/api/v1/events/{world.named}/certificate",
+    ),
+    Row("GET /api/v1/cases/{case_id}/certificate", "/api/v1/cases/case-1/certificate"),
     Row("GET /api/v1/deadlines", "/api/v1/deadlines?case_id=case-1", key="deadlines"),
     Row("GET /api/v1/warnings", "/api/v1/warnings", nobody, key="warnings"),
     Row("GET /api/v1/leads", "/api/v1/leads", supervises, key="leads"),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ledger.core.verify import STEPS
+from ledger.core.verify_case import STEPS as CASE_STEPS
 from ledger.exchange import paper
+from ledger.exchange.paper.certificate import LIMITS
 from ledger.exchange.paper.forms import DOCUMENTS, FORMS
 
+CERTIFIED = ("intact", "not_yet_anchored", "unverifiable")
 SOURCES = Path(paper.__file__).parent
 _SAID = re.compile(r'(?:\bpaper|\.table)\(\s*"([a-z_.]+)"')
 _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
@@ -19,6 +23,10 @@ def paper_words() -> tuple[str, ...]:
     words |= {f"statement.{form.document}.{form.act}" for form in FORMS}
     words |= {f"by_hand.{name}" for form in FORMS for name in form.by_hand}
     words |= {f"stamp.{name}" for form in FORMS for name in form.stamps if name.endswith("_party")}
+    words |= {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
+    for kind, steps in (("check", STEPS), ("case_check", CASE_STEPS)):
+        words |= {f"{kind}.{name}.checked" for name, _ in steps}
+        words |= {f"{kind}.{name}.not_checked" for name, _ in steps if name not in ("form", "ledger", "signature")}
     for source in SOURCES.glob("*.py"):
         text = source.read_text(encoding="utf-8")
         words |= {_listed(word, match) for match in _SAID.finditer(text) for word in (match[1],)}

@@ -173,6 +173,31 @@ def test_what_came_later_changes_no_paper(dealt: Served) -> None:
     assert "9 piece" not in text
 
 
+def test_certificates_come_with_what_their_reader_may_read(dealt: Served) -> None:
+    """Of an event and of a case: the bundle attached is the one that he would be given; read as a proof is."""
+    for path in (f"/api/v1/events/{event_of('handover.accepted').envelope.event_id}", "/api/v1/cases/case-1"):
+        before = dealt.parts.access.head().count
+        answer = dealt.get(f"{path}/certificate", clerk(PROCURATORATE), lang="both")
+        assert answer.status_code == 200, answer.text
+        assert dealt.parts.access.head().count == before + 1
+        reader = PdfReader(io.BytesIO(answer.content))
+        ((attached,),) = reader.attachments.values()
+        assert attached == dealt.get(f"{path}/proof", clerk(PROCURATORATE)).content
+        assert "存证证明" in text_of(answer.content)
+    named = f"/api/v1/events/{event_of('person.named').envelope.event_id}"
+    whole = dealt.get("/api/v1/cases/case-1/certificate", clerk(PROCURATORATE), withhold="sections").content
+    assert "李某某".encode() not in next(iter(PdfReader(io.BytesIO(whole)).attachments.values()))[0]
+    assert dealt.get(f"{named}/certificate", clerk(LAB)).status_code == 404
+
+
+def test_a_certificate_of_an_item_is_of_its_case(dealt: Served) -> None:
+    """An item of another case is not found."""
+    path = "/api/v1/cases/case-1/certificate"
+    text = text_of(dealt.get(path, clerk(PROCURATORATE), item_id="phone", lang="en").content)
+    assert "case-1 / phone" in text
+    problem(dealt.get(path, clerk(PROCURATORATE), item_id="knife"), 404, "not_found", "item_id")
+
+
 def test_the_same_event_gives_the_same_bytes(dealt: Served) -> None:
     """On every run, and in every process."""
     first, second = ask(dealt, "handover.accepted", lang="both"), ask(dealt, "handover.accepted", lang="both")

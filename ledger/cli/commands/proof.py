@@ -1,4 +1,4 @@
-"""``tally proof``: fetch a proof bundle, and check one offline. Checking starts fast: it imports the core alone."""
+"""``tally proof``: proof bundles fetched, checked and certified. A check starts fast: it imports the core alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = click.File("rb")
 
 @click.group("proof", cls=Group)
 def command() -> None:
-    """Proof bundles: fetch and check, offline and without trust in the service."""
+    """Proof bundles: fetch, check and certify, offline and without trust in the service."""
 
 
 @command.command("check")
@@ -89,3 +89,52 @@ def get(
     target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
     target.write_bytes(decode_bundle(bundle).proof.encode() if tlog_proof else bundle)
     session.output.record({"file": str(target)})
+
+
+@command.command("certificate")
+@click.argument("file", type=FILE)
+@click.option("--trust", "trust_files", type=FILE, multiple=True, help="Trust file [that of the profile].")
+@click.option(
+    "--log",
+    "log_folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
+)
+@click.option("--item", "item_id", help="Only this item of a case, and what happened with it.")
+@click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
+@click.option("--verify-url", help="Address of a verify page, for the QR code [none].")
+@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.certificate.pdf].")
+@takes_node
+@pass_session
+def certificate(
+    session: Session,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    log_folder: str | None,
+    item_id: str | None,
+    both: bool,
+    verify_url: str | None,
+    output: str | None,
+    node: Node | None,
+) -> int:
+    """Write a certificate of the bundle in FILE: what is proven, step by step in words, and what is not.
+
+    PDF/A with the bundle attached. It is made here, offline, and of nothing that was tampered with.
+    """
+    from pathlib import Path
+
+    from ledger.cli.exporting import write
+    from ledger.cli.proofs import certificate_of, trust_for
+    from ledger.exchange.paper.voice import spoken_in
+
+    data = file.read()
+    trust = trust_for(session, data, trust_files)
+    language = "both" if both else spoken_in(session.language)
+    asked = {"verify_url": verify_url, "item_id": item_id}
+    certified, made = certificate_of(data, trust, language, log_folder, node, **asked)
+    target = Path(output or f"{certified.name}.certificate.pdf")
+    write(target, made)
+    session.output.record({"file": str(target), "verdict": certified.verdict})
+    return OF_VERDICT[certified.verdict]

@@ -48,7 +48,10 @@ class Prose(Struct, frozen=True, tag="prose"):
 
 
 class Checks(Struct, frozen=True, tag="checks"):
-    """The steps of a verification: number, name, result as a word of the protocol and in words, meaning, details."""
+    """The steps of a verification: number, name, result as a word of the protocol and in words, meaning, details.
+
+    None has failed: what was tampered with is not certified.
+    """
 
     heading: Words
     steps: tuple[CheckLine, ...]
@@ -59,7 +62,7 @@ class CheckLine(Struct, frozen=True):
 
     number: int
     name: Words
-    result: Literal["checked", "failed", "not_checked"]
+    result: Literal["checked", "not_checked"]
     told: Words
     meaning: Words
     detail: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.event import Payload
+from ledger.core.legal_day import SHANGHAI
 from ledger.exchange.paper.sheet import UNSAID, Cell, Words
 from ledger.locales import Labels
 from ledger.timeline import Narrator
@@ -15,6 +17,11 @@ from ledger.timeline.sentences import Words as EventWords
 
 PaperLanguage = Literal["zh-CN", "en", "both"]
 SPOKEN: dict[PaperLanguage, tuple[str, ...]] = {"zh-CN": ("zh-CN",), "en": ("en",), "both": ("zh-CN", "en")}
+
+
+def spoken_in(language: str) -> PaperLanguage:
+    """The paper's language for a reader whose labels are in ``language``."""
+    return "zh-CN" if language == "zh-CN" else "en"
 
 
 class Voice:
@@ -48,6 +55,19 @@ class Voice:
     def agency(self, agency_id: str) -> Words:
         """The name of an agency."""
         return merged(name(agency_id) for name in self._names)
+
+    def flag(self, name: str) -> Words:
+        """What the rules say that a flag means."""
+        return self.each(lambda labels: labels.of_flag(name))
+
+    def article(self, article: str) -> Words:
+        """What an article is called."""
+        return self.each(lambda labels: labels.of_article(article))
+
+    def moment(self, instant: str) -> Words:
+        """A time in Beijing's, of an RFC 3339 text."""
+        at = datetime.fromisoformat(instant).astimezone(SHANGHAI)
+        return self.each(lambda labels: labels.of("moment", "hour").format(at))
 
     def of_event(self, payload: Payload, after: CaseState | None) -> EventVoice:
         """Tells values of one event."""

@@ -1,0 +1,48 @@
+"""The page on paper is true: its commands do what it says, and its table is that of the forms."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pypdf import PdfReader
+
+from ledger.exchange.paper.forms import FORMS
+from ledger.locales import Labels
+from tests.cli.world import World
+from tests.machine import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "paper.md").read_text(encoding="utf-8")
+
+
+def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None:
+    """One command after the other; every file that is named is there, and the certificate has its bundle inside."""
+    commands = "\n".join(re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+    given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TALLYSTICK_PROFILE": "police"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env=world.tally.environment() | given,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"-o (\S+)", commands)) | {"offer.json"} == {file.name for file in tmp_path.iterdir()}
+    assert [file.name for file in (tmp_path / "papers").iterdir()] == ["0002-transfer_list.pdf"]
+    attachments = PdfReader(tmp_path / "certificate.pdf").attachments
+    assert attachments["coat-7.bundle.json"] == [(tmp_path / "coat-7.bundle.json").read_bytes()]
+    assert "a coat" in PdfReader(tmp_path / "transfer-list.pdf").pages[0].extract_text()
+
+
+def test_the_page_tells_every_form() -> None:
+    """Each row of the table with its documents and their titles in Chinese, in the order of the code."""
+    table = PAGE.split("<!-- forms -->")[1].split("<!-- /forms -->", maxsplit=1)[0]
+    told = []
+    for events, documents, titles in re.findall(r"^\| (`.*?) \| (`.*?) \| (.*?) \|$", table, re.MULTILINE):
+        names, labels = re.findall(r"`(\w+)`", documents), titles.split(", ")
+        assert labels == [Labels("zh-CN").of("paper", f"title.{name}") for name in names]
+        told += [(event, name) for event in re.findall(r"`(\w+\.\w+)`", events) for name in names]
+    assert told == [(form.event_type, form.document) for form in FORMS]
