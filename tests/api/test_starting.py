@@ -1,0 +1,74 @@
+"""What a service does before it serves anybody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from api.opening import open_parts
+from ledger.core.witness_protocol import SIZE_MEDIA_TYPE
+from ledger.follow import Follower
+from ledger.settings import Settings, read_settings
+from ledger.store import checkpoints
+from ledger.store.database import Database
+from tests.cli.world import World
+from tests.machine import free_port
+from tests.witness_server import Reply, SmallWitness, serving
+
+WITHIN = 120  # seconds
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def founded(tmp_path: Path) -> Settings:
+    """A ledger that ran once: its agencies are mirrored, and its log is published."""
+    world = World(tmp_path)
+    world.found()
+    settings = read_settings(world.data, port=free_port(), key_passphrase_file=world.tally.passphrase_file)
+    with open_parts(settings) as parts:
+        until(lambda: published_size(parts.database) > 0)
+    return settings
+
+
+def published_size(database: Database) -> int:
+    with database.read() as connection:
+        published = checkpoints.last_published(connection)
+    return published.size if published else 0
+
+
+def test_witnesses_are_heard_before_the_chain_is_followed(founded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Following the chain writes to the log, and one who has seen more of it must be heard first: a database that was
+    rolled back gets no entry more, not of the service's own either."""
+    with open_parts(founded) as parts:
+        witness = SmallWitness("w1", parts.trust.trust.log_key, parts.trust.trust.log_id)
+    order: list[str] = []
+    follow = Follower.run
+
+    def ahead(_: str) -> Reply:
+        time.sleep(0.5)
+        order.append("heard")
+        return Reply(409, b"1000\n", SIZE_MEDIA_TYPE)
+
+    def followed(follower: Follower, stop: Event) -> None:
+        order.append("followed")
+        follow(follower, stop)
+
+    witness.spoil = ahead
+    monkeypatch.setattr(Follower, "run", followed)
+    with serving(witness):
+        (founded.data_dir / "witnesses.toml").write_text(witness.row(foreign=True), encoding="utf-8")
+        with open_parts(founded) as parts:
+            assert order[:2] == ["heard", "followed"]
+            failure = parts.sequencer.failure
+            assert failure is not None
+            assert failure.code == "witness_ahead"
