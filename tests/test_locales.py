@@ -27,6 +27,7 @@ from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
 from ledger.store.warnings import Warned
+from ledger.timeline.details import TEMPLATES
 from ledger.timeline.notes import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES
 from tests.casework import shipped_rulebook
@@ -84,6 +85,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
     "note": NOTE_KINDS,
+    "flag_detail": TEMPLATES,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
     "paper": paper_words(),

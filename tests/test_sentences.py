@@ -13,7 +13,7 @@ from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.item import Seizure
 from ledger.locales import LANGUAGES, Labels
 from ledger.timeline.particulars import particulars
-from ledger.timeline.sentences import CLAUSES, Narrator
+from ledger.timeline.sentences import CLAUSES, Narrator, Words
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
 from tests.casework import Case, detained, dispose, got, kept, offered, part, passed, person_id, pieces, proposed
 from tests.core.test_custody_changes import accepted, request
@@ -159,6 +159,30 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
     case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **told)
     assert f"expected {english}, found else." in last_sentence(case)
     assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "english", "chinese"),
+    [
+        ("signed 180 hours after it happened", "signed 180 hours after it happened", "发生后180小时才签署"),
+        (
+            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            "a：9 件，记录为10 件、b：封条破损，记录为封条完好",
+        ),
+        (
+            "item a was due at 2026-11-30T00:00:00Z",
+            "item a was due at 2026-11-30 08:00",
+            "a应于2026年11月30日08:00前归还",
+        ),
+        ("item a: destroyed, decided forfeited", "item a: destroyed, decided forfeited", "a：销毁，决定为没收"),
+        ("a word {of} nobody's", "a word {of} nobody's", "a word {of} nobody's"),
+    ],
+)
+def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
+    """The custody rules' phrases, one or several; anything else stays as it was recorded."""
+    told = [Words(Labels(language), str, "case.opened", None).said("detail", recorded) for language in ("en", "zh-CN")]
+    assert told == [english, chinese]
 
 
 def test_an_extension_is_told_by_its_name_and_its_law() -> None:

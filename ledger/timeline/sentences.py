@@ -25,6 +25,7 @@ from ledger.core.event.supervision import Told
 from ledger.core.event.terms import EventRef, Money, Quantity
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
+from ledger.timeline.details import in_words
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
@@ -39,6 +40,7 @@ _VOCABULARY = {
     "relation": "case_relation",
     "measure": "measure",
     "disposal": "disposal",
+    "decided": "disposal",
     "seal_state": "seal_state",
     "match_result": "match_result",
     "qualifying_ground": "qualifying_ground",
@@ -216,6 +218,8 @@ class Words:
             return self._labels.of_extension(clock, name)
         if field == "article":
             return self._labels.of_article(str(value))
+        if field == "detail":
+            return in_words(self._labels, str(value), self.said)
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
