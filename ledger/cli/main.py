@@ -41,6 +41,7 @@ COMMANDS = (
     "disclosure",
     "import",
     "dataset",
+    "model",
     "proof",
     "paper",
     "audit",

@@ -1,0 +1,159 @@
+"""``tally model``: supervision models, as files that are written and tried out here without a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.exits import Exit
+from ledger.cli.output import Column
+from ledger.cli.printable import printable_line
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.supervision.model.draft import FORMS, draft
+
+if TYPE_CHECKING:
+    from ledger.supervision.model.examples import ExampleResult
+    from ledger.supervision.model.refused import ModelRefused
+
+LARGEST = 1_000_000  # bytes of a file that is read at all
+CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
+TRIED = ("model_id", "example", "expected", "found", "result")
+
+MODELS = click.argument("models", metavar="[FILE|NAME]...", nargs=-1)
+SHIPPED = click.option("--shipped", is_flag=True, help="All models that come with this version.")
+
+
+@click.group("model", cls=Group)
+def command() -> None:
+    """Supervision models: small files in which prosecutors say what is to be looked for."""
+
+
+@command.command("new")
+@click.argument("model_id")
+@click.option(
+    "--template",
+    type=click.Choice(FORMS),
+    default="cel",
+    show_default=True,
+    help="How the condition is stated: a template, a condition on one kind of row (cel), or a query (sql).",
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL_ID.yaml].")
+@pass_session
+def new(session: Session, model_id: str, template: str, output: Path | None) -> None:
+    """Write the draft of a model: its condition and examples stand, its texts are to be filled in."""
+    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.model.refused import ModelRefused
+
+    text, path = draft(model_id, template), output or Path(f"{model_id}.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise Conflict(f"{path} is there already", field="--output", hint="Name another file with -o.") from error
+    try:
+        parse_model(text)
+    except ModelRefused as refused:
+        _show_faults(session, str(path), refused, colour="yellow")
+
+
+@command.command("check")
+@MODELS
+@SHIPPED
+@pass_session
+def check(session: Session, models: Sequence[str], shipped: bool) -> int:
+    """Check models: each fault is told with file, line, field and what was expected."""
+    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.model.refused import ModelRefused
+
+    sound, refused_files = [], 0
+    for name, text in _texts(models, shipped):
+        try:
+            model = parse_model(text)
+        except ModelRefused as refused:
+            _show_faults(session, name, refused, colour="red")
+            refused_files += 1
+            continue
+        told = {field: getattr(model, field) for field in ("model_id", "version", "severity", "scope", "views")}
+        title = {"zh": model.title.zh, "en": model.title.en}
+        rest = {"title": title, "examples": len(model.examples), "model_digest": model.digest}
+        sound.append({"file": name} | told | rest)
+    if sound and not (session.json and refused_files):
+        session.output.table(sound, [Column(name) for name in CHECKED])
+    return Exit.USAGE if refused_files else Exit.OK
+
+
+@command.command("test")
+@MODELS
+@SHIPPED
+@pass_session
+def test(session: Session, models: Sequence[str], shipped: bool) -> int:
+    """Run the examples of models: what each must raise, and what the model found."""
+    from ledger.supervision.model.examples import run_examples
+    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.model.refused import ModelRefused
+
+    tried: list[dict[str, Any]] = []
+    for name, text in _texts(models, shipped):
+        try:
+            model = parse_model(text)
+        except ModelRefused as refused:
+            _show_faults(session, name, refused, colour="red")
+            return Exit.USAGE
+        tried += [_tried(session, model.model_id, result) for result in run_examples(model)]
+    session.output.table(tried, [Column(name) for name in TRIED], style_of=lambda row: "" if row["passed"] else "red")
+    return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
+
+
+def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, Any]:
+    row = {"model_id": model_id, "example": result.name, "passed": result.passed}
+    if session.json:
+        return row | {"expected": result.expected, "found": result.found}
+    none = session.labels.of("message", "no_lead")
+    keys = {name: [" ".join(key.values()) for key in getattr(result, name)] or none for name in ("expected", "found")}
+    return row | keys | {"result": session.labels.of("message", "as_expected" if result.passed else "not_as_expected")}
+
+
+def _show_faults(session: Session, name: str, refused: ModelRefused, *, colour: str) -> None:
+    """Each in a line of its own: on standard output as JSON, else on standard error as compilers tell theirs."""
+    for line, field, message in refused.faults:
+        if session.json:
+            session.output.line({"file": name, "line": line, "field": field, "expected": message})
+        else:
+            told = ": ".join(filter(None, (f"{name}:{line}", field, message)))
+            click.secho(printable_line(told), fg=colour, err=True)
+
+
+def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
+    """The models' texts by file, or by the name of one that is shipped."""
+    from ledger.supervision.model.shipped import shipped_models
+
+    known = shipped_models()
+    if shipped:
+        yield from known.items()
+    elif not models:
+        raise MalformedInput("expected a file, the name of a shipped model, or --shipped", field="FILE|NAME")
+    for name in models:
+        if Path(name).is_file():
+            yield name, _read(Path(name))
+        elif name in known:
+            yield name, known[name]
+        else:
+            from ledger.supervision.model.refused import unknown
+
+            raise NotFound(
+                f"there is no file {name}, and of shipped models {unknown('model', name, known)}", field=name
+            )
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_size > LARGEST:
+        raise MalformedInput(f"{path} is too large to be a model", field="FILE")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedInput(f"{path} is not text in UTF-8", field="FILE") from error
