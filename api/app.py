@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from api import logs, openapi
 from api.auth import SignIn
+from api.block_times import block_times
 from api.console.app import make_console, to_console
 from api.console.security import PATH
 from api.dependencies import Service
@@ -39,6 +39,8 @@ from api.routes import (
     papers,
     proofs,
     recommendations,
+    reports,
+    runs,
     sign_in,
     tiles,
     timelines,
@@ -47,11 +49,8 @@ from api.routes import (
 from api.routes.submissions import busy_endpoints, handover_routes
 from api.submission import Desk
 from api.submission_paths import submission_paths
-from ledger.chain.journal import ChainWrite
-from ledger.core.errors import Unavailable
 from ledger.prove import JournalAnchors, Prover
 from ledger.record import shipped_rulebook
-from ledger.settings import EMBEDDED
 from ledger.state_proofs import StateProofs
 from ledger.store.journal import DatabaseJournal
 
@@ -108,9 +107,11 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         imports,
         proofs,
         papers,
+        runs,
         models,
         leads,
         recommendations,
+        reports,
         access,
     )
     for part in (*reads, sign_in, webhooks, audit, chain):
@@ -144,7 +145,7 @@ def make_service(parts: Parts) -> Service:
         timeout_s=settings.request_timeout_s,
         clock=parts.clock,
     )
-    block_time = _block_time(parts)
+    block_time = block_times(settings, parts.follower)
     anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, block_time)
     prover = Prover(
         parts.database,
@@ -156,18 +157,3 @@ def make_service(parts: Parts) -> Service:
         book=shipped_rulebook(),
     )
     return Service(parts, sign_in, desk, prover, block_time)
-
-
-def _block_time(parts: Parts) -> Callable[[ChainWrite], int]:
-    """When a write's block was made, in unix seconds: on the embedded chain the journal says it, else the node."""
-    if parts.settings.chain == EMBEDDED:
-        return lambda write: write.timestamp
-
-    @lru_cache(maxsize=64)
-    def of_block(block_hash: bytes) -> int:
-        block = parts.follower.link.chain.eth.block(block_hash)
-        if block is None:
-            raise Unavailable("the chain node does not know the anchor's block", code="chain_unavailable")
-        return block.timestamp
-
-    return lambda write: of_block(write.block_hash or b"")

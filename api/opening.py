@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from api.connecting import Connector
 from api.parts import Parts
+from api.supervising import make_supervisor
 from api.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger import installation as installations
 from ledger.chain.deploy import Deployment
@@ -85,6 +86,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         "deliver": deliverer.run,
         "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "supervise": parts.supervisor.run,
     }
     if parts.stamper is not None:
         working["stamp"] = parts.stamper.run
@@ -100,6 +102,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         connector.close()
+        parts.supervisor.views.close()
         parts.database.close()
 
 
@@ -140,6 +143,17 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         on_deployed=trust.deployed,
         started=[],
     )
+    follower = Follower(connector, sequencer.halt, FOLLOW_EVERY)
+    supervisor = make_supervisor(
+        settings=settings,
+        path=where.views,
+        database=database,
+        registry=registry,
+        recorder=recorder,
+        system=system,
+        follower=follower,
+        clock=now_ms,
+    )
     parts = Parts(
         settings=settings,
         trust=trust,
@@ -149,8 +163,9 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         sequencer=sequencer,
         publisher=publisher,
         access=AccessLog(database),
-        follower=Follower(connector, sequencer.halt, FOLLOW_EVERY),
+        follower=follower,
         courier=courier,
+        supervisor=supervisor,
         token_key=installations.read_token_key(where),
         clock=now_ms,
         stamper=_stamper(settings, database, roots),

@@ -18,6 +18,7 @@ from ledger.stamp import Stamper
 from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
+from ledger.supervision.supervise import Supervisor
 
 
 class TrustSource(Protocol):
@@ -32,8 +33,8 @@ class Parts:
     """What a route may use. ``clock`` gives unix milliseconds; ``token_key`` is the 32-byte seed of the token key.
 
     ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
-    Unavailable while there is none; ``courier`` knows how it stands with the witnesses. ``stamper`` is None where no
-    timestamp authority is configured.
+    Unavailable while there is none; ``courier`` knows how it stands with the witnesses, ``supervisor`` with the models.
+    ``stamper`` is None where no timestamp authority is configured.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Parts:
     access: AccessLog
     follower: Follower
     courier: Courier
+    supervisor: Supervisor
     token_key: bytes
     clock: Callable[[], int]
     stamper: Stamper | None = None

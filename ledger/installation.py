@@ -10,6 +10,7 @@ chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
 witnesses.toml      which witnesses are asked to co-sign, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), where the founding does not say it any more
+supervision/        the views that models ask: a cache of the log
 service.lock        held by the service that runs; empty
 """
 
@@ -94,6 +95,7 @@ class DataDirectory:
         self.trust = path / "trust.json"
         self.witnesses = path / "witnesses.toml"
         self.policy = path / "witness.policy"
+        self.views = path / "supervision" / "views.duckdb"
         self.lock = path / "service.lock"
 
 

@@ -97,6 +97,7 @@ class Settings(KeyedSettings):
 
     timestamp_url: str | None = None  # of an RFC 3161 authority that is asked to timestamp checkpoints
     timestamp_roots: Path | None = None  # PEM file with its root certificate; the trust file names it to verifiers
+    supervision_interval_s: Positive = 60  # between two runs of all models over everything
     timestamp_interval_s: Positive = 3600  # at most one timestamp in this time, none when idle
 
     max_body_bytes: Positive = 1024 * 1024

@@ -45,22 +45,22 @@ class SystemStream:
         self._clock = clock
         self._lock = Lock()
 
-    def append(self, body: Body) -> Receipt:
-        """Signs ``body`` on the stream's head; durable when this returns.
+    def append(self, body: Body, stream: Stream = _STREAM) -> Receipt:
+        """Signs ``body`` on the stream's head, the service's own unless another is given; durable when this returns.
 
         Raises Unavailable, and Conflict where the log has this change of the registry already.
         """
         with self._lock:
             for _ in range(TRIES - 1):
                 try:
-                    return self._append(body)
+                    return self._append(body, stream)
                 except Conflict as lost:
                     if lost.code != "not_on_head":
                         raise
-            return self._append(body)
+            return self._append(body, stream)
 
-    def _append(self, body: Body) -> Receipt:
-        signed = sign_event(body, self._place(), self._actor, self._log_id)
+    def _append(self, body: Body, stream: Stream) -> Receipt:
+        signed = sign_event(body, self._place(stream), self._actor, self._log_id)
         judged = self._recorder.judge(signed.submission, self._clock() // 1000)
         answer = judged if isinstance(judged, Duplicate) else self._wait(judged)
         if isinstance(answer, Duplicate):
@@ -73,7 +73,7 @@ class SystemStream:
         except TimeoutError as error:
             raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
 
-    def _place(self) -> Place:
+    def _place(self, stream: Stream) -> Place:
         with self._database.read() as connection:
-            head = log.heads(connection, [(_STREAM.kind, _STREAM.id)]).get((_STREAM.kind, _STREAM.id))
-        return Place(_STREAM) if head is None else Place(_STREAM, head.sequence + 1, head.digest)
+            head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
+        return Place(stream) if head is None else Place(stream, head.sequence + 1, head.digest)

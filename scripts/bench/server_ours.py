@@ -13,6 +13,7 @@ from typing import NoReturn
 from api.app import create_app
 from api.parts import Parts
 from api.server import make_server
+from api.supervising import make_supervisor
 from ledger.core.errors import Unavailable
 from ledger.core.note import SeedSigner
 from ledger.core.policy import parse_policy
@@ -51,8 +52,10 @@ def make_parts(database_url: str, port: int) -> Parts:
         known = tree(connection).registry_changes
     for change in islice(registry_changes(), known, None):  # a process beside another finds them there
         system.append(change)
+    settings = Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED)
+    follower = Follower(no_chain, sequencer.halt, 1)
     return Parts(
-        settings=Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),
+        settings=settings,
         trust=Trusted(),
         database=database,
         registry=registry,
@@ -60,8 +63,18 @@ def make_parts(database_url: str, port: int) -> Parts:
         sequencer=sequencer,
         publisher=publisher,
         access=AccessLog(database),
-        follower=Follower(no_chain, sequencer.halt, 1),
+        follower=follower,
         courier=Courier(database, tuple, policy=lambda: Trusted.trust.policy, halt=sequencer.halt, clock=clock),
+        supervisor=make_supervisor(
+            settings=settings,
+            path=None,
+            database=database,
+            registry=registry,
+            recorder=recorder,
+            system=system,
+            follower=follower,
+            clock=clock,
+        ),
         token_key=b"\x02" * 32,
         clock=clock,
     )

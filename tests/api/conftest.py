@@ -11,6 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.parts import Parts
+from api.supervising import make_supervisor
 from ledger.core.errors import Unavailable
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
@@ -59,6 +60,7 @@ def serving_ledger(ledger: Ledger, connect: Callable[[], Link], settings: Settin
 
 def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Parts:
     """What routes and threads of a service work with."""
+    follower = Follower(connect, ledger.sequencer.halt, 1)
     return Parts(
         settings=settings,
         trust=Trusted(),
@@ -68,12 +70,22 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
         sequencer=ledger.sequencer,
         publisher=ledger.publisher,
         access=AccessLog(ledger.database),
-        follower=Follower(connect, ledger.sequencer.halt, 1),
+        follower=follower,
         courier=Courier(
             ledger.database,
             tuple,
             policy=lambda: Trusted.trust.policy,
             halt=ledger.sequencer.halt,
+            clock=ledger.clock,
+        ),
+        supervisor=make_supervisor(
+            settings=settings,
+            path=None,
+            database=ledger.database,
+            registry=ledger.registry,
+            recorder=ledger.recorder,
+            system=ledger.system,
+            follower=follower,
             clock=ledger.clock,
         ),
         token_key=b"\x07" * 32,

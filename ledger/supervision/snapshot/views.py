@@ -99,6 +99,7 @@ class Views:
         self._limits = limits
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._anchors: list[Row] | None = None  # as they were told last
 
     def refresh(self) -> Grown:
         """Brings the views up to the log as it is now. Raises what reading the log raises."""
@@ -111,7 +112,7 @@ class Views:
                 connection = self._anew()
                 size = 0
             if size == head.size:
-                tables.replace_all(connection, "anchors", self._source.anchors(head.size))
+                self._tell_anchors(connection, head.size)
                 return Grown(size, frozenset())
             touched = self._source.touched(size, head.size)
             self._write(connection, touched, head)
@@ -155,14 +156,21 @@ class Views:
                 tables.replace_cases(connection, part, records)
             tables.replace_all(connection, "agencies", self._source.agencies())
             tables.replace_all(connection, "datasets", self._source.datasets(head.size))
-            tables.replace_all(connection, "anchors", self._source.anchors(head.size))
+            self._tell_anchors(connection, head.size)
             connection.execute("UPDATE kept.head SET size = $1, digest = $2", [head.size, head.digest])
         except BaseException:
+            self._anchors = None
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         if (took := time.monotonic() - began) > 1:
             logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
+
+    def _tell_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:
+        anchors = self._source.anchors(size)
+        if anchors != self._anchors:
+            tables.replace_all(connection, "anchors", anchors)
+            self._anchors = anchors
 
     # -- the file ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +182,12 @@ class Views:
             if _mark_of(self._connection) == self._mark:
                 return self._connection
         except (duckdb.Error, OSError) as error:
-            logger.warning("the views cannot be read, and are made anew", reason=str(error).partition("\n")[0])
+            reason = str(error).partition("\n")[0]
+            if "lock" in reason:  # another process of this installation keeps them: this one has its own
+                logger.info("the views are kept in memory", reason=reason)
+                self._path = None
+            else:
+                logger.warning("the views cannot be read, and are made anew", reason=reason)
         return self._anew()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
@@ -190,6 +203,7 @@ class Views:
             for path in (self._path, self._path.with_name(self._path.name + ".wal")):
                 with suppress(FileNotFoundError):
                     path.unlink()
+        self._anchors = None
         self._connection = self._opened()
         tables.create(self._connection)
         self._connection.execute(table_of("head", _HEAD, schema=tables.KEPT))

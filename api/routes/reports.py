@@ -1,0 +1,131 @@
+"""Governance: reports over a period, and what cases have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.dependencies import LabelsOf, Reads, Service, ServiceOf, answer
+from api.openapi import answers, problems
+from api.reading import Reading
+from ledger.core.errors import Unauthorized
+from ledger.core.event.terms import BusinessLine
+from ledger.locales import Labels
+from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate, parse_node
+from ledger.supervision.report import Report, Scope, make_report
+from ledger.supervision.report.html import to_html
+from ledger.supervision.report.pdf import to_pdf
+
+router = APIRouter(prefix="/api/v1", tags=["supervision"])
+
+GOVERNING: Final = ("auditor", "analyst", "supervisor")
+Format = Annotated[Literal["json", "html", "pdf"], Query(alias="format", description="of the report")]
+Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="day in Asia/Shanghai")]
+Tree = Annotated[
+    str | None, Query(pattern=r"^[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}$", description="province/city/county")
+]
+NodeName = Annotated[str, Query(min_length=3, max_length=300, description="KIND:ID, such as case:case-7f3a")]
+
+
+class CorrelationView(Struct, frozen=True):
+    """What was found around ``start``; ``path`` leads to the node that was asked for with ``to``."""
+
+    start: str
+    cut: bool
+    places: tuple[Place, ...]
+    edges: tuple[Edge, ...]
+    path: tuple[Edge, ...]
+    tree_size: int
+
+
+@router.get(
+    "/report",
+    summary="Report what recurs, where and for how long",
+    responses={
+        **answers(Report, 400, 401, 403, 503),
+        200: {
+            "description": "The report",
+            "content": {"application/json": {}, "text/html": {}, "application/pdf": {}},
+        },
+        **problems(400, 401, 403, 503),
+    },
+)
+def report(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    since: Day,
+    until: Day,
+    jurisdiction: Tree = None,
+    business_line: BusinessLine | None = None,
+    file_format: Format = "json",
+) -> Response:
+    """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
+    from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
+    scope = Scope(since, until, _within_own(reading, jurisdiction), business_line)
+    size = service.parts.supervisor.views.refresh().size
+    with service.parts.supervisor.views.session() as session:
+        made = make_report(session, scope, tree_size=size, as_of=_now(service))
+    reading.record(f"report from {since} to {until}")
+    return _as(made, file_format, labels)
+
+
+@router.get(
+    "/correlation",
+    summary="Show what a case, a thing or a person has in common with others",
+    responses=answers(CorrelationView, 400, 401, 403, 404, 503),
+)
+def correlation(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    start: Annotated[NodeName, Query(alias="from")],
+    depth: Annotated[int, Query(ge=1, le=DEEPEST, description="steps; two cases with one seal are four apart")] = 4,
+    to: NodeName | None = None,
+) -> Response:
+    """The graph around a node, up to so many steps away. Persons are keyed digests, never names. For a
+    procuratorate's auditors and analysts."""
+    own = require_governing(reading)
+    node, goal = parse_node(start), parse_node(to, field="to") if to else None
+    size = service.parts.supervisor.views.refresh().size
+    with service.parts.supervisor.views.session() as session:
+        found = correlate(session, node, depth=depth, as_of=_now(service), jurisdiction=own)
+    path = found.path_to(goal) if goal else ()
+    reading.record(f"what {node.name} has in common with others", *found.cases())
+    return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, size))
+
+
+def _as(made: Report, file_format: str, labels: Labels) -> Response:
+    if file_format == "json":
+        return answer(made)
+    if file_format == "html":
+        return Response(to_html(made, labels), media_type="text/html; charset=utf-8")
+    headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
+    return Response(to_pdf(made, labels), media_type="application/pdf", headers=headers)
+
+
+def require_governing(reading: Reading) -> str:
+    """The jurisdiction of the reader's procuratorate, where its role may look at all of it. Raises Unauthorized."""
+    reading.require_role(*GOVERNING)
+    own = reading.authority.agencies[reading.agency]
+    if own.kind != "procuratorate":
+        raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
+    return own.profile.jurisdiction
+
+
+def _within_own(reading: Reading, asked: str | None) -> str:
+    own = require_governing(reading)
+    if asked is not None and not f"{asked}/".startswith(f"{own}/"):
+        raise Unauthorized(
+            f"your procuratorate's jurisdiction is {own}", field="jurisdiction", code="outside_jurisdiction"
+        )
+    return asked or own
+
+
+def _now(service: Service) -> datetime:
+    return datetime.fromtimestamp(service.parts.clock() // 1000, UTC)

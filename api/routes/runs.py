@@ -1,0 +1,168 @@
+"""Runs: what a model would find now, before anybody publishes it, and how it stands with the runs of the published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+from msgspec import Meta, Struct
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.bodies import JSON, decode, read_body
+from api.dependencies import Reads, Service, ServiceOf, answer
+from api.matters import require_matter
+from api.openapi import answers, takes
+from api.reading import Reading
+from api.routes.reports import require_governing
+from ledger.core.event.terms import Instant
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.supervision.finding import Finding, find
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.saying import said
+from ledger.supervision.model.values import Model
+from ledger.supervision.supervise import RunState
+
+router = APIRouter(prefix="/api/v1", tags=["supervision"])
+
+FOUND_AT_MOST = 1000
+MAX_BODY = 256 * 1024  # bytes
+LeadPath = Annotated[str, Path(pattern=r"^lead-[0-9a-f]{32}$", description="id of the lead")]
+
+
+class RunRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``definition`` is the model's file; ``parameters`` are those that are not to have their defaults."""
+
+    definition: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    parameters: dict[str, Any] = {}
+    as_of: Instant | None = None
+
+
+class WidenRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters in the place of those that the lead was found with."""
+
+    parameters: dict[str, Any] = {}
+    as_of: Instant | None = None
+
+
+class FoundView(Struct, frozen=True):
+    """A finding: ``lead_id`` is the lead that it would be, ``known`` whether that was raised."""
+
+    lead_id: str
+    known: bool
+    case_id: str | None
+    supervised: str
+    says_en: str
+    says_zh: str
+    key: Mapping[str, str]
+    values: Mapping[str, str]
+    evidence: tuple[str, ...]
+
+
+class RunView(Struct, frozen=True):
+    """What a run found: ``total`` findings, of which at most so many are shown as a page has."""
+
+    model_id: str
+    version: int
+    model_digest: str
+    parameters: Mapping[str, Any]
+    tree_size: int
+    as_of: str
+    total: int
+    findings: tuple[FoundView, ...]
+
+
+_run_request = msgspec.json.Decoder(RunRequest)
+_widen_request = msgspec.json.Decoder(WidenRequest)
+
+
+@router.post(
+    "/models/run",
+    summary="Say what a model would find now",
+    responses=answers(RunView, 400, 401, 403, 408, 413, 415, 422, 503),
+    openapi_extra=takes(RunRequest),
+)
+async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Response:
+    """Nothing is raised. For a procuratorate's auditors, analysts and supervisors, over the agencies in its
+    jurisdiction; each run is recorded as a read."""
+    asked = decode(await _body(request, service), _run_request)
+    return await run_in_threadpool(_run_asked, service, reading, asked)
+
+
+def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Response:
+    return answer(_run(service, reading, parse_model(asked.definition), asked.parameters, asked.as_of))
+
+
+@router.post(
+    "/leads/{lead_id}/kind",
+    summary="Find all of a lead's kind",
+    responses=answers(RunView, 400, 401, 403, 404, 408, 413, 415, 422, 503),
+    openapi_extra=takes(WidenRequest),
+)
+async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_id: LeadPath) -> Response:
+    """Runs the model that raised the lead over all history, with its parameters as they were, or others."""
+    asked = decode(await _body(request, service), _widen_request)
+    return await run_in_threadpool(_run_again, service, reading, lead_id, asked)
+
+
+def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenRequest) -> Response:
+    with service.parts.database.read() as connection:
+        lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        stream = MODEL_STREAM + lead.raised.model_id
+        model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
+    definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
+    parameters = {**lead.raised.parameters, **asked.parameters}
+    return answer(_run(service, reading, parse_model(definition), parameters, asked.as_of))
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    timeout_s = service.parts.settings.request_timeout_s
+    return await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
+
+
+@router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunState, 400, 401, 503))
+def show_runs(service: ServiceOf, reading: Reads) -> Response:
+    """When all models were run over everything, how long that took, and what keeps a model from being run."""
+    reading.record("runs of models")
+    return answer(service.parts.supervisor.state)
+
+
+def _run(
+    service: Service, reading: Reading, model: Model, parameters: Mapping[str, object], as_of: str | None
+) -> RunView:
+    own = require_governing(reading)
+    at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
+    values = model.parameters_of(parameters)
+    size = service.parts.supervisor.views.refresh().size
+    with service.parts.supervisor.views.session() as session:
+        found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
+    shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
+    known = service.parts.supervisor.record.known(one.lead_id for one in shown)
+    cases = sorted({one.case_id for one in shown if one.case_id is not None})
+    reading.record(f"run of the model {model.model_id}", *cases)
+    return RunView(
+        model_id=model.model_id,
+        version=model.version,
+        model_digest=model.digest,
+        parameters=values,
+        tree_size=size,
+        as_of=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        total=len(found),
+        findings=tuple(_found(model, one, values, known=one.lead_id in known) for one in shown),
+    )
+
+
+def _found(model: Model, one: Finding, values: Mapping[str, object], *, known: bool) -> FoundView:
+    says = said(model.lead.says, one.values, values)
+    return FoundView(
+        one.lead_id, known, one.case_id, one.supervised, says.en, says.zh, one.key, one.values, one.evidence
+    )
+
+
+def _lies_within(reading: Reading, one: Finding, jurisdiction: str) -> bool:
+    agency = reading.authority.agencies.get(one.supervised)
+    return agency is not None and f"{agency.profile.jurisdiction}/".startswith(f"{jurisdiction}/")
