@@ -110,6 +110,7 @@ async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_i
 
 
 def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenRequest) -> Response:
+    require_governing(reading)
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         stream = MODEL_STREAM + lead.raised.model_id

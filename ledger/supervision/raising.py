@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.core.authority import Agency
-from ledger.core.event.supervision import MAX_CITED, Check, CitedDataset, LeadRaised, Told
+from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
 from ledger.core.supervision.standing import supervises
 from ledger.supervision.finding import Finding
-from ledger.supervision.model.part import Bilingual
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.spelling import text_of
 from ledger.supervision.model.values import Model
@@ -54,14 +53,10 @@ def lead_of(
         supervised=finding.supervised,
         procuratorate=procuratorate,
         severity=model.severity,
-        says=_told(said(model.lead.says, finding.values, values)),
-        checks=tuple(Check(what=_told(check.what), by=_told(check.by)) for check in model.checks),
+        says=said(model.lead.says, finding.values, values),
+        checks=model.checks,
         events=events[:MAX_CITED],
         cited_count=len(events),
         datasets=datasets,
         values=dict(finding.values),
     )
-
-
-def _told(text: Bilingual) -> Told:
-    return Told(zh=text.zh, en=text.en)

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import msgspec
+
+from api.routes.reports import GOVERNING
 from ledger.core.event import registry
 from ledger.core.event.case import PersonNamed
 from ledger.core.event.record import DatasetRegistered, ImportRecorded
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyKind, Role
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served
 from tests.builders import (
@@ -143,7 +148,9 @@ def made_world(folder: Path) -> Iterator[World]:
 def made_matters() -> tuple[Model, Lead, Recommendation]:
     """A model of the procuratorate, its lead for the police, who were told, and a recommendation to them."""
     by = reader("jurisdiction", "supervisor")
-    model = Model(step=1).published(reader("jurisdiction", "analyst"))
+    text = shipped_model("item-not-handed-over")
+    digest = parse_model(text).digest
+    model = Model(step=1).published(reader("jurisdiction", "analyst"), definition=text, model_digest=digest)
     lead = Lead(step=1).raised().act(assigned(), by)
     return model, lead, Recommendation("phone", step=1).issued(by, leads=(lead.state.lead_id,))
 
@@ -272,6 +279,7 @@ READS = (
     Row("GET /api/v1/models", "/api/v1/models", anybody, key="models"),
     Row("GET /api/v1/models/{model_id}", "/api/v1/models/item-not-handed-over", anybody),
     Row("GET /api/v1/models/{model_id}/{version}", "/api/v1/models/item-not-handed-over/1", anybody),
+    Row("GET /api/v1/supervision", "/api/v1/supervision", anybody),
     Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),
     Row("GET /api/v1/datasets", "/api/v1/datasets", is_the_police, key="datasets"),
     Row(
@@ -289,6 +297,21 @@ OWN = (
     Row("GET /api/v1/access", "/api/v1/access", anybody, ("auditor", "supervisor")),
     Row("GET /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), records=False),
     Row("POST /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
+)
+# For a procuratorate, over what lies in its jurisdiction.
+_RUN = msgspec.json.encode({"definition": shipped_model("item-not-handed-over")})
+GOVERNANCE = (
+    Row("GET /api/v1/report", "/api/v1/report?since=2026-01-01&until=2026-12-31", roles=GOVERNING),
+    Row("GET /api/v1/report", "/api/v1/report?since=2026-01-01&until=2026-12-31&format=html", roles=GOVERNING),
+    Row("GET /api/v1/correlation", "/api/v1/correlation?from=case:case-1", roles=GOVERNING),
+    Row("POST /api/v1/models/run", "/api/v1/models/run", roles=GOVERNING, body=_RUN),
+    Row(
+        "POST /api/v1/leads/{lead_id}/kind",
+        f"/api/v1/leads/{Lead().body.lead_id}/kind",
+        supervises,
+        GOVERNING,
+        body=b"{}",
+    ),
 )
 # The webhook is one of the police, made for each question.
 WEBHOOK = (
@@ -333,5 +356,5 @@ WHOLE_LOG = "GET /api/v1/audit"
 
 def covered() -> set[str]:
     """The operations that have a row."""
-    rows = {row.operation for row in (*READS, *OWN, *WEBHOOK)}
+    rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
     return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, WHOLE_LOG}

@@ -13,6 +13,7 @@ from ledger.core.event import case as acts
 from ledger.core.event import handover
 from ledger.core.event.terms import Role
 from tests.api.matrix import (
+    GOVERNANCE,
     OWN,
     PUBLIC,
     READS,
@@ -156,6 +157,31 @@ def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relati
     served.request("DELETE", f"/api/v1/webhooks/{webhook_id}", headers=chief)
 
 
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("row", GOVERNANCE, ids=lambda row: row.label)
+def test_governance_is_for_procuratorates_and_shows_their_jurisdiction(
+    world: World, row: Row, relation: Relation
+) -> None:
+    """By role, then by kind of agency; another jurisdiction is shown nothing of the case. One record of each read."""
+    for role in ROLES:
+        officer = reader(relation, role)
+        token, before = world.served.token(officer), records(world)
+        answer = ask(world.served, row, path_of(row, world), token)
+        shown = 0
+        if role not in row.roles:
+            problem(answer, 403, "role_missing")
+        elif relation not in ("jurisdiction", "other jurisdiction"):
+            problem(answer, 403, "not_a_procuratorate")
+        elif relation == "jurisdiction":
+            assert answer.status_code == 200, answer.text
+            shown = 1
+        else:
+            assert answer.status_code in (200, 404), answer.text
+            assert "phone" not in answer.text
+            shown = int(answer.is_success)
+        assert (records(world) - before > 0) == bool(shown), officer
+
+
 def test_an_audit_of_everything_takes_an_auditor(world: World) -> None:
     """Of whatever agency; no other role, and no record of what was refused."""
     before = records(world)
@@ -167,7 +193,7 @@ def test_an_audit_of_everything_takes_an_auditor(world: World) -> None:
     assert records(world) == before
 
 
-@pytest.mark.parametrize("row", [*READS, *OWN, *WEBHOOK], ids=lambda row: row.label)
+@pytest.mark.parametrize("row", [*READS, *OWN, *WEBHOOK, *GOVERNANCE], ids=lambda row: row.label)
 @pytest.mark.parametrize("token", ["none", "expired", "garbled", "of another scheme"])
 def test_without_a_token_that_holds_nothing_is_shown(world: World, row: Row, token: str) -> None:
     """401 for the holder of the case himself, the same whether there is anything or not, and no record."""
