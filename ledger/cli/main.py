@@ -42,6 +42,8 @@ COMMANDS = (
     "import",
     "dataset",
     "model",
+    "correlate",
+    "report",
     "proof",
     "paper",
     "audit",
