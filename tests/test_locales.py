@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from api.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
@@ -166,7 +167,21 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
 
 @pytest.mark.parametrize(
     "view",
-    [AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, DeadlineView, Warned, AnchorView, LogView],
+    [
+        *(
+            AgencyView,
+            KeyView,
+            CaseView,
+            ItemView,
+            HandoverView,
+            HandoverLine,
+            DeadlineView,
+            Warned,
+            AnchorView,
+            LogView,
+        ),
+        *(LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
+    ],
 )
 def test_every_field_that_is_shown_has_a_chinese_label(view: type[msgspec.Struct]) -> None:
     """What the service answers and the command line shows has no English heading for a Chinese reader."""

@@ -28,6 +28,7 @@ from ledger.sign import Actor, Place, Signed, sign_event
 REBASES = 3  # an event is signed anew as often where others wrote between the look at the head and the submission
 EVENTS = "/api/v1/events"
 BECOMES = frozenset({"parts", "whole", "proceeds"})  # fields of bodies that bring in items out of others
+MATTERS = ("model", "lead", "recommendation")  # what the names of streams of supervision begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,20 @@ class Clerk:
         with told_by_option():
             receipt = self._append(stream, Place(stream), body, self._claims)
         say_receipt(self.session, ids_of(body) | receipt)
+
+    def record_matter(self, stream_id: str, body: Body) -> None:
+        """Appends the event to the stream of a model, lead or recommendation and says the receipt."""
+        stream = Stream(kind="supervision", id=stream_id)
+        with told_by_option():
+            receipt = self._append(stream, self.place(stream), body, self._claims)
+        self._say_matter(stream_id, body, receipt)
+
+    def open_matter(self, stream_id: str, body: Body) -> None:
+        """Begins such a stream with its first event."""
+        place = Place(Stream(kind="supervision", id=stream_id))
+        with told_by_option():
+            receipt = self.send(self.sign(body, place, self._claims))
+        self._say_matter(stream_id, body, receipt)
 
     def open(self, case_id: str, body: Body) -> None:
         """Opens the case with its first event."""
@@ -109,17 +124,33 @@ class Clerk:
         return self.send(self.sign(body, place, claims))
 
     def place(self, stream: Stream) -> Place:
-        """Where the next event of a case stands, asked from the service."""
+        """Where the next event of a case, model, lead or recommendation stands, asked from the service."""
+        if stream.kind == "supervision":
+            return self._place_of_matter(stream)
         if stream.kind != "case":
-            raise MalformedInput("expected sequence and previous: only heads of cases are told", field="sequence")
+            raise MalformedInput(
+                "expected sequence and previous: the heads of such streams are not told", field="sequence"
+            )
         head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
         return Place(stream, head["sequence"], head["head"])
+
+    def _place_of_matter(self, stream: Stream) -> Place:
+        thing, _, own_id = stream.id.partition("-")
+        if thing not in MATTERS:
+            raise MalformedInput(f"{stream.id} is no model, lead or recommendation", field="stream.id")
+        own_id = stream.id if thing == "lead" else own_id
+        shown = self.session.service.get(at(f"/api/v1/{thing}s/{{}}", own_id))
+        return Place(stream, shown["sequence"] + 1, shown["head"])
 
     def _actor(self) -> Actor:
         profile = self.session.profile
         if profile.agency is None or profile.officer is None:
             raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
         return Actor(profile.agency, profile.officer, self.session.signer)
+
+    def _say_matter(self, stream_id: str, body: Body, receipt: dict[str, Any]) -> None:
+        named = {"lead_id": stream_id} if stream_id.startswith("lead-") else {}
+        say_receipt(self.session, named | ids_of(body) | receipt)
 
     def _say(self, case_id: str, body: Body, receipt: dict[str, Any]) -> None:
         say_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)

@@ -44,6 +44,8 @@ COMMANDS = (
     "model",
     "correlate",
     "report",
+    "lead",
+    "recommendation",
     "proof",
     "paper",
     "audit",

@@ -41,6 +41,8 @@ VOCABULARY_OF = {
     "match_result": "match_result",
     "sight": "sight",
     "kinds": "discrepancy_kind",
+    "severity": "severity",
+    "outcome": "lead_outcome",
 }
 
 

@@ -1,4 +1,4 @@
-"""``tally model``: supervision models, as files that are written and tried out here without a service."""
+"""``tally model``: supervision models, as files that are written and tried out here, then published on a service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
+from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
@@ -33,7 +34,7 @@ SHIPPED = click.option("--shipped", is_flag=True, help="All models that come wit
 
 @click.group("model", cls=Group)
 def command() -> None:
-    """Supervision models: small files in which prosecutors say what is to be looked for."""
+    """Supervision models: small files in which prosecutors say what is to be looked for, published for every agency."""
 
 
 @command.command("new")
@@ -191,3 +192,7 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedInput(f"{path} is not text in UTF-8", field="FILE") from error
+
+
+for act in model_acts.COMMANDS:
+    command.add_command(act)

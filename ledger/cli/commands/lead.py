@@ -1,0 +1,152 @@
+"""``tally lead``: what models found, from the finding to its outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk
+from ledger.cli.command import Group
+from ledger.cli.matters import digested, material, say_life, shown
+from ledger.cli.output import Column
+from ledger.cli.params import acting, words
+from ledger.cli.references import event_ref
+from ledger.cli.session import Session, pass_session
+from ledger.core.event import supervision
+from ledger.core.event.terms import DismissalReason, LeadOutcome
+
+STATES = ("raised", "assigned", "answered", "confirmed", "dismissed", "closed")
+OPEN = ("raised", "assigned", "answered")
+STATUS = Column("status", "lead_status")
+LISTED = (
+    Column("lead_id"),
+    STATUS,
+    *(Column(name) for name in ("severity", "model_id", "case_id", "supervised", "procuratorate", "handler", "says")),
+)
+SHOWN = (
+    Column("lead_id"),
+    STATUS,
+    *(Column(name) for name in ("raised.severity", "raised.says", "raised.model_id", "raised.model_version")),
+    *(Column(name) for name in ("case_id", "supervised", "procuratorate", "handler", "department")),
+    *(Column(f"raised.{name}") for name in ("as_of", "tree_size", "cited_count", "model_digest", "parameters", "key")),
+    *(Column(name) for name in ("raised.values", "confirmed.finding", "confirmed.digests")),
+    Column("dismissed.reason_code", "dismissal_reason"),
+    *(Column(name) for name in ("dismissed.ground", "closed.outcome", "closed.summary")),
+    *(Column(name) for name in ("closed.document_number", "closed.recommendation_id")),
+)
+CHECKS = (Column("what"), Column("by"))
+ANSWERS = (Column("answer"), Column("digests"))
+LEAD = click.argument("lead_id")
+
+
+@click.group("lead", cls=Group)
+def command() -> None:
+    """Leads: what models found, assigned, answered, confirmed or dismissed, closed with what came of it."""
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
+@click.option("--model", metavar="MODEL", help="Only those that this model raised.")
+@click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
+@click.option("--supervised", metavar="AGENCY", help="Only those that this agency has to answer.")
+@click.option("--procuratorate", metavar="AGENCY", help="Only those that this procuratorate has.")
+@pass_session
+def list_(session: Session, /, **query: str | None) -> None:
+    """List the leads that you may see, the latest change last: red is grave and undecided, dim is closed."""
+    found = list(session.service.pages("/api/v1/leads", "leads", **query))
+    session.output.table(found, LISTED, style_of=_style)
+
+
+@command.command("show")
+@LEAD
+@pass_session
+def show(session: Session, lead_id: str) -> None:
+    """Show a lead: what was found and how, what must be checked, and each step since."""
+    lead, output = shown(session, "/api/v1/leads/{}", lead_id), session.output
+    output.record(lead, SHOWN)
+    if session.json:
+        return
+    for name, rows, columns in (
+        ("checks", lead["raised"].get("checks", ()), CHECKS),
+        ("answers", lead["answers"], ANSWERS),
+    ):
+        if rows:
+            output.part(name, rows, columns)
+    say_life(output, lead["events"])
+
+
+@command.command("assign")
+@LEAD
+@click.argument("handler")
+@click.option("--department", help="Of your procuratorate.")
+@click.option("--note", help="For the handler.")
+@acting
+def assign(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+    """Assign a lead to HANDLER, an officer of your procuratorate. From then on the agency that must answer sees it."""
+    clerk.record_matter(lead_id, make_body(supervision.LeadAssigned, **fields))
+
+
+@command.command("transfer")
+@LEAD
+@click.argument("to_agency")
+@click.option("--ground", required=True, help="Why.")
+@acting
+def transfer(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+    """Transfer a lead to the procuratorate above or below, or draw it up from one below."""
+    clerk.record_matter(lead_id, make_body(supervision.LeadTransferred, **fields))
+
+
+@command.command("answer")
+@LEAD
+@click.option("--answer", required=True, help="What your agency says of it.")
+@material
+@click.option("--cite", "events", metavar="EVENT_ID[=DIGEST]", multiple=True, help="An event that shows it.")
+@acting
+def answer(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], events: tuple[str, ...], **fields: Any) -> None:
+    """Answer a lead for the supervised agency."""
+    session = clerk.session
+    fields["digests"] = digested(session.output, files, fields["digests"])
+    cited = [event_ref(session, text, option="--cite") for text in events]
+    clerk.record_matter(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
+
+
+@command.command("confirm")
+@LEAD
+@click.option("--finding", required=True, help="What the check has shown.")
+@material
+@acting
+def confirm(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], **fields: Any) -> None:
+    """Confirm a lead by the material that was checked: without any it is refused."""
+    fields["digests"] = digested(clerk.session.output, files, fields["digests"])
+    clerk.record_matter(lead_id, make_body(supervision.LeadConfirmed, **fields))
+
+
+@command.command("dismiss")
+@LEAD
+@click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
+@click.option("--ground", required=True, help="Why.")
+@acting
+def dismiss(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+    """Dismiss a lead, with the reason."""
+    clerk.record_matter(lead_id, make_body(supervision.LeadDismissed, **fields))
+
+
+@command.command("close")
+@LEAD
+@click.option("--outcome", type=words(LeadOutcome), required=True, help="What came of it; none of a dismissed lead.")
+@click.option("--summary", required=True, help="In a sentence or two.")
+@click.option("--document", "document_number", help="Number of the notice, or of the paper that files the case.")
+@click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it.")
+@acting
+def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+    """Close a lead with its outcome."""
+    clerk.record_matter(lead_id, make_body(supervision.LeadClosed, **fields))
+
+
+def _style(row: Any) -> str:
+    if row["status"] == "closed":
+        return "dim"
+    return "red" if row["severity"] == "high" and row["status"] in OPEN else ""

@@ -1,0 +1,147 @@
+"""What is done with a model on a service: published for everybody, adopted with parameters of one's own, retired."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk
+from ledger.cli.command import Command
+from ledger.cli.matters import renamed, shown
+from ledger.cli.output import Column
+from ledger.cli.params import acting, split_once
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.event import digest_of, supervision
+from ledger.core.supervision.models import STREAM
+
+LISTED = tuple(
+    Column(name)
+    for name in ("model_id", "version", "title", "business_line", "severity", "publisher", "adoptions", "retired")
+)
+SHOWN = (
+    *(Column(name) for name in ("model_id", "version", "title", "business_line", "severity", "publisher")),
+    *(Column(name) for name in ("published_at", "retired", "model_digest", "leads.total")),
+)
+VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer", "model_digest"))
+ADOPTIONS = tuple(Column(name) for name in ("agency", "version", "parameters", "adopted_at", "remark"))
+COUNTS = (Column("what"), Column("count"))
+MODEL = click.argument("model_id")
+
+
+@click.command("list", cls=Command)
+@click.option("--in-use", is_flag=True, help="Only those that are not retired.")
+@pass_session
+def list_(session: Session, in_use: bool) -> None:
+    """List the published models, of whatever agency."""
+    query = {"retired": "false" if in_use else None}
+    found = list(session.service.pages("/api/v1/models", "models", **query))
+    session.output.table(found, LISTED, style_of=lambda row: "dim" if row["retired"] else "")
+
+
+@click.command("show", cls=Command)
+@MODEL
+@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@click.option("--definition", is_flag=True, help="Only the text of its file.")
+@pass_session
+def show(session: Session, model_id: str, version: int | None, definition: bool) -> None:
+    """Show a model: who published it, who adopted it, and how its leads turned out."""
+    model, output = _model(session, model_id, version), session.output
+    if definition:
+        return click.echo(model["definition"], nl=False)
+    output.record(model, SHOWN)
+    if session.json:
+        return None
+    counts = [
+        {"what": output.labels.of(vocabulary, word), "count": count}
+        for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
+        for word, count in model["leads"][counted].items()
+    ]
+    for name, rows, columns in (
+        ("versions", model["versions"], VERSIONS),
+        ("adoptions", renamed(model["adoptions"], note="remark"), ADOPTIONS),
+        ("leads", counts, COUNTS),
+    ):
+        if rows:
+            output.part(name, rows, columns)
+    return None
+
+
+@click.command("publish", cls=Command)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@acting
+def publish(clerk: Clerk, file: Path) -> None:
+    """Publish the model of FILE, or the next version of it: signed with its text, for every agency to see.
+
+    It is refused where the file is at fault, names no need, or an example does not come out as it must.
+    """
+    from ledger.supervision.model.parse import require_publishable
+
+    text = _text_of(file)
+    model = require_publishable(text)
+    body = make_body(
+        supervision.ModelPublished,
+        model_id=model.model_id,
+        version=model.version,
+        model_digest=digest_of(text.encode()),
+        definition=text,
+        title={"zh": model.title.zh, "en": model.title.en},
+        business_line=model.business_line,
+        severity=model.severity,
+    )
+    stream_id = STREAM + model.model_id
+    if model.version == 1:
+        clerk.open_matter(stream_id, body)
+    else:
+        clerk.record_matter(stream_id, body)
+
+
+@click.command("retire", cls=Command)
+@MODEL
+@click.option("--ground", required=True, help="Why it is not run any more.")
+@acting
+def retire(clerk: Clerk, model_id: str, ground: str) -> None:
+    """Retire a model that your agency published."""
+    clerk.record_matter(STREAM + model_id, make_body(supervision.ModelRetired, ground=ground))
+
+
+@click.command("adopt", cls=Command)
+@MODEL
+@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own.")
+@click.option("--note", help="What it is adopted for.")
+@acting
+def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None) -> None:
+    """Adopt a model for your agency, with parameters of your own within its bounds."""
+    from ledger.supervision.model.parse import parse_model
+
+    found = _model(clerk.session, model_id, version)
+    parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
+    parse_model(found["definition"]).parameters_of(parameters)
+    told = {"version": found["version"], "model_digest": found["model_digest"]}
+    body = make_body(supervision.ModelAdopted, **told, parameters=parameters, note=note)
+    clerk.record_matter(STREAM + model_id, body)
+
+
+def _text_of(file: Path) -> str:
+    """In Unicode normal form C, as everything that is signed. Raises MalformedInput where it is no UTF-8."""
+    try:
+        return unicodedata.normalize("NFC", file.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
+
+
+def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
+    """Raises IntegrityBroken where the service shows another text than the digest is of."""
+    path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
+    found = shown(session, path, model_id, *(() if version is None else (str(version),)))
+    if digest_of(found["definition"].encode()) != found["model_digest"]:
+        raise IntegrityBroken(f"the service shows another text of {model_id} than was signed", field="definition")
+    return found
+
+
+COMMANDS = (list_, show, publish, retire, adopt)

@@ -1,0 +1,119 @@
+"""``tally recommendation``: what a procuratorate advises, the reply, and whether it helped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.command import Group
+from ledger.cli.matters import digested, material, renamed, say_life, shown
+from ledger.cli.output import Column
+from ledger.cli.params import acting, words
+from ledger.cli.session import Session, pass_session
+from ledger.core.event import supervision
+from ledger.core.event.terms import RecheckResult
+from ledger.core.supervision.recommendations import STREAM
+
+STATUS = Column("status", "recommendation_status")
+STATES = ("issued", "answered", "rechecked")
+LISTED = (
+    Column("recommendation_id"),
+    STATUS,
+    *(Column(name) for name in ("document_number", "procuratorate", "to_agency", "issued_at", "last_day")),
+    Column("answered_at"),
+    Column("result", "recheck_result"),
+)
+SHOWN = (
+    Column("recommendation_id"),
+    STATUS,
+    *(Column(name) for name in ("issued.document_number", "procuratorate", "to_agency", "issued_at", "last_day")),
+    *(Column(name) for name in ("answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id")),
+)
+ANSWERS = (Column("answer"), Column("measures_taken"), Column("digests"))
+RECHECKS = (Column("result", "recheck_result"), Column("before"), Column("after"), Column("model_id"), Column("remark"))
+COUNTED = ("count", "period_from", "period_until", "tree_size")
+ID = click.argument("recommendation_id")
+
+
+@click.group("recommendation", cls=Group)
+def command() -> None:
+    """Recommendations to an agency: issued, answered within two months, checked again."""
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
+@click.option("--to", "to_agency", metavar="AGENCY", help="Only those to this agency.")
+@pass_session
+def list_(session: Session, /, **query: str | None) -> None:
+    """List the recommendations that your agency issued or got, with the last day for the reply."""
+    found = list(session.service.pages("/api/v1/recommendations", "recommendations", **query))
+    session.output.table(found, LISTED)
+
+
+@command.command("show")
+@ID
+@pass_session
+def show(session: Session, recommendation_id: str) -> None:
+    """Show a recommendation: what it says, the replies, the re-checks, and each step."""
+    found, output = shown(session, "/api/v1/recommendations/{}", recommendation_id), session.output
+    output.record(found, SHOWN)
+    if session.json:
+        return
+    for name, columns in (("answers", ANSWERS), ("rechecks", RECHECKS)):
+        if found[name]:
+            output.part(name, renamed(found[name], measures="measures_taken", note="remark"), columns)
+    say_life(output, found["events"])
+
+
+@command.command("issue")
+@click.argument("to_agency")
+@click.option("--number", "document_number", required=True, help="Of the paper, as written on it.")
+@click.option("--problem", required=True, help="What was found.")
+@click.option("--advice", required=True, help="What should be done.")
+@click.option("--lead", "leads", metavar="LEAD", multiple=True, help="A lead that it rests on.")
+@click.option("--model", "model_id", metavar="MODEL", help="The model that finds what it is about.")
+@click.option("--recommendation-id", help="Made up unless given.")
+@acting
+def issue(clerk: Clerk, recommendation_id: str | None, **fields: Any) -> None:
+    """Issue a recommendation to an agency of your jurisdiction. It has two months to reply."""
+    own = recommendation_id or new_id("advice")
+    clerk.open_matter(STREAM + own, make_body(supervision.RecommendationIssued, recommendation_id=own, **fields))
+
+
+@command.command("answer")
+@ID
+@click.option("--answer", required=True, help="What your agency replies.")
+@click.option("--measure", "measures", metavar="TEXT", multiple=True, help="What was done; may be given several times.")
+@material
+@acting
+def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], **fields: Any) -> None:
+    """Reply to a recommendation that your agency got."""
+    fields["digests"] = digested(clerk.session.output, files, fields["digests"])
+    clerk.record_matter(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
+
+
+@command.command("recheck")
+@ID
+@click.option("--result", type=words(RecheckResult), required=True)
+@click.option(
+    "--before",
+    type=(int, str, str, int),
+    metavar="COUNT FROM UNTIL SIZE",
+    required=True,
+    help="How many were found from a day until a day before it, in a log of so many entries.",
+)
+@click.option(
+    "--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", required=True, help="Likewise after it."
+)
+@click.option("--model", "model_id", metavar="MODEL", help="The model that counted.")
+@click.option("--note", help="In a sentence or two.")
+@acting
+def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
+    """Record whether what a recommendation is about came again."""
+    counted = {name: dict(zip(COUNTED, fields.pop(name), strict=True)) for name in ("before", "after")}
+    body = make_body(supervision.RecommendationRechecked, **counted, **fields)
+    clerk.record_matter(STREAM + recommendation_id, body)
