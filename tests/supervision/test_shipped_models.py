@@ -11,6 +11,7 @@ import pytest
 
 from ledger.core.errors import NotFound
 from ledger.core.event import terms
+from ledger.record import shipped_rulebook
 from ledger.supervision.catalogue import DATASET, views
 from ledger.supervision.model.forms import forms, vocabulary
 from ledger.supervision.model.parse import parse_model, require_publishable
@@ -90,7 +91,7 @@ _OTHER_WORDS = {
     *("offered", "accepted", "partially_accepted", "refused", "recalled", "not_accepted"),
     *("held", "checked_out", "split", "merged", "disposed", "left", "item", "person", "joined"),
     *("running", "overdue", "mismatch", "broken", "missing"),
-    *("backdated", "occurred_in_future", "same_officer_both_sides"),
+    *(rule.name for rule in shipped_rulebook().flags),
 }
 
 

@@ -276,3 +276,43 @@ def test_dataset_match(spans: list[Row], payments: list[Row], now: datetime) -> 
     own = payments or [{"人员": None, "发放日": None, "row_digest": None}]
     given_rows = {"custody_spans": spans, "dataset_pay_2026": own}
     assert found(text, given_rows, now, {"list": "pay-2026"}) == in_order(expected, "case_id", "subject_id")
+
+
+@QUICK
+@given(
+    stages=rows(
+        case_id=CASES,
+        stage=st.sampled_from(["execution", "first_instance"]),
+        entered_at=MOMENTS,
+        left_at=st.none() | MOMENTS,
+    ),
+    payments=rows(
+        person_id=st.sampled_from(["p1", "p2"]), paid_on=MOMENTS.map(lambda moment: moment.date().isoformat())
+    ),
+    now=NOWS,
+    timed=st.booleans(),
+)
+def test_dataset_match_while_a_case_stands_at_a_stage(
+    stages: list[Row], payments: list[Row], now: datetime, timed: bool
+) -> None:
+    """A row matches on a day on which the case stood there; without a day, if it ever did."""
+    persons = [{"case_id": case, "person_id": "p1", "responsible": "prison-one"} for case in ("c1", "c2")]
+
+    def fits(person: Row, payment: Row, stage: Row) -> bool:
+        paid = date.fromisoformat(payment["paid_on"])
+        meanwhile = day(stage["entered_at"]) <= paid and (stage["left_at"] is None or paid < day(stage["left_at"]))
+        return (stage["case_id"], stage["stage"], payment["person_id"]) == (person["case_id"], "execution", "p1") and (
+            not timed or (meanwhile and paid <= day(now))
+        )
+
+    expected = {(one["case_id"],) for one in persons for fit in product(payments, stages) if fits(one, *fit)}
+    text = with_condition(
+        "condition:\n  template: dataset_match\n  with: {view: persons, column: person_id, dataset: pensions,\n"
+        "    header: person_id, stage: execution" + (", day: paid_on}\n" if timed else "}\n"),
+        key=["case_id"],
+        supervised="responsible",
+    )
+    own = payments or [{"person_id": None, "paid_on": None}]
+    assert found(text, {"persons": persons, "stages": stages, "dataset_pensions": own}, now) == in_order(
+        expected, "case_id"
+    )

@@ -158,9 +158,9 @@ def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tu
 
 @cache
 def vocabulary(name: str) -> tuple[str, ...]:
-    """The words of a field: purposes of handovers, or clocks of the rules."""
-    if name == "purpose":
-        return get_args(terms.Purpose)
+    """The words of a field: purposes of handovers, stages of cases, or clocks of the rules."""
+    if name in ("purpose", "stage"):
+        return get_args(terms.Purpose if name == "purpose" else terms.Stage)
     rules = tomllib.loads(files("ledger").joinpath("rules.toml").read_text(encoding="utf-8"))
     return tuple(dict.fromkeys(row["name"] for row in rules["clocks"]))
 

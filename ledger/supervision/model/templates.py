@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ledger.supervision.model.binding import Bindings
@@ -122,17 +122,12 @@ def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mappi
     dataset_id = datasets[named[1:]] if named.startswith("$") else named
     columns = [name for name in views()[view] if name != "evidence"]
     extra = {"dataset_id": "VARCHAR", "row_digests": "VARCHAR[]", "matched": "BIGINT"}
-    conditions = [filter_sql("v", view, given["where"], bindings)]
+    day = None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
+    conditions = [filter_sql("v", view, given["where"], bindings), *_in_time(given, day, bindings)]
     days = ""
-    if given["day"] is not None:
-        day = f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
+    if day is not None:
         days = f"min({day}) AS first_day, max({day}) AS last_day, "
         extra |= {"first_day": "DATE", "last_day": "DATE"}
-        conditions.append(f"{day} <= legal_day($as_of)")
-        if given["from"] is not None:
-            conditions.append(f"{day} >= legal_day(v.{quoted(given['from'])})")
-        if given["until"] is not None:
-            conditions.append(f"coalesce({day} < legal_day(v.{quoted(given['until'])}), true)")
     shown = ", ".join(f"v.{quoted(name)}" for name in columns)
     same = f"d.{quoted(given['header'])} = v.{quoted(given['column'])}"
     sql = f"""
@@ -144,6 +139,22 @@ def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mappi
         GROUP BY {shown}
     """  # noqa: S608
     return sql, dict(views()[view]) | extra
+
+
+def _in_time(given: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:
+    """That the day of the data set's row, where it has one, lies in the time that is asked about."""
+    if day is not None:
+        yield f"{day} <= legal_day($as_of)"
+        if given["from"] is not None:
+            yield f"{day} >= legal_day(v.{quoted(given['from'])})"
+        if given["until"] is not None:
+            yield f"coalesce({day} < legal_day(v.{quoted(given['until'])}), true)"
+    if given["stage"] is not None:
+        meanwhile = f"AND {day} >= legal_day(g.entered_at) AND coalesce({day} < legal_day(g.left_at), true)"
+        stages = _listed(given["stage"], bindings)
+        yield f"""EXISTS (
+                FROM stages g WHERE g.case_id = v.case_id AND g.stage IN ({stages}) {meanwhile if day else ""}
+            )"""
 
 
 def _listed(words: str | list[str], bindings: Bindings) -> str:
@@ -160,6 +171,7 @@ def _views(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
         "missing_in_next_handover": ("items", "handovers", "handover_items", "custody_spans"),
         "exceeded_clock": ("deadlines",),
         "same_value_elsewhere": ("links",) if given.get("unless_linked") else (),
+        "dataset_match": () if given.get("stage") is None else ("stages",),
     }
     return tuple(dict.fromkeys((*([given["view"]] if "view" in given else ()), *more.get(name, ()))))
 
