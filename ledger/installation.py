@@ -10,7 +10,7 @@ chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
 witnesses.toml      which witnesses are asked to co-sign, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), where the founding does not say it any more
-supervision/        the views that models ask: a cache of the log
+supervision/        the views that models ask, a cache of the log; datasets/, files that were registered
 service.lock        held by the service that runs; empty
 """
 
@@ -96,6 +96,7 @@ class DataDirectory:
         self.witnesses = path / "witnesses.toml"
         self.policy = path / "witness.policy"
         self.views = path / "supervision" / "views.duckdb"
+        self.datasets = path / "supervision" / "datasets"
         self.lock = path / "service.lock"
 
 

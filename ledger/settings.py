@@ -102,6 +102,7 @@ class Settings(KeyedSettings):
 
     max_body_bytes: Positive = 1024 * 1024
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
+    max_dataset_bytes: Positive = 64 * 1024 * 1024
     header_timeout_s: Positive = 10
     request_timeout_s: Positive = 30
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once

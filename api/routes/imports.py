@@ -14,16 +14,24 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.bodies import JSON, decode, read_body
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugQuery, answer, listed, page
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
+from ledger.core.errors import NotFound
+from ledger.core.event import EVENT_TYPES
 from ledger.core.event.terms import CaseId, Line
+from ledger.installation import DataDirectory
 from ledger.store import imports
 from ledger.store.imports import CaseImport, RegisteredDataset
 from ledger.store.log import Head
+from ledger.supervision.catalogue import dataset_view
+from ledger.supervision.datasets import DatasetFiles
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes
+FILE = "application/octet-stream"
+BYTES = {"type": "string", "format": "binary"}
+REGISTERING = EVENT_TYPES["dataset.registered"].roles
 
 router = APIRouter(prefix="/api/v1")
 After = Annotated[int | None, Query(ge=0, lt=2**53, description="the last index of the page before")]
@@ -56,7 +64,7 @@ class Found(Struct, frozen=True):
 
 
 class DatasetLine(Struct, frozen=True):
-    """An outside data set as it was registered; ``index`` is the log index."""
+    """An outside data set as it was registered; ``index`` is the log index, ``kept`` whether its file is here."""
 
     index: int
     event_id: str
@@ -70,6 +78,17 @@ class DatasetLine(Struct, frozen=True):
     period_until: str
     rows: int
     digest: str
+    kept: bool
+
+
+class DatasetKept(Struct, frozen=True):
+    """What models can ask now: ``view`` is its name, ``columns`` are those of the file."""
+
+    dataset_id: str
+    digest: str
+    view: str
+    columns: tuple[str, ...]
+    rows: int
 
 
 _look_up = msgspec.json.Decoder(LookUp)
@@ -145,10 +164,45 @@ def list_datasets(service: ServiceOf, reading: Reads, limit: Limit = 100, after:
     with service.parts.database.read() as connection:
         found = imports.datasets(connection, reading.agency, window)
     reading.record("list of data sets")
-    return listed("datasets", list(map(_dataset_line, found)), window.limit, lambda line: line.index)
+    files = _files(service)
+    lines = [_dataset_line(one, kept=files.holds(one.body.digest)) for one in found]
+    return listed("datasets", lines, window.limit, lambda line: line.index)
 
 
-def _dataset_line(dataset: RegisteredDataset) -> DatasetLine:
+@router.post(
+    "/datasets/{dataset_id}/file",
+    tags=["imports"],
+    summary="Give the file of a data set that you registered, so that models can ask it",
+    responses=answers(DatasetKept, 400, 401, 403, 404, 408, 413, 415, 503),
+    openapi_extra={"requestBody": {"required": True, "content": {FILE: {"schema": BYTES}}}},
+)
+async def keep_dataset(request: Request, dataset_id: SlugPath, service: ServiceOf, reading: Reads) -> Response:
+    """Takes a role that may register data sets, at the agency that registered this one. The bytes must have the digest
+    that was signed, and be a table of as many rows. Only runs of models read them.
+    """
+    reading.require_role(*REGISTERING)
+    settings = service.parts.settings
+    limit, timeout_s = settings.max_dataset_bytes, settings.request_timeout_s
+    data = await read_body(request.scope, request.receive, FILE, limit=limit, timeout_s=timeout_s)
+    return await run_in_threadpool(_kept, service, reading, dataset_id, data)
+
+
+def _kept(service: Service, reading: Reading, dataset_id: str, data: bytes) -> Response:
+    with service.parts.database.read() as connection:
+        found = imports.registrations(connection, reading.agency, dataset_id)
+    if not found:
+        raise NotFound(f"your agency registered no data set {dataset_id}", field="dataset_id")
+    body = found[-1].body
+    rows = _files(service).keep(body, data)
+    reading.record(f"file of the data set {dataset_id} given")
+    return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), rows.columns, len(rows.rows)))
+
+
+def _files(service: Service) -> DatasetFiles:
+    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+
+
+def _dataset_line(dataset: RegisteredDataset, *, kept: bool) -> DatasetLine:
     body = dataset.body
     return DatasetLine(
         index=dataset.index,
@@ -163,4 +217,5 @@ def _dataset_line(dataset: RegisteredDataset) -> DatasetLine:
         period_until=body.period_until,
         rows=body.rows,
         digest=body.digest,
+        kept=kept,
     )

@@ -17,6 +17,8 @@ from ledger.store.cases import Page
 from ledger.store.log import Head
 from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
 
+MAX_DATASETS = 10_000  # of one agency that are looked through
+
 Row = dict[str, Any]
 
 
@@ -96,6 +98,12 @@ def datasets(connection: Connection, agency: str, page: Page) -> list[Registered
         query = query.where(ENTRIES.c.log_index > int(page.after))
     rows = connection.execute(query.order_by(ENTRIES.c.log_index).limit(page.limit))
     return [_dataset(row.log_index, decode_payload(row.payload)) for row in rows]
+
+
+def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
+    """What the agency registered under this id, in the order of the log."""
+    known = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))
+    return [one for one in known if one.body.dataset_id == dataset_id]
 
 
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]

@@ -43,10 +43,7 @@ def views() -> Mapping[str, View]:
             name,
             view["meaning"]["en"],
             view["meaning"]["zh"],
-            {
-                column: Column(column, row["type"], row["en"], row.get("zh", ""))
-                for column, row in view["columns"].items()
-            },
+            {column: Column(column, row["type"], row["en"], row["zh"]) for column, row in view["columns"].items()},
         )
         for name, view in told.items()
     }

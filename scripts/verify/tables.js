@@ -24,6 +24,7 @@ export const PARTS = {
   "ReceivedItem": "`condition`? Text, `digests`? [Digest] (0 to 8), `item_id` ItemId, `match_result` MatchResult, `quantity`? Quantity, `remark`? Text, `seal_number`? Number, `seal_state`? SealState",
   "Seizure": "`document_number` Number, `holder`? PersonId, `officers` [OfficerId] (2 to 16), `seized_at` Instant, `witness`? PersonId",
   "Stream": "`id` StreamId, `kind` StreamKind",
+  "TableLayout": "`delimiter`? Delimiter, `encoding`? `gb18030` or `utf-8`, `format` `csv` or `json` or `xlsx`, `sheet`? Line",
   "Told": "`en` Text, `zh` Text",
 };
 
@@ -66,6 +67,7 @@ export const WORDS = {
   "Text": "1 to 4000 characters",
   "Definition": "1 to 32000 characters",
   "Line": "`[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+`, 1 to 200 characters",
+  "Delimiter": "`[\\t!#-/:-@\\[-`{-~]`",
   "Number": "`[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+`, 1 to 100 characters",
 };
 
@@ -145,7 +147,7 @@ export const BODIES = {
   "record.late": ["case or agency", "clerk or supervisor", false, "`concerns`? EventRef, `ground` Text, `happened_at` Instant"],
   "section.erased": ["case or agency", "supervisor", true, "`concerns` EventRef, `ground` Text, `label` SectionLabel"],
   "import.recorded": ["case or agency", "clerk or supervisor", false, "`file_digest` Digest, `row` SafeInt, `row_digest`? Digest, `source_key` Line, `source_system` Line"],
-  "dataset.registered": ["agency or supervision", "clerk or supervisor or analyst", false, "`dataset_id` DatasetId, `digest` Digest, `legal_basis` Text, `period_from` Date, `period_until` Date, `rows` SafeInt, `source` Line"],
+  "dataset.registered": ["agency or supervision", "clerk or supervisor or analyst", false, "`dataset_id` DatasetId, `digest` Digest, `layout`? TableLayout, `legal_basis` Text, `period_from` Date, `period_until` Date, `rows` SafeInt, `source` Line"],
   "disclosure.made": ["case", "clerk or supervisor", false, "`digests`? [Digest] (0 to 1000), `events`? [EventRef] (0 to 1000), `item_ids`? [ItemId], `recipient` Line, `withheld`? [SectionLabel]"],
   "audit.recorded": ["case or agency", "auditor", false, "`document_number`? Number, `findings`? [Text] (0 to 1000), `scope` Line, `size` SafeInt, `verdict` Verdict"],
   "access.sealed": ["system", "the service's own key", false, "`count` SafeInt, `head` Digest"],

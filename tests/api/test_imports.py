@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.settings import Settings
+from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
-from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
+from tests.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
 from tests.casework import Case
 
 SYSTEM = "case platform"
@@ -131,3 +136,60 @@ def test_data_sets_are_listed_by_who_registered_them(served: Served) -> None:
     assert line["officer"] == POLICE_CLERK.officer_id
     assert instant(0) < line["registered_at"]
     assert served.get("/api/v1/datasets", PROSECUTOR).json() == {"datasets": []}
+
+
+CSV = b"id,amount\n310101,1200\n310102,\n"
+
+
+def give(served: Served, by: Any, dataset_id: str, data: bytes, kind: str = "application/octet-stream") -> Any:
+    path = f"/api/v1/datasets/{dataset_id}/file"
+    return served.request("POST", path, content=data, headers={"content-type": kind} | served.token(by))
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Served]:
+    """A service with a data directory of its own, where the police registered a list of two rows."""
+    settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data", max_dataset_bytes=1000)
+    with serving(tmp_path, settings) as made:
+        body = DatasetRegistered(
+            dataset_id="pensions-2026",
+            source="social security bureau",
+            legal_basis="cooperation agreement 2026-3",
+            period_from="2026-01-01",
+            period_until="2026-06-30",
+            rows=2,
+            digest=f"sha256:{hashlib.sha256(CSV).hexdigest()}",
+        )
+        made.submit(Writer("agency", POLICE).write(body, POLICE_CLERK, signed_at=made.ledger.clock.seconds))
+        yield made
+
+
+def test_the_file_of_a_data_set_is_given_by_who_registered_it(keeping: Served) -> None:
+    """Then it is told as kept, with the view that models ask; given again, nothing changes."""
+    (before,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
+    assert not before["kept"]
+    for _ in range(2):
+        told = give(keeping, POLICE_CLERK, "pensions-2026", CSV).json()
+        assert (told["view"], told["columns"], told["rows"]) == ("dataset_pensions_2026", ["id", "amount"], 2)
+    (after,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
+    assert after == before | {"kept": True}
+    for nobody in (PROSECUTOR, POLICE_CLERK):
+        assert keeping.get("/api/v1/datasets/pensions-2026/file", nobody).status_code == 405
+
+
+def test_no_other_file_is_taken_and_from_nobody_else(keeping: Served) -> None:
+    """Another agency, a role that registers nothing, an unknown id, other bytes, too many bytes, another type."""
+    auditing = auditor(POLICE)
+    refusals = [
+        (PROSECUTOR, "pensions-2026", CSV, 404, "not_found", "dataset_id"),
+        (auditing, "pensions-2026", CSV, 403, "role_missing", None),
+        (POLICE_CLERK, "pensions-2027", CSV, 404, "not_found", "dataset_id"),
+        (POLICE_CLERK, "pensions-2026", CSV + b"x,1\n", 400, "malformed_input", "file"),
+        (POLICE_CLERK, "pensions-2026", CSV * 100, 413, "body_too_large", None),
+    ]
+    for by, dataset_id, data, status, code, field in refusals:
+        answer = give(keeping, by, dataset_id, data)
+        problem(answer, status, code, field)
+    assert give(keeping, POLICE_CLERK, "pensions-2026", CSV, "text/csv").status_code == 415
+    (line,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
+    assert not line["kept"]

@@ -300,6 +300,21 @@ def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     assert receipt["dataset_id"] not in json.dumps(desk.world.tally.ok("dataset", "list", profile="prosecutor"))
 
 
+def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> None:
+    """Read by the layout that was signed; from then on it is listed as kept. Another file is refused."""
+    file = desk.write(*ROWS, ("given", desk.system, "", "", "", "", ""), name="given.csv")
+    text = file.read_text(encoding="utf-8").replace(",", ";")
+    file.write_text(text, encoding="gb18030")
+    layout = ("--encoding", "gb18030", "--delimiter", ";", "--dataset-id", "given-2026")
+    assert register(desk, file, *layout).status == 0
+    given = desk.world.tally.ok("dataset", "give", "given-2026", file, profile="police")
+    assert (given["view"], given["rows"], given["columns"][0]) == ("dataset_given_2026", 4, "number")
+    kept = {line["dataset_id"]: line["kept"] for line in desk.world.tally.ok("dataset", "list", profile="police")}
+    assert kept["given-2026"]
+    file.write_bytes(file.read_bytes() + b"x")
+    assert desk.world.tally("dataset", "give", "given-2026", file, profile="police").status != 0
+
+
 def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
     """The second one is signed on the head that the agency's stream has by then."""
     for number in (1, 2):

@@ -9,19 +9,30 @@ import click
 
 from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
+from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.params import acting
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict
-from ledger.core.event.record import DatasetRegistered
+from ledger.core.event.record import DatasetRegistered, TableLayout
 
-LISTED = ("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "digest", "registered_at")
+LISTED = (
+    "dataset_id",
+    "source",
+    "legal_basis",
+    "period_from",
+    "period_until",
+    "rows",
+    "digest",
+    "registered_at",
+    "kept",
+)
 
 
 @click.group("dataset", cls=Group)
 def command() -> None:
-    """Outside data sets: register one, list them."""
+    """Outside data sets: register one, give its file to models, list them."""
 
 
 @command.command("register")
@@ -36,16 +47,28 @@ def command() -> None:
 @click.option("--sheet", help="Of an XLSX file [the first].")
 @acting
 def register(clerk: Clerk, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
-    """Register FILE (CSV, XLSX, JSON): its rows are counted and its digest is recorded; the file stays where it is."""
+    """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it."""
     layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
-    rows, digest = _counted(file, layout)
+    found = _counted(file, layout)
+    digest = found["digest"]
     known = {line["digest"]: line["dataset_id"] for line in _datasets(clerk.session)}
     if digest in known:
         raise Conflict(f"this file is registered as {known[digest]}", field="FILE", code="already_registered")
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
     if dataset_id in known.values():
         raise Conflict(f"there is a data set {dataset_id} already", field="--dataset-id", code="already_registered")
-    clerk.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, rows=rows, digest=digest, **given))
+    clerk.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **found, **given))
+
+
+@command.command("give")
+@click.argument("dataset_id")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@pass_session
+def give(session: Session, dataset_id: str, file: Path) -> None:
+    """Give FILE, as it was registered, to the service: models can ask its rows, nobody else reads them."""
+    path = at("/api/v1/datasets/{}/file", dataset_id)
+    kept = session.service.post(path, file.read_bytes(), dict[str, Any], content_type="application/octet-stream")
+    session.output.record(kept)
 
 
 @command.command("list")
@@ -55,12 +78,13 @@ def list_(session: Session) -> None:
     session.output.table(_datasets(session), [Column(name) for name in LISTED])
 
 
-def _counted(file: Path, layout: dict[str, Any]) -> tuple[int, str]:
-    """Rows and digest of one state of the file."""
+def _counted(file: Path, layout: dict[str, Any]) -> dict[str, Any]:
+    """Rows, layout and digest of one state of the file."""
     from ledger.exchange.source_file import Layout, SourceFile, format_of
 
-    with SourceFile(file, Layout(format_of(file), **layout)) as source:
-        return source.count(), source.digest()
+    kind = format_of(file)
+    with SourceFile(file, Layout(kind, **layout)) as source:
+        return {"rows": source.count(), "digest": source.digest(), "layout": TableLayout(format=kind, **layout)}
 
 
 def _datasets(session: Session) -> list[dict[str, Any]]:

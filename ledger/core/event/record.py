@@ -11,6 +11,7 @@ from ledger.core.event.terms import (
     Bytes32,
     DatasetId,
     Date,
+    Delimiter,
     Digest,
     EventRef,
     Instant,
@@ -76,6 +77,15 @@ class ImportRecorded(Body, frozen=True):
     row_digest: Digest | None = None
 
 
+class TableLayout(Value, frozen=True):
+    """How a file's rows are read: ``delimiter`` is a CSV file's, ``sheet`` a workbook's, its first unless named."""
+
+    format: Literal["csv", "xlsx", "json"]
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    delimiter: Delimiter = ","
+    sheet: Line | None = None
+
+
 @event("dataset.registered", streams=("agency", "supervision"), roles=("clerk", "supervisor", "analyst"))
 class DatasetRegistered(Body, frozen=True):
     dataset_id: DatasetId
@@ -85,6 +95,7 @@ class DatasetRegistered(Body, frozen=True):
     period_until: Date
     rows: SafeInt
     digest: Digest
+    layout: TableLayout | None = None
 
 
 @event("disclosure.made")

@@ -13,6 +13,7 @@ from ledger.store import log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
+from ledger.supervision.datasets import Registered
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.record import Acts, Logged, day, moment
 from ledger.supervision.snapshot.views import Head
@@ -59,9 +60,16 @@ class LogSource:
         ]
 
     def datasets(self, end: int) -> list[Row]:
+        return [_dataset(entry) for entry in self._registered(end)]
+
+    def registered(self, end: int) -> list[Registered]:
+        """The registrations of data sets below ``end``, in the order of the log."""
+        return [Registered(entry.agency, entry.payload_digest, _body(entry)) for entry in self._registered(end)]
+
+    def _registered(self, end: int) -> list[StoredEntry]:
         with self._database.read() as connection:
             entries = log.registered_datasets(connection)
-        return [_dataset(entry) for entry in entries if entry.log_index < end]
+        return [entry for entry in entries if entry.log_index < end]
 
     def anchors(self, end: int) -> list[Row]:
         found: list[Row] = []
@@ -79,10 +87,14 @@ def logged(entry: StoredEntry) -> Logged:
     )
 
 
+def _body(entry: StoredEntry) -> DatasetRegistered:
+    body = logged(entry).body
+    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
+    return body
+
+
 def _dataset(entry: StoredEntry) -> Row:
-    event = logged(entry)
-    body = event.body
-    assert isinstance(body, DatasetRegistered)
+    event, body = logged(entry), _body(entry)
     return (
         body.dataset_id,
         body.source,

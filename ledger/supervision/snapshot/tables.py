@@ -123,7 +123,7 @@ FROM kept.deadlines WHERE started_at <= moment()
 """
 
 
-def show(connection: duckdb.DuckDBPyConnection, datasets: Iterable[str], case_ids: Iterable[str] | None) -> None:
+def show(connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str] | None) -> None:
     """Makes the views of this connection: over all cases, or over these."""
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
     chosen = ""
@@ -131,7 +131,7 @@ def show(connection: duckdb.DuckDBPyConnection, datasets: Iterable[str], case_id
         connection.execute("CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id", {"ids": list(case_ids)})
         chosen = " SEMI JOIN chosen USING (case_id)"
     shown = {view: f"SELECT * FROM ({_shown(view)}){chosen}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in (*OF_THE_LOG, *datasets)}  # noqa: S608
+    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in OF_THE_LOG}  # noqa: S608
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 

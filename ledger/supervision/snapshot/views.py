@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 import duckdb
+import pyarrow
 import structlog
 from msgspec import Struct
 
@@ -119,14 +120,21 @@ class Views:
             return Grown(head.size, None if size == 0 else frozenset(touched))
 
     @contextmanager
-    def session(self, cases: Iterable[str] | None = None) -> Iterator[Session]:
-        """A session over all cases, or over these: of one tree size, whatever is written meanwhile."""
+    def session(
+        self, cases: Iterable[str] | None = None, datasets: Mapping[str, pyarrow.Table] | None = None
+    ) -> Iterator[Session]:
+        """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
+
+        ``datasets`` are shown under their names beside the views, and are kept nowhere.
+        """
         with self._lock:
             connection = self._open().cursor()
         try:
             connection.execute("BEGIN TRANSACTION")
-            tables.show(connection, (), cases)
-            yield Session(connection, limits=self._limits)
+            tables.show(connection, cases)
+            for name, table in (datasets or {}).items():
+                connection.register(name, table)
+            yield Session(connection, datasets=tuple(datasets or ()), limits=self._limits)
         finally:
             connection.close()
 
