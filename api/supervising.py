@@ -8,11 +8,13 @@ from pathlib import Path
 from api.block_times import block_times
 from ledger.core.authority import Authority
 from ledger.follow import Follower
+from ledger.installation import DataDirectory
 from ledger.record import Recorder, Registry
 from ledger.recount import mark_of
 from ledger.settings import Settings
 from ledger.store import log
 from ledger.store.database import Database
+from ledger.supervision.datasets import DatasetFiles, Datasets
 from ledger.supervision.snapshot import LogSource, Views
 from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
@@ -38,6 +40,14 @@ def make_supervisor(
 
     source = LogSource(database, recorder.states, authority, block_times(settings, follower))
     mark = mark_of(recorder.book, recorder.calendar)
-    views = Views(path, source, recorder.book, recorder.calendar, mark=mark)
+    known = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets))
+    views = Views(
+        path,
+        source,
+        recorder.book,
+        recorder.calendar,
+        mark=mark,
+        datasets=lambda size: known.tables(source.registered(size)),
+    )
     record = Record(database, authority, system)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock)

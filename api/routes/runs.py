@@ -139,7 +139,7 @@ def _run(
     at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     values = model.parameters_of(parameters)
     size = service.parts.supervisor.views.refresh().size
-    with service.parts.supervisor.views.session() as session:
+    with service.parts.supervisor.views.session(outside=True) as session:
         found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     known = service.parts.supervisor.record.known(one.lead_id for one in shown)

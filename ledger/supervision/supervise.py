@@ -99,7 +99,7 @@ class Supervisor:
         """One model over all cases or these; what is wrong with it stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         try:
-            with self.views.session(cases) as session:
+            with self.views.session(cases, outside=True) as session:
                 found = find(one.model, one.parameters, session, as_of)
             leads = [lead for lead in self._leads(one, found, grown.size, as_of) if self.record.put(lead)]
         except TallystickError as error:

@@ -14,9 +14,12 @@ from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
 from ledger.core.event.record import DatasetRegistered, TableLayout
+from ledger.record import shipped_rulebook
 from ledger.supervision.datasets import DatasetFiles, Datasets, Registered, current
 from ledger.supervision.session import QueryRefused
-from tests.supervision.test_snapshot import GivenLog, made
+from ledger.supervision.snapshot import Views
+from ledger.workdays import shipped_calendar
+from tests.supervision.test_snapshot import GivenLog
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -131,10 +134,17 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     kept = files.keep(registration.body, CSV)
     tables = datasets.tables([registration])
     assert datasets.tables([registration])["dataset_pension_list"] is tables["dataset_pension_list"]
-    views = made(GivenLog([]))
+    views = Views(
+        None,
+        GivenLog([]),
+        shipped_rulebook(),
+        shipped_calendar(),
+        mark="test",
+        datasets=lambda size: datasets.tables([registration][size:]),
+    )
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
-    with views.session(datasets=tables) as session:
+    with views.session(outside=True) as session:
         found = session.rows(sql, {}, AS_OF)
     assert [(row["id"], row["amount"]) for row in found] == [("310101", "1200"), ("310102", None)]
     assert [row["row_digest"] for row in found] == list(kept.digests)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -28,6 +28,11 @@ CASES_AT_ONCE = 200
 _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR"}
 
 logger = structlog.get_logger(__name__)
+
+
+def no_datasets(_size: int) -> Mapping[str, pyarrow.Table]:
+    """Where there are none."""
+    return {}
 
 
 class Grown(Struct, frozen=True):
@@ -90,14 +95,19 @@ class Views:
         *,
         mark: str,
         limits: Limits = LIMITS,
+        datasets: Callable[[int], Mapping[str, pyarrow.Table]] = no_datasets,
     ):
-        """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory."""
+        """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
+
+        ``datasets`` gives the data sets of a tree size, by the names of their views.
+        """
         self._path = path
         self._source = source
         self._book = book
         self._calendar = calendar
         self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
         self._limits = limits
+        self._datasets = datasets
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._anchors: list[Row] | None = None  # as they were told last
@@ -120,21 +130,20 @@ class Views:
             return Grown(head.size, None if size == 0 else frozenset(touched))
 
     @contextmanager
-    def session(
-        self, cases: Iterable[str] | None = None, datasets: Mapping[str, pyarrow.Table] | None = None
-    ) -> Iterator[Session]:
+    def session(self, cases: Iterable[str] | None = None, *, outside: bool = False) -> Iterator[Session]:
         """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
 
-        ``datasets`` are shown under their names beside the views, and are kept nowhere.
+        ``outside`` shows registered data sets too, which are for runs of models alone: they name persons.
         """
         with self._lock:
             connection = self._open().cursor()
         try:
             connection.execute("BEGIN TRANSACTION")
             tables.show(connection, cases)
-            for name, table in (datasets or {}).items():
+            datasets = self._datasets(_kept_head(connection)[0]) if outside else {}
+            for name, table in datasets.items():
                 connection.register(name, table)
-            yield Session(connection, datasets=tuple(datasets or ()), limits=self._limits)
+            yield Session(connection, datasets=tuple(datasets), limits=self._limits)
         finally:
             connection.close()
 
