@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     """All findings, in the order in which they are to be mended."""
-    findings = [python(), node(), fonts()]
+    findings = [python(), node(), fonts(typeset.missing_fonts())]
     try:
         settings = read_settings(data_dir)
     except TallystickError as error:
@@ -61,9 +61,8 @@ def node() -> Finding:
     return Finding("node", "checked", told)
 
 
-def fonts() -> Finding:
+def fonts(missing: list[str]) -> Finding:
     """What paper is set in; needed where documents and certificates are printed only."""
-    missing = typeset.missing_fonts()
     if missing:
         return Finding("fonts", "failed", f"paper needs {' and '.join(missing)}", typeset.MEND)
     return Finding("fonts", "checked", ", ".join(typeset.FAMILIES))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ledger.cli.diagnosis import fonts
 from ledger.cli.exits import Exit
 from ledger.installation import DataDirectory, load
 from ledger.keys import open_keystore, open_note_key
@@ -118,6 +119,14 @@ def test_doctor_finds_nothing_on_this_machine(tally: Tally) -> None:
     findings = tally.ok("doctor", "--data-dir", tally.folder / "ledger")
     assert {finding["check"] for finding in findings} >= {"python", "node", "anvil", "installation", "key", "database"}
     assert {finding["result"] for finding in findings} <= {"checked", "not_checked"}
+
+
+def test_doctor_names_the_fonts_that_paper_lacks() -> None:
+    """And the command that brings them."""
+    found = fonts(["Noto Serif CJK SC"])
+    assert (found.result, found.detail) == ("failed", "paper needs Noto Serif CJK SC")
+    assert "scripts/setup --browser" in found.mend
+    assert fonts([]).result == "checked"
 
 
 def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally) -> None:

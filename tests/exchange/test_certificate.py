@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 from pypdf import PdfReader
 
 from ledger.core.bundle import Bundle, CaseBundle, encode_bundle
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.event.case import CaseSplit
 from ledger.core.event.item import Seizure
-from ledger.core.trust import Trust
+from ledger.core.trust import Trust, parse_trust
 from ledger.core.verify import STEPS, verify_bundle
 from ledger.core.verify_case import verify_case
 from ledger.exchange.paper.certificate import LIMITS, certificate
@@ -27,6 +29,7 @@ from tests.bundles import TWO_OF_THREE, WITNESSES, founded, tree, trust
 from tests.casework import Case, got, registration, shipped_rulebook
 from tests.cli.tally import Tally, write_bundle, write_trust
 from tests.exchange.test_typeset import text_of
+from tests.machine import REPOSITORY
 
 SEIZED = Seizure(document_number="S-19", seized_at=instant(START - 7200), officers=("p-1", "p-2"))
 CASE = (
@@ -107,6 +110,16 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
     assert "达到法定数的独立见证机关联署了同一日志状态" in text
 
 
+def test_what_was_not_checked_stands_beside_the_verdict() -> None:
+    """By number and name; nothing where all was checked."""
+    assert "Not checked: 10 revocation, 12 storage, 13 block" in told(OF_EVENT)
+    certified = certify(encode_bundle(OF_EVENT), TRUST, BOOK)
+    report = certified.last.report
+    checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
+    whole = replace(certified, events=(replace(certified.last, report=checked),))
+    assert certificate(encode_bundle(OF_EVENT), whole, TRUST, "en").sheet.unchecked == ()
+
+
 def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
     """Unaltered since it was put there, and no more; a development ledger says that it is one."""
     for language in ("zh-CN", "en"):
@@ -144,6 +157,45 @@ def test_an_event_alone_is_told_by_what_it_states() -> None:
     assert "handover handover-1" in text
     assert "the case alone" not in text
     assert "screen broken" in text
+    registered = told(LOG.bundle(len(LOG.events) - 3, NOTE))
+    assert CASE.state.items["image"].digests[0] in registered
+
+
+def test_a_case_that_rests_on_another_is_told_as_far_as_it_can_be_followed() -> None:
+    """What came out of another case: each event by what it states, and the step says that custody was not derived."""
+    giving = Case().open().register("phone")
+    giving.say(CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
+    taking = Case("case-2", start=giving.now).open(split_from=giving.last.ref, source=giving.state)
+    log = founded(POLICE)
+    log.add(*giving.events, *taking.events)
+    text = told(log.case_bundle("case-2"), using=trust())
+    assert "Custody could not be derived anew" in text
+    assert "case type: theft" in text
+
+
+def test_a_proof_that_ends_in_a_block_names_it() -> None:
+    """The example of the documents: contract and block, and that the verifier trusts it or does not."""
+    bundle, trusted = ((REPOSITORY / "docs" / "examples" / name).read_bytes() for name in ("bundle.json", "trust.json"))
+    using = parse_trust(trusted)
+    certified = certify(bundle, using, BOOK)
+    assert certified.last.report.block is not None
+    text = text_of(typeset(certificate(bundle, certified, using, "en").sheet, bundle.decode()))
+    assert certified.last.report.block.hash in text
+    assert "(trusted by the verifier)" in text
+    forgetful = replace(using, chains=tuple(replace(chain, trusted_blocks=()) for chain in using.chains))
+    told_less = certificate(bundle, certify(bundle, forgetful, BOOK), forgetful, "en").sheet
+    assert "compare it with a node of your own" in str(told_less.blocks)
+
+
+def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
+    """Names come from the mirror of the registry in the bundle, and from nowhere else."""
+    case = Case().open().register("phone").offer("phone", to=PROCURATORATE)
+    log = founded(POLICE)
+    log.add(*case.events)
+    certified = certify(encode_bundle(log.case_bundle()), trust(), BOOK)
+    assert set(certified.names) == {POLICE}
+    assert certified.name_of(Labels("zh-CN"))(PROCURATORATE) == PROCURATORATE
+    assert certified.name_of(Labels("zh-CN"))(POLICE) == f"{POLICE}机关"
 
 
 def test_what_is_withheld_is_said_to_be() -> None:
@@ -204,3 +256,5 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
     unanchored = tally("proof", "certificate", bundle, "--trust", trusted, "--output", tmp_path / "u.pdf")
     checked = tally("proof", "check", bundle, "--trust", trusted)
     assert unanchored.status == checked.status != 0
+    wrong = tally("proof", "certificate", bundle, "--trust", trusted, "--verify-url", "javascript:alert(1)")
+    assert "--verify-url" in wrong.err

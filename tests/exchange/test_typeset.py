@@ -9,11 +9,14 @@ from hashlib import sha256
 
 import pytest
 import typst
+import zxingcpp
+from msgspec.structs import replace
+from PIL import Image
 from pypdf import PdfReader
 
-from ledger.core.errors import Unavailable
+from ledger.core.errors import MalformedInput, Unavailable
 from ledger.exchange.paper.sheet import Fact, Facts, Prose, Sheet, Stamp, Stamps, Table
-from ledger.exchange.paper.typeset import legible, missing_fonts, pictures, require_fonts, typeset
+from ledger.exchange.paper.typeset import _spelled, legible, missing_fonts, pictures, require_fonts, typeset
 
 NASTY = {
     "markup": '#panic("x") *bold* _it_ $x^2$ @label <l> [#eval("1")] \\ // /* ` ```',
@@ -125,3 +128,25 @@ def test_a_machine_without_the_fonts_says_what_mends_it() -> None:
         require_fonts(none)
     assert "scripts/setup --browser" in str(caught.value.hint)
     assert missing_fonts() == []
+
+
+def test_the_code_leads_where_the_sheet_says() -> None:
+    """A reader of QR codes reads it off the page as it is set, with a link as long as they come."""
+    link = "https://ledger.district-court.example.gov.test/verify#log=0x" + "5a" * 32 + "&of=" + "c" * 64 + "&digest=1"
+    (page, *_) = pictures(replace(sheet("涉案"), link=link), dots_per_inch=200)
+    assert [code.text for code in zxingcpp.read_barcodes(Image.open(io.BytesIO(page)))] == [link]
+
+
+def test_a_link_that_no_code_holds_is_refused() -> None:
+    """By name of what was too long."""
+    with pytest.raises(MalformedInput) as caught:
+        typeset(replace(sheet("涉案"), link="https://ledger.test/" + "a" * 3000))
+    assert caught.value.field == "verify_url"
+
+
+def test_only_what_no_font_has_is_set_again() -> None:
+    """Any other error of the template is a defect, and shows."""
+    with pytest.raises(typst.TypstError) as caught:
+        typst.compile(b"#panic()")
+    with pytest.raises(typst.TypstError, match="panicked"):
+        _spelled({"text": "x"}, caught.value)

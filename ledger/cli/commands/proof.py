@@ -129,6 +129,8 @@ def certificate(
     from ledger.cli.proofs import certificate_of, trust_for
     from ledger.exchange.paper.voice import spoken_in
 
+    if verify_url is not None and not verify_url.startswith(("http://", "https://")):
+        raise MalformedInput("expected an http(s) URL", field="--verify-url")
     data = file.read()
     trust = trust_for(session, data, trust_files)
     language = "both" if both else spoken_in(session.language)

@@ -11,7 +11,7 @@ from ledger.core.custody.concerned import concerned
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.trust import Trust
 from ledger.exchange.paper.certified import Certified, CertifiedEvent
-from ledger.exchange.paper.checks import checks_of, how_to_check, where_recorded
+from ledger.exchange.paper.checks import checks_of, how_to_check, unchecked, where_recorded
 from ledger.exchange.paper.document import link
 from ledger.exchange.paper.handling import digests_of, event_digests, event_stated, flags_of, handling, items_of
 from ledger.exchange.paper.sheet import (
@@ -66,6 +66,7 @@ def certificate(
         link=link(verify_url or NOWHERE, f"0x{trust.log_id.hex()}", certified.name, subject.payload_digest),
         link_told=voice.paper("link"),
         verdict=voice.paper(f"verdict.{certified.verdict}"),
+        unchecked=unchecked(voice, certified),
         blocks=tuple(_blocks(voice, data, certified, trust, item_id)),
         footer=voice.paper("certificate_footer"),
         reference=name,
@@ -85,7 +86,7 @@ def _blocks(voice: Voice, data: bytes, certified: Certified, trust: Trust, item_
         yield from event_stated(voice, certified.last)
     yield from digests_of(voice, certified, items)
     yield from checks_of(voice, certified)
-    yield Facts(voice.paper("heading.where"), tuple(where_recorded(voice, certified, trust)))
+    yield Facts(voice.paper("heading.where"), tuple(where_recorded(voice, certified, trust)), together=True)
     limits = [voice.paper(f"limit.{name}") for name in LIMITS]
     limits += [voice.paper("limit.development")] if certified.development else []
     yield Prose(voice.paper("heading.limits"), tuple(limits), points=True)

@@ -10,7 +10,7 @@ from blake3 import blake3
 from ledger.core.report import Step
 from ledger.core.trust import Trust
 from ledger.exchange.paper.certified import Certified
-from ledger.exchange.paper.sheet import Block, CheckLine, Checks, Fact, Facts
+from ledger.exchange.paper.sheet import UNSAID, Block, CheckLine, Checks, Fact, Facts, Words
 from ledger.exchange.paper.voice import Voice
 
 
@@ -26,6 +26,20 @@ def checks_of(voice: Voice, certified: Certified) -> Iterator[Block]:
     by_number = zip(*(event.report.steps for event in certified.events), strict=True)
     lines = tuple(_line(voice, *_weakest(steps)) for steps in by_number)
     yield Checks(voice.paper("heading.each_checks", count=str(len(certified.events))), lines)
+
+
+def unchecked(voice: Voice, certified: Certified) -> Words:
+    """The steps that were not checked, or not for every event: what stands beside the verdict."""
+    steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
+    left = dict.fromkeys((step.number, step.name) for step in steps if step.result != "checked")
+    if not left:
+        return UNSAID
+    names = voice.each(
+        lambda labels: labels.of("telling", "separator").join(
+            f"{number} {labels.of('step', name)}" for number, name in left
+        )
+    )
+    return voice.paper("unchecked", steps=names)
 
 
 def _weakest(steps: tuple[Step, ...]) -> tuple[Step, str, int, int]:
@@ -78,4 +92,5 @@ def how_to_check(voice: Voice, data: bytes, certified: Certified) -> Block:
             Fact(voice.field("offline"), (f"tally proof check {file} --trust TRUST.json",), exact=True),
             Fact(voice.field("trusting"), voice.paper("trusting")),
         ),
+        together=True,
     )

@@ -77,7 +77,7 @@ def _blocks(writer: Writer, form: Form, log_id: str) -> Iterator[Block]:
     yield Stamps(tuple(_stamp(writer, party) for party in form.stamps))
     told = voice.tell(writer.occasion.step.before, payload, writer.occasion.after)
     yield Prose(voice.paper("heading.in_words"), (told,))
-    yield Facts(voice.paper("heading.record"), tuple(_record(writer, log_id)))
+    yield Facts(voice.paper("heading.record"), tuple(_record(writer, log_id)), together=True)
 
 
 def _of_case(writer: Writer) -> Iterator[Fact]:

@@ -114,7 +114,8 @@ def _stated(voice: Voice, payload: Payload) -> Iterator[tuple[Words, Words]]:
     """Label and value of each field of the event's body: nothing that it does not say itself."""
     said = voice.of_event(payload, None).said
     for field, value in asdict(payload.body).items():
-        if field != "digests" and (told := said(field, value)):
+        told = voice.paper("yes" if value else "no") if isinstance(value, bool) else said(field, value)
+        if told and field != "digests":
             yield voice.field(field), told
 
 

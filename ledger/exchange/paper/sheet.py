@@ -22,10 +22,11 @@ class Fact(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True, tag="facts"):
-    """Labels and values side by side."""
+    """Labels and values side by side; ``together`` on one page, where they are known to be short."""
 
     heading: Words
     facts: tuple[Fact, ...]
+    together: bool = False
 
 
 class Table(Struct, frozen=True, tag="table"):
@@ -95,8 +96,8 @@ class Attachment(Struct, frozen=True):
 class Sheet(Struct, frozen=True):
     """``date`` (unix seconds) is the event's own, so that the same event gives the same file.
 
-    ``verdict`` is set large where there is one. ``link`` goes into the QR code, ``footer`` and ``reference`` under
-    every page.
+    ``verdict`` is set large where there is one, ``unchecked`` below it. ``link`` goes into the QR code, ``footer`` and
+    ``reference`` under every page.
     """
 
     layout: Layout
@@ -111,4 +112,5 @@ class Sheet(Struct, frozen=True):
     footer: Words
     reference: str
     verdict: Words = UNSAID
+    unchecked: Words = UNSAID
     attachment: Attachment | None = None

@@ -23,7 +23,6 @@ from ledger.exchange.paper.sheet import Sheet
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FAMILIES: Final = ("Noto Serif CJK SC", "Noto Sans CJK SC")
 MEND: Final = "scripts/setup --browser, or apt-get install fonts-noto-cjk"
-ROUNDS: Final = 8  # of spelling out what no font has; each finds what the last one left
 _NO_GLYPH = re.compile(r'the text `"((?:[^"\\]|\\.)+)"` could not be displayed')
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
 _BREAKS = "\n\t"
@@ -45,7 +44,7 @@ _SHOWN = {code: f"[U+{code:04X}]" for code in _STEERING}
 def typeset(sheet: Sheet, attached: str = "") -> bytes:
     """The PDF; ``attached`` is the text of the sheet's attachment.
 
-    Raises Unavailable where this machine lacks the Chinese fonts.
+    Raises Unavailable where this machine lacks the Chinese fonts, and MalformedInput for a link that no QR code holds.
     """
     made = _compile(sheet, attached, "pdf")
     assert isinstance(made, bytes), "a PDF is one file"
@@ -81,7 +80,7 @@ def _compile(sheet: Sheet, attached: str, form: Literal["pdf", "png"], **options
     require_fonts()
     data = _mapped(msgspec.to_builtins(sheet) | {"date": _calendar(sheet.date)}, legible)
     given = {"attached": attached, "qr": _qr_code(sheet.link)}
-    for _ in range(ROUNDS):
+    while True:  # each round has fewer characters that no font has
         try:
             made: bytes | list[bytes] = typst.compile(
                 str(TEMPLATES / f"{sheet.layout}.typ"),
@@ -96,7 +95,6 @@ def _compile(sheet: Sheet, attached: str, form: Literal["pdf", "png"], **options
             data = _spelled(data, error)
         else:
             return made
-    raise MalformedInput("it has characters that cannot be set", field="paper")
 
 
 @cache
@@ -106,7 +104,10 @@ def _fonts() -> typst.Fonts:
 
 def _qr_code(link: str) -> str:
     drawn = io.BytesIO()
-    segno.make(link, error="m", micro=False).save(drawn, kind="svg", border=0, xmldecl=False)
+    try:
+        segno.make(link, error="m", micro=False).save(drawn, kind="svg", border=0, xmldecl=False)
+    except segno.DataOverflowError as error:
+        raise MalformedInput(f"no QR code holds {len(link)} characters", field="verify_url") from error
     return drawn.getvalue().decode()
 
 
