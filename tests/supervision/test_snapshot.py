@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ledger.core.custody import Act
-from ledger.core.event import Payload, handover, item
 from ledger.core.event import case as acts
+from ledger.core.event import handover, item
 from ledger.core.event.terms import Quantity
 from ledger.record import shipped_rulebook
 from ledger.supervision.catalogue import views
-from ledger.supervision.snapshot import Head, Logged, Views
+from ledger.supervision.snapshot import Logged, Views
+from ledger.supervision.snapshot.given import GivenSource
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.tables import OF_A_CASE
 from ledger.workdays import shipped_calendar
@@ -33,46 +33,15 @@ AGENCIES: list[Row] = [
 ]
 
 
-class GivenActs:
-    """Acts of cases that cite no other."""
-
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        return Act(payload, digest, signed_at, shipped_rulebook())
-
-
-class GivenLog:
+def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> GivenSource:
     """A log of these events in this order."""
-
-    def __init__(self, events: Iterable[Event], anchors: Iterable[Row] = ()):
-        self.acts = GivenActs()
-        self.events = [
-            Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
-        ]
-        self._anchors = list(anchors)
-
-    def head(self) -> Head:
-        return Head(len(self.events), self.digest_at(len(self.events)))
-
-    def digest_at(self, size: int) -> str | None:
-        return self.events[size - 1].digest if size else None
-
-    def touched(self, start: int, end: int) -> list[str]:
-        return sorted({event.payload.stream.id for event in self.events[start:end]})
-
-    def case(self, case_id: str, end: int) -> list[Logged]:
-        return [event for event in self.events[:end] if event.payload.stream.id == case_id]
-
-    def agencies(self) -> list[Row]:
-        return AGENCIES
-
-    def datasets(self, end: int) -> list[Row]:
-        return []
-
-    def anchors(self, end: int) -> list[Row]:
-        return [row for row in self._anchors if int(str(row[0])) <= end]
+    logged = [
+        Logged(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
+    ]
+    return GivenSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
 
-def made(log: GivenLog, path: Path | None = None, mark: str = "test") -> Views:
+def made(log: GivenSource, path: Path | None = None, mark: str = "test") -> Views:
     return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark)
 
 
@@ -82,7 +51,7 @@ def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: da
 
 
 def of(*cases: Case, anchors: Iterable[Row] = ()) -> Views:
-    found = made(GivenLog([event for case in cases for event in case.events], anchors))
+    found = made(log_of([event for case in cases for event in case.events], anchors))
     found.refresh()
     return found
 
@@ -242,7 +211,7 @@ def test_a_session_over_some_cases_sees_no_others(handed_over: Case) -> None:
 
 def test_a_session_keeps_its_tree_size_while_the_log_grows(handed_over: Case) -> None:
     """What is written meanwhile is seen by the next one."""
-    log = GivenLog(handed_over.events)
+    log = log_of(handed_over.events)
     events, log.events = log.events, log.events[:4]
     asked = made(log)
     asked.refresh()
@@ -256,9 +225,9 @@ def test_a_session_keeps_its_tree_size_while_the_log_grows(handed_over: Case) ->
 
 def require_same_as_at_once(events: list[Event], *, step: int) -> None:
     """Grown by ``step`` events at a time the views are those made of all events at once."""
-    log = GivenLog(events)
+    log = log_of(events)
     everything = log.events
-    grown, at_once = made(log), made(GivenLog(events))
+    grown, at_once = made(log), made(log_of(events))
     for size in range(0, len(everything) + step, step):
         log.events = everything[:size]
         grown.refresh()
@@ -284,7 +253,7 @@ def test_grown_views_are_those_made_at_once() -> None:
 def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp_path: Path) -> None:
     """A damaged file, other rules, a log that was rolled back or replaced: the views are those of the log as it is."""
     path = tmp_path / "supervision" / "views.duckdb"
-    log = GivenLog(handed_over.events)
+    log = log_of(handed_over.events)
     kept = made(log, path)
     assert kept.refresh().touched is None
     expected = whole(kept)
@@ -306,13 +275,13 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     assert other_rules.refresh().touched is None
     other_rules.close()
 
-    shorter = GivenLog(handed_over.events[:3])
+    shorter = log_of(handed_over.events[:3])
     rolled_back = made(shorter, path, mark="other rules")
     assert rolled_back.refresh().size == 3
     assert len(ask(rolled_back, "FROM events")) == 3
     rolled_back.close()
 
-    replaced = GivenLog(Case("case-9").open().name("a", "b", "c").events)
+    replaced = log_of(Case("case-9").open().name("a", "b", "c").events)
     other = made(replaced, path, mark="other rules")
     other.refresh()
     assert columns(ask(other, "FROM cases"), "case_id") == [("case-9",)]

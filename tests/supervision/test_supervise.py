@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ledger.core.authority import Authority
 from ledger.core.event.supervision import LeadRaised
-from ledger.core.supervision import LeadState
-from ledger.matters import matter_of
-from ledger.recount import mark_of
 from ledger.store import log
 from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.snapshot import LogSource, Views
-from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
-from tests.builders import COURT, POLICE, PROCURATORATE, UPPER, analyst, clerk
-from tests.casework import Case
-from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
-from tests.supervised import Model, adopted, retired
-
-THIRD_RETURN = shipped_model("third-return")
-NOW = int(time.time())  # the service signs leads by its own clock
-
-
-@dataclass
-class Watched:
-    """A ledger of three agencies in one city and a procuratorate above, and its supervisor; steps are taken by hand."""
-
-    ledger: Ledger
-    supervisor: Supervisor
-
-    def post(self, *writers: Any) -> None:
-        for writer in writers:
-            for event in writer.events:
-                self.ledger.post(event)
-
-    def publish(self, text: str = THIRD_RETURN, **fields: Any) -> Model:
-        """The model of this file, published by the procuratorate's analyst."""
-        model = parse_model(text)
-        made = Model(model.model_id, start=NOW - 1800, step=1)
-        made.published(definition=text, model_digest=model.digest, **fields)
-        self.post(made)
-        return made
-
-    def leads(self) -> list[LeadState]:
-        """All leads of the log, by their ids."""
-        with self.ledger.database.read() as connection:
-            size = log.tree(connection).size
-            found = [entry.stream_id for entry in log.entries(connection, 0, size) if entry.event_type == "lead.raised"]
-            agencies = self.authority().agencies
-            states = [matter_of(connection, stream_id, agencies) for stream_id in sorted(found)]
-        assert all(isinstance(state, LeadState) for state in states)
-        return states  # type: ignore[return-value]  # as was just asserted
-
-    def authority(self) -> Authority:
-        with self.ledger.database.read() as connection:
-            return self.ledger.registry.at(connection, log.tree(connection).registry_changes)
+from tests.builders import PROCURATORATE, UPPER, analyst
+from tests.supervised import adopted, retired
+from tests.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    officers = [clerk(POLICE), clerk(PROCURATORATE), clerk(COURT), analyst(PROCURATORATE), analyst(UPPER)]
-    with open_ledger(sqlite_url(tmp_path), clock=Clock(NOW * 1000)) as ledger:
-        ledger.found(*officers)
-        made = Watched(ledger, None)  # type: ignore[arg-type]  # until the next line
-        recorder = ledger.recorder
-        source = LogSource(ledger.database, recorder.states, made.authority, lambda write: write.timestamp)
-        mark = mark_of(recorder.book, recorder.calendar)
-        views = Views(tmp_path / "views.duckdb", source, recorder.book, recorder.calendar, mark=mark)
-        record = Record(ledger.database, made.authority, ledger.system)
-        made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock)
+    """A ledger of the test's own."""
+    with watched_ledger(tmp_path) as made:
         yield made
-        views.close()
-
-
-def sent_back(case_id: str, times: int) -> Case:
-    """A case that the procuratorate has returned so many times, and that was handed over once more each time."""
-    case = Case(case_id, start=NOW - 3600, step=1).open().register(f"{case_id}-file", kind="dossier")
-    for number in range(times):
-        case.offer(f"{case_id}-file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {}))
-        case.accept().give_back(f"{case_id}-file").accept()
-    return case
 
 
 def test_nothing_is_looked_at_before_a_model_is_published(watched: Watched) -> None:

@@ -109,7 +109,8 @@ def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Ro
 # -- the views of a session --------------------------------------------------------------------------------------------
 
 _EVENTS = """
-SELECT {columns} FROM kept.events e ASOF LEFT JOIN kept.anchors a ON e.log_index < a.size
+SELECT {columns} FROM kept.events e
+ASOF LEFT JOIN (FROM kept.anchors WHERE anchored_at <= moment()) a ON e.log_index < a.size
 """
 _DEADLINES = """
 SELECT case_id, deadline_id, clock, subject, agency, started_at,

@@ -52,7 +52,10 @@ class Head(Struct, frozen=True):
 class Source(Protocol):
     """A log, as far as views are made of it."""
 
-    acts: Acts
+    @property
+    def acts(self) -> Acts:
+        """Makes acts of the log's events."""
+        ...
 
     def head(self) -> Head:
         """How far it has come."""

@@ -1,0 +1,169 @@
+"""Rederive: who holds the events that a lead cites finds it again; whatever was changed is named with its step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.core.trust import Trust
+from ledger.prove import JournalAnchors, Prover
+from ledger.record import shipped_rulebook
+from ledger.store import log
+from ledger.store.journal import DatabaseJournal
+from ledger.supervision.rederive import Held, LeadReport, rederive
+from ledger.workdays import shipped_calendar
+from tests.bundles import CHAIN, trust
+from tests.ledgers import LOG_SIGNER
+from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
+
+TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
+
+
+def anchor(watched: Watched) -> None:
+    """What is in the log now is anchored, as the anchorer leaves it."""
+    with watched.ledger.database.read() as connection:
+        tree = log.tree(connection)
+    write = ChainWrite(
+        number=1,
+        purpose=Purpose.ANCHOR,
+        chain_id=CHAIN.chain_id,
+        sender="0x" + "11" * 20,
+        nonce=1,
+        raw_transaction=b"raw",
+        transaction_hash=b"\x01" * 32,
+        timestamp=NOW + 60,
+        state=WriteState.CONFIRMED,
+        block_number=6,
+        block_hash=b"\x65" * 32,
+        anchored=AnchoredHead(tree.size, tree.root, watched.authority().registry_hash),
+    )
+    DatabaseJournal(watched.ledger.database).append(write)
+
+
+def held_of(watched: Watched) -> Held:
+    """What somebody fetched: the lead's bundle and that of its case, the model, the agencies."""
+    anchors = JournalAnchors(DatabaseJournal(watched.ledger.database), lambda: TRUST, lambda write: write.timestamp)
+    prover = Prover(
+        watched.ledger.database,
+        watched.ledger.registry,
+        watched.ledger.publisher,
+        anchors,
+        trust=lambda: TRUST,
+        book=shipped_rulebook(),
+    )
+    (lead,) = watched.leads()
+    with watched.ledger.database.read() as connection:
+        entry = log.stream(connection, "supervision", lead.lead_id)[0]
+    agencies = watched.supervisor.views._source.agencies()
+    return Held(prover.bundle(entry.event_id), THIRD_RETURN, {"case-1": prover.case_bundle("case-1")}, agencies)
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """A lead about a third return, anchored; its case went on since."""
+    with watched_ledger(tmp_path_factory.mktemp("rederive")) as watched:
+        case = sent_back("case-1", 3)
+        watched.post(case)
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        case.register("found-later")
+        watched.ledger.post(case.last)
+        anchor(watched)
+        yield held_of(watched)
+
+
+def checked(held: Held) -> LeadReport:
+    return rederive(held, TRUST, shipped_rulebook(), shipped_calendar())
+
+
+def results(report: LeadReport) -> dict[str, str]:
+    return {step.name: step.result for step in report.steps}
+
+
+def test_a_lead_is_found_again_in_the_events_that_it_cites(held: Held) -> None:
+    """By its model, parameters, tree size and moment: the same finding, in the same words, whatever came after it."""
+    report = checked(held)
+    assert report.verdict == "intact", report.steps
+    assert set(results(report).values()) == {"checked"}
+    assert report.development
+
+
+def with_payload(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    bundle = json.loads(data)
+    change(bundle["payload"])
+    return json.dumps(bundle).encode()
+
+
+def other_words(payload: dict[str, Any]) -> None:
+    payload["body"]["says"]["en"] = "Nothing to see here."
+
+
+FAULTS: dict[str, tuple[Callable[[Held], Held], str, str]] = {
+    "the lead says something else": (
+        lambda held: replace(held, lead=with_payload(held.lead, other_words)),
+        "lead",
+        "tampered",
+    ),
+    "another model": (
+        lambda held: replace(held, definition=THIRD_RETURN.replace("default: 2", "default: 1")),
+        "model",
+        "tampered",
+    ),
+    "no case": (lambda held: replace(held, cases={}), "cited", "tampered"),
+    "the lead is another event": (
+        lambda held: replace(held, lead=json.dumps(json.loads(held.cases["case-1"])["events"][0]).encode()),
+        "lead",
+        "tampered",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_was_changed_is_named(held: Held, name: str) -> None:
+    """The step that fails, and the verdict."""
+    change, step, verdict = FAULTS[name]
+    report = checked(change(held))
+    assert report.verdict == verdict, report.steps
+    assert next(one.name for one in report.faults) == step
+
+
+def cut(data: bytes, last: int) -> bytes:
+    bundle = json.loads(data)
+    bundle["events"] = bundle["events"][:last]
+    return json.dumps(bundle).encode()
+
+
+def test_a_lead_that_the_events_do_not_bear_is_refused(held: Held) -> None:
+    """With the events up to the second return alone there is no third one to cite, nor to find."""
+    report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], 10)}))
+    assert report.verdict == "tampered"
+    assert [step.name for step in report.faults] == ["cited", "finding"]
+
+
+def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path) -> None:
+    """A service that signs a lead with words of its own is found out, though every signature holds."""
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish()
+        put, record = watched.supervisor.record.put, watched.supervisor.record
+        record.put = lambda lead: put(replace(lead, severity="low"))  # type: ignore[method-assign]
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        report = checked(held_of(watched))
+    assert [(step.name, step.result) for step in report.faults] == [("words", "failed")]
+    assert report.verdict == "tampered"
+
+
+def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
+    """Nothing is wrong, and the chain does not have it yet."""
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish()
+        watched.supervisor.step()
+        assert checked(held_of(watched)).verdict == "not_yet_anchored"
