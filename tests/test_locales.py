@@ -28,6 +28,7 @@ from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
 from ledger.store.warnings import Warned
+from ledger.supervision.rederive import STEPS as LEAD_STEPS
 from ledger.timeline.details import TEMPLATES
 from ledger.timeline.notes import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES
@@ -41,6 +42,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         *(name for name, _ in CASE_STEPS),
         *AUDIT_STEPS,
         *(name for name, _ in EVIDENCE_STEPS),
+        *(name for name, _ in LEAD_STEPS),
     ),
     "fault": get_args(Fault),
     "alarm": get_args(Alarm),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.core.report import Report, Step
     from ledger.core.verify_case import CaseReport
     from ledger.locales import Labels
+    from ledger.supervision.rederive import LeadReport
 
 COLOURS = {
     "intact": "green",
@@ -30,8 +31,8 @@ COLOURS = {
 }
 
 
-def show_report(session: Session, report: Report | CaseReport) -> None:
-    """The report of a bundle, as JSON where that was asked for."""
+def show_report(session: Session, report: Report | CaseReport | LeadReport) -> None:
+    """The report of a bundle or a lead, as JSON where that was asked for."""
     if session.json:
         echo_json(report)
         return
@@ -69,7 +70,7 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
         click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(step.detail)}")
 
 
-def _about(labels: Labels, report: Report | CaseReport) -> Iterable[str]:
+def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable[str]:
     case_id = getattr(report, "case_id", None)
     if case_id is not None:
         yield f"{labels.of('field', 'case_id')}: {case_id}"

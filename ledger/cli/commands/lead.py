@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
+from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.exits import OF_VERDICT
 from ledger.cli.matters import digested, material, say_life, shown
 from ledger.cli.output import Column
-from ledger.cli.params import acting, words
+from ledger.cli.params import Moment, acting, words
+from ledger.cli.printable import printable_line
 from ledger.cli.references import event_ref
+from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import supervision
 from ledger.core.event.terms import DismissalReason, LeadOutcome
@@ -144,6 +151,62 @@ def dismiss(clerk: Clerk, lead_id: str, **fields: Any) -> None:
 def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
     """Close a lead with its outcome."""
     clerk.record_matter(lead_id, make_body(supervision.LeadClosed, **fields))
+
+
+@command.command("verify")
+@LEAD
+@pass_session
+def verify(session: Session, lead_id: str) -> int:
+    """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
+
+    What each step compared is told as by 'tally proof check', and so is the exit code.
+    """
+    from ledger.cli.leads import verify_lead
+    from ledger.cli.report import show_report
+
+    report = verify_lead(session, lead_id)
+    show_report(session, report)
+    return OF_VERDICT[report.verdict]
+
+
+@command.command("kind")
+@LEAD
+@click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
+@click.option("--as-of", type=Moment(), help="As things stood at this time, if not now.")
+@pass_session
+def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None) -> None:
+    """Find all of a lead's kind: its model over all history, with its parameters or wider ones. Nothing is raised."""
+    asked = {"parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
+    path = at("/api/v1/leads/{}/kind", lead_id)
+    show_run(session, session.service.post(path, msgspec.json.encode(asked), dict))
+
+
+@command.command("watch")
+@click.option("--every", type=click.FloatRange(min=0.1), default=5, show_default=True, help="Seconds between looks.")
+@click.option("--once", is_flag=True, help="Show what there is, and end.")
+@pass_session
+def watch(session: Session, every: float, once: bool) -> None:
+    """Show each lead as it is raised or moves on, until you interrupt it."""
+    seen = 0
+    while True:
+        found = list(session.service.pages("/api/v1/leads", "leads"))
+        news = [lead for lead in found if lead["updated_index"] > seen]
+        for lead in news:
+            _tell(session, lead)
+        seen = max([seen, *(lead["updated_index"] for lead in news)])
+        if once:
+            return
+        time.sleep(every)
+
+
+def _tell(session: Session, lead: dict[str, Any]) -> None:
+    """In a line of its own, at once."""
+    if session.json:
+        return session.output.line(lead)
+    says = lead["says"]["zh" if session.language == "zh-CN" else "en"]
+    status = session.labels.of("lead_status", lead["status"])
+    told = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
+    return click.secho(printable_line(told), fg=_style(lead) or None)
 
 
 def _style(row: Any) -> str:

@@ -15,6 +15,7 @@ from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
 from ledger.cli.printable import printable_line
+from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.supervision.model.draft import FORMS, draft
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 LARGEST = 1_000_000  # bytes of a file that is read at all
 CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
-FOUND = ("lead_id", "supervised", "says", "events", "known")
 TRIED = ("model_id", "example", "expected", "found", "result")
 
 MODELS = click.argument("models", metavar="[FILE|NAME]...", nargs=-1)
@@ -123,25 +123,6 @@ def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -
     ((_, text),) = _texts([model], shipped=False)
     asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
-
-
-def parameters_of(given: Sequence[str]) -> dict[str, str]:
-    """The parameters of ``NAME=VALUE`` each. Raises MalformedInput."""
-    parted = [one.partition("=") for one in given]
-    if wrong := next((name for name, equals, value in parted if not (name and equals and value)), None):
-        raise MalformedInput(f"expected NAME=VALUE, not {wrong}", field="--set")
-    return {name: value for name, _, value in parted}
-
-
-def show_run(session: Session, found: dict[str, Any]) -> None:
-    """What a run found, a line each."""
-    if session.json:
-        return session.output.data(found)
-    says = "says_zh" if session.language == "zh-CN" else "says_en"
-    rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in found["findings"]]
-    session.output.table(rows, [Column(name) for name in FOUND], style_of=lambda row: "dim" if row["known"] else "")
-    shown = {name: found[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
-    return session.output.record(shown)
 
 
 def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, Any]:
