@@ -63,7 +63,7 @@ def matching(
     import cel  # noqa: PLC0415 - brings a command line of its own, which only those wait for who use it
 
     program = _program(expression)
-    context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, dict(_OWN))
+    context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, dict(OWN_FUNCTIONS))
     until = time.monotonic() + MAX_SECONDS
     for row in rows:
         if time.monotonic() > until:
@@ -165,7 +165,7 @@ def _days(first: Any, last: Any) -> int | None:
         return None
 
 
-_OWN: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
+OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
 
 
 def _syntax(message: str) -> str:

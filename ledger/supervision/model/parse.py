@@ -126,8 +126,8 @@ def _faults_of_lead(file: ModelFile, columns: dict[str, str]) -> Iterator[tuple[
 
 def _faults_of_columns(columns: dict[str, str]) -> Iterator[str]:
     """Whether leads can carry the rows."""
-    if len(columns) > MAX_COLUMNS:
-        yield f"the rows have {len(columns)} columns: at most {MAX_COLUMNS} are taken"
+    if (count := len(columns.keys() - {EVIDENCE})) > MAX_COLUMNS:
+        yield f"the rows have {count} columns: at most {MAX_COLUMNS} are taken"
     for name in columns:
         try:
             msgspec.convert(name, Column)

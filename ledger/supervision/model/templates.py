@@ -99,7 +99,7 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _dataset
     view, time = given["view"], given["time"]
     value = quoted(given["column"])
     order = "({0}.case_id)" if time is None else f"({{0}}.{quoted(time)}, {{0}}.case_id)"
-    others = {f"other_{name}": kind for name, kind in views()[view].items() if name != "evidence"}
+    others = {f"other_{name}": kind for name, kind in views()[view].items() if kind != "VARCHAR[]"}
     shown = [f"b.{quoted(name.removeprefix('other_'))} AS {quoted(name)}" for name in others]
     chosen = [filter_sql(alias, view, given["where"], bindings) for alias in ("a", "b")]
     linked = """AND NOT EXISTS (
