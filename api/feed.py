@@ -66,13 +66,15 @@ def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> I
         return look(connection, stream_id, reading.reader)
 
     @cache
-    def shows_sections(kind: str, stream_id: str) -> bool:
-        if sight(kind, stream_id) != "party":
+    def holds(case_id: str) -> bool:
+        return cases.holds(connection, case_id, reading.agency)
+
+    def shows_sections(entry: StoredEntry) -> bool:
+        if sight(entry.stream_kind, entry.stream_id) != "party":
             return False
-        return kind != "case" or cases.holds(connection, stream_id, reading.agency)
+        return holds(entry.stream_id) if entry.stream_kind == "case" else reading.shares(entry)
 
     for entry in (step.entry for step in steps):
-        stream = (entry.stream_kind, entry.stream_id)
-        if sight(*stream) is not None or reading.is_own_offer(connection, entry):
-            sections = log.sections(connection, entry.log_index) if shows_sections(*stream) else None
+        if sight(entry.stream_kind, entry.stream_id) is not None or reading.is_own_offer(connection, entry):
+            sections = log.sections(connection, entry.log_index) if shows_sections(entry) else None
             yield entry, event_view(entry, log.flags(connection, entry.log_index), sections)

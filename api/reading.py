@@ -17,6 +17,7 @@ from ledger.core.authority import Agency, Authority
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
+from ledger.core.supervision import thing_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.cases import Reader, Sight
@@ -93,8 +94,13 @@ class Reading:
         if sight != "party":
             return False
         if entry.stream_kind != "case":
-            return True  # its parties share what they write into a matter of supervision
+            return self.shares(entry)
         return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
+
+    def shares(self, entry: StoredEntry) -> bool:
+        """Whether a party of a stream that is no case's reads its sections: those of a model are for who signed them,
+        since everybody sees models."""
+        return thing_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
 
     def is_own_offer(self, connection: Connection, entry: StoredEntry) -> bool:
         """What is left to see of an offer that was refused, recalled or expired: offer, answer and recall."""

@@ -33,7 +33,7 @@ def list_leads(
     state: State = None,
     model: Model = None,
     case_id: SlugQuery = None,
-    supervised: Supervised = None,
+    agency: Supervised = None,
     procuratorate: Having = None,
     limit: Limit = 100,
     after: AfterIndex = None,
@@ -44,7 +44,7 @@ def list_leads(
     those that it has to answer, once they were assigned.
     """
     window = page(service, limit, after)
-    wanted = Wanted(state, model, case_id, supervised, procuratorate)
+    wanted = Wanted(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")

@@ -122,7 +122,7 @@ def test_leads_are_narrowed_and_paged(served: Served) -> None:
     by = clerk(PROCURATORATE)
     assert [one["case_id"] for one in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
     assert [one["case_id"] for one in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
-    assert len(lines(served, "leads", by, model="item-not-handed-over", supervised=POLICE)) == 3
+    assert len(lines(served, "leads", by, model="item-not-handed-over", agency=POLICE)) == 3
     assert lines(served, "leads", by, procuratorate=UPPER) == []
     first = served.get("/api/v1/leads", by, limit=2).json()
     rest = served.get("/api/v1/leads", by, limit=2, after=first["next"]).json()
@@ -198,6 +198,19 @@ def test_the_feed_shows_what_supervision_says(served: Served) -> None:
     record(served, lead)
     page = served.get("/api/v1/events", clerk(POLICE)).json()
     assert [event["event_type"] for event in page["events"]] == ["lead.raised", "lead.assigned"]
+
+
+def test_what_is_confidential_of_a_model_is_for_who_signed_it(served: Served) -> None:
+    """Everybody sees a model; a section in one of its events is shown to the agency that wrote it, and to no other."""
+    model = Model().published().act(adopted(), analyst(COURT), sections={"narrative": section()})
+    record(served, model)
+    path = f"/api/v1/events/{model.last.envelope.event_id}"
+    assert served.get(path, clerk(COURT)).json()["sections"]["narrative"]["fields"]
+    assert "sections" not in served.get(path, analyst(PROCURATORATE)).json()
+    told = {
+        agency: served.get("/api/v1/events", clerk(agency)).json()["events"][-1] for agency in (COURT, PROCURATORATE)
+    }
+    assert ("sections" in told[COURT], "sections" in told[PROCURATORATE]) == (True, False)
 
 
 def test_a_streams_name_is_no_way_around(served: Served) -> None:

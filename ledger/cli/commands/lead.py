@@ -58,7 +58,7 @@ def command() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
 @click.option("--model", metavar="MODEL", help="Only those that this model raised.")
 @click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
-@click.option("--supervised", metavar="AGENCY", help="Only those that this agency has to answer.")
+@click.option("--agency", metavar="AGENCY", help="Only those that this agency has to answer.")
 @click.option("--procuratorate", metavar="AGENCY", help="Only those that this procuratorate has.")
 @pass_session
 def list_(session: Session, /, **query: str | None) -> None:
