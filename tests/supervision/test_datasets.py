@@ -18,8 +18,8 @@ from ledger.record import shipped_rulebook
 from ledger.supervision.datasets import DatasetFiles, Datasets, Registered, current
 from ledger.supervision.session import QueryRefused
 from ledger.supervision.snapshot import Views
+from ledger.supervision.snapshot.given import GivenSource
 from ledger.workdays import shipped_calendar
-from tests.supervision.test_snapshot import GivenLog
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     assert datasets.tables([registration])["dataset_pension_list"] is tables["dataset_pension_list"]
     views = Views(
         None,
-        GivenLog([]),
+        GivenSource([], shipped_rulebook()),
         shipped_rulebook(),
         shipped_calendar(),
         mark="test",
