@@ -87,7 +87,7 @@ class Session:
 
         Raises QueryRefused.
         """
-        statement = require_sound(self._connection, sql, self._views)
+        statement = require_sound(sql, self._views)
         given = {**parameters, AS_OF: as_of}
         missing = statement.named_parameters - given.keys()
         if missing:

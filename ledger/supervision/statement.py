@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Set
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
@@ -20,6 +20,7 @@ class QueryRefused(TallystickError):
 
 
 MAX_LENGTH = 20_000  # characters
+CHECKED = 512  # queries that are known to be sound
 
 # Their result depends on more than the rows: on the clock, the process, chance, or the order in which rows are met.
 # Those that the engine calls volatile are found in its catalogue.
@@ -69,14 +70,20 @@ _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 _ORDERED = frozenset({"group_concat", "listagg", "string_agg"})  # text put together in an order that they must say
 
 
-def require_sound(connection: duckdb.DuckDBPyConnection, sql: str, names: Set[str]) -> duckdb.Statement:
+def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
     """The one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
     statement = _only(sql)
-    nodes = list(_nodes(_parsed(connection, sql)))
+    _require_allowed_throughout(sql, names)
+    return statement
+
+
+@lru_cache(maxsize=CHECKED)
+def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
+    """Decided once: the same models are run again and again."""
+    nodes = list(_nodes(_parsed(sql)))
     known = names | _common_tables(nodes)
     for node in nodes:
         _require_allowed(node, known)
-    return statement
 
 
 def _only(sql: str) -> duckdb.Statement:
@@ -91,8 +98,9 @@ def _only(sql: str) -> duckdb.Statement:
     return statements[0]
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
+def _parsed(sql: str) -> Any:
+    with duckdb.connect() as connection:
+        (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     told = json.loads(text)
     if told["error"]:
         raise _refusal(f"not a query over views: {told.get('error_message', 'it cannot be read')}")

@@ -7,7 +7,8 @@ in a while, since clocks run out without an event. What was raised before is the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
@@ -25,6 +26,7 @@ from ledger.supervision.snapshot import Grown, Views
 from ledger.supervision.standing import Record, Standing
 
 LOOK_EVERY_S = 1.0
+PAUSE = 4  # times as long as a look took passes until the next one
 REST = 20  # times as long as a run over everything took passes until the next: a twentieth of the time is spent on it
 ALL = "*"  # in the place of a model's id: what keeps all of them from being run
 
@@ -58,8 +60,9 @@ class Supervisor:
     def run(self, stop: Event) -> None:
         """Looks until it is told to stop."""
         while not stop.is_set():
+            began = time.monotonic()
             self.try_step()
-            stop.wait(LOOK_EVERY_S)
+            stop.wait(max(LOOK_EVERY_S, PAUSE * (time.monotonic() - began)))
 
     def try_step(self) -> None:
         """A step whose failure is told in the state, and keeps no later one from being taken."""
@@ -80,33 +83,47 @@ class Supervisor:
         grown = self.views.refresh()
         if grown.touched is None or standing is not self._ran or time.monotonic() >= self._next_whole:
             return self._look_at_all(standing, grown)
-        faults = dict(self.state.faults)
         small = [one for one in standing if one.model.scope == "case"] if grown.touched else []
-        raised = sum(self._look(one, grown, faults, cases=grown.touched) for one in small)
+        faults = dict(self.state.faults)
+        raised = self._look(small, grown, faults, cases=grown.touched)
         self.state = replace(self.state, raised=self.state.raised + raised, faults=faults)
         return raised
 
     def _look_at_all(self, standing: list[Standing], grown: Grown) -> int:
         began, faults = time.monotonic(), dict[str, str]()
-        raised = sum(self._look(one, grown, faults) for one in standing)
+        raised = self._look(standing, grown, faults)
         took = time.monotonic() - began
         self._next_whole = began + took + max(self._interval_s, REST * took)
         self._ran = standing
         self.state = RunState(self._clock(), grown.size, int(took * 1000), self.state.raised + raised, faults)
         return raised
 
-    def _look(self, one: Standing, grown: Grown, faults: dict[str, str], *, cases: frozenset[str] | None = None) -> int:
-        """One model over all cases or these; what is wrong with it stays with it."""
+    def _look(
+        self,
+        standing: Sequence[Standing],
+        grown: Grown,
+        faults: dict[str, str],
+        *,
+        cases: frozenset[str] | None = None,
+    ) -> int:
+        """These models over all cases or some of them; what is wrong with one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        try:
-            with self.views.session(cases, outside=True) as session:
-                found = find(one.model, one.parameters, session, as_of)
-            leads = [lead for lead in self._leads(one, found, grown.size, as_of) if self.record.put(lead)]
-        except TallystickError as error:
-            logger.warning("a model cannot be run", model=one.model.model_id, reason=error.for_operator)
-            faults[one.model.model_id] = error.message
-            return 0
-        faults.pop(one.model.model_id, None)
+        waiting, raised = deque(standing), 0
+        while waiting:
+            with self.views.session(cases) as session:  # a query that fails ends it: the next model has another
+                while waiting:
+                    one = waiting.popleft()
+                    try:
+                        raised += self._raise(one, find(one.model, one.parameters, session, as_of), grown.size, as_of)
+                    except TallystickError as error:
+                        logger.warning("a model cannot be run", model=one.model.model_id, reason=error.for_operator)
+                        faults[one.model.model_id] = error.message
+                        break
+                    faults.pop(one.model.model_id, None)
+        return raised
+
+    def _raise(self, one: Standing, found: list[Finding], size: int, as_of: datetime) -> int:
+        leads = [lead for lead in self._leads(one, found, size, as_of) if self.record.put(lead)]
         for lead in leads:
             logger.info("lead raised", lead=lead.lead_id, model=lead.model_id, supervised=lead.supervised)
         return len(leads)
