@@ -22,7 +22,10 @@ from tests.exchange.printing import sheet_of
 from tests.exchange.test_typeset import text_of
 
 OFFICERS = tuple(f"p-{number}" for number in range(7))
-SEIZED = Seizure(document_number="扣〔2026〕19号", seized_at=instant(START - 60), officers=OFFICERS)
+SEIZED = Seizure(
+    document_number="扣〔2026〕19号", seized_at=instant(START - 60), officers=OFFICERS, holder=person_id("li")
+)
+FROM_LI = f"持有人{person_id('li')}"
 
 
 def offer() -> Case:
@@ -95,7 +98,14 @@ TOLD: dict[tuple[str, str], tuple[str, ...]] = {
     ("custody_change.served", "service_receipt"): ("送达回证", "送达人签名", "拒收事由及日期"),
     ("decision.recorded", "service_receipt"): ("送达回证", "批准逮捕", "东检捕〔2026〕12号", "见证人签名"),
     ("disclosure.made", "service_receipt"): ("送达回证", "辩护律师张某", "person:1", "5a5a"),
-    ("item.registered", "seizure_list"): ("扣押清单", "扣〔2026〕19号", "p-6", "writeblocker", "持有人", "sha256:"),
+    ("item.registered", "seizure_list"): (
+        "扣押清单",
+        "扣〔2026〕19号",
+        "p-6",
+        "writeblocker",
+        "sha256:",
+        FROM_LI,
+    ),
     ("item.disposal_proposed", "disposal_list"): ("涉案财物处置清单", "第一签", "销毁", "被害人王某"),
     ("item.disposed", "disposal_list"): ("涉案财物处置清单", "经第二签批准", "销毁"),
 }

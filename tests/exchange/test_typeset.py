@@ -53,7 +53,7 @@ def sheet(*texts: str, layout: str = "form") -> Sheet:
             Facts(("标题",), tuple(Fact(one[:1], one) for one in said)),
             Table((), (("甲",), ("乙",)), (1, 3), tuple(((one,), (one, ("x",))) for one in said)),
             Prose(("叙述",), said),
-            Stamps((Stamp(said[0], ("章",), (("日期",),)),)),
+            Stamps((Stamp((texts[0][:200].replace("\n", " "),), ("章",), (("日期",),)),) * 2),  # names have one line
         ),
         footer=("页脚",),
         reference="1",
@@ -81,8 +81,8 @@ def test_what_no_font_has_is_shown_by_its_code_point() -> None:
 
 
 def test_what_would_steer_a_line_is_shown_instead() -> None:
-    """Controls, changes of direction, tags; line breaks and tabs stay."""
-    assert legible("a\u202eb\x00\n\t") == "a[U+202E]b[U+0000]\n\t"
+    """Controls, changes of direction, tags; lines end where they ended, and a tab keeps words apart."""
+    assert legible("a\u202eb\x00\n\t.\r\n\r") == "a[U+202E]b[U+0000]\n .\n[U+000D]"
     assert legible("ئۇيغۇر 涉案") == "ئۇيغۇر 涉案"
 
 
@@ -94,12 +94,15 @@ def test_long_texts_go_over_pages_and_nothing_is_lost() -> None:
     assert any("到此" in page.extract_text().replace("\n", "") for page in reader.pages[1:])
 
 
-def test_a_text_never_runs_out_of_its_cell() -> None:
-    """A run without any place to break is broken: no word of the page lies beyond its margin."""
-    page = PdfReader(io.BytesIO(typeset(sheet("x" * 300)))).pages[0]
-    places: list[float] = []
-    page.extract_text(visitor_text=lambda text, _cm, tm, _font, _size: places.append(tm[4] if text.strip() else 0))
-    assert max(places) < float(page.mediabox.width) - 50
+@pytest.mark.parametrize("text", ["x" * 900, "涉案" * 2000, "行\n" * 900, "a\n" * 25 + "b" * 200])
+def test_a_text_never_runs_out_of_its_page(text: str) -> None:
+    """What has no place to break is broken, what is longer than a page goes on: the page's edges stay white."""
+    for page in pictures(sheet(text), dots_per_inch=50):
+        picture = Image.open(io.BytesIO(page)).convert("L")
+        width, height = picture.size
+        edge = width // 40  # half a centimetre
+        for strip in ((width - edge, 0, width, height), (0, height - edge, width, height)):
+            assert picture.crop(strip).getextrema() == (255, 255)
 
 
 def test_the_same_sheet_gives_the_same_bytes_in_another_process() -> None:

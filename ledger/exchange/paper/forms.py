@@ -115,7 +115,7 @@ FORMS: Final = (
         "item.registered",
         "document_number",
         ("agency", "seized_at", "officers", "authority"),
-        ("seized", "digests", "collected"),
+        ("seized", "digests", "collected", "present"),
         ("agency", "holder_party", "witness_party"),
         needs="seizure",
     ),

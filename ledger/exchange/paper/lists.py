@@ -155,6 +155,13 @@ def _seized(writer: Writer) -> Iterator[Block]:
     yield from writer.table("seized", _ITEM, rows)
 
 
+def _present(writer: Writer) -> Iterator[Block]:
+    """Whom it was taken from, and who watched."""
+    named = ((party, writer.slots[party]) for party in ("holder", "witness"))
+    rows = ((cell(writer.voice.paper(f"stamp.{party}_party")), writer.person(one)) for party, one in named if one)
+    yield from writer.table("present", {"role": 2, "person": 8}, rows)
+
+
 def _of_seizure(writer: Writer) -> Iterator[Item]:
     body = writer.occasion.step.payload.body
     assert isinstance(body, ItemRegistered)
@@ -251,6 +258,7 @@ LISTS: Final[Mapping[str, List]] = {
     "persons_named": _persons_named,
     "person": _person,
     "seized": _seized,
+    "present": _present,
     "collected": _collected,
     "disposed": _disposed,
     "disclosed": _disclosed,

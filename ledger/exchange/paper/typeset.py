@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import segno
@@ -25,10 +25,9 @@ FAMILIES: Final = ("Noto Serif CJK SC", "Noto Sans CJK SC")
 MEND: Final = "scripts/setup --browser, or apt-get install fonts-noto-cjk"
 _NO_GLYPH = re.compile(r'the text `"((?:[^"\\]|\\.)+)"` could not be displayed')
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
-_BREAKS = "\n\t"
 # What would reverse, hide or break a line of ours: shown as code points. What marks scripts as such stays.
 _STEERING = {
-    *(code for code in range(0x20) if chr(code) not in _BREAKS),
+    *(code for code in range(0x20) if code != 0x0A),
     *range(0x7F, 0xA0),
     0x061C,
     *range(0x200E, 0x2010),
@@ -46,14 +45,13 @@ def typeset(sheet: Sheet, attached: str = "") -> bytes:
 
     Raises Unavailable where this machine lacks the Chinese fonts, and MalformedInput for a link that no QR code holds.
     """
-    made = _compile(sheet, attached, "pdf")
-    assert isinstance(made, bytes), "a PDF is one file"
-    return made
+    return _set(sheet, attached)[0]
 
 
 def pictures(sheet: Sheet, *, dots_per_inch: float = 144) -> list[bytes]:
-    """Its pages as PNG, to be looked at."""
-    made = _compile(sheet, "", "png", ppi=dots_per_inch)
+    """The pages of the same as PNG, to be looked at."""
+    _, inputs = _set(sheet, "")
+    made = _compile(sheet, inputs, format="png", ppi=dots_per_inch)
     return made if isinstance(made, list) else [made]
 
 
@@ -72,29 +70,32 @@ def require_fonts(fonts: typst.Fonts | None = None) -> None:
 
 
 def legible(text: str) -> str:
-    """The text with what would steer a line spelled out."""
-    return text.translate(_SHOWN)
+    """The text with what would steer a line spelled out; a line ends as everywhere, a tab is a blank."""
+    return text.replace("\r\n", "\n").replace("\t", " ").translate(_SHOWN)
 
 
-def _compile(sheet: Sheet, attached: str, form: Literal["pdf", "png"], **options: Any) -> bytes | list[bytes]:
+def _set(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
+    """The PDF, and the inputs that it was set from: what no font has is spelled out in them."""
     require_fonts()
     data = _mapped(msgspec.to_builtins(sheet) | {"date": _calendar(sheet.date)}, legible)
     given = {"attached": attached, "qr": _qr_code(sheet.link)}
     while True:  # each round has fewer characters that no font has
+        inputs = given | {"sheet": msgspec.json.encode(data).decode()}
         try:
-            made: bytes | list[bytes] = typst.compile(
-                str(TEMPLATES / f"{sheet.layout}.typ"),
-                root=str(TEMPLATES),
-                font_paths=_fonts(),
-                format=form,
-                pdf_standards=["a-3b"] if form == "pdf" else [],
-                sys_inputs=given | {"sheet": msgspec.json.encode(data).decode()},
-                **options,
-            )
+            made = _compile(sheet, inputs, format="pdf", pdf_standards=["a-3b"])
         except typst.TypstError as error:
             data = _spelled(data, error)
         else:
-            return made
+            assert isinstance(made, bytes), "a PDF is one file"
+            return made, inputs
+
+
+def _compile(sheet: Sheet, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
+    template = str(TEMPLATES / f"{sheet.layout}.typ")
+    made: bytes | list[bytes] = typst.compile(
+        template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=inputs, **options
+    )
+    return made
 
 
 @cache
