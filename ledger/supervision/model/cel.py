@@ -64,6 +64,7 @@ def matching(
 
     program = _program(expression)
     context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, dict(OWN_FUNCTIONS))
+    used = {name for of, name in _PLACE.findall(_STRING.sub('""', expression)) if of == "row"}
     until = time.monotonic() + MAX_SECONDS
     for row in rows:
         if time.monotonic() > until:
@@ -72,7 +73,7 @@ def matching(
                 field="condition.cel",
                 hint="Ask fewer rows with SQL.",
             )
-        context.add_variable("row", _plain(row))
+        context.add_variable("row", _plain({name: row[name] for name in used}))
         if _truth(program, context, row):
             yield row
 
