@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import signing_in, start
+from api.console import case_pages, drafts, lists, signing_in
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page
 from api.console.security import OwnPages
 from api.dependencies import Service, service_of
-from api.problems import Problem, problem_of, unexpected
+from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 
 _STATIC = Path(__file__).parent / "static"
@@ -39,7 +39,7 @@ def make_console(service: Service) -> FastAPI:
         dependencies=[Depends(require_own_page)],
     )
     app.state.service = service
-    for part in (signing_in, start):
+    for part in (signing_in, lists, case_pages, drafts):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=_STATIC))
     return app
@@ -64,8 +64,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return _told(request, problem_of(NotFound("there is no such page")))
 
 
-async def _on_unexpected(_request: Request, _error: Exception) -> Response:
-    return unexpected()
+async def _on_unexpected(request: Request, _error: Exception) -> Response:
+    return _told(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
 
 
 def _told(request: Request, problem: Problem) -> Response:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.console.desk import Office, office_in
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 15_000
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",

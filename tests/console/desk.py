@@ -30,6 +30,8 @@ from tests.machine import REPOSITORY, free_port
 PAGE_KEY = "key-to-the-page-of-the-signer"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
+PAGES = ("/", "/inbox", "/outbox", "/cases", "/cases?all=true", "/cases/new", "/cases/case-1", "/cases/case-1/timeline")
+OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
 
 
@@ -58,16 +60,18 @@ class Office:
         spoken = language or self.language
         clock = self.ledger.clock
         signer = signer_of(officer, self.signer_port, self.url, lambda: clock.seconds, spoken)
-        signing = self.stack.enter_context(signer)
+        leaving = self.stack.enter_context(ExitStack())
+        signing = leaving.enter_context(signer)
         context = self.browser.new_context(locale=spoken, **options)  # type: ignore[arg-type]
-        self.stack.callback(context.close)
-        context.clock.set_fixed_time(self.ledger.clock.ms)
+        leaving.callback(context.close)
+        context.set_default_timeout(15_000)
+        context.clock.set_fixed_time(self.ledger.clock.seconds)
         context.add_init_script(
             "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
         )
         context.on("console", self._notice)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        return Clerk(self, officer, signing, context)
+        return Clerk(self, officer, signing, context, leaving.close)
 
     def record(self, case: Case) -> Case:
         """Puts those events of the case into the log that are not there yet."""
@@ -83,11 +87,14 @@ class Office:
 class Clerk:
     """An officer at work: one window for the console, one for the signer's page."""
 
-    def __init__(self, office: Office, officer: Officer, signing: Signing, context: BrowserContext):
+    def __init__(
+        self, office: Office, officer: Officer, signing: Signing, context: BrowserContext, leave: Callable[[], None]
+    ):
         self.office = office
         self.officer = officer
         self.signing = signing
         self.context = context
+        self.leave = leave
         self.page = context.new_page()
         self.signer_page: Page | None = None
 

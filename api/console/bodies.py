@@ -1,0 +1,185 @@
+"""From a form to the body of an event. What is wrong is told by the field's name."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from api.console.forms import Form
+from ledger.core import canonical
+from ledger.core.custody import CaseState
+from ledger.core.errors import MalformedInput
+from ledger.core.event import Body, handover
+from ledger.core.event.case import CaseOpened
+from ledger.core.event.item import ItemRegistered
+from ledger.core.legal_day import SHANGHAI
+
+AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
+
+
+def opened(form: Form, _state: CaseState | None) -> Body:
+    """A new case."""
+    return _made(CaseOpened, **form.fields("case_number", "case_type", "business_line", "stage"))
+
+
+def registered(form: Form, _state: CaseState | None) -> Body:
+    """An item that enters the case."""
+    kind = form.get("item_kind")
+    fields: dict[str, Any] = dict(
+        form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location")
+    )
+    fields |= {
+        "item_id": form.get("item_id") or new_id("item"),
+        "quantity": _quantity(form, "quantity", form.get("unit")),
+    }
+    fields["digests"] = form.all("digest")
+    if kind == "dossier":
+        fields["dossier"] = {name: _count(form, name) for name in ("volumes", "pages") if form.get(name)}
+    if kind == "electronic_data":
+        collectors = tuple((form.get("collectors") or "").replace(",", " ").replace("，", " ").split())
+        fields["collection"] = {"collectors": collectors, **form.fields("tool", "method")}
+    return _made(ItemRegistered, **fields)
+
+
+def offered(form: Form, _state: CaseState | None) -> Body:
+    """The sender's half of a handover."""
+    return _made(
+        handover.HandoverOffered,
+        handover_id=new_id("handover"),
+        items=list(_lines(form)),
+        person_ids=form.all("person"),
+        expires_at=_instant(form, "expires_at"),
+        due_at=_instant(form, "due_at"),
+        **form.fields("to_agency", "purpose", "follows"),
+    )
+
+
+def returned(form: Form, _state: CaseState | None) -> Body:
+    """An offer back of what an accepted handover brought."""
+    return _made(
+        handover.HandoverReturned,
+        handover_id=new_id("handover"),
+        items=list(_lines(form)),
+        person_ids=form.all("person"),
+        due_at=_instant(form, "due_at"),
+        **form.fields("returns", "purpose", "reason_code", "explanation", "remedy"),
+    )
+
+
+def accepted(form: Form, state: CaseState | None) -> Body:
+    """All as listed, except what the form says otherwise of an item."""
+    offer = _offer(form, state)
+    received = [_found(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == DIFFERS]
+    refused = [_not_accepted(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == REFUSED]
+    return _made(
+        handover.HandoverAccepted,
+        handover_id=offer.handover_id,
+        received_at=_instant(form, "received_at"),
+        rest_as_listed=True,
+        received=received,
+        not_accepted=refused,
+        absent_person_ids=tuple(one for one in offer.person_ids if one in form.all("absent")),
+    )
+
+
+def refused(form: Form, _state: CaseState | None) -> Body:
+    """A refusal of the whole."""
+    times = {name: _instant(form, name) for name in ("received_at", "due_at")}
+    return _made(
+        handover.HandoverRefused, **times, **form.fields("handover_id", "reason_code", "remedy", "explanation")
+    )
+
+
+def recalled(form: Form, _state: CaseState | None) -> Body:
+    """The sender takes his offer back."""
+    return _made(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
+
+
+ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
+    "open": opened,
+    "register": registered,
+    "offer": offered,
+    "return": returned,
+    "accept": accepted,
+    "refuse": refused,
+    "recall": recalled,
+}
+
+
+def new_id(noun: str) -> str:
+    """A fresh id such as ``handover-5f3a90c1d2``."""
+    return f"{noun}-{secrets.token_hex(5)}"
+
+
+def _made(body: type[Body], **fields: Any) -> Body:
+    told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
+    return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
+
+
+def _lines(form: Form) -> Iterator[dict[str, Any]]:
+    """The picked items, with what the list says of them otherwise than the record."""
+    for item_id in form.all("item"):
+        line: dict[str, Any] = {"item_id": item_id}
+        line |= {name: text for name in ("condition", "seal_number") if (text := form.get(f"{name}:{item_id}"))}
+        if form.get(f"stays:{item_id}"):
+            line["stays"] = True
+        yield line
+
+
+def _offer(form: Form, state: CaseState | None) -> Any:
+    handover_id = form.get("handover_id") or ""
+    if state is None or handover_id not in state.handovers:
+        raise MalformedInput("there is no such handover", field="handover_id")
+    return state.handovers[handover_id]
+
+
+def _found(form: Form, item_id: str, state: CaseState | None) -> dict[str, Any]:
+    """What the receiver found of an item that differs."""
+    line: dict[str, Any] = {"item_id": item_id, "match_result": "mismatch"}
+    for name in ("condition", "seal_number", "seal_state", "remark"):
+        line |= {name: text} if (text := form.get(f"{name}:{item_id}")) else {}
+    if form.get(f"quantity:{item_id}"):
+        line["quantity"] = _quantity(form, f"quantity:{item_id}", _unit(state, item_id))
+    if digests := form.all(f"digest:{item_id}"):
+        line["digests"] = digests
+    return line
+
+
+def _not_accepted(form: Form, item_id: str, state: CaseState | None) -> dict[str, Any]:
+    line: dict[str, Any] = {"item_id": item_id, "reason_code": form.get(f"reason:{item_id}") or ""}
+    if text := form.get(f"explanation:{item_id}"):
+        line["explanation"] = text
+    if form.get(f"refused_quantity:{item_id}"):
+        line["quantity"] = _quantity(form, f"refused_quantity:{item_id}", _unit(state, item_id))
+    return line
+
+
+def _unit(state: CaseState | None, item_id: str) -> str | None:
+    return state.items[item_id].quantity.unit if state is not None and item_id in state.items else None
+
+
+def _quantity(form: Form, name: str, unit: str | None) -> dict[str, str]:
+    return {"value": form.get(name) or "1", "unit": unit or "piece"}
+
+
+def _count(form: Form, name: str) -> int:
+    text = form.get(name) or ""
+    if not text.isascii() or not text.isdigit():
+        raise MalformedInput(f"expected a number, not {text[:40]!r}", field=name)
+    return int(text)
+
+
+def _instant(form: Form, name: str) -> str | None:
+    """A time that the browser gave without a zone: Beijing's."""
+    text = form.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+    except ValueError as error:
+        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text[:40]!r}", field=name) from error
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,201 @@
+"""A case: what stands in its way, its clocks, items, persons, handovers and timeline; and the forms of acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.console import clock_views
+from api.console.access import LabelsOf, Reads
+from api.console.bodies import new_id
+from api.console.forms import FormOf
+from api.console.recorded import RecordedQuery, recorded
+from api.console.rendering import page
+from api.console.security import PATH
+from api.dependencies import After, Service, ServiceOf, SlugPath
+from api.reading import Reading
+from api.routes.timelines import teller
+from ledger.core.custody import CaseState, Handover, Item
+from ledger.core.errors import NotFound
+from ledger.core.event import terms
+from ledger.store import cases
+from ledger.store.cases import Sight
+
+STEPS = 50  # of the timeline at a time
+UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
+
+router = APIRouter()
+ReturnsQuery = Annotated[str | None, Query(max_length=64)]
+
+
+class Block(NamedTuple):
+    """What stands in the way of whom: the kind of it, and the values that its sentence names."""
+
+    kind: str
+    values: dict[str, str]
+
+
+class Seen(NamedTuple):
+    """A case that the reader may see."""
+
+    row: dict[str, Any]
+    state: CaseState
+    sight: Sight
+
+
+@router.get("/cases/new")
+def new_case(request: Request, service: ServiceOf, reading: Reads) -> Response:
+    """The form of a case's first event."""
+    lines = {name: terms.choices(getattr(terms, name)) for name in ("BusinessLine", "Stage")}
+    return page(request, service, "new_case.html", reading.session, case_id=new_id("case"), words=lines)
+
+
+@router.post("/find")
+async def find(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+    """To the case of a code that was typed or scanned: its id, or that of an item."""
+    code = (form.get("code") or "").lower()
+    with service.parts.database.read() as connection:
+        case_id = cases.owners(connection, [code]).get(code, code)
+        cases.require_sight(connection, case_id, reading.reader)
+    return RedirectResponse(f"{PATH}/cases/{case_id}", 303)
+
+
+@router.get("/cases/{case_id}")
+def case(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    event: RecordedQuery = None,
+) -> Response:
+    """As it stands. Its timeline comes after it."""
+    seen = _seen(service, reading, case_id, "case")
+    return page(
+        request,
+        service,
+        "case.html",
+        reading.session,
+        **_values(seen),
+        clocks=clock_views.of_case(service, reading, seen.state, labels),
+        blocks=list(blocks(seen.state, reading.agency)),
+        free=len(free_items(seen.state, reading.agency)),
+        told=recorded(service, reading, labels, event),
+    )
+
+
+@router.get("/cases/{case_id}/timeline")
+def timeline(
+    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, before: After = -1
+) -> Response:
+    """A part of the case's page: the newest steps first, or those before a sequence number."""
+    seen = _seen(service, reading, case_id, "timeline of the case")
+    end = seen.state.sequence + 1 if before < 0 else before
+    first = max(0, end - STEPS)
+    with service.parts.database.read() as connection:
+        steps = teller(service, reading, labels).page(connection, case_id, after=first - 1, limit=end - first)
+    return page(request, service, "timeline.html", reading.session, case_id=case_id, steps=steps[::-1], first=first)
+
+
+@router.get("/cases/{case_id}/items/new")
+def new_item(request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
+    """The form of an item's registration."""
+    seen = _seen(service, reading, case_id, "case")
+    kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
+    return page(request, service, "new_item.html", reading.session, **_values(seen), kinds=kinds, units=UNITS)
+
+
+@router.get("/cases/{case_id}/offer")
+def offer(
+    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, returns: ReturnsQuery = None
+) -> Response:
+    """The form of an offer; with ``returns`` of an offer back of what that handover brought."""
+    seen = _seen(service, reading, case_id, "case")
+    original = _handover(seen.state, returns) if returns else None
+    items = free_items(seen.state, reading.agency)
+    if original is not None:
+        items = [item for item in items if item.item_id in original.accepted_items]
+    persons = [one for one in seen.state.persons.values() if one.responsible == reading.agency]
+    agencies = [one for one in service.authority().agencies.values() if one.agency_id != reading.agency]
+    values: dict[str, Any] = {
+        "original": original,
+        "items": items,
+        "persons": persons,
+        "agencies": sorted(agencies, key=lambda one: (one.kind, one.agency_id)),
+        "purposes": terms.choices(terms.Purpose),
+        "reasons": terms.choices(terms.ReasonCode),
+        "remedies": terms.choices(terms.Remedy),
+        "earlier": [one for one in seen.state.handovers.values() if not one.is_open],
+    }
+    return page(request, service, "offer.html", reading.session, **_values(seen), **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}")
+def handover(
+    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath
+) -> Response:
+    """The sender's list and its answer: to be given where it is offered to the reader's agency."""
+    seen = _seen(service, reading, case_id, f"handover {handover_id}")
+    found = _handover(seen.state, handover_id)
+    values: dict[str, Any] = {
+        "handover": found,
+        "is_mine_to_answer": found.is_open and found.to_agency == reading.agency,
+        "is_mine_to_recall": found.is_open and found.from_agency == reading.agency,
+        "is_mine_to_return": bool(found.accepted_items or found.is_accepted) and found.to_agency == reading.agency,
+        "reasons": terms.choices(terms.ReasonCode),
+        "remedies": terms.choices(terms.Remedy),
+        "seals": terms.choices(terms.SealState),
+        "expired": found.expires_at is not None and found.is_open and found.expires_at < reading.reader.now,
+    }
+    return page(request, service, "handover.html", reading.session, **_values(seen), **values)
+
+
+def free_items(state: CaseState, agency: str) -> list[Item]:
+    """The items that the agency holds, in store and not offered: those that it could offer now."""
+    return [one for one in state.items.values() if (one.holder, one.status, one.offer) == (agency, "held", None)]
+
+
+def blocks(state: CaseState, agency: str) -> Iterator[Block]:
+    """What stands in the way in this case, of closing it or of the agency's next step."""
+    if state.closed:
+        yield Block("closed", {})
+        return
+    for one in state.handovers.values():
+        if one.is_open:
+            kind = "yours_to_answer" if one.to_agency == agency else "not_answered"
+            yield Block(kind, {"handover_id": one.handover_id, "agency": one.to_agency, "since": one.offered_at})
+    for difference in state.discrepancies.values():
+        if not difference.is_resolved:
+            missing = [party for party in difference.parties if party not in difference.resolutions]
+            said = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
+            yield Block("discrepancy", said | {"agency": ", ".join(missing) or difference.parties[0]})
+    for change in state.custody_changes.values():
+        if change.served_at is None:
+            yield Block("custody_change", {"agency": change.detention_house, "person_id": change.person_id[:8]})
+    if not free_items(state, agency):
+        yield Block("nothing_held", {})
+
+
+def _seen(service: Service, reading: Reading, case_id: str, what: str) -> Seen:
+    with service.parts.database.read() as connection:
+        sight = reading.require_case(connection, case_id)
+        row = cases.case(connection, case_id)
+    state = service.parts.recorder.states.of_case(case_id)
+    assert state is not None, "the read model shows a case that has a stream"
+    reading.record(what, case_id)
+    return Seen(row, state, sight)
+
+
+def _values(seen: Seen) -> dict[str, Any]:
+    return {"case": seen.row, "state": seen.state, "sight": seen.sight}
+
+
+def _handover(state: CaseState, handover_id: str) -> Handover:
+    found = state.handovers.get(handover_id)
+    if found is None:
+        raise NotFound(f"this case has no handover {handover_id[:64]}", field="handover_id")
+    return found

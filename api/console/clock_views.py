@@ -1,0 +1,111 @@
+"""Clocks as pages show them: how long is left in words and a colour, and the arithmetic behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from api.dependencies import Service
+from api.reading import Reading
+from api.texts import Texts
+from ledger.arithmetic import in_words
+from ledger.core.custody import CaseState
+from ledger.core.deadlines.due import Deadline, deadline, deadlines
+from ledger.locales import Labels
+from ledger.store import clocks
+from ledger.store.clocks import ClockLine, Wanted
+from ledger.store.database import Connection
+
+SOON, NEAR = 3, 7  # legal days left: the warnings of page and feed
+
+
+class ClockView(Struct, frozen=True):
+    """A clock at this moment. ``colour`` is a class of the style sheet, and never says what ``left`` does not."""
+
+    label: str
+    article: str
+    subject: str
+    agency: str
+    colour: str
+    left: str
+    due_at: datetime | None
+    arithmetic: tuple[str, ...]
+    ended: bool
+
+    @property
+    def order(self) -> str:
+        """Sorts what ends first to the top, what rests to the end."""
+        return "9999" if self.due_at is None or self.ended else self.due_at.isoformat()
+
+
+def of_case(service: Service, reading: Reading, state: CaseState, labels: Labels) -> list[ClockView]:
+    """All clocks of the case, those that run out first at the top, those that have ended last."""
+    recorder = service.parts.recorder
+    now = datetime.fromisoformat(reading.reader.now)
+    found = [_view(one, labels) for one in deadlines(state, recorder.book, recorder.calendar, now)]
+    return sorted(found, key=lambda view: (view.ended, view.order))
+
+
+def nearest(
+    connection: Connection, service: Service, reading: Reading, case_ids: Iterable[str], labels: Labels
+) -> dict[str, ClockView]:
+    """Of each case the open clock that ends first, of whatever agency, if it has one."""
+    found: dict[str, ClockView] = {}
+    for case_id in dict.fromkeys(case_ids):
+        wanted = Wanted(as_of=reading.reader.now, case_id=case_id)
+        for line in clocks.listed(connection, reading.reader, wanted, limit=1):
+            if view := _of_line(service, reading, line, labels):
+                found[case_id] = view
+    return found
+
+
+def urgent(
+    connection: Connection, service: Service, reading: Reading, labels: Labels, limit: int
+) -> list[tuple[str, ClockView]]:
+    """The clocks of the reader's agency that have a week left or less, with their cases."""
+    wanted = Wanted(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
+    lines = clocks.listed(connection, reading.reader, wanted, limit=limit)
+    return [(line.case_id, view) for line in lines if (view := _of_line(service, reading, line, labels))]
+
+
+def _of_line(service: Service, reading: Reading, line: ClockLine, labels: Labels) -> ClockView | None:
+    recorder = service.parts.recorder
+    state = recorder.states.of_case(line.case_id)
+    clock = state.clocks.get(line.deadline_id) if state else None
+    if state is None or clock is None:
+        return None
+    now = datetime.fromisoformat(reading.reader.now)
+    return _view(deadline(state, clock, recorder.book, recorder.calendar, now), labels)
+
+
+def _view(of: Deadline, labels: Labels) -> ClockView:
+    ended = of.stopped_at is not None
+    return ClockView(
+        label=labels.of_clock(of.clock),
+        article=labels.of_article(of.article),
+        subject=of.subject,
+        agency=of.agency,
+        colour="rest" if ended else _colour(of),
+        left=_left(of, labels, Texts(labels.language)),
+        due_at=of.due_at,
+        arithmetic=in_words(of.counted, labels) if of.counted else (of.unknown,) if of.unknown else (),
+        ended=ended,
+    )
+
+
+def _colour(of: Deadline) -> str:
+    if of.status == "overdue":
+        return "bad"
+    if of.days_left is None or of.status == "suspended":
+        return "rest"
+    return "soon" if of.days_left <= SOON else "near" if of.days_left <= NEAR else "good"
+
+
+def _left(of: Deadline, labels: Labels, texts: Texts) -> str:
+    if of.stopped_at is not None or of.days_left is None or of.status in ("suspended", "uncountable"):
+        return labels.of("deadline_status", of.status)
+    if of.status == "overdue":
+        return texts("overdue by {days} d", days=-of.days_left) if of.days_left < 0 else texts("overdue today")
+    return texts("{days} d left", days=of.days_left) if of.days_left else texts("last day today")

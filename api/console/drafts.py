@@ -1,0 +1,137 @@
+"""Drafts: what a form asks for, as the payload that the page signs. What makes it impossible is told before that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.bodies import ACTS
+from api.console.forms import Form, FormOf
+from api.console.rendering import agency_names, page
+from api.console.security import PATH
+from api.dependencies import Service, ServiceOf, SlugPath
+from api.reading import Reading
+from ledger.core import canonical
+from ledger.core.custody import CaseState
+from ledger.core.errors import NotFound, Unauthorized
+from ledger.core.event import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
+from ledger.locales import Labels
+from ledger.sign import SYSTEM_SOURCES, instant_text
+from ledger.store import cases, log
+from ledger.timeline import Narrator
+from ledger.timeline.particulars import Particular, particulars
+
+router = APIRouter()
+SINCE_SHOWN = 5  # events that came in between and are told
+
+
+class Draft(NamedTuple):
+    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with their articles;
+    ``since`` tells what came in between, where the event was drafted anew on a newer head."""
+
+    payload: str
+    event_id: str
+    sentence: str
+    particulars: list[Particular]
+    flags: list[tuple[str, str]]
+    since: list[str]
+    sequence: int
+    following: str
+
+
+@router.post("/cases/{case_id}/drafts/{act}")
+async def make_draft(
+    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, case_id: SlugPath, act: str
+) -> Response:
+    """A part of a page: the draft with its sentence, or what stands in its way."""
+    if act not in ACTS:
+        raise NotFound(f"no act {act[:40]} is drafted here")
+    drafter = Drafter(service, reading, labels, form)
+    draft = await run_in_threadpool(drafter.draft, case_id, act)
+    return page(request, service, "draft.html", reading.session, draft=draft)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafter:
+    """Drafts what one form asks for, in the reader's name and language."""
+
+    service: Service
+    reading: Reading
+    labels: Labels
+    form: Form
+
+    def draft(self, case_id: str, act: str) -> Draft:
+        """Raises what the ledger would refuse of the signed event."""
+        state = None if act == "open" else _state(self.service, self.reading, case_id)
+        body = ACTS[act](self.form, state)
+        _require_role(self.reading, body)
+        payload = self._payload(case_id, state, body)
+        before, outcome = self.service.parts.recorder.foresee(payload, self.service.parts.clock() // 1000)
+        _require_free(self.service, payload, before, outcome.state)
+        self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
+        labels = self.labels
+        narrator = Narrator(labels, agency_names(self.service, labels.language))
+        return Draft(
+            payload=canonical.encode(payload).decode(),
+            event_id=payload.event_id,
+            sentence=narrator.tell(before, payload, outcome.state),
+            particulars=particulars(payload, {}, narrator.words(payload, outcome.state), labels),
+            flags=[(labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in outcome.flags],
+            since=self._since(narrator, case_id, payload.sequence),
+            sequence=payload.sequence,
+            following=f"{PATH}/inbox" if act == "refuse" else f"{PATH}/cases/{case_id}",
+        )
+
+    def _payload(self, case_id: str, state: CaseState | None, body: Body) -> Payload:
+        said = self.form.fields("authorization_type", "authorization_identifier")
+        return make_payload(
+            body=body,
+            version=VERSION,
+            event_id=SYSTEM_SOURCES.event_id(),
+            stream=Stream(kind="case", id=case_id),
+            sequence=0 if state is None else state.sequence + 1,
+            previous=None if state is None else state.head,
+            agency=self.reading.agency,
+            officer=self.reading.session.grant.officer,
+            occurred_at=instant_text(self.service.parts.clock() // 1000),
+            salt=SYSTEM_SOURCES.salt(),
+            authority=Authority(**said) if len(said) == 2 else None,
+        )
+
+    def _since(self, narrator: Narrator, case_id: str, sequence: int) -> list[str]:
+        """What was recorded between the draft that could not be kept and this one."""
+        earlier = self.form.get("drafted_at") or ""
+        if not earlier.isascii() or not earlier.isdigit() or int(earlier) >= sequence:
+            return []
+        with self.service.parts.database.read() as connection:
+            entries = log.stream(connection, "case", case_id, after=int(earlier) - 1, limit=SINCE_SHOWN)
+        return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
+
+
+def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+    state = service.parts.recorder.states.of_case(case_id)
+    assert state is not None, "the read model shows a case that has a stream"
+    return state
+
+
+def _require_role(reading: Reading, body: Body) -> None:
+    row = next(row for row in EVENT_TYPES.values() if row.body is type(body))
+    if not reading.session.has_role(*row.roles):
+        raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
+
+
+def _require_free(service: Service, payload: Payload, before: CaseState | None, after: CaseState) -> None:
+    """An item or case id that is taken elsewhere is told now, not after the signature."""
+    new = [change.key for change in after.items.changes(before.items if before else None) if change.before is None]
+    with service.parts.database.read() as connection:
+        taken = cases.owners(connection, new)
+        is_opened = before is None and log.heads(connection, [("case", payload.stream.id)])
+    if taken or is_opened:
+        raise NotFound(f"the id {next(iter(taken), payload.stream.id)} is taken already", code="duplicate_id")

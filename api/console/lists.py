@@ -1,0 +1,111 @@
+"""Lists: what is offered to the clerk's agency, what it has offered, its cases. And the start page above them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console import clock_views
+from api.console.access import LabelsOf, Reads
+from api.console.clock_views import ClockView
+from api.console.recorded import RecordedQuery, recorded
+from api.console.rendering import page
+from api.dependencies import Service, ServiceOf, SlugQuery
+from api.reading import Reading
+from api.views import HandoverLine, case_line, handover_line
+from ledger.locales import Labels
+from ledger.store import cases
+from ledger.store.cases import Page
+
+ROWS = 50  # of a list on one page
+FEW = 8  # of a list on the start page
+
+router = APIRouter()
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+class Row(NamedTuple):
+    """A handover in a list, with its case's number and the clock that ends first."""
+
+    handover: HandoverLine
+    case_number: str
+    clock: ClockView | None
+
+
+@router.get("/")
+def start(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf) -> Response:
+    """What waits, what runs out, and on an empty ledger what to do next."""
+    inbox, _ = _box(service, reading, labels, "inbox", limit=FEW)
+    outbox, _ = _box(service, reading, labels, "outbox", limit=FEW)
+    with service.parts.database.read() as connection:
+        clocks = clock_views.urgent(connection, service, reading, labels, FEW)
+        known = cases.list_cases(connection, reading.reader, Page(1))
+    reading.record("start page", *dict.fromkeys(case_id for case_id, _ in clocks))
+    values: dict[str, Any] = {"inbox": inbox, "outbox": outbox, "clocks": clocks, "is_empty": not known}
+    return page(request, service, "start.html", reading.session, **values)
+
+
+@router.get("/inbox")
+def inbox(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    after: AfterIndex = None,
+    event: RecordedQuery = None,
+) -> Response:
+    """What is offered to the agency and not answered, what runs out first at the top."""
+    rows, following = _box(service, reading, labels, "inbox", limit=ROWS, after=after)
+    told = recorded(service, reading, labels, event)
+    return page(request, service, "inbox.html", reading.session, rows=rows, following=following, told=told)
+
+
+@router.get("/outbox")
+def outbox(
+    request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterIndex = None
+) -> Response:
+    """What the agency has offered and nobody has answered."""
+    rows, following = _box(service, reading, labels, "outbox", limit=ROWS, after=after)
+    return page(request, service, "outbox.html", reading.session, rows=rows, following=following)
+
+
+@router.get("/cases")
+def list_cases(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    all: Annotated[bool, Query()] = False,  # noqa: A002 - the address has it
+    after: SlugQuery = None,
+) -> Response:
+    """Those that the agency answers for, or all that it may see."""
+    mine = None if all else reading.agency
+    with service.parts.database.read() as connection:
+        rows = cases.list_cases(connection, reading.reader, Page(ROWS, after), responsible=mine)
+        lines = [case_line(row) for row in rows]
+        clocks = clock_views.nearest(connection, service, reading, (line.case_id for line in lines), labels)
+    reading.record("list of cases", *(line.case_id for line in lines))
+    following = lines[-1].case_id if len(lines) == ROWS else None
+    values: dict[str, Any] = {"lines": lines, "clocks": clocks, "all": all, "following": following}
+    return page(request, service, "cases.html", reading.session, **values)
+
+
+def _box(
+    service: Service, reading: Reading, labels: Labels, box: Any, *, limit: int, after: int | None = None
+) -> tuple[list[Row], int | None]:
+    """The open offers of a box by what runs out first, and where the next page begins."""
+    window = Page(limit, None if after is None else str(after))
+    with service.parts.database.read() as connection:
+        found = cases.list_handovers(connection, reading.agency, window, box=box, status="offered")
+        lines = [handover_line(row) for row in found]
+        ids = [line.case_id for line in lines]
+        clocks = clock_views.nearest(connection, service, reading, ids, labels)
+        numbers = {case_id: str(cases.case(connection, case_id)["case_number"]) for case_id in dict.fromkeys(ids)}
+    reading.record(box, *dict.fromkeys(ids))
+    rows = [Row(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
+    following = lines[-1].updated_index if len(lines) == limit else None
+    return sorted(rows, key=lambda row: (row.clock.order if row.clock else "9999", row.handover.offered_at)), following

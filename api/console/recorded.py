@@ -1,0 +1,43 @@
+"""What was just recorded, told on the page that follows: in a sentence, with its place in the log and its flags."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from msgspec import Struct
+
+from api.console.rendering import agency_names
+from api.dependencies import Service
+from api.reading import Reading
+from api.routes.events import find
+from ledger.core.errors import NotFound
+from ledger.core.event import decode_payload
+from ledger.locales import Labels
+from ledger.store import log
+from ledger.timeline import Narrator
+
+RecordedQuery = Annotated[str | None, Query(max_length=36)]
+
+
+class Told(Struct, frozen=True):
+    """The event's sentence, its log index, and each flag that it raised with its article."""
+
+    sentence: str
+    index: int
+    flags: tuple[tuple[str, str], ...]
+
+
+def recorded(service: Service, reading: Reading, labels: Labels, event_id: str | None) -> Told | None:
+    """The event, if there is one of this id that the reader may see."""
+    if event_id is None:
+        return None
+    with service.parts.database.read() as connection:
+        try:
+            entry, _ = find(connection, reading, event_id)
+        except NotFound:
+            return None
+        flags = log.flags(connection, entry.log_index)
+    narrator = Narrator(labels, agency_names(service, labels.language))
+    told = tuple((labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in flags)
+    return Told(narrator.alone(decode_payload(entry.payload)), entry.log_index, told)

@@ -1,0 +1,98 @@
+// Acting: a form asks for a draft, the draft is signed by the officer's provider and posted to the ledger.
+import { envelopeOf, submissionOf, typedData } from "./event.js";
+import { BUSY, chosen, DECLINED, UNPAIRED } from "./provider.js";
+
+const { keyId, logId } = document.body.dataset;
+let asked = null; // the form that the shown draft came from
+let unsent = null; // a submission whose outcome is not known
+
+async function sign(draft) {
+  const text = draft.dataset.payload;
+  const envelope = envelopeOf(text, keyId, Math.floor(Date.now() / 1000));
+  const data = JSON.stringify(typedData(envelope, logId));
+  const provider = chosen();
+  const beside = provider.isSigner ? [{ payload: text, sections: {} }] : [];
+  const signature = await provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, ...beside] });
+  return submissionOf(text, envelope, signature);
+}
+
+async function post(draft) {
+  say(draft, draft.dataset.recording);
+  let answer;
+  try {
+    answer = await fetch("/api/v1/events", { method: "POST", headers: { "content-type": "application/json" }, body: unsent });
+  } catch {
+    return lost(draft);
+  }
+  if (answer.ok) return location.assign(`${draft.dataset.following}?event=${draft.dataset.eventId}`);
+  if (answer.status >= 500) return lost(draft);
+  const problem = await answer.json();
+  if (problem.code === "not_on_head") return rebase(draft);
+  release(draft);
+  return say(draft, `${draft.dataset.refused} ${problem.detail}`);
+}
+
+// The same form on the newer head: the server judges it again and tells what came in between; the officer is asked once more.
+function rebase(draft) {
+  say(draft, draft.dataset.moved);
+  let since = asked.querySelector("[name=drafted_at]");
+  if (!since) {
+    since = Object.assign(document.createElement("input"), { type: "hidden", name: "drafted_at" });
+    asked.append(since);
+  }
+  since.value = draft.dataset.sequence;
+  asked.requestSubmit();
+}
+
+function lost(draft) {
+  say(draft, draft.dataset.lost);
+  draft.querySelector("[data-again]").hidden = false;
+}
+
+function release(draft) {
+  draft.querySelector("[data-sign]").disabled = false;
+}
+
+function say(draft, text) {
+  draft.querySelector(".outcome").textContent = text;
+}
+
+function told(draft, error) {
+  const words = draft.dataset;
+  if (error instanceof TypeError) return words.absent;
+  return { [DECLINED]: words.declined, [BUSY]: words.busy, [UNPAIRED]: words.unpaired }[error.code] ?? `${words.refused} ${error.message}`;
+}
+
+document.addEventListener("click", async ({ target }) => {
+  const draft = target.closest(".draft");
+  if (!draft) return;
+  if (target.closest("[data-again]")) return post(draft);
+  if (!target.closest("[data-sign]")) return;
+  draft.querySelector("[data-sign]").disabled = true;
+  say(draft, draft.dataset.agree);
+  try {
+    unsent = await sign(draft);
+  } catch (error) {
+    release(draft);
+    return say(draft, told(draft, error));
+  }
+  return post(draft);
+});
+
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches("[data-act]")) asked = target;
+}, true);
+// What changed since the draft was made is not what it says.
+document.addEventListener("input", ({ target }) => {
+  if (target.closest("[data-act]")) document.getElementById("draft").replaceChildren();
+});
+
+const focus = (within) => within.querySelector("[data-focus]")?.focus();
+document.addEventListener("htmx:after:swap", () => focus(document.getElementById("draft") ?? document));
+focus(document.getElementById("main"));
+
+const pad = (number) => String(number).padStart(2, "0");
+for (const field of document.querySelectorAll("[data-now]")) {
+  const beijing = new Date(Date.now() + 8 * 3600 * 1000); // the console's times are Beijing's, wherever the browser is
+  field.value ||= `${beijing.getUTCFullYear()}-${pad(beijing.getUTCMonth() + 1)}-${pad(beijing.getUTCDate())}T${pad(beijing.getUTCHours())}:${pad(beijing.getUTCMinutes())}`;
+}

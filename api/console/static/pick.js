@@ -1,0 +1,37 @@
+// Picking items: all, one by one, or by a code that a scanner types and ends with Enter.
+const lines = [...document.querySelectorAll(".lines [data-codes]")];
+const scan = document.querySelector("[data-scan]");
+const count = document.querySelector("[data-count]");
+const boxes = () => [...document.querySelectorAll("input[name=item]")];
+
+function counted() {
+  if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${boxes().length}`;
+}
+
+scan?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  const code = scan.value.trim().toLowerCase();
+  if (!code) return;
+  const line = lines.find(({ dataset }) => dataset.codes.split(" ").includes(code));
+  const said = document.getElementById("scanned");
+  for (const one of lines) one.classList.toggle("scanned", one === line);
+  if (!line) {
+    said.textContent = `${scan.dataset.none} ${code}`;
+  } else {
+    const box = line.querySelector("input[name=item]");
+    if (box) box.checked = true;
+    line.scrollIntoView({ block: "nearest" });
+    said.textContent = `${scan.dataset.picked} ${line.querySelector("strong").textContent}`;
+    scan.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  scan.select();
+  counted();
+});
+
+document.querySelector("[data-all]")?.addEventListener("click", () => {
+  for (const box of boxes()) box.checked = true;
+  counted();
+  scan?.dispatchEvent(new Event("input", { bubbles: true }));
+});
+document.addEventListener("change", counted);
