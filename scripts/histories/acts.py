@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from random import Random
 
@@ -10,7 +10,7 @@ from ledger.core.custody import Handover, Item
 from ledger.core.custody.triggers import CUSTODY
 from ledger.core.event import Body, case, custody_change, handover, item
 from ledger.core.event.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround, Quantity
-from ledger.core.legal_day import DAY
+from ledger.core.legal_day import DAY, SHANGHAI, legal_day
 from scripts.histories.life import Entry, Life
 from scripts.histories.world import Officer, clerk, supervisor
 
@@ -257,10 +257,10 @@ class Acts:
         """It arrives within a day: hours later, or the next morning."""
         if handover_id in self.delivered:
             return
-        if self.chance.random() < 0.6:
-            self.life.now += timedelta(minutes=self.chance.randint(5, 150))
+        if self.life.now.astimezone(SHANGHAI).hour >= 10 and self.chance.random() < 0.4:
+            self.life.on(self.life.today + DAY, hour=8)
         else:
-            self.life.now += timedelta(hours=self.chance.randint(14, 20))
+            self.life.now += timedelta(minutes=self.chance.randint(5, 150))
         self.delivered[handover_id] = self.life.moment
 
     def accept(
@@ -277,12 +277,13 @@ class Acts:
         self.life.act(body, by or self.clerk(self.life.state.handovers[handover_id].to_agency))
 
     def serve_custody_changes(self, handover_id: str) -> None:
-        """The new organ asks the detention house to keep them for it; served the same day or up to two days later."""
+        """The new organ asks the detention house to keep them for it; served within the three days that it has."""
         accepted = self.life.state.handovers[handover_id]
         passed = [person for person in self.locked_up() if not accepted.person_ids or person in accepted.person_ids]
         asked = [self.request_custody_change(accepted, person) for person in passed]
         if asked:
-            self.until(self.chance.choice((0, 0, 1, 2)))
+            last = legal_day(datetime.fromisoformat(self.delivered[handover_id])) + 3 * DAY
+            self.until(min(max(0, (last - self.life.today) // DAY), self.chance.choice((0, 0, 1, 2))))
         for change_id in asked:
             self.serve(change_id)
 

@@ -16,6 +16,7 @@ class Referral(Criminal):
         self.open(self.city.administration)
         self.compile(0)
         found = self.offer("administrative_referral", self.city.police, [line(self.id_of("dossier0"))], persons=())
+        self.deliver(found)
         self.wait(0, 2)
         self.accept(found)
         self.say(case.CaseNumbered(case_number=f"P-{self.life.case_id}"))

@@ -9,17 +9,20 @@ from hashlib import sha256
 from random import Random
 
 from ledger.core.custody import CaseState
+from ledger.core.digest import blake3_text
+from ledger.core.event.record import DatasetRegistered
 from ledger.core.legal_day import DAY, legal_day
-from scripts.histories.history import History
+from scripts.histories.history import BEGINS, ENDS, History
 
 DATASET = "pensions"
 HEADINGS = ("person_id", "paid_on", "amount_fen")
 STRANGERS = 3  # pensioners who are in no case, for each who is
 MONTHS = 3
+BEFORE, AFTER = -400 * DAY, 400 * DAY  # the first payment, from the opening of the case: to suspects, to victims
 
 
 def pension_list(history: History) -> bytes:
-    """A CSV of monthly payments. Who was planted is paid in prison; others only before, or are not in prison."""
+    """A CSV of monthly payments: those planted are paid in prison, of others some are paid before, or are victims."""
     chance = Random(f"pensions {len(history.lives)}")
     in_prison = {person for one in history.planted if one.rule == 17 for person in one.subjects}
     rows: list[tuple[str, str, int]] = []
@@ -27,8 +30,9 @@ def pension_list(history: History) -> bytes:
         for person in life.state.persons.values():
             if person.person_id in in_prison:
                 rows += _payments(person.person_id, taken_in(life.state) + 10 * DAY, chance)
-            elif chance.random() < 0.05:
-                rows += _payments(person.person_id, _day(life.state.opened_at) - 400 * DAY, chance)
+            elif chance.random() < 0.1:
+                first = BEFORE if person.role == "suspect" else AFTER
+                rows += _payments(person.person_id, _day(life.state.opened_at) + first, chance)
     strangers = [sha256(f"stranger {number}".encode()).hexdigest()[:32] for number in range(STRANGERS * len(in_prison))]
     for stranger in strangers:
         rows += _payments(stranger, date(2025, 1, 10), chance)
@@ -37,6 +41,27 @@ def pension_list(history: History) -> bytes:
     table.writerow(HEADINGS)
     table.writerows(sorted(rows))
     return written.getvalue().encode()
+
+
+def registered(table: bytes) -> DatasetRegistered:
+    """What an agency signs of the list."""
+    return DatasetRegistered(
+        dataset_id=DATASET,
+        source="social insurance bureau",
+        legal_basis="letter of request",
+        period_from=BEGINS.date().isoformat(),
+        period_until=ENDS.date().isoformat(),
+        rows=table.count(b"\n") - 1,
+        digest=blake3_text(table),
+    )
+
+
+def payments(table: bytes) -> dict[str, list[date]]:
+    """The days on which each person of the list was paid."""
+    found: dict[str, list[date]] = {}
+    for row in csv.DictReader(io.StringIO(table.decode())):
+        found.setdefault(row["person_id"], []).append(date.fromisoformat(row["paid_on"]))
+    return found
 
 
 def taken_in(state: CaseState) -> date:

@@ -91,7 +91,7 @@ class Review(Investigation):
         self.wait(0, 2)
         sent = self.offer("public_prosecution", self.city.court, self.indictment_list())
         self.check(sent)
-        self.until(self.chance.randint(0, 3))
+        self.until(self.chance.randint(0, 2))
         self.receive_case(sent)
 
     def indictment_list(self) -> list[handover.OfferedItem]:

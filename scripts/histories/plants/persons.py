@@ -74,7 +74,7 @@ class EndedWithoutDecision(Criminal):
     """After detention the case is closed, and no decision says so."""
 
     def decide_withdrawal(self, disposals: dict[str, Disposal]) -> str | None:
-        self.life.plant(4, "no_decision")
+        self.life.plant(4, "no_decision", *self.persons)
         return None
 
 
@@ -83,7 +83,7 @@ class WithdrawnWithoutDocument(Criminal):
     """The withdrawal is recorded, and no document of it."""
 
     def decide_withdrawal(self, disposals: dict[str, Disposal]) -> str | None:
-        self.life.plant(4, "no_document")
+        self.life.plant(4, "no_document", *self.persons)
         return self.decide("case_withdrawn", items=disposals, documented=False)
 
 

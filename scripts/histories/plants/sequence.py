@@ -66,7 +66,7 @@ class Backdated(Criminal):
         body = item.ItemMoved(item_id=self.id_of("exhibit1"), storage_location="room 5")
         claimed = _before(self.life.moment, 5 * DAY)
         entry = self.life.act(body, self.clerk(self.responsible), occurred_at=claimed)
-        self.life.plant(12, "backdated", entry.payload.event_id)
+        self.life.plant(12, "backdated", entry.payload.event_id, claimed)
 
 
 @plant(12, "same_officer")
@@ -80,7 +80,7 @@ class SameOfficer(Stores):
         self.life.plant(12, "same_officer", sent, sender)
 
 
-@plant(12, "anchored_late", returns=1)
+@plant(12, "anchored_late", returns=1, custody="bail")
 class RecordedLate(Criminal):
     """The resubmission claims the last day of its month, and is recorded a week later."""
 
@@ -92,6 +92,7 @@ class RecordedLate(Criminal):
         if not self.resubmits or named.get("follows") != self.resubmits:
             return super().offer(*told, **named)
         sent = super().offer(*told, **named, delay=7 * DAY)
+        self.delivered[sent] = self.life.state.handovers[sent].offered_at
         self.life.plant(12, "anchored_late", sent, self.life.last.payload.event_id)
         return sent
 

@@ -1,0 +1,76 @@
+"""The shipped models against histories in which it is known what is broken: what they find, miss, and find beyond that.
+
+python -m scripts.bench.supervision [--cases N] [--seed N] [--rate R]
+
+Each lead that nobody planted is listed with its reason: what follows from something else that was planted in the case,
+what came about by chance, and what is false.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.histories.history import RATE, generate
+from scripts.histories.measure import Measured, measure
+from scripts.histories.reference.between import USUAL
+
+
+def main() -> int:
+    """Measures and shows; 1 where something planted was not found, or a lead has no reason."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=RATE, help="share of the cases that each plant breaks")
+    options = parser.parse_args()
+    console = Console(width=140)
+    began = time.perf_counter()
+    history = generate(options.seed, options.cases, rate=options.rate)
+    events, taken = len(history.entries), time.perf_counter() - began
+    console.print(f"{options.cases:,} cases, {events:,} events, generated in {taken:.1f} s")
+    began = time.perf_counter()
+    measured = measure(history, USUAL)
+    console.print(f"reference, views and models in {time.perf_counter() - began:.1f} s")
+    console.print(_table(measured))
+    for line in _reasons(measured):
+        console.print(line, soft_wrap=True)
+    return int(any(one.missed or one.false for one in measured))
+
+
+def _table(measured: list[Measured]) -> Table:
+    table = Table(title="What the shipped models find")
+    for heading in ("model", "planted", "found", "leads", "beyond", "false", "precision", "recall", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for one in measured:
+        table.add_row(
+            one.model_id,
+            str(len(one.planted)),
+            str(len(one.planted) - len(one.missed)),
+            str(one.expected + len(one.further)),
+            str(len(one.further)),
+            str(len(one.false)),
+            f"{one.precision:.3f}",
+            f"{one.recall:.3f}",
+            f"{one.seconds:.2f}",
+        )
+    return table
+
+
+def _reasons(measured: list[Measured]) -> list[str]:
+    """A line for each reason of leads beyond the planted, and one for each planted that was missed or false lead."""
+    told = []
+    for one in measured:
+        counted = Counter(lead.reason for lead in one.further if lead.reason is not None)
+        told += [f"{one.model_id}: {count} beyond the planted: {reason}" for reason, count in sorted(counted.items())]
+        told += [f"{one.model_id}: missed {planted}" for planted in one.missed]
+        told += [f"{one.model_id}: false {dict(lead.finding.key)}" for lead in one.false]
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""A history as the log that views are made of, without a ledger in between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from ledger.core.custody import Act
+from ledger.core.event import Payload
+from ledger.supervision.snapshot import Acts, Head, Logged
+from ledger.supervision.snapshot.of_case import Row
+from scripts.histories.history import History
+from scripts.histories.life import BOOK
+from scripts.histories.world import agencies
+
+
+class HistorySource:
+    """Implements ``ledger.supervision.snapshot.Source``; no case of a history cites another one's state."""
+
+    def __init__(self, history: History) -> None:
+        self.acts: Acts = self
+        self._anchors = [*history.anchors()]
+        self._digests = [entry.digest for entry in history.entries]
+        self._cases: dict[str, list[Logged]] = defaultdict(list)
+        for index, entry in enumerate(history.entries):
+            logged = Logged(index, entry.digest, entry.recorded_at, entry.payload)
+            self._cases[entry.payload.stream.id].append(logged)
+
+    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
+        return Act(payload, digest, signed_at, BOOK)
+
+    def head(self) -> Head:
+        return Head(len(self._digests), self.digest_at(len(self._digests)))
+
+    def digest_at(self, size: int) -> str | None:
+        return self._digests[size - 1] if size else None
+
+    def touched(self, start: int, end: int) -> list[str]:
+        return sorted(key for key, events in self._cases.items() if any(start <= one.log_index < end for one in events))
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        return [one for one in self._cases[case_id] if one.log_index < end]
+
+    def agencies(self) -> list[Row]:
+        return [(one.agency_id, one.kind, one.zh, one.en, one.jurisdiction) for one in agencies()]
+
+    def datasets(self, end: int) -> list[Row]:
+        return []
+
+    def anchors(self, end: int) -> list[Row]:
+        return [
+            (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in self._anchors if size <= end
+        ]
