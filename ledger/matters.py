@@ -5,7 +5,7 @@ Judges what is added to them, and that what such an event names outside its own 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ledger.core.authority import Agency
 from ledger.core.errors import RuleRefused
@@ -15,14 +15,20 @@ from ledger.core.supervision import Act, Matter, Move, fold
 from ledger.core.supervision.standing import supervises
 from ledger.store import log, supervision
 from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
 
 Agencies = Mapping[str, Agency]
 
 
 def matter_of(connection: Connection, stream_id: str, agencies: Agencies) -> Matter | None:
     """What the stream stands at; None where there is no such stream, or one of data sets."""
+    return stands_at(log.stream(connection, "supervision", stream_id), agencies)
+
+
+def stands_at(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | None:
+    """What a stream of these entries stands at."""
     state: Matter | None = None
-    for entry in log.stream(connection, "supervision", stream_id):
+    for entry in entries:
         state = fold(state, Act(log.payload_of(entry), entry.payload_digest, agencies))
     return state
 

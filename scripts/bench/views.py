@@ -27,6 +27,7 @@ from ledger.core.event import Payload, Stream
 from ledger.record import shipped_rulebook
 from ledger.supervision.snapshot import Acts, Head, Logged, Views, read_case
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.workdays import shipped_calendar
 from scripts.bench.figures import Figure, show
 from scripts.histories.history import generate
@@ -88,6 +89,9 @@ class Repeated:
     def fold_all(self) -> None:
         """The same cases read and folded, and no rows made of them."""
         deque((read_case(self.case(case_id, self._size), self.acts, BOOK, CALENDAR) for case_id in self._cases), 0)
+
+    def matters(self, _start: int, _end: int) -> list[MatterRecord]:
+        return []
 
     def agencies(self) -> list[Row]:
         return []

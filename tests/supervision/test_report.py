@@ -178,6 +178,48 @@ def test_flags_are_counted_by_event_case_and_agency() -> None:
     assert [cells for cells, _ in rows(session, "flags")] == [("third_return", 3, 2, 1)]
 
 
+def test_models_are_told_with_what_became_of_their_leads() -> None:
+    """Two confirmed, one dismissed, one undecided, one of before the period: two of three decided were right."""
+
+    def lead(number: int, **fields: Any) -> dict[str, Any]:
+        told = {"lead_id": f"lead-{number}", "model_id": "third-return", "supervised": "police-east"}
+        return told | {"raised_at": "2026-03-02T01:00:00Z", "evidence": [digest(number)]} | fields
+
+    closed = {"outcome": "rectification_notice", "closed_at": "2026-04-01T00:00:00Z"}
+    session = views(
+        leads=[
+            lead(1, confirmed=True, **closed),
+            lead(2, confirmed=True),
+            lead(3, confirmed=False, outcome="none", closed_at="2026-04-01T00:00:00Z"),
+            lead(4),
+            lead(5, raised_at="2025-12-01T00:00:00Z"),
+        ]
+    )
+    ((cells, evidence),) = rows(session, "models")
+    assert cells == ("third-return", 4, 2, 1, 1, 667)
+    assert evidence == tuple(map(digest, range(1, 5)))
+    assert rows(session, "outcomes") == [(("rectification_notice", "police-east", 1), (digest(1),))]
+
+
+def test_a_recommendation_is_told_with_before_and_after() -> None:
+    """Answered after ten days and a half; what the re-check counted."""
+    told = {
+        "recommendation_id": "2026-7",
+        "to_agency": "police-east",
+        "model_id": "third-return",
+        "issued_at": "2026-03-02T00:00:00Z",
+        "answered_at": "2026-03-12T12:00:00Z",
+        "rechecked_at": "2026-06-01T00:00:00Z",
+        "count_before": 9,
+        "count_after": 2,
+        "result": "fell",
+        "evidence": [digest(1)],
+    }
+    later = told | {"recommendation_id": "2026-9", "issued_at": "2026-07-02T00:00:00Z"}
+    expected = ("2026-7", "police-east", "third-return", 105, 9, 2, "fell")
+    assert rows(views(recommendations=[told, later]), "recommendations") == [(expected, (digest(1),))]
+
+
 @pytest.mark.parametrize(
     ("scope", "field"), [(Scope("2026-02-30", "2026-06-30"), "since"), (Scope("2026-07-01", "2026-06-30"), "since")]
 )

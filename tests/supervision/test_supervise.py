@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,8 @@ from ledger.store import log
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.supervise import Supervisor
 from tests.builders import PROCURATORATE, UPPER, analyst
-from tests.supervised import adopted, retired
-from tests.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
+from tests.supervised import Recommendation, adopted, assigned, confirmed, retired
+from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
 
 @pytest.fixture
@@ -150,3 +152,27 @@ def test_a_lead_is_what_the_service_alone_may_sign(watched: Watched) -> None:
         entry = log.stream(connection, "supervision", watched.leads()[0].lead_id)[0]
     assert entry.agency == "ledger"
     assert LeadRaised.__struct_config__.frozen
+
+
+def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
+    """What became of them is asked like everything else, and told anew when it changes."""
+    watched.post(sent_back("case-1", 3))
+    watched.publish()
+    watched.supervisor.step()
+    (lead,) = watched.leads()
+
+    def told(view: str) -> list[dict[str, Any]]:
+        watched.supervisor.views.refresh()
+        with watched.supervisor.views.session() as session:
+            return session.rows(f"FROM {view}", {}, datetime.now(UTC))
+
+    (row,) = told("leads")
+    assert (row["lead_id"], row["status"], row["confirmed"]) == (lead.lead_id, "raised", None)
+    watched.act_on(lead, assigned(), analyst(UPPER))
+    watched.act_on(watched.leads()[0], confirmed(), analyst(UPPER))
+    (row,) = told("leads")
+    assert (row["status"], row["confirmed"], len(row["evidence"])) == ("confirmed", True, 3)
+    issued = Recommendation(start=NOW - 30, step=1).issued(analyst(UPPER), to_agency=PROCURATORATE)
+    watched.post(issued)
+    (row,) = told("recommendations")
+    assert (row["to_agency"], row["status"], row["count_before"]) == (PROCURATORATE, "issued", None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.core.authority import Authority
+from ledger.core.event import Body, Stream
 from ledger.core.supervision import LeadState
 from ledger.matters import matter_of
 from ledger.recount import mark_of
@@ -19,7 +20,18 @@ from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.snapshot import LogSource, Views
 from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
-from tests.builders import COURT, POLICE, PROCURATORATE, UPPER, analyst, clerk
+from tests.builders import (
+    COURT,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    Officer,
+    analyst,
+    clerk,
+    event_id,
+    event_of,
+    instant,
+)
 from tests.casework import Case
 from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
 from tests.supervised import Model
@@ -47,6 +59,21 @@ class Watched:
         made.published(definition=text, model_digest=model.digest, **fields)
         self.post(made)
         return made
+
+    def act_on(self, lead: LeadState, body: Body, by: Officer) -> None:
+        """The next event of a lead's stream."""
+        sequence = lead.sequence + 1
+        event = event_of(
+            body,
+            by,
+            stream=Stream(kind="supervision", id=lead.lead_id),
+            sequence=sequence,
+            previous=lead.head,
+            event_id=event_id(f"{lead.lead_id} {sequence}", NOW),
+            occurred_at=instant(NOW),
+            signed_at=NOW,
+        )
+        self.ledger.post(event)
 
     def leads(self) -> list[LeadState]:
         """All leads of the log, by their ids."""

@@ -9,6 +9,7 @@ from ledger.core.event import Payload
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.core.rulebook import Rulebook
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Logged
 from ledger.supervision.snapshot.views import Head
 
@@ -67,6 +68,9 @@ class GivenSource:
 
     def case(self, case_id: str, end: int) -> list[Logged]:
         return [event for event in self._by_case().get(case_id, ()) if event.log_index < end]
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        return []  # cases alone are given
 
     def agencies(self) -> list[Row]:
         return self._agencies

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ledger import matters
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.authority import Authority
 from ledger.core.event import decode_payload
 from ledger.core.event.record import DatasetRegistered
+from ledger.core.supervision import LeadState, RecommendationState
 from ledger.store import log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.supervision.datasets import Registered
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Acts, Logged, day, moment
 from ledger.supervision.snapshot.views import Head
 
@@ -51,6 +54,16 @@ class LogSource:
         with self._database.read() as connection:
             entries = log.stream(connection, "case", case_id)
         return [logged(entry) for entry in entries if entry.log_index < end]
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        agencies, found = self._authority().agencies, []
+        with self._database.read() as connection:
+            for stream_id in log.streams_between(connection, "supervision", start, end):
+                entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
+                state = matters.stands_at(entries, agencies)
+                if isinstance(state, LeadState | RecommendationState):
+                    found.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
+        return found
 
     def agencies(self) -> list[Row]:
         found = self._authority().agencies

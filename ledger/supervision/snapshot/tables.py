@@ -14,8 +14,9 @@ import pyarrow
 
 from ledger.supervision.catalogue import views
 from ledger.supervision.session import quoted, set_moment, table_of
-from ledger.supervision.snapshot import of_case, of_handovers, of_items, of_time
+from ledger.supervision.snapshot import of_case, of_handovers, of_items, of_matter, of_time
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import CaseRecord
 
 KEPT = "kept"  # the schema of the tables
@@ -40,6 +41,10 @@ OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
     "officers": of_case.officers,
     "corrections": of_case.corrections,
     "links": of_case.links,
+}
+OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
+    "leads": of_matter.leads,
+    "recommendations": of_matter.recommendations,
 }
 OF_THE_LOG = ("agencies", "datasets")
 _ARROW: Mapping[str, pyarrow.DataType] = {
@@ -67,7 +72,7 @@ def kept_kinds(view: str) -> dict[str, str]:
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """All tables, empty, in a new database."""
-    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_THE_LOG)} | {"anchors": _ANCHORS}
+    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)} | {"anchors": _ANCHORS}
     statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
     connection.execute(f"CREATE SCHEMA {KEPT}; {statements}")
 
@@ -98,6 +103,17 @@ def replace_cases(
         table = f"{KEPT}.{quoted(view)}"
         connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
         insert(connection, view, kept_kinds(view), made)
+
+
+def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:
+    """Puts the rows of these records in the place of those that there are of the same streams."""
+    held = list(records)
+    for view, rows_of in OF_A_MATTER.items():
+        rows = [row for record in held for row in rows_of(record)]
+        key = next(iter(views()[view].columns))  # the id stands first
+        delete = f"DELETE FROM {KEPT}.{quoted(view)} WHERE {quoted(key)} IN (SELECT unnest($ids))"  # noqa: S608
+        connection.execute(delete, {"ids": [row[0] for row in rows]})
+        insert(connection, view, kept_kinds(view), rows)
 
 
 def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
@@ -132,7 +148,7 @@ def show(connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str] | None) 
         connection.execute("CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id", {"ids": list(case_ids)})
         chosen = " SEMI JOIN chosen USING (case_id)"
     shown = {view: f"SELECT * FROM ({_shown(view)}){chosen}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in OF_THE_LOG}  # noqa: S608
+    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in (*OF_A_MATTER, *OF_THE_LOG)}  # noqa: S608
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 

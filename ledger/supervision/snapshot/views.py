@@ -21,6 +21,7 @@ from ledger.supervision.catalogue import views
 from ledger.supervision.session import LIMITS, Limits, Session, open_database, table_of
 from ledger.supervision.snapshot import tables
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Acts, Logged, read_case
 
 VERSION = 1  # of what the rows say: raised where a view is made otherwise of the same events
@@ -71,6 +72,10 @@ class Source(Protocol):
 
     def case(self, case_id: str, end: int) -> list[Logged]:
         """The events of a case below ``end``, in their order."""
+        ...
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        """The leads and recommendations with events at ``start <= index < end``, as they stand below ``end``."""
         ...
 
     def agencies(self) -> list[Row]:
@@ -129,7 +134,7 @@ class Views:
                 self._tell_anchors(connection, head.size)
                 return Grown(size, frozenset())
             touched = self._source.touched(size, head.size)
-            self._write(connection, touched, head)
+            self._write(connection, touched, size, head)
             return Grown(head.size, None if size == 0 else frozenset(touched))
 
     @contextmanager
@@ -162,18 +167,19 @@ class Views:
                 self._connection.close()
                 self._connection = None
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], head: Head) -> None:
+    def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: Head) -> None:
         """One transaction: whoever asks sees the views of before or of after."""
         began = time.monotonic()
         connection.execute("BEGIN TRANSACTION")
         try:
-            for start in range(0, len(touched), CASES_AT_ONCE):
-                part = touched[start : start + CASES_AT_ONCE]
+            for first in range(0, len(touched), CASES_AT_ONCE):
+                part = touched[first : first + CASES_AT_ONCE]
                 records = (
                     read_case(self._source.case(case_id, head.size), self._source.acts, self._book, self._calendar)
                     for case_id in part
                 )
                 tables.replace_cases(connection, part, records)
+            tables.replace_matters(connection, self._source.matters(start, head.size))
             tables.replace_all(connection, "agencies", self._source.agencies())
             tables.replace_all(connection, "datasets", self._source.datasets(head.size))
             self._tell_anchors(connection, head.size)
