@@ -9,6 +9,7 @@ from ledger.core.custody import Act
 from ledger.core.event import Payload
 from ledger.supervision.snapshot import Acts, Head, Logged
 from ledger.supervision.snapshot.of_case import Row
+from ledger.supervision.snapshot.of_matter import MatterRecord
 from scripts.histories.history import History
 from scripts.histories.life import BOOK
 from scripts.histories.world import agencies
@@ -40,6 +41,10 @@ class HistorySource:
 
     def case(self, case_id: str, end: int) -> list[Logged]:
         return [one for one in self._cases[case_id] if one.log_index < end]
+
+    def matters(self, _start: int, _end: int) -> list[MatterRecord]:
+        """None: nothing was raised yet."""
+        return []
 
     def agencies(self) -> list[Row]:
         return [(one.agency_id, one.kind, one.zh, one.en, one.jurisdiction) for one in agencies()]
