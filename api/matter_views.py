@@ -11,6 +11,7 @@ from msgspec import Struct
 from api.views import EventView
 from ledger.core.deadlines.counting import Counted
 from ledger.core.event.supervision import (
+    Figures,
     LeadAnswered,
     LeadClosed,
     LeadConfirmed,
@@ -94,6 +95,7 @@ class VersionLine(Struct, frozen=True):
     model_digest: str
     published_at: str
     officer: str
+    event_id: str
 
 
 class AdoptionView(Struct, frozen=True):
@@ -133,6 +135,8 @@ class ModelView(Struct, frozen=True):
     sequence: int
     head: str
     definition: str
+    case_study: Told | None
+    figures: Figures | None
     versions: tuple[VersionLine, ...]
     adoptions: tuple[AdoptionView, ...]
     leads: LeadsOfModel
@@ -203,15 +207,16 @@ def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel) -> M
     """A version of a model, the model at its head."""
     body = shown.body
     names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "definition")
+    library = ("case_study", "figures")
     return ModelView(
-        **{name: getattr(body, name) for name in names},
+        **{name: getattr(body, name) for name in (*names, *library)},
         publisher=state.publisher,
         published_at=shown.published_at,
         retired=state.retired,
         sequence=state.sequence,
         head=state.head,
         versions=tuple(
-            VersionLine(one.body.version, one.body.model_digest, one.published_at, one.officer)
+            VersionLine(one.body.version, one.body.model_digest, one.published_at, one.officer, one.event_id)
             for one in state.versions
         ),
         adoptions=tuple(

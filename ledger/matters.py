@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ledger.core.authority import Agency
+from ledger.core.anonymity import traces, words
+from ledger.core.authority import Agency, Authority
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
-from ledger.core.event.supervision import LeadClosed, RecommendationIssued
+from ledger.core.event.supervision import LeadClosed, ModelPublished, RecommendationIssued
 from ledger.core.supervision import Act, Matter, Move, fold
 from ledger.core.supervision.standing import supervises
-from ledger.store import log, supervision
+from ledger.store import identifiers, log, supervision
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -42,16 +43,40 @@ def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agenci
 def names(payload: Payload) -> bool:
     """Whether the event names something that only other streams show."""
     body = payload.body
-    return isinstance(body, RecommendationIssued | LeadClosed)
+    return isinstance(body, RecommendationIssued | LeadClosed | ModelPublished)
 
 
-def require_named(connection: Connection, payload: Payload, agencies: Agencies) -> None:
-    """Raises RuleRefused: unknown_lead, unknown_recommendation."""
-    body = payload.body
+def require_named(connection: Connection, payload: Payload, authority: Authority) -> None:
+    """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous."""
+    body, agencies = payload.body, authority.agencies
+    if isinstance(body, ModelPublished):
+        _require_anonymous(connection, body, authority)
     if isinstance(body, RecommendationIssued):
         _require_leads(connection, body, agencies[payload.agency], agencies)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
         _require_issued(connection, body.recommendation_id)
+
+
+def identified(connection: Connection, texts: Iterable[str], authority: Authority) -> dict[str, str]:
+    """What in the texts leads to a case, a thing or a person, and what that is: by form, or as an id of the ledger."""
+    found: dict[str, str] = {}
+    for text in texts:
+        told = words(text)
+        officers = told & {grant.officer for grant in authority.grants.values()}
+        found |= traces(text) | identifiers.known(connection, told) | dict.fromkeys(sorted(officers), "officer")
+    return found
+
+
+def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority) -> None:
+    study = body.case_study
+    for language in ("zh", "en") if study is not None else ():
+        for told, what in identified(connection, (getattr(study, language),), authority).items():
+            raise RuleRefused(
+                f"the case study has {told!r}, which is of a kind that names somebody or something: {what}",
+                code="not_anonymous",
+                field=f"payload.body.case_study.{language}",
+                hint="Tell the case so that nobody finds it again: no ids, no numbers of papers, no digits of persons.",
+            )
 
 
 def _require_issued(connection: Connection, recommendation_id: str) -> None:

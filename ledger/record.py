@@ -300,7 +300,7 @@ class Recorder:
                 require_cited(connection, payload)
         if matters.names(payload):
             with self._database.read() as connection:
-                matters.require_named(connection, payload, authority.agencies)
+                matters.require_named(connection, payload, authority)
 
     def _require_section(self, payload: Payload, body: SectionErased) -> None:
         with self._database.read() as connection:

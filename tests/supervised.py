@@ -14,6 +14,7 @@ from ledger.core.authority import Agency
 from ledger.core.event import Body, digest_of
 from ledger.core.event.supervision import (
     Counted,
+    Figures,
     LeadAnswered,
     LeadAssigned,
     LeadClosed,
@@ -147,6 +148,11 @@ def published(version: int = 1, model_id: str = "item-not-handed-over", **fields
         "severity": "high",
     }
     return ModelPublished(**(defaults | fields))
+
+
+def figures(**fields: int) -> Figures:
+    defaults = {"cases": 400, "planted": 12, "found": 12, "false_leads": 1}
+    return Figures(measured_on="2026-03-01", **(defaults | fields))
 
 
 def retired() -> ModelRetired:

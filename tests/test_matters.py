@@ -12,6 +12,7 @@ from ledger.audit import audit_log, left_out
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized
 from ledger.core.event import Stream
 from ledger.core.event.record import DatasetRegistered
+from ledger.core.event.supervision import Told
 from ledger.core.supervision import LeadState
 from ledger.matters import matter_of
 from ledger.record import shipped_rulebook
@@ -39,6 +40,7 @@ from tests.builders import (
     supervisor,
 )
 from tests.bundles import trust
+from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger
 from tests.supervised import (
     Lead,
@@ -49,6 +51,7 @@ from tests.supervised import (
     assigned,
     closed,
     confirmed,
+    figures,
     raised,
     rechecked,
     replied,
@@ -365,3 +368,39 @@ def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:
     with pytest.raises(RuleRefused) as caught:
         ledger.post(model.draft(adopted(), analyst(COURT)))
     assert caught.value.code == "model_retired"
+
+
+# -- the library -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "told_of", ["case-1", clerk(POLICE).officer_id, "手机S-0042", "the item phone-1 of 2026", "138 0013 8000"]
+)
+def test_a_case_study_names_nothing_of_the_ledger(ledger: Ledger, told_of: str) -> None:
+    """Ids of cases, items and officers, and what has the form of an identifier, are refused in either language."""
+    case = Case().open().register("phone-1", seal_number="S-0042")
+    post(ledger, case)
+    for study in (Told(zh=told_of, en="A county."), Told(zh="某县。", en=told_of)):
+        event = Model().published(case_study=study).last
+        with pytest.raises(RuleRefused) as caught:
+            ledger.post(event)
+        assert caught.value.code == "not_anonymous"
+        assert (caught.value.field or "").startswith("payload.body.case_study.")
+    told_well = Told(zh="某县扣押的手机在移送时漏列，经核实后补送。", en="A phone was left out, and sent after it.")
+    ledger.post(Model().published(case_study=told_well, figures=figures()).last)
+
+
+def test_an_id_of_no_ledger_is_a_word_like_others(ledger: Ledger) -> None:
+    """What looks like an id names nothing where there is nothing of that id."""
+    ledger.post(Model().published(case_study=Told(zh="规则", en="rule-4711")).last)
+
+
+def test_how_leads_turned_out_is_counted_over_time(ledger: Ledger) -> None:
+    """By the hour in which they were raised, each lead once, under what it stands at."""
+    lead = Lead().raised().assigned().confirmed().act(closed(), clerk(PROCURATORATE))
+    other = Lead({"case_id": "case-1", "item_id": "knife"}).raised()
+    post(ledger, lead, other)
+    with ledger.database.read() as connection:
+        found = supervision.outturn_of_model(connection, "item-not-handed-over")
+    hour = lead.state.raised_at[:13]
+    assert found == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]

@@ -218,6 +218,15 @@ def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str
     return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order))]
 
 
+def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, str, str | None, int]]:
+    """Likewise over time: hour (RFC 3339 up to it, UTC) in which they were raised, status, outcome and how many."""
+    hour = func.substr(LEADS.c.raised_at, 1, 13)
+    columns = (hour, LEADS.c.status, LEADS.c.outcome)
+    counted = select(*columns, cast(func.count(), Integer)).where(LEADS.c.model_id == model_id)
+    order = (hour, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
+    return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order))]
+
+
 def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:
     """The procuratorate that has each of these leads, of those that there are."""
     found = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))

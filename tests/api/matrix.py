@@ -279,6 +279,7 @@ READS = (
     Row("GET /api/v1/models", "/api/v1/models", anybody, key="models"),
     Row("GET /api/v1/models/{model_id}", "/api/v1/models/item-not-handed-over", anybody),
     Row("GET /api/v1/models/{model_id}/{version}", "/api/v1/models/item-not-handed-over/1", anybody),
+    Row("GET /api/v1/library/{model_id}/outturn", "/api/v1/library/item-not-handed-over/outturn", anybody),
     Row("GET /api/v1/supervision", "/api/v1/supervision", anybody),
     Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),
     Row("GET /api/v1/datasets", "/api/v1/datasets", is_the_police, key="datasets"),
@@ -305,6 +306,7 @@ GOVERNANCE = (
     Row("GET /api/v1/report", "/api/v1/report?since=2026-01-01&until=2026-12-31&format=html", roles=GOVERNING),
     Row("GET /api/v1/correlation", "/api/v1/correlation?from=case:case-1", roles=GOVERNING),
     Row("POST /api/v1/models/run", "/api/v1/models/run", roles=GOVERNING, body=_RUN),
+    Row("POST /api/v1/library/anonymity", "/api/v1/library/anonymity", roles=GOVERNING, body=b'{"texts":["case-1"]}'),
     Row(
         "POST /api/v1/leads/{lead_id}/kind",
         f"/api/v1/leads/{Lead().body.lead_id}/kind",

@@ -31,6 +31,7 @@ VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer",
 ADOPTIONS = tuple(Column(name) for name in ("agency", "version", "parameters", "adopted_at", "remark"))
 COUNTS = (Column("what"), Column("count"))
 MODEL = click.argument("model_id")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("list", cls=Command)
@@ -72,9 +73,13 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
 
 
 @click.command("publish", cls=Command)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
+@click.option("--case-study", type=FILE, help="File with zh and en: an exemplary case, told so that nobody finds it.")
+@click.option(
+    "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
+)
 @acting
-def publish(clerk: Clerk, file: Path) -> None:
+def publish(clerk: Clerk, file: Path, case_study: Path | None, figures: Path | None) -> None:
     """Publish the model of FILE, or the next version of it: signed with its text, for every agency to see.
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
@@ -92,6 +97,8 @@ def publish(clerk: Clerk, file: Path) -> None:
         title={"zh": model.title.zh, "en": model.title.en},
         business_line=model.business_line,
         severity=model.severity,
+        case_study=_fields_of(case_study),
+        figures=_fields_of(figures),
     )
     stream_id = STREAM + model.model_id
     if model.version == 1:
@@ -133,6 +140,13 @@ def _text_of(file: Path) -> str:
         return unicodedata.normalize("NFC", file.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
+
+
+def _fields_of(file: Path | None) -> dict[str, Any] | None:
+    """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
+    from ledger.supervision.model.document import read_document
+
+    return None if file is None else read_document(_text_of(file)).tree
 
 
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:

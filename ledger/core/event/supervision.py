@@ -61,9 +61,22 @@ class Told(Value, frozen=True):
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
+class Figures(Value, frozen=True):
+    """What a measurement of a model found: of ``planted`` anomalies in ``cases`` so many, ``false_leads`` besides."""
+
+    measured_on: Date
+    cases: SafeInt
+    planted: SafeInt
+    found: SafeInt
+    false_leads: SafeInt
+
+
 @event("model.published", streams=("supervision",), roles=("analyst",))
 class ModelPublished(Body, frozen=True):
-    """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8."""
+    """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8.
+
+    ``case_study`` tells an exemplary case, without anything that leads to the case or to a person.
+    """
 
     model_id: ModelId
     version: Count
@@ -72,6 +85,8 @@ class ModelPublished(Body, frozen=True):
     title: Told
     business_line: BusinessLine
     severity: Severity
+    case_study: Told | None = None
+    figures: Figures | None = None
 
 
 @event("model.retired", streams=("supervision",), roles=("analyst", "supervisor"))

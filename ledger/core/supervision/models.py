@@ -69,7 +69,8 @@ def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
 
 
 def _version(act: Act, body: ModelPublished) -> ModelVersion:
-    return ModelVersion(body, act.payload.officer, act.payload.occurred_at)
+    payload = act.payload
+    return ModelVersion(body, payload.officer, payload.occurred_at, payload.event_id)
 
 
 def _require_sound(body: ModelPublished, *, next_version: int) -> None:
@@ -83,6 +84,13 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
     calculated = digest_of(body.definition.encode())
     if body.model_digest != calculated:
         refuse("digest_differs", f"expected {calculated}, the digest of the definition", field="body.model_digest")
+    figures = body.figures
+    if figures is not None and figures.found > figures.planted:
+        refuse(
+            "figures_impossible",
+            f"{figures.found} of {figures.planted} cannot have been found",
+            field="body.figures.found",
+        )
 
 
 def _require_publisher(state: ModelState, act: Act) -> None:

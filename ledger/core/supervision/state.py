@@ -56,11 +56,12 @@ class Act(Struct, frozen=True):
 
 
 class ModelVersion(Struct, frozen=True):
-    """A published version; ``published_at`` is the signer's claim."""
+    """A published version; ``published_at`` is the signer's claim, ``event_id`` the event that published it."""
 
     body: ModelPublished
     officer: str
     published_at: str
+    event_id: str
 
 
 class Adoption(Struct, frozen=True):
