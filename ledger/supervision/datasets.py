@@ -106,6 +106,14 @@ class Datasets:
         return {name: table for name, (_, table) in read.items()}
 
 
+def table_of(path: Path, registered: Registered) -> pyarrow.Table:
+    """The view of a data set whose file somebody holds. Raises MalformedInput where it is not the one registered."""
+    algorithm = parse_digest(registered.body.digest).algorithm
+    if (found := str(digest_of(algorithm, path.read_bytes()))) != registered.body.digest:
+        raise MalformedInput(f"expected the file {registered.body.digest}, not {found}", field=str(path))
+    return _table(read_rows(path, registered.body), registered.digest)
+
+
 def current(registrations: Iterable[Registered]) -> dict[str, Registered]:
     """The registration of each view, out of all in the order of the log.
 

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow
 from msgspec import Struct
 
 from ledger.core.bundle import decode_case_bundle, read_anchors
 from ledger.core.deadlines import WorkCalendar
+from ledger.core.digest import digest_of, parse_digest
 from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import LeadRaised
 from ledger.core.event.terms import Verdict
 from ledger.core.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
+from ledger.supervision.catalogue import dataset_view
+from ledger.supervision.datasets import Registered, table_of
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
@@ -32,12 +38,17 @@ from ledger.supervision.snapshot.record import Logged
 
 
 class Held(Struct, frozen=True):
-    """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies."""
+    """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies.
+
+    ``registrations`` are bundles of the ``dataset.registered`` that the lead cites, ``files`` those of the data sets.
+    """
 
     lead: bytes
     definition: str
     cases: Mapping[str, bytes]
     agencies: Sequence[Row]
+    registrations: Sequence[bytes] = ()
+    files: Sequence[Path] = ()
 
 
 class LeadReport(Struct, frozen=True):
@@ -70,6 +81,7 @@ class _Run:
         self.model: Model | None = None
         self.events: list[Logged] = []
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
+        self.registered: list[Registered] = []
         self.found: _Found | None = None
 
     def raised(self) -> LeadRaised:
@@ -123,6 +135,13 @@ def _cases(run: _Run) -> Outcome:
             gap = gap or _gap(verified)
             _take(run, verified)
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
+    for data in run.held.registrations:
+        verified = verify_event(data, run.trust)
+        _require_sound(verified, verified.envelope.event_id)
+        gap = gap or _gap(verified)
+        if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
+            digest = verified.envelope.payload_digest
+            run.registered.append(Registered(verified.envelope.agency, digest, verified.payload.body))
     return gap or f"{len(run.events)} events of {len(run.held.cases)} cases below the lead's tree size"
 
 
@@ -137,20 +156,34 @@ def _take(run: _Run, verified: Verified) -> None:
 
 
 def _cited(run: _Run) -> Outcome:
-    lead, held = run.raised(), {event.digest for event in run.events}
-    missing = [ref.event_id for ref in lead.events if ref.payload_digest not in held]
-    if missing and not lead.datasets:
-        raise ProofRefused(f"cites {missing[0]}, which none of the cases has at that tree size", field="events")
-    if len(missing) > len(lead.datasets):
-        raise ProofRefused(f"cites {missing[0]}, which is no registration of a data set either", field="events")
-    return f"{len(lead.events) - len(missing)} cited events stand in these cases"
+    lead = run.raised()
+    held = {event.digest for event in run.events} | {registered.digest for registered in run.registered}
+    missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in held), None)
+    if missing is not None:
+        raise ProofRefused(f"cites {missing}, which none of what is here has at that tree size", field="events")
+    return f"{len(lead.events)} cited events stand here"
+
+
+def _tables(run: _Run) -> dict[str, pyarrow.Table]:
+    """The views of the data sets that the lead cites, of the files that are held."""
+    files = {
+        str(digest_of(parse_digest(one.digest).algorithm, path.read_bytes())): path
+        for one in run.raised().datasets
+        for path in run.held.files
+    }
+    tables: dict[str, pyarrow.Table] = {}
+    for cited in run.raised().datasets:
+        known = next((one for one in run.registered if one.body.digest == cited.digest), None)
+        if known is None or cited.digest not in files:
+            raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
+        tables[dataset_view(cited.dataset_id)] = table_of(files[cited.digest], known)
+    return tables
 
 
 def _finding(run: _Run) -> Outcome:
     lead, model = run.raised(), run.chosen()
-    if lead.datasets:
-        return NotChecked("the lead rests on rows of an outside data set, whose file is not here")
-    found = {one.digest: one for one in _findings(run, lead, model)}
+    tables = _tables(run)
+    found = {one.digest: one for one in _findings(run, lead, model, tables)}
     if lead.finding in found:
         run.found = _Found(model, found[lead.finding])
         return f"the model finds it again: {', '.join(lead.key.values())}"
@@ -159,17 +192,17 @@ def _finding(run: _Run) -> Outcome:
     raise ProofRefused("the model does not find it in these events", field="finding")
 
 
-def _findings(run: _Run, lead: LeadRaised, model: Model) -> Iterable[Finding]:
+def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, pyarrow.Table]) -> Iterable[Finding]:
     anchors: list[Row] = [
         (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
         for size, at in run.anchors.items()
         if size <= lead.tree_size
     ]
     source = GivenSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
-    views = Views(None, source, run.book, run.calendar, mark="held")
+    views = Views(None, source, run.book, run.calendar, mark="held", datasets=lambda _size: tables)
     try:
         views.refresh()
-        with views.session() as session:
+        with views.session(outside=True) as session:
             return find(model, lead.parameters, session, datetime.fromisoformat(lead.as_of))
     finally:
         views.close()

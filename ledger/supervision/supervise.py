@@ -110,7 +110,8 @@ class Supervisor:
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         waiting, raised = deque(standing), 0
         while waiting:
-            with self.views.session(cases) as session:  # a query that fails ends it: the next model has another
+            # A query that fails ends its session: the next model has another.
+            with self.views.session(cases, outside=True) as session:
                 while waiting:
                     one = waiting.popleft()
                     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,23 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.core.event.case import CaseStageEntered
+from ledger.core.event.record import DatasetRegistered
+from ledger.core.legal_day import legal_day
 from ledger.core.trust import Trust
-from ledger.prove import JournalAnchors, Prover
 from ledger.record import shipped_rulebook
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
+from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
+from tests.builders import PROCURATORATE, Writer, analyst
 from tests.bundles import CHAIN, trust
+from tests.casework import Case, person_id
 from tests.ledgers import LOG_SIGNER
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
+PENSIONS = shipped_model("pension-in-execution")
 TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 
@@ -48,19 +56,11 @@ def anchor(watched: Watched) -> None:
 
 def held_of(watched: Watched) -> Held:
     """What somebody fetched: the lead's bundle and that of its case, the model, the agencies."""
-    anchors = JournalAnchors(DatabaseJournal(watched.ledger.database), lambda: TRUST, lambda write: write.timestamp)
-    prover = Prover(
-        watched.ledger.database,
-        watched.ledger.registry,
-        watched.ledger.publisher,
-        anchors,
-        trust=lambda: TRUST,
-        book=shipped_rulebook(),
-    )
     (lead,) = watched.leads()
     with watched.ledger.database.read() as connection:
         entry = log.stream(connection, "supervision", lead.lead_id)[0]
     agencies = watched.supervisor.views._source.agencies()
+    prover = watched.prover(TRUST)
     return Held(prover.bundle(entry.event_id), THIRD_RETURN, {"case-1": prover.case_bundle("case-1")}, agencies)
 
 
@@ -167,3 +167,46 @@ def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
         watched.publish()
         watched.supervisor.step()
         assert checked(held_of(watched)).verdict == "not_yet_anchored"
+
+
+def pensioner(watched: Watched, data: bytes) -> Held:
+    """A pension list that the procuratorate registered, and the lead on somebody in it who serves a sentence."""
+    case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
+    case.say(CaseStageEntered, stage="execution")
+    body = DatasetRegistered(
+        dataset_id="pensions",
+        source="social security bureau",
+        legal_basis="agreement 2026-3",
+        period_from="2026-01-01",
+        period_until="2026-12-31",
+        rows=1,
+        digest=f"sha256:{sha256(data).hexdigest()}",
+    )
+    register = Writer("agency", PROCURATORATE, start=NOW - 3000)
+    register.write(body, analyst(PROCURATORATE))
+    watched.files.keep(body, data)
+    watched.post(case, register)
+    watched.publish(PENSIONS)
+    assert watched.supervisor.step() == 1, watched.supervisor.state
+    anchor(watched)
+    held = held_of(watched)
+    return replace(
+        held, definition=PENSIONS, registrations=[watched.prover(TRUST).bundle(register.last.envelope.event_id)]
+    )
+
+
+def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
+    """With the registered file the finding is made again; without it that cannot be checked; another is no help."""
+    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
+    data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
+    (tmp_path / "pensions.csv").write_bytes(data)
+    (tmp_path / "other.csv").write_bytes(data + b"x,2026-01-01\n")
+    with watched_ledger(tmp_path) as watched:
+        held = pensioner(watched, data)
+    assert checked(replace(held, files=[tmp_path / "pensions.csv"])).verdict == "intact"
+    for files in ([], [tmp_path / "other.csv"]):
+        report = checked(replace(held, files=files))
+        assert report.verdict == "unverifiable"
+        assert results(report)["finding"] == "not_checked"
+    unregistered = checked(replace(held, registrations=[]))
+    assert [step.name for step in unregistered.faults] == ["cited"]

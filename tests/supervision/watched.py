@@ -12,9 +12,14 @@ from typing import Any
 from ledger.core.authority import Authority
 from ledger.core.event import Body, Stream
 from ledger.core.supervision import LeadState
+from ledger.core.trust import Trust
 from ledger.matters import matter_of
+from ledger.prove import JournalAnchors, Prover
+from ledger.record import shipped_rulebook
 from ledger.recount import mark_of
 from ledger.store import log
+from ledger.store.journal import DatabaseJournal
+from ledger.supervision.datasets import DatasetFiles, Datasets
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.snapshot import LogSource, Views
@@ -46,6 +51,7 @@ class Watched:
 
     ledger: Ledger
     supervisor: Supervisor
+    files: DatasetFiles
 
     def post(self, *writers: Any) -> None:
         for writer in writers:
@@ -75,6 +81,19 @@ class Watched:
         )
         self.ledger.post(event)
 
+    def prover(self, trusted: Trust) -> Prover:
+        """Makes bundles for whoever holds this trust file."""
+        database = self.ledger.database
+        anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted, lambda write: write.timestamp)
+        return Prover(
+            database,
+            self.ledger.registry,
+            self.ledger.publisher,
+            anchors,
+            trust=lambda: trusted,
+            book=shipped_rulebook(),
+        )
+
     def leads(self) -> list[LeadState]:
         """All leads of the log, by their ids."""
         with self.ledger.database.read() as connection:
@@ -96,11 +115,19 @@ def watched_ledger(folder: Path) -> Iterator[Watched]:
     officers = [clerk(POLICE), clerk(PROCURATORATE), clerk(COURT), analyst(PROCURATORATE), analyst(UPPER)]
     with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000)) as ledger:
         ledger.found(*officers)
-        made = Watched(ledger, None)  # type: ignore[arg-type]  # until the next line
+        made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         recorder = ledger.recorder
         source = LogSource(ledger.database, recorder.states, made.authority, lambda write: write.timestamp)
         mark = mark_of(recorder.book, recorder.calendar)
-        views = Views(folder / "views.duckdb", source, recorder.book, recorder.calendar, mark=mark)
+        known = Datasets(made.files)
+        views = Views(
+            folder / "views.duckdb",
+            source,
+            recorder.book,
+            recorder.calendar,
+            mark=mark,
+            datasets=lambda size: known.tables(source.registered(size)),
+        )
         record = Record(ledger.database, made.authority, ledger.system)
         made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock)
         yield made

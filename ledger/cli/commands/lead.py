@@ -155,8 +155,15 @@ def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
 
 @command.command("verify")
 @LEAD
+@click.option(
+    "--dataset",
+    "files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="File of a data set that the lead rests on.",
+)
 @pass_session
-def verify(session: Session, lead_id: str) -> int:
+def verify(session: Session, lead_id: str, files: tuple[Path, ...]) -> int:
     """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
 
     What each step compared is told as by 'tally proof check', and so is the exit code.
@@ -164,7 +171,7 @@ def verify(session: Session, lead_id: str) -> int:
     from ledger.cli.leads import verify_lead
     from ledger.cli.report import show_report
 
-    report = verify_lead(session, lead_id)
+    report = verify_lead(session, lead_id, files)
     show_report(session, report)
     return OF_VERDICT[report.verdict]
 
