@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
@@ -40,20 +41,27 @@ def command() -> None:
 @command.command("new")
 @click.argument("model_id")
 @click.option(
+    "--from-template",
     "--template",
+    "template",
     type=click.Choice(FORMS),
     default="cel",
     show_default=True,
     help="How the condition is stated: a template, a condition on one kind of row (cel), or a query (sql).",
 )
+@click.option("--from-lead", "lead_id", metavar="LEAD", help="The model that raised this lead, to be made your own.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL_ID.yaml].")
 @pass_session
-def new(session: Session, model_id: str, template: str, output: Path | None) -> None:
-    """Write the draft of a model: its condition and examples stand, its texts are to be filled in."""
+def new(session: Session, model_id: str, template: str, lead_id: str | None, output: Path | None) -> None:
+    """Write the draft of a model: its condition and examples stand, its texts are to be filled in.
+
+    From a lead: the whole model, its parameters as the lead was found, with the lead as what it came from.
+    """
     from ledger.supervision.model.parse import parse_model
     from ledger.supervision.model.refused import ModelRefused
 
-    text, path = draft(model_id, template), output or Path(f"{model_id}.yaml")
+    text = draft(model_id, template) if lead_id is None else _of_lead(session, model_id, lead_id)
+    path = output or Path(f"{model_id}.yaml")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -63,6 +71,16 @@ def new(session: Session, model_id: str, template: str, output: Path | None) -> 
         parse_model(text)
     except ModelRefused as refused:
         _show_faults(session, str(path), refused, colour="yellow")
+
+
+def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
+    """The text of the lead's model under another id, with the lead's parameters."""
+    from ledger.supervision.model.draft import derived
+
+    raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
+    version = str(raised["model_version"])
+    model = session.service.get(at("/api/v1/models/{}/{}", raised["model_id"], version))
+    return derived(model["definition"], model_id, raised.get("parameters", {}), lead_id)
 
 
 @command.command("check")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
+from io import StringIO
 
 import msgspec
+from ruamel.yaml import YAML
 
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ModelId
+from ledger.supervision.model.document import MAX_CHARACTERS
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.spelling import text_of
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
 FORMS = (
@@ -21,12 +27,36 @@ FORMS = (
 )
 
 
-def draft(model_id: str, form: str) -> str:
-    """The text of a new model's file. Raises MalformedInput where the id is no slug."""
+def _require_id(model_id: str) -> None:
     try:
         msgspec.convert(model_id, ModelId)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"expected a slug of at most 48 characters, not {model_id!r}", field="MODEL_ID") from error
+
+
+def draft(model_id: str, form: str) -> str:
+    """The text of a new model's file. Raises MalformedInput where the id is no slug."""
+    _require_id(model_id)
     folder = files("ledger.supervision.model").joinpath("drafts")
     head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
     return head.replace("MODEL_ID", model_id, 1) + condition
+
+
+def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_id: str) -> str:
+    """A published model's text under another id, as version 1, with these values as the parameters' defaults.
+
+    Comments stay as they are. Raises MalformedInput where the id is no slug, ModelRefused where the text is no model.
+    """
+    _require_id(model_id)
+    known = parse_model(definition)
+    yaml = YAML()  # keeps comments and the author's layout
+    yaml.width = MAX_CHARACTERS
+    tree = yaml.load(definition)
+    tree["model"], tree["version"] = model_id, 1
+    for name, value in known.parameters_of(parameters).items():
+        if value != known.parameters[name].default:
+            tree["parameters"][name]["default"] = yaml.load(text_of(value))
+    written = StringIO()
+    written.write(f"# from {known.model_id} version {known.version}, which raised {lead_id}\n")
+    yaml.dump(tree, written)
+    return written.getvalue()
