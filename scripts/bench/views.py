@@ -1,10 +1,11 @@
-"""Views of logs of several sizes: made whole beside folding the same events alone, then grown by a few events.
+"""Views of logs of several sizes: made whole beside folding the same events alone, grown by a few events, and asked.
 
 python -m scripts.bench.views [--events N...] [--grown N] [--json FILE]
 
 The cases are those of a generated history, under new ids as often as the size asks for. ``--grown`` cases get their
 last event after the views were made: what that costs must not grow with the log. Memory is the peak of the process,
-DuckDB's own limit (1 GiB) within it; sizes are measured smallest first, in CPU time of this process.
+DuckDB's own limit (1 GiB) within it; sizes are measured smallest first, in CPU time of this process. Then all shipped
+models are run: over everything, and those that look at one case at a time over the grown cases alone.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import resource
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,6 +28,11 @@ from ledger.core.custody import Act
 from ledger.core.errors import TallystickError
 from ledger.core.event import Payload, Stream
 from ledger.record import shipped_rulebook
+from ledger.supervision.finding import find
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_models
+from ledger.supervision.model.values import Model
+from ledger.supervision.session import QueryRefused
 from ledger.supervision.snapshot import Acts, Head, Logged, Views, read_case
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
@@ -34,6 +42,7 @@ from scripts.histories.history import generate
 from scripts.histories.life import Entry
 
 CASES = 300  # of the history that is repeated
+AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
 BOOK, CALENDAR = shipped_rulebook(), shipped_calendar()
 
 
@@ -120,9 +129,29 @@ def timed(action: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def measure(known: list[list[Entry]], size: int, grown: int) -> tuple[float, float, float, float, float]:
-    """Of a log of this size: microseconds an event of making the views and of folding, milliseconds of each grown case,
-    and megabytes: the process at its peak, the file."""
+class Measured(NamedTuple):
+    """Of a log of one size: microseconds an event of making the views and of folding, milliseconds of each grown case;
+    megabytes of the process at its peak and of the file; seconds of all models over everything and over the grown."""
+
+    made: float
+    folded: float
+    later: float
+    peak: float
+    kept: float
+    whole: float
+    small: float
+
+
+def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> None:
+    """Runs the models as the service does; one whose data set is not there finds nothing."""
+    for model in models:
+        with views.session(cases, outside=True) as session, suppress(QueryRefused):
+            find(model, {}, session, AS_OF)
+
+
+def measure(known: list[list[Entry]], size: int, grown: int) -> Measured:
+    """One log of this size."""
+    models = [parse_model(text) for text in shipped_models().values()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "views.duckdb"
         log = Repeated(known, size, grown)
@@ -131,9 +160,13 @@ def measure(known: list[list[Entry]], size: int, grown: int) -> tuple[float, flo
         events = log.head().size
         log.grow()
         later = timed(views.refresh)
+        some = frozenset(f"case-{number}" for number in range(grown))
+        whole = timed(lambda: ask(views, models, None))
+        small = timed(lambda: ask(views, [model for model in models if model.scope == "case"], some))
         views.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return 1e6 * made / events, 1e6 * folded / events, 1e3 * later / grown, peak, path.stat().st_size / 2**20
+        kept = path.stat().st_size / 2**20
+        return Measured(1e6 * made / events, 1e6 * folded / events, 1e3 * later / grown, peak, kept, whole, small)
 
 
 def main() -> None:
@@ -144,15 +177,24 @@ def main() -> None:
     given = parser.parse_args()
     known = list(lives())
     figures: list[Figure] = []
-    least = None
+    least: Measured | None = None
     for size in sorted(given.events):
-        made, folded, later, peak, kept = measure(known, size, given.grown)
-        least = least or (made, later)
-        print(f"{size:,} events: {peak:,.0f} MB at the peak, {kept:,.1f} MB kept", flush=True)
+        told = measure(known, size, given.grown)
+        least = least or told
+        print(f"{size:,} events: {told.peak:,.0f} MB at the peak, {told.kept:,.1f} MB kept", flush=True)
         figures += [
-            Figure(f"views of {size:,} events, an event", made, "folding", folded, "µs", "<= 5"),
-            Figure(f"views of {size:,} events, an event", made, "the smallest", least[0], "µs", "<= 1.5"),
-            Figure(f"one more event in a case, of {size:,}", later, "the smallest", least[1], "ms", "<= 1.5"),
+            Figure(f"views of {size:,} events, an event", told.made, "folding", told.folded, "µs", "<= 5"),
+            Figure(f"views of {size:,} events, an event", told.made, "the smallest", least.made, "µs", "<= 1.5"),
+            Figure(f"one more event in a case, of {size:,}", told.later, "the smallest", least.later, "ms", "<= 1.5"),
+            Figure(
+                f"all models over {size:,} events",
+                told.whole,
+                "making the views",
+                told.made * size / 1e6,
+                "s",
+                "<= 0.1",
+            ),
+            Figure(f"models over {given.grown} cases of these", told.small, "the smallest", least.small, "s", "<= 2"),
         ]
     show("Views", figures, given.json)
 
