@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from api.console import case_pages, drafts, lists, signing_in
@@ -21,6 +22,7 @@ from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 
 _STATIC = Path(__file__).parent / "static"
+_PARTS = (signing_in, lists, case_pages, drafts)
 
 
 def make_console(service: Service) -> FastAPI:
@@ -39,10 +41,19 @@ def make_console(service: Service) -> FastAPI:
         dependencies=[Depends(require_own_page)],
     )
     app.state.service = service
-    for part in (signing_in, lists, case_pages, drafts):
+    app.state.pages = frozenset(paths())
+    for part in _PARTS:
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=_STATIC))
     return app
+
+
+def paths() -> Iterator[str]:
+    """Of the pages and parts of pages."""
+    for part in _PARTS:
+        for route in part.router.routes:
+            if isinstance(route, Route) and "GET" in (route.methods or ()):
+                yield route.path
 
 
 def to_console(_request: Request) -> Response:

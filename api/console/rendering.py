@@ -6,37 +6,23 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
+from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
 from api.dependencies import Service
-from api.texts import Texts, later
+from api.texts import Texts
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, language_of
 
 LANGUAGE_COOKIE = "tallystick-language"
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAMES = {"en": "English", "zh-CN": "中文"}
-
-
-class Link(NamedTuple):
-    """An entry of the menu, for whoever has one of the roles."""
-
-    path: str
-    label: str
-    roles: tuple[str, ...]
-
-
-MENU = (
-    Link("/inbox", later("Inbox"), ("clerk", "supervisor")),
-    Link("/outbox", later("Outbox"), ("clerk", "supervisor")),
-    Link("/cases", later("Cases"), ("clerk", "supervisor", "auditor", "analyst")),
-)
 
 
 def language(request: Request) -> str:
@@ -58,14 +44,15 @@ def page(
     settings = service.parts.settings
     spoken = language(request)
     agencies = agency_names(service, spoken)
+    here = request.url.path.removeprefix(PATH)
     around = {
-        "here": request.url.path,
+        "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
         "signer_url": settings.signer_url,
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
         "development": service.parts.trust.trust.development,
         "session": session,
-        "menu": [link for link in MENU if session and session.has_role(*link.roles)],
+        "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
         "languages": _NAMES,
         "agency_name": agencies,
     }
@@ -91,6 +78,12 @@ def agency_names(service: Service, spoken: str) -> Callable[[str], str]:
         return known.get(agency_id, agency_id)
 
     return name
+
+
+def kind_of(service: Service, agency_id: str) -> str | None:
+    """The agency's kind by the registry, None where it has none of this id."""
+    found = service.authority().agencies.get(agency_id)
+    return found.kind if found else None
 
 
 @cache

@@ -7,9 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from api.app import create_app
+from api.auth import personal_digest
 from api.signer.app import Desk as SignerDesk
 from api.signer.app import create_app as create_signer
 from api.signer.asking import Counter
@@ -22,11 +24,12 @@ from ledger.locales import Labels
 from ledger.settings import Settings
 from tests.api.conftest import AGENCIES, no_chain, parts_of
 from tests.api.service import listening_at
-from tests.builders import LOG_ID, Officer, auditor, clerk, supervisor
+from tests.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_of, supervisor
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.machine import REPOSITORY, free_port
 
+ROLES = (clerk, supervisor, auditor, analyst)
 PAGE_KEY = "key-to-the-page-of-the-signer"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
@@ -103,6 +106,16 @@ class Clerk:
         self.page.goto(f"{self.office.url}/console{path}")
         return self.page
 
+    def enter(self) -> Page:
+        """The start page with a session that the signer was not asked for: for tests of what comes after it."""
+        ask = f"{self.office.url}/api/v1/sign-in"
+        challenge = httpx.post(f"{ask}/challenge", json={"key_id": self.officer.key_id}).json()
+        signature = "0x" + signature_of(personal_digest(challenge["message"]), self.officer.key).hex()
+        given = httpx.post(f"{ask}/token", json={"nonce": challenge["nonce"], "signature": signature}).json()
+        cookie = {"name": "tallystick", "value": given["access_token"], "domain": "127.0.0.1", "path": "/console"}
+        self.context.add_cookies([cookie])  # type: ignore[list-item]
+        return self.go("/")
+
     def sign_in(self) -> Page:
         """From nothing to the start page: pairs the signer, agrees to signing in."""
         self.go("/sign-in")
@@ -159,7 +172,7 @@ def office_in(folder: Path, browser: Browser) -> Iterator[Office]:
     url = f"http://127.0.0.1:{port}"
     settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
     with open_ledger(sqlite_url(folder)) as ledger:
-        ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
+        ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
         app = create_app(parts_of(ledger, no_chain, settings), write_log=lambda *_, **__: None)
         with listening_at(port, app), ExitStack() as stack:
             office = Office(ledger, url, signer_port, browser, stack=stack)
@@ -171,4 +184,15 @@ def grave_findings(page: Page) -> list[str]:
     """What axe finds wrong with the page that keeps people out."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
+    return [f"{one['id']}: {node['html']}" for one in found if one["impact"] in GRAVE for node in one["nodes"]]
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes the page wider than its window, so that it has to be pushed to and fro."""
+    found: list[str] = page.evaluate(
+        """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+          [...document.body.querySelectorAll("*")]
+            .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+            .map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    return found

@@ -1,0 +1,93 @@
+"""The menu: what the console has, in groups, and which of it this reader is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple
+
+from api.auth import Session
+from api.texts import later
+
+HANDLING: Final = ("clerk", "supervisor")
+LOOKING: Final = ("auditor", "analyst", "supervisor")
+EVERYBODY: Final = (*LOOKING, "clerk", "witness")
+
+
+class Link(NamedTuple):
+    """An entry, for whoever has one of the roles; ``at_procuratorates`` for those of such an agency alone."""
+
+    path: str
+    label: str
+    roles: tuple[str, ...] = EVERYBODY
+    at_procuratorates: bool = False
+    is_public: bool = False
+
+
+class Group(NamedTuple):
+    """Entries of one kind of work."""
+
+    label: str
+    links: tuple[Link, ...]
+
+
+class Menu(NamedTuple):
+    """What one reader is shown; ``current`` is the path of the entry that the page belongs to."""
+
+    groups: tuple[Group, ...]
+    current: str | None
+
+
+MENU: Final = (
+    Group(
+        later("Handovers"),
+        (
+            Link("/inbox", later("Inbox"), HANDLING),
+            Link("/outbox", later("Outbox"), HANDLING),
+            Link("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
+            Link("/cases/new", later("New case"), HANDLING),
+        ),
+    ),
+    Group(
+        later("Look-up and audit"),
+        (
+            Link("/search", later("Search"), (*LOOKING, "clerk")),
+            Link("/audit", later("Audit"), ("auditor",)),
+        ),
+    ),
+    Group(
+        later("Supervision"),
+        (
+            Link("/leads", later("Leads"), LOOKING),
+            Link("/models", later("Models"), LOOKING, at_procuratorates=True),
+            Link("/library", later("Library"), LOOKING),
+            Link("/reports", later("Reports"), LOOKING, at_procuratorates=True),
+        ),
+    ),
+    Group(
+        later("Operation"),
+        (
+            Link("/log", later("Log"), ("witness", "auditor", "supervisor")),
+            Link("/witnesses", later("Witnesses"), ("witness", "auditor", "supervisor")),
+            Link("/agencies", later("Agencies")),
+        ),
+    ),
+    Group(later("Proofs"), (Link("/verify", later("Verify"), is_public=True),)),
+)
+
+
+def menu_of(session: Session | None, kind: Callable[[str], str | None], pages: Collection[str], here: str) -> Menu:
+    """The menu of whoever is signed in, or of nobody. ``kind`` gives that of an agency; ``pages`` are the paths that
+    there are, ``here`` is the one that is shown."""
+
+    def is_shown(link: Link) -> bool:
+        if link.path not in pages:
+            return False
+        if link.is_public or session is None:
+            return link.is_public
+        of_kind = not link.at_procuratorates or kind(session.agency) == "procuratorate"
+        return of_kind and session.has_role(*link.roles)
+
+    shown = (Group(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
+    groups = tuple(group for group in shown if group.links)
+    around = [link.path for group in groups for link in group.links if f"{here}/".startswith(f"{link.path}/")]
+    return Menu(groups, max(around, key=len, default=None))
