@@ -18,8 +18,10 @@ import msgspec
 from ledger.cli.bodies import told_by_option
 from ledger.cli.client import at
 from ledger.cli.receipts import require_receipt
+from ledger.cli.report import flag_in_words
 from ledger.cli.seen_log import SeenLog, seen_by
 from ledger.cli.session import Session
+from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.event import Authority, Body, Stream
 from ledger.secret_files import write_secret
@@ -197,9 +199,8 @@ def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
     output = session.output
     hidden = ("proof", "flags")
     output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])
-    for flag in receipt.get("flags") or ():
-        article = output.labels.of_article(flag["article"])
-        output.warn(f"{output.labels.of_flag(flag['name'])}: {flag['detail']} ({article})")
+    for flag in msgspec.convert(receipt.get("flags") or (), tuple[Flag, ...]):
+        output.warn(flag_in_words(output.labels, flag))
 
 
 def pinned_log_id(session: Session) -> bytes:

@@ -15,6 +15,7 @@ from ledger.cli.times import when
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
+    from ledger.core.custody import Flag
     from ledger.core.report import Report, Step
     from ledger.core.verify_case import CaseReport
     from ledger.locales import Labels
@@ -76,8 +77,7 @@ def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable
         yield f"{labels.of('field', 'case_id')}: {case_id}"
         yield from _blocks(labels, getattr(report, "events", ()))
         for raised in getattr(report, "flags", ()):
-            flag = raised.flag
-            yield f"{raised.sequence}: {labels.of_flag(flag.name)}: {flag.detail} ({labels.of_article(flag.article)})"
+            yield f"{raised.sequence}: {flag_in_words(labels, raised.flag)}"
         return
     subject = getattr(report, "subject", None)
     if subject is None:
@@ -88,6 +88,14 @@ def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable
     yield from _blocks(labels, [report])
     proven = getattr(report, "proven_time", None)
     yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
+
+
+def flag_in_words(labels: Labels, flag: Flag) -> str:
+    """A flag with its detail and article, in the reader's language."""
+    from ledger.timeline import Narrator
+
+    detail = Narrator(labels).detail(flag.detail)
+    return f"{labels.of_flag(flag.name)}: {detail} ({labels.of_article(flag.article)})"
 
 
 def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:

@@ -142,6 +142,10 @@ class Narrator:
         slots["things"] = (*items, *(getattr(body, "person_ids", None) or ()))
         return self.words(payload, None).sentence(slots, "alone")
 
+    def detail(self, text: str) -> str:
+        """What a flag says beside its name, for whoever has not the case at hand."""
+        return Words(self._labels, self._names, "", None).said("detail", text)
+
     def words(self, payload: Payload, after: CaseState | None) -> Words:
         """What the values of an event are called; ``after`` is the case that its items stand in."""
         return Words(self._labels, self._names, NAME_OF[type(payload.body)], after)

@@ -126,7 +126,7 @@ def flags_of(voice: Voice, certified: Certified) -> Iterator[Block]:
             cell((str(raised.sequence),)),
             cell(voice.flag(raised.flag.name)),
             cell(voice.article(raised.flag.article)),
-            cell((raised.flag.detail,)),
+            cell(voice.detail(raised.flag.detail)),
         )
         for raised in certified.flags
     )

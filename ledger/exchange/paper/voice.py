@@ -60,6 +60,12 @@ class Voice:
         """What the rules say that a flag means."""
         return self.each(lambda labels: labels.of_flag(name))
 
+    def detail(self, text: str) -> Words:
+        """What a flag says beside its name."""
+        return merged(
+            Narrator(labels, names).detail(text) for labels, names in zip(self._labels, self._names, strict=True)
+        )
+
     def article(self, article: str) -> Words:
         """What an article is called."""
         return self.each(lambda labels: labels.of_article(article))
