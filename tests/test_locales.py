@@ -27,6 +27,7 @@ from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
+from ledger.store.search import Kind
 from ledger.store.warnings import Warned
 from ledger.supervision.rederive import STEPS as LEAD_STEPS
 from ledger.timeline.details import TEMPLATES
@@ -75,6 +76,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "recheck_result": terms.choices(terms.RecheckResult),
     "lead_status": terms.choices(LeadStatus),
     "recommendation_status": terms.choices(RecommendationStatus),
+    "word_kind": terms.choices(Kind),
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),

@@ -26,6 +26,7 @@ COMMANDS = (
     "agency",
     "registry",
     "case",
+    "search",
     "person",
     "measure",
     "custody",

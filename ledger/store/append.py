@@ -17,7 +17,7 @@ from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.supervision import Move
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, erasure, feed, imports, rows, supervision
+from ledger.store import clocks, erasure, feed, imports, rows, search, supervision
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.rows import Row
@@ -35,11 +35,12 @@ from ledger.store.tables import (
     STREAMS,
     TILES,
     TREE,
+    WORDS,
 )
 
 T = TypeVar("T")
 
-_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS)
+_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS)
 
 
 class NewEntry(Struct, frozen=True):
@@ -112,7 +113,7 @@ def _read_models(entries: Sequence[NewEntry]) -> rows.NewRows:
     for entry in entries:
         for table, key, row in projections(entry.before, entry.after, entry.log_index):
             latest[table][key] = row
-        for table, key, row in imports.projections(entry.payload, entry.log_index):
+        for table, key, row in said(entry.payload, entry.log_index):
             latest[table][key] = row
         if entry.clock_lines:
             latest[CLOCKS].update(clocks.rows(entry.clock_lines, entry.log_index))
@@ -145,6 +146,12 @@ def projections(
         yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
     for item in changed(before.items if before else None, after.items):
         yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
+
+
+def said(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """What the words of the entry at ``index`` alone change in the read models, whatever case they are said in."""
+    yield from imports.projections(payload, index)
+    yield from search.projections(payload, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:

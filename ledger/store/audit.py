@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
-from ledger.store import clocks, imports, supervision
-from ledger.store.append import changed, projections
+from ledger.store import clocks, supervision
+from ledger.store.append import changed, projections, said
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
@@ -28,6 +28,7 @@ from ledger.store.tables import (
     SECTIONS,
     STREAMS,
     TILES,
+    WORDS,
 )
 
 Row = dict[str, Any]
@@ -46,6 +47,7 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (ITEMS, ("item_id",)),
     (CLOCKS, ("case_id", "deadline_id")),
     (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
+    (WORDS, ("word", "kind", "case_id")),
 )
 
 
@@ -203,7 +205,7 @@ class Expected:
 
     def __init__(self) -> None:
         self._changed_at: dict[ModelKey, int] = {}
-        self._imports: Models = {}
+        self._said: Models = {}
         self._lines: dict[str, tuple[ClockLine, int]] = {}
 
     def take(
@@ -214,7 +216,7 @@ class Expected:
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id] = index
-        self._imports.update(((table.name, *key), row) for table, key, row in imports.projections(payload, index))
+        self._said.update(((table.name, *key), row) for table, key, row in said(payload, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
         self._changed_at[CASES.name, after.case_id] = index
 
@@ -222,7 +224,7 @@ class Expected:
         """All rows of the case, whose last state this is; items that left it are its own until another case has them,
         which is so where they are not among the ``stored`` rows of this one.
         """
-        found = self._imports
+        found = self._said
         for table, key, row in projections(None, last, 0):
             if (index := self._changed_at.get((table.name, *key))) is not None:
                 row["updated_index"] = index

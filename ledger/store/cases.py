@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 
 from ledger.core.errors import NotFound
 from ledger.store.database import one_of
@@ -150,8 +150,23 @@ def visible(reader: Reader) -> ColumnElement[bool]:
     return or_(*_conditions(reader).values())
 
 
+def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the reader sees the case of that id: asked of few cases, while ``visible`` lists all that he sees."""
+    return or_(
+        *(
+            ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists()
+            for ids in _ids(reader).values()
+        )
+    )
+
+
 def _conditions(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
     """What makes a row of ``cases`` visible, strongest first."""
+    return {kind: CASES.c.case_id.in_(ids) for kind, ids in _ids(reader).items()}
+
+
+def _ids(reader: Reader) -> dict[Sight, Select[Any]]:
+    """The ids of the cases that the reader sees, by what, strongest first."""
     parties = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency == reader.agency)
     offers = select(HANDOVERS.c.case_id).where(
         HANDOVERS.c.to_agency == reader.agency,
@@ -159,11 +174,8 @@ def _conditions(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
         or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= reader.now),
     )
     supervised = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency.in_(reader.supervised))
-    return {
-        "party": CASES.c.case_id.in_(parties),
-        "offered": CASES.c.case_id.in_(offers),
-        "jurisdiction": CASES.c.case_id.in_(supervised) if reader.supervised else and_(false()),
-    }
+    found: dict[Sight, Select[Any]] = {"party": parties, "offered": offers}
+    return found | {"jurisdiction": supervised} if reader.supervised else found
 
 
 def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[Any]:

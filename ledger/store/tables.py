@@ -1,7 +1,7 @@
 """The tables. What is stored of an event are its canonical bytes; every other column is derived from them.
 
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
-``items``, ``clocks``, ``imports``, ``flags`` and ``feed`` are read models that change in the same transaction;
+``items``, ``clocks``, ``imports``, ``words``, ``flags`` and ``feed`` are read models that change in one transaction;
 ``warnings`` are what handlers were told of the clocks, ``webhooks`` where agencies are told of all that;
 ``checkpoints`` are what was published, ``cosignatures`` what witnesses put under it;
 ``chain_writes`` is the journal of the chain.
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+# What begins with something is found by an index on either server only if both order texts by code point.
+_BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 
 
 def _big(*, primary_key: bool = False) -> Column[int]:
@@ -304,6 +307,22 @@ class ImportRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=_big())
 
 
+class WordRow(SQLModel, table=True):
+    """A word that events of a case say and people search for, such as a seal's number, as ``store.search`` folds it.
+
+    ``item_id`` is the item that it was said of last, ``updated_index`` the entry that said it last.
+    """
+
+    __tablename__ = "words"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    word: str = Field(sa_column=Column(_BY_CODE_POINT, primary_key=True, nullable=False))
+    kind: str = Field(primary_key=True)
+    case_id: str = Field(primary_key=True, index=True)
+    item_id: str | None = None
+    updated_index: int = Field(sa_column=_big())
+
+
 class ChainWriteRow(SQLModel, table=True):
     """The journal of chain writes (``ledger.chain.journal``)."""
 
@@ -406,6 +425,7 @@ CLOCKS = _core(ClockRow)
 WARNINGS = _core(WarningRow)
 WEBHOOKS = _core(WebhookRow)
 IMPORTS = _core(ImportRow)
+WORDS = _core(WordRow)
 CHAIN_WRITES = _core(ChainWriteRow)
 ANCHOR_STATES = _core(AnchorStateRow)
 TRIE_NODES = _core(TrieNodeRow)

@@ -250,6 +250,8 @@ READS = (
         "GET /api/v1/cases/{case_id}/handovers/{handover_id}",
         lambda world: f"/api/v1/cases/case-1/handovers/{world.offer}",
     ),
+    Row("GET /api/v1/search", "/api/v1/search?q=case-1", key="hits"),
+    Row("GET /api/v1/search", "/api/v1/search?q=2026-0417", key="hits"),
     Row("GET /api/v1/items", "/api/v1/items", key="items"),
     Row("GET /api/v1/items", "/api/v1/items?case_id=case-1", key="items"),
     Row("GET /api/v1/items/{item_id}", "/api/v1/items/phone"),

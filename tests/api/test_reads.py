@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
 from tests.api.conftest import serving
-from tests.api.service import Served
+from tests.api.service import Served, problem
 from tests.builders import POLICE, PROCURATORATE, START, clerk
 from tests.casework import Case, pieces
 
@@ -145,3 +145,16 @@ def test_the_registry_is_told_by_agency_and_key(short_delivery: Served) -> None:
     keys = short_delivery.get("/api/v1/agencies/police-east/keys").json()["keys"]
     assert keys[0]["key_id"] == clerk(POLICE).key_id
     assert {key["revoked"] for key in keys} == {None}
+
+
+def test_a_search_says_where_it_goes_on(short_delivery: Served) -> None:
+    """Page by page by what ``next`` says; whoever searches for what is recorded; too short a text is refused."""
+    first = short_delivery.get("/api/v1/search", clerk(POLICE), q="2026-04", limit=1).json()
+    assert [hit["case_number"] for hit in first["hits"]] == ["2026-0417"]
+    second = short_delivery.get("/api/v1/search", clerk(POLICE), q="2026-04", limit=1, after=first["next"]).json()
+    assert [hit["case_id"] for hit in second["hits"]] == ["case-2"]
+    last = short_delivery.get("/api/v1/search", clerk(POLICE), q="2026-04", limit=1, after=second["next"]).json()
+    assert last == {"hits": []}
+    reads = short_delivery.parts.access.since(-1, 1000)
+    assert "search for 2026-04" in [one.read.what for one in reads if one.read.case_id == "case-2"]
+    problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 400, "malformed_input", "q")

@@ -740,3 +740,18 @@ def test_service_away_is_out_of_reach(world: World) -> None:
     done = world.tally("log", "show", profile="nowhere")
     assert (done.status, "tally doctor" in done.err) == (Exit.UNREACHABLE, True)
     assert world.tally("profile", "remove", "nowhere").status == Exit.OK
+
+
+def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path: Path) -> None:
+    """By the file whose digest an item has, by a seal, and by the beginning of an id; without either, or both, not."""
+    case_id, scan = open_case(world), tmp_path / "scan.pdf"
+    scan.write_bytes(secrets.token_bytes(64))
+    digest = f"sha256:{hashlib.sha256(scan.read_bytes()).hexdigest()}"
+    seal = f"seal-{secrets.token_hex(4)}"
+    register(world, case_id, "a scan", "--seal-number", seal, "--file", scan)
+    for told in (("--file", scan), (seal.upper(),), (digest[7:30],)):
+        (hit,) = world.tally.ok("search", *told, profile="police")
+        assert (hit["case_id"], hit["case_number"]) == (case_id, "A-1")
+    assert seal in world.tally("search", seal, profile="police").out
+    for told in ((), (seal, "--file", scan)):
+        assert world.tally("search", *told, profile="police").status == Exit.USAGE

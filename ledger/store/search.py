@@ -1,0 +1,210 @@
+"""Search: from what stands on a paper, a seal or a file to the cases whose events say it, as far as the reader may see.
+
+``words`` is a read model that changes with the log; ids of cases, items and events are found by their own tables. A
+text finds the words that it is the beginning of; a digest is found with or without its algorithm.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+
+from ledger.core.digest import Algorithm
+from ledger.core.event import Payload
+from ledger.store.cases import Reader, seen
+from ledger.store.tables import CASES, ENTRIES, ITEMS, WORDS
+
+LOOKED_AT = 1000  # words that one page looks through at most
+_HEX_FROM = 8  # characters from which hexadecimal digits may be the beginning of a digest
+_LAST = "\U0010ffff"
+
+Row = dict[str, Any]
+Kind = Literal[
+    "case", "item", "event", "case_number", "document", "exhibit", "seal", "digest", "officer", "person", "handover"
+]
+# The fields of bodies whose values are searched for, and as what.
+_KINDS: dict[str, Kind] = {
+    "case_number": "case_number",
+    "number": "document",
+    "document_number": "document",
+    "exhibit_number": "exhibit",
+    "seal_number": "seal",
+    "digests": "digest",
+    "officers": "officer",
+    "collectors": "officer",
+    "handler": "officer",
+    "person_id": "person",
+    "person_ids": "person",
+    "handover_id": "handover",
+}
+
+
+class Place(Struct, frozen=True):
+    """Where a search goes on: behind this word."""
+
+    word: str
+    kind: str
+    case_id: str
+
+
+class Hit(Struct, frozen=True):
+    """A case that was found: by which word, of what kind, said of which item by which event last.
+
+    An id of a case is said by its latest event, that of an item by the latest that changed it.
+    """
+
+    kind: Kind
+    word: str
+    item_id: str | None
+    case_id: str
+    case_number: str
+    case_type: str
+    stage: str
+    event_id: str
+    index: int
+
+
+class Found(Struct, frozen=True):
+    """A page of hits; ``following`` is where the next begins, None on the last."""
+
+    hits: tuple[Hit, ...]
+    following: Place | None
+
+
+# -- the projection ----------------------------------------------------------------------------------------------------
+
+
+def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
+    """What the entry at ``index`` changes here: table, key and new row."""
+    if payload.stream.kind != "case":
+        return
+    case_id = payload.stream.id
+    for kind, text, item_id in (("officer", payload.officer, None), *_said(payload.body, None)):
+        key = (folded(text), kind, case_id)
+        named = dict(zip(("word", "kind", "case_id"), key, strict=True))
+        yield WORDS, key, {**named, "item_id": item_id, "updated_index": index}
+
+
+def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
+    """The words of a body, at whatever depth, each with the item that it is said of."""
+    item_id = getattr(value, "item_id", item_id)
+    for name in value.__struct_fields__:
+        part = getattr(value, name)
+        if not part:
+            continue
+        parts = part if isinstance(part, tuple) else (part,)
+        if (kind := _KINDS.get(name)) is not None:
+            yield from ((kind, text, item_id) for text in parts)
+        elif isinstance(parts[0], Struct):
+            for one in parts:
+                yield from _said(one, item_id)
+
+
+def folded(text: str) -> str:
+    """As words are stored and asked for: whether wide or narrow, large or small, and without white space."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+def search(connection: Connection, reader: Reader, text: str, limit: int, after: Place | None = None) -> Found:
+    """At most ``limit`` hits, ids first, then words in their order. A page may have fewer and still go on."""
+    word = folded(text)
+    words = _words(_starts(word), after).subquery().select()
+    candidates = union_all(words, *(_ids(word) if after is None else ())).subquery("candidates")
+    may_see = seen(reader, candidates.c.case_id).label("may_see")
+    shown = (CASES.c.case_number, CASES.c.case_type, CASES.c.stage, ENTRIES.c.event_id)
+    query = (
+        select(candidates, *shown, may_see)
+        .join(CASES, CASES.c.case_id == candidates.c.case_id)
+        .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
+        .order_by(candidates.c.rank, candidates.c.word, candidates.c.kind, candidates.c.case_id)
+    )
+    rows = connection.execute(query).all()
+    return _page(rows, limit)
+
+
+def _page(rows: Any, limit: int) -> Found:
+    hits: list[Hit] = []
+    for row in rows:
+        if row.may_see:
+            hits.append(_hit(row))
+        if len(hits) == limit:
+            return Found(tuple(hits), _place(row))
+    is_end = sum(row.rank for row in rows) < LOOKED_AT
+    return Found(tuple(hits), None if is_end else _place(rows[-1]))
+
+
+def _place(row: Any) -> Place:
+    """Ids come on the first page alone: behind one of them begin the words."""
+    return Place(row.word, row.kind, row.case_id) if row.rank else Place("", "", "")
+
+
+def _hit(row: Any) -> Hit:
+    return Hit(
+        row.kind,
+        row.word,
+        row.item_id,
+        row.case_id,
+        row.case_number,
+        row.case_type,
+        row.stage,
+        row.event_id,
+        row.log_index,
+    )
+
+
+def _words(starts: list[str], after: Place | None) -> Select[Any]:
+    """The words that begin so, behind the place."""
+    begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
+    key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
+    query = _candidates(1, WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
+    query = query.where(begins).order_by(*key).limit(LOOKED_AT)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*map(literal, (after.word, after.kind, after.case_id))))
+    return query
+
+
+def _ids(word: str) -> Iterator[Select[Any]]:
+    """Whatever has this very id, or this payload digest."""
+    nothing: ColumnElement[Any] = null()
+    event = (literal("event"), ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
+    is_of_case = ENTRIES.c.stream_kind == "case"
+    yield _candidates(0, literal("case"), CASES.c.case_id, nothing, CASES.c.case_id, CASES.c.updated_index).where(
+        CASES.c.case_id == word
+    )
+    yield _candidates(
+        0, literal("item"), ITEMS.c.item_id, ITEMS.c.item_id, ITEMS.c.case_id, ITEMS.c.updated_index
+    ).where(ITEMS.c.item_id == word)
+    yield _candidates(0, *event).where(ENTRIES.c.event_id == word, is_of_case)
+    yield _candidates(0, *event).where(ENTRIES.c.payload_digest == word, is_of_case)
+
+
+def _candidates(rank: int, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Kind, word, item, case and log index under their names."""
+    named = zip(("kind", "word", "item_id", "case_id", "log_index"), columns, strict=True)
+    return select(literal_column(str(rank)).label("rank"), *(column.label(name) for name, column in named))
+
+
+def _starts(word: str) -> list[str]:
+    """What a word may begin with to be meant: itself, or for hexadecimal digits a digest of any algorithm."""
+    is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
+    return [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
