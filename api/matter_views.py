@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -215,10 +216,7 @@ def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel) -> M
         retired=state.retired,
         sequence=state.sequence,
         head=state.head,
-        versions=tuple(
-            VersionLine(one.body.version, one.body.model_digest, one.published_at, one.officer, one.event_id)
-            for one in state.versions
-        ),
+        versions=version_lines(state),
         adoptions=tuple(
             AdoptionView(agency, one.version, one.parameters, one.adopted_at, one.note)
             for agency, one in sorted(state.adoptions.items())
@@ -227,11 +225,24 @@ def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel) -> M
     )
 
 
+def version_lines(state: ModelState) -> tuple[VersionLine, ...]:
+    """The versions of a model, from 1 on."""
+    return tuple(
+        VersionLine(one.body.version, one.body.model_digest, one.published_at, one.officer, one.event_id)
+        for one in state.versions
+    )
+
+
 def leads_of_model(tally: list[tuple[int, str, str | None, int]], version: int) -> LeadsOfModel:
     """Of (version, status, outcome, how many) what the version's leads come to."""
+    return leads_of(rest for of_version, *rest in tally if of_version == version)
+
+
+def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
+    """Of (status, outcome, how many) what they come to."""
     by_status: dict[str, int] = {}
     by_outcome: dict[str, int] = {}
-    for _, status, outcome, count in (row for row in tally if row[0] == version):
+    for status, outcome, count in counted:
         by_status[status] = by_status.get(status, 0) + count
         if outcome is not None:
             by_outcome[outcome] = by_outcome.get(outcome, 0) + count

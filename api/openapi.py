@@ -44,6 +44,7 @@ _PARAMETERS = {
     "holder": ("only what this agency holds", "psb-east"),
     "responsible": ("only what this agency answers for", "psb-east"),
     "stage": ("only cases at this stage", "investigation"),
+    "other": ("another model to compare with", "third-return"),
     "to": ("the node to find the way to", "case:case-7f3b"),
     "business_line": ("only cases of this line", "criminal"),
     "box": ("what is offered to you, or by you", "inbox"),

@@ -6,7 +6,7 @@ quorum of witnesses has co-signed; else at the present size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -35,6 +35,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.event import decode_payload, record
 from ledger.core.event.terms import EventRef
 from ledger.core.merkle import Hash, NodeReader
+from ledger.core.model_package import MAX_VERSIONS, ModelPackage, encode_package, verify_package
 from ledger.core.proof import TlogProof
 from ledger.core.report import Step
 from ledger.core.rulebook import Rulebook
@@ -173,6 +174,28 @@ class Prover:
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[0].log_index)
+        return made
+
+    def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
+        """The package of a model: these publications, ``version`` last. Raises as above."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entries = [log.entry_by_event_id(connection, event_id) for event_id in event_ids[-MAX_VERSIONS:]]
+            bundles = tuple(Raw(encode_bundle(self._bundle(view, entry, "sections"))) for entry in entries)
+        made = encode_package(
+            ModelPackage(
+                format="tallystick/model-package@v1",
+                log_id=self._log_id(),
+                model_id=model_id,
+                version=version,
+                publications=bundles,
+            )
+        )
+        with _readable(entries[-1].log_index):
+            report = verify_package(made, self._trust())
+        for entry, event in zip(entries, report.events, strict=True):
+            _require_proven(event.faults, entry.log_index)
+        _require_proven(report.faults, entries[-1].log_index)
         return made
 
     def _log_id(self) -> str:

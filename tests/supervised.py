@@ -105,12 +105,12 @@ class Model(Stream[ModelState]):
 
 
 class Lead(Stream[LeadState]):
-    def __init__(self, key: Mapping[str, str] = KEY, **clock: Any) -> None:
-        self.body = raised(key)
+    def __init__(self, key: Mapping[str, str] = KEY, *, model_id: str = "item-not-handed-over", **clock: Any) -> None:
+        self.body = raised(key, model_id=model_id)
         super().__init__(self.body.lead_id, **clock)
 
     def raised(self, **fields: Any) -> Self:
-        return self.act(raised(**({"key": self.body.key} | fields)), SERVICE)
+        return self.act(raised(**({"key": self.body.key, "model_id": self.body.model_id} | fields)), SERVICE)
 
     def assigned(self) -> Self:
         return self.act(assigned(), supervisor(self.state.procuratorate))
@@ -165,10 +165,11 @@ def adopted(version: int = 1, **fields: Any) -> ModelAdopted:
 
 
 def raised(key: Mapping[str, str] = KEY, **fields: Any) -> LeadRaised:
-    finding = finding_digest("item-not-handed-over", key)
+    model_id = fields.get("model_id", "item-not-handed-over")
+    finding = finding_digest(model_id, key)
     defaults: dict[str, Any] = {
         "lead_id": lead_id_of(finding),
-        "model_id": "item-not-handed-over",
+        "model_id": model_id,
         "model_version": 1,
         "model_digest": published().model_digest,
         "tree_size": 40,

@@ -1,32 +1,55 @@
-"""The library of models: how their leads turned out over time, and whether texts about them name nobody."""
+"""The library of models: found, shown, taken along and compared; who adopted them, and how their leads turned out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.bodies import JSON, decode, read_body
-from api.dependencies import Reads, Service, ServiceOf, SlugPath, answer
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.library_views import (
+    AdoptersView,
+    Counted,
+    LibraryEntry,
+    LibraryLine,
+    adopters,
+    library_entry,
+    library_line,
+    searched,
+)
 from api.matters import require_matter
-from api.openapi import answers, takes
+from api.openapi import answers, page_of, problems, takes
 from api.reading import Reading
+from api.routes.models import Retired
 from api.routes.reports import require_governing
+from ledger.core.errors import NotFound
+from ledger.core.event.supervision import ModelPublished
+from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.legal_day import legal_day
+from ledger.core.model_package import FORMAT
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
+from ledger.core.supervision.state import ModelVersion
 from ledger.matters import identified
 from ledger.store import supervision
+from ledger.store.cases import Page
+from ledger.store.database import Connection
+from ledger.supervision.library.comparison import Comparison, compare
+from ledger.supervision.standing import MODELS_AT_MOST
 
 router = APIRouter(prefix="/api/v1/library", tags=["supervision"])
 
-MAX_BODY = 1024 * 1024  # bytes
+MAX_BODY: Final = 1024 * 1024  # bytes
+Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="words to look for, in any language")]
+SeverityOf = Annotated[Severity | None, Query(description="only models of this severity")]
+VersionQuery = Annotated[int | None, Query(ge=1, le=1_000_000, description="version of the model, if not the newest")]
 
 
 class OutturnLine(Struct, frozen=True):
@@ -68,6 +91,105 @@ _texts = msgspec.json.Decoder(Texts)
 
 
 @router.get(
+    "",
+    summary="Look for models in the library",
+    responses=answers(page_of("models", LibraryLine), 400, 401, 503),
+)
+def list_library(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    q: Wanted = None,
+    business_line: BusinessLine | None = None,
+    severity: SeverityOf = None,
+    retired: Retired = None,
+    limit: Limit = 100,
+    after: SlugQuery = None,
+) -> Response:
+    """All of them by their ids; with `q` those that fit the words, the best first, on one page."""
+    window = page(service, limit, after)
+    wanted = {"business_line": business_line, "severity": severity}
+    with service.parts.database.read() as connection:
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
+        rows = [row for row in rows if all(row[name] == one for name, one in wanted.items() if one is not None)]
+        found = _lines(connection, reading, rows if q else rows[: window.limit])
+    reading.record("list of the library")
+    if q:
+        return answer({"models": searched(found, q, window.limit)})
+    return listed("models", [line for line, _ in found], window.limit, lambda line: line.model_id)
+
+
+@router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))
+def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
+    """What its file says, part by part, with figures and case study."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        counted = _counted(connection).get(model_id, [])
+    found = _version(state, version, "version")
+    reading.record(f"model {model_id}")
+    return answer(library_entry(state, found.body, counted))
+
+
+@router.get(
+    "/{model_id}/package",
+    summary="Get a model as a signed package",
+    response_class=Response,
+    responses=problems(400, 401, 404, 503)
+    | {200: {"content": {"application/json": {"schema": {"type": "object", "description": FORMAT}}}}},
+)
+def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
+    """The version with those before it, each as it was signed and with its proof: for another ledger to verify and
+    import. It was verified before it is given."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+    found = _version(state, version, "version")
+    wanted = [one.event_id for one in state.versions if one.body.version <= found.body.version]
+    made = service.prover.package(model_id, found.body.version, wanted)
+    reading.record(f"package of model {model_id}")
+    return Response(made, media_type="application/json")
+
+
+@router.get(
+    "/{model_id}/comparison",
+    summary="Compare two versions of a model, or two models",
+    responses=answers(Comparison, 400, 401, 404, 503),
+)
+def comparison(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    model_id: SlugPath,
+    first: VersionQuery = None,
+    second: VersionQuery = None,
+    other: SlugQuery = None,
+) -> Response:
+    """Field by field. `first` is the version before `second` unless given, `second` the newest, of the model `other` if
+    that is given."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        to = require_matter(connection, reading, STREAM + other, ModelState, field="other")[0] if other else state
+    later = _version(to, second, "second")
+    before = state.newest.body.version if other else max(1, later.body.version - 1)
+    earlier = _version(state, first or before, "first")
+    reading.record(f"comparison of model {model_id}")
+    return answer(compare(earlier.body, later.body))
+
+
+@router.get(
+    "/{model_id}/adopters", summary="Say who adopted a model", responses=answers(AdoptersView, 400, 401, 404, 503)
+)
+def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
+    """With which parameters; for procuratorates also how their leads turned out."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        counted = _counted(connection).get(model_id, [])
+    agencies = reading.authority.agencies
+    with_leads = agencies[reading.agency].kind == "procuratorate"
+    reading.record(f"adopters of model {model_id}")
+    return answer(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
+
+
+@router.get(
     "/{model_id}/outturn",
     summary="Say how a model's leads turned out over time",
     responses=answers(OutturnView, 400, 401, 404, 503),
@@ -105,6 +227,33 @@ def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Resp
         found = identified(connection, texts, service.authority())
     reading.record("anonymity of texts")
     return answer(AnonymityView(tuple(TraceView(*one) for one in sorted(found.items()))))
+
+
+def _lines(
+    connection: Connection, reading: Reading, rows: list[dict[str, Any]]
+) -> list[tuple[LibraryLine, ModelPublished]]:
+    counted = _counted(connection)
+    found = []
+    for row in rows:
+        model_id = row["model_id"]
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        found.append((library_line(state, counted.get(model_id, [])), state.newest.body))
+    return found
+
+
+def _counted(connection: Connection) -> dict[str, list[Counted]]:
+    found: dict[str, list[Counted]] = {}
+    for model_id, procuratorate, status, outcome, count in supervision.tally_of_all(connection):
+        found.setdefault(model_id, []).append((procuratorate, status, outcome, count))
+    return found
+
+
+def _version(state: ModelState, version: int | None, field: str) -> ModelVersion:
+    wanted = version or state.newest.body.version
+    found = next((one for one in state.versions if one.body.version == wanted), None)
+    if found is None:
+        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
+    return found
 
 
 def _quarter(hour: str) -> str:

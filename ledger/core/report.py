@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar
 
 from msgspec import Struct
 
 from ledger.core.checkpoint import Checkpoint
-from ledger.core.errors import TallystickError
+from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.event import Envelope, Payload
 from ledger.core.event.terms import Verdict
 
@@ -118,6 +118,18 @@ class Report(Struct, frozen=True):
     @property
     def faults(self) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.result == "failed")
+
+
+def of_all(reports: Sequence[Report], what: str) -> Outcome:
+    """The verifications of several bundles as one step: the worst verdict counts. ``what`` they are, in the plural."""
+    verdict = worst(report.verdict for report in reports)
+    concerned = [str(number) for number, report in enumerate(reports) if report.verdict == verdict]
+    said = f"{what} {', '.join(concerned)}: {verdict}"
+    if verdict == "tampered":
+        raise IntegrityBroken(said, field=what)
+    if verdict != "intact":
+        return NotChecked(said, verdict)
+    return f"{len(reports)} {what}, each of them intact"
 
 
 def subject_of(

@@ -25,7 +25,7 @@ from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, Tallystic
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
-from ledger.core.report import Check, NotChecked, Outcome, Report, Step, perform, worst
+from ledger.core.report import Check, NotChecked, Outcome, Report, Step, of_all, perform, worst
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import CheckpointVerifier, Verified, verify_event
@@ -109,14 +109,7 @@ def _form(run: _Run) -> Outcome:
 
 # 2
 def _events(run: _Run) -> Outcome:
-    verdict = worst(event.report.verdict for event in run.events)
-    concerned = [str(number) for number, event in enumerate(run.events) if event.report.verdict == verdict]
-    said = f"events {', '.join(concerned)}: {verdict}"
-    if verdict == "tampered":
-        raise IntegrityBroken(said, field="events")
-    if verdict != "intact":
-        return NotChecked(said, verdict)
-    return f"{len(run.events)} events, each of them intact"
+    return of_all([event.report for event in run.events], "events")
 
 
 # 3

@@ -227,6 +227,14 @@ def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, s
     return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order))]
 
 
+def tally_of_all(connection: Connection) -> list[tuple[str, str, str, str | None, int]]:
+    """Likewise of every model: model, procuratorate that has the leads, status, outcome and how many."""
+    columns = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, LEADS.c.outcome)
+    counted = select(*columns, cast(func.count(), Integer)).group_by(*columns)
+    order = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
+    return [tuple(row) for row in connection.execute(counted.order_by(*order))]
+
+
 def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:
     """The procuratorate that has each of these leads, of those that there are."""
     found = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))

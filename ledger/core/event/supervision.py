@@ -16,6 +16,7 @@ from ledger.core.event.terms import (
     AgencyId,
     Blake3,
     BusinessLine,
+    Bytes32,
     CaseId,
     Column,
     Count,
@@ -71,11 +72,22 @@ class Figures(Value, frozen=True):
     false_leads: SafeInt
 
 
+class Origin(Value, frozen=True):
+    """The version of another ledger's model that this one was made of: the event that published it there."""
+
+    log_id: Bytes32
+    event: EventRef
+    model_id: ModelId
+    version: Count
+    model_digest: Blake3
+
+
 @event("model.published", streams=("supervision",), roles=("analyst",))
 class ModelPublished(Body, frozen=True):
     """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8.
 
-    ``case_study`` tells an exemplary case, without anything that leads to the case or to a person.
+    ``case_study`` tells an exemplary case, without anything that leads to the case or to a person. ``origin`` is where
+    the version was taken from, if from another ledger.
     """
 
     model_id: ModelId
@@ -87,6 +99,7 @@ class ModelPublished(Body, frozen=True):
     severity: Severity
     case_study: Told | None = None
     figures: Figures | None = None
+    origin: Origin | None = None
 
 
 @event("model.retired", streams=("supervision",), roles=("analyst", "supervisor"))

@@ -1,0 +1,112 @@
+"""Card: what a published model's file says, for readers who are no programmers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.event.supervision import Check, Told
+from ledger.supervision.model.document import read_document
+from ledger.supervision.model.parameters import Parameter
+from ledger.supervision.model.parse import ModelFile
+from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.model.spelling import text_of
+from ledger.supervision.model.values import Need
+
+CARDS_KEPT: Final = 1024
+_FORMS: Final = ("template", "cel", "sql")
+
+
+class ParameterCard(Struct, frozen=True):
+    """What another place may set otherwise, and within which bounds: values as they are written."""
+
+    name: str
+    type: str
+    default: str
+    minimum: str | None
+    maximum: str | None
+    choices: tuple[str, ...]
+    meaning: Told
+
+
+class ExampleCard(Struct, frozen=True):
+    """A test of the model: ``raises`` counts the leads that it must raise there."""
+
+    name: str
+    raises: int
+
+
+class Card(Struct, frozen=True):
+    """``form`` is the name of the condition's template, or ``cel`` or ``sql``; ``condition`` its text, as written."""
+
+    explanation: Told
+    need: Need
+    legal_basis: tuple[Told, ...]
+    form: str
+    condition: str
+    says: Told
+    parameters: tuple[ParameterCard, ...]
+    checks: tuple[Check, ...]
+    examples: tuple[ExampleCard, ...]
+
+
+@lru_cache(maxsize=CARDS_KEPT)
+def card_of(definition: str) -> Card | None:
+    """None where the text is no model as this version reads them: whoever published it used another program."""
+    try:
+        document = read_document(definition)
+        file = msgspec.convert(document.tree, ModelFile)
+    except (ModelRefused, msgspec.ValidationError):
+        return None
+    return Card(
+        explanation=file.explanation,
+        need=file.need,
+        legal_basis=file.legal_basis,
+        form=form_of(file.condition),
+        condition=part_of(definition, document.lines, "condition"),
+        says=file.lead.says,
+        parameters=tuple(_parameter(name, one) for name, one in file.parameters.items()),
+        checks=file.checks,
+        examples=tuple(ExampleCard(one.name, len(one.raises)) for one in file.examples),
+    )
+
+
+def form_of(condition: Mapping[str, Any]) -> str:
+    """Which of the ways the condition is stated in; a template by its name."""
+    found = next((form for form in _FORMS if form in condition), "")
+    return str(condition["template"]) if found == "template" else found
+
+
+def part_of(definition: str, lines: Mapping[str, int], name: str) -> str:
+    """The lines of a file that state one of its parts, with the comments within it."""
+    first = lines[f".{name}"]
+    heads = (line for path, line in lines.items() if path.count(".") == 1 and "[" not in path)
+    following = min((line for line in heads if line > first), default=None)
+    told = definition.splitlines()[first - 1 : None if following is None else following - 1]
+    while told and (not told[-1].strip() or told[-1].lstrip().startswith("#")):
+        told.pop()
+    return "\n".join(told)
+
+
+def texts_of(card: Card) -> Iterator[str]:
+    """All that a card says to a reader, to be searched."""
+    yield from _both(card.explanation, card.need.problem, card.need.expected_outcome, card.says, *card.legal_basis)
+    yield card.need.requested_by
+    for check in card.checks:
+        yield from _both(check.what, check.by)
+    for parameter in card.parameters:
+        yield from _both(parameter.meaning)
+
+
+def _both(*told: Told) -> Iterator[str]:
+    for one in told:
+        yield from (one.zh, one.en)
+
+
+def _parameter(name: str, one: Parameter) -> ParameterCard:
+    least, most = (None if bound is None else text_of(bound) for bound in (one.minimum, one.maximum))
+    return ParameterCard(name, one.type, text_of(one.default), least, most, one.choices, one.meaning)

@@ -1,0 +1,164 @@
+"""The library read: found by words, shown part by part, taken as a package, compared, with who adopted it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ledger.core.event import digest_of
+from ledger.core.event.supervision import Told
+from ledger.core.model_package import verify_package
+from tests.api.conftest import Trusted, no_chain, serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, Officer, analyst, auditor, clerk, supervisor
+from tests.ledgers import open_ledger, sqlite_url
+from tests.supervised import Lead, Model, adopted, closed, figures
+from tests.supervision.modelling import SOUND, changed
+
+MODEL = "unanswered"
+LATER = changed(
+    ("version: 1", "version: 2"), ("default: 7", "default: 14"), ("> parameters.days", ">= parameters.days")
+)
+TITLE = Told(zh="移送长期无人签收", en="Offer unanswered")
+STUDY = Told(zh="某县移送的手机两周无人签收。", en="A phone waited two weeks at a county.")
+OFFICERS = (
+    *(clerk(agency) for agency in (POLICE, COURT, PROCURATORATE, NEIGHBOUR)),
+    *(supervisor(agency) for agency in (PROCURATORATE, UPPER)),
+    *(analyst(agency) for agency in (PROCURATORATE, NEIGHBOUR, UPPER)),
+    auditor(UPPER),
+)
+
+
+def of_text(text: str, **fields: Any) -> dict[str, Any]:
+    return {"definition": text, "model_digest": digest_of(text.encode()), **fields}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two versions of a model that three procuratorates run, another model, and two leads of the first."""
+    folder: Path = tmp_path_factory.mktemp("library")
+    with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain) as running:
+        model = Model(MODEL).published(**of_text(SOUND, title=TITLE))
+        model.published(**of_text(LATER, title=TITLE, case_study=STUDY, figures=figures()))
+        digest = digest_of(LATER.encode())
+        for agency, parameters in ((NEIGHBOUR, {"days": "21"}), (UPPER, {})):
+            model.act(adopted(2, model_digest=digest, parameters=parameters), analyst(agency))
+        fields = {"model_version": 2, "model_digest": digest}
+        for event in (*model.events, *Model("not-readable").published().events):
+            ledger.post(event)
+        for item, status in (("phone", "closed"), ("knife", "raised")):
+            lead = Lead({"case_id": "case-1", "item_id": item}, model_id=MODEL).raised(**fields)
+            if status == "closed":
+                lead.assigned().confirmed().act(closed(), clerk(PROCURATORATE))
+            for event in lead.events:
+                ledger.post(event)
+        yield running
+
+
+def ask(served: Served, path: str, by: Officer | None = None) -> httpx.Response:
+    return served.get(f"/api/v1/library{path}", by or clerk(COURT))
+
+
+def get(served: Served, path: str, by: Officer | None = None) -> Any:
+    answer = ask(served, path, by)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_models_are_found_by_words_of_either_language(served: Served) -> None:
+    """Every word must fit; Chinese fits in part; the best comes first, and tells in which text it was found."""
+    found = get(served, "?q=offer%20unanswered")["models"]
+    assert [one["model_id"] for one in found] == [MODEL]
+    assert found[0]["found_in"] == ["title", "definition"]
+    assert [one["model_id"] for one in get(served, "?q=长期签收")["models"]] == [MODEL]
+    assert get(served, "?q=两周无人签收")["models"][0]["found_in"] == ["case_study"]
+    assert get(served, "?q=motorcar")["models"] == []
+
+
+def test_the_library_lists_what_models_are_for(served: Served) -> None:
+    """By their newest version, with how the leads of all turned out; a text that no version reads is listed."""
+    lines = {line["model_id"]: line for line in get(served, "")["models"]}
+    line = lines[MODEL]
+    assert (line["version"], line["problem"]["en"], line["adoptions"]) == (2, "Offers wait", 2)
+    assert (line["has_case_study"], line["figures"]["planted"]) == (True, 12)
+    assert line["leads"] == {
+        "total": 2,
+        "by_status": {"closed": 1, "raised": 1},
+        "by_outcome": {"rectification_notice": 1},
+    }
+    assert lines["not-readable"]["problem"] is None
+    assert get(served, "?limit=1")["next"] == "not-readable"
+    assert [one["model_id"] for one in get(served, "?severity=low")["models"]] == []
+
+
+def test_an_entry_tells_the_parts_of_the_file(served: Served) -> None:
+    """Parameters with bounds, the condition as it is written, checks, tests; of an older version too."""
+    entry = get(served, f"/{MODEL}")
+    card = entry["card"]
+    assert card["parameters"][0] == {
+        "name": "days",
+        "type": "integer",
+        "default": "14",
+        "minimum": "1",
+        "maximum": "60",
+        "choices": [],
+        "meaning": {"zh": "日数", "en": "days"},
+    }
+    assert (card["form"], card["condition"].splitlines()[0]) == ("cel", "condition:")
+    assert card["examples"] == [{"name": "eighth day", "raises": 1}, {"name": "seventh day", "raises": 0}]
+    assert entry["case_study"]["en"] == STUDY.en
+    assert len(entry["versions"]) == 2
+    assert get(served, f"/{MODEL}?version=1")["line"]["version"] == 1
+    assert get(served, "/not-readable")["card"] is None
+
+
+def test_a_package_is_verified_by_whoever_has_the_trust_file(served: Served) -> None:
+    """All versions up to the one asked for, each proven; nothing else is believed."""
+    made = ask(served, f"/{MODEL}/package").content
+    report = verify_package(made, Trusted.trust)
+    assert report.faults == ()
+    assert [body.version for body in report.published] == [1, 2]
+    assert report.published[1].case_study == STUDY
+    first = ask(served, f"/{MODEL}/package?version=1").content
+    assert [body.version for body in verify_package(first, Trusted.trust).published] == [1]
+
+
+def test_versions_are_compared_field_by_field(served: Served) -> None:
+    """What changed, with the lines of the condition; two models as well."""
+    found = get(served, f"/{MODEL}/comparison")
+    changes = {one["field"]: (one["first"], one["second"]) for one in found["differences"]}
+    assert changes["parameters.days.default"] == ("7", "14")
+    assert changes["version"] == ("1", "2")
+    assert [line for line in found["condition"] if line.startswith("+ ")] == [
+        line for line in found["condition"] if ">= parameters.days" in line
+    ]
+    assert (found["first"]["figures"], found["second"]["figures"]["found"]) == (None, 12)
+    assert get(served, f"/{MODEL}/comparison?first=2&second=2")["same_text"] is True
+    other = get(served, f"/{MODEL}/comparison?other=not-readable")
+    assert {one["kind"] for one in other["differences"]} >= {"removed", "changed"}
+
+
+def test_adopters_are_told_with_their_parameters(served: Served) -> None:
+    """The publisher first; what an adopter set beside the default; leads by jurisdiction, for procuratorates alone."""
+    found = get(served, f"/{MODEL}/adopters", auditor(UPPER))["adopters"]
+    assert [one["agency"] for one in found] == [PROCURATORATE, *sorted((NEIGHBOUR, UPPER))]
+    by_agency = {one["agency"]: one for one in found}
+    assert by_agency[NEIGHBOUR]["parameters"] == [{"name": "days", "value": "21", "default": "14"}]
+    totals = {agency: one["leads"]["total"] for agency, one in by_agency.items()}
+    assert totals == {PROCURATORATE: 2, UPPER: 2, NEIGHBOUR: 0}
+    assert by_agency[PROCURATORATE]["leads"]["by_outcome"] == {"rectification_notice": 1}
+    assert {one["leads"] for one in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("?version=9", "version"), ("/package?version=9", "version"), ("/comparison?first=9", "first")],
+)
+def test_a_version_that_there_is_not_is_named(served: Served, path: str, field: str) -> None:
+    """The refusal tells which there are."""
+    answer = ask(served, f"/{MODEL}{path}")
+    assert "1 to 2" in problem(answer, 404, "not_found", field)["detail"]
