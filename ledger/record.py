@@ -246,6 +246,16 @@ class Recorder:
         digest = digest_of(canonical.encode(payload))
         return before, fold(before, self.states.act(payload, digest, now))
 
+    def foresee_matter(self, payload: Payload) -> Move:
+        """Likewise of an event of a model, a lead or a recommendation: the way from what it stands at."""
+        authority = self._newest_authority()
+        self._require_known(authority, payload)
+        digest = digest_of(canonical.encode(payload))
+        move = matters.judge(self._matter(payload, authority), payload, digest, authority.agencies)
+        if move is None:
+            raise RuleRefused("data sets have no such events", code="wrong_stream", field="payload.stream")
+        return move
+
     def _judge(self, submitted: Submitted) -> Judged:
         """By the registry as it is known here; what that refuses is judged again if the log knows more by now."""
         authority = self._registry.authority

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from api.console import case_pages, drafts, lists, signing_in
+from api.console import case_pages, drafts, lead_pages, lists, matter_drafts, signing_in
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page
 from api.console.security import OwnPages
@@ -22,7 +22,7 @@ from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 
 _STATIC = Path(__file__).parent / "static"
-_PARTS = (signing_in, lists, case_pages, drafts)
+_PARTS = (signing_in, lists, case_pages, drafts, lead_pages, matter_drafts)
 
 
 def make_console(service: Service) -> FastAPI:

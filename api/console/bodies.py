@@ -23,7 +23,7 @@ AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
 
 def opened(form: Form, _state: CaseState | None) -> Body:
     """A new case."""
-    return _made(CaseOpened, **form.fields("case_number", "case_type", "business_line", "stage"))
+    return made(CaseOpened, **form.fields("case_number", "case_type", "business_line", "stage"))
 
 
 def registered(form: Form, _state: CaseState | None) -> Body:
@@ -42,30 +42,30 @@ def registered(form: Form, _state: CaseState | None) -> Body:
     if kind == "electronic_data":
         collectors = tuple((form.get("collectors") or "").replace(",", " ").replace("，", " ").split())
         fields["collection"] = {"collectors": collectors, **form.fields("tool", "method")}
-    return _made(ItemRegistered, **fields)
+    return made(ItemRegistered, **fields)
 
 
 def offered(form: Form, _state: CaseState | None) -> Body:
     """The sender's half of a handover."""
-    return _made(
+    return made(
         handover.HandoverOffered,
         handover_id=new_id("handover"),
         items=list(_lines(form)),
         person_ids=form.all("person"),
-        expires_at=_instant(form, "expires_at"),
-        due_at=_instant(form, "due_at"),
+        expires_at=instant_of(form, "expires_at"),
+        due_at=instant_of(form, "due_at"),
         **form.fields("to_agency", "purpose", "follows"),
     )
 
 
 def returned(form: Form, _state: CaseState | None) -> Body:
     """An offer back of what an accepted handover brought."""
-    return _made(
+    return made(
         handover.HandoverReturned,
         handover_id=new_id("handover"),
         items=list(_lines(form)),
         person_ids=form.all("person"),
-        due_at=_instant(form, "due_at"),
+        due_at=instant_of(form, "due_at"),
         **form.fields("returns", "purpose", "reason_code", "explanation", "remedy"),
     )
 
@@ -75,10 +75,10 @@ def accepted(form: Form, state: CaseState | None) -> Body:
     offer = _offer(form, state)
     received = [_found(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == DIFFERS]
     refused = [_not_accepted(form, item_id, state) for item_id in offer.items if form.get(f"how:{item_id}") == REFUSED]
-    return _made(
+    return made(
         handover.HandoverAccepted,
         handover_id=offer.handover_id,
-        received_at=_instant(form, "received_at"),
+        received_at=instant_of(form, "received_at"),
         rest_as_listed=True,
         received=received,
         not_accepted=refused,
@@ -88,15 +88,13 @@ def accepted(form: Form, state: CaseState | None) -> Body:
 
 def refused(form: Form, _state: CaseState | None) -> Body:
     """A refusal of the whole."""
-    times = {name: _instant(form, name) for name in ("received_at", "due_at")}
-    return _made(
-        handover.HandoverRefused, **times, **form.fields("handover_id", "reason_code", "remedy", "explanation")
-    )
+    times = {name: instant_of(form, name) for name in ("received_at", "due_at")}
+    return made(handover.HandoverRefused, **times, **form.fields("handover_id", "reason_code", "remedy", "explanation"))
 
 
 def recalled(form: Form, _state: CaseState | None) -> Body:
     """The sender takes his offer back."""
-    return _made(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
+    return made(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
 
 
 ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
@@ -115,7 +113,8 @@ def new_id(noun: str) -> str:
     return f"{noun}-{secrets.token_hex(5)}"
 
 
-def _made(body: type[Body], **fields: Any) -> Body:
+def made(body: type[Body], **fields: Any) -> Body:
+    """The body with the fields that are filled in. Raises MalformedInput, naming the field."""
     told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
     return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
 
@@ -173,7 +172,7 @@ def _count(form: Form, name: str) -> int:
     return int(text)
 
 
-def _instant(form: Form, name: str) -> str | None:
+def instant_of(form: Form, name: str) -> str | None:
     """A time that the browser gave without a zone: Beijing's."""
     text = form.get(name)
     if text is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -69,8 +69,9 @@ class Drafter:
         """Raises what the ledger would refuse of the signed event."""
         state = None if act == "open" else _state(self.service, self.reading, case_id)
         body = ACTS[act](self.form, state)
-        _require_role(self.reading, body)
-        payload = self._payload(case_id, state, body)
+        require_role(self.reading, body)
+        stream = Stream(kind="case", id=case_id)
+        payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         before, outcome = self.service.parts.recorder.foresee(payload, self.service.parts.clock() // 1000)
         _require_free(self.service, payload, before, outcome.state)
         self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
@@ -82,35 +83,10 @@ class Drafter:
             sentence=narrator.tell(before, payload, outcome.state),
             particulars=particulars(payload, {}, narrator.words(payload, outcome.state), labels),
             flags=[(labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in outcome.flags],
-            since=self._since(narrator, case_id, payload.sequence),
+            since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,
             following=f"{PATH}/inbox" if act == "refuse" else f"{PATH}/cases/{case_id}",
         )
-
-    def _payload(self, case_id: str, state: CaseState | None, body: Body) -> Payload:
-        said = self.form.fields("authorization_type", "authorization_identifier")
-        return make_payload(
-            body=body,
-            version=VERSION,
-            event_id=SYSTEM_SOURCES.event_id(),
-            stream=Stream(kind="case", id=case_id),
-            sequence=0 if state is None else state.sequence + 1,
-            previous=None if state is None else state.head,
-            agency=self.reading.agency,
-            officer=self.reading.session.grant.officer,
-            occurred_at=instant_text(self.service.parts.clock() // 1000),
-            salt=SYSTEM_SOURCES.salt(),
-            authority=Authority(**said) if len(said) == 2 else None,
-        )
-
-    def _since(self, narrator: Narrator, case_id: str, sequence: int) -> list[str]:
-        """What was recorded between the draft that could not be kept and this one."""
-        earlier = self.form.get("drafted_at") or ""
-        if not earlier.isascii() or not earlier.isdigit() or int(earlier) >= sequence:
-            return []
-        with self.service.parts.database.read() as connection:
-            entries = log.stream(connection, "case", case_id, after=int(earlier) - 1, limit=SINCE_SHOWN)
-        return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
 
 
 def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
@@ -121,7 +97,49 @@ def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
     return state
 
 
-def _require_role(reading: Reading, body: Body) -> None:
+class Head(Protocol):
+    """What a stream stands at: its last event's number and digest."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def head(self) -> str: ...
+
+
+def unsigned(
+    service: Service, reading: Reading, form: Form, *, stream: Stream, state: Head | None, body: Body
+) -> Payload:
+    """The next event of the stream, in the reader's name, as of now; nobody has signed it."""
+    said = form.fields("authorization_type", "authorization_identifier")
+    return make_payload(
+        body=body,
+        version=VERSION,
+        event_id=SYSTEM_SOURCES.event_id(),
+        stream=stream,
+        sequence=0 if state is None else state.sequence + 1,
+        previous=None if state is None else state.head,
+        agency=reading.agency,
+        officer=reading.session.grant.officer,
+        occurred_at=instant_text(service.parts.clock() // 1000),
+        salt=SYSTEM_SOURCES.salt(),
+        authority=Authority(**said) if len(said) == 2 else None,
+    )
+
+
+def since(service: Service, form: Form, narrator: Narrator, payload: Payload) -> list[str]:
+    """What was recorded between the draft that could not be kept and this one."""
+    earlier = form.get("drafted_at") or ""
+    if not earlier.isascii() or not earlier.isdigit() or int(earlier) >= payload.sequence:
+        return []
+    stream = payload.stream
+    with service.parts.database.read() as connection:
+        entries = log.stream(connection, stream.kind, stream.id, after=int(earlier) - 1, limit=SINCE_SHOWN)
+    return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
+
+
+def require_role(reading: Reading, body: Body) -> None:
+    """Raises Unauthorized where the reader's role does not sign such an event."""
     row = next(row for row in EVENT_TYPES.values() if row.body is type(body))
     if not reading.session.has_role(*row.roles):
         raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")

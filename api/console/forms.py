@@ -18,10 +18,11 @@ MOST_FIELDS = 20_000
 
 
 class Form:
-    """The fields of a form: text in Unicode normal form C without white space around it; empty ones are not there."""
+    """The fields of a form: text in Unicode normal form C without white space around it, lines ended as on Unix;
+    empty ones are not there."""
 
     def __init__(self, pairs: list[tuple[str, str]]):
-        self._pairs = [(name, unicodedata.normalize("NFC", text).strip()) for name, text in pairs]
+        self._pairs = [(name, unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()) for name, text in pairs]
 
     def get(self, name: str) -> str | None:
         """The field's text, None where it is empty or missing."""

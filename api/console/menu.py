@@ -57,9 +57,10 @@ MENU: Final = (
     Group(
         later("Supervision"),
         (
-            Link("/leads", later("Leads"), LOOKING),
+            Link("/leads", later("Leads"), (*LOOKING, "clerk")),
             Link("/models", later("Models"), LOOKING, at_procuratorates=True),
             Link("/library", later("Library"), LOOKING),
+            Link("/recommendations", later("Recommendations"), (*LOOKING, "clerk")),
             Link("/reports", later("Reports"), LOOKING, at_procuratorates=True),
         ),
     ),

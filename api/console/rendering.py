@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def page(
     around = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
+        "pages": request.app.state.pages,
         "signer_url": settings.signer_url,
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
         "development": service.parts.trust.trust.development,
@@ -94,6 +95,7 @@ def environment(spoken: str) -> Environment:
     labels = Labels(spoken)
     made.globals |= {"_": Texts(spoken), "label": labels.of, "labels": labels, "language": spoken}
     made.filters["moment"] = lambda given: moment(given, labels)
+    made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters["day"] = labels.of("moment", "day").format
     return made
 

@@ -23,13 +23,21 @@ TABLES = (MODELS, LEADS, RECOMMENDATIONS)
 
 
 class Wanted(Struct, frozen=True):
-    """Which leads: those of all that is given. ``agency`` is the supervised one."""
+    """Which leads: those of all that is given. ``agency`` is the supervised one; ``statuses`` are any of them.
+
+    ``raised_before`` (RFC 3339) is the first moment of raising that is too late.
+    """
 
     status: str | None = None
     model_id: str | None = None
     case_id: str | None = None
     agency: str | None = None
     procuratorate: str | None = None
+    severity: str | None = None
+    handler: str | None = None
+    business_line: str | None = None
+    raised_before: str | None = None
+    statuses: tuple[str, ...] = ()
 
 
 # -- the projection ----------------------------------------------------------------------------------------------------
@@ -172,20 +180,44 @@ def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[b
 # -- queries -----------------------------------------------------------------------------------------------------------
 
 
-def list_leads(connection: Connection, reader: Reader, page: Page, wanted: Wanted) -> list[Row]:
-    """The leads that the reader sees, the latest change last; ``page.after`` is an ``updated_index``."""
-    query = select(LEADS).where(or_(*_of_lead(reader).values()))
+def list_leads(
+    connection: Connection, reader: Reader, page: Page, wanted: Wanted, *, newest_first: bool = False
+) -> list[Row]:
+    """The leads that the reader sees, the latest change last, or first; ``page.after`` is an ``updated_index``."""
+    query = select(LEADS).where(*_of_leads(reader, wanted))
+    if not newest_first:
+        return _paged(connection, query, LEADS.c.updated_index, page)
+    if page.after is not None:
+        query = query.where(LEADS.c.updated_index < int(page.after))
+    return _rows(connection, query.order_by(LEADS.c.updated_index.desc()).limit(page.limit))
+
+
+def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[str, int]:
+    """How many such leads the reader sees in each state."""
+    counted = select(LEADS.c.status, cast(func.count(), Integer).label("n")).where(*_of_leads(reader, wanted))
+    return {row.status: row.n for row in connection.execute(counted.group_by(LEADS.c.status))}
+
+
+def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """What makes a row of ``leads`` one of those that the reader sees and wants."""
     columns = {
         "status": LEADS.c.status,
         "model_id": LEADS.c.model_id,
         "case_id": LEADS.c.case_id,
         "agency": LEADS.c.supervised,
         "procuratorate": LEADS.c.procuratorate,
+        "severity": LEADS.c.severity,
+        "handler": LEADS.c.handler,
     }
-    for name, column in columns.items():
-        if (value := getattr(wanted, name)) is not None:
-            query = query.where(column == value)
-    return _paged(connection, query, LEADS.c.updated_index, page)
+    named = [column == value for name, column in columns.items() if (value := getattr(wanted, name)) is not None]
+    if wanted.statuses:
+        named.append(LEADS.c.status.in_(wanted.statuses))
+    if wanted.raised_before is not None:
+        named.append(LEADS.c.raised_at < wanted.raised_before)
+    if wanted.business_line is not None:
+        of_line = select(MODELS.c.model_id).where(MODELS.c.business_line == wanted.business_line)
+        named.append(LEADS.c.model_id.in_(of_line))
+    return [or_(*_of_lead(reader).values()), *named]
 
 
 def list_recommendations(

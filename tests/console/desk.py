@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from api.app import create_app
 from api.auth import personal_digest
+from api.parts import Parts
 from api.signer.app import Desk as SignerDesk
 from api.signer.app import create_app as create_signer
 from api.signer.asking import Counter
@@ -51,6 +52,7 @@ class Office:
     """The service at ``url``, and what the browser complained of in any of the office's windows."""
 
     ledger: Ledger
+    parts: Parts
     url: str
     signer_port: int
     browser: Browser
@@ -173,9 +175,10 @@ def office_in(folder: Path, browser: Browser) -> Iterator[Office]:
     settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
     with open_ledger(sqlite_url(folder)) as ledger:
         ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
-        app = create_app(parts_of(ledger, no_chain, settings), write_log=lambda *_, **__: None)
+        parts = parts_of(ledger, no_chain, settings)
+        app = create_app(parts, write_log=lambda *_, **__: None)
         with listening_at(port, app), ExitStack() as stack:
-            office = Office(ledger, url, signer_port, browser, stack=stack)
+            office = Office(ledger, parts, url, signer_port, browser, stack=stack)
             yield office
             assert office.complaints == []
 

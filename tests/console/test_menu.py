@@ -14,10 +14,10 @@ from tests.console.desk import Office, grave_findings, too_wide
 
 PAGES = {link.path for group in MENU for link in group.links}
 SHOWN: dict[Role, set[str]] = {
-    "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/agencies"},
+    "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/leads", "/recommendations", "/agencies"},
     "supervisor": PAGES - {"/audit"},
     "auditor": PAGES - {"/inbox", "/outbox", "/cases/new"},
-    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/reports", "/agencies"},
+    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/agencies"},
     "witness": {"/log", "/witnesses", "/agencies"},
 }
 

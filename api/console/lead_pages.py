@@ -1,0 +1,268 @@
+"""Leads: the board of those at work, each lead with what it rests on, and its forms: one for every act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.cited import cited, told_life
+from api.console.menu import HANDLING
+from api.console.recorded import RecordedQuery, recorded
+from api.console.rendering import page
+from api.dependencies import ServiceOf, SlugPath
+from api.matter_views import LeadLine, lead_line
+from api.matters import require_matter
+from api.reading import Reading
+from api.routes.reports import GOVERNING
+from api.verified_leads import rederived
+from ledger.core.errors import NotFound
+from ledger.core.event import terms
+from ledger.core.event.supervision import SUPERVISING
+from ledger.core.event.terms import BusinessLine, Severity
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.standing import in_line, supervises
+from ledger.store import log, supervision
+from ledger.store.cases import Page
+from ledger.store.supervision import Wanted
+
+OF_COLUMN = 6  # leads of a column of the board
+ROWS = 25  # of a page of a list
+OPEN = ("raised", "assigned", "answered")
+LATE_DAYS = 15  # that a lead is open without a decision: marked on its card
+DIGEST_SHOWN = 26  # characters
+
+Column = Literal["raised", "assigned", "answered", "decided", "closed"]
+COLUMNS: dict[Column, tuple[str, ...]] = {
+    "raised": ("raised",),
+    "assigned": ("assigned",),
+    "answered": ("answered",),
+    "decided": ("confirmed", "dismissed"),
+    "closed": ("closed",),
+}
+
+router = APIRouter()
+Model = Annotated[str | None, Query(max_length=64)]
+Line = Annotated[BusinessLine | Literal[""] | None, Query()]
+Grave = Annotated[Severity | Literal[""] | None, Query()]
+Mine = Annotated[bool, Query()]
+Days = Annotated[int | None, Query(ge=1, le=3650)]
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+class Filters(NamedTuple):
+    """What the board is narrowed to, as its form has it; ``query`` is the same for addresses."""
+
+    model: str | None
+    business_line: str | None
+    severity: str | None
+    mine: bool
+    overdue: bool
+
+    def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> Wanted:
+        """The same as the store takes it."""
+        officer = reading.session.grant.officer
+        return Wanted(
+            model_id=self.model or None,
+            business_line=self.business_line or None,
+            severity=self.severity or None,
+            handler=officer if self.mine else None,
+            procuratorate=reading.agency if self.mine else None,
+            raised_before=_days_ago(reading.reader.now, LATE_DAYS) if self.overdue else None,
+            statuses=statuses or (OPEN if self.overdue else ()),
+        )
+
+    @property
+    def query(self) -> dict[str, str]:
+        told = {name: getattr(self, name) for name in ("model", "business_line", "severity")}
+        flags = {name: "true" for name in ("mine", "overdue") if getattr(self, name)}
+        return {name: value for name, value in told.items() if value} | flags
+
+
+class Card(NamedTuple):
+    """A lead of the board, and for how many days it has been open; ``late`` if for too many."""
+
+    lead: LeadLine
+    days: int
+    late: bool
+
+
+class Act(NamedTuple):
+    """Something that the reader may do with the lead now; ``first`` if it is the next thing to do."""
+
+    name: str
+    first: bool
+
+
+@router.get("/leads")
+def board(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    model: Model = None,
+    business_line: Line = None,
+    severity: Grave = None,
+    mine: Mine = False,
+    overdue: Mine = False,
+    column: Column | None = None,
+    after: AfterIndex = None,
+) -> Response:
+    """Columns by how far leads have come; with ``column`` that one alone, a page at a time."""
+    filters = Filters(model, business_line, severity, mine, overdue)
+    shown = [column] if column is not None else list(COLUMNS)
+    limit = OF_COLUMN if column is None else ROWS
+    with service.parts.database.read() as connection:
+        counts = supervision.count_leads(connection, reading.reader, filters.wanted(reading))
+        columns = {
+            name: [
+                _card(lead_line(row), reading.reader.now)
+                for row in supervision.list_leads(
+                    connection,
+                    reading.reader,
+                    Page(limit, None if after is None else str(after)),
+                    filters.wanted(reading, COLUMNS[name]),
+                    newest_first=True,
+                )
+                if not overdue or row["status"] in OPEN
+            ]
+            for name in shown
+        }
+        models = supervision.list_models(connection, Page(1000))
+    reading.record("board of leads")
+    last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
+    return page(
+        request,
+        service,
+        "leads.html",
+        reading.session,
+        filters=filters,
+        columns=columns,
+        column=column,
+        totals={name: sum(counts.get(one, 0) for one in statuses) for name, statuses in COLUMNS.items()},
+        models=models,
+        following=last,
+        lines=terms.choices(terms.BusinessLine),
+        severities=terms.choices(terms.Severity),
+        late_days=LATE_DAYS,
+    )
+
+
+@router.get("/leads/{lead_id}")
+def lead(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    lead_id: SlugPath,
+    event: RecordedQuery = None,
+) -> Response:
+    """What it says and rests on, what must be checked and by whom, and what the reader may do with it."""
+    with service.parts.database.read() as connection:
+        state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        model, _ = require_matter(
+            connection, reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
+        )
+        entries = log.stream(connection, "supervision", lead_id)
+        advice = supervision.list_recommendations(connection, reading.reader, Page(200))
+    reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()))
+    values: dict[str, Any] = {
+        "state": state,
+        "sight": sight,
+        "model": model,
+        "life": told_life(service, labels, entries),
+        "cited": cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events]),
+        "acts": list(acts(state, reading)),
+        "officers": officers(reading, state.procuratorate),
+        "procuratorates": in_line_with(reading, state.procuratorate),
+        "reasons": terms.choices(terms.DismissalReason),
+        "outcomes": terms.choices(terms.LeadOutcome),
+        "advice": [row for row in advice if row["procuratorate"] == state.procuratorate],
+        "told": recorded(service, reading, labels, event),
+        "digest_shown": DIGEST_SHOWN,
+        "governs": reading.session.has_role(*GOVERNING) and _kind(reading) == "procuratorate",
+    }
+    return page(request, service, "lead.html", reading.session, **values)
+
+
+@router.get("/leads/{lead_id}/cited")
+def more_cited(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    lead_id: SlugPath,
+    first: Annotated[int, Query(ge=0, le=1000)] = 0,
+) -> Response:
+    """A part of the lead's page: the cited events from the one at ``first`` on."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+    found = cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events], first=first)
+    more = f"/leads/{lead_id}/cited"
+    return page(request, service, "cited.html", reading.session, cited=found, more=more, digest_shown=DIGEST_SHOWN)
+
+
+@router.post("/leads/{lead_id}/rederive")
+async def rederive(request: Request, service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
+    """A part of the lead's page: whether the model finds it once more in the events that it cites."""
+    report = await run_in_threadpool(rederived, service, reading, lead_id)
+    return page(request, service, "rederived.html", reading.session, report=report, lead_id=lead_id)
+
+
+def acts(state: LeadState, reading: Reading) -> Iterator[Act]:
+    """What the reader may do with the lead as it stands, the next step first."""
+    has = reading.session.has_role
+    if reading.agency == state.raised.supervised and state.status in ("assigned", "answered") and has(*HANDLING):
+        yield Act("answer", first=state.status == "assigned")
+    agencies = reading.authority.agencies
+    own = reading.agency == state.procuratorate
+    if own and has("clerk", *SUPERVISING):
+        if state.status in ("confirmed", "dismissed"):
+            yield Act("close", first=True)
+        if state.status in ("assigned", "answered"):
+            yield Act("confirm", first=state.status == "answered")
+            yield Act("dismiss", first=False)
+    if state.status in OPEN and has(*SUPERVISING):
+        if own:
+            yield Act("assign", first=state.status == "raised")
+        if own or supervises(agencies[reading.agency], agencies[state.procuratorate]):
+            yield Act("transfer", first=False)
+
+
+def officers(reading: Reading, agency: str) -> list[str]:
+    """The officers of an agency whose keys hold now."""
+    grants = reading.authority.grants.values()
+    now = datetime.fromisoformat(reading.reader.now).timestamp()
+    holding = (one for one in grants if one.agency_id == agency and one.revoked is None)
+    return sorted({one.officer for one in holding if one.valid_from <= now < one.valid_until and one.roles})
+
+
+def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
+    """The procuratorates above and below one."""
+    agencies = reading.authority.agencies
+    having = agencies.get(procuratorate)
+    if having is None:
+        raise NotFound(f"no agency {procuratorate} is admitted to this ledger", field="procuratorate")
+    others = (one for one in agencies.values() if one.kind == "procuratorate" and one.agency_id != procuratorate)
+    return sorted(one.agency_id for one in others if in_line(having, one))
+
+
+def _kind(reading: Reading) -> str:
+    return reading.authority.agencies[reading.agency].kind
+
+
+def _card(line: LeadLine, now: str) -> Card:
+    days = max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(line.raised_at)).days)
+    return Card(line, days, late=line.status in OPEN and days >= LATE_DAYS)
+
+
+def _days_ago(now: str, days: int) -> str:
+    return (datetime.fromisoformat(now).astimezone(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")

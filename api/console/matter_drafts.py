@@ -1,0 +1,121 @@
+"""Drafts of supervision: every act on a lead, a model or a recommendation comes to a payload here, and is signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.drafts import Draft, require_role, since, unsigned
+from api.console.forms import Form, FormOf
+from api.console.matter_bodies import FIRST, FOLLOWING
+from api.console.rendering import agency_names, page
+from api.console.security import PATH
+from api.dependencies import Service, ServiceOf, SlugPath
+from api.reading import Reading
+from ledger.core import canonical
+from ledger.core.errors import NotFound
+from ledger.core.event import Body, Stream, supervision
+from ledger.core.supervision import Matter, thing_of
+from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
+from ledger.locales import Labels
+from ledger.matters import matter_of
+from ledger.store import supervision as store
+from ledger.timeline import Narrator
+from ledger.timeline.particulars import particulars
+
+router = APIRouter()
+_PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendations", RECOMMENDATION_STREAM)}
+
+
+@router.post("/supervision/drafts/{act}")
+async def draft_first(
+    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, act: str
+) -> Response:
+    """Of an act whose form says itself what it is about: a model to be published, a recommendation to be issued."""
+    drafter = MatterDrafter(service, reading, labels, form)
+    draft = await run_in_threadpool(drafter.first, act)
+    return page(request, service, "draft.html", reading.session, draft=draft)
+
+
+@router.post("/supervision/{stream_id}/drafts/{act}")
+async def draft_following(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    form: FormOf,
+    stream_id: SlugPath,
+    act: str,
+) -> Response:
+    """A part of a page: the draft with its sentence, or what stands in its way."""
+    drafter = MatterDrafter(service, reading, labels, form)
+    draft = await run_in_threadpool(drafter.following, stream_id, act)
+    return page(request, service, "draft.html", reading.session, draft=draft)
+
+
+@dataclass(frozen=True, slots=True)
+class MatterDrafter:
+    """Drafts what one form asks for, in the reader's name and language. Raises what the ledger would refuse of it."""
+
+    service: Service
+    reading: Reading
+    labels: Labels
+    form: Form
+
+    def first(self, act: str) -> Draft:
+        """The next version of a model and its first are published alike."""
+        if act not in FIRST:
+            raise NotFound(f"no act {act[:40]} is drafted here")
+        body = FIRST[act](self.form, None)
+        stream_id = _stream_of(body)
+        return self._draft(stream_id, self._standing(stream_id), body)
+
+    def following(self, stream_id: str, act: str) -> Draft:
+        """On what stands there, if the reader sees it."""
+        state = self._standing(stream_id)
+        if act not in FOLLOWING or state is None:
+            raise NotFound("there is nothing of this id that you may act on", field="stream_id")
+        return self._draft(stream_id, state, FOLLOWING[act](self.form, state))
+
+    def _standing(self, stream_id: str) -> Matter | None:
+        with self.service.parts.database.read() as connection:
+            if store.sight(connection, stream_id, self.reading.reader) is None:
+                return None
+            return matter_of(connection, stream_id, self.reading.authority.agencies)
+
+    def _draft(self, stream_id: str, state: Matter | None, body: Body) -> Draft:
+        require_role(self.reading, body)
+        stream = Stream(kind="supervision", id=stream_id)
+        payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
+        self.service.parts.recorder.foresee_matter(payload)
+        self.reading.record(f"draft of {payload.event_type} of {stream_id}")
+        narrator = Narrator(self.labels, agency_names(self.service, self.labels.language))
+        return Draft(
+            payload=canonical.encode(payload).decode(),
+            event_id=payload.event_id,
+            sentence=narrator.alone(payload),
+            particulars=particulars(payload, {}, narrator.words(payload, None), self.labels),
+            flags=[],
+            since=since(self.service, self.form, narrator, payload),
+            sequence=payload.sequence,
+            following=page_of(stream_id),
+        )
+
+
+def page_of(stream_id: str) -> str:
+    """The address of the page that shows what the stream is of."""
+    folder, prefix = _PAGES.get(thing_of(stream_id) or "", ("leads", ""))
+    return f"{PATH}/{folder}/{stream_id.removeprefix(prefix)}"
+
+
+def _stream_of(body: Body) -> str:
+    if isinstance(body, supervision.ModelPublished):
+        return MODEL_STREAM + body.model_id
+    assert isinstance(body, supervision.RecommendationIssued)
+    return RECOMMENDATION_STREAM + body.recommendation_id

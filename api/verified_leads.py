@@ -1,0 +1,48 @@
+"""Verified leads: a lead found once more from its bundles, here, by what the service itself has.
+
+``tally lead verify`` does the same on the reader's own machine, trusting no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.dependencies import Service
+from api.matters import require_matter
+from api.reading import Reading
+from api.routes.proofs import bundle_of_case, bundle_of_event
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.installation import DataDirectory
+from ledger.store import log
+from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.rederive import Held, LeadReport, rederive
+
+
+def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
+    """The report on a lead that the reader may see, with the cases that it may see. Raises NotFound."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        raised = state.raised
+        model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="model_id")
+        first = log.stream(connection, "supervision", lead_id, limit=1)[0]
+        cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
+    cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+    others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
+    kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+    held = Held(
+        lead=bundle_of_event(service, reading, first.event_id, None, None),
+        definition=next(one.body.definition for one in model.versions if one.body.version == raised.model_version),
+        cases={case_id: bundle_of_case(service, reading, case_id, None, None) for case_id in sorted(cases)},
+        agencies=tuple(_agencies(reading)),
+        registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
+        files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
+    )
+    recorder = service.parts.recorder
+    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar)
+
+
+def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:
+    """The registry's agencies as rows of the view ``agencies``."""
+    for agency_id, one in sorted(reading.authority.agencies.items()):
+        yield agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction
