@@ -19,6 +19,7 @@ from ledger.core.errors import TallystickError
 COMMANDS = (
     "init",
     "serve",
+    "sample",
     "signer",
     "doctor",
     "profile",

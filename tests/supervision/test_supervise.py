@@ -13,7 +13,7 @@ from ledger.core.event.supervision import LeadRaised
 from ledger.store import log
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.supervise import Supervisor
-from tests.builders import PROCURATORATE, UPPER, analyst
+from tests.builders import POLICE, PROCURATORATE, UPPER, analyst
 from tests.supervised import Recommendation, adopted, assigned, confirmed, retired
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -44,7 +44,7 @@ def test_a_lead_cites_what_it_rests_on(watched: Watched) -> None:
     assert (raised.model_id, raised.model_version, raised.model_digest) == ("third-return", 1, model.digest)
     assert (raised.parameters, raised.case_id) == ({"returns": "2"}, "case-1")
     assert raised.key == {"case_id": "case-1", "handover_id": "handover-6"}
-    assert (raised.supervised, raised.procuratorate) == (PROCURATORATE, UPPER)
+    assert (raised.supervised, raised.procuratorate) == (POLICE, PROCURATORATE)
     returned, taken_back = case.events[-2], case.events[-1]
     assert [ref.payload_digest for ref in raised.events] == [returned.digest, taken_back.digest]
     assert raised.cited_count == 2
@@ -83,7 +83,8 @@ def test_events_that_come_in_are_looked_at_by_case(watched: Watched) -> None:
 
 
 def test_who_adopts_a_model_runs_it_in_its_own_jurisdiction_with_its_own_parameters(watched: Watched) -> None:
-    """The city's prosecutors run it for the city; the procuratorate above, which lets one return pass, finds more."""
+    """The city's prosecutors run it for the city; the procuratorate above, which lets one return pass, finds more,
+    and what it finds goes to the city's."""
     watched.post(sent_back("case-1", 2))
     model = watched.publish()
     assert watched.supervisor.step() == 0
@@ -92,7 +93,7 @@ def test_who_adopts_a_model_runs_it_in_its_own_jurisdiction_with_its_own_paramet
     watched.ledger.post(model.last)
     assert watched.supervisor.step() == 1
     (lead,) = watched.leads()
-    assert (lead.raised.parameters, lead.procuratorate) == ({"returns": "1"}, UPPER)
+    assert (lead.raised.parameters, lead.procuratorate) == ({"returns": "1"}, PROCURATORATE)
 
 
 def test_a_retired_model_is_not_run(watched: Watched) -> None:
@@ -168,11 +169,11 @@ def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
 
     (row,) = told("leads")
     assert (row["lead_id"], row["status"], row["confirmed"]) == (lead.lead_id, "raised", None)
-    watched.act_on(lead, assigned(), analyst(UPPER))
-    watched.act_on(watched.leads()[0], confirmed(), analyst(UPPER))
+    watched.act_on(lead, assigned(), analyst(PROCURATORATE))
+    watched.act_on(watched.leads()[0], confirmed(), analyst(PROCURATORATE))
     (row,) = told("leads")
     assert (row["status"], row["confirmed"], len(row["evidence"])) == ("confirmed", True, 3)
-    issued = Recommendation(start=NOW - 30, step=1).issued(analyst(UPPER), to_agency=PROCURATORATE)
+    issued = Recommendation(start=NOW - 30, step=1).issued(analyst(PROCURATORATE))
     watched.post(issued)
     (row,) = told("recommendations")
-    assert (row["to_agency"], row["status"], row["count_before"]) == (PROCURATORATE, "issued", None)
+    assert (row["to_agency"], row["status"], row["count_before"]) == (POLICE, "issued", None)

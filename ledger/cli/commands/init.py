@@ -21,7 +21,6 @@ from ledger.settings import DEFAULT_DATA_DIR
     "--founding",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     help="JSON or TOML with the founding agencies; see below.",
 )
 @click.option(
@@ -40,7 +39,7 @@ def command(
     session: Session,
     /,
     *,
-    file: Path,
+    file: Path | None,
     data_dir: Path,
     origin: str | None,
     development: bool,
@@ -52,11 +51,14 @@ def command(
     FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
     name {en, zh}; beside them quorum (of witnesses) and development. Make admin keys with 'tally key new'. A quorum
     takes agencies with a witness (its account) and its witness_key (under which it co-signs the log's notes).
+
+    Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
+    in the data directory, and 'tally sample load' plays the sample with them.
     """
-    founding = _founding(file, development=development)
     where = DataDirectory(data_dir)
     if where.installation.exists():
         raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
+    founding = _founding(file, development=development) if file else _town(where, development=development)
     secret = (
         minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
     )
@@ -72,6 +74,19 @@ def command(
         }
     )
     session.output.done(f"Next: tally serve --data-dir {data_dir}")
+
+
+def _town(where: DataDirectory, *, development: bool) -> Founding:
+    """The founding of a development town, whose keys are made first."""
+    from ledger.samples.keys import DevelopmentKeys
+
+    if not development:
+        raise MalformedInput(
+            "expected a file with the founding agencies",
+            field="--founding",
+            hint="To try things out, --development founds a town whose keys are kept in the data directory.",
+        )
+    return DevelopmentKeys(where).make()
 
 
 def _founding(file: Path, *, development: bool) -> Founding:

@@ -1,0 +1,72 @@
+"""The ledger of a telling over HTTP: what the town's people would send from their own machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ledger.chain.transaction import Fees, Transaction, sign
+from ledger.cli.client import Service, at
+from ledger.cli.registry import TRANSACTIONS, Prepared
+from ledger.cli.sign_in import SignIn
+from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.errors import IntegrityBroken, NotFound
+from ledger.core.event import Envelope, decode_envelope
+from ledger.core.event.record import DatasetRegistered
+from ledger.core.note import parse_note
+from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.keys import Signer
+from ledger.samples.keys import DevelopmentKeys
+from ledger.samples.telling import Head
+from ledger.samples.town import AGENCIES
+
+READER = "analyst"  # registers the data set, and sees the leads
+
+
+class ServiceLedger:
+    """Implements ``ledger.samples.telling.Ledger`` at the service of ``url``."""
+
+    def __init__(self, url: str, log_id: bytes, keys: DevelopmentKeys):
+        self.log_id = log_id
+        token = keys.directory.path / "token.json"
+        reader = SignIn(token, url, keys.key_id(READER), lambda: keys.signer(READER))
+        self._service = Service(url, reader)
+
+    def entries(self) -> Iterator[Envelope]:
+        size = parse_checkpoint(parse_note(self._service.fetch("/checkpoint").decode()).text).size
+        for first in range(0, size, TILE_WIDTH):
+            name = BundleName(first // TILE_WIDTH, min(TILE_WIDTH, size - first))
+            yield from map(decode_envelope, decode_bundle(self._service.fetch(f"/{name.path()}"), name.width))
+
+    def granted(self) -> frozenset[str]:
+        lists = (self._service.get(at("/api/v1/agencies/{}/keys", one.agency_id))["keys"] for one in AGENCIES)
+        return frozenset(key["key_id"] for keys in lists for key in keys)
+
+    def relay(self, call: bytes, admin: Signer, /) -> None:
+        asked = msgspec.json.encode({"sender": admin.key_id, "call": "0x" + call.hex()})
+        made = self._service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
+        if made.data != "0x" + call.hex():
+            raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
+        fees = Fees(made.max_fee, made.priority_fee)
+        transaction = Transaction(
+            chain_id=made.chain_id, nonce=made.nonce, to=made.to, data=call, gas=made.gas, fees=fees
+        )
+        raw = msgspec.json.encode({"raw": "0x" + sign(transaction, admin).raw.hex()})
+        self._service.post(TRANSACTIONS, raw, dict[str, Any])
+
+    def submit(self, submission: bytes, /) -> int:
+        index: int = self._service.post("/api/v1/events", submission, dict[str, Any])["index"]
+        return index
+
+    def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
+        path = at("/api/v1/datasets/{}/file", dataset.dataset_id)
+        self._service.post(path, data, dict[str, Any], content_type="application/octet-stream")
+
+    def lead(self, lead_id: str, /) -> Head | None:
+        try:
+            shown = self._service.get(at("/api/v1/leads/{}", lead_id))
+        except NotFound:
+            return None
+        return Head(shown["sequence"], shown["head"])

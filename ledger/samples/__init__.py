@@ -1,0 +1,22 @@
+"""Sample data: a development town whose people play the twelve stories, for whoever wants something to look at.
+
+``town`` has the agencies and people, ``keys`` their keys, which ``tally init --development`` keeps in the data
+directory; ``telling`` and ``case_telling`` write streams; ``deliveries``, ``persons``, ``things`` and ``governance``
+are the stories; ``load`` plays them. ``tally sample load`` does it over HTTP; in a service, in a thread of its own::
+
+    from ledger.samples import load
+    from ledger.samples.inside import InsideLedger
+
+    where = DataDirectory(parts.settings.data_dir)
+    ledger = InsideLedger(
+        database=parts.database, recorder=parts.recorder, sequencer=parts.sequencer, authority=parts.authority,
+        registry=lambda: parts.follower.link.registry, files=DatasetFiles(where.datasets), clock=parts.clock,
+    )
+    load.require_development(where)            # RuleRefused not_development: show no button
+    load.require_empty(where, ledger)          # Conflict not_empty: show none either
+    load.is_begun(where)                       # begun, and perhaps not ended: loading again goes on
+    load.load(where, ledger, told=keep)        # some 40 seconds; ``keep`` gets a ``load.Progress`` before each part
+
+It raises Unavailable where chain or supervision do not do their part in time; the same call goes on from there. Who may
+sign in afterwards: ``town.PEOPLE``, by profiles that ``tally sample profiles`` makes, and with them ``tally signer``.
+"""

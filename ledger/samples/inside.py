@@ -1,0 +1,70 @@
+"""The ledger of a telling from within its service: the parts that requests come to, without the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ledger.chain.registry import RegistryClient
+from ledger.chain.transaction import sign
+from ledger.core.authority import Authority
+from ledger.core.event import Envelope, decode_envelope
+from ledger.core.event.record import DatasetRegistered
+from ledger.keys import Signer
+from ledger.publish import Receipt
+from ledger.record import Duplicate, Recorder
+from ledger.samples.telling import Head
+from ledger.sequence import Sequencer
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.supervision.datasets import DatasetFiles
+
+
+class InsideLedger:
+    """Implements ``telling.Ledger``. ``registry`` raises Unavailable while no chain is connected; ``clock`` gives unix
+    milliseconds. Its calls wait: they belong in a thread of their own."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        recorder: Recorder,
+        sequencer: Sequencer,
+        authority: Callable[[], Authority],
+        registry: Callable[[], RegistryClient],
+        files: DatasetFiles,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._recorder = recorder
+        self._sequencer = sequencer
+        self._authority = authority
+        self._registry = registry
+        self._files = files
+        self._clock = clock
+        self.log_id = authority().log_id
+
+    def entries(self) -> Iterator[Envelope]:
+        with self._database.read() as connection:
+            for stored in log.entries(connection, 0, log.tree(connection).size):
+                yield decode_envelope(stored.envelope)
+
+    def granted(self) -> frozenset[str]:
+        return frozenset(self._authority().grants)
+
+    def relay(self, call: bytes, admin: Signer, /) -> None:
+        registry = self._registry()
+        registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
+
+    def submit(self, submission: bytes, /) -> int:
+        judged = self._recorder.judge(submission, self._clock() // 1000)
+        answer = judged if isinstance(judged, Duplicate) else self._sequencer.submit(judged).result()
+        return answer.index if isinstance(answer, Receipt) else answer.entry.log_index
+
+    def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
+        self._files.keep(dataset, data)
+
+    def lead(self, lead_id: str, /) -> Head | None:
+        stream = ("supervision", lead_id)
+        with self._database.read() as connection:
+            found = log.heads(connection, [stream]).get(stream)
+        return Head(found.sequence, found.digest) if found else None
