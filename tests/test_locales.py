@@ -151,6 +151,12 @@ def test_articles_are_called_in_chinese_as_chinese_readers_call_them() -> None:
     assert Labels("zh-CN").of_article("Another Law 3") == "Another Law 3"
 
 
+@pytest.mark.parametrize("article", ["{", "{0.__class__}", "{} 91", "CPL", "a clause of our own {number}"])
+def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) -> None:
+    """What a signer typed is no template: it neither breaks the page nor is filled in."""
+    assert Labels("zh-CN").of_article(article) == article
+
+
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
     known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal"}

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from api.console import case_pages, drafts, lead_pages, lists, matter_drafts, signing_in
@@ -21,7 +21,7 @@ from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 _PARTS = (signing_in, lists, case_pages, drafts, lead_pages, matter_drafts)
 
 
@@ -41,19 +41,17 @@ def make_console(service: Service) -> FastAPI:
         dependencies=[Depends(require_own_page)],
     )
     app.state.service = service
-    app.state.pages = frozenset(paths())
+    app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
     for part in _PARTS:
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
 
-def paths() -> Iterator[str]:
-    """Of the pages and parts of pages."""
+def routes() -> Iterator[APIRoute]:
+    """Of all pages, parts of pages, and forms."""
     for part in _PARTS:
-        for route in part.router.routes:
-            if isinstance(route, Route) and "GET" in (route.methods or ()):
-                yield route.path
+        yield from (route for route in part.router.routes if isinstance(route, APIRoute))
 
 
 def to_console(_request: Request) -> Response:

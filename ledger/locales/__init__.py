@@ -51,7 +51,9 @@ class Labels:
             return article
         law, _, number = article.rpartition(" ")
         names = _laws()
-        return names.get(article) or names.get(law, article).format(number)
+        if article in names:
+            return names[article]
+        return names[law].format(number) if law in names else article  # what a signer wrote is no template
 
     def _of_rule(self, kind: str, name: str) -> str:
         language = "zh" if self.language == "zh-CN" else "en"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from api.app import create_app
 from api.auth import personal_digest
@@ -75,6 +75,7 @@ class Office:
             "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
         )
         context.on("console", self._notice)
+        context.on("request", self._watch)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         return Clerk(self, officer, signing, context, leaving.close)
 
@@ -83,6 +84,12 @@ class Office:
         for event in case.events:
             self.ledger.post(event)
         return case
+
+    def _watch(self, request: Request) -> None:
+        """Pages ask nobody but the service, and the signer on this machine."""
+        own = (f"{self.url}/", f"http://127.0.0.1:{self.signer_port}/", "blob:", "data:")
+        if not request.url.startswith(own):
+            self.complaints.append(f"asked outside: {request.url}")
 
     def _notice(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith(EXPECTED):
@@ -167,14 +174,19 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
         yield signing
 
 
+def found(ledger: Ledger) -> None:
+    """Each agency with an officer of each role."""
+    ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
+
+
 @contextmanager
-def office_in(folder: Path, browser: Browser) -> Iterator[Office]:
+def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found) -> Iterator[Office]:
     """An office whose service knows the tests' officers; at the end no window may have complained."""
     port, signer_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
     with open_ledger(sqlite_url(folder)) as ledger:
-        ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
+        founded(ledger)
         parts = parts_of(ledger, no_chain, settings)
         app = create_app(parts, write_log=lambda *_, **__: None)
         with listening_at(port, app), ExitStack() as stack:

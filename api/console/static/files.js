@@ -47,7 +47,9 @@ async function take(drop, file) {
 
 for (const drop of document.querySelectorAll("[data-drop]")) {
   const takeAll = (files) => [...files].forEach((file) => take(drop, file));
-  drop.querySelector("input[type=file]").addEventListener("change", ({ target }) => takeAll(target.files));
+  const chooser = drop.querySelector("input[type=file]");
+  chooser.addEventListener("change", () => takeAll(chooser.files));
+  takeAll(chooser.files); // chosen before this script ran
   drop.addEventListener("dragover", (event) => {
     event.preventDefault();
     drop.classList.add("over");

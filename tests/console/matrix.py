@@ -1,0 +1,86 @@
+"""The console's access matrix: each page, and whom it shows the case of ``tests.api.matrix``.
+
+A route of the console without a row here fails ``test_access``. A row's page is also tried by ``test_spoiled`` (what
+others wrote stays text) and by ``test_policy`` (nothing inline, nothing from elsewhere).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.api.matrix import ROLES, Relation, Role, World, anybody, sees, supervises
+from tests.supervised import Lead
+
+
+def is_offered(relation: Relation, role: Role) -> bool:
+    """What was offered and neither answered nor taken back stands in the inbox, also after its time."""
+    return relation in ("offered", "expired")
+
+
+def is_own(relation: Relation, role: Role) -> bool:
+    return relation == "own"
+
+
+def starts_with(relation: Relation, role: Role) -> bool:
+    """The start page has both boxes, and the clocks of the agency."""
+    return is_offered(relation, role) or is_own(relation, role)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A page. ``route`` is its address with names in braces that ``names_of`` fills, ``query`` comes behind it.
+
+    Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
+    (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
+    """
+
+    route: str
+    may: Callable[[Relation, Role], bool] = sees
+    roles: tuple[str, ...] = ROLES
+    query: str = ""
+    is_list: bool = False
+    shows: bool = True
+    mark: str = "case-1"
+
+    def address(self, names: Mapping[str, str]) -> str:
+        return self.route.format_map(names) + self.query
+
+
+ROWS = (
+    Row("/", starts_with, is_list=True),
+    Row("/inbox", is_offered, is_list=True),
+    Row("/outbox", is_own, is_list=True),
+    Row("/cases", is_own, is_list=True),
+    Row("/cases", sees, query="?all=true", is_list=True),
+    Row("/cases/new", anybody, shows=False),
+    Row("/cases/{case_id}"),
+    Row("/cases/{case_id}/timeline"),
+    Row("/cases/{case_id}/items/new"),
+    Row("/cases/{case_id}/offer"),
+    Row("/cases/{case_id}/handovers/{handover_id}"),
+    Row("/leads", supervises, is_list=True, mark="{lead_id}"),
+    Row("/leads/{lead_id}", supervises),
+    Row("/leads/{lead_id}/cited", supervises),
+)
+# For anybody, without a session.
+PUBLIC = ("/sign-in",)
+_SUPERVISION = ("/leads/{lead_id}/rederive", "/supervision/drafts/{act}", "/supervision/{stream_id}/drafts/{act}")
+# What changes something or takes a form: none of it does from another site, whoever is signed in.
+POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
+
+
+def names_of(world: World) -> dict[str, str]:
+    """What stands for the names in a route's braces."""
+    return {"case_id": "case-1", "handover_id": world.offer, "event_id": world.named, **OTHERS}
+
+
+OTHERS = {
+    "act": "offer",
+    "item_id": "phone",
+    "stream_id": Lead().body.lead_id,
+    "lead_id": Lead().body.lead_id,
+    "model_id": "item-not-handed-over",
+    "version": "1",
+    "recommendation_id": "phone",
+}

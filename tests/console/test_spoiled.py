@@ -1,0 +1,90 @@
+"""What others wrote stays text: every free text of every type of event holds markup, on every page of the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ledger.core.event import EVENT_TYPES
+from tests.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
+from tests.console.desk import AGENCIES, ROLES, Office, office_in
+from tests.console.matrix import PUBLIC, ROWS
+from tests.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
+
+ALL = Officer("everybody", PROCURATORATE, ("clerk", "supervisor", "auditor", "analyst", "witness"))
+OFFICERS = (ALL, *(role(agency) for agency in (*AGENCIES, UPPER) for role in ROLES))
+# Told on the page of an event alone, where there is one.
+UNTOLD = {f"item.registered.{name}" for name in ("account", "collection.tool", "collection.method")}
+# A case's pages tell each of these; what stands in matters of supervision is on pages of its own.
+OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams for mark, _ in texts(name)}
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
+    """An office whose ledger holds markup in every text."""
+    folder: Path = tmp_path_factory.mktemp("spoiled")
+    with office_in(folder, browser, lambda ledger: found_spoiled(ledger, *OFFICERS)) as office:
+        yield office
+
+
+def require_text_alone(page: Page, path: str) -> None:
+    """No markup of others is in the page, none of it ran, no template took it for its own."""
+    assert page.locator("img[src=x], script:not([src]), [onerror]").count() == 0, path
+    assert page.evaluate("typeof owned") == "undefined", path
+    assert "'\">49" not in page.content(), path
+
+
+def test_every_text_of_every_event_is_spoiled() -> None:
+    """A new type, or a new text in one, stands in the history that the other tests show, or this one fails."""
+    case, other = spoiled_case()
+    written = "\n".join(event.submission.decode() for event in (*case.events, *other.events))
+    told = {mark for mark in OF_CASES if mark in written}
+    assert OF_CASES - told - BOUND == set()
+    types = {event.envelope.event_type for event in case.events}
+    assert {name for name, row in EVENT_TYPES.items() if "case" in row.streams} - types == {"case.closed"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_no_text_of_others_becomes_markup(spoiled: Office, language: str) -> None:
+    """On no page, for whom they show most; and what a case's events say can be read as it was typed."""
+    desk = spoiled.sit_down(ALL, language=language)
+    page = desk.enter()
+    read = ""
+    names = names_of_spoiled()
+    rows = [row.address(names) for row in ROWS]
+    more = [f"/cases/case-1/timeline?before={number}" for number in (10, 50)]
+    more += [f"/cases/case-1/handovers/handover-{number}" for number in (2, 3, 4)]
+    for path in (*rows, *PUBLIC, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
+        desk.go(path)
+        page.wait_for_load_state("networkidle")
+        require_text_alone(page, path)
+        read += page.locator("body").text_content() or ""
+    told = {mark for mark in OF_CASES if MARKUP + mark in read}
+    assert OF_CASES - told - BOUND - UNTOLD == set()
+    desk.leave()
+
+
+def test_what_a_clerk_types_is_signed_as_text(spoiled: Office) -> None:
+    """In the draft, on the signer's page, in the sentence of what was recorded, and as the name of a file."""
+    desk = spoiled.sit_down(clerk(POLICE))
+    page = desk.sign_in()
+    desk.go("/cases/new")
+    page.get_by_label("Case number of your agency").fill(f"{MARKUP}number")
+    page.get_by_label("Matter").fill(f"{MARKUP}matter")
+    page.get_by_role("button", name="Read what you will sign").click()
+    expect(page.locator(".draft .sentence")).to_contain_text(f"{MARKUP}number")
+    require_text_alone(page, "draft")
+    page.locator("[data-sign]").click()
+    expect(desk.signers().locator("#question")).to_contain_text(f"{MARKUP}number")
+    require_text_alone(desk.signers(), "signer")
+    desk.agree()
+    expect(page.locator(".done")).to_contain_text(f"{MARKUP}number")
+    page.get_by_role("link", name="Register an item").click()
+    file = {"name": f"{MARKUP}name", "mimeType": "text/plain", "buffer": b"file"}
+    page.get_by_label("Files: drop them here, or choose").set_input_files([file])  # type: ignore[list-item]
+    expect(page.locator(".hashed")).to_contain_text(f"{MARKUP}name")
+    require_text_alone(page, "file")
+    desk.leave()
