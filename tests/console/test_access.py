@@ -50,7 +50,10 @@ def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation)
         elif not row.shows:
             assert answer.status_code == 200, (officer, answer.text)
         elif row.is_list:
-            assert (answer.status_code, row.mark.format_map(names_of(world)) in answer.text) == (200, row.may(relation, role)), officer
+            assert (answer.status_code, row.mark.format_map(names_of(world)) in answer.text) == (
+                200,
+                row.may(relation, role),
+            ), officer
             assert left >= 1, officer
         elif row.may(relation, role):
             assert (answer.status_code, left >= 1) == (200, True), (officer, answer.text)
