@@ -11,6 +11,6 @@ from tests.stories.town import Town
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Eight agencies, everybody's key granted, the service running on its embedded chain."""
+    """Nine agencies, everybody's key granted, the service running on its embedded chain."""
     with Town.founded(tmp_path_factory.mktemp("town")) as founded:
         yield founded

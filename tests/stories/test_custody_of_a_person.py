@@ -9,8 +9,9 @@ import pytest
 
 from ledger.cli.exits import Exit
 from ledger.core.event import case as acts
-from tests.builders import DETENTION, POLICE, PROCURATORATE, clerk
+from tests.builders import DETENTION, POLICE, PROCURATORATE, UPPER, clerk
 from tests.casework import person_id
+from tests.stories.prosecution import WorkedLead, publish
 from tests.stories.service import Refused
 from tests.stories.town import Town, TownCase
 
@@ -22,9 +23,9 @@ SERVED = "2025-05-13T02:00:00Z"
 CLOCK = f"custody_change {LI}"
 
 
-def passed_on(town: Town) -> TownCase:
+def passed_on(town: Town, case_id: str = "kept") -> TownCase:
     """Li is locked up for the police; the procuratorate accepted the case and him with it."""
-    case = town.case("kept").on(ARRESTED).open().name("li")
+    case = town.case(case_id).on(ARRESTED).open().name("li")
     arrest = {"measure_id": "arrest-li", "person_id": LI, "measure": "arrest", "ground": "approved"}
     case.say(acts.MeasureImposed, None, **arrest, started_at=ARRESTED)
     return case.on(ACCEPTED).offer(to=PROCURATORATE, persons=("li",)).accept(received_at=ACCEPTED)
@@ -70,12 +71,33 @@ def test_the_detention_house_shows_the_police_until_the_certificate_is_served(to
     assert (missed["stopped_at"], len(missed["events"])) == (SERVED, 2)
 
 
+def test_a_change_that_is_not_served_becomes_a_lead_and_service_clears_it(town: Town) -> None:
+    """Rule 10: the procuratorate should have asked for it, so that the one above has the lead; once the certificate is
+    served, the detention house keeps Li for the right organ, the lead is confirmed by it, and nothing more comes of it.
+    """
+    publish(town, "custody-change-not-served")
+    case = passed_on(town, "kept-3")
+    started = case.last.payload.sequence
+    deadline = f"custody_change/{LI}/{started}"
+    lead = WorkedLead(town, "custody-change-not-served", having=UPPER, case_id="kept-3", deadline_id=deadline)
+    raised = lead.shown["raised"]
+    assert (raised["supervised"], raised["procuratorate"]) == (PROCURATORATE, UPPER)
+    assert "stopped_at" not in raised["values"]
+
+    lead.assign()
+    paper = ("--handover", "handover-1", "--number", "2025-34", "--custody-change-id", "custody-1")
+    tally(town, PROCURATORATE, "custody", "request", "kept-3", LI, DETENTION, *paper, "--occurred-at", LATE)
+    tally(town, DETENTION, "custody", "serve", "kept-3", "custody-1", "--served-at", SERVED, "--occurred-at", SERVED)
+    assert kept_for(case, DETENTION) == PROCURATORATE
+    lead.answer(PROCURATORATE, "asked for and served; the time in custody is counted right again")
+    lead.confirm("the register of the detention house has it")
+    lead.close("none", "cleared by service")
+    assert lead.shown["status"] == "closed"
+
+
 def test_nobody_serves_for_the_detention_house(town: Town) -> None:
     """The half of the detention house is its own; a police station is no detention house."""
-    case = town.case("kept-2").on(ARRESTED).open().name("li")
-    arrest = {"measure_id": "arrest-li", "person_id": LI, "measure": "arrest", "ground": "approved"}
-    case.say(acts.MeasureImposed, None, **arrest, started_at=ARRESTED)
-    case.on(ACCEPTED).offer(to=PROCURATORATE, persons=("li",)).accept(received_at=ACCEPTED)
+    passed_on(town, "kept-2")
     paper = ("--handover", "handover-1", "--number", "2025-32", "--custody-change-id", "custody-1")
     at_the_police = town.at_the_terminal(clerk(PROCURATORATE), "custody", "request", "kept-2", LI, POLICE, *paper)
     assert (at_the_police.status, json.loads(at_the_police.err)["error"]["code"]) == (

@@ -13,6 +13,7 @@ from ledger.core.event import case as acts
 from ledger.core.event import deadline
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import person_id
+from tests.stories.prosecution import WorkedLead, publish
 from tests.stories.town import Town, TownCase
 
 LI, WANG = person_id("li"), person_id("wang")
@@ -77,6 +78,25 @@ def test_thirty_days_without_a_ground_are_recorded_and_flagged(case: TownCase) -
     assert {measure["measure_id"]: measure["until"] for measure in case.seen_by(clerk(POLICE))["measures"]}[
         "detention-li"
     ] == "2025-04-02"
+
+
+def test_thirty_days_without_a_ground_become_a_lead(town: Town, case: TownCase) -> None:
+    """Rule 1 finds Li's detention and leaves Wang's, whose ground the clause has; the police answer, the procuratorate
+    confirms by the form that was looked at, and a notice comes of it."""
+    publish(town, "detention-without-ground")
+    lead = WorkedLead(town, "detention-without-ground", case_id="bailed", measure_id="detention-li")
+    raised = lead.shown["raised"]
+    assert (raised["supervised"], raised["values"]["until"]) == (POLICE, "2025-04-02")
+    assert case.stream.id == raised["case_id"]
+    measures = [one["raised"]["key"]["measure_id"] for one in lead.listed(clerk(PROCURATORATE))]
+    assert "detention-li" in measures
+    assert "detention-wang" not in measures
+
+    lead.assign()
+    lead.answer(POLICE, "the form's ground was left blank")
+    lead.confirm("no ground of the three is recorded or found in the file")
+    lead.close("rectification_notice", "notice given to the police", "--document", "2025-5")
+    assert lead.shown["status"] == "closed"
 
 
 def test_the_day_of_the_law_passes_whatever_the_paper_says(case: TownCase) -> None:

@@ -13,6 +13,7 @@ from ledger.core.event.terms import Money
 from ledger.core.legal_day import legal_day
 from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.casework import part, stays
+from tests.stories.prosecution import WorkedLead, publish
 from tests.stories.town import Town, TownCase
 
 CASH, CAR, ACCOUNT, PROCEEDS = "goods-cash", "goods-car", "goods-account", "goods-proceeds"
@@ -36,26 +37,29 @@ def named(receipt: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["name"], one["detail"]) for one in receipt["flags"] if one["name"] not in ("late_entry", "backdated")]
 
 
-def decide(case: TownCase, decision_id: str, kind: str, by: str, **disposals: str) -> dict[str, Any]:
+def decide(case: TownCase, decision_id: str, kind: str, by: str, *, at: str, **disposals: str) -> dict[str, Any]:
     lines = tuple(
         acts.ItemDecision(item_id=f"goods-{name}", disposal=disposal)  # type: ignore[arg-type]
         for name, disposal in disposals.items()
     )
     paper: dict[str, Any] = {"decision_id": decision_id, "kind": kind, "number": "2025-7", "items": lines}
-    case.say(acts.DecisionRecorded, clerk(by), **paper, decided_at="2025-06-02T02:00:00Z")
+    case.say(acts.DecisionRecorded, clerk(by), **paper, decided_at=at)
     return case.receipt
 
 
 def test_from_seizure_to_a_judgment_that_forgets_the_car(town: Town) -> None:
     """Cash is split exactly; responsibility for the car moves while it stays; it is sold by two officers on a decision;
-    its proceeds are a child item; the freeze is listed seven days before; the judgment is silent, closing is flagged.
+    its proceeds are a child item; the freeze is listed seven days before; the judgment is silent, closing is flagged;
+    rule 7 raises a lead on what was forgotten, and on nothing else of the case.
     """
+    publish(town, "judgment-silent")
     case = seize(town)
     split_cash(town, case)
     watch_the_freeze(case)
     pass_on(case)
     sell(case)
     judge_and_close(case)
+    ask_about_the_car(town)
 
 
 def split_cash(town: Town, case: TownCase) -> None:
@@ -93,7 +97,7 @@ def pass_on(case: TownCase) -> None:
 def sell(case: TownCase) -> None:
     """Decided by who answers for the car, done by two officers of who holds it."""
     case.on("2025-06-02T02:00:00Z")
-    decide(case, "sale", "other", PROCURATORATE, car="sold_early")
+    decide(case, "sale", "other", PROCURATORATE, at="2025-06-02T02:00:00Z", car="sold_early")
     proposal: dict[str, Any] = {"item_ids": (CAR,), "disposal": "sold_early", "ground": "loses its value"}
     case.say(item.ItemDisposalProposed, clerk(DEPOT), **proposal, decision_id="sale")
     second: dict[str, Any] = {"cites": case.last.ref, "disposed_at": "2025-06-02T02:00:00Z"}
@@ -112,14 +116,28 @@ def judge_and_close(case: TownCase) -> None:
     case.offer(*NOTES, stays(ACCOUNT), stays(PROCEEDS), to=COURT, purpose="public_prosecution").accept(
         received_at="2025-07-01T02:00:00Z"
     )
-    case.on("2025-08-01T02:00:00Z")
+    judged = "2025-08-01T02:00:00Z"
+    case.on(judged)
     told = {"account": "forfeited", "notes-1": "returned_to_victim", "notes-2": "returned_to_victim"}
-    assert named(decide(case, "judgment", "judgment", COURT, **told)) == [("judgment_silent", PROCEEDS)]
+    assert named(decide(case, "judgment", "judgment", COURT, at=judged, **told)) == [("judgment_silent", PROCEEDS)]
     case.close(by=clerk(COURT), decision_id="judgment")
     (flag,) = [one for one in case.receipt["flags"] if one["name"] == "property_undisposed"]
     assert (flag["article"], PROCEEDS in flag["detail"]) == ("CPL 245", True)
     decisions = {one["decision_id"]: one for one in case.seen_by(clerk(COURT))["decisions"]}
     assert CAR not in {one["item_id"] for one in decisions["judgment"]["items"]}
+
+
+def ask_about_the_car(town: Town) -> None:
+    """The court answers for its judgment, the procuratorate confirms by it; the court is to supplement it."""
+    lead = WorkedLead(town, "judgment-silent", case_id="goods", item_id=PROCEEDS)
+    items = [one["raised"]["key"]["item_id"] for one in lead.listed(clerk(PROCURATORATE))]
+    assert [item_id for item_id in items if item_id.startswith("goods-")] == [PROCEEDS]
+    assert lead.shown["raised"]["supervised"] == COURT
+    lead.assign()
+    lead.answer(COURT, "the annex of the judgment leaves it out")
+    lead.confirm("neither the judgment nor a ruling speaks of it")
+    lead.close("rectification_notice", "the court supplements its judgment", "--document", "2025-7")
+    assert lead.shown["closed"]["outcome"] == "rectification_notice"
 
 
 def test_a_freeze_warns_its_handler_seven_days_before(town: Town) -> None:

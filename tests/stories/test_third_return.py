@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.builders import POLICE, PROCURATORATE, clerk
+from tests.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.casework import person_id
+from tests.stories.prosecution import WorkedLead, publish
 from tests.stories.town import Town, TownCase
 
 REVIEW = f"prosecution_review {person_id('li')}"
@@ -76,6 +77,30 @@ def test_the_review_begins_anew_twice_and_the_third_return_is_flagged(town: Town
     steps = town.read("/api/v1/cases/third-return/timeline", clerk(PROCURATORATE))["events"]
     (third,) = [step for step in steps if any(flag["name"] == "third_return" for flag in step["flags"])]
     assert (third["event_type"], third["body"]["handover_id"]) == ("handover.returned", "handover-6")
+
+
+def test_the_third_return_becomes_a_lead_by_itself_and_ends_in_a_rectification_notice(town: Town) -> None:
+    """Rule 8, published by an analyst: the service raises the lead for the district's procuratorate and cites the third
+    return; the police, who had to supplement, answer; it is confirmed by what was looked at, and a notice comes of it.
+    """
+    publish(town, "third-return")
+    case = town.case("returned").on(at("2025-03-02")).open().name("li").register("returned-file", kind="dossier")
+    for number, (received, _, returned, _) in enumerate(ROUNDS):
+        submit(case, received, **({"follows": f"handover-{2 * number}"} if number else {}))
+        give_back(case, returned)
+    lead = WorkedLead(town, "third-return", case_id="returned", handover_id="handover-6")
+    raised = lead.shown["raised"]
+    assert (raised["supervised"], raised["procuratorate"], raised["case_id"]) == (POLICE, PROCURATORATE, "returned")
+    assert case.events[-2].digest in {event["payload_digest"] for event in raised["events"]}
+
+    lead.assign()
+    assert not lead.sees(clerk(COURT))
+    lead.answer(POLICE, "the bank sent its records only now")
+    lead.confirm("the three lists of what was missing are the same")
+    lead.close("rectification_notice", "notice given to the police", "--document", "2025-4")
+    shown = lead.shown
+    assert (shown["status"], shown["closed"]["outcome"]) == ("closed", "rectification_notice")
+    assert lead.steps() == ["lead.raised", "lead.assigned", "lead.answered", "lead.confirmed", "lead.closed"]
 
 
 def test_a_return_that_the_police_do_not_take_counts_for_none(town: Town) -> None:

@@ -28,14 +28,18 @@ from tests.builders import (
     COURT,
     DEPOT,
     DETENTION,
+    JURISDICTION,
+    JURISDICTIONS,
     KINDS,
     LAB,
     POLICE,
     PRISON,
     PROCURATORATE,
+    UPPER,
     UPPER_COURT,
     Event,
     Officer,
+    analyst,
     auditor,
     clerk,
     secret_key,
@@ -45,16 +49,21 @@ from tests.casework import Case
 from tests.cli.tally import PASSPHRASE, Done
 from tests.stories.service import Service
 
-AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT, LAB)
+AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT, LAB, UPPER)
 AUDITOR = auditor(PROCURATORATE)
-PEOPLE = (*(clerk(agency) for agency in AGENCIES), supervisor(COURT), supervisor(DEPOT), AUDITOR)
+PEOPLE = (
+    *(clerk(agency) for agency in AGENCIES),
+    *(supervisor(agency) for agency in (COURT, DEPOT, PROCURATORATE, UPPER)),
+    AUDITOR,
+    analyst(PROCURATORATE),
+)
 GRANTED_UNTIL = 2**40  # unix seconds
 OPENING = CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
 JSON = {"Content-Type": "application/json"}
 
 
 class Town(Service):
-    """One ledger, and the people of eight agencies."""
+    """One ledger, and the people of nine agencies."""
 
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
@@ -93,7 +102,7 @@ class Town(Service):
                 "agency_id": agency,
                 "kind": KINDS[agency],
                 "admin": admin(agency).key_id,
-                "jurisdiction": "31/01",
+                "jurisdiction": JURISDICTIONS.get(agency, JURISDICTION),
                 "name": {"en": agency, "zh": f"{agency}机关"},
             }
             for agency in AGENCIES
