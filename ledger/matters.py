@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ledger.core.anonymity import traces, words
+from ledger.core.anonymity import Trace, known_traces, traces, words
 from ledger.core.authority import Agency, Authority
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
@@ -57,25 +57,25 @@ def require_named(connection: Connection, payload: Payload, authority: Authority
         _require_issued(connection, body.recommendation_id)
 
 
-def identified(connection: Connection, texts: Iterable[str], authority: Authority) -> dict[str, str]:
-    """What in the texts leads to a case, a thing or a person, and what that is: by form, or as an id of the ledger."""
-    found: dict[str, str] = {}
-    for text in texts:
-        told = words(text)
-        officers = told & {grant.officer for grant in authority.grants.values()}
-        found |= traces(text) | identifiers.known(connection, told) | dict.fromkeys(sorted(officers), "officer")
-    return found
+def identified(connection: Connection, text: str, authority: Authority) -> tuple[Trace, ...]:
+    """What in the text leads to a case, a thing or a person: by its form, or as an id of the ledger."""
+    told = words(text)
+    officers = told & {grant.officer for grant in authority.grants.values()}
+    known = dict.fromkeys(officers, "officer") | identifiers.known(connection, told)
+    return tuple(sorted({*traces(text), *known_traces(text, known)}))
 
 
 def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority) -> None:
     study = body.case_study
     for language in ("zh", "en") if study is not None else ():
-        for told, what in identified(connection, (getattr(study, language),), authority).items():
+        text = getattr(study, language)
+        for trace in identified(connection, text, authority):
             raise RuleRefused(
-                f"the case study has {told!r}, which is of a kind that names somebody or something: {what}",
+                f"character {trace.start + 1} of the case study, {trace.shown_in(text)!r}, is of a kind that leads to "
+                f"somebody or something: {trace.what}",
                 code="not_anonymous",
                 field=f"payload.body.case_study.{language}",
-                hint="Tell the case so that nobody finds it again: no ids, no numbers of papers, no digits of persons.",
+                hint=f"Tell the case so that nobody finds it again; instead of this {trace.instead}.",
             )
 
 

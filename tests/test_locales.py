@@ -15,6 +15,7 @@ from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.cli.monitoring import Alarm
+from ledger.core.anonymity import INSTEAD
 from ledger.core.custody.breaks import BREAK_KINDS
 from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
@@ -73,6 +74,8 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "severity": terms.choices(terms.Severity),
     "dismissal_reason": terms.choices(terms.DismissalReason),
     "lead_outcome": terms.choices(terms.LeadOutcome),
+    "trace": tuple(INSTEAD),
+    "trace_instead": tuple(INSTEAD),
     "recheck_result": terms.choices(terms.RecheckResult),
     "lead_status": terms.choices(LeadStatus),
     "recommendation_status": terms.choices(RecommendationStatus),

@@ -386,6 +386,7 @@ def test_a_case_study_names_nothing_of_the_ledger(ledger: Ledger, told_of: str) 
             ledger.post(event)
         assert caught.value.code == "not_anonymous"
         assert (caught.value.field or "").startswith("payload.body.case_study.")
+        assert "instead of this say" in (caught.value.hint or "")
     told_well = Told(zh="某县扣押的手机在移送时漏列，经核实后补送。", en="A phone was left out, and sent after it.")
     ledger.post(Model().published(case_study=told_well, figures=figures()).last)
 

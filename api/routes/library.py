@@ -75,10 +75,14 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TraceView(Struct, frozen=True):
-    """``text`` stands in the texts; ``what`` says what it is."""
+    """``text`` stands in the text of this ``number``, from character ``start`` on (both from 0); ``what`` says what it
+    is, ``instead`` what to write in its place."""
 
+    number: int
+    start: int
     text: str
     what: str
+    instead: str
 
 
 class AnonymityView(Struct, frozen=True):
@@ -224,9 +228,13 @@ async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) 
 def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:
     require_governing(reading)
     with service.parts.database.read() as connection:
-        found = identified(connection, texts, service.authority())
+        found = [
+            TraceView(number, one.start, one.text, one.what, one.instead)
+            for number, text in enumerate(texts)
+            for one in identified(connection, text, service.authority())
+        ]
     reading.record("anonymity of texts")
-    return answer(AnonymityView(tuple(TraceView(*one) for one in sorted(found.items()))))
+    return answer(AnonymityView(tuple(found)))
 
 
 def _lines(

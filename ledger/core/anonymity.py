@@ -1,51 +1,166 @@
-"""Anonymity: what in a text would lead its reader to a case, a thing or a person.
+"""Anonymity: what in a text would lead its reader to a case, a thing or a person, and what to write instead.
 
 ``traces`` finds what has the form of an identifier wherever it comes from; ``words`` are what may be ids of a ledger,
-for whoever can compare them with those that there are. Names, and digits spelled out, are found by neither.
+for whoever can compare them with those that there are (``known_traces``). A name is found where the text says that
+somebody is called so - after a role or a title; digits spelled out, and what only people of the place understand, are
+found by nothing: a person reads the text before it is published.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
 
 _LONGEST_ID = 16  # parts between hyphens that an id is taken to have at most
 _SHORTEST_ID = 4  # characters: a shorter one, or one without a digit, is a word like others
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+_ROLES_ZH = (
+    "被告人|犯罪嫌疑人|嫌疑人|被害人|受害人|证人|当事人|罪犯|服刑人员|社区矫正对象|原告|被告|辩护人|律师|民警|警官|检察官|法官|"
+    "审判长|书记员|侦查员|鉴定人|见证人|持有人|经办人|承办人|姓名[为是]?|名叫|化名"
+)
+# The commonest family names, without those that mostly go on as other words: 和 于 应 时 全 高 安 万 常 成 水 金 向 方.
+_FAMILIES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱林何郭马罗梁宋郑谢韩唐冯董程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范石"
+    "姚谭廖邹熊陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚文"
+)
+_NO_NAMES = (
+    "周围|周末|何时|何地|何种|何人|何以|马上|梁上|董事|程序|许可|许多|曾经|曾因|曾在|余款|余额|夏天|任职|任何|任意|范围|石油|"
+    "陆续|白天|江边|江苏|江西|史料|顾客|龙头|雷雨|钱款|钱物|武器|文件|文化|文书|黄金|黄色|金额|孔洞|白色|马路|林业|易于|康复|"
+    "毛病|石头|段时|叶片|田地|田间|汤水|江水"
+)
+_TITLES_EN = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?"
+_ROLES_EN = (
+    r"(?:[Dd]efendant|[Ss]uspect|[Vv]ictim|[Ww]itness|[Oo]ffender|[Oo]fficer|[Pp]rosecutor|[Jj]udge|[Ll]awyer|"
+    r"[Cc]onvict|named|called)"
+)
 _FORMS = {
+    "digest or id": r"(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])",
+    "id of an event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "identity card": r"(?<!\d)(?:\d{6}[ -]?(?:19|20)\d{6}[ -]?\d{3}[0-9Xx]|\d{15})(?![\dA-Za-z])",
     "bank card": r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?:[ -]?\d{1,3})?(?!\d)",
     "phone": r"(?<!\d)(?:(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)",
+    "passport": r"(?<![A-Za-z0-9])[DEGHKMPSdeghkmps][A-Za-z]?\d{7,8}(?![A-Za-z0-9])",
+    "number of an organisation": r"(?<![0-9A-Z])[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Z])",
     "long number": r"(?<!\d)\d{9,}(?!\d)",
     "case number": r"[(\[〔【〈]\s*(?:19|20)\d{2}\s*[)\]〕】〉][^\s,。;:、]{0,30}?\d+\s*号",
     "number plate": rf"[{_PROVINCES}][A-Z][ ·.-]?[A-Z0-9]{{5,6}}(?![A-Z0-9])",
-    "digest or id": r"(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])",
-    "id of an event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    "number of a seal": r"(?:封签|封条|封存|封印|铅封)(?:编号|号码|号)?\s*[:为是]?\s*(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}"
+    r"|(?i:\bseal(?: no\.?| number)?:? )(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}",
+    "number of an officer": r"(?:警号|工号|警官证号?|执法证号?)\s*[:为是]?\s*(?=[\w-]*\d)[A-Z0-9a-z][\w-]{2,}"
+    r"|(?i:\b(?:badge|officer)(?: no\.?| number| id)?:? )(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}",
+    "address": r"(?!某)[\u4e00-\u9fff](?:路|街|巷|弄|胡同|大道|小区|新村)\d+(?:弄|号|栋|幢|单元|室)"
+    r"|\b\d{1,5} (?:[A-Z][a-z]+ ){1,3}(?:Road|Street|Lane|Avenue)\b",
     "address of mail": r"[\w.+-]+@[\w-]+\.[\w.]+",
+    "name": rf"(?:{_ROLES_ZH})\s?(?!{_NO_NAMES})[{_FAMILIES}](?![某甲乙丙丁男女氏])[\u4e00-\u9fff](?!某)"
+    rf"|\b{_TITLES_EN} (?!Mou\b|X\b)[A-Z][a-z]+(?! Mou\b| X\b)(?: [A-Z][a-z]+)?"
+    rf"|\b{_ROLES_EN} [A-Z][a-z]+ (?!Mou\b|X\b)[A-Z][a-z]+",
 }
+# What to write instead, by what it is.
+INSTEAD: Mapping[str, str] = {
+    "identity card": "leave the number out; say 'a man of about forty' where age matters",
+    "bank card": "say 'a bank account' or 'the first account'",
+    "phone": "say 'a telephone number'",
+    "passport": "say 'a passport'",
+    "number of an organisation": "say 'a company'",
+    "long number": "leave it out, or say how many digits it has",
+    "case number": "say 'a case of theft in a county'",
+    "number plate": "say 'a car'",
+    "number of a seal": "say 'the seal on the bag'",
+    "number of an officer": "say 'the officer who sealed it'",
+    "address": "say 'a flat in the district'",
+    "digest or id": "leave it out: figures and signed events prove what happened",
+    "id of an event": "leave it out: figures and signed events prove what happened",
+    "address of mail": "say 'an e-mail address'",
+    "name": "say what the person is: 'the suspect', 被告人某甲, 'Zhang X'",
+    "case": "say 'a case of theft in a county'",
+    "item": "say what it is: 'a phone'",
+    "seal": "say 'the seal on the bag'",
+    "officer": "say 'the officer who sealed it'",
+}
+_ANYTHING = "leave it out, or say what kind of thing it is"
 _COMPILED = {what: re.compile(form) for what, form in _FORMS.items()}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _DIGIT = re.compile(r"\d")
+_AROUND = 8  # characters that are shown on either side
 
 
-def traces(text: str) -> dict[str, str]:
-    """What in the text has the form of an identifier, and of which; full-width letters and digits count as plain."""
-    plain = unicodedata.normalize("NFKC", text)
-    found: dict[str, str] = {}
+class Trace(Struct, frozen=True, order=True):
+    """``text`` stands in a text from character ``start`` on (the first one is 0); ``what`` says what it is."""
+
+    start: int
+    text: str
+    what: str
+
+    @property
+    def instead(self) -> str:
+        """What to write in its place."""
+        return INSTEAD.get(self.what, _ANYTHING)
+
+    def shown_in(self, text: str) -> str:
+        """The trace between what stands before and after it."""
+        end = self.start + len(self.text)
+        before, after = max(0, self.start - _AROUND), end + _AROUND
+        shown = f"{text[before : self.start]}[{text[self.start : end]}]{text[end:after]}"
+        return f"{'…' if before else ''}{shown}{'…' if after < len(text) else ''}"
+
+
+def traces(text: str) -> tuple[Trace, ...]:
+    """What in the text has the form of an identifier, in its order; full-width letters and digits count as plain.
+
+    Of what has several forms the first one is told.
+    """
+    plain, places = _plain(text)
+    found: list[Trace] = []
+    taken: set[int] = set()
     for what, form in _COMPILED.items():
         for match in form.finditer(plain):
-            found.setdefault(match[0], what)
-    return found
+            if taken.isdisjoint(range(*match.span())):
+                taken.update(range(*match.span()))
+                found.append(_trace(text, places, match.span(), what))
+    return tuple(sorted(found))
 
 
 def words(text: str) -> frozenset[str]:
     """All that may be an id in the text, as it stands and in lower case: every run of parts between hyphens."""
-    found: set[str] = set()
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
+    plain, _ = _plain(text)
+    return frozenset(word for first, end in _runs(plain) for word in (plain[first:end], plain[first:end].lower()))
+
+
+def known_traces(text: str, known: Mapping[str, str]) -> tuple[Trace, ...]:
+    """Where those of ``words`` stand that are ``known``, by what each of them names."""
+    plain, places = _plain(text)
+    found = set[Trace]()
+    for first, end in _runs(plain):
+        word = plain[first:end]
+        what = known.get(word) or known.get(word.lower())
+        if what is not None:
+            found.add(_trace(text, places, (first, end), what))
+    return tuple(sorted(found))
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """The text in compatibility form, and from which character of the text each of its characters comes."""
+    parts = [unicodedata.normalize("NFKC", character) for character in text]
+    return "".join(parts), [place for place, part in enumerate(parts) for _ in part]
+
+
+def _trace(text: str, places: list[int], span: tuple[int, int], what: str) -> Trace:
+    first, last = places[span[0]], places[span[1] - 1]
+    return Trace(first, text[first : last + 1], what)
+
+
+def _runs(plain: str) -> Iterator[tuple[int, int]]:
+    """Where what may be an id begins and ends."""
+    for match in _WORD.finditer(plain):
         parts = match[0].split("-")
+        starts = [match.start()]
+        for part in parts:
+            starts.append(starts[-1] + len(part) + 1)
         for first in range(len(parts)):
             for end in range(first + 1, min(first + _LONGEST_ID, len(parts)) + 1):
-                word = "-".join(parts[first:end])
-                if len(word) >= _SHORTEST_ID and _DIGIT.search(word):
-                    found |= {word, word.lower()}
-    return frozenset(found)
+                span = starts[first], starts[end] - 1
+                if span[1] - span[0] >= _SHORTEST_ID and _DIGIT.search(plain[slice(*span)]):
+                    yield span

@@ -154,6 +154,17 @@ def test_adopters_are_told_with_their_parameters(served: Served) -> None:
     assert {one["leads"] for one in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
 
 
+def test_what_leads_to_somebody_is_told_with_its_place(served: Served) -> None:
+    """Which text, from which character on, and what to write instead."""
+    body = '{"texts": ["某县。", "被告人张三，电话１３８００１３８０００"]}'.encode()
+    by = supervisor(PROCURATORATE)
+    answer = served.post("/api/v1/library/anonymity", body, **served.token(by))
+    assert answer.status_code == 200, answer.text
+    found = [(one["number"], one["start"], one["text"], one["what"]) for one in answer.json()["traces"]]
+    assert found == [(1, 0, "被告人张三", "name"), (1, 8, "１３８００１３８０００", "phone")]
+    assert answer.json()["traces"][1]["instead"] == "say 'a telephone number'"
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [("?version=9", "version"), ("/package?version=9", "version"), ("/comparison?first=9", "first")],

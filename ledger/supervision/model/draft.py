@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from io import StringIO
@@ -11,8 +12,9 @@ from ruamel.yaml import YAML
 
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ModelId
-from ledger.supervision.model.document import MAX_CHARACTERS
+from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.spelling import text_of
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
@@ -40,6 +42,23 @@ def draft(model_id: str, form: str) -> str:
     folder = files("ledger.supervision.model").joinpath("drafts")
     head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
     return head.replace("MODEL_ID", model_id, 1) + condition
+
+
+def renumbered(definition: str, model_id: str, version: int) -> str:
+    """The text as that version of a model of this id: these two values differ, and nothing else.
+
+    Raises MalformedInput where the id is no slug, ModelRefused where the text is no model's or keeps them elsewhere.
+    """
+    _require_id(model_id)
+    document = read_document(definition)
+    lines = definition.splitlines(keepends=True)
+    for name, value in (("model", model_id), ("version", str(version))):
+        at = document.lines.get(f".{name}", 1) - 1
+        lines[at] = re.sub(rf"^({name}\s*:\s*)[^\s#]+", rf"\g<1>{value}", lines[at])
+    made = "".join(lines)
+    if read_document(made).tree != document.tree | {"model": model_id, "version": version}:
+        raise ModelRefused([document.fault(".model", "expected lines of their own: `model: id`, `version: 1`")])
+    return made
 
 
 def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_id: str) -> str:
