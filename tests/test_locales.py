@@ -21,6 +21,7 @@ from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
 from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
+from ledger.core.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
@@ -30,6 +31,8 @@ from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
 from ledger.store.search import Kind
 from ledger.store.warnings import Warned
+from ledger.supervision.library.checking import STEPS as MODEL_STEPS
+from ledger.supervision.library.comparison import Kind as DifferenceKind
 from ledger.supervision.rederive import STEPS as LEAD_STEPS
 from ledger.timeline.details import TEMPLATES
 from ledger.timeline.notes import NOTE_KINDS
@@ -45,8 +48,12 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         *AUDIT_STEPS,
         *(name for name, _ in EVIDENCE_STEPS),
         *(name for name, _ in LEAD_STEPS),
+        *(name for name, _ in PACKAGE_STEPS),
+        *(name for name, _ in MODEL_STEPS),
     ),
     "fault": get_args(Fault),
+    "difference": get_args(DifferenceKind),
+    "library_place": ("title", "definition", "case_study"),
     "alarm": get_args(Alarm),
     "result": ("checked", "failed", "not_checked"),
     "event_type": tuple(EVENT_TYPES),

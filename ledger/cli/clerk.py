@@ -73,17 +73,23 @@ class Clerk:
 
     def record_matter(self, stream_id: str, body: Body) -> None:
         """Appends the event to the stream of a model, lead or recommendation and says the receipt."""
-        stream = Stream(kind="supervision", id=stream_id)
-        with told_by_option():
-            receipt = self._append(stream, self.place(stream), body, self._claims)
-        self._say_matter(stream_id, body, receipt)
+        self._say_matter(stream_id, body, self.append_matter(stream_id, body))
 
     def open_matter(self, stream_id: str, body: Body) -> None:
         """Begins such a stream with its first event."""
+        self._say_matter(stream_id, body, self.begin_matter(stream_id, body))
+
+    def append_matter(self, stream_id: str, body: Body) -> dict[str, Any]:
+        """The receipt of an event of such a stream, of which nothing is said."""
+        stream = Stream(kind="supervision", id=stream_id)
+        with told_by_option():
+            return self._append(stream, self.place(stream), body, self._claims)
+
+    def begin_matter(self, stream_id: str, body: Body) -> dict[str, Any]:
+        """Likewise of its first event."""
         place = Place(Stream(kind="supervision", id=stream_id))
         with told_by_option():
-            receipt = self.send(self.sign(body, place, self._claims))
-        self._say_matter(stream_id, body, receipt)
+            return self.send(self.sign(body, place, self._claims))
 
     def open(self, case_id: str, body: Body) -> None:
         """Opens the case with its first event."""

@@ -44,6 +44,7 @@ COMMANDS = (
     "import",
     "dataset",
     "model",
+    "library",
     "correlate",
     "report",
     "lead",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import convert
+from msgspec import convert, to_builtins
 
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
@@ -16,9 +16,11 @@ from ledger.cli.times import when
 if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.custody import Flag
+    from ledger.core.model_package import PackageReport
     from ledger.core.report import Report, Step
     from ledger.core.verify_case import CaseReport
     from ledger.locales import Labels
+    from ledger.supervision.library.checking import Usable
     from ledger.supervision.rederive import LeadReport
 
 COLOURS = {
@@ -42,6 +44,22 @@ def show_report(session: Session, report: Report | CaseReport | LeadReport) -> N
     for line in _about(labels, report):
         click.echo(printable_line(line))
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
+
+
+def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
+    """The report of a model package, and whether the model can be taken over."""
+    if session.json:
+        told: dict[str, Any] = to_builtins(report)
+        del told["published"]  # the texts, which 'tally library show' tells
+        return echo_json(told | {"usable": usable.usable, "steps": [*told["steps"], *to_builtins(usable.steps)]})
+    labels = session.labels
+    _show_steps(labels, [*report.steps, *usable.steps])
+    for name in ("model_id", "version", "publisher"):
+        click.echo(f"{labels.of('field', name)}: {printable_line(str(getattr(report, name)))}")
+    _show_verdict(labels, report.verdict, report.steps, development=report.development)
+    if not usable.usable:
+        click.secho(labels.of("message", "not_to_be_taken"), fg="red")
+    return None
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.supervision.model.draft import derived
+from ledger.supervision.model.draft import derived, renumbered
 from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.shipped import shipped_models
 
 LEAD = "lead-" + "5f" * 16
@@ -39,3 +40,19 @@ def test_a_share_stays_a_number() -> None:
     """Written as the author would write it."""
     made = derived(shipped_models()["unusual-share"], "mine", {"times": "1.5"}, LEAD)
     assert str(parse_model(made).parameters_of({})["times"]) == "1.5"
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_a_model_that_is_taken_over_keeps_all_but_id_and_version(name: str) -> None:
+    """Line by line, comments and layout included."""
+    text = shipped_models()[name].replace("version: 1", "version: 4  # of ours", 1)
+    made = renumbered(text, "mine", 7)
+    changed = [pair for pair in zip(text.splitlines(), made.splitlines(), strict=True) if pair[0] != pair[1]]
+    assert changed == [(f"model: {name}", "model: mine"), ("version: 4  # of ours", "version: 7  # of ours")]
+
+
+@pytest.mark.parametrize("text", ["title: x\n", "{model: x, version: 1}\n", "model:\n  x\nversion: 1\n"])
+def test_an_id_that_stands_elsewhere_is_not_changed(text: str) -> None:
+    """The refusal names the lines that are expected."""
+    with pytest.raises(ModelRefused, match="lines of their own"):
+        renumbered(text, "mine", 7)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from ledger.core.event import digest_of
-from ledger.core.event.supervision import ModelPublished
+from ledger.core.event.supervision import ModelPublished, Told
+from ledger.core.model_package import verify_package
 from ledger.supervision.library.card import Card, card_of, texts_of
+from ledger.supervision.library.checking import check_model
 from ledger.supervision.library.comparison import compare
 from ledger.supervision.library.search import Fit, fit
+from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model, shipped_models
-from tests.supervised import published
+from tests.builders import PROCURATORATE, analyst
+from tests.bundles import trust
+from tests.core.test_model_package import log_of, package
+from tests.supervised import Model, published
 from tests.supervision.modelling import SOUND, changed
 
 
@@ -66,6 +73,52 @@ def test_words_fit_where_they_stand(query: str, expected: Fit | None) -> None:
     """All words must; a Chinese one of three characters and more may fit by half of its pairs."""
     found = fit(query, {"zh": "扣押的手机未移送", "en": "A seized phone was not handed over"})
     assert (found and (round(found.score, 2), found.places)) == (expected and (expected.score, expected.places))
+
+
+def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
+    """The steps of a package of this text, by name."""
+    model = parse_model(text) if "title" not in fields else None
+    said = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
+    body = of(text, model_id="unanswered", **(said | fields))
+    log = log_of(Model("unanswered").act(body, analyst(PROCURATORATE)))
+    report = verify_package(package(log, {"anchored": True}, model_id="unanswered"), trust())
+    assert report.verdict == "intact", report.faults
+    made = check_model(report)
+    assert made.usable == all(step.result == "checked" for step in made.steps)
+    assert [step.number for step in made.steps] == [5, 6, 7, 8]
+    assert {step.verdict for step in made.steps} == {"intact"}
+    return {step.name: (step.result, step.detail) for step in made.steps}
+
+
+def test_a_sound_model_can_be_taken_over() -> None:
+    """It runs, its examples come out, what was signed beside it agrees, its case study tells of nobody."""
+    told = checked()
+    assert {result for result, _ in told.values()} == {"checked"}
+    assert told["examples"][1] == "1 raise what they must, 1 raise nothing"
+    study = Told(zh="某县的移送两周无人签收。", en="A handover waited at a county.")
+    assert checked(case_study=study)["anonymity"][0] == "checked"
+
+
+def test_a_fault_of_the_text_is_no_tampering() -> None:
+    """Each is told at its step, while the proof holds."""
+    wrong = changed(("as_of: 2026-03-08T12:00:00Z", "as_of: 2026-03-09T12:00:00Z"))
+    assert "seventh day" in checked(wrong)["examples"][1]
+    title = Told(zh="移送长期无人签收", en="Offer unanswered")
+    assert checked("model: x", title=title)["model"][0] == "failed"
+    assert "title" in checked(title=Told(zh="别的", en="Another"))["agreement"][1]
+    tells = Told(zh="某县。", en="Called upon Mr Smith.")
+    assert checked(case_study=tells)["anonymity"] == (
+        "failed",
+        "case_study.en: character 13, '…ed upon [Mr Smith].': name",
+    )
+
+
+def test_nothing_is_checked_of_what_is_not_proven() -> None:
+    """A text that nobody signed is not run."""
+    log = log_of(Model("unanswered").act(of(SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
+    report = verify_package(package(log, {"payload": UNSET}, model_id="unanswered"), trust())
+    made = check_model(report)
+    assert (made.usable, {step.result for step in made.steps}) == (False, {"not_checked"})
 
 
 def test_what_differs_is_told_path_by_path() -> None:

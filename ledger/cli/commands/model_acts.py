@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import click
 from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
+from ledger.cli.library import text_of
 from ledger.cli.matters import renamed, shown
 from ledger.cli.output import Column
 from ledger.cli.params import acting, split_once
 from ledger.cli.session import Session, pass_session
-from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.errors import IntegrityBroken
 from ledger.core.event import digest_of, supervision
 from ledger.core.supervision.models import STREAM
 
@@ -86,7 +86,7 @@ def publish(clerk: Clerk, file: Path, case_study: Path | None, figures: Path | N
     """
     from ledger.supervision.model.parse import require_publishable
 
-    text = _text_of(file)
+    text = text_of(file)
     model = require_publishable(text)
     body = make_body(
         supervision.ModelPublished,
@@ -134,19 +134,11 @@ def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tupl
     clerk.record_matter(STREAM + model_id, body)
 
 
-def _text_of(file: Path) -> str:
-    """In Unicode normal form C, as everything that is signed. Raises MalformedInput where it is no UTF-8."""
-    try:
-        return unicodedata.normalize("NFC", file.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
-
-
 def _fields_of(file: Path | None) -> dict[str, Any] | None:
     """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
     from ledger.supervision.model.document import read_document
 
-    return None if file is None else read_document(_text_of(file)).tree
+    return None if file is None else read_document(text_of(file)).tree
 
 
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:

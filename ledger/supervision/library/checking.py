@@ -30,7 +30,7 @@ class Usable(Struct, frozen=True):
 
 
 def check_model(report: PackageReport) -> Usable:
-    """What is to be said of the last version of a package. Nothing is checked of what was not proven to be published."""
+    """What is to be said of the last version of a package; nothing is checked of what is not proven."""
     if not report.published or report.verdict == "tampered":
         why = "what was published is not proven"
         return Usable(False, tuple(Step(number, name, "not_checked", why) for number, name, _ in _numbered()))

@@ -1,0 +1,237 @@
+"""``tally library``: models and exemplary cases that others can find, verify, take over and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ledger.cli.client import at
+from ledger.cli.command import Group
+from ledger.cli.commands import library_transfer
+from ledger.cli.library import published
+from ledger.cli.output import Column, Output
+from ledger.cli.params import words
+from ledger.cli.session import Session, pass_session
+from ledger.core.event.terms import BusinessLine, Severity
+from ledger.locales import Labels
+
+LISTED = tuple(
+    Column(name)
+    for name in ("model_id", "version", "title", "problem", "business_line", "severity", "publisher", "adoptions")
+)
+FOUND = (*LISTED[:4], Column("found_in", "library_place"))
+OUTTURN = (Column("leads.total"), Column("recall"), Column("precision"), Column("has_case_study"))
+FIGURES = (
+    *(Column(f"figures.{name}") for name in ("measured_on", "cases", "planted", "found", "false_leads")),
+    *(Column(name) for name in ("recall", "precision", "case_study")),
+)
+SHOWN = (
+    *(Column(name) for name in ("model_id", "version", "title", "explanation", "need.problem", "need.requested_by")),
+    *(Column(name) for name in ("need.expected_outcome", "business_line", "severity", "legal_basis", "publisher")),
+    *(Column(name) for name in ("published_at", "retired", "library_says", "library_condition")),
+    *FIGURES,
+    *(Column(name) for name in ("leads.total", "model_digest")),
+    *(Column(f"origin.{name}") for name in ("log_id", "model_id", "version")),
+)
+PARAMETERS = tuple(Column(name) for name in ("name", "meaning", "default", "minimum", "maximum", "choices"))
+CHECKS = (Column("checks.what"), Column("checks.by"))
+EXAMPLES = (Column("example"), Column("leads_raised"))
+VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer", "event_id"))
+ADOPTERS = (
+    *(Column(name) for name in ("agency", "name", "version", "parameters", "adopted_at", "remark")),
+    *(Column(name) for name in ("leads.total", "outturn")),
+)
+SIDES = (Column("field_name"), Column("first"), Column("second"))
+DIFFERENCES = (Column("field_name"), Column("kind", "difference"), Column("first"), Column("second"))
+BUSINESS_LINE = click.option("--business-line", type=words(BusinessLine), help="Only models of this line.")
+SEVERITY = click.option("--severity", type=words(Severity), help="Only models of this severity.")
+
+
+@click.group("library", cls=Group)
+def command() -> None:
+    """The library of models and exemplary cases: find, take over, adopt and compare what proved its worth elsewhere."""
+
+
+@command.command("list")
+@BUSINESS_LINE
+@SEVERITY
+@click.option("--in-use", is_flag=True, help="Only those that are not retired.")
+@pass_session
+def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
+    """List the models: what each is for, what was measured of it, and how many leads it raised."""
+    given = query | {"retired": "false" if in_use else None}
+    found = list(session.service.pages("/api/v1/library", "models", **given))
+    rows = found if session.json else [line | measured(line["figures"]) for line in found]
+    session.output.table(rows, (*LISTED, *OUTTURN), style_of=lambda row: "dim" if row["retired"] else "")
+
+
+@command.command("search")
+@click.argument("query", metavar="WORDS", nargs=-1, required=True)
+@BUSINESS_LINE
+@SEVERITY
+@pass_session
+def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) -> None:
+    """Search titles, texts and case studies, in Chinese or English: what fits best comes first."""
+    found = session.service.get("/api/v1/library", q=" ".join(query), **given)["models"]
+    session.output.table(found, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
+
+
+@command.command("show")
+@click.argument("model", metavar="MODEL|FILE")
+@click.option("--definition", is_flag=True, help="Only the text of its file.")
+@pass_session
+def show(session: Session, model: str, definition: bool) -> None:
+    """Show a model with its tests, figures and case study: of the service (MODEL@VERSION), or of a package or file.
+
+    What a package says is shown, not verified: tally library verify FILE.
+    """
+    if definition:
+        return click.echo(published(session, model).definition, nl=False)
+    if Path(model).is_file():
+        from ledger.supervision.library.card import card_of
+
+        body = published(session, model)
+        entry = {"line": msgspec.to_builtins(body), "card": msgspec.to_builtins(card_of(body.definition))}
+        entry |= {"case_study": entry["line"].get("case_study"), "versions": []}
+    else:
+        model_id, _, version = model.partition("@")
+        entry = session.service.get(at("/api/v1/library/{}", model_id), version=version or None)
+    return session.output.data(entry) if session.json else _show(session.output, entry)
+
+
+def _show(output: Output, entry: Mapping[str, Any]) -> None:
+    line, card = entry["line"], entry["card"] or {}
+    spoken = "zh" if output.labels.language == "zh-CN" else "en"
+    told = {
+        "need": card.get("need"),
+        "explanation": card.get("explanation"),
+        "legal_basis": card.get("legal_basis"),
+        "library_says": card.get("says"),
+        "library_condition": card.get("condition"),
+        "case_study": entry["case_study"],
+    }
+    output.record(line | told | measured(line.get("figures")), SHOWN)
+    parts: tuple[tuple[str, Iterable[Mapping[str, Any]], Iterable[Column]], ...] = (
+        ("parameters", card.get("parameters", ()), PARAMETERS),
+        ("checks", ({"checks": _spoken(one, spoken)} for one in card.get("checks", ())), CHECKS),
+        (
+            "examples",
+            ({"example": one["name"], "leads_raised": one["raises"]} for one in card.get("examples", ())),
+            EXAMPLES,
+        ),
+        ("versions", entry["versions"], VERSIONS),
+    )
+    for name, rows, columns in parts:
+        if listed := list(rows):
+            output.part(name, listed, tuple(columns))
+
+
+def _spoken(one: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
+    return {name: told[language] for name, told in one.items()}
+
+
+def measured(figures: Mapping[str, Any] | None) -> dict[str, str]:
+    """Recall and precision of a measurement, in per cent."""
+    if not figures:
+        return {}
+    found, planted, false = figures["found"], figures["planted"], figures["false_leads"]
+    return {"recall": _share(found, planted), "precision": _share(found, found + false)}
+
+
+def _share(part: int, whole: int) -> str:
+    """Rounded down, so that only what is complete is told as such."""
+    return f"{part * 1000 // whole / 10:.1f} %" if whole else "–"
+
+
+@command.command("adopters")
+@click.argument("model_id")
+@pass_session
+def adopters(session: Session, model_id: str) -> None:
+    """Show who runs a model, under which parameters, and how its leads turned out there."""
+    found = session.service.get(at("/api/v1/library/{}/adopters", model_id))
+    if session.json:
+        return session.output.data(found)
+    output = session.output
+    rows = [
+        one
+        | {
+            "remark": one["note"],
+            "parameters": "\n".join(f"{own['name']} = {own['value']} ({own['default']})" for own in one["parameters"]),
+            "outturn": "\n".join(_outturn(output.labels, one["leads"])),
+        }
+        for one in found["adopters"]
+    ]
+    return output.table(rows, ADOPTERS)
+
+
+def _outturn(labels: Labels, leads: Mapping[str, Any] | None) -> Iterator[str]:
+    """What became of leads, a line each: the states of open and decided ones, the outcomes of closed ones."""
+    if leads is None:
+        return
+    for vocabulary, counted in (("lead_status", leads["by_status"]), ("lead_outcome", leads["by_outcome"])):
+        for word, count in counted.items():
+            if word != "closed":
+                yield f"{labels.of(vocabulary, word)}: {count}"
+
+
+@command.command("compare")
+@click.argument("first", metavar="MODEL|FILE")
+@click.argument("second", metavar="MODEL|FILE")
+@click.option("--run", is_flag=True, help="Also run both over the ledger as it is now: which findings only one has.")
+@pass_session
+def compare_(session: Session, first: str, second: str, run: bool) -> None:
+    """Compare two versions or models, field by field: MODEL@VERSION of the service, packages, files being written."""
+    from ledger.supervision.library.comparison import compare
+
+    sides = published(session, first), published(session, second)
+    found = compare(*sides)
+    told = msgspec.to_builtins(found) | ({"runs": _runs(session, *sides)} if run else {})
+    if session.json:
+        return session.output.data(told)
+    output = session.output
+    output.table(list(_side_by_side(output, *map(_told, (found.first, found.second)))), SIDES)
+    rows = [one | {"field_name": one["field"]} for one in told["differences"] if one["field"] != "version"]
+    output.part("differences", rows, DIFFERENCES)
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for text in found.condition[2:]:
+        click.secho(text, fg=colours.get(text[:1]))
+    if run:
+        output.record({name: len(keys) for name, keys in told["runs"].items()})
+    return None
+
+
+def _told(side: Any) -> dict[str, Any]:
+    """What is shown of a side: the parts that no difference of texts tells."""
+    told: dict[str, Any] = msgspec.to_builtins(side)
+    return told | measured(told["figures"])
+
+
+def _side_by_side(output: Output, *sides: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Each field with what it is on both sides, as far as one has it."""
+    for column in (*SHOWN[:3], *FIGURES):
+        first, second = (output.cell(column, side) for side in sides)
+        if first or second:
+            yield {"field_name": output.heading(column.path), "first": first, "second": second}
+
+
+def _runs(session: Session, *sides: Any) -> dict[str, list[dict[str, str]]]:
+    """The keys of what both found now, and of what only one did."""
+    keys = []
+    for side in sides:
+        asked = msgspec.json.encode({"definition": side.definition, "parameters": {}})
+        found = session.service.post("/api/v1/models/run", asked, dict[str, Any])
+        keys.append({msgspec.json.encode(one["key"], order="sorted"): one["key"] for one in found["findings"]})
+    first, second = keys
+    return {
+        "only_before": [key for name, key in first.items() if name not in second],
+        "only_after": [key for name, key in second.items() if name not in first],
+        "in_both": [key for name, key in first.items() if name in second],
+    }
+
+
+for transfer in library_transfer.COMMANDS:
+    command.add_command(transfer)

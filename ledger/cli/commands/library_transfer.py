@@ -1,0 +1,129 @@
+"""How models leave a ledger and come into another one: exported, verified offline, imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from ledger.cli.clerk import Clerk
+from ledger.cli.client import at
+from ledger.cli.command import Command
+from ledger.cli.exits import OF_VERDICT, Exit
+from ledger.cli.exporting import write
+from ledger.cli.library import check_package, is_own, require_proven, taken_over
+from ledger.cli.params import acting
+from ledger.cli.runs import parameters_of
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput
+from ledger.core.event.supervision import ModelAdopted, ModelPublished
+from ledger.core.supervision.models import STREAM
+
+FILE = click.argument("file", type=click.File("rb"))
+TRUST = click.option(
+    "--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile]."
+)
+
+
+@click.command("export", cls=Command)
+@click.argument("model", metavar="MODEL[@VERSION]")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL-VERSION.model.json]."
+)
+@pass_session
+def export(session: Session, model: str, output: Path | None) -> None:
+    """Export a model as a signed package: one file with tests, figures and case study, proven version by version."""
+    from ledger.core.model_package import decode_package
+
+    model_id, _, version = model.partition("@")
+    made = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
+    package = decode_package(made)
+    target = output or Path(f"{model_id}-{package.version}.model.json")
+    write(target, made)
+    told = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
+    session.output.record(told)
+
+
+@click.command("verify", cls=Command)
+@FILE
+@TRUST
+@pass_session
+def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) -> int:
+    """Verify a package offline: who published which words, and whether the model can be taken over.
+
+    Steps 1 to 4 make the verdict; 5 to 8 say whether the model runs, and whether its case study leads to anybody.
+    """
+    from ledger.cli.report import show_package
+
+    checked = check_package(session, file.read(), trust_files)
+    show_package(session, checked.report, checked.usable)
+    if checked.report.verdict == "intact" and not checked.usable.usable:
+        return Exit.REFUSED
+    return OF_VERDICT[checked.report.verdict]
+
+
+@click.command("import", cls=Command)
+@FILE
+@TRUST
+@click.option("--as", "own_id", metavar="MODEL_ID", help="Under another id here [the same].")
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own, within its bounds."
+)
+@click.option("--note", help="What it is taken over for.")
+@click.option("--without-case-study", is_flag=True, help="Leave the case study out.")
+@acting
+def import_(
+    clerk: Clerk,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    own_id: str | None,
+    settings: tuple[str, ...],
+    note: str | None,
+    without_case_study: bool,
+) -> None:
+    """Import a package of another ledger: verified first, then published here with its origin, to be run for you.
+
+    With --set it is adopted with parameters of your own. A package of your own ledger is adopted, not published again.
+    """
+    session, parameters = clerk.session, parameters_of(settings)
+    checked = check_package(session, file.read(), trust_files)
+    body = require_proven(checked)
+    _require_within_bounds(body, parameters)
+    receipts: dict[str, dict[str, Any]] = {}
+    if is_own(session, checked.data):
+        if own_id is not None:
+            raise MalformedInput("a package of your own ledger is adopted under its id", field="--as")
+    else:
+        body = taken_over(session, checked, own_id, case_study=not without_case_study)
+        put = clerk.begin_matter if body.version == 1 else clerk.append_matter
+        receipts["published"] = put(STREAM + body.model_id, body)
+    if parameters or note or not receipts:
+        receipts["adopted"] = clerk.append_matter(STREAM + body.model_id, _adoption(body, parameters, note))
+    _say(session, body, receipts)
+
+
+def _say(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+    told: dict[str, Any] = {"model_id": body.model_id, "version": body.version}
+    if session.json:
+        return session.output.data({**told, **receipts})
+    events = {name: f"{receipt['index']}  {receipt['event_id']}" for name, receipt in receipts.items()}
+    return session.output.record(told | events)
+
+
+def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
+    from ledger.supervision.model.parse import parse_model
+
+    parse_model(body.definition).parameters_of(parameters)
+
+
+def _adoption(body: ModelPublished, parameters: dict[str, str], note: str | None) -> ModelAdopted:
+    told = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
+    return msgspec.convert(told, ModelAdopted)
+
+
+COMMANDS = (export, verify, import_)

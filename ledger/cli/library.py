@@ -1,0 +1,211 @@
+"""The library at the command line: where a model that is named comes from, and what taking one over signs."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from ledger.cli.client import at
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
+from ledger.core.event.supervision import ModelPublished, Origin
+
+if TYPE_CHECKING:
+    from ledger.cli.session import Session
+    from ledger.core.model_package import PackageReport
+    from ledger.supervision.library.checking import Usable
+
+LARGEST = 1_000_000  # bytes of a YAML file that is read at all
+
+
+class Checked(Struct, frozen=True):
+    """A package's file with what was found of it."""
+
+    data: bytes
+    report: PackageReport
+    usable: Usable
+
+    @property
+    def last(self) -> ModelPublished:
+        return self.report.published[-1]
+
+
+def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> Checked:
+    """Verifies a package offline, and runs its examples. Raises MalformedInput for what is none."""
+    from ledger.cli.proofs import trust_for
+    from ledger.core.model_package import verify_package
+    from ledger.supervision.library.checking import check_model
+
+    report = verify_package(data, trust_for(session, data, trust_files))
+    return Checked(data, report, check_model(report))
+
+
+def require_proven(checked: Checked) -> ModelPublished:
+    """The last version of a package that is intact and fit to be published. Raises IntegrityBroken, MalformedInput."""
+    report = checked.report
+    if report.verdict != "intact":
+        step = next(step for step in report.steps if step.verdict == report.verdict)
+        raise IntegrityBroken(
+            f"the package is {report.verdict.replace('_', ' ')}: step {step.number}, {step.name}: {step.detail}",
+            field="FILE",
+            hint="Only what is proven is imported: ask its publisher for the package of an anchored version, and for "
+            "the trust file that its agencies have published.",
+        )
+    for step in checked.usable.steps:
+        if step.result != "checked":
+            raise MalformedInput(
+                f"the model cannot be taken: step {step.number}, {step.name}: {step.detail}",
+                field="FILE",
+                hint="Its publisher must publish a version that is mended.",
+            )
+    return checked.last
+
+
+def published(session: Session, named: str) -> ModelPublished:
+    """The publication that is named: a file (package or YAML), ``MODEL`` of the service, or ``MODEL@VERSION``.
+
+    Raises NotFound, MalformedInput. What a package says is read, not verified: that is another question.
+    """
+    file = Path(named)
+    if file.is_file():
+        return _of_file(file)
+    model_id, _, version = named.partition("@")
+    if version and not version.isdecimal():
+        raise MalformedInput(f"expected MODEL@VERSION or a file, not {named}", field="MODEL")
+    path = "/api/v1/models/{}/{}" if version else "/api/v1/models/{}"
+    try:
+        return _of_view(session.service.get(at(path, model_id, *([version] if version else []))))
+    except NotFound as error:
+        raise NotFound(
+            f"there is no file {named}, and of the service: {error.message}",
+            field=error.field,
+            hint="The models of the library are listed by: tally library list",
+        ) from error
+
+
+def _of_file(file: Path) -> ModelPublished:
+    data = read(file, LARGEST * 16)
+    if data.lstrip().startswith(b"{"):
+        from ledger.core.bundle import decode_bundle
+        from ledger.core.event import decode_payload
+        from ledger.core.model_package import decode_package
+
+        bundle = decode_bundle(bytes(decode_package(data).publications[-1]))
+        if bundle.payload is not msgspec.UNSET:
+            body = decode_payload(bytes(bundle.payload)).body
+            if isinstance(body, ModelPublished):
+                return body
+        raise MalformedInput(f"{file} has no publication of a model", field="FILE")
+    return of_text(text_of(file))
+
+
+def of_text(text: str, **beside: Any) -> ModelPublished:
+    """What publishing the model of this text says. Raises ModelRefused."""
+    from ledger.core.event import digest_of
+    from ledger.supervision.model.parse import parse_model
+
+    model = parse_model(text)
+    return ModelPublished(
+        model_id=model.model_id,
+        version=model.version,
+        model_digest=digest_of(text.encode()),
+        definition=text,
+        title=model.title,
+        business_line=model.business_line,
+        severity=model.severity,
+        **beside,
+    )
+
+
+def _of_view(view: Mapping[str, Any]) -> ModelPublished:
+    """Raises IntegrityBroken where the service shows another text than the digest is of."""
+    from ledger.core.event import digest_of
+
+    if digest_of(view["definition"].encode()) != view["model_digest"]:
+        raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
+    fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
+    return msgspec.convert(fields, ModelPublished)
+
+
+def read(file: Path, largest: int) -> bytes:
+    """The bytes of a file. Raises MalformedInput where it is too large to be what is asked for."""
+    if file.stat().st_size > largest:
+        raise MalformedInput(f"{file} is too large to be a model or a package", field="FILE")
+    return file.read_bytes()
+
+
+def text_of(file: Path) -> str:
+    """In Unicode normal form C, as everything that is signed. Raises MalformedInput where it is no UTF-8."""
+    try:
+        return unicodedata.normalize("NFC", read(file, LARGEST).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
+
+
+def taken_over(session: Session, checked: Checked, own_id: str | None, *, case_study: bool) -> ModelPublished:
+    """What publishing the package's last version here says: as the next version of the model under this id.
+
+    Raises Conflict where the id is another model's, or the version was taken over before.
+    """
+    from ledger.supervision.model.draft import renumbered
+
+    body, report = require_proven(checked), checked.report
+    origin = Origin(
+        log_id=_log_id(checked.data),
+        event=_event(report),
+        model_id=body.model_id,
+        version=body.version,
+        model_digest=body.model_digest,
+    )
+    model_id = own_id or body.model_id
+    version = _next_version(session, model_id, origin)
+    text = renumbered(body.definition, model_id, version)
+    return of_text(text, case_study=body.case_study if case_study else None, figures=body.figures, origin=origin)
+
+
+def _next_version(session: Session, model_id: str, origin: Origin) -> int:
+    try:
+        entry = session.service.get(at("/api/v1/library/{}", model_id))
+    except NotFound:
+        return 1
+    line = entry["line"]
+    was = line["origin"]
+    if was is None or (was["log_id"], was["model_id"]) != (origin.log_id, origin.model_id):
+        raise Conflict(
+            f"there is a model {model_id} already, by {line['publisher']}, that is not of this origin",
+            field="--as",
+            hint="Take the model over under another id: --as ID",
+        )
+    if was["version"] >= origin.version:
+        raise Conflict(
+            f"version {was['version']} of this origin was taken over, as version {line['version']} of {model_id}",
+            field="FILE",
+            hint=f"Adopt it with parameters of your own: tally model adopt {model_id} --set NAME=VALUE",
+        )
+    return int(line["version"]) + 1
+
+
+class _Named(Struct):
+    log_id: str
+
+
+def _log_id(data: bytes) -> str:
+    return msgspec.json.decode(data, type=_Named).log_id
+
+
+def _event(report: PackageReport) -> Any:
+    from ledger.core.event.terms import EventRef
+
+    subject = report.events[-1].subject
+    return EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)
+
+
+def is_own(session: Session, data: bytes) -> bool:
+    """Whether the package is of the ledger that the profile signs for."""
+    from ledger.cli.clerk import pinned_log_id
+
+    return _log_id(data) == "0x" + pinned_log_id(session).hex()

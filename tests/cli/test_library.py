@@ -1,0 +1,200 @@
+"""The library by the command line: a model leaves one ledger as a package, and comes into another one, proven."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.exits import Exit
+from ledger.supervision.model.shipped import shipped_model
+from tests.cli.test_supervision import ANALYST, raise_lead
+from tests.cli.world import World, running_world
+from tests.machine import REPOSITORY
+
+MODEL = "offer-unanswered"
+STUDY = (
+    "zh: 某县移送的手机两周无人签收，经督促后签收。\nen: A phone waited two weeks at a county, and was accepted then.\n"
+)
+FIGURES = 'measured_on: "2026-03-01"\ncases: 2000\nplanted: 57\nfound: 56\nfalse_leads: 2\n'
+PAGE = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
+
+
+def with_analyst(world: World) -> World:
+    if not (world.tally.config / "profiles" / "analyst.json").exists():
+        key_id = world.grant("analyst", *ANALYST)
+        path = "/api/v1/agencies/procuratorate-east/keys"
+        world.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
+    return world
+
+
+@pytest.fixture(scope="module")
+def east(world: World) -> World:
+    """A ledger with two versions of a model, figures and a case study, all anchored."""
+    with_analyst(world)
+    files = {"1.yaml": shipped_model(MODEL), "2.yaml": _second(), "study.yaml": STUDY, "figures.yaml": FIGURES}
+    for name, text in files.items():
+        (world.tally.folder / name).write_text(text, encoding="utf-8")
+    world.tally.ok("model", "publish", world.tally.folder / "1.yaml", profile="analyst")
+    beside = ("--case-study", world.tally.folder / "study.yaml", "--figures", world.tally.folder / "figures.yaml")
+    world.tally.ok("model", "publish", world.tally.folder / "2.yaml", *beside, profile="analyst")
+    raise_lead(world, {"case_id": "theft-31", "handover_id": "h1"}, model_id=MODEL, model_version=2)
+    world.anchored()
+    return world
+
+
+@pytest.fixture(scope="module")
+def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The ledger of another place."""
+    with running_world(tmp_path_factory.mktemp("west")) as other:
+        yield with_analyst(other)
+
+
+@pytest.fixture(scope="module")
+def package(east: World) -> Path:
+    """The newest version as a package, with the trust file of its ledger beside it."""
+    file = east.tally.folder / "taken.model.json"
+    told = east.tally.ok("library", "export", MODEL, "-o", file, profile="police")
+    assert (told["model_id"], told["version"]) == (MODEL, 2)
+    east.tally.ok("log", "trust", "--block", "latest-final", "--output", trust(file), profile="police")
+    return file
+
+
+def trust(package: Path) -> Path:
+    return package.with_name("trust.json")
+
+
+def _second() -> str:
+    first = shipped_model(MODEL)
+    second = first.replace("version: 1", "version: 2", 1).replace("maximum: 60", "maximum: 45", 1)
+    assert second.count("maximum: 45") == 1
+    return second
+
+
+def test_a_model_is_found_and_shown(east: World) -> None:
+    """By words of either language; with its parts, its figures as shares, and how many leads it raised."""
+    tally = east.tally
+    assert [one["model_id"] for one in tally.ok("library", "search", "两周", "签收", profile="police")] == [MODEL]
+    listed = tally("--lang", "zh-CN", "library", "list", profile="police").out
+    assert "98.2 %" in listed
+    shown = tally("library", "show", MODEL, profile="police").out
+    for told in ("requested by", "condition:", "case study", "A phone waited", "96.5 %", "leads it must raise"):
+        assert told in shown
+    first = tally("--lang", "zh-CN", "library", "show", f"{MODEL}@1", profile="police").out
+    assert "典型案例" not in first
+    assert "应报线索数" in first
+    assert tally("library", "show", f"{MODEL}@2", "--definition", profile="police").out == _second()
+    assert tally("library", "show", "none", "--definition", profile="police").status == Exit.REFUSED
+
+
+def test_versions_are_compared(east: World, tmp_path: Path) -> None:
+    """On the service, with a file that is being written, and by what they find now."""
+    tally = east.tally
+    told = tally.ok("library", "compare", f"{MODEL}@1", MODEL, "--run", profile="auditor")
+    (changed,) = [one for one in told["differences"] if one["field"] != "version"]
+    assert (changed["field"], changed["second"]) == ("parameters.days.maximum", "45")
+    assert set(told["runs"]) == {"only_before", "only_after", "in_both"}
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(_second().replace("condition:\n", "condition:\n  # mine\n", 1), encoding="utf-8")
+    shown = tally("library", "compare", MODEL, draft, profile="auditor").out
+    assert "+  # mine" in shown
+    assert "2026-03-01" in shown
+    assert tally("library", "compare", f"{MODEL}@x", draft, profile="auditor").status == Exit.USAGE
+
+
+def test_adopters_are_shown_with_what_became_of_their_leads(east: World) -> None:
+    """For a procuratorate; the police see who runs the model, and no more."""
+    (row,) = east.tally.ok("library", "adopters", MODEL, profile="auditor")["adopters"]
+    assert (row["agency"], row["leads"]["by_status"]) == ("procuratorate-east", {"raised": 1})
+    assert "raised: 1" in east.tally("library", "adopters", MODEL, profile="auditor").out
+    (row,) = east.tally.ok("library", "adopters", MODEL, profile="police")["adopters"]
+    assert row["leads"] is None
+
+
+def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
+    """By its ledger's trust file, without any profile; one letter changed is tampered with, in words and exit code."""
+    from tests.cli.tally import Tally
+
+    alone = Tally(tmp_path)
+    report = alone.ok("library", "verify", package, "--trust", trust(package))
+    assert (report["verdict"], report["usable"]) == ("intact", True)
+    assert [step["number"] for step in report["steps"]] == list(range(1, 9))
+    told = alone("--lang", "zh-CN", "library", "verify", package, "--trust", trust(package)).out
+    assert "完整未改" in told
+    spoiled = tmp_path / "spoiled.json"
+    spoiled.write_bytes(package.read_bytes().replace("手机".encode(), "手表".encode()))
+    done = alone("library", "verify", spoiled, "--trust", trust(package))
+    assert done.status == Exit.REFUSED
+    assert "tampered" in done.out
+    assert "not to be taken over" in done.out
+    assert "no trust file" in alone("library", "verify", package).err
+    assert "A phone waited" in alone("library", "show", package).out
+
+
+def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_path: Path) -> None:
+    """Verified first; then published with its origin and adopted in bounds; once, or under another id; then run."""
+    tally = west.tally
+    asked = ("library", "import", package, "--trust", trust(package))
+    assert tally("library", "import", package, profile="analyst").status != Exit.OK, "not against a trust file of ours"
+    spoiled = tmp_path / "spoiled.json"
+    spoiled.write_bytes(package.read_bytes().replace("手机".encode(), "手表".encode()))
+    assert "tampered" in tally("library", "import", spoiled, "--trust", trust(package), profile="analyst").err
+    assert tally(*asked, "--set", "days=9999", profile="analyst").status == Exit.USAGE
+    assert tally.ok("library", "list", profile="analyst") == []
+    told = tally.ok(*asked, "--set", "days=21", "--note", "for our city", profile="analyst")
+    assert (told["version"], set(told)) == (1, {"model_id", "version", "published", "adopted"})
+    (line,) = tally.ok("library", "list", profile="analyst")
+    assert (line["origin"]["model_id"], line["origin"]["version"], line["has_case_study"]) == (MODEL, 2, True)
+    (adopter,) = tally.ok("library", "adopters", MODEL, profile="analyst")["adopters"]
+    assert adopter["parameters"][0]["value"] == "21"
+    again = tally(*asked, profile="analyst")
+    assert (again.status, "taken over" in again.err) == (Exit.REFUSED, True)
+    other = tally.ok(*asked, "--as", "from-the-east", "--without-case-study", profile="analyst")
+    assert set(other) == {"model_id", "version", "published"}
+    shown = tally("library", "show", "from-the-east", profile="analyst").out
+    assert "from the ledger" in shown
+    assert "case study" not in shown
+    same = tally.ok("library", "compare", MODEL, package, profile="analyst")
+    assert [one["field"] for one in same["differences"]] == ["version"]
+    taken = tmp_path / "taken.yaml"
+    taken.write_text(tally("library", "show", "from-the-east", "--definition", profile="analyst").out, encoding="utf-8")
+    assert all(line["passed"] for line in tally.ok("model", "test", taken))
+    assert tally.ok("model", "run", taken, profile="auditor")["model_id"] == "from-the-east"
+
+
+def test_a_package_of_the_own_ledger_is_adopted(east: World, package: Path) -> None:
+    """Not published a second time; and under its own id alone."""
+    asked = ("library", "import", package, "--trust", trust(package))
+    told = east.tally.ok(*asked, "--set", "days=30", profile="analyst")
+    assert set(told) == {"model_id", "version", "adopted"}
+    assert east.tally(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
+    assert "days = 30" in east.tally("library", "adopters", MODEL, profile="auditor").out
+
+
+def test_a_file_that_is_there_is_not_overwritten(east: World, package: Path) -> None:
+    """An export goes to a file of its own."""
+    assert east.tally("library", "export", MODEL, "-o", package, profile="police").status == Exit.USAGE
+
+
+def test_what_the_page_tells_to_type_works(east: World, west: World, package: Path, tmp_path: Path) -> None:
+    """One command after the other: the first ledger's profiles, then those of the other place."""
+    blocks = re.findall(r"^```bash (here|there)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "third-return.yaml").write_text(shipped_model("third-return"), encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    (tmp_path / "figures.yaml").write_text(FIGURES, encoding="utf-8")
+    for place, commands in blocks:
+        world = {"here": east, "there": west}[place]
+        given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=tmp_path,
+            env=world.tally.environment() | given,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
