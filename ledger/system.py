@@ -12,7 +12,7 @@ from ledger.keys import Signer
 from ledger.publish import Publisher, Receipt
 from ledger.record import Duplicate, Judged, Recorder
 from ledger.sequence import Sequencer
-from ledger.sign import Actor, Place, sign_event
+from ledger.sign import Actor, Place, Sources, sign_event
 from ledger.store import log
 from ledger.store.database import Database
 
@@ -42,7 +42,7 @@ class SystemStream:
         self._publisher = publisher
         self._actor = Actor(authority.SERVICE_AGENCY, authority.SERVICE_OFFICER, signer)
         self._log_id = log_id
-        self._clock = clock
+        self._now = lambda: clock() // 1000  # what it signs is judged by the clock that it was signed by
         self._lock = Lock()
 
     def append(self, body: Body, stream: Stream = _STREAM) -> Receipt:
@@ -60,8 +60,8 @@ class SystemStream:
             return self._append(body, stream)
 
     def _append(self, body: Body, stream: Stream) -> Receipt:
-        signed = sign_event(body, self._place(stream), self._actor, self._log_id)
-        judged = self._recorder.judge(signed.submission, self._clock() // 1000)
+        signed = sign_event(body, self._place(stream), self._actor, self._log_id, sources=Sources(now=self._now))
+        judged = self._recorder.judge(signed.submission, self._now())
         answer = judged if isinstance(judged, Duplicate) else self._wait(judged)
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)

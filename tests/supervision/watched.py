@@ -42,7 +42,7 @@ from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
 from tests.supervised import Model
 
 THIRD_RETURN = shipped_model("third-return")
-NOW = int(time.time())  # the service signs leads by its own clock
+NOW = int(time.time())
 
 
 @dataclass
