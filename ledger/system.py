@@ -42,7 +42,7 @@ class SystemStream:
         self._publisher = publisher
         self._actor = Actor(authority.SERVICE_AGENCY, authority.SERVICE_OFFICER, signer)
         self._log_id = log_id
-        self._now = lambda: clock() // 1000  # what it signs is judged by the clock that it was signed by
+        self._now: Callable[[], int] = lambda: clock() // 1000  # signs and judges by one clock
         self._lock = Lock()
 
     def append(self, body: Body, stream: Stream = _STREAM) -> Receipt:
