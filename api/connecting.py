@@ -17,6 +17,7 @@ from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.registry import RegistryClient
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
+from ledger.chain.sighting import Lookout
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, profile_bytes
 from ledger.core.event.registry import Profile
@@ -109,6 +110,7 @@ class Connector:
             registry=registry_client,
             anchors=anchors,
             states=StateProofs(self.database, journal, lambda: chain),
+            lookout=Lookout(chain, registry_client, writer.account, self.clock),
         )
 
     def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:

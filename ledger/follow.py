@@ -22,6 +22,7 @@ from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment
 from ledger.chain.errors import ChainAhead
 from ledger.chain.registry import RegistryClient
+from ledger.chain.sighting import Lookout, Sighting
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.mirror import Mirror
 from ledger.state_proofs import StateProofs, trusted_chain
@@ -43,6 +44,7 @@ class Link:
     registry: RegistryClient
     anchors: AnchorClient
     states: StateProofs
+    lookout: Lookout
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Follower:
             raise Unavailable(self.state.fault or "the chain is not connected yet", code="chain_unavailable")
         return self._link
 
+    @property
+    def sighting(self) -> Sighting | None:
+        """What was seen of the chain when it last answered; nobody is asked for it."""
+        return self._link.lookout.last if self._link else None
+
     def run(self, stop: Event) -> None:
         """Steps until ``stop`` is set; after a failure waits longer each time."""
         failures = 0
@@ -123,5 +130,6 @@ class Follower:
             link.mirror.catch_up(final)
         outcome = link.anchorer.step()
         link.states.step(trusted_chain(link.deployment))
+        link.lookout.step()
         waits = outcome if isinstance(outcome, Waits) else None
         self.state = FollowState(True, waits, told=link.anchorer.told)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from ledger.core import canonical
 from ledger.core.checkpoint import Checkpoint
+from ledger.core.event import Body
 from ledger.core.event.registry import RegistryChange
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import SeedSigner
@@ -76,9 +77,13 @@ class Ledger:
 
     def mirror(self, body: RegistryChange) -> Receipt:
         """Puts one change of the registry into the log."""
+        return self.put(body)
+
+    def put(self, body: Body) -> Receipt:
+        """Puts an entry of the service's own into the log."""
         return self.post(self._change(body))
 
-    def _change(self, body: RegistryChange) -> Event:
+    def _change(self, body: Body) -> Event:
         return self.system_writer.write(body, SERVICE, signed_at=self.clock.seconds)
 
     def submit(self, event: Event | bytes) -> Future[Answer]:

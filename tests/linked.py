@@ -17,6 +17,7 @@ from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import BlockRef
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.registry import RegistryClient
+from ledger.chain.sighting import Lookout
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
@@ -129,9 +130,22 @@ class Linked:
         return StateProofs(self.ledger.database, self.journal, lambda: self.chain)
 
     @property
+    def lookout(self) -> Lookout:
+        return Lookout(self.chain, self.registry, self.writer.account, lambda: self.clock.seconds)
+
+    @property
     def link(self) -> Link:
         """What a follower works on."""
-        return Link(self.chain, self.deployment, self.mirror, self.anchorer, self.registry, self.anchors, self.states)
+        return Link(
+            self.chain,
+            self.deployment,
+            self.mirror,
+            self.anchorer,
+            self.registry,
+            self.anchors,
+            self.states,
+            self.lookout,
+        )
 
     @property
     def final(self) -> BlockRef:

@@ -14,6 +14,7 @@ from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
 from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
+from ledger.chain.journal import Purpose
 from ledger.cli.monitoring import Alarm
 from ledger.core.anonymity import INSTEAD
 from ledger.core.custody.breaks import BREAK_KINDS
@@ -21,6 +22,7 @@ from ledger.core.custody.spans import Subject
 from ledger.core.deadlines import STEP_NAMES, Unit
 from ledger.core.deadlines.due import Status
 from ledger.core.event import EVENT_TYPES, terms
+from ledger.core.event.record import IncidentKind
 from ledger.core.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verify import STEPS
@@ -42,6 +44,8 @@ from tests.exchange.paper_words import paper_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
+    "incident": terms.choices(IncidentKind),
+    "chain_purpose": tuple(Purpose),
     "step": (
         *(name for name, _ in STEPS),
         *(name for name, _ in CASE_STEPS),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from api.auth import Session
 from api.console.rendering import language, page
 from api.console.security import PATH, SessionCookie
 from api.dependencies import ServiceOf, service_of
@@ -33,6 +34,22 @@ def reading(request: Request, service: ServiceOf) -> Reading:
 
 
 Reads = Annotated[Reading, Depends(reading)]
+
+
+def visiting(request: Request, service: ServiceOf) -> Reading | None:
+    """Who reads a page that is for everybody; None where nobody is signed in."""
+    try:
+        return reading(request, service)
+    except SignInNeeded:
+        return None
+
+
+def session_of(visitor: Reading | None) -> Session | None:
+    """Theirs, if they are signed in."""
+    return visitor.session if visitor else None
+
+
+Visits = Annotated[Reading | None, Depends(visiting)]
 
 
 def labels(request: Request) -> Labels:

@@ -13,16 +13,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import case_pages, drafts, lead_pages, lists, matter_drafts, signing_in
+from api.console import case_pages, drafts, lead_pages, lists, matter_drafts, operation, registry_pages, signing_in
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page
 from api.console.security import OwnPages
 from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.store.uses import KeyUses
 
 STATIC = Path(__file__).parent / "static"
-_PARTS = (signing_in, lists, case_pages, drafts, lead_pages, matter_drafts)
+_PARTS = (
+    signing_in,
+    lists,
+    case_pages,
+    drafts,
+    lead_pages,
+    matter_drafts,
+    operation,
+    registry_pages,
+)
 
 
 def make_console(service: Service) -> FastAPI:
@@ -42,6 +52,7 @@ def make_console(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
+    app.state.uses = KeyUses()
     for part in _PARTS:
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))

@@ -67,9 +67,8 @@ MENU: Final = (
     Group(
         later("Operation"),
         (
-            Link("/log", later("Log"), ("witness", "auditor", "supervisor")),
-            Link("/witnesses", later("Witnesses"), ("witness", "auditor", "supervisor")),
-            Link("/agencies", later("Agencies")),
+            Link("/operation", later("State of the service"), is_public=True),
+            Link("/agencies", later("Agencies and keys"), is_public=True),
         ),
     ),
     Group(later("Proofs"), (Link("/verify", later("Verify"), is_public=True),)),

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
+from api.console import moments
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
 from api.dependencies import Service
@@ -92,10 +93,12 @@ def environment(spoken: str) -> Environment:
     """The templates in one language; everything that is put into them is escaped."""
     loader = FileSystemLoader(_TEMPLATES)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    labels = Labels(spoken)
-    made.globals |= {"_": Texts(spoken), "label": labels.of, "labels": labels, "language": spoken}
+    labels, texts = Labels(spoken), Texts(spoken)
+    made.globals |= {"_": texts, "label": labels.of, "labels": labels, "language": spoken}
     made.filters["moment"] = lambda given: moment(given, labels)
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
+    made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
+    made.filters["span"] = lambda seconds: moments.span(seconds, texts)
     made.filters["day"] = labels.of("moment", "day").format
     return made
 

@@ -47,11 +47,13 @@ class WitnessAhead(IntegrityBroken):
 
 
 class WitnessState(Struct, frozen=True):
-    """How it stands with a witness: the largest size that it has co-signed, and why it has not signed a newer one."""
+    """How it stands with a witness: the largest size that it has co-signed, why it has not signed a newer one, and when
+    it last answered (unix milliseconds; None since the service started)."""
 
     name: str
     size: int
     fault: str | None = None
+    heard_at: int | None = None
 
 
 class _Course(Struct):
@@ -62,6 +64,7 @@ class _Course(Struct):
     failures: int = 0
     next_at: float = 0.0
     fault: str | None = None
+    heard_at: int | None = None  # unix milliseconds
 
 
 class Courier:
@@ -174,7 +177,7 @@ class Courier:
         else:
             if course.fault is not None:
                 logger.info("witness co-signs again", witness=witness.name, size=published.size)
-            course.failures, course.fault = 0, None
+            course.failures, course.fault, course.heard_at = 0, None, self._clock()
 
     async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
         """Has the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
@@ -256,9 +259,8 @@ class Courier:
         return self._courses.setdefault(witness.vkey, _Course(0))
 
     def _state(self, witness: Witness) -> WitnessState:
-        course = self._courses.get(witness.vkey)
-        size, fault = (course.size, course.fault) if course is not None else (0, None)
-        return WitnessState(witness.name, size, self.defect or fault)
+        course = self._courses.get(witness.vkey, _Course(0))
+        return WitnessState(witness.name, course.size, self.defect or course.fault, course.heard_at)
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:

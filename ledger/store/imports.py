@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, and_, or_, select
+from sqlalchemy import Connection, Table, and_, func, or_, select
 
 from ledger.core.event import Payload, decode_payload
 from ledger.core.event.record import DatasetRegistered, ImportRecorded
@@ -33,6 +33,14 @@ class CaseImport(Struct, frozen=True):
     row: int
     row_digest: str | None
     updated_index: int
+
+
+class SystemImports(Struct, frozen=True):
+    """How many cases an agency has of one of its systems, and the log index of the last import."""
+
+    source_system: str
+    cases: int
+    last_index: int
 
 
 class RegisteredDataset(Struct, frozen=True):
@@ -86,6 +94,14 @@ def listed(
     if page.after is not None:
         query = query.where(IMPORTS.c.updated_index > int(page.after))
     return [_case_import(row) for row in connection.execute(query.order_by(IMPORTS.c.updated_index).limit(page.limit))]
+
+
+def by_system(connection: Connection, agency: str) -> list[SystemImports]:
+    """What the agency has imported, by the system that it came from."""
+    cases, last = func.count(IMPORTS.c.case_id.distinct()), func.max(IMPORTS.c.updated_index)
+    query = select(IMPORTS.c.source_system, cases, last).where(IMPORTS.c.agency == agency)
+    query = query.group_by(IMPORTS.c.source_system).order_by(IMPORTS.c.source_system)
+    return [SystemImports(*row) for row in connection.execute(query)]
 
 
 def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:

@@ -81,6 +81,18 @@ class DatabaseJournal:
         query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
 
+    def newest(self, limit: int, before: int | None = None) -> Sequence[ChainWrite]:
+        """All kinds of writes, the newest first, those of a number below ``before`` if it is given."""
+        query = select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()).limit(limit)
+        with self._database.read() as connection:
+            return _writes(connection, query if before is None else query.where(CHAIN_WRITES.c.number < before))
+
+    def counts(self) -> dict[str, int]:
+        """How many anchors are in which state."""
+        query = select(CHAIN_WRITES.c.state, func.count()).where(CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(CHAIN_WRITES.c.state))}
+
     def unproven_anchors(self, limit: int) -> Sequence[ChainWrite]:
         """Confirmed anchors that no state is kept for, the newest first."""
         kept = and_(

@@ -176,14 +176,18 @@ def registered_datasets(connection: Connection) -> list[StoredEntry]:
 
 def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:
     """The newest entry of this type that the service itself signed."""
+    return next(iter(system_entries(connection, event_type, 1)), None)
+
+
+def system_entries(connection: Connection, event_type: str, limit: int) -> list[StoredEntry]:
+    """The entries of this type that the service itself signed, the newest first."""
     query = (
         select(*_ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
         .order_by(ENTRIES.c.sequence.desc())
-        .limit(1)
+        .limit(limit)
     )
-    row = connection.execute(query).first()
-    return _stored(row) if row else None
+    return [_stored(row) for row in connection.execute(query)]
 
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Head]:

@@ -23,6 +23,7 @@ COIN = 10**18  # wei
 class ExternalNode:
     url: str
     client: str  # "anvil" or "hardhat", the prefix of its own methods
+    process: subprocess.Popen[bytes]
 
     @property
     def eth(self) -> Eth:
@@ -30,6 +31,11 @@ class ExternalNode:
 
     def fund(self, account: str, coins: int = 1000) -> None:
         self.eth.rpc.call(f"{self.client}_setBalance", account, hex(coins * COIN))
+
+    def stop(self) -> None:
+        """From now on nobody answers."""
+        self.process.kill()
+        self.process.wait()
 
     def mine(self, blocks: int = 1) -> None:
         self.eth.rpc.call(f"{self.client}_mine", hex(blocks))
@@ -70,7 +76,7 @@ def running_hardhat(directory: Path) -> Iterator[ExternalNode]:
 def _running(command: Sequence[str], url: str, client: str) -> Iterator[ExternalNode]:
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        node = ExternalNode(url, client)
+        node = ExternalNode(url, client, process)
         _wait_until_ready(node, process)
         yield node
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.api.matrix import ROLES, Relation, Role, World, anybody, sees, supervises
+from tests.api.matrix import ROLES, Relation, Role, World, anybody, reader, sees, supervises
 from tests.supervised import Lead
 
 
@@ -64,7 +64,16 @@ ROWS = (
     Row("/leads/{lead_id}/cited", supervises),
 )
 # For anybody, without a session.
-PUBLIC = ("/sign-in",)
+PUBLIC = (
+    "/sign-in",
+    "/operation",
+    "/operation/now",
+    "/operation/journal",
+    "/agencies",
+    "/agencies/changes",
+    "/agencies/{agency_id}",
+    "/agencies/{agency_id}/keys/{key_id}",
+)
 _SUPERVISION = ("/leads/{lead_id}/rederive", "/supervision/drafts/{act}", "/supervision/{stream_id}/drafts/{act}")
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
 POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
@@ -77,6 +86,8 @@ def names_of(world: World) -> dict[str, str]:
 
 OTHERS = {
     "act": "offer",
+    "agency_id": reader("own", "clerk").agency,
+    "key_id": reader("own", "clerk").key_id,
     "item_id": "phone",
     "stream_id": Lead().body.lead_id,
     "lead_id": Lead().body.lead_id,

@@ -86,7 +86,7 @@ def test_pages_need_somebody_signed_in(world: World, row: Row) -> None:
 @pytest.mark.parametrize("path", PUBLIC)
 def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     """And says nothing of anybody's cases."""
-    answer = page_of(world, None, path)
+    answer = page_of(world, None, path.format_map(names_of(world)))
     assert answer.status_code == 200
     assert "case-1" not in answer.text
 

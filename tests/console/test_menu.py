@@ -13,12 +13,13 @@ from tests.builders import POLICE, PROCURATORATE, analyst, clerk
 from tests.console.desk import Office, grave_findings, too_wide
 
 PAGES = {link.path for group in MENU for link in group.links}
+PUBLIC = {"/verify", "/operation", "/agencies"}
 SHOWN: dict[Role, set[str]] = {
-    "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/leads", "/recommendations", "/agencies"},
+    "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/leads", "/recommendations"} | PUBLIC,
     "supervisor": PAGES - {"/audit"},
     "auditor": PAGES - {"/inbox", "/outbox", "/cases/new"},
-    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/agencies"},
-    "witness": {"/log", "/witnesses", "/agencies"},
+    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports"} | PUBLIC,
+    "witness": PUBLIC,
 }
 
 
@@ -37,18 +38,18 @@ def session(agency: str, *roles: Role) -> Session:
 @pytest.mark.parametrize("role", SHOWN)
 def test_each_role_is_shown_its_work(role: Role) -> None:
     """What a procuratorate's officer of one role may do, and nothing else."""
-    assert shown(menu_of(session(PROCURATORATE, role), kind, PAGES, "/")) == SHOWN[role] | {"/verify"}
+    assert shown(menu_of(session(PROCURATORATE, role), kind, PAGES, "/")) == SHOWN[role]
 
 
 def test_what_is_for_procuratorates_is_shown_to_them_alone() -> None:
     """An analyst of the police writes no models and makes no reports."""
     police = shown(menu_of(session(POLICE, "analyst"), kind, PAGES, "/"))
-    assert SHOWN["analyst"] | {"/verify"} == police | {"/models", "/reports"}
+    assert SHOWN["analyst"] == police | {"/models", "/reports"}
 
 
 def test_nobody_is_shown_what_takes_no_account() -> None:
     """And a page that is not there is shown to nobody."""
-    assert shown(menu_of(None, kind, PAGES, "/sign-in")) == {"/verify"}
+    assert shown(menu_of(None, kind, PAGES, "/sign-in")) == PUBLIC
     assert menu_of(None, kind, (), "/sign-in").groups == ()
 
 

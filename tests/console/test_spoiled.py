@@ -57,7 +57,8 @@ def test_no_text_of_others_becomes_markup(spoiled: Office, language: str) -> Non
     rows = [row.address(names) for row in ROWS]
     more = [f"/cases/case-1/timeline?before={number}" for number in (10, 50)]
     more += [f"/cases/case-1/handovers/handover-{number}" for number in (2, 3, 4)]
-    for path in (*rows, *PUBLIC, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
+    public = [path.format_map(names) for path in PUBLIC]
+    for path in (*rows, *public, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
         desk.go(path)
         page.wait_for_load_state("networkidle")
         require_text_alone(page, path)

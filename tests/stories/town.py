@@ -193,6 +193,10 @@ class Town(Service):
             self._tokens[officer.key_id] = given["access_token"]
         return {"Authorization": f"Bearer {self._tokens[officer.key_id]}"}
 
+    def session(self, officer: Officer) -> str:
+        """The token that the console's cookie carries."""
+        return self._sign_in(officer)["Authorization"].removeprefix("Bearer ")
+
     def incidents(self) -> list[dict[str, Any]]:
         """What the service recorded of itself, as an auditor reads it: the bodies of the incidents."""
         entries = [json.loads(entry) for entry in self.entries()]

@@ -25,6 +25,8 @@ from ledger.core.event.terms import (
     Verdict,
 )
 
+IncidentKind = Literal["chain_rebuilt", "chain_edited", "database_rolled_back", "anchor_lost", "witness_alarm", "other"]
+
 
 class Correction(Value, frozen=True):
     """``field`` is a JSON path into the corrected payload's body, or ``occurred_at`` of the payload itself, or
@@ -130,6 +132,6 @@ class AccessSealed(Body, frozen=True):
 
 @event("incident.recorded", streams=("system",), roles=SERVICE)
 class IncidentRecorded(Body, frozen=True):
-    kind: Literal["chain_rebuilt", "chain_edited", "database_rolled_back", "anchor_lost", "witness_alarm", "other"]
+    kind: IncidentKind
     description: Text
     block_hash: Bytes32 | None = None

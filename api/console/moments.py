@@ -1,0 +1,51 @@
+"""Times, spans and sizes as pages say them: Beijing's time to read, UTC's beside it for machines and whoever asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from api.texts import Texts
+from ledger.core.legal_day import SHANGHAI
+
+_STEPS = (1, 60, 3600, 86_400)  # seconds
+_KIB = 1024
+_LAST = 253_402_214_400  # unix seconds: what ends after the year 9999 has no end that people would read
+
+
+def instant(unix_s: float | None) -> Markup:
+    """An HTML ``time``: Beijing's to the second, with UTC's as its title; ∞ for what never ends."""
+    if unix_s is None:
+        return Markup("—")
+    if unix_s > _LAST:
+        return Markup("∞")
+    at = datetime.fromtimestamp(unix_s, UTC)
+    told = f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", told)
+
+
+def span(seconds: float, texts: Texts) -> str:
+    """How long in one unit: ``3 min``."""
+    whole = max(0, int(seconds))
+    if whole < _STEPS[1]:
+        return texts("{count} s", count=whole)
+    if whole < _STEPS[2]:
+        return texts("{count} min", count=whole // _STEPS[1])
+    if whole < 2 * _STEPS[3]:
+        return texts("{count} h", count=whole // _STEPS[2])
+    return texts("{count} d", count=whole // _STEPS[3])
+
+
+def size(count: int) -> str:
+    """Bytes in the largest unit of which there is one."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= _KIB and len(units) > 1:
+        value /= _KIB
+        units.pop(0)
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def ether(wei: int) -> str:
+    """A balance in the chain's own currency."""
+    return f"{wei / 10**18:.6f}".rstrip("0").rstrip(".")

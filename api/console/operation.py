@@ -1,0 +1,66 @@
+"""The operator's pages: how the service stands, refreshed by themselves, and the journal of the chain."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import Visits, session_of
+from api.console.alarms import alarms
+from api.console.rendering import page
+from api.console.standing import standing
+from api.dependencies import Service, ServiceOf
+from api.reading import Reading
+from ledger.chain.journal import ChainWrite
+from ledger.chain.transaction import decode
+from ledger.store.journal import DatabaseJournal
+
+WRITES = 50  # of the journal at a time
+
+router = APIRouter()
+Before = Annotated[int | None, Query(ge=1, lt=2**53)]
+
+
+class Written(NamedTuple):
+    """A write of the journal with what its transaction allows at most: gas, and wei per gas."""
+
+    write: ChainWrite
+    gas: int
+    fee: int
+
+
+@router.get("/operation")
+def operation(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """What is public of it for everybody; with incidents, runs, imports and webhooks for who is signed in."""
+    return _standing_page(request, service, visitor, "operation.html")
+
+
+@router.get("/operation/now")
+def operation_now(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """The part of the page that is asked for again and again."""
+    return _standing_page(request, service, visitor, "operation_now.html")
+
+
+@router.get("/operation/journal")
+def journal(request: Request, service: ServiceOf, visitor: Visits, before: Before = None) -> Response:
+    """What was sent to the chain, the newest first."""
+    writes = DatabaseJournal(service.parts.database).newest(WRITES, before)
+    values: dict[str, Any] = {
+        "lines": [_written(write) for write in writes],
+        "following": writes[-1].number if len(writes) == WRITES else None,
+    }
+    return page(request, service, "journal.html", session_of(visitor), **values)
+
+
+def _standing_page(request: Request, service: Service, visitor: Reading | None, template: str) -> Response:
+    of = standing(service, visitor)
+    if visitor is not None and template == "operation.html":
+        visitor.record("operation")
+    return page(request, service, template, session_of(visitor), of=of, alarms=alarms(of))
+
+
+def _written(write: ChainWrite) -> Written:
+    transaction = decode(write.raw_transaction).transaction
+    return Written(write, transaction.gas, transaction.fees.max_fee)

@@ -1,0 +1,224 @@
+"""Agencies and keys with their history: who may sign what, since when, by whose decision, and what it was used for.
+
+All of it is public: it is re-derived by anybody from the log's envelopes and its ``registry.*`` entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Visits, session_of
+from api.console.rendering import agency_names, page
+from api.dependencies import After, Service, ServiceOf, SlugPath
+from api.reading import Reading
+from ledger.chain.journal import Purpose
+from ledger.core.authority import Agency, Authority, Grant
+from ledger.core.errors import NotFound
+from ledger.core.event import decode_payload
+from ledger.core.event import registry as changes
+from ledger.core.event.registry import RegistryChange
+from ledger.locales import Labels
+from ledger.store import cases, log
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+from ledger.store.uses import KeyUses, Use
+from ledger.timeline import Narrator
+
+CHANGES = 50  # of the registry at a time
+BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
+
+router = APIRouter()
+KeyPath = Annotated[str, Path(pattern=r"^0x[0-9a-f]{40}$")]
+
+
+class Line(NamedTuple):
+    """An agency in the list: its keys that hold now and those that do not, and how often they signed."""
+
+    agency: Agency
+    holding: int
+    over: int
+    uses: int
+
+
+class Change(NamedTuple):
+    """A change of the registry at its place in the log; ``recorded_at`` in unix milliseconds."""
+
+    entry: int
+    recorded_at: int
+    sentence: str
+    decided: Literal["founding", "admin", "majority"]
+    body: Any
+
+
+class Used(NamedTuple):
+    """What a key signed; the stream is named where the reader may see the case, or it is no case's."""
+
+    use: Use
+    stream: str | None
+
+
+class KeyLine(NamedTuple):
+    """A key with the changes that granted and revoked it, and how often it signed."""
+
+    grant: Grant
+    state: Literal["holds", "revoked", "not_yet", "over"]
+    granted: Change
+    revoked: Change | None
+    uses: int
+    last_use: int | None
+
+
+@router.get("/agencies")
+def list_agencies(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """All, and what waits to be decided or mirrored."""
+    authority, uses, now = service.authority(), _uses(request, service), service.parts.clock() // 1000
+    known = sorted(authority.agencies.values(), key=lambda one: (one.kind, one.agency_id))
+    values: dict[str, Any] = {
+        "lines": [_line(one, authority, uses, now) for one in known],
+        "authority": authority,
+        "seen": service.parts.follower.sighting,
+        "followed": service.parts.follower.state,
+        "counted": uses.counted,
+    }
+    return page(request, service, "agencies.html", session_of(visitor), **values)
+
+
+@router.get("/agencies/changes")
+def list_changes(
+    request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, before: After = -1
+) -> Response:
+    """The registry's whole history, the newest first."""
+    with service.parts.database.read() as connection:
+        entries = log.registry_entries(connection)
+    entries = [entry for entry in entries if before < 0 or entry.log_index < before]
+    shown = entries[: -CHANGES - 1 : -1]
+    values: dict[str, Any] = {
+        "changes": list(_changes(service, labels, shown)),
+        "following": shown[-1].log_index if len(entries) > len(shown) else None,
+    }
+    return page(request, service, "registry_changes.html", session_of(visitor), **values)
+
+
+@router.get("/agencies/{agency_id}")
+def show_agency(
+    request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, agency_id: SlugPath
+) -> Response:
+    """With all keys that it ever had, and what was decided about it."""
+    authority, uses = service.authority(), _uses(request, service)
+    agency = _known(authority, agency_id)
+    history = _history(service, labels, agency_id)
+    own = sorted((one for one in authority.grants.values() if one.agency_id == agency_id), key=lambda one: -one.granted)
+    values: dict[str, Any] = {
+        "agency": agency,
+        "keys": [_key_line(service, one, history, uses) for one in own],
+        "past": [history[index] for index in sorted(history, reverse=True)],
+        "counted": uses.counted,
+    }
+    return page(request, service, "agency.html", session_of(visitor), **values)
+
+
+@router.get("/agencies/{agency_id}/keys/{key_id}")
+def show_key(
+    *,
+    request: Request,
+    service: ServiceOf,
+    visitor: Visits,
+    labels: LabelsOf,
+    agency_id: SlugPath,
+    key_id: KeyPath,
+) -> Response:
+    """What the key signed last."""
+    authority, uses = service.authority(), _uses(request, service)
+    grant = authority.grants.get(key_id)
+    if grant is None or grant.agency_id != agency_id:
+        raise NotFound(f"no key {key_id} was granted to {agency_id}", field="key_id")
+    line = _key_line(service, grant, _history(service, labels, agency_id), uses)
+    values: dict[str, Any] = {
+        "agency": _known(authority, agency_id),
+        "line": line,
+        "newest": list(_used(service, visitor, uses.newest(key_id))),
+        "counted": uses.counted,
+    }
+    return page(request, service, "key.html", session_of(visitor), **values)
+
+
+def _known(authority: Authority, agency_id: str) -> Agency:
+    agency = authority.agencies.get(agency_id)
+    if agency is None:
+        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field="agency_id")
+    return agency
+
+
+def _uses(request: Request, service: Service) -> KeyUses:
+    """Counted on by a stretch of the log."""
+    uses: KeyUses = request.app.state.uses
+    with service.parts.database.read() as connection:
+        uses.read_on(connection)
+    return uses
+
+
+def _line(agency: Agency, authority: Authority, uses: KeyUses, now: int) -> Line:
+    own = [one for one in authority.grants.values() if one.agency_id == agency.agency_id]
+    holding = sum(_state(one, now) == "holds" for one in own)
+    return Line(agency, holding, len(own) - holding, sum(uses.count(one.key_id) for one in own))
+
+
+def _key_line(service: Service, grant: Grant, history: dict[int, Change], uses: KeyUses) -> KeyLine:
+    newest = uses.newest(grant.key_id)
+    return KeyLine(
+        grant,
+        _state(grant, service.parts.clock() // 1000),
+        history[grant.granted],
+        None if grant.revoked is None else history[grant.revoked],
+        uses.count(grant.key_id),
+        newest[0].signed_at if newest else None,
+    )
+
+
+def _used(service: Service, visitor: Reading | None, newest: list[Use]) -> Iterator[Used]:
+    with service.parts.database.read() as connection:
+        for use in newest:
+            is_seen = visitor and cases.sight(connection, use.stream_id, visitor.reader)
+            yield Used(use, use.stream_id if is_seen or use.stream_kind != "case" else None)
+
+
+def _state(grant: Grant, now: int) -> Literal["holds", "revoked", "not_yet", "over"]:
+    if grant.revoked is not None:
+        return "revoked"
+    if now < grant.valid_from:
+        return "not_yet"
+    return "holds" if now < grant.valid_until else "over"
+
+
+def _history(service: Service, labels: Labels, agency_id: str) -> dict[int, Change]:
+    """What the registry changed about one agency, by log index."""
+    with service.parts.database.read() as connection:
+        entries = log.registry_entries(connection)
+    own = [entry for entry in entries if getattr(decode_payload(entry.payload).body, "agency", None) == agency_id]
+    return {change.entry: change for change in _changes(service, labels, own)}
+
+
+def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> Iterator[Change]:
+    narrator = Narrator(labels, agency_names(service, labels.language))
+    journal = DatabaseJournal(service.parts.database)
+    founding: dict[str, bool] = {}
+    for entry in entries:
+        payload = decode_payload(entry.payload)
+        body = payload.body
+        assert isinstance(body, RegistryChange), "the registry's entries mirror its changes"
+        sent = body.location.transaction_hash
+        if sent not in founding:
+            write = journal.find(bytes.fromhex(sent[2:]))
+            founding[sent] = write is not None and write.purpose is Purpose.DEPLOYMENT
+        decided: Literal["founding", "admin", "majority"] = "admin" if isinstance(body, BY_ADMIN) else "majority"
+        yield Change(
+            entry.log_index,
+            entry.recorded_at,
+            narrator.alone(payload),
+            "founding" if founding[sent] else decided,
+            body,
+        )

@@ -1,0 +1,232 @@
+"""How the service stands, by what it knows already: nothing here asks the chain, a witness or anybody else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from api.dependencies import Service
+from api.reading import Reading
+from api.webhooks import ROLE as WEBHOOK_ROLE
+from ledger.anchor import last_size
+from ledger.chain.journal import WriteState
+from ledger.chain.sighting import Sighting
+from ledger.core.event import decode_payload
+from ledger.core.event.record import IncidentRecorded
+from ledger.core.legal_day import legal_day
+from ledger.cosign import WitnessState
+from ledger.follow import FollowState
+from ledger.settings import EMBEDDED
+from ledger.stamp import StampState
+from ledger.store import checkpoints, growth, imports, log, timestamps, webhooks
+from ledger.store.growth import Day
+from ledger.store.imports import SystemImports
+from ledger.store.journal import DatabaseJournal
+from ledger.store.webhooks import Webhook
+from ledger.supervision.supervise import RunState
+
+DAYS = 14  # of the log's growth
+INCIDENTS = 10  # the newest
+
+
+class LogStanding(Struct, frozen=True):
+    """The tree, its newest checkpoint (times in unix milliseconds), what each day recorded, and room on the disk."""
+
+    log_id: str
+    origin: str
+    size: int
+    root: str
+    published: int
+    published_at: int | None
+    witnessed: int
+    days: list[Day]
+    kept_bytes: int
+    free_bytes: int | None
+    is_written: bool
+
+
+class AnchorStanding(Struct, frozen=True):
+    """Sizes that the journal says were sent, are in a block, and are final; how many anchors are in which state.
+    ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor covers."""
+
+    submitted: int
+    mined: int
+    confirmed: int
+    confirmed_at: int | None
+    open_entries: int
+    open_since: int | None
+    interval_s: int
+    counts: Mapping[str, int]
+
+
+class WitnessesStanding(Struct, frozen=True):
+    """Who is asked to co-sign, what keeps all from being asked, and of how many agencies the contract asks for one."""
+
+    states: list[WitnessState]
+    defect: str | None
+    quorum: int
+
+
+class ChainStanding(Struct, frozen=True):
+    """How the last look at the chain went and what was seen of it then; ``unmirrored`` changes of its registry are not
+    in the log yet."""
+
+    is_embedded: bool
+    chain_id: int
+    finality: str | int
+    followed: FollowState
+    sighting: Sighting | None
+    unmirrored: int
+
+
+class StampStanding(Struct, frozen=True):
+    """How far the timestamp authority has come: the last size, and its time in unix seconds."""
+
+    url: str
+    size: int
+    time: int | None
+    state: StampState
+
+
+class Incident(Struct, frozen=True):
+    """An incident as the log has it; ``recorded_at`` in unix milliseconds."""
+
+    index: int
+    kind: str
+    description: str
+    recorded_at: int
+
+
+class Inside(Struct, frozen=True):
+    """What is shown to those who are signed in: incidents, runs of models, imports and webhooks of their agency."""
+
+    incidents: list[Incident]
+    runs: RunState
+    imports: list[SystemImports]
+    webhooks: list[Webhook] | None
+    reads: int
+
+
+class Standing(Struct, frozen=True):
+    """Everything, as of ``now`` (unix milliseconds). ``inside`` is None for who is not signed in."""
+
+    now: int
+    log: LogStanding
+    anchors: AnchorStanding
+    witnesses: WitnessesStanding
+    chain: ChainStanding
+    stamps: StampStanding | None
+    inside: Inside | None
+
+
+def standing(service: Service, reading: Reading | None) -> Standing:
+    """How it stands now."""
+    parts = service.parts
+    return Standing(
+        now=parts.clock(),
+        log=_log(service),
+        anchors=_anchors(service),
+        witnesses=WitnessesStanding(parts.courier.states(), parts.courier.defect, service.authority().quorum),
+        chain=_chain(service),
+        stamps=_stamps(service),
+        inside=_inside(service, reading) if reading else None,
+    )
+
+
+def _log(service: Service) -> LogStanding:
+    parts, trust = service.parts, service.parts.trust.trust
+    today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
+    with parts.database.read() as connection:
+        tree = log.tree(connection)
+        published = checkpoints.last_published(connection)
+        witnessed = checkpoints.last_witnessed(connection)
+        days = growth.days(connection, tree.size, today, DAYS)
+    return LogStanding(
+        log_id="0x" + trust.log_id.hex(),
+        origin=trust.origin,
+        size=tree.size,
+        root=f"sha256:{tree.root.hex()}",
+        published=published.size if published else 0,
+        published_at=published.published_at if published else None,
+        witnessed=witnessed.size if witnessed else 0,
+        days=days,
+        kept_bytes=growth.bytes_kept(parts.database),
+        free_bytes=_free_bytes(service),
+        is_written=parts.sequencer.is_running,
+    )
+
+
+def _free_bytes(service: Service) -> int | None:
+    """On the disk of the data directory; None where the database lies on another machine."""
+    settings = service.parts.settings
+    if not service.parts.database.is_sqlite or not settings.data_dir.exists():
+        return None
+    return shutil.disk_usage(settings.data_dir).free
+
+
+def _anchors(service: Service) -> AnchorStanding:
+    parts = service.parts
+    journal = DatabaseJournal(parts.database)
+    final = journal.last_anchor(WriteState.CONFIRMED)
+    confirmed = last_size(final)
+    with parts.database.read() as connection:
+        size = log.tree(connection).size
+        first_open = log.entry(connection, confirmed) if confirmed < size else None
+    return AnchorStanding(
+        submitted=last_size(journal.last_anchor()),
+        mined=last_size(journal.last_anchor(WriteState.MINED, WriteState.CONFIRMED)),
+        confirmed=confirmed,
+        confirmed_at=final.timestamp * 1000 if final else None,
+        open_entries=max(0, size - confirmed),
+        open_since=first_open.recorded_at if first_open else None,
+        interval_s=parts.settings.anchor_interval_s,
+        counts=journal.counts(),
+    )
+
+
+def _chain(service: Service) -> ChainStanding:
+    settings, follower = service.parts.settings, service.parts.follower
+    seen = follower.sighting
+    mirrored = service.authority().changes
+    return ChainStanding(
+        is_embedded=settings.chain == EMBEDDED,
+        chain_id=settings.chain_id,
+        finality=settings.finality_tag or settings.finality_confirmations,
+        followed=follower.state,
+        sighting=seen,
+        unmirrored=max(0, seen.registry.change_count - mirrored) if seen else 0,
+    )
+
+
+def _stamps(service: Service) -> StampStanding | None:
+    stamper, url = service.parts.stamper, service.parts.settings.timestamp_url
+    if stamper is None or url is None:
+        return None
+    with service.parts.database.read() as connection:
+        last = timestamps.last(connection)
+    return StampStanding(url, last.size if last else 0, last.time if last else None, stamper.state)
+
+
+def _inside(service: Service, reading: Reading) -> Inside:
+    parts = service.parts
+    with parts.database.read() as connection:
+        entries = log.system_entries(connection, "incident.recorded", INCIDENTS)
+        imported = imports.by_system(connection, reading.agency)
+        supervises = reading.session.has_role(WEBHOOK_ROLE)
+        hooks = webhooks.listed(connection, reading.agency) if supervises else None
+    return Inside(
+        incidents=[_incident(entry) for entry in entries],
+        runs=parts.supervisor.state,
+        imports=imported,
+        webhooks=hooks,
+        reads=parts.access.head().count,
+    )
+
+
+def _incident(entry: log.StoredEntry) -> Incident:
+    payload = decode_payload(entry.payload)
+    assert isinstance(payload.body, IncidentRecorded), "the payload is of the type that its entry says"
+    return Incident(entry.log_index, payload.body.kind, payload.body.description, entry.recorded_at)
