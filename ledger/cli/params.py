@@ -23,6 +23,14 @@ _PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)=(?P<text>.*)", re.DOTALL)
 
 
+identity_key_option = click.option(
+    "--identity-key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="The agency's key that ids are derived with [TALLYSTICK_IDENTITY_KEY, else in the configuration].",
+)
+
+
 class Quantity(click.ParamType[dict[str, str]]):
     """``10`` pieces, ``12.5 gram`` or ``12.5:gram``."""
 

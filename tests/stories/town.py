@@ -65,6 +65,9 @@ JSON = {"Content-Type": "application/json"}
 class Town(Service):
     """One ledger, and the people of nine agencies."""
 
+    agencies = AGENCIES
+    people = PEOPLE
+
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
         self._tokens: dict[str, str] = {}
@@ -81,9 +84,9 @@ class Town(Service):
             town.init()
             prepare(town)
             town.start()
-            for officer in PEOPLE:
+            for officer in town.people:
                 town.grant(officer)
-            town.until("every key is in the log", lambda: all(map(town.is_granted, PEOPLE)))
+            town.until("every key is in the log", lambda: all(map(town.is_granted, town.people)))
             yield town
 
     def init(self) -> None:
@@ -105,7 +108,7 @@ class Town(Service):
                 "jurisdiction": JURISDICTIONS.get(agency, JURISDICTION),
                 "name": {"en": agency, "zh": f"{agency}机关"},
             }
-            for agency in AGENCIES
+            for agency in self.agencies
         ]
         return {"development": True, "agencies": agencies}
 

@@ -12,7 +12,7 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
-from ledger.cli.params import acting
+from ledger.cli.params import acting, identity_key_option
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict
 from ledger.core.event.record import DatasetRegistered, TableLayout
@@ -69,6 +69,33 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
     path = at("/api/v1/datasets/{}/file", dataset_id)
     kept = session.service.post(path, file.read_bytes(), dict[str, Any], content_type="application/octet-stream")
     session.output.record(kept)
+
+
+@command.command("pseudonyms")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new CSV file.")
+@click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
+@click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
+@click.option("--sheet", help="Of an XLSX file [the first].")
+@identity_key_option
+@pass_session
+def pseudonyms(
+    session: Session, /, *, file: Path, identity: tuple[str, ...], output: Path, key_file: Path | None, **layout: Any
+) -> None:
+    """Write FILE anew, its persons as your agency's cases have them: a keyed digest in the place of their numbers.
+
+    Done by the agency whose imports made the persons' ids, since only it has the key. No service is asked.
+    """
+    from ledger.cli.importing import identity_key
+    from ledger.exchange.pseudonyms import pseudonymise
+    from ledger.exchange.source_file import Layout, SourceFile, format_of
+
+    with SourceFile(file, Layout(format_of(file), **layout)) as source:
+        made = pseudonymise(source, identity, identity_key(session, key_file), output)
+    session.output.record({"file": str(output), "rows": made.rows, "left_out": made.left_out})
 
 
 @command.command("list")

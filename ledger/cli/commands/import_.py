@@ -16,6 +16,7 @@ from msgspec import Struct
 from ledger.cli.command import Group
 from ledger.cli.exits import Exit
 from ledger.cli.output import Column
+from ledger.cli.params import identity_key_option
 from ledger.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
-)
-KEY = click.option(
-    "--identity-key",
-    "key_file",
-    type=click.Path(path_type=Path),
-    help="The agency's key that ids are derived with [TALLYSTICK_IDENTITY_KEY, else in the configuration].",
 )
 PLANNED = [Column("row"), Column("source_key"), Column("case_number"), Column("stage"), Column("comes_to")]
 FAULTS = [Column(name) for name in ("row", "source_key", "column", "value", "reason")]
@@ -59,7 +54,7 @@ def command() -> None:
 
 
 @command.command("key")
-@KEY
+@identity_key_option
 @pass_session
 def key(session: Session, key_file: Path | None) -> None:
     """Make the key that the agency's ids are derived with.
@@ -103,7 +98,7 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
 @command.command("run")
 @click.argument("file", type=FILE)
 @MAPPING
-@KEY
+@identity_key_option
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
 @pass_session
 def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None, report: Path | None) -> Exit:
@@ -134,7 +129,7 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 @command.command("status")
 @click.argument("file", type=FILE)
 @MAPPING
-@KEY
+@identity_key_option
 @pass_session
 def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
