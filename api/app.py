@@ -16,6 +16,7 @@ from api.auth import SignIn
 from api.block_times import block_times
 from api.console.app import make_console, to_console
 from api.console.security import PATH
+from api.console.verifying import to_verify_page
 from api.dependencies import Service
 from api.edge import Edge
 from api.front import Front
@@ -121,7 +122,7 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
     for part in (*reads, sign_in, webhooks, audit, chain):
         app.include_router(part.router)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
-    app.router.routes.append(Route("/", to_console))
+    app.router.routes += [Route("/", to_console), Route("/verify", to_verify_page)]
     app.mount(PATH, make_console(service))
     return app
 

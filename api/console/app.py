@@ -13,7 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import case_pages, drafts, lead_pages, lists, matter_drafts, operation, registry_pages, signing_in
+from api.console import (
+    case_pages,
+    drafts,
+    lead_pages,
+    lists,
+    matter_drafts,
+    operation,
+    registry_pages,
+    signing_in,
+    verifying,
+)
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page
 from api.console.security import OwnPages
@@ -32,6 +42,7 @@ _PARTS = (
     matter_drafts,
     operation,
     registry_pages,
+    verifying,
 )
 
 

@@ -39,9 +39,10 @@ def page(
     session: Session | None = None,
     *,
     status: int = 200,
+    connects: bool = True,
     **values: Any,
 ) -> Response:
-    """The page or fragment, under the console's content policy."""
+    """The page or fragment, under the console's content policy; unless it ``connects`` its scripts ask nobody."""
     settings = service.parts.settings
     spoken = language(request)
     agencies = agency_names(service, spoken)
@@ -60,7 +61,7 @@ def page(
     }
     html = environment(spoken).get_template(template).render(**around, **values)
     headers = {
-        "Content-Security-Policy": content_policy(settings.signer_url),
+        "Content-Security-Policy": content_policy(settings.signer_url if connects else None),
         "Referrer-Policy": "same-origin",  # under "no-referrer" forms would be posted without their origin
         "Content-Language": spoken,
         "Vary": "Cookie, Accept-Language",

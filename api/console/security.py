@@ -52,9 +52,11 @@ class OwnPages:
             raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
 
 
-def content_policy(signer_url: str) -> str:
-    """No script, style or picture but this service's own; fetches go here and to the signer of the user's machine."""
+def content_policy(signer_url: str | None) -> str:
+    """No script, style or picture but this service's own; fetches go here and to the signer of the user's machine, or
+    nowhere where there is no ``signer_url``."""
+    connect = f"'self' {signer_url}" if signer_url else "'none'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; object-src 'none'; "
-        f"connect-src 'self' {signer_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )

@@ -66,6 +66,7 @@ ROWS = (
 # For anybody, without a session.
 PUBLIC = (
     "/sign-in",
+    "/verify",
     "/operation",
     "/operation/now",
     "/operation/journal",

@@ -1,0 +1,33 @@
+// The code on paper: #log=…&of=…&digest=…, which stays in the browser. It says what is looked for.
+import { say } from "./verify-words.js";
+
+const FORMS = { log: /^0x[0-9a-f]{64}$/, of: /^[a-z0-9][a-z0-9-]{0,63}$/, digest: /^blake3:[0-9a-f]{64}$/ };
+const EVENT = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+// {log, of, digest}; null where the address has no code, undefined where it is none of ours.
+function read() {
+  const text = location.hash.slice(1);
+  if (!text.includes("=")) return null;
+  const given = Object.fromEntries(new URLSearchParams(text));
+  return Object.entries(FORMS).every(([name, form]) => form.test(given[name] ?? "")) ? given : undefined;
+}
+
+export const lookedFor = () => read() ?? null;
+
+export function showCode() {
+  const [part, code] = [document.getElementById("looked-for"), read()];
+  part.hidden = code === null;
+  const put = (name, text) => { part.querySelector(`[data-${name}]`).textContent = text; };
+  for (const name of Object.keys(FORMS)) put(name, code?.[name] ?? "—");
+  const isOurs = code?.log === document.body.dataset.logId;
+  put("ledger", code === undefined ? say("bad_code") : code === null || isOurs ? "" : say("another_ledger", { log: code.log }));
+  put("command", !code ? "tally proof get" : EVENT.test(code.of) ? `tally proof get ${code.of}` : `tally proof get --case ${code.of}`);
+}
+
+// Whether a bundle is the one of the paper, in words; nothing where no code was given.
+export function compared(events) {
+  const code = lookedFor();
+  if (!code) return null;
+  const isFound = events.some(({ envelope }) => envelope?.payload_digest === code.digest);
+  return { isFound, text: say(isFound ? "found" : "not_found", code) };
+}

@@ -1,0 +1,84 @@
+// What the verifier found, as people read it: the verdict, what failed and where, the numbered steps, what was signed.
+import { say, why, words } from "./verify-words.js";
+
+const part = (id) => document.getElementById(id);
+const made = (kind, given = {}, ...inner) => {
+  const one = Object.assign(document.createElement(kind), given);
+  one.append(...inner);
+  return one;
+};
+const resultOf = (step) => (step.status === "checked" || step.status === "failed" ? step.status : "not_checked");
+
+function line(step, names) {
+  const [named, result] = [names[step.name], resultOf(step)];
+  const reason = made("span", { className: "why" }, named[result] ?? "", made("span", { className: "detail", textContent: why(step.detail ?? "") }));
+  return made(
+    "li", {}, made("span", { className: "number", textContent: step.number }), made("strong", { textContent: named.name }),
+    made("span", { className: `state ${result}`, textContent: words.results[result] }), reason,
+  );
+}
+
+const typeOf = (event) => words.event_types[event?.envelope?.event_type] ?? event?.envelope?.event_type ?? "?";
+
+function* faults(result, events) {
+  const failed = (steps) => steps.filter((step) => step.status === "failed");
+  const about = (names, step) => ({ step: step.number, name: names[step.name].name, why: why(step.detail) });
+  if (!result.events) {
+    for (const step of failed(result.steps)) yield say("fault", about(words.steps, step));
+    return;
+  }
+  for (const step of failed(result.steps)) yield say("fault", about(words.case_steps, step));
+  for (const [at, one] of result.events.entries()) {
+    const where = { number: at + 1, count: result.events.length, event_type: typeOf(events[at]) };
+    for (const step of failed(one.steps)) yield say("fault_of", { ...where, ...about(words.steps, step) });
+  }
+}
+
+function event(one, at, events) {
+  const entry = one.index === undefined ? "—" : one.index;
+  const told = `${say("event")} ${at + 1} · ${typeOf(events[at])} · ${say("entry")} ${entry} · `;
+  const details = made(
+    "details", { className: `event ${one.verdict}` }, made("summary", {}, told, made("strong", { textContent: words.verdicts[one.verdict] })),
+  );
+  details.addEventListener("toggle", () => { // a long case has many steps: they are written when somebody looks
+    if (details.querySelector("ol")) return;
+    details.append(made("ol", { className: "steps" }, ...one.steps.map((step) => line(step, words.steps))), made("dl", {}, ...content(one.payload)));
+  });
+  return details;
+}
+
+function* values(value, path) {
+  if (value === null || typeof value !== "object") yield [path, String(value)];
+  else for (const [name, one] of Object.entries(value)) yield* values(one, path ? `${path}.${name}` : name);
+}
+
+function content(payload) {
+  if (!payload) return [made("dt", { textContent: "payload" }), made("dd", { textContent: say("withheld") })];
+  return [...values(payload, "")].flatMap(([path, text]) => [made("dt", { textContent: path }), made("dd", { textContent: text })]);
+}
+
+function shown(id, text, className) {
+  part(id).hidden = !text;
+  part(id).textContent = text ?? "";
+  if (className) part(id).className = className;
+}
+
+// `paper` is what the code on paper says of the bundle, if there is one; `trustName` the trust file's, none for the server's.
+export function showResult(result, events, { trustName, paper }) {
+  shown("verdict", words.verdicts[result.verdict], `verdict ${result.verdict}`);
+  shown("meaning", words.meanings[result.verdict]);
+  shown("paper-says", paper?.text, paper?.isFound ? "done" : "blocked");
+  shown("development", result.development ? say("development") : null);
+  shown("trusted-by", trustName ? say("by_file", { name: trustName }) : say("by_server"), trustName ? "done" : "notice");
+  const found = [...faults(result, events)];
+  part("faults").hidden = !found.length;
+  part("faults").querySelector("ul").replaceChildren(...found.map((text) => made("li", { textContent: text })));
+  const names = result.events ? words.case_steps : words.steps;
+  part("steps").replaceChildren(...result.steps.map((step) => line(step, names)));
+  const each = result.events?.map((one, at) => event(one, at, events)) ?? [];
+  part("events").replaceChildren(...(each.length ? [made("h3", { textContent: say("events") }), ...each] : []));
+  part("content").hidden = Boolean(result.events);
+  part("content").querySelector("summary").textContent = say("content");
+  part("content").querySelector("dl").replaceChildren(...(result.events ? [] : content(result.payload)));
+  part("verdict").focus();
+}

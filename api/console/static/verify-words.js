@@ -1,0 +1,34 @@
+// The page's words: what the server put into it, with slots filled; the verifier's reasons in the reader's language.
+const part = document.getElementById("verify");
+export const words = JSON.parse(part.dataset.words);
+
+export const say = (name, values = {}) => words.says[name].replace(/{(\w+)}/g, (_, slot) => values[slot]);
+
+const slots = (template) => template.split("{}").map((one) => one.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.*?)");
+const reasons = Object.entries(words.reasons)
+  .sort(([a], [b]) => b.replaceAll("{}", "").length - a.replaceAll("{}", "").length) // the one that says most
+  .map(([template, told]) => [new RegExp(`^${slots(template)}$`, "s"), told]);
+
+const SECTIONS = /^\S+ (?:withheld|erased)(?:, \S+ (?:withheld|erased))+$/; // several reasons in one
+
+function translated(reason) {
+  if (SECTIONS.test(reason)) return reason.split(", ").map(translated).join("；");
+  for (const [pattern, told] of reasons) {
+    const found = pattern.exec(reason);
+    if (!found) continue;
+    let next = 0;
+    return told.replace(/{(\d?)}/g, (_, at) => translated(found[at === "" ? (next += 1) : Number(at) + 1]));
+  }
+  return reason;
+}
+
+const clock = (zone) => new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+const [inBeijing, inUtc] = [clock("Asia/Shanghai"), clock("UTC")];
+
+function readable(seconds) {
+  const at = new Date(Number(seconds) * 1000);
+  return say("times", { beijing: inBeijing.format(at), utc: inUtc.format(at) });
+}
+
+// Why a step is as it is: in the reader's language, times as people read them.
+export const why = (reason) => translated(reason).replace(/(\d{9,11}) \(unix seconds\)/g, (_, seconds) => readable(seconds));

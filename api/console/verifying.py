@@ -1,0 +1,32 @@
+"""The page on which anybody checks a proof: it carries the verifier and what this server says of itself.
+
+What is dropped there stays in the browser.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.console.access import Visits, session_of
+from api.console.rendering import language, page
+from api.console.security import PATH
+from api.console.verifying_words import words_in
+from api.dependencies import ServiceOf
+from ledger.core.trust import encode_trust
+
+router = APIRouter()
+
+
+@router.get("/verify")
+def verify_page(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """The verifier runs in the browser: this service is asked for nothing once the page is there."""
+    trust = encode_trust(service.parts.trust.trust).decode()
+    words = msgspec.json.encode(words_in(language(request))).decode()
+    return page(request, service, "verify.html", session_of(visitor), connects=False, trust=trust, words=words)
+
+
+def to_verify_page(_request: Request) -> Response:
+    """From the address on paper. What stands behind its ``#`` goes along in the browser."""
+    return RedirectResponse(f"{PATH}/verify", 307)

@@ -1,0 +1,86 @@
+"""What the verify page's script says, in one language: it asks the server for nothing once the page is there."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from api.texts import Texts, later
+from ledger.core import verify, verify_case
+from ledger.core.event import EVENT_TYPES
+from ledger.locales import Labels
+
+RESULTS: Final = ("checked", "failed", "not_checked")
+MEANINGS: Final = {
+    "intact": later("Nothing was changed since it was put into the ledger: every step that could be checked held."),
+    "not_yet_anchored": later("Nothing is wrong, and no chain has it yet."),
+    "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
+    "tampered": later("A step failed. It is not said who did it, nor why."),
+}
+SAYS: Final = {
+    "checking": later("Checking…"),
+    "hashing": later("Hashing…"),
+    "unread": later("could not be read"),
+    "bundle": later("a bundle of one event"),
+    "case_bundle": later("a bundle of case {case_id} with {count} events"),
+    "trust_dropped": later("a trust file: it is used from now on"),
+    "pdf": later(
+        "If this is a certificate, its bundle is attached to it: save the attachment with your reader of PDF files, "
+        "and drop it here."
+    ),
+    "refused": later("This is neither a bundle nor a trust file of this protocol:"),
+    "by_server": later(
+        "Checked against what this server says of itself. That is not independent: whoever runs the server could have "
+        "written it. For a proof, drop a trust file that you have from an agency of your choice."
+    ),
+    "by_file": later("Checked against the trust file {name}. It proves as much as you trust whoever gave it to you."),
+    "development": later("Development ledger: its chain and keys are for trying out, and prove nothing to others."),
+    "fault": later("Step {step} {name}: {why}"),
+    "fault_of": later("Event {number} of {count} ({event_type}), step {step} {name}: {why}"),
+    "events": later("Each event by itself"),
+    "event": later("Event"),
+    "entry": later("Entry of the log"),
+    "same": later("is the file that event {number} ({event_type}) records, at {field}"),
+    "other": later("is no file of this bundle: none of the {count} digests that it records is this file's"),
+    "none_recorded": later("cannot be compared: this bundle records no digests of files"),
+    "no_bundle": later("is hashed: drop the bundle to compare it with"),
+    "counts": later("A digest counts as far as the steps of its event hold."),
+    "content": later("What was signed, value by value"),
+    "withheld": later("The content is withheld."),
+    "found": later("This is what the code on paper leads to: the digest is the same."),
+    "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
+    "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
+    "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
+    "times": later("{beijing} Beijing time, {utc} UTC"),
+}
+_REASONS = Path(__file__).parent.parent / "locales" / "verifier.zh-CN.json"
+
+
+@cache
+def words_in(language: str) -> dict[str, Any]:
+    """Verdicts, results, steps and their meanings, the verifier's reasons by its English, and the page's own texts."""
+    labels, texts = Labels(language), Texts(language)
+    return {
+        "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
+        "meanings": {word: texts(text) for word, text in MEANINGS.items()},
+        "results": {word: labels.of("result", word) for word in RESULTS},
+        "steps": {name: _step(labels, "check", name) for name, _ in verify.STEPS},
+        "case_steps": {name: _step(labels, "case_check", name) for name, _ in verify_case.STEPS},
+        "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
+        "reasons": reasons_in(language),
+        "says": {name: texts(text) for name, text in SAYS.items()},
+    }
+
+
+def reasons_in(language: str) -> dict[str, str]:
+    """Why a step of ``scripts/verify`` failed or was not checked, by its English with {} for what is filled in."""
+    return {} if language == "en" else msgspec.json.decode(_REASONS.read_bytes(), type=dict[str, str])
+
+
+def _step(labels: Labels, words: str, name: str) -> dict[str, str]:
+    """What a step is called, and what it means that it was checked, or was not."""
+    told = {result: labels.find("paper", f"{words}.{name}.{result}") or "" for result in ("checked", "not_checked")}
+    return {"name": labels.of("step", name)} | told

@@ -1,0 +1,300 @@
+"""Checking a proof in the browser, without an account: the service is stopped before anything is dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from playwright.sync_api import Browser, Page, expect
+
+from api.app import create_app
+from ledger.core.trust import encode_trust
+from ledger.core.verify import verify_bundle
+from ledger.exchange.paper.document import link
+from ledger.settings import Settings
+from tests.api.conftest import Trusted, no_chain, parts_of
+from tests.api.service import listening_at
+from tests.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
+from tests.bundles import log_with, tree
+from tests.casework import Case, registration
+from tests.console.desk import grave_findings, too_wide
+from tests.ledgers import open_ledger, sqlite_url
+from tests.machine import REPOSITORY, free_port
+from tests.verifying import TRUST, put
+
+EXAMPLES = REPOSITORY / "docs" / "examples"
+LOG = "0x" + LOG_ID.hex()
+FILE = b"the copy of the telephone"
+CASE = (
+    Case()
+    .open()
+    .act(
+        registration("phone", digests=("blake3:" + blake3(FILE).hexdigest(),)),
+        sections={"narrative": section()},
+    )
+    .offer("phone", to=PROCURATORATE)
+    .accept()
+)
+BUNDLES = log_with(CASE, POLICE, PROCURATORATE)
+FIRST = next(at for at, event in enumerate(BUNDLES.events) if event.envelope.stream.id == "case-1")
+
+
+@dataclass
+class Visitor:
+    """Somebody at the verify page, whose server is gone; ``asked`` are the requests since the page was there."""
+
+    page: Page
+    asked: list[str]
+
+    def drop(self, **files: bytes) -> None:
+        """Drops files of these names, as a mouse does."""
+        given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
+        transfer = self.page.evaluate_handle(
+            """(given) => {
+              const transfer = new DataTransfer();
+              for (const { name, bytes } of given) transfer.items.add(new File([new Uint8Array(bytes)], name));
+              return transfer;
+            }""",
+            given,
+        )
+        self.page.dispatch_event("[data-verify]", "drop", {"dataTransfer": transfer})
+
+    def verdict(self) -> str:
+        expect(self.page.locator("#verdict")).to_be_visible()
+        expect(self.page.locator("#state")).to_have_text("")
+        return (self.page.locator("#verdict").get_attribute("class") or "").removeprefix("verdict ")
+
+    def steps(self) -> list[str]:
+        """Checked, failed or not checked, of each step in order."""
+        states = self.page.locator("#steps > li > .state")
+        return [(one.get_attribute("class") or "").removeprefix("state ") for one in states.all()]
+
+
+@contextmanager
+def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any) -> Iterator[Visitor]:
+    """The page of a service that ended once the page was there; the machine has no network any more either."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    asked: list[str] = []
+    with ExitStack() as stack:
+        context = browser.new_context(**({"locale": "en", "viewport": {"width": 1280, "height": 900}} | options))
+        stack.callback(context.close)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        with open_ledger(sqlite_url(folder)) as ledger:
+            ledger.found(clerk(POLICE))
+            app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
+            with listening_at(port, app):
+                page.goto(f"{url}/verify{fragment}")
+                expect(page.locator("[data-verify][data-ready]")).to_be_attached()
+                page.wait_for_load_state("networkidle")
+        context.set_offline(True)
+        page.on("request", lambda request: asked.append(request.url))
+        yield Visitor(page, asked)
+        assert (asked, wrong) == ([], [])
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, browser: Browser) -> Iterator[Visitor]:
+    with visiting(tmp_path, browser) as made:
+        yield made
+
+
+def encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def event_bundle(at: int = FIRST + 1) -> dict[str, Any]:
+    return tree(BUNDLES.bundle(at))
+
+
+def of_tests() -> dict[str, bytes]:
+    return {"trust__json": encode_trust(TRUST)}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, width: int) -> None:
+    """All fourteen steps are checked, each said in words; the page is for everybody, on a phone too."""
+    viewport = {"width": width, "height": 844}
+    with visiting(tmp_path, browser, locale=language, viewport=viewport) as visitor:
+        page = visitor.page
+        assert (grave_findings(page), too_wide(page)) == ([], [])
+        page.locator("#dropped").set_input_files([EXAMPLES / "bundle.json", EXAMPLES / "trust.json"])
+        expect(page.locator("#trusted-by")).to_contain_text("trust.json")
+        assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 14)
+        expect(page.locator("#verdict")).to_be_focused()
+        expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "完整未改"}[language])
+        expect(page.locator("#steps > li").nth(2)).to_contain_text({"en": "signed by 0x", "zh-CN": "由 0x"}[language])
+        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:00")
+        page.locator("#content summary").click()
+        expect(page.locator("#content dl")).to_contain_text("event_type")
+        assert (grave_findings(page), too_wide(page)) == ([], [])
+
+
+def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
+    """What this server says of itself is used and shown, and said to be no independent proof."""
+    visitor.drop(bundle__json=encoded(event_bundle()))
+    expect(visitor.page.locator("#trusted-by")).to_contain_text("That is not independent")
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 5 checkpoint: the tree head of another log")
+    assert visitor.page.locator("#server-trust").text_content() == encode_trust(Trusted.trust).decode()
+    visitor.drop(**of_tests())
+    expect(visitor.page.locator("#trusted-by")).to_contain_text("Checked against the trust file trust.json")
+    assert visitor.verdict() != "tampered"
+
+
+SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "a word of the content": (put("payload", "body", "description", to="another phone"), "Step 4 payload"),
+    "the signer": (put("envelope", "signature", to=lambda text: text[:20] + "0000" + text[24:]), "Step 3 signature"),
+    "a confidential section": (put("sections", "narrative", "fields", "text", to="other"), "Step 8 sections"),
+    "the place in the log": (put("proof", to=lambda text: text.replace("index ", "index 1", 1)), "Step 6 inclusion"),
+    "the checkpoint": (put("proof", to=lambda text: text.replace("handovers\n", "handover\n", 1)), "Step 5 checkpoint"),
+    "the agency's admission": (put("authority", "agency", "payload", "body", "kind", to="court"), "Step 9 authority"),
+    "the anchor": (put("anchors", 0, "root", to="0x" + "ab" * 32), "Step 11 anchor"),
+    "the ledger": (put("log_id", to="0x" + "ab" * 32), "Step 2 ledger"),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_what_was_changed_is_said_and_where(visitor: Visitor, fault: str) -> None:
+    """Every step is as the product's own verifier has it; the fault stands at the top, by the step's name."""
+    change, where = SPOILED[fault]
+    spoiled = event_bundle()
+    change(spoiled)
+    data = encoded(spoiled)
+    visitor.drop(**of_tests(), bundle__json=data)
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults li").first).to_contain_text(where)
+    assert visitor.steps() == [step.result for step in verify_bundle(data, TRUST).steps]
+    assert grave_findings(visitor.page) == []
+
+
+def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
+    """Which of the events, of which type, at which step; the others are shown to hold by themselves."""
+    case = tree(BUNDLES.case_bundle())
+    with visiting(tmp_path, browser, locale="zh-CN") as visitor:
+        visitor.drop(**of_tests(), case__json=encoded(case))
+        assert visitor.verdict() in ("unverifiable", "intact")
+        events = visitor.page.locator("#events > details")
+        expect(events).to_have_count(4)
+        case["events"][1]["payload"]["body"]["description"] = "another phone"
+        visitor.drop(case__json=encoded(case))
+        expect(visitor.page.locator("#verdict")).to_have_text("已被篡改")
+        expect(visitor.page.locator("#faults")).to_contain_text(
+            "第 2/4 个事件（登记物品），步骤 4 内容：内容的校验值与所签名的不同"
+        )
+        events.nth(1).locator("summary").click()
+        expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
+        assert "tampered" not in (events.nth(2).get_attribute("class") or "")
+        assert grave_findings(visitor.page) == []
+
+
+def test_a_missing_event_is_told(visitor: Visitor) -> None:
+    """A case without its third event is not in order."""
+    case = tree(BUNDLES.case_bundle())
+    del case["events"][2]
+    visitor.drop(**of_tests(), case__json=encoded(case))
+    assert visitor.verdict() == "tampered"
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 3 order: event 2 is not on the one before")
+
+
+def test_what_is_withheld_is_told(visitor: Visitor) -> None:
+    """A redacted bundle is not called altered: the step says what was withheld."""
+    redacted = event_bundle()
+    del redacted["sections"]
+    visitor.drop(**of_tests(), bundle__json=encoded(redacted))
+    assert visitor.verdict() != "tampered"
+    sections = visitor.page.locator("#steps > li").nth(7)
+    expect(sections).to_contain_text("narrative withheld")
+    expect(sections.locator(".state")).to_have_text("not checked")
+    del redacted["payload"]
+    visitor.drop(bundle__json=encoded(redacted))
+    expect(visitor.page.locator("#verdict")).to_have_text("unverifiable")
+    expect(visitor.page.locator("#steps > li").nth(3)).to_contain_text("the payload is withheld")
+
+
+def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
+    """Hashed on the spot; the very file is told from another one; whoever dropped a certificate is told what to do."""
+    page = visitor.page
+    visitor.drop(copy__bin=FILE)
+    expect(page.locator(".hashed li")).to_contain_text("is hashed: drop the bundle to compare it with")
+    expect(page.locator(".hashed li")).to_contain_text("blake3:" + blake3(FILE).hexdigest())
+    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    expect(page.locator(".hashed .same")).to_contain_text("is the file that event 1 (item.registered) records, at body")
+    visitor.drop(certificate__pdf=b"%PDF-1.7 another file")
+    expect(page.locator(".hashed .other")).to_contain_text("is no file of this bundle: none of the 1 digests")
+    expect(page.locator(".hashed .other")).to_contain_text("its bundle is attached to it")
+
+
+def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> None:
+    """A bar runs while 64 MiB and more are hashed, a piece at a time."""
+    file = tmp_path / "disk.img"
+    with file.open("wb") as written:
+        written.truncate(65 * 1024 * 1024)
+    visitor.page.locator("#dropped").set_input_files(file)
+    expect(visitor.page.locator("progress")).to_be_visible()
+    expect(visitor.page.locator(".hashed")).to_contain_text("blake3:", timeout=60_000)
+    expect(visitor.page.locator("progress")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (encoded(event_bundle())[:-40], "no"),
+        (encoded(event_bundle() | {"more": 1}), "no bundle"),
+        (b'{"format": "tallystick/trust@v1"}', "no trust file"),
+    ],
+)
+def test_what_is_no_bundle_is_refused_in_words(visitor: Visitor, data: bytes, says: str) -> None:
+    """A broken file of ours is said to be broken, and why; nothing is said of its content."""
+    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    expect(visitor.page.locator("#outcome-part")).to_be_visible()
+    visitor.drop(broken__json=data)
+    told = "This is neither a bundle nor a trust file of this protocol: "
+    expect(visitor.page.locator("#state")).to_contain_text(told + says)
+    expect(visitor.page.locator("#outcome-part")).to_be_hidden()
+
+
+def code(digest: str, log: str = LOG, of: str = "case-1") -> str:
+    return link("", log, of, digest)
+
+
+def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Browser) -> None:
+    """The address on paper leads here with its code; the bundle is found to be the one, or not to be it."""
+    registered = BUNDLES.events[FIRST + 1].envelope
+    with visiting(tmp_path, browser, code(registered.payload_digest, of=registered.event_id)) as visitor:
+        asked = visitor.page.locator("#looked-for")
+        expect(asked).to_contain_text(registered.payload_digest)
+        expect(asked).to_contain_text(f"tally proof get {registered.event_id}")
+        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        visitor.drop(bundle__json=encoded(event_bundle(FIRST)))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is not what the code on paper leads to")
+        assert visitor.verdict() != "tampered"
+        visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        assert grave_findings(visitor.page) == []
+
+
+@pytest.mark.parametrize(
+    ("fragment", "says"),
+    [
+        (code("blake3:" + "ab" * 32, log="0x" + "ab" * 32), "The code is of another ledger than this server's: 0xabab"),
+        (code("blake3:" + "ab" * 32, of="<img src=x>"), "is not the code of a paper of ours"),
+        ("#log=1&of=2", "is not the code of a paper of ours"),
+    ],
+)
+def test_other_codes_are_told(tmp_path: Path, browser: Browser, fragment: str, says: str) -> None:
+    """A code of another ledger, or none of ours: said, and never taken for markup."""
+    with visiting(tmp_path, browser, fragment) as visitor:
+        expect(visitor.page.locator("#looked-for")).to_contain_text(says)
+        assert visitor.page.locator("img[src=x]").count() == 0
