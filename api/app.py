@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api import logs, openapi
+from api.auditing import Audits
 from api.auth import SignIn
 from api.block_times import block_times
 from api.console.app import make_console, to_console
@@ -56,6 +57,8 @@ from ledger.prove import JournalAnchors, Prover
 from ledger.record import shipped_rulebook
 from ledger.state_proofs import StateProofs
 from ledger.store.journal import DatabaseJournal
+from ledger.timeline import Walks
+from ledger.timeline.picture import Pictures
 
 API_VERSION = "1"
 DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."
@@ -150,6 +153,7 @@ def make_service(parts: Parts) -> Service:
         timeout_s=settings.request_timeout_s,
         clock=parts.clock,
     )
+    auditing = Audits(parts.database, audit.one_at_a_time, parts.clock)
     block_time = block_times(settings, parts.follower)
     anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, block_time)
     prover = Prover(
@@ -161,4 +165,4 @@ def make_service(parts: Parts) -> Service:
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    return Service(parts, sign_in, desk, prover, block_time)
+    return Service(parts, sign_in, desk, prover, block_time, Walks(parts.recorder.states), Pictures(), auditing)

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
+from api.auditing import Audits
 from api.auth import SignIn
 from api.parts import Parts
 from api.problems import TokenRefused
@@ -21,6 +22,8 @@ from ledger.core.authority import Authority
 from ledger.locales import Labels, language_of
 from ledger.prove import Prover
 from ledger.store.cases import Page
+from ledger.timeline import Walks
+from ledger.timeline.picture import Pictures
 
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
@@ -48,6 +51,9 @@ class Service:
     desk: Desk
     prover: Prover
     block_time: Callable[[ChainWrite], int]
+    walks: Walks
+    pictures: Pictures
+    audits: Audits
 
     def authority(self) -> Authority:
         """The registry as the log has it now."""

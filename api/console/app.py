@@ -14,13 +14,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from api.console import (
+    audit_pages,
     case_pages,
     drafts,
+    event_pages,
     lead_pages,
+    lineage_pages,
     lists,
     matter_drafts,
     operation,
+    picture_pages,
+    reads_pages,
     registry_pages,
+    search_pages,
     signing_in,
     verifying,
 )
@@ -43,6 +49,12 @@ _PARTS = (
     operation,
     registry_pages,
     verifying,
+    picture_pages,
+    lineage_pages,
+    event_pages,
+    reads_pages,
+    search_pages,
+    audit_pages,
 )
 
 

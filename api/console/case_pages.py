@@ -74,7 +74,7 @@ def case(
     event: RecordedQuery = None,
 ) -> Response:
     """As it stands. Its timeline comes after it."""
-    seen = _seen(service, reading, case_id, "case")
+    seen = see(service, reading, case_id, "case")
     return page(
         request,
         service,
@@ -93,7 +93,7 @@ def timeline(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, before: After = -1
 ) -> Response:
     """A part of the case's page: the newest steps first, or those before a sequence number."""
-    seen = _seen(service, reading, case_id, "timeline of the case")
+    seen = see(service, reading, case_id, "timeline of the case")
     end = seen.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with service.parts.database.read() as connection:
@@ -104,7 +104,7 @@ def timeline(
 @router.get("/cases/{case_id}/items/new")
 def new_item(request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """The form of an item's registration."""
-    seen = _seen(service, reading, case_id, "case")
+    seen = see(service, reading, case_id, "case")
     kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
     return page(request, service, "new_item.html", reading.session, **_values(seen), kinds=kinds, units=UNITS)
 
@@ -114,7 +114,7 @@ def offer(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, returns: ReturnsQuery = None
 ) -> Response:
     """The form of an offer; with ``returns`` of an offer back of what that handover brought."""
-    seen = _seen(service, reading, case_id, "case")
+    seen = see(service, reading, case_id, "case")
     original = _handover(seen.state, returns) if returns else None
     items = free_items(seen.state, reading.agency)
     if original is not None:
@@ -139,7 +139,7 @@ def handover(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath
 ) -> Response:
     """The sender's list and its answer: to be given where it is offered to the reader's agency."""
-    seen = _seen(service, reading, case_id, f"handover {handover_id}")
+    seen = see(service, reading, case_id, f"handover {handover_id}")
     found = _handover(seen.state, handover_id)
     values: dict[str, Any] = {
         "handover": found,
@@ -180,7 +180,8 @@ def blocks(state: CaseState, agency: str) -> Iterator[Block]:
         yield Block("nothing_held", {})
 
 
-def _seen(service: Service, reading: Reading, case_id: str, what: str) -> Seen:
+def see(service: Service, reading: Reading, case_id: str, what: str) -> Seen:
+    """The case, recorded as read: ``what`` says what of it. Raises NotFound for one that the reader may not see."""
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)

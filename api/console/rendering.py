@@ -104,9 +104,10 @@ def environment(spoken: str) -> Environment:
     return made
 
 
-def moment(given: str | datetime | None, labels: Labels) -> str:
-    """A time of the record in Beijing's, to the minute."""
+def moment(given: str | int | datetime | None, labels: Labels) -> str:
+    """A time of the record in Beijing's, to the minute; a number is in unix seconds."""
     if given is None:
         return "—"
-    at = datetime.fromisoformat(given) if isinstance(given, str) else given
+    at = datetime.fromtimestamp(given, SHANGHAI) if isinstance(given, int) else given
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return labels.of("moment", "hour").format(at.astimezone(SHANGHAI))

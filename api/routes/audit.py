@@ -18,7 +18,7 @@ from ledger.settings import EMBEDDED
 from ledger.store.database import Database
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
-_one_at_a_time = Lock()  # an audit of the whole log keeps all processors busy
+one_at_a_time = Lock()  # an audit of the whole log keeps all processors busy
 
 
 @router.get("/audit", summary="Audit a case, or everything", responses=answers(AuditReport, 401, 403, 404, 503))
@@ -29,21 +29,22 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
         with service.parts.database.read() as connection:
             reading.require_case(connection, case_id)
         reading.record("audit of the case", case_id)
-        return answer(audit_case(*_stored(service), case_id, look=_look(service)))
+        return answer(audit_case(*stored(service), case_id, look=look_at(service)))
     reading.record("audit of the log")
-    if not _one_at_a_time.acquire(blocking=False):
+    if not one_at_a_time.acquire(blocking=False):
         raise Unavailable("another audit is running", code="busy", retry_after=10)
     try:
-        return answer(audit_log(*_stored(service), look=_look_at_all(service)))
+        return answer(audit_log(*stored(service), look=look_at_all(service)))
     finally:
-        _one_at_a_time.release()
+        one_at_a_time.release()
 
 
-def _stored(service: Service) -> tuple[Database, Trust, Rulebook]:
+def stored(service: Service) -> tuple[Database, Trust, Rulebook]:
+    """What an audit recomputes, and by what."""
     return service.parts.database, service.parts.trust.trust, shipped_rulebook()
 
 
-def _look(service: Service) -> Look:
+def look_at(service: Service) -> Look:
     """At the node that the service is connected to; while it is connected to none, that step is not checked."""
 
     def connect() -> Node:
@@ -53,11 +54,11 @@ def _look(service: Service) -> Look:
     return asking(connect)
 
 
-def _look_at_all(service: Service) -> Look:
+def look_at_all(service: Service) -> Look:
     """The embedded chain is made again from its journal, and the service's node held against it if there is one."""
     parts = service.parts
     if parts.settings.chain != EMBEDDED:
-        return _look(service)
+        return look_at(service)
     live = parts.follower.link.chain if parts.follower.state.connected else None
     return replaying(
         parts.database, parts.trust.trust.log_id, parts.settings.anvil, live=(lambda: live.eth) if live else None

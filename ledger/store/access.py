@@ -108,6 +108,19 @@ class AccessLog:
             records = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(limit)).scalars()
             return [Recorded(found.number, found.read) for found in map(_decoder.decode, records)]
 
+    def latest(
+        self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
+    ) -> list[Recorded]:
+        """The last records of a case, of a number below ``before``, the newest first; one agency's alone if given."""
+        query = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.case_id == case_id)
+        if before is not None:
+            query = query.where(ACCESS_LOG.c.number < before)
+        if agency is not None:
+            query = query.where(ACCESS_LOG.c.agency == agency)
+        with translated(), self._engine.connect() as connection:
+            records = connection.execute(query.order_by(ACCESS_LOG.c.number.desc()).limit(limit)).scalars()
+            return [Recorded(found.number, found.read) for found in map(_decoder.decode, records)]
+
     def check(self) -> AccessHead:
         """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""
         head = AccessHead(0, FIRST)

@@ -34,6 +34,7 @@ from ledger.store.tables import CASES, ENTRIES, ITEMS, WORDS
 LOOKED_AT = 1000  # words that one page looks through at most
 _HEX_FROM = 8  # characters from which hexadecimal digits may be the beginning of a digest
 _LAST = "\U0010ffff"
+_BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
 
 Row = dict[str, Any]
 Kind = Literal[
@@ -118,8 +119,8 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
 
 
 def folded(text: str) -> str:
-    """As words are stored and asked for: whether wide or narrow, large or small, and without white space."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """As words are stored and asked for: whether wide or narrow, large or small, without white space and brackets."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split())
 
 
 # -- the search --------------------------------------------------------------------------------------------------------

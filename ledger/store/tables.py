@@ -3,7 +3,7 @@
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
 ``items``, ``clocks``, ``imports``, ``words``, ``flags`` and ``feed`` are read models that change in one transaction;
 ``warnings`` are what handlers were told of the clocks, ``webhooks`` where agencies are told of all that;
-``checkpoints`` are what was published, ``cosignatures`` what witnesses put under it;
+``audits`` are what auditors found, ``checkpoints`` what was published, ``cosignatures`` what witnesses put under it;
 ``chain_writes`` is the journal of the chain.
 """
 
@@ -323,6 +323,25 @@ class WordRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=_big())
 
 
+class AuditRow(SQLModel, table=True):
+    """An audit that an auditor ran: ``report`` is its JSON, null where it could not be brought to its end.
+
+    Of the whole log without a ``case_id``. Times are in unix milliseconds.
+    """
+
+    __tablename__ = "audits"
+
+    audit_id: str = Field(primary_key=True)
+    case_id: str | None = Field(default=None, index=True)
+    agency: str
+    officer: str
+    started_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    ended_at: int = Field(sa_column=_big())
+    verdict: str | None = None
+    report: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
 class ChainWriteRow(SQLModel, table=True):
     """The journal of chain writes (``ledger.chain.journal``)."""
 
@@ -426,6 +445,7 @@ WARNINGS = _core(WarningRow)
 WEBHOOKS = _core(WebhookRow)
 IMPORTS = _core(ImportRow)
 WORDS = _core(WordRow)
+AUDITS = _core(AuditRow)
 CHAIN_WRITES = _core(ChainWriteRow)
 ANCHOR_STATES = _core(AnchorStateRow)
 TRIE_NODES = _core(TrieNodeRow)

@@ -9,6 +9,7 @@ from ledger.timeline.anchored import Anchored, AnchoredSizes
 from ledger.timeline.history import Chronicle, History, chronicle, history, spans
 from ledger.timeline.sentences import Narrator
 from ledger.timeline.steps import Teller, TimelineStep
+from ledger.timeline.walks import Walks
 
 __all__ = [
     "Anchored",
@@ -18,6 +19,7 @@ __all__ = [
     "Narrator",
     "Teller",
     "TimelineStep",
+    "Walks",
     "chronicle",
     "history",
     "spans",

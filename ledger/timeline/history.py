@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ from ledger.core.custody.spans import Span, Subject, custody_spans
 from ledger.core.event import record
 from ledger.core.event.case import CaseJoined, CaseOpened
 from ledger.store.database import Connection
-from ledger.timeline.steps import Teller, TimelineStep, Walked, walk
+from ledger.timeline.steps import Teller, TimelineStep, Walked
 
 
 class History(Struct, frozen=True):
@@ -39,18 +39,18 @@ class Chronicle(Struct, frozen=True):
 
 def spans(connection: Connection, teller: Teller, case_id: str) -> tuple[Span, ...]:
     """How it stood between events with the case and everything in it."""
-    return _spans(list(walk(connection, teller.states, case_id)))
+    return _spans(teller.walks.of(connection, case_id))
 
 
 def chronicle(connection: Connection, teller: Teller, case_id: str) -> Chronicle:
     """Requires that there is such a case."""
-    walked = list(walk(connection, teller.states, case_id))
+    walked = teller.walks.of(connection, case_id)
     return Chronicle(walked[-1].after, _spans(walked), tuple(teller.steps(connection, case_id, walked)))
 
 
 def history(connection: Connection, teller: Teller, case_id: str, subject: Subject, subject_id: str) -> History:
     """Of one item or person of the case. Requires that there is such a case; one that is not in it has no steps."""
-    walked = list(walk(connection, teller.states, case_id))
+    walked = teller.walks.of(connection, case_id)
     own = _about(walked, subject, subject_id)
     return History(
         subject=subject,
@@ -62,11 +62,11 @@ def history(connection: Connection, teller: Teller, case_id: str, subject: Subje
     )
 
 
-def _spans(walked: list[Walked]) -> tuple[Span, ...]:
+def _spans(walked: Sequence[Walked]) -> tuple[Span, ...]:
     return custody_spans((step.payload, step.after) for step in walked)
 
 
-def _about(walked: list[Walked], subject: Subject, subject_id: str) -> list[Walked]:
+def _about(walked: Sequence[Walked], subject: Subject, subject_id: str) -> list[Walked]:
     """The events about it, and those that correct or explain one of them."""
     found: list[Walked] = []
     known: set[str] = set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw, Struct
@@ -81,27 +81,41 @@ class Walked(NamedTuple):
 
 def walk(connection: Connection, states: States, case_id: str, *, limit: int | None = None) -> Iterator[Walked]:
     """The first ``limit`` events of the case, or all, in their order."""
-    before: CaseState | None = None
-    for entry in log.stream(connection, "case", case_id, limit=limit):
+    return walk_on(connection, states, case_id, None, limit=limit)
+
+
+def walk_on(
+    connection: Connection, states: States, case_id: str, last: Walked | None, *, limit: int | None = None
+) -> Iterator[Walked]:
+    """The events that follow the ``last`` one."""
+    before, sequence = (last.after, last.entry.sequence) if last else (None, -1)
+    for entry in log.stream(connection, "case", case_id, after=sequence, limit=limit):
         payload = decode_payload(entry.payload)
         after = fold(before, states.act(payload, entry.payload_digest, entry.signed_at)).state
         yield Walked(entry, payload, before, after)
         before = after
 
 
+class Walks(Protocol):
+    """Knows the events of cases with the states around them: see ``ledger.timeline.walks``."""
+
+    def of(self, connection: Connection, case_id: str) -> tuple[Walked, ...]: ...
+
+
 class Teller:
     """Tells the steps of cases to one reader: in whose words, by whose rules, and as far as what is anchored."""
 
-    def __init__(self, recorder: Recorder, anchored: AnchoredSizes, narrator: Narrator):
+    def __init__(self, recorder: Recorder, walks: Walks, anchored: AnchoredSizes, narrator: Narrator):
         self.states = recorder.states
+        self.walks = walks
         self._recorder = recorder
         self._anchored = anchored
         self._narrator = narrator
 
     def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
         """At most ``limit`` steps of a sequence above ``after``, in their order."""
-        walked = walk(connection, self.states, case_id, limit=after + 1 + limit)
-        return self.steps(connection, case_id, [step for step in walked if step.entry.sequence > after])
+        walked = self.walks.of(connection, case_id)
+        return self.steps(connection, case_id, walked[after + 1 : after + 1 + limit])
 
     def steps(self, connection: Connection, case_id: str, walked: Iterable[Walked]) -> list[TimelineStep]:
         """These events of the case as they are told."""
@@ -110,7 +124,7 @@ class Teller:
 
     def _step(self, step: Walked, flags: tuple[Flag, ...]) -> TimelineStep:
         entry, payload = step.entry, step.payload
-        about, found = step.concerned, self._found(step, flags)
+        about, found = step.concerned, self.findings(step, flags)
         return TimelineStep(
             sequence=entry.sequence,
             index=entry.log_index,
@@ -135,7 +149,8 @@ class Teller:
             **asdict(found),
         )
 
-    def _found(self, step: Walked, flags: tuple[Flag, ...]) -> Findings:
+    def findings(self, step: Walked, flags: tuple[Flag, ...]) -> Findings:
+        """What is known of an event beside its own words."""
         return Findings(
             flags=flags,
             changes=tuple(_changes(step.before, step.after)),

@@ -20,6 +20,7 @@ from ledger.core.event.case import PersonNamed
 from ledger.core.event.record import DatasetRegistered, ImportRecorded
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyKind, Role
+from ledger.store import audits
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
@@ -40,7 +41,7 @@ from tests.builders import (
     section,
 )
 from tests.casework import Case, person_id
-from tests.ledgers import open_ledger, sqlite_url
+from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.supervised import Lead, Model, Recommendation, assigned
 
 Relation = Literal[
@@ -63,6 +64,7 @@ AGENCY: dict[Relation, str] = {
 }
 OUTDATED = Officer("court-east-outdated", COURT)  # whose token has expired
 EXPIRES_IN_S = 600
+AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
 
 
 def reader(relation: Relation, role: Role) -> Officer:
@@ -140,9 +142,18 @@ def made_world(folder: Path) -> Iterator[World]:
             for matter in made_matters():
                 for event in matter.events:
                     ledger.post(event)
+            _audited(ledger)
             token = served.token(OUTDATED)["authorization"]
             ledger.clock.forward(max(EXPIRES_IN_S, served.parts.settings.token_lifetime_s) + 1)
             yield World(served, case, token)
+
+
+def _audited(ledger: Ledger) -> None:
+    """An audit that an auditor ran stands in the list of audits."""
+    now = ledger.clock()
+    kept = audits.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, None, "the node was away")
+    with ledger.database.write() as connection:
+        audits.keep(connection, kept)
 
 
 def made_matters() -> tuple[Model, Lead, Recommendation]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.api.matrix import ROLES, Relation, Role, World, anybody, reader, sees, supervises
+from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
 from tests.supervised import Lead
 
 
@@ -33,6 +33,7 @@ class Row:
 
     Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
     (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
+    ``event`` names the event that it is asked of; ``is_file``: to be kept, no page.
     """
 
     route: str
@@ -42,9 +43,11 @@ class Row:
     is_list: bool = False
     shows: bool = True
     mark: str = "case-1"
+    event: str = "event_id"
+    is_file: bool = False
 
     def address(self, names: Mapping[str, str]) -> str:
-        return self.route.format_map(names) + self.query
+        return self.route.format_map({**names, "event_id": names[self.event]}) + self.query
 
 
 ROWS = (
@@ -56,6 +59,22 @@ ROWS = (
     Row("/cases/new", anybody, shows=False),
     Row("/cases/{case_id}"),
     Row("/cases/{case_id}/timeline"),
+    Row("/cases/{case_id}/picture"),
+    Row("/cases/{case_id}/picture", query="?since=2026-03-02T08:00&until=2026-03-03T08:00"),
+    Row("/cases/{case_id}/lineage"),
+    Row("/cases/{case_id}/reads", roles=("auditor", "supervisor")),
+    Row("/cases/{case_id}/events/{event_id}"),
+    Row("/cases/{case_id}/events/{event_id}/bundle", is_file=True),
+    Row("/cases/{case_id}/events/{event_id}/certificate", is_file=True),
+    Row("/cases/{case_id}/events/{event_id}/paper", event="accepted_id", is_file=True),
+    Row("/cases/{case_id}/bundle", is_file=True),
+    Row("/cases/{case_id}/certificate", is_file=True),
+    Row("/search", sees, query="?q=2026-0417", is_list=True),
+    Row("/audit", anybody, ("auditor",), shows=False),
+    Row("/audit", sees, ("auditor",), query="?case_id=case-1"),
+    Row("/audit/{audit_id}", anybody, ("auditor",), shows=False),
+    Row("/audit/{audit_id}/state", anybody, ("auditor",), shows=False),
+    Row("/audit/{audit_id}/report", anybody, ("auditor",), shows=False, is_file=True),
     Row("/cases/{case_id}/items/new"),
     Row("/cases/{case_id}/offer"),
     Row("/cases/{case_id}/handovers/{handover_id}"),
@@ -63,6 +82,7 @@ ROWS = (
     Row("/leads/{lead_id}", supervises),
     Row("/leads/{lead_id}/cited", supervises),
 )
+PAGES = tuple(row for row in ROWS if not row.is_file)
 # For anybody, without a session.
 PUBLIC = (
     "/sign-in",
@@ -77,18 +97,20 @@ PUBLIC = (
 )
 _SUPERVISION = ("/leads/{lead_id}/rederive", "/supervision/drafts/{act}", "/supervision/{stream_id}/drafts/{act}")
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
-POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
+POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/audit", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
 
 
 def names_of(world: World) -> dict[str, str]:
     """What stands for the names in a route's braces."""
-    return {"case_id": "case-1", "handover_id": world.offer, "event_id": world.named, **OTHERS}
+    events = {"event_id": world.named, "accepted_id": world.accepted}
+    return {"case_id": "case-1", "handover_id": world.offer, **events, **OTHERS}
 
 
 OTHERS = {
     "act": "offer",
     "agency_id": reader("own", "clerk").agency,
     "key_id": reader("own", "clerk").key_id,
+    "audit_id": AUDIT,
     "item_id": "phone",
     "stream_id": Lead().body.lead_id,
     "lead_id": Lead().body.lead_id,

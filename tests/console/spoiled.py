@@ -327,6 +327,7 @@ def names_of_spoiled() -> dict[str, str]:
     lead = spoiled_matters()[1]
     return (
         OTHERS
-        | {"case_id": "case-1", "handover_id": "handover-1", "event_id": case.events[0].envelope.event_id}
+        | {"case_id": "case-1", "handover_id": "handover-1"}
+        | dict.fromkeys(("event_id", "accepted_id"), case.events[0].envelope.event_id)
         | {"lead_id": lead.stream.id, "recommendation_id": "2026-7"}
     )

@@ -16,7 +16,7 @@ from tests.api.matrix import World, made_world, reader
 from tests.api.service import Served
 from tests.builders import POLICE, clerk, signature_of
 from tests.console.desk import Office
-from tests.console.matrix import POSTS, PUBLIC, ROWS, names_of
+from tests.console.matrix import PAGES, POSTS, PUBLIC, names_of
 from tests.console.test_access import page_of
 
 WRONG = ("/nowhere", "/cases/none", "/cases/case-1/handovers/none", "/inbox?after=x")
@@ -57,7 +57,7 @@ class Markup(HTMLParser):
         self.addresses += [address for name in names if (address := given.get(name)) is not None]
 
 
-ADDRESSES = [*(row.route + row.query for row in ROWS), *PUBLIC, *WRONG]
+ADDRESSES = [*(row.route + row.query for row in PAGES), *PUBLIC, *WRONG]
 
 
 @pytest.mark.parametrize("route", ADDRESSES)

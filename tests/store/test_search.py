@@ -27,8 +27,9 @@ NOW = instant(START + 3600)
 WORDS = {  # what is typed, and as what it is found
     "case-1": ["case"],
     "phone": ["item"],
-    "２０２６-0417": ["case_number"],
-    "2026-04": ["case_number"],
+    "〔２０２６〕刑初0417号": ["case_number"],
+    "(2026) 刑初": ["case_number"],
+    "2026刑初04": ["case_number"],
     "seal-7": ["seal"],
     "SEAL-8": ["seal"],
     "E 12": ["exhibit"],
@@ -43,7 +44,7 @@ WORDS = {  # what is typed, and as what it is found
 
 def recorded(ledger: Ledger, case_id: str = "case-1") -> Ledger:
     """A case with something of every kind; its first seal is broken since."""
-    case = Case(case_id).open(case_number="2026-0417").name("li")
+    case = Case(case_id).open(case_number="〔2026〕刑初 0417号").name("li")
     case.register("phone", seal_number="Seal-7", exhibit_number="E12", digests=(DIGEST,))
     case.say(item.ItemUnsealed, clerk(POLICE), item_id="phone", seal_number="Seal-7", ground="to look")
     case.say(item.ItemSealed, clerk(POLICE), item_id="phone", seal_number="Seal-8")
@@ -71,7 +72,7 @@ def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
         assert [hit.kind for hit in hits] == kinds, word
         assert [hit.case_id for hit in hits] == ["case-1"], word
     (hit,) = found(ledger, DIGEST).hits
-    assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "2026-0417", "prosecution_review")
+    assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "〔2026〕刑初 0417号", "prosecution_review")
     (by_event,) = found(ledger, hit.event_id).hits
     assert (by_event.kind, by_event.index) == ("event", hit.index)
 
@@ -88,10 +89,10 @@ def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:
 
 def test_pages_follow_each_other(ledger: Ledger) -> None:
     """Each hit comes once, ids first, however small the pages are."""
-    for number in ("2026-0418", "case-1"):
-        ledger.post_all(Case(f"case-of-{number}").open(case_number=number).events)
+    for name, number in (("two", "2026刑初0418号"), ("case-1", "case-1")):
+        ledger.post_all(Case(f"case-of-{name}").open(case_number=number).events)
     collected: list[str] = []
-    for word in ("2026-", "case-1"):
+    for word in ("2026", "case-1"):
         after = None
         with ledger.database.read() as connection:
             while (page := search(connection, Reader(POLICE, frozenset(), NOW), word, 1, after)).following is not None:
@@ -100,7 +101,7 @@ def test_pages_follow_each_other(ledger: Ledger) -> None:
         assert page.hits == ()
     assert collected == [
         "case_number case-1",
-        "case_number case-of-2026-0418",
+        "case_number case-of-two",
         "case case-1",
         "case_number case-of-case-1",
     ]

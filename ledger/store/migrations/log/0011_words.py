@@ -13,6 +13,7 @@ down_revision: str | None = "0010"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
 PAGE = 10_000  # entries read at a time
 KINDS = {
     "case_number": "case_number",
@@ -62,7 +63,7 @@ def _recorded() -> Iterator[dict[str, Any]]:
             payload = json.loads(bytes(data))
             officer = ("officer", payload["officer"], None)
             for kind, text, item_id in (officer, *_said(payload["body"], None)):
-                word = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+                word = "".join(unicodedata.normalize("NFKC", text).casefold().translate(BRACKETS).split())
                 case_id = payload["stream"]["id"]
                 yield {"word": word, "kind": kind, "case_id": case_id, "item_id": item_id, "updated_index": index}
         after = page[-1].log_index

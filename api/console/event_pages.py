@@ -1,0 +1,128 @@
+"""An event: what it says, how far it is proven and what that means, and what can be taken away of it and its case."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.case_pages import see
+from api.console.rendering import agency_names, language, page
+from api.dependencies import EventIdPath, ServiceOf, SlugPath, SlugQuery
+from api.routes import papers, proofs
+from api.routes.events import find
+from api.routes.proofs import Withhold
+from api.routes.timelines import teller
+from ledger.core.errors import NotFound
+from ledger.core.event import decode_section
+from ledger.exchange.paper.forms import FORMS
+from ledger.exchange.paper.voice import spoken_in
+from ledger.store import log
+from ledger.timeline import Narrator
+from ledger.timeline.particulars import particulars
+from ledger.timeline.proven import stages
+
+PRINTED = frozenset(form.event_type for form in FORMS)
+
+router = APIRouter()
+
+
+@router.get("/cases/{case_id}/events/{event_id}")
+def event_page(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    event_id: EventIdPath,
+) -> Response:
+    """As it was signed, with its flags, its proof, and its neighbours in the case."""
+    seen = see(service, reading, case_id, f"event {event_id}")
+    with service.parts.database.read() as connection:
+        entry, sight = find(connection, reading, event_id)
+        if (entry.stream_kind, entry.stream_id) != ("case", case_id):
+            raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
+        walked = service.walks.of(connection, case_id)
+        here = walked[entry.sequence]
+        (step,) = teller(service, reading, labels).steps(connection, case_id, [here])
+        shown = reading.sees_sections(connection, entry, sight, None)
+        stored = log.sections(connection, entry.log_index) if shown else {}
+        reached = stages(connection, step)
+    sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
+    words = Narrator(labels, agency_names(service, labels.language)).words(here.payload, here.after)
+    return page(
+        request,
+        service,
+        "event.html",
+        reading.session,
+        case=seen.row,
+        state=seen.state,
+        step=step,
+        stages=reached,
+        particulars=particulars(here.payload, sections, words, labels),
+        hidden=() if shown else step.confidential,
+        erased=[label for label, data in stored.items() if data is None],
+        prints=step.event_type in PRINTED,
+        previous=walked[entry.sequence - 1].entry.event_id if entry.sequence else None,
+        following=walked[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(walked) else None,
+    )
+
+
+@router.get("/cases/{case_id}/events/{event_id}/bundle")
+def event_bundle(
+    service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath, withhold: Withhold | None = None
+) -> Response:
+    """The proof bundle of an event, to be kept."""
+    made = proofs.bundle_of_event(service, reading, event_id, withhold, None)
+    return _kept(made, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
+
+
+@router.get("/cases/{case_id}/bundle")
+def case_bundle(service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withhold | None = None) -> Response:
+    """The same of all events of a case."""
+    made = proofs.bundle_of_case(service, reading, case_id, withhold, None)
+    return _kept(made, f"{case_id}{_without(withhold)}.bundle.json")
+
+
+@router.get("/cases/{case_id}/events/{event_id}/certificate")
+def event_certificate(
+    *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath
+) -> Response:
+    """What is proven of an event, as a paper."""
+    see(service, reading, case_id, f"certificate of event {event_id}")
+    spoken = spoken_in(language(request))
+    return papers.event_certificate(
+        request=request, service=service, reading=reading, event_id=event_id, language=spoken
+    )
+
+
+@router.get("/cases/{case_id}/certificate")
+def case_certificate(
+    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, item_id: SlugQuery = None
+) -> Response:
+    """The same of a case, or of one item."""
+    spoken = spoken_in(language(request))
+    return papers.case_certificate(
+        request=request, service=service, reading=reading, case_id=case_id, item_id=item_id, language=spoken
+    )
+
+
+@router.get("/cases/{case_id}/events/{event_id}/paper")
+def event_paper(
+    *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath
+) -> Response:
+    """The document that the event prints as."""
+    spoken = spoken_in(language(request))
+    return papers.paper(
+        request=request, service=service, reading=reading, case_id=case_id, event_id=event_id, language=spoken
+    )
+
+
+def _without(withhold: Withhold | None) -> str:
+    return f".without-{withhold}" if withhold else ""
+
+
+def _kept(made: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(made, media_type="application/json", headers=headers)

@@ -1,0 +1,119 @@
+"""The picture of a case: a lane for each agency, what it held, what was handed over, and where something is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.case_pages import see
+from api.console.drawing import SHORTEST_S, Window, draw, fitted
+from api.console.rendering import page
+from api.dependencies import ServiceOf, SlugPath
+from api.routes.timelines import teller
+from ledger.core.custody import CaseState
+from ledger.core.deadlines.due import deadlines
+from ledger.core.errors import MalformedInput
+from ledger.core.legal_day import SHANGHAI
+from ledger.locales import Labels
+from ledger.timeline.picture import Bar, Picture
+
+SHOWN = 80  # events that are shown at first, the latest
+LISTED = 50  # events that the table beside has at most
+EDGE = 1.06  # of the time between first and last event
+
+router = APIRouter()
+TimeQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$")]
+
+
+@router.get("/cases/{case_id}/picture")
+def case_picture(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    since: TimeQuery = None,
+    until: TimeQuery = None,
+) -> Response:
+    """The time from ``since`` to ``until`` (Beijing's), else the latest events; the tables beside say the same."""
+    seen = see(service, reading, case_id, "picture of the case")
+    now = int(datetime.fromisoformat(reading.reader.now).timestamp())
+    tells = teller(service, reading, labels)
+    with service.parts.database.read() as connection:
+        walked = service.walks.of(connection, case_id)
+        whole = service.pictures.of(connection, tells, walked)
+        window = _window(whole, since, until, now)
+        events = [mark.sequence for mark in whole.marks if window.has(mark.at, mark.at)]
+        listed = [walked[sequence] for sequence in events[-LISTED:]]
+        steps = tells.steps(connection, case_id, listed)
+    recorder = service.parts.recorder
+    clocks = deadlines(walked[-1].after, recorder.book, recorder.calendar, datetime.fromtimestamp(now, UTC))
+    values: dict[str, Any] = {
+        "case": seen.row,
+        "state": seen.state,
+        "drawing": draw(whole, clocks, window, now),
+        "window": window,
+        "steps": steps,
+        "events": len(events),
+        "bars": [bar for bar in whole.bars if window.has(bar.since, bar.until)],
+        "arrows": [one for one in whole.arrows if window.has(one.since, one.until)],
+        "moves": _moves(whole, window),
+        "whole": window.since <= whole.begin and window.until >= whole.end,
+        "things": lambda bar: things(bar, seen.state, labels),
+        "minute": _minute,
+        "fitted": fitted,
+    }
+    return page(request, service, "picture.html", reading.session, **values)
+
+
+def things(bar: Bar, state: CaseState, labels: Labels) -> str:
+    """What is held together, by name while that is short."""
+    if bar.subject == "case":
+        return labels.of("subject", "case")
+    if len(bar.ids) > 1:
+        return f"{labels.of('subject', bar.subject)} ×{len(bar.ids)}"
+    if bar.subject == "item" and bar.ids[0] in state.items:
+        return state.items[bar.ids[0]].description
+    return f"{labels.of('subject', bar.subject)} {bar.ids[0][:8]}"
+
+
+def _window(whole: Picture, since: str | None, until: str | None, now: int) -> Window:
+    """What was asked for, else from the latest events to the present if that is near."""
+    marks = whole.marks[-SHOWN:]
+    first, last = min(mark.at for mark in marks), max(mark.at for mark in marks)
+    if last < now < last + (last - first) / 4:
+        last = now
+    if since is None and until is None:
+        return Window(first, last).around(EDGE)
+    asked = Window(first if since is None else _unix(since, "since"), last if until is None else _unix(until, "until"))
+    if asked.seconds < SHORTEST_S:
+        raise MalformedInput("expected an end at least ten minutes after the beginning", field="until")
+    return asked
+
+
+def _moves(whole: Picture, window: Window) -> dict[str, Window]:
+    """Where the controls lead."""
+    return {
+        "all": Window(whole.begin, whole.end).around(EDGE),
+        "in": window.around(0.5),
+        "out": window.around(2),
+        "earlier": window.around(1, -0.8),
+        "later": window.around(1, 0.8),
+    }
+
+
+def _unix(text: str, field: str) -> int:
+    try:
+        return int(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp())
+    except ValueError as error:
+        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text}", field=field) from error
+
+
+def _minute(at: int) -> str:
+    """As the address of a page says a moment."""
+    return datetime.fromtimestamp(at, SHANGHAI).strftime("%Y-%m-%dT%H:%M")

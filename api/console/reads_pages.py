@@ -1,0 +1,46 @@
+"""Who read a case: for the auditors and supervisors of its parties; others see what their own officers read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import Reads
+from api.console.case_pages import see
+from api.console.read_words import told
+from api.console.rendering import language, page
+from api.dependencies import ServiceOf, SlugPath
+from api.routes.access import ROLES
+from api.texts import Texts
+
+ROWS = 50
+
+router = APIRouter()
+BeforeQuery = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+@router.get("/cases/{case_id}/reads")
+def case_reads(
+    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, before: BeforeQuery = None
+) -> Response:
+    """The newest first. That this list is looked at stands in it the next time."""
+    reading.require_role(*ROLES)
+    seen = see(service, reading, case_id, "log of reads")
+    is_party = seen.sight == "party"
+    agency = None if is_party else reading.agency
+    rows = service.parts.access.latest(case_id, ROWS, before=before, agency=agency)
+    following = rows[-1].number if len(rows) == ROWS else None
+    return page(
+        request,
+        service,
+        "reads.html",
+        reading.session,
+        case=seen.row,
+        state=seen.state,
+        rows=rows,
+        is_party=is_party,
+        following=following,
+        told=lambda what: told(what, Texts(language(request))),
+    )

@@ -1,0 +1,37 @@
+"""Search: a word, or a file that is hashed in the browser, and the cases whose events say it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import Reads
+from api.console.rendering import page
+from api.dependencies import ServiceOf
+from api.routes.search import LONGEST, SHORTEST, PlaceText, looked_up, text_of
+from ledger.store.search import Found, folded
+
+ROWS = 50
+
+router = APIRouter()
+Asked = Annotated[str, Query(max_length=LONGEST)]
+
+
+@router.get("/search")
+def search_page(
+    request: Request, service: ServiceOf, reading: Reads, q: Asked = "", after: PlaceText = None
+) -> Response:
+    """The form, and below it what was found."""
+    is_short = len(folded(q)) < SHORTEST
+    found = Found((), None) if is_short else looked_up(service.parts.database, reading, q, ROWS, after)
+    values: dict[str, Any] = {
+        "q": q,
+        "is_short": is_short,
+        "shortest": SHORTEST,
+        "found": found,
+        "following": text_of(found.following) if found.following else None,
+        "word": folded(q),
+    }
+    return page(request, service, "search.html", reading.session, **values)

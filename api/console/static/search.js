@@ -1,0 +1,10 @@
+// A file that was hashed is searched for by its SHA-256: the file itself stays where it is.
+const drop = document.querySelector("[data-drop=file]");
+
+drop.addEventListener("input", () => {
+  const found = [...drop.querySelectorAll("input[name=file]")].map(({ value }) => value);
+  const digest = found.findLast((value) => value.startsWith("sha256:"));
+  if (!digest) return;
+  document.getElementById("q").value = digest;
+  document.querySelector("form[role=search]").requestSubmit();
+});
