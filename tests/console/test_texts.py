@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from jinja2 import Environment, nodes
@@ -36,6 +38,12 @@ def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
     assert said - known == set()
     assert known - said == set()
     assert [text for text, told in catalogue("zh-CN").items() if told.isascii()] == []
+
+
+def test_no_text_is_translated_twice() -> None:
+    """Of two translations of one text the last would win, and say on one page what was meant for another."""
+    told = json.loads((API / "locales" / "zh-CN.json").read_text(encoding="utf-8"), object_pairs_hook=list)
+    assert [text for text, count in Counter(text for text, _ in told).items() if count > 1] == []
 
 
 def test_slots_are_the_same_in_both_languages() -> None:
