@@ -29,6 +29,7 @@ from api.console import (
     search_pages,
     signing_in,
     verifying,
+    bench_pages,
 )
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page
@@ -45,6 +46,7 @@ _PARTS = (
     case_pages,
     drafts,
     lead_pages,
+    bench_pages,
     matter_drafts,
     operation,
     registry_pages,

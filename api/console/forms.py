@@ -28,6 +28,10 @@ class Form:
         """The field's text, None where it is empty or missing."""
         return next((text for field, text in self._pairs if field == name and text), None)
 
+    def raw(self, name: str) -> str | None:
+        """The field's text, empty where it was left empty; None where the form has no such field."""
+        return next((text for field, text in self._pairs if field == name), None)
+
     def all(self, name: str) -> tuple[str, ...]:
         """The texts of every field of that name."""
         return tuple(text for field, text in self._pairs if field == name and text)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.cited import cited, told_life
+from api.console.forms import FormOf
 from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
@@ -208,6 +209,16 @@ def more_cited(
     found = cited(service, reading, labels, [ref.payload_digest for ref in state.raised.events], first=first)
     more = f"/leads/{lead_id}/cited"
     return page(request, service, "cited.html", reading.session, cited=found, more=more, digest_shown=DIGEST_SHOWN)
+
+
+@router.post("/cited")
+async def cited_of(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+    """A part of a page: the events of the digests that a finding or a number of a report rests on."""
+    digests = (form.get("digest") or "").split()
+    first = int(form.get("first") or "0") if (form.get("first") or "0").isdecimal() else 0
+    found = await run_in_threadpool(cited, service, reading, labels, digests, first=first)
+    values: dict[str, Any] = {"cited": found, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
+    return page(request, service, "cited_digests.html", reading.session, **values)
 
 
 @router.post("/leads/{lead_id}/rederive")

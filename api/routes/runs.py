@@ -94,7 +94,7 @@ async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Res
 
 
 def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Response:
-    return answer(_run(service, reading, parse_model(asked.definition), asked.parameters, asked.as_of))
+    return answer(run(service, reading, parse_model(asked.definition), asked.parameters, asked.as_of))
 
 
 @router.post(
@@ -117,7 +117,7 @@ def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenReq
         model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
     definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
     parameters = {**lead.raised.parameters, **asked.parameters}
-    return answer(_run(service, reading, parse_model(definition), parameters, asked.as_of))
+    return answer(run(service, reading, parse_model(definition), parameters, asked.as_of))
 
 
 async def _body(request: Request, service: Service) -> bytes:
@@ -132,9 +132,13 @@ def show_runs(service: ServiceOf, reading: Reads) -> Response:
     return answer(service.parts.supervisor.state)
 
 
-def _run(
+def run(
     service: Service, reading: Reading, model: Model, parameters: Mapping[str, object], as_of: str | None
 ) -> RunView:
+    """What the model finds in the record as it is now, within the reader's jurisdiction; recorded as a read.
+
+    Raises Unauthorized for who does not govern one, MalformedInput for parameters, QueryRefused.
+    """
     own = require_governing(reading)
     at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     values = model.parameters_of(parameters)

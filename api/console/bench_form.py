@@ -1,0 +1,276 @@
+"""The workbench's form: the parts of a model's file as fields, named by the places at which they stand in it.
+
+The file is what counts: fields are read out of it, and what is typed into them is written into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from api.console.bench_fields import Choice, ExampleForm, Field, Kind, Section, changed, list_of, with_what_stands
+from api.console.bench_filter import rows_of
+from api.console.forms import Form
+from api.texts import Texts, later
+from ledger.core.errors import TallystickError
+from ledger.core.event import terms
+from ledger.locales import Labels
+from ledger.supervision import catalogue
+from ledger.supervision.model.columns import views
+from ledger.supervision.model.edit import value_at
+from ledger.supervision.model.forms import Field as TemplateField
+from ledger.supervision.model.forms import Form as TemplateForm
+from ledger.supervision.model.forms import forms, vocabulary
+from ledger.supervision.model.parameters import Parameter, parameters_of
+from ledger.supervision.model.query import columns_of_sql, condition_of, faults_of_condition, query_of
+from ledger.supervision.model.spelling import text_of
+from ledger.supervision.model.values import Sql
+
+
+class BenchForm:
+    """The fields of one file, in a reader's language. ``datasets`` are the ids of those that are registered."""
+
+    def __init__(self, tree: Mapping[str, Any], labels: Labels, datasets: Sequence[str] = ()):
+        self._tree = tree
+        self._labels = labels
+        self._say = Texts(labels.language)
+        self._datasets = datasets
+        self.columns = columns_of(tree)
+
+    def sections(self) -> Iterator[Section]:
+        """In the order in which a prosecutor thinks of them: why, what, the law, the lead, what to check, examples."""
+        say = self._say
+        yield Section("need", say(_HEADINGS["need"]), say(_ABOUT["need"]), tuple(self._need()))
+        yield Section("condition", say(_HEADINGS["condition"]), self._about_condition(), tuple(self._condition()))
+        if parameters := tuple(self._parameters()):
+            yield Section("parameters", say(_HEADINGS["parameters"]), say(_ABOUT["parameters"]), parameters)
+        yield Section("name", say(_HEADINGS["name"]), say(_ABOUT["name"]), tuple(self._name()))
+        yield Section("law", say(_HEADINGS["law"]), say(_ABOUT["law"]), tuple(self._law()))
+        yield Section("lead", say(_HEADINGS["lead"]), say(_ABOUT["lead"]), tuple(self._lead()))
+        yield Section("checks", say(_HEADINGS["checks"]), say(_ABOUT["checks"]), tuple(self._checks()))
+
+    def examples(self) -> Iterator[ExampleForm]:
+        """The examples, each with the rows of its views as fields."""
+        for number, example in enumerate(list_of(self._tree.get("examples"))):
+            if isinstance(example, dict):
+                yield ExampleForm(number, example, self._say)
+
+    def changes(self, form: Form) -> dict[str, object]:
+        """What was typed, by its place, where it is something else than the file has."""
+        found: dict[str, object] = {}
+        fields = [field for section in self.sections() for field in section.fields]
+        for field in (*fields, *(field for example in self.examples() for field in example.fields())):
+            found |= changed(field, form)
+        return found
+
+    # -- sections ------------------------------------------------------------------------------------------------------
+
+    def _need(self) -> Iterator[Field]:
+        yield self._both("need.problem", later("The problem that was met in casework"))
+        yield self._line("need.requested_by", later("The office that wants it, never a person's name"))
+        yield self._both("need.expected_outcome", later("What should come of it"))
+
+    def _name(self) -> Iterator[Field]:
+        yield self._both("title", later("Title"), kind="line")
+        yield self._both("explanation", later("What is found, and what is left out"))
+        lines = self._labelled("business_line", terms.choices(terms.BusinessLine))
+        yield self._choice("business_line", later("Business line"), lines)
+        yield self._choice("severity", later("Severity"), self._labelled("severity", terms.choices(terms.Severity)))
+
+    def _law(self) -> Iterator[Field]:
+        for number in range(len(list_of(self._tree.get("legal_basis"))) + 1):
+            yield self._both(f"legal_basis[{number}]", later("Article and its words"), optional=number > 0)
+
+    def _checks(self) -> Iterator[Field]:
+        for number in range(len(list_of(self._tree.get("checks"))) + 1):
+            yield self._both(f"checks[{number}].what", later("What must be checked"), optional=number > 0)
+            yield self._both(f"checks[{number}].by", later("By whom"), kind="line", optional=number > 0)
+
+    def _lead(self) -> Iterator[Field]:
+        names = [*self.columns, *(name for name in self._parameter_names() if name not in self.columns)]
+        hint = self._say(
+            later("Put in what was found as {{name}}: {names}"), names=" ".join(f"{{{name}}}" for name in names)
+        )
+        yield self._both("lead.says", later("What the lead says"))._replace(hint=hint)
+        columns = [name for name, kind in self.columns.items() if kind == "VARCHAR"]
+        yield self._choice(
+            "lead.supervised", later("Which column has the agency that must answer"), self._told(columns)
+        )
+        yield self._many("lead.key", later("Two findings are the same one if these agree"), self._told(columns))
+
+    def _parameters(self) -> Iterator[Field]:
+        for name in self._parameter_names():
+            path = f"parameters.{name}"
+            yield self._both(f"{path}.meaning", later("${name}: what it means"), kind="line", name=name)
+            kind = value_at(self._tree, f"{path}.type")
+            for part in ("default", "minimum", "maximum") if kind in ("integer", "decimal") else ("default",):
+                meaning = self._at(f"{path}.meaning.{'zh' if self._labels.language == 'zh-CN' else 'en'}") or f"${name}"
+                yield Field(
+                    f"{path}.{part}",
+                    f"{meaning}: {self._say(_OF_PARAMETER[part])}",
+                    "number",
+                    self._at(f"{path}.{part}"),
+                )
+
+    def _condition(self) -> Iterator[Field]:
+        condition = self._tree.get("condition")
+        condition = condition if isinstance(condition, dict) else {}
+        template = str(condition.get("template"))
+        if template in forms():
+            given = condition.get("with") if isinstance(condition.get("with"), dict) else {}
+            for name, field in forms()[template].fields.items():
+                yield with_what_stands(self._of_template(name, field, given or {}))
+        elif "cel" in condition:
+            yield self._choice("condition.view", later("Rows of what"), self._views())
+            yield self._code("condition.cel", later("Condition on a row"))
+        elif "sql" in condition:
+            yield self._code("condition.sql", later("Query over the views"))
+
+    def _about_condition(self) -> str:
+        form = forms().get(str(value_at(self._tree, "condition.template")))
+        if form is not None:
+            return in_plain_words(form, self._labels)
+        return self._say(_ABOUT["condition"])
+
+    def _of_template(self, name: str, field: TemplateField, given: Mapping[str, Any]) -> Field:
+        """A field of the template's form, as ``templates.toml`` defines it."""
+        path, optional = f"condition.with.{name}", not field.required
+        label = field.zh if self._labels.language == "zh-CN" else field.en
+        view = str(given.get("view", "")) if field.of == "view" else field.of or ""
+        base = Field(path, label, "line", self._at(path), optional=optional)
+        match field.kind:
+            case "view":
+                fitting = [one for one in self._views() if views()[one.value].keys() >= set(field.has)]
+                return base._replace(kind="choice", choices=fitting)
+            case "column":
+                return base._replace(kind="choice", choices=self._columns_of(view, field.type))
+            case "columns":
+                return base._replace(kind="many", choices=self._columns_of(view), values=self._several(path))
+            case "words":
+                words = [Choice(word, self._word(field.of or "", word)) for word in vocabulary(field.of or "")]
+                return base._replace(kind="many", choices=words, values=self._several(path))
+            case "where":
+                columns = self._columns_of(view)
+                rows = rows_of(given.get(name))
+                hint = "" if rows is not None else self._say(later("This filter is written in the file alone."))
+                return base._replace(kind="filter", choices=columns, rows=rows or (), hint=hint)
+            case "yes_no":
+                default = self._at(path) or text_of(field.default)
+                return base._replace(kind="yes_no", value=default)
+            case "count":
+                numbers = self._references("integer")
+                return base._replace(
+                    kind="count", choices=numbers, hint=self._say(later("a number, or a parameter as $name"))
+                )
+            case "dataset":
+                known = [Choice(one, one) for one in self._datasets]
+                return base._replace(kind="count", choices=[*known, *self._references("dataset")])
+        return base
+
+    # -- fields --------------------------------------------------------------------------------------------------------
+
+    def _at(self, path: str) -> str:
+        value = value_at(self._tree, path)
+        return "" if value is None or isinstance(value, dict) else text_of(value)
+
+    def _several(self, path: str) -> tuple[str, ...]:
+        value = value_at(self._tree, path)
+        return tuple(str(one) for one in (value if isinstance(value, list) else [value]) if one is not None)
+
+    def _both(self, path: str, label: str, kind: Kind = "text", *, optional: bool = False, name: str = "") -> Field:
+        told = self._say(label, name=name) if name else self._say(label)
+        zh, en = self._at(f"{path}.zh"), self._at(f"{path}.en")
+        return Field(path, told, kind, languages=True, zh=zh, en=en, optional=optional)
+
+    def _line(self, path: str, label: str) -> Field:
+        return Field(path, self._say(label), "line", self._at(path))
+
+    def _code(self, path: str, label: str) -> Field:
+        return Field(path, self._say(label), "code", self._at(path))
+
+    def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> Field:
+        return with_what_stands(Field(path, self._say(label), "choice", self._at(path), choices=choices))
+
+    def _many(self, path: str, label: str, choices: Sequence[Choice]) -> Field:
+        return with_what_stands(Field(path, self._say(label), "many", values=self._several(path), choices=choices))
+
+    # -- choices -------------------------------------------------------------------------------------------------------
+
+    def _labelled(self, name: str, words: Sequence[str]) -> list[Choice]:
+        return [Choice(word, self._labels.of(name, word)) for word in words]
+
+    def _word(self, name: str, word: str) -> str:
+        return self._labels.of_clock(word) if name == "clock" else self._labels.of(name, word)
+
+    def _views(self) -> list[Choice]:
+        return [Choice(name, f"{name} · {self._in(view)}") for name, view in catalogue.views().items()]
+
+    def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
+        known = catalogue.views().get(view)
+        columns = known.columns.values() if known else ()
+        return [
+            Choice(one.name, f"{one.name} · {self._in(one)}")
+            for one in columns
+            if one.name != "evidence" and kind in (None, one.kind)
+        ]
+
+    def _told(self, names: Sequence[str]) -> list[Choice]:
+        """Columns of the condition's rows, with what the first view that has them says of them."""
+        known = {name: column for view in catalogue.views().values() for name, column in view.columns.items()}
+        return [Choice(name, f"{name} · {self._in(known[name])}" if name in known else name) for name in names]
+
+    def _in(self, told: catalogue.View | catalogue.Column) -> str:
+        return told.zh if self._labels.language == "zh-CN" else told.en
+
+    def _references(self, kind: str) -> list[Choice]:
+        names = (one for one in self._parameter_names() if value_at(self._tree, f"parameters.{one}.type") == kind)
+        return [Choice(f"${name}", self._at(f"parameters.{name}.default")) for name in names]
+
+    def _parameter_names(self) -> list[str]:
+        parameters = self._tree.get("parameters")
+        return list(parameters) if isinstance(parameters, dict) else []
+
+
+def in_plain_words(form: TemplateForm, labels: Labels) -> str:
+    """What a template finds, without what its rows have: that is listed where it is needed."""
+    told = form.zh if labels.language == "zh-CN" else form.en
+    return told.partition(" The row has")[0].partition("结果含")[0]
+
+
+def columns_of(tree: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of the condition's rows with their types, as far as the file tells by now."""
+    try:
+        parameters = msgspec.convert(tree.get("parameters") or {}, dict[str, Parameter])
+        values = parameters_of(parameters, {})
+        given = tree["condition"]
+        if next(faults_of_condition(given, parameters), None) is not None:
+            return {}
+        condition = condition_of(given)
+        if isinstance(condition, Sql):
+            return columns_of_sql(condition.text, values)
+        return dict(query_of(condition, values).columns)
+    except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):
+        return {}  # what is at fault is told beside the file
+
+
+_OF_PARAMETER = {"default": later("default"), "minimum": later("at least"), "maximum": later("at most")}
+_HEADINGS = {
+    "need": later("Why it is wanted"),
+    "condition": later("What it looks for"),
+    "parameters": later("What others may set otherwise"),
+    "name": later("Name and kind"),
+    "law": later("On what law it rests"),
+    "lead": later("The lead that it raises"),
+    "checks": later("What must be checked, and by whom"),
+}
+_ABOUT = {
+    "need": later("Business leads: no model is published without a stated need."),
+    "condition": later("The views and their columns are listed beside."),
+    "parameters": later("Another place that adopts the model sets these within the bounds."),
+    "name": later("For those who look for it in the library."),
+    "law": later("Each article with its words; one more line appears when the last one is filled in."),
+    "lead": later("In both languages, so that everybody reads it."),
+    "checks": later("Data is not evidence: a lead is believed only after this."),
+}

@@ -1,0 +1,246 @@
+"""The workbench: a model is begun, written by a form beside its file, tried out on examples and on the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.bench_faults import ToldFault, told_faults
+from api.console.bench_fields import ExampleForm, Section
+from api.console.bench_filter import OPERATORS
+from api.console.bench_form import BenchForm, in_plain_words
+from api.console.forms import Form, FormOf
+from api.console.rendering import page
+from api.dependencies import Service, ServiceOf, SlugQuery
+from api.matters import require_matter
+from api.reading import Reading
+from api.routes.reports import require_governing
+from api.routes.runs import run
+from api.texts import Texts, later
+from ledger.core.errors import MalformedInput
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.locales import Labels
+from ledger.store import imports, supervision
+from ledger.store.cases import Page
+from ledger.supervision import catalogue
+from ledger.supervision.model.document import read_document
+from ledger.supervision.model.draft import FORMS, derived, draft
+from ledger.supervision.model.edit import edited
+from ledger.supervision.model.examples import run_examples
+from ledger.supervision.model.forms import forms
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.model.shipped import shipped_model, shipped_models
+from ledger.supervision.model.values import Model
+
+router = APIRouter()
+
+Start = Literal["form", "shipped", "published", "lead"]
+FREE = {"cel": later("A condition on one kind of row"), "sql": later("A query, for those who write SQL")}
+ABOUT_FREE = {
+    "cel": later("In a small language of conditions (CEL); the columns are listed beside."),
+    "sql": later("One SELECT over the views, where the other ways do not reach."),
+}
+TITLES = {
+    "missing_in_next_handover": later("Something is missing in the next handover"),
+    "exceeded_clock": later("A statutory clock ran out"),
+    "count_over": later("It happened too often"),
+    "same_value_elsewhere": later("The same value stands in two cases"),
+    "dataset_match": later("It stands in outside data, too"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A file on the workbench: its text, what is wrong with it, and its form where the text can be read at all."""
+
+    text: str
+    faults: list[ToldFault]
+    sections: list[Section]
+    examples: list[ExampleForm]
+    model: Model | None
+    model_id: str
+
+
+@router.get("/models")
+def models(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf) -> Response:
+    """How a model is begun, and those that the procuratorate has published."""
+    require_governing(reading)
+    with service.parts.database.read() as connection:
+        rows = supervision.list_models(connection, Page(1000))
+    reading.record("workbench")
+    kept = {name: parse_model(text).title for name, text in shipped_models().items()}
+    return page(
+        request,
+        service,
+        "models.html",
+        reading.session,
+        begun=[(name, *_told_of(name, labels)) for name in FORMS],
+        shipped=kept,
+        own=[row for row in rows if row["publisher"] == reading.agency],
+    )
+
+
+@router.get("/models/workbench")
+def begin(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    start: Start,
+    name: Annotated[str, Query(max_length=64)],
+    model_id: SlugQuery = None,
+) -> Response:
+    """A model's file as it begins: from a template, a shipped model, a published one, or that of a lead."""
+    require_governing(reading)
+    text = _begun(service, reading, start, name, model_id)
+    return _workbench(request, service, reading, labels, text)
+
+
+@router.post("/models/workbench")
+async def take_up(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+    """The same with a file of one's own, or with a draft that the browser has kept."""
+    require_governing(reading)
+    return await run_in_threadpool(_workbench, request, service, reading, labels, definition_of(form))
+
+
+@router.post("/models/workbench/write")
+async def write(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+    """A part of the workbench: the file with what was typed into the form, and what is wrong with it now."""
+    return await run_in_threadpool(_written, request, service, reading, labels, form)
+
+
+@router.post("/models/workbench/read")
+async def read(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+    """A part of the workbench: the form of a file that was changed by hand."""
+    return await run_in_threadpool(_shown, request, service, reading, labels, definition_of(form))
+
+
+@router.post("/models/workbench/examples")
+async def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+    """A part of the workbench: what each example must raise, and what the model finds in it."""
+    require_governing(reading)
+    results = await run_in_threadpool(lambda: run_examples(parse_model(definition_of(form))))
+    return page(request, service, "bench_examples.html", reading.session, results=results)
+
+
+@router.post("/models/workbench/hits")
+async def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+    """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
+    found = await run_in_threadpool(lambda: run(service, reading, parse_model(definition_of(form)), {}, None))
+    return page(request, service, "bench_hits.html", reading.session, found=found)
+
+
+@router.post("/models/workbench/file")
+async def save(*, reading: Reads, form: FormOf) -> Response:
+    """The file, to be kept."""
+    require_governing(reading)
+    text = definition_of(form)
+    headers = {"Content-Disposition": f'attachment; filename="{_id_in(text)}.yaml"'}
+    return Response(text.encode(), media_type="application/yaml", headers=headers)
+
+
+def definition_of(form: Form) -> str:
+    """The text of the file as the page has it."""
+    return f"{form.get('definition') or ''}\n"
+
+
+def bench_of(text: str, labels: Labels, datasets: list[str]) -> Bench:
+    """What the workbench shows of a file."""
+    say = Texts(labels.language)
+    model, faults = None, list[ToldFault]()
+    try:
+        model = parse_model(text)
+    except ModelRefused as refused:
+        faults = told_faults(refused, say)
+    try:
+        form = BenchForm(read_document(text).tree, labels, datasets)
+    except ModelRefused:
+        return Bench(text, faults, [], [], None, _id_in(text))
+    return Bench(text, faults, list(form.sections()), list(form.examples()), model, _id_in(text))
+
+
+def _begun(service: Service, reading: Reading, start: Start, name: str, model_id: str | None) -> str:
+    if start == "form":
+        if name not in FORMS:
+            raise MalformedInput(f"expected one of {', '.join(FORMS)}", field="name")
+        return draft(model_id or "new-model", name)
+    if start == "shipped":
+        return _renamed(shipped_model(name), model_id)
+    if start == "published":
+        return _next_version(service, reading, name, model_id)
+    with service.parts.database.read() as connection:
+        lead, _ = require_matter(connection, reading, name, LeadState, field="name")
+        raised = lead.raised
+        model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="name")
+    text = next(one.body.definition for one in model.versions if one.body.version == raised.model_version)
+    return derived(text, model_id or f"{raised.model_id[:43]}-own", raised.parameters, name)
+
+
+def _renamed(text: str, model_id: str | None) -> str:
+    return text if model_id is None else edited(text, {"model": model_id, "version": 1})
+
+
+def _next_version(service: Service, reading: Reading, name: str, model_id: str | None) -> str:
+    """Of a model of one's own the next version; of another's a model under another id."""
+    with service.parts.database.read() as connection:
+        model, _ = require_matter(connection, reading, STREAM + name, ModelState, field="name")
+    body = model.newest.body
+    if model_id is not None or model.publisher != reading.agency:
+        return _renamed(body.definition, model_id or f"{name[:43]}-own")
+    return edited(body.definition, {"version": body.version + 1})
+
+
+def _workbench(request: Request, service: Service, reading: Reading, labels: Labels, text: str) -> Response:
+    return page(request, service, "workbench.html", reading.session, **_values(service, reading, labels, text))
+
+
+def _shown(request: Request, service: Service, reading: Reading, labels: Labels, text: str) -> Response:
+    require_governing(reading)
+    return page(request, service, "bench.html", reading.session, **_values(service, reading, labels, text))
+
+
+def _written(request: Request, service: Service, reading: Reading, labels: Labels, form: Form) -> Response:
+    text = definition_of(form)
+    try:
+        tree = read_document(text).tree
+    except ModelRefused:
+        return _shown(request, service, reading, labels, text)
+    changes = BenchForm(tree, labels).changes(form)
+    return _shown(request, service, reading, labels, edited(text, changes) if changes else text)
+
+
+def _values(service: Service, reading: Reading, labels: Labels, text: str) -> dict[str, Any]:
+    reading.record("model on the workbench")
+    with service.parts.database.read() as connection:
+        known = imports.datasets(connection, reading.agency, Page(imports.MAX_DATASETS))
+    return {
+        "bench": bench_of(text, labels, list(dict.fromkeys(one.body.dataset_id for one in known))),
+        "operators": OPERATORS,
+        "views": list(catalogue.views().values()),
+        "may_publish": reading.session.has_role("analyst"),
+    }
+
+
+def _told_of(name: str, labels: Labels) -> tuple[str, str]:
+    """The title of a form, and what it finds."""
+    say = Texts(labels.language)
+    if name in FREE:
+        return say(FREE[name]), say(ABOUT_FREE[name])
+    return say(TITLES[name]), in_plain_words(forms()[name], labels)
+
+
+def _id_in(text: str) -> str:
+    """The model's id as far as the text tells one: what the browser keeps a draft under."""
+    try:
+        told = read_document(text).tree.get("model")
+    except ModelRefused:
+        return "model"
+    return str(told)[:48] if isinstance(told, str) and told.replace("-", "").isalnum() and told.isascii() else "model"

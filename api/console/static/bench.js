@@ -1,0 +1,95 @@
+// The workbench: keeps focus and typing over a redrawn form, shows faults at their fields, keeps drafts in this browser.
+const DRAFT = "tallystick-model:";
+const byId = (id) => document.getElementById(id);
+const definition = () => byId("definition");
+
+function showFaults() {
+  for (const line of document.querySelectorAll(".faults [data-at]")) {
+    let place = line.dataset.at;
+    let slot = byId(`fault:${place}`);
+    while (!slot && /[.[]/.test(place)) {
+      place = place.slice(0, Math.max(place.lastIndexOf("."), place.lastIndexOf("[")));
+      slot = byId(`fault:${place}`);
+    }
+    if (!slot) continue;
+    slot.append(Object.assign(document.createElement("span"), { textContent: line.lastElementChild.textContent }));
+    byId(place)?.setAttribute("aria-invalid", "true");
+    slot.closest("details")?.classList.add("at-fault");
+  }
+}
+
+// To the field of a fault, or to its line in the file.
+function go(button) {
+  const field = byId(button.dataset.go);
+  field?.closest("details")?.setAttribute("open", "");
+  if (field) return field.focus();
+  const file = definition();
+  const lines = file.value.split("\n");
+  const start = lines.slice(0, button.dataset.line - 1).join("\n").length + 1;
+  file.focus();
+  file.setSelectionRange(start, start + lines[button.dataset.line - 1].length);
+}
+
+let kept = null;
+function remember() {
+  const { activeElement: at } = document;
+  const open = [...document.querySelectorAll("#bench details[open][id]")].map(({ id }) => id);
+  kept = { id: at?.id, value: at?.value, from: at?.selectionStart, to: at?.selectionEnd, open };
+}
+
+function restore() {
+  if (!kept) return;
+  for (const id of kept.open) byId(id)?.setAttribute("open", "");
+  const field = kept.id && byId(kept.id);
+  if (field && field.closest("#bench")) {
+    if (field.type !== "checkbox" && kept.value !== undefined) field.value = kept.value;
+    field.focus({ preventScroll: true });
+    if (typeof kept.from === "number" && field.setSelectionRange) field.setSelectionRange(kept.from, kept.to);
+  }
+  kept = null;
+}
+
+const keep = () => definition() && localStorage.setItem(DRAFT + definition().dataset.model, definition().value);
+
+document.addEventListener("htmx:before:swap", ({ target }) => target.closest("#bench") && remember());
+document.addEventListener("htmx:after:swap", () => {
+  restore();
+  if (!document.querySelector(".fault > span")) showFaults();
+  keep();
+});
+document.addEventListener("click", ({ target }) => {
+  if (target.matches("[data-go]")) go(target);
+});
+document.addEventListener("change", ({ target }) => {
+  if (target.closest("#parts") || target === definition()) byId("draft")?.replaceChildren();
+});
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches("[data-save]")) target.elements.definition.value = definition().value;
+});
+
+const drafts = document.querySelector("[data-drafts]");
+if (drafts) {
+  const list = drafts.querySelector("ul");
+  const form = document.querySelector("[data-open]");
+  const take = (text) => {
+    form.elements.definition.value = text;
+    form.submit();
+  };
+  for (const key of Object.keys(localStorage).filter((one) => one.startsWith(DRAFT)).sort()) {
+    const name = Object.assign(document.createElement("strong"), { textContent: key.slice(DRAFT.length) });
+    const on = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: list.dataset.take });
+    const off = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: list.dataset.drop });
+    const line = document.createElement("li");
+    on.addEventListener("click", () => take(localStorage.getItem(key)));
+    off.addEventListener("click", () => {
+      localStorage.removeItem(key);
+      line.remove();
+    });
+    line.append(name, " ", on, " ", off);
+    list.append(line);
+    drafts.hidden = false;
+  }
+  form.querySelector("input[type=file]").addEventListener("change", async ({ target }) => take(await target.files[0].text()));
+}
+
+showFaults();

@@ -1,0 +1,89 @@
+"""Editing a model's file: what is put in stands there, and everything else stays as its author wrote it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from ledger.supervision.model.document import read_document
+from ledger.supervision.model.draft import FORMS, draft
+from ledger.supervision.model.edit import REMOVED, edited, value_at
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.model.shipped import shipped_models
+
+DRAFT = draft("my-own", "count_over")
+AWKWARD = (
+    "",
+    "0417",
+    "true",
+    "~",
+    "a: b",
+    "a, b}",
+    "# no comment",
+    "'",
+    '"',
+    "- x",
+    "\\0",
+    "中文：“引号”",
+    "$most",
+    "1e5",
+)
+
+
+def put(place: str, value: object, text: str = DRAFT) -> object:
+    return value_at(read_document(edited(text, {place: value})).tree, place)
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_text_is_read_back_as_it_was_typed(text: str) -> None:
+    """Whatever it looks like, in a flow mapping as in a block."""
+    for place in ("title.zh", "need.requested_by", "condition.with.where.status"):
+        assert put(place, text) == text
+
+
+@pytest.mark.parametrize(
+    "value", [3, -1, True, Decimal("0.25"), ["a", "b"], {"not": None}, {"status": ["held", "0417"]}, "two\nlines\n"]
+)
+def test_other_values_are_read_back(value: object) -> None:
+    """Numbers, lists, filters and queries of several lines."""
+    assert put("condition.with.over", value) == value
+
+
+def test_what_is_not_touched_stays() -> None:
+    """Comments, order and words: only the value of the place is another, and it stands where it stood."""
+    before, after = " ".join(DRAFT.split()), " ".join(edited(DRAFT, {"severity": "high"}).split())
+    assert after == before.replace("severity: medium #", "severity: high #")
+    assert before.count("#") == after.count("#") > 10
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_shipped_model_goes_through(name: str) -> None:
+    """Another id, and the same model else."""
+    model = parse_model(edited(shipped_models()[name], {"model": "another"}))
+    same = parse_model(shipped_models()[name])
+    assert model.model_id == "another"
+    assert (model.condition, model.examples, model.checks) == (same.condition, same.examples, same.checks)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_draft_goes_through(form: str) -> None:
+    """Each part of it is read as before."""
+    text = draft("my-own", form)
+    tree = read_document(text).tree
+    assert read_document(edited(text, {"version": 1})).tree == tree
+
+
+def test_entries_are_added_and_taken_out() -> None:
+    """One right after the last of a list, and a field that is left out again."""
+    text = edited(DRAFT, {"legal_basis[1].zh": "第二条", "legal_basis[1].en": "art. 2", "condition.with.time": REMOVED})
+    tree = read_document(text).tree
+    assert tree["legal_basis"][1] == {"zh": "第二条", "en": "art. 2"}
+    assert "time" not in tree["condition"]["with"]
+
+
+def test_what_is_no_model_file_is_refused() -> None:
+    """With the line at fault."""
+    with pytest.raises(ModelRefused, match="line 3"):
+        edited("model: a\nversion: [1\n", {"version": 2})
