@@ -116,7 +116,7 @@ def list_library(
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
         rows = [row for row in rows if all(row[name] == one for name, one in wanted.items() if one is not None)]
-        found = _lines(connection, reading, rows if q else rows[: window.limit])
+        found = lines_of(connection, reading, rows if q else rows[: window.limit])
     reading.record("list of the library")
     if q:
         return answer({"models": searched(found, q, window.limit)})
@@ -128,8 +128,8 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
     """What its file says, part by part, with figures and case study."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        counted = _counted(connection).get(model_id, [])
-    found = _version(state, version, "version")
+        counted = counted_leads(connection).get(model_id, [])
+    found = version_of(state, version, "version")
     reading.record(f"model {model_id}")
     return answer(library_entry(state, found.body, counted))
 
@@ -146,11 +146,12 @@ def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Ver
     import. It was verified before it is given."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-    found = _version(state, version, "version")
+    found = version_of(state, version, "version")
     wanted = [one.event_id for one in state.versions if one.body.version <= found.body.version]
     made = service.prover.package(model_id, found.body.version, wanted)
     reading.record(f"package of model {model_id}")
-    return Response(made, media_type="application/json")
+    named = f'attachment; filename="{model_id}-{found.body.version}.json"'
+    return Response(made, media_type="application/json", headers={"Content-Disposition": named})
 
 
 @router.get(
@@ -172,9 +173,9 @@ def comparison(
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         to = require_matter(connection, reading, STREAM + other, ModelState, field="other")[0] if other else state
-    later = _version(to, second, "second")
+    later = version_of(to, second, "second")
     before = state.newest.body.version if other else max(1, later.body.version - 1)
-    earlier = _version(state, first or before, "first")
+    earlier = version_of(state, first or before, "first")
     reading.record(f"comparison of model {model_id}")
     return answer(compare(earlier.body, later.body))
 
@@ -186,7 +187,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     """With which parameters; for procuratorates also how their leads turned out."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        counted = _counted(connection).get(model_id, [])
+        counted = counted_leads(connection).get(model_id, [])
     agencies = reading.authority.agencies
     with_leads = agencies[reading.agency].kind == "procuratorate"
     reading.record(f"adopters of model {model_id}")
@@ -204,11 +205,7 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
         require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(f"outturn of model {model_id}")
-    found: Counter[tuple[str, str, str | None]] = Counter()
-    for hour, status, outcome, count in counted:
-        found[_quarter(hour), status, outcome] += count
-    lines = (OutturnLine(*key, count) for key, count in found.items())
-    return answer(OutturnView(model_id, tuple(sorted(lines, key=lambda one: (one.quarter, one.status)))))
+    return answer(OutturnView(model_id, by_quarter(counted)))
 
 
 @router.post(
@@ -237,10 +234,20 @@ def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Resp
     return answer(AnonymityView(tuple(found)))
 
 
-def _lines(
+def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[OutturnLine, ...]:
+    """Of (hour, status, outcome, how many) the lines of an outturn, in the order of time."""
+    found: Counter[tuple[str, str, str | None]] = Counter()
+    for hour, status, outcome, count in counted:
+        found[_quarter(hour), status, outcome] += count
+    lines = (OutturnLine(*key, count) for key, count in found.items())
+    return tuple(sorted(lines, key=lambda one: (one.quarter, one.status)))
+
+
+def lines_of(
     connection: Connection, reading: Reading, rows: list[dict[str, Any]]
 ) -> list[tuple[LibraryLine, ModelPublished]]:
-    counted = _counted(connection)
+    """Models as the library lists them, each with its newest publication."""
+    counted = counted_leads(connection)
     found = []
     for row in rows:
         model_id = row["model_id"]
@@ -249,14 +256,16 @@ def _lines(
     return found
 
 
-def _counted(connection: Connection) -> dict[str, list[Counted]]:
+def counted_leads(connection: Connection) -> dict[str, list[Counted]]:
+    """How many leads each model has, by who has them and how far they came."""
     found: dict[str, list[Counted]] = {}
     for model_id, procuratorate, status, outcome, count in supervision.tally_of_all(connection):
         found.setdefault(model_id, []).append((procuratorate, status, outcome, count))
     return found
 
 
-def _version(state: ModelState, version: int | None, field: str) -> ModelVersion:
+def version_of(state: ModelState, version: int | None, field: str) -> ModelVersion:
+    """The version that was asked for, or the newest. Raises NotFound."""
     wanted = version or state.newest.body.version
     found = next((one for one in state.versions if one.body.version == wanted), None)
     if found is None:

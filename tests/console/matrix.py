@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
+from api.routes.reports import GOVERNING
+from ledger.supervision.model.draft import FORMS
+from tests.api.matrix import ROLES, Relation, Role, World, anybody, reader, sees, supervises
 from tests.supervised import Lead
 
 
@@ -34,6 +37,7 @@ class Row:
     Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
     (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
     ``event`` names the event that it is asked of; ``is_file``: to be kept, no page.
+    ``governing``: for procuratorates alone.
     """
 
     route: str
@@ -45,6 +49,12 @@ class Row:
     mark: str = "case-1"
     event: str = "event_id"
     is_file: bool = False
+    governing: bool = False
+
+    def refuses(self, relation: Relation, role: Role) -> bool:
+        """Whether who stands so to the case is told that the page is not for such as him."""
+        elsewhere = self.governing and relation not in ("jurisdiction", "other jurisdiction")
+        return role not in self.roles or elsewhere
 
     def address(self, names: Mapping[str, str]) -> str:
         return self.route.format_map({**names, "event_id": names[self.event]}) + self.query
@@ -81,6 +91,12 @@ ROWS = (
     Row("/leads", supervises, is_list=True, mark="{lead_id}"),
     Row("/leads/{lead_id}", supervises),
     Row("/leads/{lead_id}/cited", supervises),
+    Row("/models", anybody, GOVERNING, shows=False, governing=True),
+    Row("/models/workbench", anybody, GOVERNING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
+    Row("/library", anybody, shows=False),
+    Row("/library/{model_id}", anybody, shows=False),
+    Row("/library/{model_id}/comparison", anybody, shows=False),
+    Row("/library/{model_id}/package", anybody, shows=False),
 )
 PAGES = tuple(row for row in ROWS if not row.is_file)
 # For anybody, without a session.
@@ -95,7 +111,14 @@ PUBLIC = (
     "/agencies/{agency_id}",
     "/agencies/{agency_id}/keys/{key_id}",
 )
-_SUPERVISION = ("/leads/{lead_id}/rederive", "/supervision/drafts/{act}", "/supervision/{stream_id}/drafts/{act}")
+_SUPERVISION = (
+    "/leads/{lead_id}/rederive",
+    "/cited",
+    "/supervision/drafts/{act}",
+    "/supervision/{stream_id}/drafts/{act}",
+    "/models/workbench",
+    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
+)
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
 POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/audit", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
 

@@ -1,0 +1,129 @@
+"""The library: models of every agency, looked for, read part by part, compared, adopted, retired."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.recorded import RecordedQuery, recorded
+from api.console.rendering import page
+from api.dependencies import ServiceOf, SlugPath, SlugQuery
+from api.library_views import adopters, library_entry, searched
+from api.matters import require_matter
+from api.reading import Reading
+from api.routes import library
+from api.routes.library import by_quarter, counted_leads, lines_of, version_of
+from ledger.core.event import terms
+from ledger.core.event.terms import BusinessLine, Severity
+from ledger.core.supervision import ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.store import supervision
+from ledger.store.cases import Page
+from ledger.supervision.library.comparison import compare
+from ledger.supervision.standing import MODELS_AT_MOST
+
+ROWS = 25
+
+router = APIRouter()
+Words = Annotated[str, Query(max_length=200)]
+Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
+
+
+@router.get("/library")
+def browse(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    q: Words = "",
+    business_line: BusinessLine | Literal[""] = "",
+    severity: Severity | Literal[""] = "",
+    after: SlugQuery = None,
+) -> Response:
+    """Those in use by their ids, or those that fit the words, the best first."""
+    wanted = {name: one for name, one in (("business_line", business_line), ("severity", severity)) if one}
+    with service.parts.database.read() as connection:
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, after))
+        rows = [row for row in rows if all(row[name] == one for name, one in wanted.items())]
+        found = lines_of(connection, reading, rows if q else rows[:ROWS])
+    reading.record("list of the library")
+    lines = searched(found, q, ROWS) if q else [line for line, _ in found]
+    return page(
+        request,
+        service,
+        "library.html",
+        reading.session,
+        lines=lines,
+        asked={"q": q, "business_line": business_line, "severity": severity},
+        following=lines[-1].model_id if not q and len(rows) > ROWS else None,
+        business_lines=terms.choices(terms.BusinessLine),
+        severities=terms.choices(terms.Severity),
+        governs=_governs(reading),
+    )
+
+
+@router.get("/library/{model_id}")
+def model(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    model_id: SlugPath,
+    version: Version = None,
+    event: RecordedQuery = None,
+) -> Response:
+    """What its file says, how its leads turned out, who runs it, and the forms to adopt or retire it."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+        counted = counted_leads(connection).get(model_id, [])
+        outturn = supervision.outturn_of_model(connection, model_id)
+    found = version_of(state, version, "version")
+    agencies, session = reading.authority.agencies, reading.session
+    governs = _governs(reading)
+    reading.record(f"model {model_id}")
+    values: dict[str, Any] = {
+        "state": state,
+        "entry": library_entry(state, found.body, counted),
+        "adopters": adopters(state, agencies, counted, with_leads=governs),
+        "outturn": by_quarter(outturn),
+        "governs": governs,
+        "own": state.adoptions.get(reading.agency),
+        "may_adopt": governs and session.has_role("analyst") and state.retired is None,
+        "may_retire": state.publisher == reading.agency and session.has_role("analyst", "supervisor"),
+        "told": recorded(service, reading, labels, event),
+    }
+    return page(request, service, "model.html", reading.session, **values)
+
+
+@router.get("/library/{model_id}/comparison")
+def comparison(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    model_id: SlugPath,
+    first: Version = None,
+    second: Version = None,
+) -> Response:
+    """What one version says otherwise than another, field by field."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
+    later = version_of(state, second, "second")
+    earlier = version_of(state, first or max(1, later.body.version - 1), "first")
+    reading.record(f"comparison of model {model_id}")
+    told = compare(earlier.body, later.body)
+    return page(request, service, "comparison.html", reading.session, state=state, told=told)
+
+
+@router.get("/library/{model_id}/package")
+def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Version = None) -> Response:
+    """The signed package, to be taken along."""
+    return library.package(service, reading, model_id, version)
+
+
+def _governs(reading: Reading) -> bool:
+    return reading.authority.agencies[reading.agency].kind == "procuratorate"
