@@ -15,12 +15,13 @@ from starlette.staticfiles import StaticFiles
 
 from api.console import (
     audit_pages,
+    bench_pages,
     case_pages,
     drafts,
     event_pages,
     lead_pages,
-    lineage_pages,
     library_pages,
+    lineage_pages,
     lists,
     matter_drafts,
     operation,
@@ -30,7 +31,6 @@ from api.console import (
     search_pages,
     signing_in,
     verifying,
-    bench_pages,
 )
 from api.console.access import SignInNeeded, sign_in_first
 from api.console.rendering import page

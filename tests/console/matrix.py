@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
 from api.routes.reports import GOVERNING
 from ledger.supervision.model.draft import FORMS
-from tests.api.matrix import ROLES, Relation, Role, World, anybody, reader, sees, supervises
+from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
 from tests.supervised import Lead
 
 
@@ -96,7 +95,7 @@ ROWS = (
     Row("/library", anybody, shows=False),
     Row("/library/{model_id}", anybody, shows=False),
     Row("/library/{model_id}/comparison", anybody, shows=False),
-    Row("/library/{model_id}/package", anybody, shows=False),
+    Row("/library/{model_id}/package", anybody, shows=False, is_file=True),
 )
 PAGES = tuple(row for row in ROWS if not row.is_file)
 # For anybody, without a session.
