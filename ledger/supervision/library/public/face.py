@@ -1,0 +1,112 @@
+"""Face: what is shown of a library, every count fit to be published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.core.event.registry import Name
+from ledger.core.event.supervision import Figures, Told
+from ledger.core.suppression import LEAST_TOLD, TOTAL, Mark, publish
+from ledger.supervision.library.card import Card
+
+# What became of leads, in the order in which it is shown: states that are open or decided, and outcomes of closed ones.
+OUTTURNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "under_examination": ("raised", "assigned", "answered"),
+    "confirmed": ("confirmed",),
+    "dismissed": ("dismissed",),
+    "rectification_notice": ("rectification_notice",),
+    "recommendation": ("recommendation",),
+    "case_filed": ("case_filed",),
+    "none": ("none",),
+}
+_BANDS: Final = (100, 95, 90, 80)  # per cent at least, of which a share is told
+
+
+class Subject(Struct, frozen=True):
+    """A model as it stands in the library. ``leads`` counts them by state, of closed ones by outcome."""
+
+    model_id: str
+    version: int
+    title: Told
+    business_line: str
+    publisher: Name
+    published_on: str
+    card: Card
+    case_study: Told | None
+    figures: Figures | None
+    leads: Mapping[str, int]
+
+
+class Measured(Struct, frozen=True):
+    """What a measurement came to, in shares that lead to no count: at least so many per cent, None where fewer."""
+
+    measured_on: str
+    cases: int | None
+    recall: int | None
+    precision: int | None
+
+
+class Shown(Struct, frozen=True):
+    """A model with what is told of its leads, in the order of ``OUTTURNS``; ``total`` of all of them."""
+
+    subject: Subject
+    outturns: tuple[int | Mark, ...]
+    total: int | Mark
+    measured: Measured | None
+
+
+class Face(Struct, frozen=True):
+    """What is shown. Counted from the first ``tree_size`` entries of the log, whose root (hex) everybody can check."""
+
+    log_id: str
+    tree_size: int
+    root: str
+    models: tuple[Shown, ...]
+    outturns: tuple[int | Mark, ...]
+    total: int | Mark
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether there is too little to tell any count."""
+        return self.total == "withheld" and all(one == "withheld" for one in self.outturns)
+
+
+def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root: str) -> Face:
+    """The models by business line and id, their counts and totals suppressed together."""
+    models = sorted(subjects, key=lambda one: (one.business_line, one.model_id))
+    counts = {
+        (one.model_id, outturn): sum(one.leads.get(word, 0) for word in words)
+        for one in models
+        for outturn, words in OUTTURNS.items()
+    }
+    told = publish(counts).cells
+    row = lambda name: tuple(told[name, outturn] for outturn in OUTTURNS) if models else ()  # noqa: E731
+    return Face(
+        log_id=log_id,
+        tree_size=tree_size,
+        root=root,
+        models=tuple(
+            Shown(one, row(one.model_id), told[one.model_id, TOTAL], _measured(one.figures)) for one in models
+        ),
+        outturns=row(TOTAL),
+        total=told[TOTAL, TOTAL],
+    )
+
+
+def _measured(figures: Figures | None) -> Measured | None:
+    """Nothing of a measurement on fewer anomalies than would be told."""
+    if figures is None or figures.planted < LEAST_TOLD:
+        return None
+    return Measured(
+        measured_on=figures.measured_on,
+        cases=figures.cases if figures.cases >= LEAST_TOLD else None,
+        recall=_band(figures.found, figures.planted),
+        precision=_band(figures.found, figures.found + figures.false_leads),
+    )
+
+
+def _band(part: int, whole: int) -> int | None:
+    return next((least for least in _BANDS if part * 100 >= least * whole), None)

@@ -1,0 +1,96 @@
+"""Pages: the face of a library as files, in Chinese and English, and the published counts for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ledger.core.event.registry import Name
+from ledger.core.event.supervision import Told
+from ledger.core.suppression import Mark
+from ledger.locales import LANGUAGES, Labels
+from ledger.supervision.library.public.face import OUTTURNS, Face, Shown
+
+FORMAT = "tallystick/public-library@v1"
+DATA = "library.json"
+_WIDEST = 100  # of a bar
+
+
+def pages(face: Face) -> dict[str, bytes]:
+    """Each file by its path in the folder."""
+    made = {"index.html": _render("choose.html", "zh-CN", face=face), DATA: _data(face)}
+    for language in LANGUAGES:
+        made[f"{language}/index.html"] = _render("index.html", language, face=face, lines=_lines(face))
+        for shown in face.models:
+            path = f"{language}/{shown.subject.model_id}.html"
+            made[path] = _render("model.html", language, face=face, shown=shown)
+    return made
+
+
+def _lines(face: Face) -> dict[str, list[Shown]]:
+    """The models by their business line."""
+    found: dict[str, list[Shown]] = {}
+    for shown in face.models:
+        found.setdefault(shown.subject.business_line, []).append(shown)
+    return found
+
+
+def _render(template: str, language: str, **given: Any) -> bytes:
+    labels = Labels(language)
+    told = {
+        "language": language,
+        "other": next(one for one in LANGUAGES if one != language),
+        "outturns": tuple(OUTTURNS),
+        "say": lambda word: labels.of("public", word),
+        "label": labels.of,
+        "text": lambda one: _text(one, language),
+        "width": _width,
+    }
+    return (_environment().get_template(template).render(**told, **given).strip() + "\n").encode()
+
+
+def _text(told: Told | Name, language: str) -> str:
+    return told.zh if language == "zh-CN" else told.en
+
+
+def _width(count: int | Mark, face: Face) -> int | None:
+    """How long the bar of a total is; None where the total is not told."""
+    told = [shown.total for shown in face.models if isinstance(shown.total, int)]
+    return None if not isinstance(count, int) else max(1, count * _WIDEST // max(told))
+
+
+def _data(face: Face) -> bytes:
+    made = {
+        "format": FORMAT,
+        "log_id": face.log_id,
+        "tree_size": face.tree_size,
+        "root": face.root,
+        "models": [_model(shown) for shown in face.models],
+        "leads": _counts(face.outturns, face.total),
+    }
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+
+
+def _model(shown: Shown) -> dict[str, Any]:
+    subject = shown.subject
+    told = ("model_id", "version", "title", "business_line", "publisher", "published_on", "case_study")
+    return {name: getattr(subject, name) for name in told} | {"leads": _counts(shown.outturns, shown.total)}
+
+
+def _counts(outturns: tuple[int | Mark, ...], total: int | Mark) -> Mapping[str, int | Mark]:
+    return dict(zip(OUTTURNS, outturns, strict=bool(outturns))) | {"total": total}
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("ledger.supervision.library.public", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
