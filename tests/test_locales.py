@@ -35,12 +35,14 @@ from ledger.store.search import Kind
 from ledger.store.warnings import Warned
 from ledger.supervision.library.checking import STEPS as MODEL_STEPS
 from ledger.supervision.library.comparison import Kind as DifferenceKind
+from ledger.supervision.library.public.face import OUTTURNS
 from ledger.supervision.rederive import STEPS as LEAD_STEPS
 from ledger.timeline.details import TEMPLATES
 from ledger.timeline.notes import NOTE_KINDS
 from ledger.timeline.sentences import CLAUSES
 from tests.casework import shipped_rulebook
 from tests.exchange.paper_words import paper_words
+from tests.supervision.public_words import public_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
@@ -57,6 +59,8 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     ),
     "fault": get_args(Fault),
     "difference": get_args(DifferenceKind),
+    "outturn": tuple(OUTTURNS),
+    "public": public_words(),
     "library_place": ("title", "definition", "case_study"),
     "alarm": get_args(Alarm),
     "result": ("checked", "failed", "not_checked"),

@@ -181,6 +181,30 @@ def test_a_file_that_is_there_is_not_overwritten(east: World, package: Path) -> 
     assert east.tally("library", "export", MODEL, "-o", package, profile="police").status == Exit.USAGE
 
 
+def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
+    """As a folder of pages, the same again and again; into an empty folder or over an earlier export alone."""
+    folder = tmp_path / "pages"
+    told = east.tally.ok("library", "export", "--public", folder, profile="analyst")
+    made = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert told["pages"] == len(made) == 2 + 2 * (told["models"] + 1)
+    assert "某县移送的手机两周无人签收" in made["zh-CN/index.html"].decode()
+    assert "A phone waited two weeks" in made[f"en/{MODEL}.html"].decode()
+    (folder / "en" / "retired.html").write_text("a model that is retired since", encoding="utf-8")
+    again = east.tally.ok("library", "export", "--public", folder, profile="analyst")
+    assert again["size"] == told["size"], "nothing was recorded between the two"
+    assert {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()} == made
+    (folder / "letter.txt").write_text("mine", encoding="utf-8")
+    done = east.tally("library", "export", "--public", folder, profile="analyst")
+    assert (done.status, "letter.txt" in done.err) == (Exit.REFUSED, True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "index.html").write_text("mine", encoding="utf-8")
+    assert east.tally("library", "export", "--public", other, profile="analyst").status == Exit.REFUSED
+    assert east.tally("library", "export", "--public", tmp_path / "x", profile="police").status == Exit.REFUSED
+    assert east.tally("library", "export", profile="analyst").status == Exit.USAGE
+    assert east.tally("library", "export", MODEL, "--public", folder, profile="analyst").status == Exit.USAGE
+
+
 def test_what_the_page_tells_to_type_works(east: World, west: World, package: Path, tmp_path: Path) -> None:
     """One command after the other: the first ledger's profiles, then those of the other place."""
     blocks = re.findall(r"^```bash (here|there)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -29,14 +29,29 @@ TRUST = click.option(
 
 
 @click.command("export", cls=Command)
-@click.argument("model", metavar="MODEL[@VERSION]")
+@click.argument("model", metavar="[MODEL[@VERSION]]", required=False)
+@click.option(
+    "--public", "folder", type=click.Path(file_okay=False, path_type=Path), help="Pages for society, into this folder."
+)
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL-VERSION.model.json]."
 )
 @pass_session
-def export(session: Session, model: str, output: Path | None) -> None:
-    """Export a model as a signed package: one file with tests, figures and case study, proven version by version."""
+def export(session: Session, model: str | None, folder: Path | None, output: Path | None) -> None:
+    """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
+
+    With --public the whole library as static pages, anonymous, in Chinese and English: what is looked for and why, what
+    came of it, exemplary cases. Counts under five are not told, and cannot be worked out.
+    """
     from ledger.core.model_package import decode_package
+
+    if (model is None) == (folder is None):
+        raise MalformedInput("expected one of the two", field="MODEL, --public")
+    if folder is not None:
+        from ledger.cli.public_library import write_public
+
+        return session.output.record(write_public(session, folder))
+    assert model is not None
 
     model_id, _, version = model.partition("@")
     made = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
@@ -44,7 +59,7 @@ def export(session: Session, model: str, output: Path | None) -> None:
     target = output or Path(f"{model_id}-{package.version}.model.json")
     write(target, made)
     told = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
-    session.output.record(told)
+    return session.output.record(told)
 
 
 @click.command("verify", cls=Command)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Figures, Told
+from ledger.core.event.terms import BusinessLine, choices
 from ledger.core.suppression import LEAST_TOLD, TOTAL, Mark, publish
 from ledger.supervision.library.card import Card
 
@@ -76,14 +77,18 @@ class Face(Struct, frozen=True):
 
 def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root: str) -> Face:
     """The models by business line and id, their counts and totals suppressed together."""
-    models = sorted(subjects, key=lambda one: (one.business_line, one.model_id))
+    lines = choices(BusinessLine)
+    models = sorted(subjects, key=lambda one: (lines.index(one.business_line), one.model_id))
     counts = {
         (one.model_id, outturn): sum(one.leads.get(word, 0) for word in words)
         for one in models
         for outturn, words in OUTTURNS.items()
     }
     told = publish(counts).cells
-    row = lambda name: tuple(told[name, outturn] for outturn in OUTTURNS) if models else ()  # noqa: E731
+
+    def row(name: str) -> tuple[int | Mark, ...]:
+        return tuple(told[name, outturn] for outturn in OUTTURNS) if models else ()
+
     return Face(
         log_id=log_id,
         tree_size=tree_size,

@@ -48,6 +48,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
         "text": lambda one: _text(one, language),
+        "share": lambda least: _share(labels, least),
         "width": _width,
     }
     return (_environment().get_template(template).render(**told, **given).strip() + "\n").encode()
@@ -55,6 +56,12 @@ def _render(template: str, language: str, **given: Any) -> bytes:
 
 def _text(told: Told | Name, language: str) -> str:
     return told.zh if language == "zh-CN" else told.en
+
+
+def _share(labels: Labels, least: int | None) -> str:
+    if least is None:
+        return labels.of("public", "less_than_80")
+    return labels.of("public", "all" if least == 100 else "at_least").format(least)
 
 
 def _width(count: int | Mark, face: Face) -> int | None:

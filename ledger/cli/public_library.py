@@ -1,0 +1,128 @@
+"""The library's public face: fetched from the service as of one state of the log, and written as a folder of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from ledger.cli.client import at
+from ledger.core.errors import Conflict, RuleRefused, Unavailable
+
+if TYPE_CHECKING:
+    from ledger.cli.session import Session
+    from ledger.supervision.library.public import Face, Subject
+
+ASKED_AT_ONCE = 500  # texts
+ATTEMPTS = 5  # to read the library while nothing is added to the log
+
+
+def write_public(session: Session, folder: Path) -> dict[str, Any]:
+    """Writes the pages, and says how many. Nothing else may stand in the folder but an earlier export.
+
+    Raises Conflict where something does, RuleRefused where a text leads to somebody.
+    """
+    from ledger.supervision.library.public import pages
+
+    before = _earlier(folder)
+    face = _face(session)
+    made = pages(face)
+    for path, data in made.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    for stale in before - made.keys():
+        (folder / stale).unlink()
+    return {"file": str(folder / "index.html"), "pages": len(made), "models": len(face.models), "size": face.tree_size}
+
+
+def _earlier(folder: Path) -> set[str]:
+    """The files of an earlier export, as paths in the folder."""
+    from ledger.supervision.library.public.pages import DATA
+
+    there = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    foreign = sorted(name for name in there if name != DATA and not name.endswith(".html"))
+    if there and (DATA not in there or foreign):
+        raise Conflict(
+            f"{folder} has other files: {', '.join((foreign or sorted(there))[:3])}",
+            field="--public",
+            hint="Name an empty folder, or that of an earlier export.",
+        )
+    return there
+
+
+def _face(session: Session) -> Face:
+    """The library as it stood while the log had one size."""
+    from ledger.supervision.library.public import make_face
+
+    for _ in range(ATTEMPTS):
+        log = session.service.get("/api/v1/log")
+        subjects = list(_subjects(session))
+        if session.service.get("/api/v1/log")["size"] == log["size"]:
+            _require_anonymous(session, subjects)
+            return make_face(subjects, log_id=log["log_id"], tree_size=log["size"], root=log["root"])
+    raise Unavailable("the log grew each time that the library was read", hint="Try again when less is recorded.")
+
+
+def _subjects(session: Session) -> Iterator[Subject]:
+    """The models that are in use and that this version reads."""
+    from ledger.core.legal_day import legal_day
+    from ledger.supervision.library.public import Subject
+
+    names = {one["agency_id"]: one["name"] for one in session.service.pages("/api/v1/agencies", "agencies")}
+    for line in session.service.pages("/api/v1/library", "models", retired="false"):
+        entry = session.service.get(at("/api/v1/library/{}", line["model_id"]))
+        if entry["card"] is None:
+            session.output.warn(f"{line['model_id']} is left out: its text is no model that this version reads")
+            continue
+        leads = line["leads"]
+        told = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
+        told |= {
+            "publisher": names[line["publisher"]],
+            "published_on": legal_day(datetime.fromisoformat(line["published_at"])).isoformat(),
+            "card": entry["card"],
+            "case_study": entry["case_study"],
+            "leads": {name: count for name, count in leads["by_status"].items() if name != "closed"}
+            | leads["by_outcome"],
+        }
+        yield msgspec.convert(told, Subject)
+
+
+def _require_anonymous(session: Session, subjects: list[Subject]) -> None:
+    """That nothing of what is published leads to a case, a thing or a person. Raises RuleRefused at the first."""
+    texts = [(subject.model_id, place, text) for subject in subjects for place, text in _texts(subject)]
+    for first in range(0, len(texts), ASKED_AT_ONCE):
+        asked = msgspec.json.encode({"texts": [text for *_, text in texts[first : first + ASKED_AT_ONCE]]})
+        for trace in session.service.post("/api/v1/library/anonymity", asked, dict[str, Any])["traces"]:
+            model_id, place, _ = texts[first + trace["number"]]
+            _refuse(model_id, place, trace)
+
+
+def _refuse(model_id: str, place: str, trace: Mapping[str, Any]) -> NoReturn:
+    raise RuleRefused(
+        f"{model_id}, {place}: character {trace['start'] + 1}, {trace['text']!r}, leads to somebody or something: "
+        f"{trace['what']}",
+        code="not_anonymous",
+        field="--public",
+        hint=f"Publish a version of the model without it; instead {trace['instead']}.",
+    )
+
+
+def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
+    """What is written freely, by its place; articles of law may have numbers like those of cases."""
+    told: Mapping[str, Any] = {
+        "title": subject.title,
+        "explanation": subject.card.explanation,
+        "need.problem": subject.card.need.problem,
+        "need.expected_outcome": subject.card.need.expected_outcome,
+        "case_study": subject.case_study,
+        **{f"checks[{number}].what": check.what for number, check in enumerate(subject.card.checks)},
+        **{f"checks[{number}].by": check.by for number, check in enumerate(subject.card.checks)},
+    }
+    for place, one in told.items():
+        if one is not None:
+            yield from ((f"{place}.{language}", getattr(one, language)) for language in ("zh", "en"))
+    yield "need.requested_by", subject.card.need.requested_by

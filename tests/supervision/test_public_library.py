@@ -1,0 +1,177 @@
+"""The library's pages for society: complete in both languages, self-contained, the same bytes, no small count."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from ledger.core.event.registry import Name
+from ledger.core.event.supervision import Figures, Told
+from ledger.core.suppression import Mark
+from ledger.supervision.library.card import card_of
+from ledger.supervision.library.public import Face, Subject, make_face, pages
+from ledger.supervision.library.public.face import OUTTURNS, Measured
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_model
+
+STUDY = Told(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")
+LEADS = {"raised": 7, "answered": 5, "confirmed": 9, "dismissed": 2, "rectification_notice": 30, "none": 11}
+VOID = {"meta", "br"}  # "rect" closes itself
+
+
+def subject(name: str = "item-not-handed-over", **fields: Any) -> Subject:
+    model = parse_model(shipped_model(name))
+    card = card_of(shipped_model(name))
+    assert card is not None
+    defaults: dict[str, Any] = {
+        "model_id": name,
+        "version": 2,
+        "title": model.title,
+        "business_line": model.business_line,
+        "publisher": Name(zh="东城区人民检察院", en="East District Procuratorate"),
+        "published_on": "2026-03-01",
+        "card": card,
+        "case_study": None,
+        "figures": None,
+        "leads": {},
+    }
+    return Subject(**(defaults | fields))
+
+
+def face(*subjects: Subject) -> Face:
+    return make_face(subjects, log_id="0x" + "5f" * 32, tree_size=4711, root="ab" * 32)
+
+
+def full() -> Face:
+    return face(
+        subject(leads=LEADS, case_study=STUDY),
+        subject("third-return", leads={"raised": 6, "dismissed": 40, "recommendation": 12}),
+        subject("pension-in-execution", leads={"none": 1}),
+    )
+
+
+class Reader(HTMLParser):
+    """Whether each element is closed in its order, what is linked, and what a page fetches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.elements: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+
+def read(data: bytes) -> Reader:
+    reader = Reader()
+    reader.feed(data.decode())
+    assert reader.open == []
+    return reader
+
+
+def test_pages_are_whole_and_need_nothing_else() -> None:
+    """Well formed, without scripts, fetching nothing; every link leads to a page that there is."""
+    made = pages(full())
+    assert len(made) == 2 + 2 * 4
+    for path, data in made.items():
+        if not path.endswith(".html"):
+            continue
+        page = read(data)
+        assert "script" not in page.elements
+        assert re.search(rb"url\(|@import|https?://", data) is None, path
+        folder = path.rpartition("/")[0]
+        for link in page.links:
+            target = link if not folder else (link[3:] if link.startswith("../") else f"{folder}/{link}")
+            assert link == "#main" or target in made, (path, link)
+        assert page.elements.count("h1") == 1
+
+
+def test_the_same_record_gives_the_same_bytes() -> None:
+    """In whatever order models and counts come."""
+    turned = [
+        subject("pension-in-execution", leads={"none": 1}),
+        subject("third-return", leads={"recommendation": 12, "dismissed": 40, "raised": 6}),
+        subject(leads=dict(reversed(LEADS.items())), case_study=STUDY),
+    ]
+    assert pages(full()) == pages(face(*turned))
+
+
+def test_no_count_under_five_is_on_any_page() -> None:
+    """Neither in a cell nor in the data for programs; states belong together as a reader would count them."""
+    made = pages(full())
+    for language in ("zh-CN", "en"):
+        cells = re.findall(r'<td class="n">(.*?)</td>', made[f"{language}/index.html"].decode(), re.DOTALL)
+        assert {cell for cell in cells if cell.isdecimal() and int(cell) < 5} == set()
+        assert "&lt;5" in cells
+    data = json.loads(made["library.json"])
+    first = next(one for one in data["models"] if one["model_id"] == "item-not-handed-over")
+    assert (first["leads"]["under_examination"], first["leads"]["dismissed"]) == (12, "fewer")
+    told = [count for one in (*data["models"], data) for count in one["leads"].values()]
+    assert all(count in ("fewer", "withheld") or count >= 5 for count in told)
+
+
+def test_every_page_speaks_its_language() -> None:
+    """Chinese pages tell titles, texts and cases in Chinese, English ones in English; markup in texts is text."""
+    made = pages(full())
+    chinese, english = (made[f"{language}/item-not-handed-over.html"].decode() for language in ("zh-CN", "en"))
+    assert '<html lang="zh-CN">' in chinese
+    assert "扣押物品未随案移送" in chinese
+    assert "某县扣押的手机漏列 &lt;b&gt;。" in chinese
+    assert "Seized item" not in chinese
+    assert '<html lang="en">' in english
+    assert "A phone was left out &lt;b&gt;." in english
+    assert "East District Procuratorate" in english
+    assert "4711" in english
+
+
+def test_a_library_without_models_or_without_leads_tells_no_numbers() -> None:
+    """There is nothing to be told in numbers, and the pages say so."""
+    assert "目前没有公布的模型" in pages(face())["zh-CN/index.html"].decode()
+    made = pages(face(subject(leads={"dismissed": 4, "raised": 1})))
+    assert "<td" in made["en/index.html"].decode() or "too little" in made["en/index.html"].decode()
+    assert not re.search(r">[0-4]<", made["en/item-not-handed-over.html"].decode())
+
+
+def test_where_nothing_can_be_told_the_pages_say_so() -> None:
+    """No table of blanks."""
+    withheld: tuple[int | Mark, ...] = ("withheld",) * len(OUTTURNS)
+    known = face(subject())
+    hidden = Face(
+        known.log_id, known.tree_size, known.root,
+        tuple(type(one)(one.subject, withheld, "withheld", None) for one in known.models), withheld, "withheld",
+    )  # fmt: skip
+    assert hidden.is_withheld
+    for page in ("en/index.html", "en/item-not-handed-over.html"):
+        text = pages(hidden)[page].decode()
+        assert "too little" in text
+        assert "<table" not in text
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ((2000, 57, 57, 0), Measured("2026-03-01", 2000, 100, 100)),
+        ((2000, 57, 55, 3), Measured("2026-03-01", 2000, 95, 90)),
+        ((4, 10, 7, 9), Measured("2026-03-01", None, None, None)),
+        ((2000, 4, 4, 0), None),
+    ],
+)
+def test_a_measurement_is_told_in_steps(figures: tuple[int, int, int, int], expected: Measured | None) -> None:
+    """How many were missed is not told, nor anything of a few."""
+    cases, planted, found, false = figures
+    told = Figures(measured_on="2026-03-01", cases=cases, planted=planted, found=found, false_leads=false)
+    (shown,) = face(subject(figures=told)).models
+    assert shown.measured == expected
+    page = pages(face(subject(figures=told)))["en/item-not-handed-over.html"].decode()
+    assert ("planted anomalies" in page) == (expected is not None)
