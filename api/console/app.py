@@ -28,6 +28,7 @@ from api.console import (
     picture_pages,
     reads_pages,
     registry_pages,
+    samples,
     search_pages,
     signing_in,
     verifying,
@@ -52,6 +53,7 @@ _PARTS = (
     matter_drafts,
     operation,
     registry_pages,
+    samples,
     verifying,
     picture_pages,
     lineage_pages,
@@ -80,6 +82,7 @@ def make_console(service: Service) -> FastAPI:
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
     app.state.uses = KeyUses()
+    app.state.loading = samples.Loading(service.parts)
     for part in _PARTS:
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))

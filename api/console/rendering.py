@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
 from api.console import moments
+from api.console.first_steps import next_step
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
 from api.dependencies import Service
@@ -58,6 +59,9 @@ def page(
         "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
         "languages": _NAMES,
         "agency_name": agencies,
+        "url": settings.url,
+        "next_step": lambda: next_step(service, session),
+        "samples_offered": request.app.state.loading.is_offered,
     }
     html = environment(spoken).get_template(template).render(**around, **values)
     headers = {

@@ -109,6 +109,8 @@ PUBLIC = (
     "/agencies/changes",
     "/agencies/{agency_id}",
     "/agencies/{agency_id}/keys/{key_id}",
+    "/samples",
+    "/samples/now",
 )
 _SUPERVISION = (
     "/leads/{lead_id}/rederive",
@@ -119,7 +121,16 @@ _SUPERVISION = (
     *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
 )
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
-POSTS = ("/sign-in", "/sign-out", "/language", "/find", "/audit", "/cases/{case_id}/drafts/{act}", *_SUPERVISION)
+POSTS = (
+    "/sign-in",
+    "/sign-out",
+    "/language",
+    "/samples",
+    "/find",
+    "/audit",
+    "/cases/{case_id}/drafts/{act}",
+    *_SUPERVISION,
+)
 
 
 def names_of(world: World) -> dict[str, str]:

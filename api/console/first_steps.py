@@ -1,0 +1,124 @@
+"""First use: what an installation that has nothing yet needs next, by who reads the page, with the command for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from api.auth import Session
+from api.dependencies import Service
+from api.texts import later
+from ledger.core.authority import Authority, Grant
+from ledger.store import beginnings
+
+
+class Step(NamedTuple):
+    """What is missing, what to do about it, commands to copy and a page to go to, as far as there are any. ``{url}`` in
+    a command is the service's."""
+
+    says: str
+    how: str
+    commands: tuple[str, ...] = ()
+    path: str | None = None
+    link: str | None = None
+
+
+GRANT = "tally key grant KEY_ID --officer SERVICE_NUMBER --role clerk --until 2035-01-01T00:00:00Z"
+NO_AGENCY = Step(
+    later("The log has no agency yet."),
+    later("The founding agencies come into it by themselves once the chain answers. Nothing can be signed before."),
+    path="/operation",
+    link=later("See how it stands with the chain"),
+)
+NO_KEY = Step(
+    later("No officer has a key yet."),
+    later(
+        "An officer makes his key on his own computer. The admin of his agency grants it, with the officer's service "
+        "number and role. Then the officer starts the signer, and signs in here."
+    ),
+    (
+        "tally key new NAME",
+        GRANT,
+        "tally profile add NAME --url {url} --agency AGENCY --officer SERVICE_NUMBER --key NAME",
+        "tally --profile NAME signer",
+    ),
+)
+NO_CLERK = Step(
+    later("Nobody in your agency can hand anything over yet."),
+    later("Its admin grants a key with the role clerk to each officer who is to open cases and hand over:"),
+    (GRANT,),
+)
+NO_CASE = Step(
+    later("Your agency has no case here yet."),
+    later("Open one by hand, or import those of your own system. What others offer you appears in the inbox."),
+    ("tally import check FILE --mapping MAPPING", "tally import run FILE --mapping MAPPING"),
+    "/cases/new",
+    later("Open a case"),
+)
+NO_MODEL = Step(
+    later("No supervision model is published yet, so no lead is raised."),
+    later("Begin with a shipped model or a template, test it against its examples, and publish it:"),
+    (
+        "tally model new MODEL_ID --from-template exceeded_clock",
+        "tally model test MODEL_ID.yaml",
+        "tally model publish MODEL_ID.yaml",
+    ),
+    "/models",
+    later("To the models"),
+)
+NO_LEAD = Step(
+    later("Published models have found nothing yet."),
+    later("The service runs them by itself as events come in, and over everything at times. See what one would find:"),
+    ("tally model run MODEL_ID.yaml",),
+    "/operation",
+    later("See when they ran last"),
+)
+NOTHING_TO_AUDIT = Step(
+    later("There is no case yet, so there is little to audit."),
+    later("Agencies, keys and the log can be looked at already. Keep the trust file before the first case comes:"),
+    ("tally log trust --pin",),
+    "/agencies",
+    later("Agencies and keys"),
+)
+NO_WITNESS = Step(
+    later("No agency runs a witness yet: the operator of the log is watched by nobody."),
+    later("Your agency's operator makes the witness's keys, runs it, and tells its address to whoever runs the log:"),
+    ("tally witness key NAME --keep-passphrase", "tally witness run"),
+    "/operation",
+    later("See who is asked to co-sign"),
+)
+
+
+def next_step(service: Service, session: Session | None) -> Step | None:
+    """The first thing that is missing of what this reader could do something about."""
+    authority = service.authority()
+    if not authority.agencies:
+        return NO_AGENCY
+    if session is None:
+        return None if authority.grants else NO_KEY
+    return _of_handling(service, authority, session) or _of_looking(service, authority, session)
+
+
+def _of_handling(service: Service, authority: Authority, session: Session) -> Step | None:
+    has_clerk = any(_is_clerks(grant, session.agency) for grant in authority.grants.values())
+    if session.has_role("supervisor") and not has_clerk:
+        return NO_CLERK
+    if session.has_role("clerk"):
+        with service.parts.database.read() as connection:
+            return None if beginnings.has_case(connection, session.agency) else NO_CASE
+    return None
+
+
+def _of_looking(service: Service, authority: Authority, session: Session) -> Step | None:
+    with service.parts.database.read() as connection:
+        if session.has_role("analyst"):
+            if not beginnings.has_model(connection):
+                return NO_MODEL
+            return None if beginnings.has_lead(connection) else NO_LEAD
+        if session.has_role("auditor") and not beginnings.has_case(connection):
+            return NOTHING_TO_AUDIT
+    is_watched = service.parts.courier.states() or any(one.witness for one in authority.agencies.values())
+    return NO_WITNESS if session.has_role("supervisor", "auditor") and not is_watched else None
+
+
+def _is_clerks(grant: Grant, agency_id: str) -> bool:
+    return grant.agency_id == agency_id and "clerk" in grant.roles and grant.revoked is None

@@ -1,0 +1,140 @@
+"""Sample data from a page: the twelve stories, played into an empty development ledger and shown as they are told."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from api.console.access import Visits, session_of
+from api.console.rendering import page
+from api.console.security import PATH
+from api.dependencies import Service, ServiceOf
+from api.parts import Parts
+from ledger.core.errors import Conflict, TallystickError
+from ledger.installation import DataDirectory
+from ledger.samples import load as loading
+from ledger.samples.inside import InsideLedger
+from ledger.samples.load import Progress
+from ledger.samples.town import PEOPLE
+from ledger.supervision.datasets import DatasetFiles
+
+router = APIRouter()
+logger = structlog.get_logger(__name__)
+
+
+class Loading:
+    """The one loading of a service, in a thread of its own. ``fault`` says why it stopped before its end, and ``hint``
+    what to do about it."""
+
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_town: bool | None = None
+        self.progress: Progress | None = None
+        self.fault: str | None = None
+        self.hint: str | None = None
+
+    @property
+    def where(self) -> DataDirectory:
+        return DataDirectory(self._parts.settings.data_dir)
+
+    @property
+    def runs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.progress is not None and self.progress.part is None
+
+    def is_offered(self) -> bool:
+        """Whether this is an empty development ledger with the keys of the town, and nobody loads yet."""
+        if not self._parts.trust.trust.development or self.runs or self.has_ended or self._is_town is False:
+            return False
+        try:
+            self._require()
+        except TallystickError:
+            return False
+        return True
+
+    def start(self) -> None:
+        """Begins, or goes on after a fault; while it runs, nothing more is begun. Raises what ``load`` refuses."""
+        with self._lock:
+            if self.runs:
+                return
+            self._require()
+            self.fault = self.hint = None
+            self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
+            self._thread.start()
+
+    def _require(self) -> None:
+        self._is_town = False
+        loading.require_development(self.where)
+        self._is_town = True
+        loading.require_empty(self.where, self._ledger())
+        if self.fault is None and loading.is_begun(self.where):
+            raise Conflict(
+                "sample data was begun here already",
+                code="not_empty",
+                hint="Where it did not come to its end, go on with: tally sample load",
+            )
+
+    def _run(self) -> None:
+        try:
+            loading.load(self.where, self._ledger(), self._keep)
+        except TallystickError as error:
+            logger.warning("sample data not loaded", reason=error.for_operator)
+            self.fault, self.hint = error.message, error.hint
+        except Exception as error:
+            logger.exception("sample data not loaded for a reason that nobody foresaw")
+            self.fault = type(error).__name__
+
+    def _keep(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def _ledger(self) -> InsideLedger:
+        parts = self._parts
+        return InsideLedger(
+            database=parts.database,
+            recorder=parts.recorder,
+            sequencer=parts.sequencer,
+            authority=parts.authority,
+            registry=lambda: parts.follower.link.registry,
+            files=DatasetFiles(self.where.datasets),
+            clock=parts.clock,
+        )
+
+
+def loading_of(request: Request) -> Loading:
+    """That of the service which this console shows."""
+    found: Loading = request.app.state.loading
+    return found
+
+
+@router.post("/samples")
+def load_samples(request: Request) -> Response:
+    """Begins; refused where this is no empty development ledger, whoever asks."""
+    loading_of(request).start()
+    return RedirectResponse(f"{PATH}/samples", 303)
+
+
+@router.get("/samples")
+def show_samples(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """How far it is, and once it has ended, who may be signed in as."""
+    return page(request, service, "samples.html", session_of(visitor), **_values(request, service))
+
+
+@router.get("/samples/now")
+def samples_now(request: Request, service: ServiceOf, visitor: Visits) -> Response:
+    """The part of the page that is asked for again and again."""
+    return page(request, service, "samples_now.html", session_of(visitor), **_values(request, service))
+
+
+def _values(request: Request, service: Service) -> dict[str, Any]:
+    folder: Path = service.parts.settings.data_dir.absolute()
+    return {"loading": loading_of(request), "of": len(loading.PARTS), "people": PEOPLE, "data_dir": folder}
