@@ -45,12 +45,13 @@ SAYS: Final = {
     "entry": later("Entry of the log"),
     "same": later("is the file that event {number} ({event_type}) records, at {field}"),
     "other": later("is no file of this bundle: none of the {count} digests that it records is this file's"),
-    "none_recorded": later("cannot be compared: this bundle records no digests of files"),
+    "none_recorded": later("cannot be compared: this bundle shows no digest of a file that was signed"),
     "no_bundle": later("is hashed: drop the bundle to compare it with"),
     "counts": later("A digest counts as far as the steps of its event hold."),
     "content": later("What was signed, value by value"),
     "withheld": later("The content is withheld."),
     "found": later("This is what the code on paper leads to: the digest is the same."),
+    "found_failed": later("The bundle says that it is what the code on paper leads to, but it failed: see above."),
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
     "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
@@ -59,16 +60,24 @@ SAYS: Final = {
 _REASONS = Path(__file__).parent.parent / "locales" / "verifier.zh-CN.json"
 
 
+# This verifier leaves the rules of custody out, whatever is in the bundle.
+NOT_FOLDED: Final = later(
+    "Whether every act was possible is derived by the product's own verifier alone: tally proof check."
+)
+
+
 @cache
 def words_in(language: str) -> dict[str, Any]:
     """Verdicts, results, steps and their meanings, the verifier's reasons by its English, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
+    case_steps = {name: _step(labels, "case_check", name) for name, _ in verify_case.STEPS}
+    case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
         "meanings": {word: texts(text) for word, text in MEANINGS.items()},
         "results": {word: labels.of("result", word) for word in RESULTS},
         "steps": {name: _step(labels, "check", name) for name, _ in verify.STEPS},
-        "case_steps": {name: _step(labels, "case_check", name) for name, _ in verify_case.STEPS},
+        "case_steps": case_steps,
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
         "reasons": reasons_in(language),
         "says": {name: texts(text) for name, text in SAYS.items()},

@@ -282,6 +282,10 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         assert visitor.verdict() != "tampered"
         visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        spoiled = event_bundle()
+        spoiled["payload"]["body"]["description"] = "another phone"
+        visitor.drop(bundle__json=encoded(spoiled))
+        expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
         assert grave_findings(visitor.page) == []
 
 

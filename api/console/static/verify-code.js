@@ -24,10 +24,11 @@ export function showCode() {
   put("command", !code ? "tally proof get" : EVENT.test(code.of) ? `tally proof get ${code.of}` : `tally proof get --case ${code.of}`);
 }
 
-// Whether a bundle is the one of the paper, in words; nothing where no code was given.
-export function compared(events) {
+// Whether a bundle is the one of the paper, in words; nothing where no code was given. What failed is no match, whatever it says.
+export function compared(events, results) {
   const code = lookedFor();
   if (!code) return null;
-  const isFound = events.some(({ envelope }) => envelope?.payload_digest === code.digest);
-  return { isFound, text: say(isFound ? "found" : "not_found", code) };
+  const same = results.filter((_, at) => events[at]?.envelope?.payload_digest === code.digest);
+  const holds = same.some(({ verdict }) => verdict !== "tampered");
+  return { isFound: holds, text: say(holds ? "found" : same.length ? "found_failed" : "not_found", code) };
 }

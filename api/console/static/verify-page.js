@@ -84,7 +84,7 @@ async function check() {
   part("state").className = answer.refused === undefined ? "quiet" : "blocked";
   result = answer.result ?? null;
   part("outcome-part").hidden = !result;
-  if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events) });
+  if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events, result.events ?? [result]) });
   compareFiles();
 }
 
