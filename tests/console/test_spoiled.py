@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ledger.core.event import EVENT_TYPES
 from tests.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
-from tests.console.desk import AGENCIES, ROLES, Office, office_in
+from tests.console.desk import AGENCIES, ROLES, Office, grave_findings, office_in, too_wide
 from tests.console.matrix import PAGES, PUBLIC
 from tests.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
 
@@ -65,6 +65,26 @@ def test_no_text_of_others_becomes_markup(spoiled: Office, language: str) -> Non
         read += page.locator("body").text_content() or ""
     told = {mark for mark in OF_CASES if MARKUP + mark in read}
     assert OF_CASES - told - BOUND == set()
+    desk.leave()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office, scheme: str, width: int) -> None:
+    """axe finds nothing grave, the page is no wider than its window, and it has one heading of the first level."""
+    desk = spoiled.sit_down(ALL, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = desk.enter()
+    names = names_of_spoiled()
+    wrong = {}
+    for path in (*(row.address(names) for row in PAGES), *(path.format_map(names) for path in PUBLIC), "/nowhere"):
+        desk.go(path)
+        page.wait_for_load_state("networkidle")
+        if not page.locator("main").count():
+            continue  # a part of a page
+        found = [*grave_findings(page), *(f"too wide: {one}" for one in too_wide(page))]
+        headings = page.get_by_role("heading", level=1).count()
+        if found or headings != 1:
+            wrong[path] = (headings, found)
+    assert wrong == {}
     desk.leave()
 
 
