@@ -116,6 +116,12 @@ class Clerk:
         self.page.goto(f"{self.office.url}/console{path}")
         return self.page
 
+    def open(self, path: str) -> Page:
+        """Opens a page of the console and waits for the parts that it fetches by itself."""
+        page = self.go(path)
+        expect(page.locator('[hx-trigger="load"]')).to_have_count(0)
+        return page
+
     def enter(self) -> Page:
         """The start page with a session that the signer was not asked for: for tests of what comes after it."""
         ask = f"{self.office.url}/api/v1/sign-in"

@@ -59,8 +59,7 @@ def test_no_text_of_others_becomes_markup(spoiled: Office, language: str) -> Non
     more += [f"/cases/case-1/events/{envelope.event_id}" for envelope in registered]
     public = [path.format_map(names) for path in PUBLIC]
     for path in (*rows, *public, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
-        desk.go(path)
-        page.wait_for_load_state("networkidle")
+        desk.open(path)
         require_text_alone(page, path)
         read += page.locator("body").text_content() or ""
     told = {mark for mark in OF_CASES if MARKUP + mark in read}
@@ -76,8 +75,7 @@ def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office, sche
     names = names_of_spoiled()
     wrong = {}
     for path in (*(row.address(names) for row in PAGES), *(path.format_map(names) for path in PUBLIC), "/nowhere"):
-        desk.go(path)
-        page.wait_for_load_state("networkidle")
+        desk.open(path)
         if not page.locator("main").count():
             continue  # a part of a page
         found = [*grave_findings(page), *(f"too wide: {one}" for one in too_wide(page))]
