@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Figures, Told
 from ledger.core.event.terms import BusinessLine, choices
-from ledger.core.suppression import LEAST_TOLD, TOTAL, Mark, publish
+from ledger.core.suppression import LEAST_TOLD, Total, publish
 from ledger.supervision.library.card import Card
 
 # What became of leads, in the order in which it is shown: states that are open or decided, and outcomes of closed ones.
@@ -51,11 +51,11 @@ class Measured(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True):
-    """A model with what is told of its leads, in the order of ``OUTTURNS``; ``total`` of all of them."""
+    """A model with what is told of its leads, in the order of ``OUTTURNS`` (None: fewer than 5), and of all of them."""
 
     subject: Subject
-    outturns: tuple[int | Mark, ...]
-    total: int | Mark
+    outturns: tuple[int | None, ...]
+    total: Total
     measured: Measured | None
 
 
@@ -66,17 +66,12 @@ class Face(Struct, frozen=True):
     tree_size: int
     root: str
     models: tuple[Shown, ...]
-    outturns: tuple[int | Mark, ...]
-    total: int | Mark
-
-    @property
-    def is_withheld(self) -> bool:
-        """Whether there is too little to tell any count."""
-        return self.total == "withheld" and all(one == "withheld" for one in self.outturns)
+    outturns: tuple[Total, ...]
+    total: Total
 
 
 def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root: str) -> Face:
-    """The models by business line and id, their counts and totals suppressed together."""
+    """The models by business line and id, every count and total fit to be told."""
     lines = choices(BusinessLine)
     models = sorted(subjects, key=lambda one: (lines.index(one.business_line), one.model_id))
     counts = {
@@ -84,20 +79,22 @@ def make_face(subjects: Iterable[Subject], *, log_id: str, tree_size: int, root:
         for one in models
         for outturn, words in OUTTURNS.items()
     }
-    told = publish(counts).cells
-
-    def row(name: str) -> tuple[int | Mark, ...]:
-        return tuple(told[name, outturn] for outturn in OUTTURNS) if models else ()
-
+    told = publish(counts)
     return Face(
         log_id=log_id,
         tree_size=tree_size,
         root=root,
         models=tuple(
-            Shown(one, row(one.model_id), told[one.model_id, TOTAL], _measured(one.figures)) for one in models
+            Shown(
+                one,
+                tuple(told.cells[one.model_id, outturn] for outturn in OUTTURNS),
+                told.rows[one.model_id],
+                _measured(one.figures),
+            )
+            for one in models
         ),
-        outturns=row(TOTAL),
-        total=told[TOTAL, TOTAL],
+        outturns=tuple(told.columns[outturn] for outturn in OUTTURNS) if models else (),
+        total=told.total,
     )
 
 

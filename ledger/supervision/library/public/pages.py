@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Told
-from ledger.core.suppression import Mark
+from ledger.core.suppression import Total
 from ledger.locales import LANGUAGES, Labels
 from ledger.supervision.library.public.face import OUTTURNS, Face, Shown
 
@@ -64,10 +64,9 @@ def _share(labels: Labels, least: int | None) -> str:
     return labels.of("public", "all" if least == 100 else "at_least").format(least)
 
 
-def _width(count: int | Mark, face: Face) -> int | None:
-    """How long the bar of a total is; None where the total is not told."""
-    told = [shown.total for shown in face.models if isinstance(shown.total, int)]
-    return None if not isinstance(count, int) else max(1, count * _WIDEST // max(told))
+def _width(total: Total, face: Face) -> int:
+    """How long the bar of a total is."""
+    return total.at_least * _WIDEST // max(1, *(shown.total.at_least for shown in face.models))
 
 
 def _data(face: Face) -> bytes:
@@ -88,7 +87,8 @@ def _model(shown: Shown) -> dict[str, Any]:
     return {name: getattr(subject, name) for name in told} | {"leads": _counts(shown.outturns, shown.total)}
 
 
-def _counts(outturns: tuple[int | Mark, ...], total: int | Mark) -> Mapping[str, int | Mark]:
+def _counts(outturns: Sequence[int | Total | None], total: Total) -> dict[str, Any]:
+    """By outturn: a count, null where it is fewer than 5, or a total."""
     return dict(zip(OUTTURNS, outturns, strict=bool(outturns))) | {"total": total}
 
 
