@@ -266,7 +266,8 @@ def _ticks(window: Window) -> Iterator[Tick]:
     step = next((step for step in _STEPS_S if window.seconds / step <= TICKS), _STEPS_S[-1])
     first = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
     if step >= 30 * _DAY:
-        first = first.replace(day=1)
+        months = min(step // (30 * _DAY), 12)
+        first = first.replace(day=1, month=(first.month - 1) // months * months + 1)
     at = first
     while at.timestamp() <= window.until:
         if at.timestamp() >= window.since:
