@@ -13,7 +13,7 @@ from api.console.access import LabelsOf, Reads
 from api.console.bodies import new_id
 from api.console.forms import FormOf
 from api.console.recorded import RecordedQuery, recorded
-from api.console.rendering import page
+from api.console.rendering import agency_names, page
 from api.console.security import PATH
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
@@ -23,6 +23,7 @@ from ledger.core.errors import NotFound
 from ledger.core.event import terms
 from ledger.store import cases
 from ledger.store.cases import Sight
+from ledger.timeline.sentences import Words
 
 STEPS = 50  # of the timeline at a time
 UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
@@ -83,6 +84,7 @@ def case(
         **_values(seen),
         clocks=clock_views.of_case(service, reading, seen.state, labels),
         blocks=list(blocks(seen.state, reading.agency)),
+        words=Words(labels, agency_names(service, labels.language), "", seen.state),
         free=len(free_items(seen.state, reading.agency)),
         told=recorded(service, reading, labels, event),
     )

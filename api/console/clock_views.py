@@ -14,7 +14,7 @@ from ledger.arithmetic import in_words
 from ledger.core.custody import CaseState
 from ledger.core.deadlines.due import Deadline, deadline, deadlines
 from ledger.locales import Labels
-from ledger.store import clocks
+from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.database import Connection
 
@@ -63,11 +63,12 @@ def nearest(
 
 def urgent(
     connection: Connection, service: Service, reading: Reading, labels: Labels, limit: int
-) -> list[tuple[str, ClockView]]:
-    """The clocks of the reader's agency that have a week left or less, with their cases."""
+) -> list[tuple[str, str, ClockView]]:
+    """The clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
     wanted = Wanted(as_of=reading.reader.now, agency=reading.agency, within_days=NEAR)
     lines = clocks.listed(connection, reading.reader, wanted, limit=limit)
-    return [(line.case_id, view) for line in lines if (view := _of_line(service, reading, line, labels))]
+    found = ((line.case_id, _of_line(service, reading, line, labels)) for line in lines)
+    return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in found if view]
 
 
 def _of_line(service: Service, reading: Reading, line: ClockLine, labels: Labels) -> ClockView | None:

@@ -43,7 +43,7 @@ def start(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf
         clocks = clock_views.urgent(connection, service, reading, labels, FEW)
         known = cases.list_cases(connection, reading.reader, Page(1))
     is_empty = not known and reading.session.has_role("clerk", "supervisor")
-    reading.record("start page", *dict.fromkeys(case_id for case_id, _ in clocks))
+    reading.record("start page", *dict.fromkeys(case_id for case_id, _, _ in clocks))
     values: dict[str, Any] = {"inbox": inbox, "outbox": outbox, "clocks": clocks, "is_empty": is_empty}
     return page(request, service, "start.html", reading.session, **values)
 

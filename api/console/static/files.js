@@ -7,16 +7,34 @@ function verdict(drop, found) {
   return recorded.some((digest) => found.includes(digest)) ? drop.dataset.same : drop.dataset.other;
 }
 
+// A button that takes the file out again, with its digests.
+function remover(drop, line, file) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: drop.dataset.remove });
+  button.setAttribute("aria-label", `${drop.dataset.remove} ${file.name}`);
+  button.addEventListener("click", () => {
+    line.remove();
+    drop.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  return button;
+}
+
+// A file that is not the recorded one: its item differs, whoever receives it need not say so as well.
+function differs(drop) {
+  const choice = drop.closest("li")?.querySelector("input[value=differs]");
+  if (choice) choice.checked = true;
+}
+
 async function take(drop, file) {
   const [line, name, state, progress] = ["li", "strong", "span", "progress"].map((kind) => document.createElement(kind));
   name.textContent = file.name;
   state.textContent = drop.dataset.hashing;
   progress.setAttribute("aria-label", `${drop.dataset.hashing} ${file.name}`);
-  line.append(name, " ", state, " ", progress);
+  line.append(name, " ", state, " ", progress, " ", remover(drop, line, file));
   drop.querySelector(".hashed").append(line);
   try {
     const found = await digests(file, progress);
     state.textContent = verdict(drop, found);
+    if (state.textContent === drop.dataset.other) differs(drop);
     const told = Object.assign(document.createElement("code"), { textContent: found[0] });
     progress.replaceWith(told);
     if (drop.dataset.drop) {
@@ -27,6 +45,15 @@ async function take(drop, file) {
     state.textContent = drop.dataset.unread;
     progress.remove();
   }
+}
+
+// A file that misses its place does not take the page away, and what was typed with it.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  });
 }
 
 for (const drop of document.querySelectorAll("[data-drop]")) {

@@ -2,9 +2,11 @@
 const lines = [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
 const count = document.querySelector("[data-count]");
+const seen = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
 const boxes = () => [...document.querySelectorAll("input[name=item]")];
 
 function counted() {
+  if (seen) seen.textContent = document.querySelectorAll(".lines .seen").length;
   if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${boxes().length}`;
 }
 
@@ -21,6 +23,7 @@ scan?.addEventListener("keydown", (event) => {
   } else {
     const box = line.querySelector("input[name=item]");
     if (box) box.checked = true;
+    line.classList.add("seen");
     line.scrollIntoView({ block: "nearest" });
     said.textContent = `${scan.dataset.picked} ${line.querySelector("strong").textContent}`;
     scan.dispatchEvent(new Event("input", { bubbles: true }));
@@ -34,4 +37,7 @@ document.querySelector("[data-all]")?.addEventListener("click", () => {
   counted();
   scan?.dispatchEvent(new Event("input", { bubbles: true }));
 });
-document.addEventListener("change", counted);
+document.addEventListener("change", ({ target }) => {
+  if (target.matches(".how input")) target.closest("li").classList.add("seen");
+  counted();
+});
