@@ -51,7 +51,7 @@ class Labels:
             return article
         law, _, number = article.rpartition(" ")
         names = _laws()
-        if article in names:
+        if article in names and "{" not in names[article]:  # a law that is named whole, without articles
             return names[article]
         return names[law].format(number) if law in names else article  # what a signer wrote is no template
 
