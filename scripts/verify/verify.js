@@ -371,11 +371,14 @@ function order(events, results) {
 }
 
 // The steps over a case bundle; step 4 asks for the rules of section 8, which this verifier does not have.
-export function verifyCase(file, trust) {
+export function verifyCase(file, trust, told) {
   if (!hasFields(file, ["format", "log_id", "case_id", "events"]) || !fits(file.log_id, "Bytes32") || !fits(file.case_id, "CaseId")
     || !Array.isArray(file.events) || file.events.length === 0) refuse("no case bundle");
   const events = file.events.map(readBundle);
-  const results = events.map((event) => verify(event, trust));
+  const results = events.map((event, at) => {
+    told(at, events.length);
+    return verify(event, trust);
+  });
   const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
   const ours = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
   const steps = [
@@ -389,11 +392,12 @@ export function verifyCase(file, trust) {
   return { verdict: WORST_FIRST.find((one) => worst.includes(one)), development: trust.development, steps, events: results };
 }
 
-// A bundle or case bundle and a trust file, as bytes. Throws Refused where a file is neither.
-export function verifyFile(bundleBytes, trustBytes) {
+// A bundle or case bundle and a trust file, as bytes. Throws Refused where a file is neither. `told` hears, before each
+// event of a case, how many are done and how many there are.
+export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const trust = readTrust(trustBytes);
   const file = parseJson(bundleBytes);
-  if (isObject(file) && file.format === "tallystick/case-bundle@v1") return verifyCase(file, trust);
+  if (isObject(file) && file.format === "tallystick/case-bundle@v1") return verifyCase(file, trust, told);
   if (bundleBytes.length > LARGEST_BUNDLE) refuse("a bundle has at most 4 MiB");
   return verify(readBundle(file), trust);
 }

@@ -198,6 +198,23 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         assert grave_findings(visitor.page) == []
 
 
+def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
+    """The page stays awake while the verifier works beside it: a bar says how many events are done."""
+    page = visitor.page
+    page.evaluate(
+        """() => {
+          globalThis.seen = new Set();
+          const bar = document.getElementById("progress");
+          const look = () => bar.hidden || seen.add(`${bar.value}/${bar.max}`);
+          new MutationObserver(look).observe(bar, { attributes: true });
+        }"""
+    )
+    visitor.drop(**of_tests(), case__json=encoded(tree(BUNDLES.case_bundle())))
+    assert visitor.verdict() != "tampered"
+    expect(page.locator("#progress")).to_be_hidden()
+    assert set(page.evaluate("[...seen]")) & {f"{done}/4" for done in range(4)}
+
+
 def test_a_missing_event_is_told(visitor: Visitor) -> None:
     """A case without its third event is not in order."""
     case = tree(BUNDLES.case_bundle())

@@ -16,6 +16,7 @@ const files = [];
 
 worker.addEventListener("message", ({ data }) => {
   if (data.ready) drop.dataset.ready = "";
+  else if (data.of) Object.assign(part("progress"), { hidden: data.number !== asked, value: data.done, max: data.of });
   else waiting.get(data.number)?.(data);
 });
 
@@ -80,6 +81,7 @@ async function check() {
   const mine = bundle;
   const answer = await verified(bundle.bytes, trust?.bytes ?? server);
   if (mine !== bundle) return;
+  part("progress").hidden = true;
   part("state").textContent = answer.refused === undefined ? "" : `${say("refused")} ${answer.refused}`;
   part("state").className = answer.refused === undefined ? "quiet" : "blocked";
   result = answer.result ?? null;

@@ -2,8 +2,9 @@
 import { verifyFile } from "./vendor/verify.js";
 
 addEventListener("message", ({ data: { number, bundle, trust } }) => {
+  const told = (done, of) => postMessage({ number, done, of });
   try {
-    postMessage({ number, result: verifyFile(bundle, trust) });
+    postMessage({ number, result: verifyFile(bundle, trust, told) });
   } catch (error) {
     postMessage({ number, refused: error.message });
   }
