@@ -17,7 +17,7 @@ from ledger.installation import DataDirectory
 from ledger.samples import load
 from ledger.samples.case_telling import CaseTelling
 from ledger.samples.inside import InsideLedger
-from ledger.samples.keys import DevelopmentKeys
+from ledger.samples.keys import TownKeys
 from ledger.samples.telling import Teller
 from ledger.samples.town import PEOPLE
 from ledger.settings import read_settings
@@ -91,7 +91,7 @@ def test_the_stories_are_loaded_once_however_often_they_are_begun(tmp_path: Path
 def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
     """Whoever has opened a case gets no sample beside it, and is told what to do instead."""
     with founded(tmp_path) as town:
-        keys = DevelopmentKeys(town.where)
+        keys = TownKeys.of(town.where)
         load._granted(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"))
         load.require_empty(town.where, town.ledger)
         own = CaseTelling(Teller(town.ledger, keys, began_at=1_767_225_600, secret="own"), "own-case", days_ago=3)

@@ -18,7 +18,7 @@ from ledger.core.event.record import DatasetRegistered
 from ledger.core.note import parse_note
 from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.keys import Signer
-from ledger.samples.keys import DevelopmentKeys
+from ledger.samples.keys import TownKeys
 from ledger.samples.telling import Head
 from ledger.samples.town import AGENCIES
 
@@ -28,7 +28,7 @@ READER = "analyst"  # registers the data set, and sees the leads
 class ServiceLedger:
     """Implements ``ledger.samples.telling.Ledger`` at the service of ``url``."""
 
-    def __init__(self, url: str, log_id: bytes, keys: DevelopmentKeys):
+    def __init__(self, url: str, log_id: bytes, keys: TownKeys):
         self.log_id = log_id
         token = keys.directory.path / "token.json"
         reader = SignIn(token, url, keys.key_id(READER), lambda: keys.signer(READER))

@@ -7,6 +7,7 @@ keys/development/passphrase    which lies beside them: nobody may rely on what t
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 from ledger.core.errors import NotFound
 from ledger.core.event.registry import Name
@@ -19,13 +20,19 @@ from ledger.sign import Actor
 NAMES = (*(admin_of(agency.agency_id) for agency in AGENCIES), *(person.profile for person in PEOPLE))
 
 
-class DevelopmentKeys:
-    """The keys of the installation in ``where``; a key is opened when it is asked for."""
+class TownKeys:
+    """The keys of the town's people in ``directory``; a key is opened when it is asked for."""
 
-    def __init__(self, where: DataDirectory):
-        self.directory = KeyDirectory(where.keys.path / "development")
-        self.passphrase_file = self.directory.path / "passphrase"
+    def __init__(self, directory: KeyDirectory, passphrase_file: Path):
+        self.directory = directory
+        self.passphrase_file = passphrase_file
         self._opened: dict[str, LocalSigner] = {}
+
+    @classmethod
+    def of(cls, where: DataDirectory) -> TownKeys:
+        """Those that a development ledger keeps in its data directory."""
+        directory = KeyDirectory(where.keys.path / "development")
+        return cls(directory, directory.path / "passphrase")
 
     @property
     def are_there(self) -> bool:

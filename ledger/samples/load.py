@@ -23,7 +23,7 @@ from ledger.core.signature import SUITE_SECP256K1_EIP712
 from ledger.installation import DataDirectory, Installation
 from ledger.installation import load as load_installation
 from ledger.samples import deliveries, governance, persons, things
-from ledger.samples.keys import DevelopmentKeys
+from ledger.samples.keys import TownKeys
 from ledger.samples.telling import POLL, Ledger, Teller
 from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, Person, admin_of
 from ledger.secret_files import read_secret, write_secret
@@ -99,13 +99,13 @@ class _Begun(Struct, frozen=True):
     secret: str
 
 
-def require_development(where: DataDirectory) -> DevelopmentKeys:
+def require_development(where: DataDirectory) -> TownKeys:
     """The keys of the town that this ledger was founded with.
 
     Raises RuleRefused ``not_development`` for any other ledger, and where it has no such keys.
     """
     installation = load_installation(where)
-    keys = DevelopmentKeys(where)
+    keys = TownKeys.of(where)
     if installation.founding.development and keys.are_there and _is_of(installation, keys):
         return keys
     raise RuleRefused(
@@ -116,7 +116,7 @@ def require_development(where: DataDirectory) -> DevelopmentKeys:
     )
 
 
-def _is_of(installation: Installation, keys: DevelopmentKeys) -> bool:
+def _is_of(installation: Installation, keys: TownKeys) -> bool:
     admins = {one.agency_id: one.admin for one in installation.founding.agencies}
     return admins == {one.agency_id: keys.key_id(admin_of(one.agency_id)) for one in AGENCIES}
 
@@ -150,6 +150,11 @@ def load(where: DataDirectory, ledger: Ledger, told: Callable[[Progress], None])
     require_empty(where, ledger)
     begun = _begun(where)
     teller = Teller(ledger, keys, began_at=begun.began_at, secret=begun.secret)
+    return play(teller, told)
+
+
+def play(teller: Teller, told: Callable[[Progress], None]) -> int:
+    """All parts by this teller, whatever ledger that is of; the number of events."""
     for done, (part, tell) in enumerate(PARTS):
         told(Progress(done, len(PARTS), teller.told, part))
         tell(teller)

@@ -19,7 +19,7 @@ from ledger.core.event.terms import EventRef
 from ledger.core.legal_day import SHANGHAI
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.keys import Signer
-from ledger.samples.keys import DevelopmentKeys
+from ledger.samples.keys import TownKeys
 from ledger.sign import Place, Signed, Sources, instant_text, sign_event
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
@@ -61,7 +61,7 @@ class Ledger(Protocol):
 class Teller:
     """``began_at`` (unix seconds) is when the sample was begun: days are counted from it. ``secret`` seeds salts."""
 
-    def __init__(self, ledger: Ledger, keys: DevelopmentKeys, *, began_at: int, secret: str):
+    def __init__(self, ledger: Ledger, keys: TownKeys, *, began_at: int, secret: str):
         self.ledger = ledger
         self.keys = keys
         self.began_at = began_at

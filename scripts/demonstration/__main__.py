@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.demonstration import chains, operator, proofs, setting, story
+from scripts.demonstration import chains, operator, proofs, setting, story, supervision, twelve
 from scripts.demonstration.stage import Stage, StepFailed
 
 
@@ -32,9 +32,14 @@ def main() -> int:
 
 def run(stage: Stage, *, serve: bool) -> None:
     """The acts in their order."""
-    witnesses = setting.found(stage)
+    witnesses = setting.found(stage, whole=serve)
+    supervision.publish(stage)
     story.tell(stage)
+    supervision.work(stage)
+    if serve:
+        twelve.play(stage)
     proofs.export(stage)
+    supervision.verify(stage)
     operator.cheat(stage, witnesses)
     if serve:
         stage.serve_until_interrupted()
@@ -47,7 +52,9 @@ def run(stage: Stage, *, serve: bool) -> None:
 def parse_arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("--serve", action="store_true", help="leave the service running at the end")
+    parser.add_argument(
+        "--serve", action="store_true", help="play the twelve stories too, and leave the service running"
+    )
     parser.add_argument("--chain", choices=("anvil", "hardhat"), default="anvil", help="which node [anvil, embedded]")
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="keep what was made, in this new directory")
     return parser.parse_args()

@@ -20,12 +20,11 @@ from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.note import parse_note
 from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.witness_protocol import COSIGN_ANCHOR, CosignAnchor
-from scripts.demonstration.setting import admin_of
+from ledger.samples.town import admin_of
+from scripts.demonstration.setting import LEAVER
 from scripts.demonstration.stage import Stage, StepFailed
 from scripts.demonstration.witnesses import QUORUM, Witness
 from tests.merkle_reference import consistency_proof, mth
-
-REVOKED = "corrections"
 
 
 class Operator:
@@ -94,8 +93,8 @@ def cheat(stage: Stage, witnesses: list[Witness]) -> None:
     forked = [*true[: len(true) // 2], *(b"another history %d" % number for number in range(len(true)))]
     require(stage, "Inconsistent", "a forked history", operator.anchor(forked, registry_hash))
 
-    key = stage.tally("key", "show", REVOKED)["key_id"]
-    stage.tally("key", "revoke", key, profile=admin_of("corrections-east"))
+    key = stage.tally("key", "show", LEAVER.profile)["key_id"]
+    stage.tally("key", "revoke", key, profile=admin_of(LEAVER.agency))
     require(stage, "RegistryHashStale", "a history that hides a revocation", operator.anchor(further, registry_hash))
     size = len(true)
     stage.wait_until(

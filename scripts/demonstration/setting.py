@@ -1,72 +1,42 @@
-"""Act one: four agencies found a ledger, and each grants its own people their keys."""
+"""Act one: the agencies found a ledger, and each grants its own people their keys."""
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
+from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Person, admin_of
 from scripts.demonstration import witnesses
 from scripts.demonstration.stage import Stage
 from scripts.demonstration.witnesses import QUORUM, Witness
 
-NAMES = {
-    "psb-east": ("East District Public Security Bureau", "东城公安分局"),
-    "procuratorate-east": ("East District Procuratorate", "东城区人民检察院"),
-    "court-east": ("East District Court", "东城区人民法院"),
-    "corrections-east": ("East District Judicial Bureau", "东城区司法局"),
-}
-KINDS = {
-    "psb-east": "public_security",
-    "procuratorate-east": "procuratorate",
-    "court-east": "court",
-    "corrections-east": "judicial_administration",
-}
-JURISDICTION = "31/01"
 GRANTED_UNTIL = "2035-01-01T00:00:00Z"
+LEAVER = Person("leaver", "corrections-east", "r-0009", "clerk")  # whose key is revoked later
+CAST = ("police", "police-chief", "prosecutor", "prosecutor-chief", "auditor", "analyst", "court", "corrections")
 
 
-class Person(NamedTuple):
-    """Somebody with a key: the profile is also the key's name."""
+def found(stage: Stage, *, whole: bool) -> list[Witness]:
+    """From nothing to a running ledger whose people may sign; gives the witnesses that watch it.
 
-    profile: str
-    agency: str
-    officer: str
-    role: str
-
-
-PEOPLE = (
-    Person("police", "psb-east", "p-0417", "clerk"),
-    Person("police-chief", "psb-east", "p-0400", "supervisor"),
-    Person("prosecutor", "procuratorate-east", "j-0021", "clerk"),
-    Person("auditor", "procuratorate-east", "j-0090", "auditor"),
-    Person("court", "court-east", "c-0007", "clerk"),
-    Person("corrections", "corrections-east", "r-0003", "clerk"),
-)
-
-
-def admin_of(agency: str) -> str:
-    """The profile of the agency's admin."""
-    return f"admin-{agency}"
-
-
-def found(stage: Stage) -> list[Witness]:
-    """From nothing to a running ledger whose people may sign; gives the witnesses that watch it."""
-    stage.act("Four agencies found a ledger, and three of them witness it")
-    admins = {agency: new_key(stage, admin_of(agency)) for agency in KINDS}
+    Four agencies of the sample's town found it, all of them where it is to be the ``whole`` town.
+    """
+    agencies = AGENCIES if whole else AGENCIES[:4]
+    people = (*(PEOPLE if whole else (BY_PROFILE[name] for name in CAST)), LEAVER)
+    stage.act(f"{len(agencies)} agencies found a ledger, and three of them witness it")
+    admins = {one.agency_id: new_key(stage, admin_of(one.agency_id)) for one in agencies}
     watching = witnesses.make(stage)
     keys = {one.agency: {"witness": one.account, "witness_key": one.vkey} for one in watching}
     founding = {
         "quorum": QUORUM,
         "agencies": [
             {
-                "agency_id": agency,
-                "kind": kind,
-                "admin": admins[agency],
-                "jurisdiction": JURISDICTION,
-                "name": {"en": NAMES[agency][0], "zh": NAMES[agency][1]},
+                "agency_id": one.agency_id,
+                "kind": one.kind,
+                "admin": admins[one.agency_id],
+                "jurisdiction": one.jurisdiction,
+                "name": {"en": one.en, "zh": one.zh},
             }
-            | keys.get(agency, {})
-            for agency, kind in KINDS.items()
+            | keys.get(one.agency_id, {})
+            for one in agencies
         ],
     }
     file = stage.directory / "founding.json"
@@ -78,13 +48,13 @@ def found(stage: Stage) -> list[Witness]:
     stage.held("ledger founded, contracts deployed, service ready", f"log id {made['log_id'][:18]}…")
     witnesses.start(stage, watching)
     stage.held(f"{len(watching)} witnesses run", f"the contract takes no anchor without {QUORUM} of them")
-    for agency in KINDS:
+    for agency in admins:
         add_profile(stage, admin_of(agency), agency, f"admin-{agency}"[:31])
-    for person in PEOPLE:
+    for person in people:
         grant(stage, person)
-    expected = len(KINDS) + len(PEOPLE)
+    expected = len(agencies) + len(people)
     stage.wait_until("the registry is mirrored", "/api/v1/log", lambda log: log["size"] >= expected)
-    stage.held("keys granted on the chain and mirrored into the log", f"{len(PEOPLE)} keys")
+    stage.held("keys granted on the chain and mirrored into the log", f"{len(people)} keys")
     return watching
 
 

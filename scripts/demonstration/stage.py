@@ -20,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 TALLY = Path(sys.executable).with_name("tally")
 READY_WITHIN = 90  # seconds
 ANCHORED_WITHIN = 120  # seconds
+TO_LOOK_AT = (
+    ("police", "case list"),
+    ("prosecutor", "handover inbox"),
+    ("prosecutor-chief", "lead list"),
+    ("analyst", "library list"),
+    ("auditor", "report --from 2020-01-01 --until 2099-12-31"),
+    ("detention", "deadline list"),
+    ("prosecutor", "signer   # signs for the console, as the prosecutor"),
+)
 PASSPHRASE = "demonstration only"  # noqa: S105 - the keys it opens are made here and thrown away
 
 
@@ -130,7 +139,8 @@ class Stage:
         """Leaves the service to whoever watches."""
         self._console.print(f"\nThe service runs at [bold]{self.url}[/bold] (API: {self.url}/docs). Ctrl-C ends it.")
         self._console.print(f"  export TALLYSTICK_CONFIG_DIR={self.directory / 'config'}")
-        self._console.print(f"  {TALLY} --profile police case list")
+        for profile, words in TO_LOOK_AT:
+            self._console.print(f"  {TALLY} --profile {profile} {words}")
         try:
             while self._service is not None and self._service.poll() is None:
                 time.sleep(0.5)

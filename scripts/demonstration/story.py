@@ -40,10 +40,15 @@ def open_case(stage: Stage) -> None:
         )
         stage.tally(
             *("measure", "impose", CASE, person_id, "detention", "--measure-id", f"detention-{name}"),
-            *("--started-at", moment(), "--ground", "caught at the place"),
+            *("--started-at", moment(days=-9), "--until", moment(days=-2)[:10], "--ground", "caught at the place"),
             profile="police",
         )
-    stage.held("case opened, two persons named in confidential sections, both detained", CASE)
+    stage.tally(
+        *("measure", "extend", CASE, "detention-second", "--until", moment(days=5)[:10], "--article", "CPL 91"),
+        *("--ground", "the buyer is not found yet", "--qualifying-ground", "repeated"),
+        profile="police",
+    )
+    stage.held("case opened, two persons named in confidential sections, both detained, one of them too long", CASE)
 
 
 def register_items(stage: Stage) -> list[str]:

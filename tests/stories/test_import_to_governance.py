@@ -170,7 +170,7 @@ def test_from_a_police_file_to_a_second_city(cities: TwoCities, tmp_path: Path, 
     assert after["total"] == 1
     recheck(cities, before, after)
     report(cities, len(planted))
-    adopt(cities)
+    adopt(cities, tmp_path)
 
 
 def import_cases(office: Office, seen: Seen) -> None:
@@ -306,11 +306,15 @@ def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(names, row["cells"], strict=True)) for row in table["rows"]]
 
 
-def adopt(cities: TwoCities) -> None:
-    """A second city's analyst looks the model up, adopts it for its own list, and is shown among who did."""
-    other = analyst(NEIGHBOUR)
-    assert MODEL in {model["model_id"] for model in at_terminal(cities, other, "model", "list", "--in-use")}
-    words = ("model", "adopt", MODEL, "--set", f"dataset={SECOND}", "--note", "tried out in the west")
-    at_terminal(cities, other, *words)
-    (adoption,) = at_terminal(cities, analyst(PROCURATORATE), "model", "show", MODEL)["adoptions"]
-    assert (adoption["agency"], adoption["parameters"]) == (NEIGHBOUR, {"dataset": SECOND})
+def adopt(cities: TwoCities, folder: Path) -> None:
+    """A second city's analyst finds the model in the library, takes its package home, verifies it, and adopts it for
+    his own list; the library tells who did."""
+    other, package = analyst(NEIGHBOUR), folder / "package.json"
+    assert MODEL in {model["model_id"] for model in at_terminal(cities, other, "library", "search", "pension")}
+    cities.anchored()
+    at_terminal(cities, other, "library", "export", MODEL, "-o", package)
+    assert at_terminal(cities, other, "library", "verify", package)["verdict"] == "intact"
+    at_terminal(cities, other, "library", "import", package, "--set", f"dataset={SECOND}", "--note", "for the west")
+    told = at_terminal(cities, analyst(PROCURATORATE), "library", "adopters", MODEL)["adopters"]
+    own = {"name": "dataset", "value": SECOND, "default": FIRST}
+    assert [one["parameters"] for one in told if one["agency"] == NEIGHBOUR] == [[own]]

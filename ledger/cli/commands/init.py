@@ -78,7 +78,7 @@ def command(
 
 def _town(where: DataDirectory, *, development: bool) -> Founding:
     """The founding of a development town, whose keys are made first."""
-    from ledger.samples.keys import DevelopmentKeys
+    from ledger.samples.keys import TownKeys
 
     if not development:
         raise MalformedInput(
@@ -86,7 +86,7 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
             field="--founding",
             hint="To try things out, --development founds a town whose keys are kept in the data directory.",
         )
-    return DevelopmentKeys(where).make()
+    return TownKeys.of(where).make()
 
 
 def _founding(file: Path, *, development: bool) -> Founding:

@@ -1,0 +1,33 @@
+"""The twelve stories, played by the people of the town: something to look at for each of them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import msgspec
+
+from ledger.cli.sample_ledger import ServiceLedger
+from ledger.installation import Installation
+from ledger.keys import KeyDirectory
+from ledger.samples import load
+from ledger.samples.keys import TownKeys
+from ledger.samples.telling import Teller
+from scripts.demonstration.stage import Stage
+
+
+def play(stage: Stage) -> None:
+    """Through the service, with the keys that the people have at their terminals."""
+    stage.act("The twelve stories")
+    identity = msgspec.json.decode((stage.data / "installation.json").read_bytes(), type=Installation)
+    keys = TownKeys(KeyDirectory(stage.directory / "config" / "keys"), stage.passphrase_file)
+    ledger = ServiceLedger(stage.url, identity.log_id_bytes, keys)
+    teller = Teller(ledger, keys, began_at=int(time.time()), secret=secrets.token_hex(16))
+    under_way: list[load.Progress] = []
+
+    def told(progress: load.Progress) -> None:
+        if under_way and (part := under_way[-1].part):
+            stage.held(part.en, f"{progress.events - under_way[-1].events} events")
+        under_way.append(progress)
+
+    load.play(teller, told)
