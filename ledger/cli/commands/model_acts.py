@@ -73,38 +73,45 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
 
 
 @click.command("publish", cls=Command)
-@click.argument("file", type=FILE)
+@click.argument("model", metavar="FILE|NAME")
 @click.option("--case-study", type=FILE, help="File with zh and en: an exemplary case, told so that nobody finds it.")
 @click.option(
     "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
 )
 @acting
-def publish(clerk: Clerk, file: Path, case_study: Path | None, figures: Path | None) -> None:
-    """Publish the model of FILE, or the next version of it: signed with its text, for every agency to see.
+def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | None) -> None:
+    """Publish the model of FILE, or the shipped one of this NAME: signed with its text, for every agency to see.
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
     from ledger.supervision.model.parse import require_publishable
 
-    text = text_of(file)
-    model = require_publishable(text)
+    text = _text_of(model)
+    read = require_publishable(text)
     body = make_body(
         supervision.ModelPublished,
-        model_id=model.model_id,
-        version=model.version,
+        model_id=read.model_id,
+        version=read.version,
         model_digest=digest_of(text.encode()),
         definition=text,
-        title={"zh": model.title.zh, "en": model.title.en},
-        business_line=model.business_line,
-        severity=model.severity,
+        title={"zh": read.title.zh, "en": read.title.en},
+        business_line=read.business_line,
+        severity=read.severity,
         case_study=_fields_of(case_study),
         figures=_fields_of(figures),
     )
-    stream_id = STREAM + model.model_id
-    if model.version == 1:
+    stream_id = STREAM + read.model_id
+    if read.version == 1:
         clerk.open_matter(stream_id, body)
     else:
         clerk.record_matter(stream_id, body)
+
+
+def _text_of(name: str) -> str:
+    """Of the file of this name, else of the shipped model. Raises NotFound, naming the nearest."""
+    from ledger.supervision.model.shipped import shipped_model
+
+    return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)
 
 
 @click.command("retire", cls=Command)
