@@ -18,6 +18,7 @@ def clean_run(teller: Teller) -> None:
     told.assign("刑侦二队 second squad")
     for number, name in enumerate(TWO, 1):
         told.impose(f"detention-{number}", name, "detention", "现场抓获 caught at the place")
+    taken_in(told, *TWO)
     told.register(dossier, "侦查卷宗 file of the investigation", "dossier", dossier=item.Dossier(volumes=2, pages=214))
     for number, exhibit in enumerate(exhibits, 1):
         told.register(exhibit, f"作案工具之{number} tool {number}", seal_number=f"FY-01-{number:02}")
@@ -38,6 +39,16 @@ def clean_run(teller: Teller) -> None:
     told.say("court-chief", item.ItemDisposed(cites=told.ref, disposed_at=told.now))
     told.on(125).offer("corrections-east", "execution", dossier, persons=TWO).accept()
     told.on(126).say("corrections", case.CaseClosed(ground="已交付执行 sentence being served", decision_id="judgment"))
+
+
+def taken_in(told: CaseTelling, *names: str) -> None:
+    """Within a day of the detention: to the detention house, interrogated, the family told."""
+    for kind, number in (
+        ("admitted_to_detention_house", "收押"),
+        ("interrogated", "讯问"),
+        ("family_notified", "通知"),
+    ):
+        told.decide(kind, f"{number}〔样例〕", *names)  # type: ignore[arg-type]  # a word of each of three pairs
 
 
 def arrest(told: CaseTelling) -> None:

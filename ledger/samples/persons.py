@@ -7,6 +7,7 @@ from typing import Any
 from ledger.core.event import case, item
 from ledger.core.event.supervision import LeadAnswered, LeadAssigned, LeadClosed, LeadConfirmed
 from ledger.samples.case_telling import CaseTelling, digest
+from ledger.samples.deliveries import taken_in
 from ledger.samples.telling import Teller
 
 THIRD, BAILED, KEPT, REMANDED = (
@@ -58,6 +59,7 @@ def detained_then_bailed(teller: Teller) -> None:
     told = CaseTelling(teller, BAILED, days_ago=80).open("东公刑立字〔样例〕5号", "寻衅滋事 affray").name(*PAIR)
     for number, name in enumerate(PAIR, 1):
         told.impose(f"detention-{number}", name, "detention", "现场抓获 caught in the act")
+    taken_in(told, *PAIR)
     told.assign("刑侦一队 first squad").on(2)
     until: dict[str, Any] = {"until": told.last_day(30), "article": "CPL 91", "ground": "案情复杂 more time is needed"}
     told.say("police", case.MeasureExtended(measure_id="detention-1", **until))

@@ -54,7 +54,7 @@ def raised(stage: Stage) -> dict[str, Any]:
     """The lead of the case. Raises StepFailed where the service does not raise it in time."""
     deadline = time.monotonic() + ANCHORED_WITHIN
     while True:
-        found: list[dict[str, Any]] = stage.tally("lead", "list", "--case", CASE, profile="auditor")
+        found: list[dict[str, Any]] = stage.tally("lead", "list", "--case", CASE, "--model", MODEL, profile="auditor")
         if found:
             return found[0]
         if time.monotonic() > deadline:
