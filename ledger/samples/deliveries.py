@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from ledger.core.event import case, handover, item
+from ledger.core.event.terms import DecisionKind
 from ledger.samples.case_telling import CaseTelling, pieces
 from ledger.samples.telling import Teller
 
 TWO = ("样例甲 the first of the sample", "样例乙 the second of the sample")
+TAKEN_IN: tuple[tuple[DecisionKind, str], ...] = (
+    ("admitted_to_detention_house", "收押"),
+    ("interrogated", "讯问"),
+    ("family_notified", "通知家属"),
+)
 CLEAN, SHORT, DOSSIER = "sample-01-clean-run", "sample-02-short-delivery", "sample-03-bad-dossier"
 
 
@@ -43,12 +49,8 @@ def clean_run(teller: Teller) -> None:
 
 def taken_in(told: CaseTelling, *names: str) -> None:
     """Within a day of the detention: to the detention house, interrogated, the family told."""
-    for kind, number in (
-        ("admitted_to_detention_house", "收押"),
-        ("interrogated", "讯问"),
-        ("family_notified", "通知"),
-    ):
-        told.decide(kind, f"{number}〔样例〕", *names)  # type: ignore[arg-type]  # a word of each of three pairs
+    for kind, number in TAKEN_IN:
+        told.decide(kind, f"{number}〔样例〕", *names)
 
 
 def arrest(told: CaseTelling) -> None:
