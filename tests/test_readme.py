@@ -12,7 +12,7 @@ import pytest
 
 from tests.machine import REPOSITORY, free_port
 
-WITHIN = 240  # seconds
+WITHIN = 900  # seconds; keys of full strength take seconds to open on a busy machine
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
