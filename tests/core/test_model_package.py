@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -183,3 +186,25 @@ def test_a_package_may_be_indented() -> None:
     made = msgspec.json.format(package(log_of(Model().published())), indent=2)
     assert failed(verify_package(made, trust())) == {}
     assert canonical.encode(decode_package(made)).startswith(b"{")
+
+
+@given(st.integers(0, 2**32), st.sampled_from([b"", b'"', b"{", b"0", b"\xff", b',"a":1']))
+def test_a_package_that_was_spoiled_anywhere_tells_nothing_else(place: int, put: bytes) -> None:
+    """A byte replaced, taken out or put in: no package, tampered with, or - where it changed what proves nothing, such
+    as the claimed number of a block - the same publications as before."""
+    made = intact_package()
+    at = place % len(made)
+    for spoiled in (made[:at] + put + made[at + 1 :], made[:at] + put + made[at:]):
+        try:
+            report = verify_package(spoiled, trust())
+        except MalformedInput:
+            continue
+        told = (report.model_id, report.version, report.publisher, report.published)
+        assert report.verdict == "tampered" or told == (MODEL, 1, PROCURATORATE, (published(1),))
+
+
+@cache
+def intact_package() -> bytes:
+    made = package(log_of(Model().published()), {"anchored": True})
+    assert verify_package(made, trust()).verdict == "intact"
+    return made
