@@ -12,7 +12,10 @@ from api.reading import Reading
 from api.texts import Texts
 from ledger.arithmetic import in_words
 from ledger.core.custody import CaseState
+from ledger.core.deadlines.counting import Counted
 from ledger.core.deadlines.due import Deadline, deadline, deadlines
+from ledger.core.legal_day import legal_day
+from ledger.core.supervision.reply import CLOCK
 from ledger.locales import Labels
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, Wanted
@@ -71,6 +74,25 @@ def urgent(
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in found if view]
 
 
+def of_reply(due: Counted | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
+    """The clock of the reply to a recommendation; None where the rules know none."""
+    if due is None or due.last_day is None:
+        return None
+    days = (due.last_day - legal_day(datetime.fromisoformat(reading.reader.now))).days
+    texts = Texts(labels.language)
+    return ClockView(
+        label=labels.of_clock(CLOCK),
+        article="",
+        subject="",
+        agency="",
+        colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
+        left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
+        due_at=due.due_at,
+        arithmetic=in_words(due, labels),
+        ended=answered,
+    )
+
+
 def _of_line(service: Service, reading: Reading, line: ClockLine, labels: Labels) -> ClockView | None:
     recorder = service.parts.recorder
     state = recorder.states.of_case(line.case_id)
@@ -101,12 +123,20 @@ def _colour(of: Deadline) -> str:
         return "bad"
     if of.days_left is None or of.status == "suspended":
         return "rest"
-    return "soon" if of.days_left <= SOON else "near" if of.days_left <= NEAR else "good"
+    return _colour_of(of.days_left)
+
+
+def _colour_of(days_left: int) -> str:
+    return "soon" if days_left <= SOON else "near" if days_left <= NEAR else "good"
 
 
 def _left(of: Deadline, labels: Labels, texts: Texts) -> str:
     if of.stopped_at is not None or of.days_left is None or of.status in ("suspended", "uncountable"):
         return labels.of("deadline_status", of.status)
-    if of.status == "overdue":
-        return texts("overdue by {days} d", days=-of.days_left) if of.days_left < 0 else texts("overdue today")
-    return texts("{days} d left", days=of.days_left) if of.days_left else texts("last day today")
+    return _days_left(of.days_left, overdue=of.status == "overdue", texts=texts)
+
+
+def _days_left(days: int, *, overdue: bool, texts: Texts) -> str:
+    if overdue:
+        return texts("overdue by {days} d", days=-days) if days < 0 else texts("overdue today")
+    return texts("{days} d left", days=days) if days else texts("last day today")

@@ -62,6 +62,7 @@ MENU: Final = (
             Link("/library", later("Library"), LOOKING),
             Link("/recommendations", later("Recommendations"), (*LOOKING, "clerk")),
             Link("/reports", later("Reports"), LOOKING, at_procuratorates=True),
+            Link("/correlation", later("In common"), LOOKING, at_procuratorates=True),
         ),
     ),
     Group(

@@ -67,7 +67,7 @@ def report(
 ) -> Response:
     """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
     from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
-    scope = Scope(since, until, _within_own(reading, jurisdiction), business_line)
+    scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
     size = service.parts.supervisor.views.refresh().size
     with service.parts.supervisor.views.session() as session:
         made = make_report(session, scope, tree_size=size, as_of=_now(service))
@@ -118,7 +118,8 @@ def require_governing(reading: Reading) -> str:
     return own.profile.jurisdiction
 
 
-def _within_own(reading: Reading, asked: str | None) -> str:
+def within_own(reading: Reading, asked: str | None) -> str:
+    """The jurisdiction that was asked for, the reader's own if none. Raises Unauthorized for one that is not below."""
     own = require_governing(reading)
     if asked is not None and not f"{asked}/".startswith(f"{own}/"):
         raise Unauthorized(

@@ -198,6 +198,13 @@ def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[
     return {row.status: row.n for row in connection.execute(counted.group_by(LEADS.c.status))}
 
 
+def count_raised(connection: Connection, model_id: str, agency: str, since: str, until: str) -> int:
+    """How many leads the model raised about an agency at ``since <= raised_at < until`` (RFC 3339)."""
+    query = select(cast(func.count(), Integer)).where(LEADS.c.model_id == model_id, LEADS.c.supervised == agency)
+    found = connection.execute(query.where(LEADS.c.raised_at >= since, LEADS.c.raised_at < until)).scalar_one()
+    return int(found)
+
+
 def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
     """What makes a row of ``leads`` one of those that the reader sees and wants."""
     columns = {

@@ -29,6 +29,11 @@ def starts_with(relation: Relation, role: Role) -> bool:
     return is_offered(relation, role) or is_own(relation, role)
 
 
+def is_governed(relation: Relation, role: Role) -> bool:
+    """What cases of a jurisdiction have in common is for the procuratorate that it is of."""
+    return relation == "jurisdiction"
+
+
 @dataclass(frozen=True)
 class Row:
     """A page. ``route`` is its address with names in braces that ``names_of`` fills, ``query`` comes behind it.
@@ -59,6 +64,7 @@ class Row:
         return self.route.format_map({**names, "event_id": names[self.event]}) + self.query
 
 
+PERIOD = "?since=2026-01-01&until=2026-06-30"
 ROWS = (
     Row("/", starts_with, is_list=True),
     Row("/inbox", is_offered, is_list=True),
@@ -92,6 +98,13 @@ ROWS = (
     Row("/leads/{lead_id}/cited", supervises),
     Row("/models", anybody, GOVERNING, shows=False, governing=True),
     Row("/models/workbench", anybody, GOVERNING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
+    Row("/recommendations", supervises, is_list=True, mark="/recommendations/{recommendation_id}"),
+    Row("/recommendations/new", anybody, GOVERNING, shows=False, governing=True),
+    Row("/recommendations/{recommendation_id}", supervises),
+    Row("/reports", anybody, GOVERNING, shows=False, governing=True),
+    Row("/reports/file", anybody, GOVERNING, PERIOD, shows=False, governing=True, is_file=True),
+    Row("/correlation", anybody, GOVERNING, shows=False, governing=True),
+    Row("/correlation", is_governed, GOVERNING, "?from=case:case-1", governing=True),
     Row("/library", anybody, shows=False),
     Row("/library/{model_id}", anybody, shows=False),
     Row("/library/{model_id}/comparison", anybody, shows=False),

@@ -14,11 +14,13 @@ from tests.console.desk import Office, grave_findings, too_wide
 
 PAGES = {link.path for group in MENU for link in group.links}
 PUBLIC = {"/verify", "/operation", "/agencies"}
+GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {
     "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/leads", "/recommendations"} | PUBLIC,
     "supervisor": PAGES - {"/audit"},
     "auditor": PAGES - {"/inbox", "/outbox", "/cases/new"},
-    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports"} | PUBLIC,
+    "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/correlation"}
+    | PUBLIC,
     "witness": PUBLIC,
 }
 
@@ -44,7 +46,7 @@ def test_each_role_is_shown_its_work(role: Role) -> None:
 def test_what_is_for_procuratorates_is_shown_to_them_alone() -> None:
     """An analyst of the police writes no models and makes no reports."""
     police = shown(menu_of(session(POLICE, "analyst"), kind, PAGES, "/"))
-    assert SHOWN["analyst"] == police | {"/models", "/reports"}
+    assert SHOWN["analyst"] == police | GOVERNING
 
 
 def test_nobody_is_shown_what_takes_no_account() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
@@ -30,11 +31,15 @@ _STYLE = Style(
     label_font_size=12,
     major_label_font_size=12,
 )
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
-def chart(table: Table, labels: Labels) -> str | None:
-    """Bars of the table's chart column, named by its first columns that are words or text; None where it has none."""
+def chart(table: Table, labels: Labels, *, bare: bool = False) -> str | None:
+    """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
+
+    ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
+    """
     names = [column.name for column in table.columns]
     if table.chart is None or not table.rows:
         return None
@@ -62,9 +67,9 @@ def chart(table: Table, labels: Labels) -> str | None:
     picture.uuid = table.name  # by default random
     picture.x_labels = names_of_bars
     picture.add(title_of(table.columns[place], labels), [_number(row.cells[place]) for row in shown])
-    picture.add_xml_filter(_without_script)
+    picture.add_xml_filter(_bare if bare else _without_script)
     drawn: str = picture.render(is_unicode=True)
-    return drawn
+    return _COMMENT.sub("", drawn)
 
 
 def _width_not_reckoned(text: str) -> int:
@@ -77,6 +82,15 @@ def _without_script(drawing: Element) -> Element:
     for part in drawing.iter():
         for script in part.findall("{*}script"):
             part.remove(script)
+    return drawing
+
+
+def _bare(drawing: Element) -> Element:
+    """Likewise without definitions, its own style among them, and without what that style hides."""
+    for part in drawing.iter():
+        for child in [*part]:
+            if str(child.tag).rpartition("}")[2] in ("defs", "script", "title") or "style" in child.attrib:
+                part.remove(child)
     return drawing
 
 

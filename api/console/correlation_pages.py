@@ -1,0 +1,119 @@
+"""Correlation: what a case, a thing or a person has in common with others, as a graph to be followed by clicking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.rendering import page
+from api.dependencies import ServiceOf
+from api.routes.reports import require_governing
+from api.texts import Texts, later
+from ledger.core.errors import NotFound
+from ledger.locales import Labels
+from ledger.store import cases
+from ledger.store.database import Connection
+from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate, parse_node
+from ledger.supervision.drawing import HEIGHT, WIDTH, draw
+
+LISTED_AT_MOST = 300  # rows of the table beside the picture
+SHORT = 18  # characters of a digest, a pseudonym or an id within a box
+KINDS: Mapping[NodeKind, str] = {
+    "case": later("case"),
+    "item": later("item"),
+    "seal": later("seal"),
+    "digest": later("file digest"),
+    "officer": later("officer"),
+    "person": later("person"),
+}
+RELATIONS = {
+    "has": later("has the item"),
+    "sealed_with": later("sealed with"),
+    "has_digest": later("has the digest"),
+    "handled_by": later("handled by"),
+}
+
+router = APIRouter()
+NodeName = Annotated[str | None, Query(alias="from", min_length=3, max_length=300)]
+Depth = Annotated[int, Query(ge=1, le=DEEPEST)]
+
+
+@router.get("/correlation")
+def correlation(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    start: NodeName = None,
+    depth: Depth = 4,
+) -> Response:
+    """The form to begin with, or the graph around a node with its table."""
+    own = require_governing(reading)
+    say = Texts(labels.language)
+    values: dict[str, Any] = {
+        "kinds": get_args(NodeKind),
+        "kind_name": lambda kind: say(KINDS[kind]),
+        "depth": depth,
+        "deepest": DEEPEST,
+        "start": None,
+    }
+    if start is None:
+        return page(request, service, "correlation.html", reading.session, **values)
+    node = parse_node(start.strip())
+    service.parts.supervisor.views.refresh()
+    with service.parts.supervisor.views.session() as session:
+        now = datetime.fromisoformat(reading.reader.now)
+        found = correlate(session, node, depth=depth, as_of=now, jurisdiction=own)
+    reading.record(f"what {node.name} has in common with others", *found.cases())
+    with service.parts.database.read() as connection:
+        numbers = _numbers(connection, found.cases()[:LISTED_AT_MOST])
+    values |= {
+        "start": node,
+        "found": found,
+        "drawing": draw(found),
+        "box": (WIDTH, HEIGHT),
+        "rows": _rows(found),
+        "name": lambda node: _name(node, numbers),
+        "relation": lambda word: _relation(word, labels, say),
+        "listed_at_most": LISTED_AT_MOST,
+    }
+    return page(request, service, "correlation.html", reading.session, **values)
+
+
+def _rows(found: Correlation) -> list[tuple[Place, Edge | None]]:
+    """The nodes but the start, each with the first edge that leads to it from one that is nearer."""
+    near = {place.node: place.distance for place in found.places}
+    through: dict[Node, Edge] = {}
+    for edge in found.edges:
+        for node, other in ((edge.a, edge.b), (edge.b, edge.a)):
+            if near[other] < near[node]:
+                through.setdefault(node, edge)
+    return [(place, through.get(place.node)) for place in found.places[1 : LISTED_AT_MOST + 1]]
+
+
+def _numbers(connection: Connection, case_ids: tuple[str, ...]) -> dict[str, str]:
+    """The case numbers of the agencies that opened them."""
+    numbers: dict[str, str] = {}
+    for case_id in case_ids:
+        try:
+            numbers[case_id] = str(cases.case(connection, case_id)["case_number"])
+        except NotFound:
+            continue
+    return numbers
+
+
+def _name(node: Node, numbers: Mapping[str, str]) -> str:
+    shown = numbers.get(node.id, node.id) if node.kind == "case" else node.id
+    return shown if len(shown) <= SHORT else shown[: SHORT - 1] + "…"
+
+
+def _relation(word: str, labels: Labels, say: Texts) -> str:
+    if word in RELATIONS:
+        return say(RELATIONS[word])
+    return labels.find("person_role", word) or labels.find("case_relation", word) or word.replace("_", " ")

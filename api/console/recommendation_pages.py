@@ -1,0 +1,153 @@
+"""Recommendations: what a procuratorate advises, the clock of the reply, the reply, and whether it helped."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console import clock_views
+from api.console.access import LabelsOf, Reads
+from api.console.bodies import new_id
+from api.console.cited import told_life
+from api.console.clock_views import ClockView
+from api.console.menu import HANDLING
+from api.console.recorded import RecordedQuery, recorded
+from api.console.rendering import page
+from api.dependencies import Service, ServiceOf, SlugPath, SlugQuery
+from api.matters import require_matter
+from api.reading import Reading
+from api.routes.reports import require_governing
+from ledger.core.event import terms
+from ledger.core.event.supervision import SUPERVISING
+from ledger.core.legal_day import legal_day, start_of
+from ledger.core.supervision import LeadState, RecommendationState, reply_due
+from ledger.core.supervision.recommendations import STREAM
+from ledger.core.supervision.standing import supervises
+from ledger.locales import Labels
+from ledger.store import log, supervision
+from ledger.store.cases import Page
+from ledger.store.supervision import Wanted
+
+ROWS = 25
+LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
+
+router = APIRouter()
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+
+
+class Period(NamedTuple):
+    """Days in Asia/Shanghai, the last one not among them, and how many leads were raised in them."""
+
+    first: date
+    until: date
+    found: int
+
+
+@router.get("/recommendations")
+def recommendations(
+    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterIndex = None
+) -> Response:
+    """Those that the agency issued or got, each with the clock of its reply."""
+    window = Page(ROWS, None if after is None else str(after))
+    with service.parts.database.read() as connection:
+        rows = supervision.list_recommendations(connection, reading.reader, window)
+    reading.record("list of recommendations")
+    clocks = {
+        row["recommendation_id"]: _clock(service, reading, labels, row["issued_at"], row["answered_at"]) for row in rows
+    }
+    following = rows[-1]["updated_index"] if len(rows) == ROWS else None
+    values: dict[str, Any] = {"rows": rows, "clocks": clocks, "following": following, "may_issue": _may_issue(reading)}
+    return page(request, service, "recommendations.html", reading.session, **values)
+
+
+@router.get("/recommendations/new")
+def new_recommendation(
+    *, request: Request, service: ServiceOf, reading: Reads, lead: SlugQuery = None, model: SlugQuery = None
+) -> Response:
+    """The form of one: to whom, on the ground of which leads, what was found and what should be done."""
+    require_governing(reading)
+    with service.parts.database.read() as connection:
+        first = require_matter(connection, reading, lead, LeadState, field="lead")[0] if lead else None
+        wanted = Wanted(procuratorate=reading.agency, statuses=("confirmed", "closed"), model_id=model)
+        leads = supervision.list_leads(connection, reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
+        models = supervision.list_models(connection, Page(1000))
+    reading.record("form of a recommendation", *([first.raised.case_id] if first and first.raised.case_id else ()))
+    agencies = reading.authority.agencies
+    own = agencies[reading.agency]
+    values: dict[str, Any] = {
+        "recommendation_id": new_id("advice"),
+        "first": first,
+        "leads": [row for row in leads if first is None or row["lead_id"] != first.lead_id],
+        "models": models,
+        "model_id": first.raised.model_id if first else model,
+        "agencies": sorted(one for one in agencies if one != reading.agency and supervises(own, agencies[one])),
+    }
+    return page(request, service, "new_recommendation.html", reading.session, **values)
+
+
+@router.get("/recommendations/{recommendation_id}")
+def recommendation(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    recommendation_id: SlugPath,
+    event: RecordedQuery = None,
+) -> Response:
+    """What it says, until when the reply is in time, the replies, and the forms to reply and to check again."""
+    stream_id = STREAM + recommendation_id
+    with service.parts.database.read() as connection:
+        state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
+        entries = log.stream(connection, "supervision", stream_id)
+        size = log.tree(connection).size
+        periods = _periods(connection, state, reading)
+    reading.record(f"recommendation {recommendation_id}")
+    has = reading.session.has_role
+    values: dict[str, Any] = {
+        "state": state,
+        "sight": sight,
+        "clock": _clock(service, reading, labels, state.issued_at, state.answered_at),
+        "life": told_life(service, labels, entries),
+        "periods": periods,
+        "size": size,
+        "results": terms.choices(terms.RecheckResult),
+        "may_reply": reading.agency == state.issued.to_agency and has(*HANDLING),
+        "may_recheck": reading.agency == state.procuratorate and has(*SUPERVISING),
+        "told": recorded(service, reading, labels, event),
+    }
+    return page(request, service, "recommendation.html", reading.session, **values)
+
+
+def _clock(
+    service: Service, reading: Reading, labels: Labels, issued_at: str, answered_at: str | None
+) -> ClockView | None:
+    recorder = service.parts.recorder
+    due = reply_due(issued_at, recorder.book, recorder.calendar)
+    return clock_views.of_reply(due, answered_at is not None, reading, labels)
+
+
+def _may_issue(reading: Reading) -> bool:
+    return reading.authority.agencies[reading.agency].kind == "procuratorate" and reading.session.has_role(*SUPERVISING)
+
+
+def _periods(connection: Any, state: RecommendationState, reading: Reading) -> dict[str, Period]:
+    """As many days before it was issued as have gone by since, at least one: what its model found in both."""
+    issued = legal_day(datetime.fromisoformat(state.issued_at))
+    today = legal_day(datetime.fromisoformat(reading.reader.now))
+    days = max(timedelta(days=1), today - issued)
+    return {
+        "before": _period(connection, state, issued - days, issued),
+        "after": _period(connection, state, issued, issued + days),
+    }
+
+
+def _period(connection: Any, state: RecommendationState, first: date, until: date) -> Period:
+    model_id = state.issued.model_id
+    if model_id is None:
+        return Period(first, until, 0)
+    since, end = (start_of(day).strftime("%Y-%m-%dT%H:%M:%SZ") for day in (first, until))
+    return Period(first, until, supervision.count_raised(connection, model_id, state.issued.to_agency, since, end))

@@ -1,0 +1,147 @@
+"""Reports: what recurs, where and for how long, with pictures, and every number with the events it was counted from."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from markupsafe import Markup
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.rendering import page
+from api.dependencies import Service, ServiceOf
+from api.reading import Reading
+from api.routes import reports
+from api.routes.reports import Day, Tree, require_governing, within_own
+from ledger.core.event import terms
+from ledger.core.event.terms import BusinessLine
+from ledger.core.legal_day import legal_day
+from ledger.locales import Labels
+from ledger.supervision.report import Report, Scope, Table, make_report
+from ledger.supervision.report.charts import chart
+from ledger.supervision.report.head import head_of
+from ledger.supervision.report.words import cell_text, title_of
+
+CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
+PERIOD_DAYS = 90  # up to today, where nothing else is asked for
+
+router = APIRouter()
+MaybeDay = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Line = Annotated[BusinessLine | Literal[""], Query()]
+MaybeTree = Annotated[str, Query(max_length=84)]
+
+
+class ShownRow(NamedTuple):
+    """Cells in words, digests of the events that they were counted from, and how many there are of these in all."""
+
+    cells: list[str]
+    digests: tuple[str, ...]
+    total: int
+
+
+class ShownTable(NamedTuple):
+    """A table with its picture, which has no style of its own."""
+
+    name: str
+    title: str
+    columns: list[tuple[str, str]]
+    rows: list[ShownRow]
+    picture: Markup | None
+
+
+@router.get("/reports")
+def report(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    since: MaybeDay = None,
+    until: MaybeDay = None,
+    jurisdiction: MaybeTree = "",
+    business_line: Line = "",
+) -> Response:
+    """The form of one, and the report of what it asks; without a period that of the last 90 days."""
+    own = require_governing(reading)
+    today = legal_day(datetime.fromisoformat(reading.reader.now))
+    last = until or today.isoformat()
+    scope = Scope(
+        since or (date.fromisoformat(today.isoformat()) - timedelta(days=PERIOD_DAYS)).isoformat(),
+        last,
+        within_own(reading, jurisdiction or None),
+        business_line or None,
+    )
+    made = _made(service, reading, scope)
+    return page(
+        request,
+        service,
+        "report.html",
+        reading.session,
+        scope=scope,
+        head=head_of(made, labels),
+        tables=[_shown(table, labels) for table in made.tables],
+        jurisdictions=_below(reading, own),
+        lines=terms.choices(terms.BusinessLine),
+        cited_at_most=CITED_AT_MOST,
+    )
+
+
+@router.get("/reports/file")
+def file(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    since: Day,
+    until: Day,
+    jurisdiction: Tree = None,
+    business_line: BusinessLine | None = None,
+    file_format: Annotated[Literal["pdf", "json"], Query(alias="format")] = "pdf",
+) -> Response:
+    """The same report as a document to be kept."""
+    made = reports.report(
+        service=service,
+        reading=reading,
+        labels=labels,
+        since=since,
+        until=until,
+        jurisdiction=jurisdiction,
+        business_line=business_line,
+        file_format=file_format,
+    )
+    made.headers["Content-Disposition"] = f'attachment; filename="report-{since}-{until}.{file_format}"'
+    return made
+
+
+def _made(service: Service, reading: Reading, scope: Scope) -> Report:
+    size = service.parts.supervisor.views.refresh().size
+    with service.parts.supervisor.views.session() as session:
+        made = make_report(session, scope, tree_size=size, as_of=datetime.fromisoformat(reading.reader.now))
+    reading.record(f"report from {scope.since} to {scope.until}")
+    return made
+
+
+def _below(reading: Reading, own: str) -> list[str]:
+    """The jurisdictions of agencies in the reader's own one."""
+    found = {one.profile.jurisdiction for one in reading.authority.agencies.values()}
+    return sorted(one for one in found if f"{one}/".startswith(f"{own}/"))
+
+
+def _shown(table: Table, labels: Labels) -> ShownTable:
+    picture = chart(table, labels, bare=True) if any(row.evidence for row in table.rows) else None
+    return ShownTable(
+        table.name,
+        title_of(table, labels),
+        [(title_of(column, labels), column.kind) for column in table.columns],
+        [
+            ShownRow(
+                [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],
+                row.evidence[:CITED_AT_MOST],
+                len(row.evidence),
+            )
+            for row in table.rows
+        ],
+        None if picture is None else Markup(picture),  # noqa: S704 - drawn here; its texts are escaped by the drawing
+    )
