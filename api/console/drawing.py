@@ -95,13 +95,18 @@ class Cluster(NamedTuple):
 
 
 class Placed(NamedTuple, Generic[T]):
-    """Something from ``x`` to ``x2``, in a row at ``y``; ``y2`` is where an arrow ends."""
+    """Something from ``x`` to ``x2``, in a row at ``y``; ``y2`` is where an arrow ends.
+
+    It stands for ``many`` of its kind, of which it is the first; ``closer`` is the time that shows them apart.
+    """
 
     of: T
     x: float
     x2: float
     y: int
     y2: int = 0
+    many: int = 1
+    closer: Window | None = None
 
     @property
     def width(self) -> float:
@@ -208,20 +213,38 @@ def _one(bars: Sequence[Bar]) -> Bar:
 
 
 def _arrows(arrows: Iterable[Arrow], lanes: dict[str, Lane], window: Window, now: int) -> Iterator[Placed[Arrow]]:
+    """Those between the same agencies that would cover each other become one."""
+    alike: dict[tuple[str, str, str, int, int], list[Arrow]] = defaultdict(list)
     for one in arrows:
-        until = one.until if one.until is not None else max(now, one.since)
+        until = _arrow_end(one, now)
         if window.has(one.since, until):
-            ends = lanes[one.from_agency].line, lanes[one.to_agency].line
-            yield Placed(one, window.x(one.since), window.x(until), *ends)
+            places = int(window.x(one.since) / NEAR), int(window.x(until) / NEAR)
+            alike[one.from_agency, one.to_agency, one.status, *places].append(one)
+    for some in alike.values():
+        first, until = some[0], _arrow_end(some[0], now)
+        ends = lanes[first.from_agency].line, lanes[first.to_agency].line
+        span = some[0].since, max(_arrow_end(one, now) for one in some)
+        yield Placed(first, window.x(first.since), window.x(until), *ends, len(some), Window(*span).around(1.4))
+
+
+def _arrow_end(one: Arrow, now: int) -> int:
+    return one.until if one.until is not None else max(now, one.since)
 
 
 def _stretches(
     stretches: Iterable[Stretch], lanes: dict[str, Lane], window: Window
 ) -> Iterator[tuple[Placed[Stretch], Lane]]:
+    """Those of an agency that would cover each other become one."""
+    alike: dict[tuple[str, str, int, int], list[Stretch]] = defaultdict(list)
     for one in stretches:
         if window.has(one.since, one.until):
-            lane = lanes[one.agency]
-            yield Placed(one, window.x(one.since), window.x(one.until), lane.y), lane
+            places = int(window.x(one.since) / LEAST), int(window.x(one.until) / LEAST)
+            alike[one.agency, one.kind, *places].append(one)
+    for (agency, *_), some in alike.items():
+        lane, first = lanes[agency], some[0]
+        since, until = min(one.since for one in some), max(one.until for one in some)
+        closer = Window(since, until).around(1.4)
+        yield Placed(first, window.x(since), window.x(until), lane.y, 0, len(some), closer), lane
 
 
 def _clusters(marks: Iterable[Mark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:

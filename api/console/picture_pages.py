@@ -62,6 +62,7 @@ def case_picture(
         "events": len(events),
         "bars": [bar for bar in whole.bars if window.has(bar.since, bar.until)],
         "arrows": [one for one in whole.arrows if window.has(one.since, one.until)],
+        "listed": LISTED,
         "moves": _moves(whole, window),
         "whole": window.since <= whole.begin and window.until >= whole.end,
         "things": lambda bar: things(bar, seen.state, labels),
