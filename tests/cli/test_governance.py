@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.supervision.model.shipped import shipped_model
 from tests.cli.world import World
 
 SEAL = "S-4711"
@@ -38,14 +37,6 @@ def test_a_model_is_run_over_the_ledger_as_it_is(sealed: World) -> None:
     assert sealed.tally("model", "run", "same-seal", "--set", "speed", profile="auditor").status == Exit.USAGE
     assert sealed.tally("model", "run", "same-seal", profile="police").status == Exit.REFUSED
     assert sealed.tally.ok("lead", "list", "--model", "same-seal", profile="auditor") == []
-
-
-def test_a_shipped_model_is_published_by_its_name(sealed: World) -> None:
-    """With the text that it comes with; another name tells the nearest, and nothing is published."""
-    assert "did you mean freeze-lapsed" in sealed.tally("model", "publish", "freze-lapsed", profile="analyst").err
-    sealed.tally.ok("model", "publish", "freeze-lapsed", profile="analyst")
-    shown = sealed.tally.ok("model", "show", "freeze-lapsed", profile="auditor")
-    assert shown["definition"] == shipped_model("freeze-lapsed")
 
 
 def test_a_report_is_shown_and_saved(sealed: World, tmp_path: Path) -> None:

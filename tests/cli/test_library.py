@@ -222,3 +222,11 @@ def test_what_the_page_tells_to_type_works(east: World, west: World, package: Pa
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_shipped_model_is_published_by_its_name(east: World) -> None:
+    """With the text that it comes with; another name tells the nearest, and nothing is published."""
+    assert "did you mean freeze-lapsed" in east.tally("model", "publish", "freze-lapsed", profile="analyst").err
+    east.tally.ok("model", "publish", "freeze-lapsed", profile="analyst")
+    shown = east.tally.ok("model", "show", "freeze-lapsed", profile="auditor")
+    assert shown["definition"] == shipped_model("freeze-lapsed")
