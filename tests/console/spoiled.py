@@ -74,7 +74,6 @@ from tests.supervised import (
 
 MARKUP = """'"><img src=x onerror=owned()>{{7*7}}"""
 ORDER = Authority(f"{MARKUP}authority.type", f"{MARKUP}authority.identifier")
-SECTIONS = {"person:1": section("person", name=f"{MARKUP}section.name")}
 BOUND = {
     "item.unsealed.seal_number",  # is the seal that the item bears
     "model.published.definition",  # is YAML, and has its mark in it
@@ -155,7 +154,9 @@ class SpoiledCase(Case):
 def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
     """case-1 with every type of a case's events, in an order that custody allows, and the case that joins it."""
     made = SpoiledCase(step=1).open().name("li", "wang")
-    made.act(case.PersonNamed(person_id=person_id("zhao"), role="victim", section="person:1"), sections=SECTIONS)
+    for name, label in (("qian", "person:2"), ("zhao", "person:1")):
+        sections = {label: section(label, name=f"{MARKUP}section.name")}
+        made.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
     named = made.last.ref
     made.say(case.CaseNumbered, case_number="n").say(case.CaseAssigned, department="d", handler="p-0417")
     made.say(case.CaseLinked, other_case_id="case-2", relation="related")
