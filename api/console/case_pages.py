@@ -174,7 +174,7 @@ def blocks(state: CaseState, agency: str) -> Iterator[Block]:
         if not difference.is_resolved:
             missing = [party for party in difference.parties if party not in difference.resolutions]
             said = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
-            yield Block("discrepancy", said | {"agency": ", ".join(missing) or difference.parties[0]})
+            yield Block("discrepancy", said | {"agency": ", ".join(missing)})
     for change in state.custody_changes.values():
         if change.served_at is None:
             yield Block("custody_change", {"agency": change.detention_house, "person_id": change.person_id[:8]})

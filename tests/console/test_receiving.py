@@ -108,10 +108,16 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
     desk = office.sit_down(clerk(POLICE), language="zh-CN")
     desk.enter()
     notice = desk.go("/cases/case-1").locator(".notice")
+    expect(notice).to_contain_text("尚未签署： police-east机关, procuratorate-east机关")
     expect(notice).to_contain_text("the knife")
     expect(notice).to_contain_text("0 件")
     expect(notice).to_contain_text("尚未签署：")
     expect(notice).not_to_contain_text("piece")
+    key = next(iter(state_of(office).discrepancies))
+    for agency, words in ((POLICE, "recount"), (PROCURATORATE, "write off")):
+        case.act(handover.DiscrepancyResolved(discrepancy_id=key, resolution=words), clerk(agency))
+    office.record(case)
+    expect(desk.go("/cases/case-1").locator(".notice")).to_contain_text("双方所签的处理结果不一致")
 
 
 def test_clocks_of_the_start_page_name_their_case(office: Office) -> None:
