@@ -86,7 +86,7 @@ def test_keys_have_their_history(office: Office) -> None:
     desk.enter()
     page = desk.go(address)
     expect(page.locator("tbody tr").first).to_contain_text("case-1")
-    expect(page.locator("pre")).to_contain_text(f"tally key revoke {clerk(POLICE).key_id}")
+    expect(page.locator("section pre")).to_contain_text(f"tally key revoke {clerk(POLICE).key_id}")
     page.goto(f"{office.url}/console/agencies/court-east/keys/{clerk(POLICE).key_id}")
     expect(page.locator(".blocked")).to_be_visible()
 
