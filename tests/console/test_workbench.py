@@ -175,8 +175,11 @@ def test_the_next_version_and_a_lead_as_a_beginning(office: Office, desk: Clerk)
     assert parse_model(file_of(page)).version == 2
     with office.ledger.database.read() as connection:
         lead_id = connection.execute(LEADS.select()).first().lead_id  # type: ignore[union-attr]
-    page = desk.go(f"/models/workbench?start=lead&name={lead_id}")
+    desk.go(f"/leads/{lead_id}")
+    page.get_by_role("link", name="Find all of its kind").click()
     assert parse_model(file_of(page)).model_id == f"{MODEL}-own"
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
 
 
 def test_the_workbench_is_for_procuratorates(office: Office) -> None:
