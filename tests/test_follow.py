@@ -54,6 +54,20 @@ def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
     assert linked.mirror.catch_up(linked.final) == 0
 
 
+def test_what_was_seen_of_the_chain_stays(linked: Linked) -> None:
+    """Before the first step nothing; then head, final block, registry and balance, also once the chain is away."""
+    made = follower(linked)
+    assert made.sighting is None
+    assert made.try_step()
+    seen = made.sighting
+    assert seen is not None
+    assert (seen.head, seen.final) == (linked.final.number, linked.final.number)
+    assert seen.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
+    assert (seen.account, seen.fee) == (linked.writer.account, 0)
+    linked.node.stop()
+    assert made.sighting == seen
+
+
 def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
     """Its own words are the fault's; submissions go on, and the next step connects."""
     made = follower(linked, Unavailable("the chain node does not answer"))

@@ -121,20 +121,24 @@ def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(ben
 
 
 def test_a_dead_witness_holds_up_nobody_and_is_asked_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its fault is told; the other has signed; once it is back it signs the newest, from the size it has."""
+    """Its fault is told, and when it last answered; the other has signed; once back it signs from the size it has."""
     dead = small("dead")
     with serving(small("w1")) as alive:
         with serving(dead):
             bench.witnesses = [alive.configured, dead.configured]
             bench.grow()
             courier = bench.courier()
+            assert [state.heard_at for state in courier.states()] == [None, None]
             courier.step()
+        heard = courier.states()[1].heard_at
+        assert heard is not None
         size = bench.grow(3)
         with without_pauses(monkeypatch):
             courier.step()
         states = {state.name: state for state in courier.states()}
         assert (states["w1"].size, states["w1"].fault) == (size, None)
         assert "cannot be reached" in str(states["dead"].fault)
+        assert states["dead"].heard_at == heard
         with serving(dead, int(dead.url.rpartition(":")[2])):
             size = bench.grow(3)
             courier.step()

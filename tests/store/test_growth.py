@@ -20,8 +20,8 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(sqlite_url(tmp_path)) as made:
+def ledger(each_database_url: str) -> Iterator[Ledger]:
+    with open_ledger(each_database_url) as made:
         made.found(clerk(POLICE), clerk(PROCURATORATE))
         yield made
 
@@ -48,6 +48,7 @@ def test_days_add_up(ledger: Ledger) -> None:
     assert [one.entries for one in days] == [0, 0, 2, 0]
     assert [one.entries for one in everything] == [first, 0, 0, 2, 0]
     assert everything[-1].day == today
+    assert growth.bytes_kept(ledger.database) > 0
 
 
 def test_an_empty_log_has_not_grown(tmp_path: Path) -> None:
