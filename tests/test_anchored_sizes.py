@@ -23,7 +23,24 @@ def anchor(number: int, size: int, state: WriteState = WriteState.CONFIRMED) -> 
     )
 
 
-ANCHORS = (
+class Listed:
+    """Anchors of a list, as the journal of a database gives them."""
+
+    def __init__(self, *anchors: ChainWrite):
+        self._anchors = anchors
+
+    def largest_size(self, *states: WriteState) -> int:
+        return max((one.anchored.size for one in self._anchors if one.anchored and one.state in states), default=0)
+
+    def first_final_above(self, log_index: int) -> ChainWrite | None:
+        final = [one for one in self._anchors if one.state is WriteState.CONFIRMED and one.anchored]
+        above = [
+            (one.anchored.size, one.number, one) for one in final if one.anchored and one.anchored.size > log_index
+        ]
+        return min(above)[2] if above else None
+
+
+ANCHORS = Listed(
     anchor(1, 4),
     anchor(2, 4),
     anchor(3, 9),
@@ -44,7 +61,7 @@ def test_what_is_not_final_proves_no_time_yet() -> None:
     sizes = AnchoredSizes(ANCHORS, lambda write: write.timestamp)
     assert [sizes.of(index) for index in (8, 9, 12, 15)] == ["confirmed", "mined", "submitted", "unanchored"]
     assert [sizes.proven_at(index) for index in (9, 12, 15)] == [None, None, None]
-    assert AnchoredSizes(()).of(0) == "unanchored"
+    assert AnchoredSizes(Listed()).of(0) == "unanchored"
 
 
 def test_a_chain_that_cannot_be_asked_is_asked_once() -> None:

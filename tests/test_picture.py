@@ -17,6 +17,7 @@ from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.casework import Case, person_id
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.pictured import HOUR, eventful, kindred
+from tests.test_anchored_sizes import Listed
 
 AGENCIES = (POLICE, PROCURATORATE, LAB)
 
@@ -36,7 +37,7 @@ def pictured(ledger: Ledger, case: Case) -> Picture:
 
 
 def teller(ledger: Ledger, walks: Walks) -> Teller:
-    return Teller(ledger.recorder, walks, AnchoredSizes(()), Narrator(Labels("en")))
+    return Teller(ledger.recorder, walks, AnchoredSizes(Listed()), Narrator(Labels("en")))
 
 
 def test_bars_tell_who_held_what(ledger: Ledger) -> None:

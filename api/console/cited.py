@@ -68,7 +68,7 @@ def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[
 def told_life(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
     """The events of a stream of supervision, the newest first; who may see the stream may see them."""
     narrator = Narrator(labels, agency_names(service, labels.language))
-    anchored = AnchoredSizes(DatabaseJournal(service.parts.database).anchors(), service.block_time)
+    anchored = AnchoredSizes(DatabaseJournal(service.parts.database), service.block_time)
     return [_alone(entry, narrator, anchored) for entry in entries][::-1]
 
 

@@ -107,7 +107,7 @@ class ConsistencyView(Struct, frozen=True):
 def log_state(service: ServiceOf) -> Response:
     """Its id, its size, and how far the chain has it."""
     parts = service.parts
-    sizes = AnchoredSizes(DatabaseJournal(parts.database).anchors())
+    sizes = AnchoredSizes(DatabaseJournal(parts.database))
     with parts.database.read() as connection:
         tree = log.tree(connection)
         last = checkpoints.last_published(connection)

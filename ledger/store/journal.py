@@ -76,6 +76,21 @@ class DatabaseJournal:
         with self._database.read() as connection:
             return _writes(connection, _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number))
 
+    def largest_size(self, *states: WriteState) -> int:
+        """Of an anchor in one of the states; 0 where there is none."""
+        size = func.max(CHAIN_WRITES.c.anchored_size)
+        with self._database.read() as connection:
+            found = (
+                connection.execute(select(size).where(CHAIN_WRITES.c.state == one.value)).scalar() for one in states
+            )
+            return max((largest or 0 for largest in found), default=0)
+
+    def first_final_above(self, log_index: int) -> ChainWrite | None:
+        """Of the confirmed anchors whose tree has the entry the smallest, of several the first."""
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
+        query = query.where(CHAIN_WRITES.c.anchored_size > log_index)
+        return self._first(query.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number))
+
     def last_anchor(self, *states: WriteState) -> ChainWrite | None:
         """The last of the anchors, of those in one of ``states`` if any are given."""
         query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS

@@ -346,7 +346,10 @@ class ChainWriteRow(SQLModel, table=True):
     """The journal of chain writes (``ledger.chain.journal``)."""
 
     __tablename__ = "chain_writes"
-    __table_args__ = (Index("ix_chain_writes_sender", "sender", "nonce"),)
+    __table_args__ = (
+        Index("ix_chain_writes_sender", "sender", "nonce"),
+        Index("ix_chain_writes_anchored", "state", "anchored_size", "number"),
+    )
 
     number: int = Field(sa_column=_big(primary_key=True))
     purpose: str

@@ -134,3 +134,20 @@ def test_a_long_journal_is_walked_page_by_page(journal: DatabaseJournal, monkeyp
         journal.update(in_block(write, WriteState.CONFIRMED))
         seen.append(write.number)
     assert seen == list(range(1, 9))
+
+
+def test_an_entry_is_looked_up_in_the_anchors_that_are_final(journal: DatabaseJournal) -> None:
+    """The smallest confirmed size that has it, of several the first; sizes by state, whatever came in between."""
+    states = [WriteState.CONFIRMED, WriteState.STALE, WriteState.CONFIRMED, WriteState.MINED, WriteState.SIGNED]
+    for number, state in enumerate(states, 1):
+        journal.append(write_of(number, Purpose.ANCHOR))
+        if state is not WriteState.SIGNED:
+            journal.update(in_block(write_of(number, Purpose.ANCHOR), state))
+    same = replace(write_of(6, Purpose.ANCHOR), anchored=AnchoredHead(30, b"\x01" * 32, b"\x02" * 32))
+    journal.append(same)
+    journal.update(in_block(same, WriteState.CONFIRMED))
+    found = [journal.first_final_above(index) for index in (0, 9, 10, 29, 30)]
+    assert [one.number if one else None for one in found] == [1, 1, 3, 3, None]
+    sizes = {state: journal.largest_size(state) for state in (*states, WriteState.INVALID)}
+    assert sizes == dict(zip(states, (30, 20, 30, 40, 50), strict=True)) | {WriteState.INVALID: 0}
+    assert journal.largest_size(WriteState.SIGNED, WriteState.SUBMITTED) == 50
