@@ -17,6 +17,7 @@ from api.console.rendering import agency_names, page
 from api.console.security import PATH
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
+from api.routes.cases import require_handover
 from api.routes.timelines import teller
 from ledger.core.custody import CaseState, Handover, Item
 from ledger.core.errors import NotFound
@@ -140,20 +141,31 @@ def offer(
 def handover(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath
 ) -> Response:
-    """The sender's list and its answer: to be given where it is offered to the reader's agency."""
-    seen = see(service, reading, case_id, f"handover {handover_id}")
-    found = _handover(seen.state, handover_id)
+    """The sender's list and its answer: to be given where it is offered to the reader's agency.
+
+    What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
+    """
+    with service.parts.database.read() as connection:
+        found = require_handover(connection, service, reading, case_id, handover_id)
+        sight = cases.sight(connection, case_id, reading.reader)
+        row = cases.case(connection, case_id)
+    state = service.parts.recorder.states.of_case(case_id)
+    reading.record(f"handover {handover_id}", case_id)
+    expired = found.is_open and found.expires_at is not None and found.expires_at < reading.reader.now
     values: dict[str, Any] = {
+        "case": row,
+        "state": state,
+        "sight": sight,
         "handover": found,
-        "is_mine_to_answer": found.is_open and found.to_agency == reading.agency,
+        "is_mine_to_answer": found.is_open and found.to_agency == reading.agency and sight is not None,
         "is_mine_to_recall": found.is_open and found.from_agency == reading.agency,
         "is_mine_to_return": bool(found.accepted_items or found.is_accepted) and found.to_agency == reading.agency,
         "reasons": terms.choices(terms.ReasonCode),
         "remedies": terms.choices(terms.Remedy),
         "seals": terms.choices(terms.SealState),
-        "expired": found.expires_at is not None and found.is_open and found.expires_at < reading.reader.now,
+        "expired": expired,
     }
-    return page(request, service, "handover.html", reading.session, **_values(seen), **values)
+    return page(request, service, "handover.html", reading.session, **values)
 
 
 def free_items(state: CaseState, agency: str) -> list[Item]:

@@ -151,12 +151,15 @@ def list_handovers(
 def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """As it stands. What was offered to you stays to be seen when you have refused it, or when it expired."""
     with service.parts.database.read() as connection:
-        handover = _handover(connection, service, reading, case_id, handover_id)
+        handover = require_handover(connection, service, reading, case_id, handover_id)
     reading.record(f"handover {handover_id}", case_id)
     return answer(handover_view(case_id, handover))
 
 
-def _handover(connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str) -> Handover:
+def require_handover(
+    connection: Connection, service: Service, reading: Reading, case_id: str, handover_id: str
+) -> Handover:
+    """For its two agencies, and for whoever sees its case. Raises NotFound."""
     state = service.parts.recorder.states.of_case(case_id)
     handover = state.handovers.get(handover_id) if state else None
     if handover is not None and (

@@ -102,6 +102,11 @@ class World:
         """The handover that is open."""
         return self.case.open_handover().handover_id
 
+    def offered_to(self, relation: Relation) -> str:
+        """The handover that was offered to the agency that stands so to the case."""
+        made = self.case.state.handovers.values()
+        return next(one.handover_id for one in made if one.to_agency == AGENCY[relation])
+
 
 def made_case(expires_at: str) -> Case:
     """Opened by the police, now with the court, which offers it, or did so, to four others."""

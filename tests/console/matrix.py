@@ -20,6 +20,11 @@ def is_offered(relation: Relation, role: Role) -> bool:
     return relation in ("offered", "expired")
 
 
+def was_offered(relation: Relation) -> Callable[[Relation, Role], bool]:
+    """An offer that no longer stands is still shown to whom it was made, without its case."""
+    return lambda of, role: of == relation or sees(of, role)
+
+
 def is_own(relation: Relation, role: Role) -> bool:
     return relation == "own"
 
@@ -40,7 +45,7 @@ class Row:
 
     Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
     (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
-    ``event`` names the event that it is asked of; ``is_file``: to be kept, no page.
+    ``event`` and ``handover`` name what it is asked of; ``is_file``: to be kept, no page.
     ``governing``: for procuratorates alone.
     """
 
@@ -52,6 +57,7 @@ class Row:
     shows: bool = True
     mark: str = "case-1"
     event: str = "event_id"
+    handover: str = "handover_id"
     is_file: bool = False
     governing: bool = False
 
@@ -61,10 +67,12 @@ class Row:
         return role not in self.roles or elsewhere
 
     def address(self, names: Mapping[str, str]) -> str:
-        return self.route.format_map({**names, "event_id": names[self.event]}) + self.query
+        named = {"event_id": names[self.event], "handover_id": names[self.handover]}
+        return self.route.format_map({**names, **named}) + self.query
 
 
 PERIOD = "?since=2026-01-01&until=2026-06-30"
+GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
 ROWS = (
     Row("/", starts_with, is_list=True),
     Row("/inbox", is_offered, is_list=True),
@@ -93,6 +101,10 @@ ROWS = (
     Row("/cases/{case_id}/items/new"),
     Row("/cases/{case_id}/offer"),
     Row("/cases/{case_id}/handovers/{handover_id}"),
+    *(
+        Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")
+        for relation in GONE
+    ),
     Row("/leads", supervises, is_list=True, mark="{lead_id}"),
     Row("/leads/{lead_id}", supervises),
     Row("/leads/{lead_id}/cited", supervises),
@@ -149,7 +161,8 @@ POSTS = (
 def names_of(world: World) -> dict[str, str]:
     """What stands for the names in a route's braces."""
     events = {"event_id": world.named, "accepted_id": world.accepted}
-    return {"case_id": "case-1", "handover_id": world.offer, **events, **OTHERS}
+    gone = {f"{relation}_id": world.offered_to(relation) for relation in GONE}
+    return {"case_id": "case-1", "handover_id": world.offer, **events, **gone, **OTHERS}
 
 
 OTHERS = {

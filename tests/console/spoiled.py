@@ -50,7 +50,7 @@ from tests.builders import (
     supervisor,
 )
 from tests.casework import AT, Case, dispose, got, kept, part, person_id
-from tests.console.matrix import OTHERS
+from tests.console.matrix import GONE, OTHERS
 from tests.ledgers import Ledger
 from tests.supervised import (
     Lead,
@@ -328,7 +328,8 @@ def names_of_spoiled() -> dict[str, str]:
     lead = spoiled_matters()[1]
     return (
         OTHERS
-        | {"case_id": "case-1", "handover_id": "handover-1"}
+        | {"case_id": "case-1"}
+        | dict.fromkeys(("handover_id", *(f"{relation}_id" for relation in GONE)), "handover-1")
         | dict.fromkeys(("event_id", "accepted_id"), case.events[0].envelope.event_id)
         | {"lead_id": lead.stream.id, "recommendation_id": "2026-7"}
     )
