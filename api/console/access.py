@@ -60,7 +60,7 @@ def labels(request: Request) -> Labels:
 LabelsOf = Annotated[Labels, Depends(labels)]
 
 
-async def sign_in_first(request: Request, _error: Exception) -> Response:
+def sign_in_first(request: Request, _error: Exception) -> Response:
     """To the sign-in page and back; what a form has asked for stays in its page, beside a word about it."""
     if "hx-request" in request.headers:
         return page(request, service_of(request), "session_over.html", status=401)

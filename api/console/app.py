@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from api.auth import Session
 from api.console import (
     audit_pages,
     bench_pages,
@@ -36,7 +37,7 @@ from api.console import (
     signing_in,
     verifying,
 )
-from api.console.access import SignInNeeded, sign_in_first
+from api.console.access import SignInNeeded, session_of, sign_in_first, visiting
 from api.console.rendering import page
 from api.console.security import OwnPages
 from api.dependencies import Service, service_of
@@ -81,7 +82,7 @@ def make_console(service: Service) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        exception_handlers=dict(_HANDLERS),
+        exception_handlers=dict(HANDLERS),
         redirect_slashes=False,
         dependencies=[Depends(require_own_page)],
     )
@@ -106,31 +107,40 @@ def to_console(_request: Request) -> Response:
     return RedirectResponse("/console/", 307)
 
 
-async def _on_refusal(request: Request, error: Exception) -> Response:
+def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, TallystickError)
     return _told(request, problem_of(error))
 
 
-async def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
+def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
     return _told(request, problem_of(MalformedInput("this address has no such form")))
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
+def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _told(request, problem_of(NotFound("there is no such page")))
 
 
-async def _on_unexpected(request: Request, _error: Exception) -> Response:
+def _on_unexpected(request: Request, _error: Exception) -> Response:
     return _told(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
 
 
 def _told(request: Request, problem: Problem) -> Response:
     """A whole page, or the part that was asked for: what is refused, and what to do."""
+    service = service_of(request)
     template = "refusal.html" if "hx-request" in request.headers else "error.html"
-    return page(request, service_of(request), template, status=problem.status, problem=problem)
+    return page(request, service, template, _session(request, service), status=problem.status, problem=problem)
 
 
-_HANDLERS: Mapping[Any, Any] = {
+def _session(request: Request, service: Service) -> Session | None:
+    """The reader's; None also where it cannot be told, since the database is what failed."""
+    try:
+        return session_of(visiting(request, service))
+    except Exception:  # noqa: BLE001 - an error page comes, whatever failed
+        return None
+
+
+HANDLERS: Mapping[Any, Any] = {
     Exception: _on_unexpected,
     SignInNeeded: sign_in_first,
     TallystickError: _on_refusal,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.auditing import Progress, Running
@@ -49,9 +48,9 @@ def audit_page(request: Request, service: ServiceOf, reading: Reads, case_id: Sl
 
 
 @router.post("/audit")
-async def start(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+def start(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """Begins an audit of the case that the form names, else of the whole log."""
-    run = await run_in_threadpool(_start, service, reading, form.get("case_id"))
+    run = _start(service, reading, form.get("case_id"))
     return RedirectResponse(f"{PATH}/audit/{run.audit_id}", 303)
 
 

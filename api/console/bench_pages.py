@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
@@ -105,41 +104,47 @@ def begin(
 
 
 @router.post("/models/workbench")
-async def take_up(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+def take_up(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """The same with a file of one's own, or with a draft that the browser has kept."""
     require_governing(reading)
-    return await run_in_threadpool(_workbench, request, service, reading, labels, definition_of(form))
+    return _workbench(request, service, reading, labels, definition_of(form))
 
 
 @router.post("/models/workbench/write")
-async def write(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+def write(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """A part of the workbench: the file with what was typed into the form, and what is wrong with it now."""
-    return await run_in_threadpool(_written, request, service, reading, labels, form)
+    text = definition_of(form)
+    try:
+        tree = read_document(text).tree
+    except ModelRefused:
+        return _shown(request, service, reading, labels, text)
+    changes = BenchForm(tree, labels).changes(form)
+    return _shown(request, service, reading, labels, edited(text, changes) if changes else text)
 
 
 @router.post("/models/workbench/read")
-async def read(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+def read(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """A part of the workbench: the form of a file that was changed by hand."""
-    return await run_in_threadpool(_shown, request, service, reading, labels, definition_of(form))
+    return _shown(request, service, reading, labels, definition_of(form))
 
 
 @router.post("/models/workbench/examples")
-async def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what each example must raise, and what the model finds in it."""
     require_governing(reading)
-    results = await run_in_threadpool(lambda: run_examples(parse_model(definition_of(form))))
+    results = run_examples(parse_model(definition_of(form)))
     return page(request, service, "bench_examples.html", reading.session, results=results)
 
 
 @router.post("/models/workbench/hits")
-async def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
-    found = await run_in_threadpool(lambda: run(service, reading, parse_model(definition_of(form)), {}, None))
+    found = run(service, reading, parse_model(definition_of(form)), {}, None)
     return page(request, service, "bench_hits.html", reading.session, found=found)
 
 
 @router.post("/models/workbench/file")
-async def save(*, reading: Reads, form: FormOf) -> Response:
+def save(*, reading: Reads, form: FormOf) -> Response:
     """The file, to be kept."""
     require_governing(reading)
     text = definition_of(form)
@@ -205,16 +210,6 @@ def _workbench(request: Request, service: Service, reading: Reading, labels: Lab
 def _shown(request: Request, service: Service, reading: Reading, labels: Labels, text: str) -> Response:
     require_governing(reading)
     return page(request, service, "bench.html", reading.session, **_values(service, reading, labels, text))
-
-
-def _written(request: Request, service: Service, reading: Reading, labels: Labels, form: Form) -> Response:
-    text = definition_of(form)
-    try:
-        tree = read_document(text).tree
-    except ModelRefused:
-        return _shown(request, service, reading, labels, text)
-    changes = BenchForm(tree, labels).changes(form)
-    return _shown(request, service, reading, labels, edited(text, changes) if changes else text)
 
 
 def _values(service: Service, reading: Reading, labels: Labels, text: str) -> dict[str, Any]:

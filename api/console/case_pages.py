@@ -56,7 +56,7 @@ def new_case(request: Request, service: ServiceOf, reading: Reads) -> Response:
 
 
 @router.post("/find")
-async def find(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
+def find(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """To the case of a code that was typed or scanned: its id, or that of an item."""
     code = (form.get("code") or "").lower()
     with service.parts.database.read() as connection:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
@@ -45,14 +44,13 @@ class Draft(NamedTuple):
 
 
 @router.post("/cases/{case_id}/drafts/{act}")
-async def make_draft(
+def make_draft(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, case_id: SlugPath, act: str
 ) -> Response:
     """A part of a page: the draft with its sentence, or what stands in its way."""
     if act not in ACTS:
         raise NotFound(f"no act {act[:40]} is drafted here")
-    drafter = Drafter(service, reading, labels, form)
-    draft = await run_in_threadpool(drafter.draft, case_id, act)
+    draft = Drafter(service, reading, labels, form).draft(case_id, act)
     return page(request, service, "draft.html", reading.session, draft=draft)
 
 

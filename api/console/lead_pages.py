@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
@@ -212,19 +211,19 @@ def more_cited(
 
 
 @router.post("/cited")
-async def cited_of(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
+def cited_of(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """A part of a page: the events of the digests that a finding or a number of a report rests on."""
     digests = (form.get("digest") or "").split()
     first = int(form.get("first") or "0") if (form.get("first") or "0").isdecimal() else 0
-    found = await run_in_threadpool(cited, service, reading, labels, digests, first=first)
+    found = cited(service, reading, labels, digests, first=first)
     values: dict[str, Any] = {"cited": found, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
     return page(request, service, "cited_digests.html", reading.session, **values)
 
 
 @router.post("/leads/{lead_id}/rederive")
-async def rederive(request: Request, service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
+def rederive(request: Request, service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """A part of the lead's page: whether the model finds it once more in the events that it cites."""
-    report = await run_in_threadpool(rederived, service, reading, lead_id)
+    report = rederived(service, reading, lead_id)
     return page(request, service, "rederived.html", reading.session, report=report, lead_id=lead_id)
 
 

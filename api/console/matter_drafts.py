@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
@@ -33,17 +32,16 @@ _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendation
 
 
 @router.post("/supervision/drafts/{act}")
-async def draft_first(
+def draft_first(
     *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf, act: str
 ) -> Response:
     """Of an act whose form says itself what it is about: a model to be published, a recommendation to be issued."""
-    drafter = MatterDrafter(service, reading, labels, form)
-    draft = await run_in_threadpool(drafter.first, act)
+    draft = MatterDrafter(service, reading, labels, form).first(act)
     return page(request, service, "draft.html", reading.session, draft=draft)
 
 
 @router.post("/supervision/{stream_id}/drafts/{act}")
-async def draft_following(
+def draft_following(
     *,
     request: Request,
     service: ServiceOf,
@@ -54,8 +52,7 @@ async def draft_following(
     act: str,
 ) -> Response:
     """A part of a page: the draft with its sentence, or what stands in its way."""
-    drafter = MatterDrafter(service, reading, labels, form)
-    draft = await run_in_threadpool(drafter.following, stream_id, act)
+    draft = MatterDrafter(service, reading, labels, form).following(stream_id, act)
     return page(request, service, "draft.html", reading.session, draft=draft)
 
 

@@ -14,11 +14,12 @@ from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
 from api.console import moments
-from api.console.first_steps import next_step
+from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
 from api.dependencies import Service
 from api.texts import Texts
+from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, language_of
 
@@ -60,7 +61,7 @@ def page(
         "languages": _NAMES,
         "agency_name": agencies,
         "url": settings.url,
-        "next_step": lambda: next_step(service, session),
+        "next_step": lambda: _next_step(service, session),
         "samples_offered": request.app.state.loading.is_offered,
     }
     html = environment(spoken).get_template(template).render(**around, **values)
@@ -71,6 +72,14 @@ def page(
         "Vary": "Cookie, Accept-Language",
     }
     return HTMLResponse(html, status, headers)
+
+
+def _next_step(service: Service, session: Session | None) -> Step | None:
+    """None where the database does not answer: what there is to do about that, the page says itself."""
+    try:
+        return next_step(service, session)
+    except Unavailable:
+        return None
 
 
 def agency_names(service: Service, spoken: str) -> Callable[[str], str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import ChallengeSigned
@@ -31,13 +30,17 @@ def sign_in_page(request: Request, service: ServiceOf, next: Back = "") -> Respo
     return page(request, service, "sign_in.html", following=_within(next))
 
 
-@router.post("/sign-in")
-async def sign_in(request: Request, service: ServiceOf) -> Response:
-    """The nonce of a challenge with its signature."""
+async def read_signed(request: Request, service: ServiceOf) -> ChallengeSigned:
+    """What the page posts. Raises Refused or MalformedInput."""
     timeout_s = service.parts.settings.request_timeout_s
     body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
-    signed = decode(body, _signed)
-    given = await run_in_threadpool(lambda: service.sign_in.token(signed.nonce, signed.signature, service.authority()))
+    return decode(body, _signed)
+
+
+@router.post("/sign-in")
+def sign_in(service: ServiceOf, signed: Annotated[ChallengeSigned, Depends(read_signed)]) -> Response:
+    """The nonce of a challenge with its signature."""
+    given = service.sign_in.token(signed.nonce, signed.signature, service.authority())
     response = Response(status_code=204)
     SessionCookie(service.parts.settings).give(response, given.access_token, given.expires_in)
     return response
@@ -52,7 +55,7 @@ def sign_out(service: ServiceOf) -> Response:
 
 
 @router.post("/language")
-async def choose_language(service: ServiceOf, form: FormOf) -> Response:
+def choose_language(service: ServiceOf, form: FormOf) -> Response:
     """Keeps the reader's language in this browser."""
     chosen = form.get("language")
     response = RedirectResponse(_within(form.get("next") or ""), 303)

@@ -1,0 +1,67 @@
+"""What is refused, as a page: it knows its reader, and comes also where the database does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.api.conftest import SETTINGS, serving
+from tests.api.service import Served
+from tests.builders import POLICE, clerk
+from tests.casework import offered
+from tests.console.test_requests import page_of
+from tests.faults.commits import database_error
+
+
+@pytest.fixture
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service with a case of the police."""
+    with serving(tmp_path_factory.mktemp("refusals"), SETTINGS) as made:
+        made.record(offered("phone"))
+        yield made
+
+
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """No statement is answered."""
+
+    def fail(*_: Any) -> None:
+        raise database_error()
+
+    event.listen(engine, "do_execute", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "do_execute", fail)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nowhere", 404), ("/cases/ghost", 404), ("/audit", 403), ("/cases?after=" + "x" * 200, 400)]
+)
+def test_an_error_page_knows_its_reader(served: Served, path: str, status: int) -> None:
+    """Whoever is signed in stays so on it: his name, his menu, his key, the way to sign out."""
+    answer = page_of(served, clerk(POLICE), path)
+    assert answer.status_code == status
+    for mark in (clerk(POLICE).officer_id, f'data-key-id="{clerk(POLICE).key_id}"', "/console/inbox", "/sign-out"):
+        assert mark in answer.text, mark
+
+
+def test_an_error_page_of_nobody_shows_nobody(served: Served) -> None:
+    """Without a session there is none to sign out of."""
+    answer = served.request("GET", "/console/nowhere")
+    assert (answer.status_code, "/sign-out" in answer.text) == (404, False)
+
+
+@pytest.mark.parametrize("path", ["/cases/case-1", "/nowhere"])
+def test_an_error_page_comes_while_the_database_is_away(served: Served, path: str) -> None:
+    """It says so, though who reads it cannot be told then."""
+    served.token(clerk(POLICE))
+    with away(served.ledger.database.log):
+        answer = page_of(served, clerk(POLICE), path)
+    assert answer.status_code == (404 if path == "/nowhere" else 503)
+    assert "<h1>This cannot be shown</h1>" in answer.text
+    assert page_of(served, clerk(POLICE), "/cases/case-1").status_code == 200

@@ -1,0 +1,29 @@
+"""The console's pages leave the event loop to submissions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+
+from api.console.app import HANDLERS, routes
+from api.console.forms import read_form
+from api.console.signing_in import read_signed
+
+ON_THE_LOOP = {read_form, read_signed}  # they wait for the body of a request, and ask no database
+
+
+def dependencies(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """The route's function and all that it depends on."""
+    assert dependant.call is not None
+    yield dependant.call
+    for one in dependant.dependencies:
+        yield from dependencies(one)
+
+
+def test_nothing_of_the_console_blocks_the_event_loop() -> None:
+    """What asks the database or renders is a plain function, which the framework runs in a thread."""
+    called = {call for route in routes() for call in dependencies(route.dependant)} | set(HANDLERS.values())
+    assert {call for call in called if inspect.iscoroutinefunction(call)} == ON_THE_LOOP
