@@ -120,12 +120,12 @@ def changed(field: Field, form: Form) -> dict[str, object]:
     if field.kind == "many":
         chosen = form.all(field.path)
         shown = form.get(f"{field.path}:shown") is not None
-        return {field.path: _chosen(field, chosen)} if shown and chosen != field.values else {}
+        return {field.path: _chosen(field, chosen)} if shown and {*chosen} != {*field.values} else {}
     if field.kind == "filter":
         made = filter_of(field.path, form)
         return {} if made is None or made == field.rows else {field.path: _filtered(made)}
     text = form.raw(field.path)
-    if text is None or text == field.value:
+    if text is None or text == field.value.strip():  # as forms are read
         return {}
     if not text and field.optional:
         return {field.path: REMOVED}
@@ -136,7 +136,9 @@ def _both_changed(field: Field, form: Form) -> dict[str, object]:
     typed = {language: form.raw(f"{field.path}.{language}") for language in ("zh", "en")}
     known = {"zh": field.zh, "en": field.en}
     found: dict[str, object] = {
-        f"{field.path}.{language}": text for language, text in typed.items() if text not in (None, known[language])
+        f"{field.path}.{language}": text
+        for language, text in typed.items()
+        if text not in (None, known[language].strip())
     }
     if field.optional and found and not any(known.values()):  # a row that begins: both languages stand in it
         return {f"{field.path}.{language}": text or "" for language, text in typed.items()}
@@ -146,6 +148,7 @@ def _both_changed(field: Field, form: Form) -> dict[str, object]:
 def _chosen(field: Field, chosen: tuple[str, ...]) -> object:
     if not chosen and field.optional:
         return REMOVED
+    chosen = (*(one for one in field.values if one in chosen), *(one for one in chosen if one not in field.values))
     is_word = field.path.startswith("condition.with.") and len(chosen) == 1 and len(field.values) <= 1
     return chosen[0] if is_word and field.path.rpartition(".")[2] in _ONE_OR_MORE else list(chosen)
 

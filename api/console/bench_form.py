@@ -37,7 +37,7 @@ class BenchForm:
         self._labels = labels
         self._say = Texts(labels.language)
         self._datasets = datasets
-        self.columns = columns_of(tree)
+        self.columns, self._asked = rows_of_condition(tree)
 
     def sections(self) -> Iterator[Section]:
         """In the order in which a prosecutor thinks of them: why, what, the law, the lead, what to check, examples."""
@@ -217,8 +217,9 @@ class BenchForm:
         ]
 
     def _told(self, names: Sequence[str]) -> list[Choice]:
-        """Columns of the condition's rows, with what the first view that has them says of them."""
-        known = {name: column for view in catalogue.views().values() for name, column in view.columns.items()}
+        """Columns of the condition's rows, with what the view that they come from says of them."""
+        asked = [catalogue.views()[name] for name in self._asked if name in catalogue.views()]
+        known = {name: column for view in reversed(asked) for name, column in view.columns.items()}
         return [Choice(name, f"{name} · {self._in(known[name])}" if name in known else name) for name in names]
 
     def _in(self, told: catalogue.View | catalogue.Column) -> str:
@@ -239,20 +240,22 @@ def in_plain_words(form: TemplateForm, labels: Labels) -> str:
     return told.partition(" The row has")[0].partition("结果含")[0]
 
 
-def columns_of(tree: Mapping[str, Any]) -> dict[str, str]:
-    """The columns of the condition's rows with their types, as far as the file tells by now."""
+def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns of the condition's rows with their types, and the views that they come from, as far as the file tells
+    by now."""
     try:
         parameters = msgspec.convert(tree.get("parameters") or {}, dict[str, Parameter])
         values = parameters_of(parameters, {})
         given = tree["condition"]
         if next(faults_of_condition(given, parameters), None) is not None:
-            return {}
+            return {}, ()
         condition = condition_of(given)
         if isinstance(condition, Sql):
-            return columns_of_sql(condition.text, values)
-        return dict(query_of(condition, values).columns)
+            return columns_of_sql(condition.text, values), ()
+        query = query_of(condition, values)
+        return dict(query.columns), query.views
     except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):
-        return {}  # what is at fault is told beside the file
+        return {}, ()  # what is at fault is told beside the file
 
 
 _OF_PARAMETER = {"default": later("default"), "minimum": later("at least"), "maximum": later("at most")}

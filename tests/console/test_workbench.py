@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from api.console.bench_form import BenchForm
+from api.console.forms import Form
 from ledger.core.supervision import ModelState
+from ledger.locales import Labels
 from ledger.matters import matter_of
 from ledger.store.supervision_tables import LEADS
+from ledger.supervision.catalogue import views
+from ledger.supervision.model.document import read_document
+from ledger.supervision.model.draft import FORMS, draft
 from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_models
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor
 from tests.console.desk import Clerk, Office, grave_findings, too_wide
 from tests.console.prosecuting import MODEL, publish, raise_leads, sign
@@ -210,3 +218,37 @@ def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
             page.wait_for_load_state("networkidle")
             assert (grave_findings(page), too_wide(page)) == ([], []), (scheme, path)
         one.leave()
+
+
+def test_columns_are_told_by_the_view_they_come_from() -> None:
+    """Two views may have a column of one name that means another thing in each."""
+    form = BenchForm(read_document(draft("a", "missing_in_next_handover")).tree, Labels("en"))
+    fields = {field.path: field for section in form.sections() for field in section.fields}
+    told = {choice.value: choice.label for choice in fields["lead.key"].choices}
+    assert told["kind"] == f"kind · {views()['items'].columns['kind'].en}"
+    assert told["from_agency"] == f"from_agency · {views()['handovers'].columns['from_agency'].en}"
+
+
+def test_a_form_that_nobody_touched_changes_nothing() -> None:
+    """Of no shipped model and no draft: what it shows is what the file has."""
+    for text in (*shipped_models().values(), *(draft("a", name) for name in FORMS)):
+        form = BenchForm(read_document(text).tree, Labels("zh-CN"))
+        assert form.changes(Form(list(posted(form)))) == {}
+
+
+def posted(form: BenchForm) -> Iterator[tuple[str, str]]:
+    """What a browser posts of the form as it stands."""
+    fields = [field for section in form.sections() for field in section.fields]
+    for field in (*fields, *(field for example in form.examples() for field in example.fields())):
+        if field.languages:
+            yield from ((f"{field.path}.zh", field.zh), (f"{field.path}.en", field.en))
+        elif field.kind == "many":
+            yield f"{field.path}:shown", "yes"
+            yield from ((field.path, one.value) for one in field.choices if one.value in field.values)
+        elif field.kind == "filter" and not field.hint:
+            yield f"{field.path}:shown", "yes"
+            for number, row in enumerate(field.rows):
+                names = zip(("column", "operator", "value"), row, strict=True)
+                yield from ((f"{field.path}:{number}:{name}", text) for name, text in names)
+        else:
+            yield field.path, field.value
