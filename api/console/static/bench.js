@@ -1,4 +1,4 @@
-// The workbench: keeps focus and typing over a redrawn form, shows faults at their fields, keeps drafts in this browser.
+// The workbench: keeps what is typed while the form is brought up to date, shows faults at their fields, keeps drafts in this browser.
 const DRAFT = "tallystick-model:";
 const byId = (id) => document.getElementById(id);
 const definition = () => byId("definition");
@@ -30,30 +30,27 @@ function go(button) {
   file.setSelectionRange(start, start + lines[button.dataset.line - 1].length);
 }
 
-let kept = null;
+// The page is brought to what the file says in place: who goes on typing keeps the field, the words and the place in them.
+let open = [];
 function remember() {
-  const { activeElement: at } = document;
-  const open = [...document.querySelectorAll("#bench details[open][id]")].map(({ id }) => id);
-  kept = { id: at?.id, value: at?.value, from: at?.selectionStart, to: at?.selectionEnd, open };
+  open = [...document.querySelectorAll("#bench details[open][id]")].map(({ id }) => id);
 }
 
-function restore() {
-  if (!kept) return;
-  for (const id of kept.open) byId(id)?.setAttribute("open", "");
-  const field = kept.id && byId(kept.id);
-  if (field && field.closest("#bench")) {
-    if (field.type !== "checkbox" && kept.value !== undefined) field.value = kept.value;
-    field.focus({ preventScroll: true });
-    if (typeof kept.from === "number" && field.setSelectionRange) field.setSelectionRange(kept.from, kept.to);
+function settle() {
+  for (const id of open) byId(id)?.setAttribute("open", "");
+  for (const field of document.querySelectorAll("#bench input, #bench textarea, #bench option")) {
+    if ((field.closest("select") ?? field) === document.activeElement) continue;
+    if (field.matches("option")) field.selected = field.defaultSelected;
+    else if (field.type === "checkbox") field.checked = field.defaultChecked;
+    else if (field.closest("#parts") || field === definition()) field.value = field.defaultValue;
   }
-  kept = null;
 }
 
 const keep = () => definition() && localStorage.setItem(DRAFT + definition().dataset.model, definition().value);
 
 document.addEventListener("htmx:before:swap", ({ target }) => target.closest("#bench") && remember());
 document.addEventListener("htmx:after:swap", () => {
-  restore();
+  settle();
   if (!document.querySelector(".fault > span")) showFaults();
   keep();
 });
