@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
+import tomllib
+from collections.abc import Iterator, Mapping, Set
 from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 
 import duckdb
@@ -22,52 +24,15 @@ class QueryRefused(TallystickError):
 MAX_LENGTH = 20_000  # characters
 CHECKED = 512  # queries that are known to be sound
 
-# Their result depends on more than the rows: on the clock, the process, chance, or the order in which rows are met.
-# Those that the engine calls volatile are found in its catalogue.
-_UNREPEATABLE = frozenset(
-    (
-        "age",
-        "any_value",
-        "approx_count_distinct",
-        "approx_quantile",
-        "approx_top_k",
-        "arbitrary",
-        "current_catalog",
-        "current_connection_id",
-        "current_database",
-        "current_date",
-        "current_localtime",
-        "current_localtimestamp",
-        "current_query",
-        "current_query_id",
-        "current_role",
-        "current_schema",
-        "current_schemas",
-        "current_setting",
-        "current_time",
-        "current_timestamp",
-        "current_transaction_id",
-        "current_user",
-        "first",
-        "get_current_time",
-        "get_current_timestamp",
-        "getvariable",
-        "in_search_path",
-        "last",
-        "localtime",
-        "localtimestamp",
-        "now",
-        "reservoir_quantile",
-        "session_user",
-        "today",
-        "transaction_timestamp",
-        "txid_current",
-        "user",
-        "version",
-    )
-)
-_TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
-_ORDERED = frozenset({"group_concat", "listagg", "string_agg"})  # text put together in an order that they must say
+MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
+MAX_TEXT = 500  # characters of a text in a query
+
+
+@cache
+def _functions() -> Mapping[str, frozenset[str]]:
+    """What each function is here, by kinds; see the file."""
+    told = tomllib.loads(files("ledger.supervision").joinpath("functions.toml").read_text(encoding="utf-8"))
+    return {kind: frozenset(names) for kind, names in told.items()}
 
 
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
@@ -84,6 +49,8 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     known = names | _common_tables(nodes)
     for node in nodes:
         _require_allowed(node, known)
+    if sum(map(_joined, nodes)) > MAX_JOINED:
+        raise _refusal(f"a query puts at most {MAX_JOINED} values together", "What a lead says is told by says.")
 
 
 def _only(sql: str) -> duckdb.Statement:
@@ -108,39 +75,76 @@ def _parsed(sql: str) -> Any:
 
 
 def _nodes(part: Any) -> Iterator[dict[str, Any]]:
-    """Every node of the parse, however deep."""
+    """Every node of the parse, however deep; of a function that gives rows only what it is given."""
     waiting = [part]
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
             yield part
-            waiting.extend(part.values())
+            waiting.extend(part["function"]["arguments"] if part.get("type") == "TABLE_FUNCTION" else part.values())
         elif isinstance(part, list):
             waiting.extend(part)
 
 
 def _common_tables(nodes: list[dict[str, Any]]) -> frozenset[str]:
-    """What the query calls its own parts (WITH name AS ...)."""
-    found = (node["cte_map"]["map"] for node in nodes if "cte_map" in node)
-    return frozenset(entry["key"] for entries in found for entry in entries)
+    """What the query calls its own parts (WITH name AS ...). Outside of such a part the name is the engine's."""
+    found = [entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]]
+    if taken := sorted(name for name in found if name.lower() in _catalogue()):
+        raise _refusal(f"{taken[0]} is a table of the engine", "Name the part of the query otherwise.")
+    return frozenset(found)
 
 
 def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     if node.get("sample"):
         raise _refusal("a sample gives other rows each time", "Take all rows, or those of a condition.")
+    if node.get("ref_type") == "POSITIONAL":
+        raise _refusal("a positional join depends on the order of rows", "Join on case_id.")
+    _require_order(node)
     match node.get("type"):
         case "BASE_TABLE":
             _require_view(node, names)
+        case "SHOW_REF":
+            raise _refusal("a query reads the views: it describes nothing", "docs/views.md describes them.")
         case "TABLE_FUNCTION":
             name = node["function"]["function_name"].lower()
-            if name not in _TABLE_FUNCTIONS:
+            if name not in _functions()["of_rows"]:
                 raise _refusal(f"{name} reads something else than views", "Functions that give rows: unnest, range.")
-        case "COLUMN_REF" if len(node["column_names"]) == 1:  # some functions are written like columns: current_date
-            _require_repeatable(str(node["column_names"][0]).lower())
+        case "COLUMN_REF":
+            _require_repeatable(str(node["column_names"][-1]).lower())
+        case "VALUE_CONSTANT" if len(str((node.get("literal") or {}).get("text") or "")) > MAX_TEXT:
+            raise _refusal(f"a text in a query has at most {MAX_TEXT} characters")
         case _ if "function_name" in node:
-            _require_repeatable(name := str(node["function_name"]).lower())
-            if name in _ORDERED and not (node.get("order_bys") or {}).get("orders"):
-                raise _refusal(f"{name} needs an order", f"For example {name}(name, ', ' ORDER BY name).")
+            _require_function(node, str(node["function_name"]).lower())
+
+
+def _require_order(node: dict[str, Any]) -> None:
+    """A query that takes some of its rows says which come first."""
+    modifiers = {modifier["type"]: modifier for modifier in node.get("modifiers") or ()}
+    some = modifiers.keys() & {"LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+    if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
+        some = {*some, "DISTINCT ON"}
+    if some and "ORDER_MODIFIER" not in modifiers:
+        raise _refusal("LIMIT and DISTINCT ON need an order", "For example ORDER BY case_id.")
+
+
+def _require_function(node: dict[str, Any], name: str) -> None:
+    kinds = _functions()
+    if name in kinds["ordered"]:
+        orders = node.get("orders") or (node.get("order_bys") or {}).get("orders") or node.get("arg_orders")
+        if not orders:
+            example = "() OVER (ORDER BY name)" if node.get("class") == "WINDOW" else "(name ORDER BY name)"
+            raise _refusal(f"{name} needs an order", f"For example {name}{example}.")
+    elif name not in kinds["repeatable"]:
+        _require_repeatable(name)
+        near = nearest(name, kinds["repeatable"] | kinds["ordered"])
+        raise _refusal(f"{name} is no function that a query may use", near)
+
+
+def _joined(node: dict[str, Any]) -> int:
+    """How many values a node puts together with another."""
+    if str(node.get("function_name", "")).lower() not in _functions()["joining"]:
+        return 0
+    return max(len(node.get("arguments") or node.get("children") or ()) - 1, 0)
 
 
 def _require_view(node: dict[str, Any], names: Set[str]) -> None:
@@ -150,11 +154,19 @@ def _require_view(node: dict[str, Any], names: Set[str]) -> None:
 
 
 def _require_repeatable(name: str) -> None:
-    if name in _UNREPEATABLE or name in _volatile():
+    if name in _functions()["unrepeatable"] or name in _volatile():
         raise _refusal(
             f"{name} may give another result each time",
             "$as_of is the moment that is asked about; min and max choose one of several values.",
         )
+
+
+@cache
+def _catalogue() -> frozenset[str]:
+    """The names of the engine's own tables."""
+    query = "SELECT view_name FROM duckdb_views() UNION SELECT table_name FROM duckdb_tables()"
+    with duckdb.connect() as connection:
+        return frozenset(name.lower() for (name,) in connection.execute(query).fetchall())
 
 
 @cache

@@ -73,6 +73,11 @@ SEVERAL = "expected one SELECT"
 OUTSIDE = "reads something else than views"
 NO_VIEW = "there is no view"
 UNREPEATABLE = "may give another result each time"
+SHADOWED = """
+    SELECT path, (WITH duckdb_databases AS (SELECT 1 AS x) SELECT x FROM duckdb_databases) AS x FROM duckdb_databases
+"""
+DOUBLED = "WITH " + ", ".join(f"t{n} AS (SELECT s || s AS s FROM t{n - 1})" for n in range(1, 14))
+DOUBLED = f"{DOUBLED.replace('WITH ', 'WITH t0 AS (SELECT case_id AS s FROM cases), ', 1)} SELECT s FROM t13"
 REFUSED = {
     "nothing": ("", SEVERAL),
     "two statements": ("SELECT 1; SELECT 2", SEVERAL),
@@ -113,6 +118,31 @@ REFUSED = {
     "in an order": ("SELECT case_id FROM cases ORDER BY random()", UNREPEATABLE),
     "sample": ("SELECT * FROM cases USING SAMPLE 1", "sample"),
     "text without order": ("SELECT string_agg(case_id, ',') AS r FROM cases", "needs an order"),
+    "list without order": ("SELECT list(case_id) AS r FROM cases", "needs an order"),
+    "one of several without order": ("SELECT arg_max(case_id, stage) AS r FROM cases", "needs an order"),
+    "numbered without order": ("SELECT row_number() OVER () AS r FROM cases", "needs an order"),
+    "some without order": ("SELECT case_id FROM cases LIMIT 1", "need an order"),
+    "one each without order": ("SELECT DISTINCT ON (stage) case_id FROM cases", "need an order"),
+    "mode": ("SELECT mode(stage) AS r FROM cases", UNREPEATABLE),
+    "any of a list": ("SELECT list_aggregate(evidence, 'any_value') AS r FROM cases", UNREPEATABLE),
+    "place of a row": ("SELECT rowid AS r FROM cases", UNREPEATABLE),
+    "place of a row of a view": ("SELECT c.rowid AS r FROM cases c", UNREPEATABLE),
+    "joined by place": ("SELECT c.case_id FROM cases c POSITIONAL JOIN events", "order of rows"),
+    "when the engine began": ("SELECT pg_postmaster_start_time() AS r", UNREPEATABLE),
+    "huge text": ("SELECT length(repeat('x', 1000000000)) AS r", "no function that a query may use"),
+    "wide text": ("SELECT length(lpad('x', 1000000000)) AS r", "no function that a query may use"),
+    "huge list in a row": ("SELECT len(range(1000000000)) AS r", "no function that a query may use"),
+    "function of the engine": ("SELECT getenv('HOME') AS r", "no function that a query may use"),
+    "doubled again and again": (DOUBLED, "at most 12 values together"),
+    "long text": (f"SELECT '{'x' * 501}' AS r", "at most 500 characters"),
+    "describes": ("DESCRIBE cases", "describes nothing|expected one SELECT"),
+    "summarizes": ("SUMMARIZE cases", "describes nothing|expected one SELECT"),
+    "shows within": ("SELECT * FROM (SHOW ALL TABLES)", "describes nothing"),
+    "catalogue under a part's name": (SHADOWED, "table of the engine"),
+    "catalogue before a part of its name": (
+        "WITH a AS (FROM duckdb_databases), duckdb_databases AS (SELECT 1 AS x) SELECT * FROM a",
+        "table of the engine",
+    ),
     "unknown view": ("SELECT * FROM handover", NO_VIEW),
     "unknown column": ("SELECT stag FROM cases", "stag"),
     "not SQL": ("SELEKT 1", "syntax error"),
@@ -142,8 +172,18 @@ def test_what_is_near_is_suggested(session: Session) -> None:
     assert "case_id" in str(refused.value.hint)
 
 
+def test_what_says_its_order_is_answered(session: Session) -> None:
+    """The same functions with an order, and the parts of a query by names of its own."""
+    sql = """
+        WITH mine AS (SELECT *, row_number() OVER (ORDER BY case_id) AS number FROM cases)
+        SELECT list(case_id ORDER BY case_id DESC) AS ids, arg_max(case_id, number ORDER BY case_id) AS last
+        FROM mine ORDER BY ids LIMIT 1
+    """
+    assert ask(session, sql) == [{"ids": ["case-2", "case-1"], "last": "case-2"}]
+
+
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS r FROM n"
-HUGE = "SELECT list(range) AS r FROM range(100000000)"
+HUGE = "SELECT list(range ORDER BY range) AS r FROM range(100000000)"
 LIMITED = {
     "endless": (ENDLESS, Limits(seconds=0.3, memory_mb=4096), "ended after 0.3 s"),
     "huge": (HUGE, Limits(seconds=60, memory_mb=64), "more than 64 MB"),

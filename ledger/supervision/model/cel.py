@@ -31,8 +31,10 @@ _FUNCTIONS = (
     *("size", "contains", "startsWith", "endsWith", "matches", "string", "int", "double", "timestamp", "duration"),
     *("getFullYear", "getMonth", "getDate", "getDayOfWeek", "getHours", "getMinutes"),
 )
+_MACROS = ("all", "exists", "exists_one", "existsOne", "filter")  # not map: what it makes could grow with each
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
-_MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)")
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_MACRO = re.compile(rf"\.\s*(?:{'|'.join(_MACROS)}|map)\s*\(\s*([A-Za-z_]\w*)")
 _PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
 _SYNTAX = re.compile(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?(.*)")
 
@@ -43,6 +45,9 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
         yield f"a condition has at most {MAX_CHARACTERS:,} characters"
         return
     bare = _STRING.sub('""', expression)
+    if "//" in bare:  # in one, brackets would count that the language does not see
+        yield "write no comment in a condition: the explanation is for that"
+        return
     if '""""' in bare or "'''" in expression or re.search(r"\b[rRbB]{1,2}\"", bare):
         yield "write texts in one pair of quotes, without r or b before them"
         return
@@ -51,7 +56,7 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
     except ValueError as error:
         yield _syntax(str(error))
         return
-    yield from _unknown_names(bare, program.references(), views()[view], parameters)
+    yield from _unknown_names(bare, program.references()["variables"], views()[view], parameters)
     if _has_nested_macros(bare):
         yield "a list is gone through within another: ask it with SQL"
 
@@ -104,16 +109,16 @@ def _program(expression: str) -> Program:
 
 
 def _unknown_names(
-    bare: str, used: Mapping[str, list[str]], columns: Iterable[str], parameters: Mapping[str, Parameter]
+    bare: str, variables: Iterable[str], columns: Iterable[str], parameters: Mapping[str, Parameter]
 ) -> Iterator[str]:
     bound = _MACRO.findall(bare)
     if shadowing := sorted(set(bound) & set(_NAMES)):
         yield f"{shadowing[0]} has its meaning already: name what a list is gone through with otherwise"
-    for name in used["variables"]:
+    for name in variables:
         if name not in (*_NAMES, *bound):
             yield unknown("name", name, _NAMES)
-    for name in used["functions"]:
-        if name.isidentifier() and name not in _FUNCTIONS and not name.startswith("_"):
+    for name in dict.fromkeys(_CALL.findall(bare)):
+        if name not in (*_FUNCTIONS, *_MACROS, "has", "in"):
             yield unknown("function", name, _FUNCTIONS)
     for of, name in dict.fromkeys(_PLACE.findall(bare)):
         known = columns if of == "row" else parameters

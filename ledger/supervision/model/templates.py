@@ -132,7 +132,8 @@ def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mappi
     same = f"d.{quoted(given['header'])} = v.{quoted(given['column'])}"
     sql = f"""
         SELECT {shown}, {bindings.name(dataset_id, "VARCHAR")} AS dataset_id,
-            list_sort(list_distinct(list(d.row_digest))) AS row_digests, count(*) AS matched, {days}
+            list_sort(list_distinct(list(d.row_digest ORDER BY d.row_digest))) AS row_digests,
+            count(*) AS matched, {days}
             list_concat({_united("v.evidence")}, {_united("d.evidence")}) AS evidence
         FROM {quoted(view)} v JOIN {quoted(dataset_view(dataset_id))} d ON {same}
         WHERE {" AND ".join(conditions)}
@@ -163,7 +164,9 @@ def _listed(words: str | list[str], bindings: Bindings) -> str:
 
 def _united(lists: str) -> str:
     """The members of many lists, each once, in an order that no thread decides."""
-    return f"coalesce(list_sort(list_distinct(flatten(list({lists}) FILTER ({lists} IS NOT NULL)))), [])"
+    return (
+        f"coalesce(list_sort(list_distinct(flatten(list({lists} ORDER BY {lists}) FILTER ({lists} IS NOT NULL)))), [])"
+    )
 
 
 def _views(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
