@@ -55,13 +55,9 @@ def nearest(
     connection: Connection, service: Service, reading: Reading, case_ids: Iterable[str], labels: Labels
 ) -> dict[str, ClockView]:
     """Of each case the open clock that ends first, of whatever agency, if it has one."""
-    found: dict[str, ClockView] = {}
-    for case_id in dict.fromkeys(case_ids):
-        wanted = Wanted(as_of=reading.reader.now, case_id=case_id)
-        for line in clocks.listed(connection, reading.reader, wanted, limit=1):
-            if view := _of_line(service, reading, line, labels):
-                found[case_id] = view
-    return found
+    lines = clocks.nearest_of(connection, case_ids, reading.reader.now)
+    views = {case_id: _of_line(service, reading, line, labels) for case_id, line in lines.items()}
+    return {case_id: view for case_id, view in views.items() if view}
 
 
 def urgent(

@@ -16,14 +16,15 @@ from api.dependencies import Service, ServiceOf, SlugQuery
 from api.reading import Reading
 from api.views import HandoverLine, case_line, handover_line
 from ledger.locales import Labels
-from ledger.store import cases
+from ledger.store import cases, offers
 from ledger.store.cases import Page
+from ledger.store.offers import Box
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
 
 router = APIRouter()
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
+AfterOffer = Annotated[str | None, Query(max_length=300)]
 
 
 class Row(NamedTuple):
@@ -55,7 +56,7 @@ def inbox(
     service: ServiceOf,
     reading: Reads,
     labels: LabelsOf,
-    after: AfterIndex = None,
+    after: AfterOffer = None,
     event: RecordedQuery = None,
 ) -> Response:
     """What is offered to the agency and not answered, what runs out first at the top."""
@@ -66,7 +67,7 @@ def inbox(
 
 @router.get("/outbox")
 def outbox(
-    request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterIndex = None
+    request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterOffer = None
 ) -> Response:
     """What the agency has offered and nobody has answered."""
     rows, following = _box(service, reading, labels, "outbox", limit=ROWS, after=after)
@@ -96,17 +97,17 @@ def list_cases(
 
 
 def _box(
-    service: Service, reading: Reading, labels: Labels, box: Any, *, limit: int, after: int | None = None
-) -> tuple[list[Row], int | None]:
+    service: Service, reading: Reading, labels: Labels, box: Box, *, limit: int, after: str | None = None
+) -> tuple[list[Row], str | None]:
     """The open offers of a box by what runs out first, and where the next page begins."""
-    window = Page(limit, None if after is None else str(after))
+    place = None if after is None else offers.parse_place(after)
+    now = reading.reader.now
     with service.parts.database.read() as connection:
-        found = cases.list_handovers(connection, reading.agency, window, box=box, status="offered")
+        found = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=place)
         lines = [handover_line(row) for row in found]
-        ids = [line.case_id for line in lines]
+        ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, service, reading, ids, labels)
-        numbers = {case_id: str(cases.case(connection, case_id)["case_number"]) for case_id in dict.fromkeys(ids)}
-    reading.record(box, *dict.fromkeys(ids))
+        numbers = {case_id: str(cases.case(connection, case_id)["case_number"]) for case_id in ids}
+    reading.record(box, *ids)
     rows = [Row(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    following = lines[-1].updated_index if len(lines) == limit else None
-    return sorted(rows, key=lambda row: (row.clock.order if row.clock else "9999", row.handover.offered_at)), following
+    return rows, str(offers.place_of(found[-1])) if len(found) == limit else None

@@ -48,8 +48,8 @@ def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
     """By what the reader sees the case: the strongest of party, offered, jurisdiction; None if by nothing."""
-    for kind, condition in _conditions(reader).items():
-        if connection.execute(select(CASES.c.case_id).where(CASES.c.case_id == case_id, condition)).first():
+    for kind, ids in _ids(reader).items():
+        if connection.execute(ids.where(ids.selected_columns.case_id == case_id)).first():
             return kind
     return None
 
@@ -88,11 +88,12 @@ def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:
     """The cases that the reader sees, by case id."""
-    query = select(CASES).where(visible(reader))
+    query = select(CASES)
     if stage is not None:
         query = query.where(CASES.c.stage == stage)
     if responsible is not None:
         query = query.where(CASES.c.responsible == responsible)
+    query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
     return _rows(connection, _paged(query, CASES.c.case_id, page))
 
 
@@ -147,7 +148,7 @@ def list_handovers(
 
 def visible(reader: Reader) -> ColumnElement[bool]:
     """Whether the reader sees a row of ``cases``."""
-    return or_(*_conditions(reader).values())
+    return or_(*(CASES.c.case_id.in_(ids) for ids in _ids(reader).values()))
 
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
@@ -158,11 +159,6 @@ def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
             for ids in _ids(reader).values()
         )
     )
-
-
-def _conditions(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
-    """What makes a row of ``cases`` visible, strongest first."""
-    return {kind: CASES.c.case_id.in_(ids) for kind, ids in _ids(reader).items()}
 
 
 def _ids(reader: Reader) -> dict[Sight, Select[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.legal_day import end_of, legal_day
 from ledger.core.rulebook import Rulebook
 from ledger.store.cases import Reader, visible
-from ledger.store.database import Database
+from ledger.store.database import Database, one_of
 from ledger.store.tables import CASES, CLOCKS, META
 
 Row = dict[str, Any]
@@ -179,6 +180,23 @@ def listed(
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(after.due_at, after.case_id, after.deadline_id))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> dict[str, ClockLine]:
+    """Of each of these cases the open clock that ends first, if it has one. Whether they may be seen is not asked."""
+    order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
+    place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
+    wanted = (one_of(CLOCKS.c.case_id, "case_ids"), *_conditions(Wanted(as_of)))
+    ranked = select(*_COLUMNS, place).where(*wanted).subquery()
+    first = select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
+    rows = connection.execute(first, {"case_ids": json.dumps(list(case_ids))})
+    return {row.case_id: ClockLine(*row) for row in rows}
+
+
+def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
+    """When the open clock of the case of that id ends that ends first; behind every instant where none does."""
+    ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(Wanted(as_of)))
+    return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
 def place_of(line: ClockLine) -> Place:

@@ -260,6 +260,15 @@ def test_pages_go_on_where_the_last_one_ended(ledger: Ledger) -> None:
     assert pages == whole
 
 
+def test_the_nearest_of_many_cases_is_the_first_of_each(ledger: Ledger) -> None:
+    """In one query the same as case by case; a case that is not asked for, or whose clocks have ended, is not there."""
+    ledger.post_all([*long_story().events, *detained_in("case-2").events, *detained_in("case-3").events])
+    ledger.post_all(Case("case-4").open().events)
+    with ledger.database.read() as connection:
+        nearest = clocks.nearest_of(connection, ["case-1", "case-2", "case-4"], instant(ledger.clock.seconds))
+    assert nearest == {case_id: found(ledger, case_id=case_id)[0] for case_id in ("case-1", "case-2")}
+
+
 def detained_in(case_id: str) -> Case:
     return impose(Case(case_id).open().name("li"), "li", "detention")
 
