@@ -30,6 +30,7 @@ from api.console import (
     picture_pages,
     reads_pages,
     recommendation_pages,
+    refusals,
     registry_pages,
     report_pages,
     samples,
@@ -68,6 +69,7 @@ _PARTS = (
     reads_pages,
     search_pages,
     audit_pages,
+    refusals,
 )
 
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
 from api.console import moments
+from api.console.advice import advice
 from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
@@ -108,7 +109,7 @@ def environment(spoken: str) -> Environment:
     loader = FileSystemLoader(_TEMPLATES)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     labels, texts = Labels(spoken), Texts(spoken)
-    made.globals |= {"_": texts, "label": labels.of, "labels": labels, "language": spoken}
+    made.globals |= {"_": texts, "advice": advice, "label": labels.of, "labels": labels, "language": spoken}
     made.filters["moment"] = lambda given: moment(given, labels)
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}

@@ -61,10 +61,10 @@ class Answered(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RpcRefused(TallystickError):
-    """A call that is answered with an error of EIP-1193; ``number`` is its code."""
+    """A call that is answered with an error of EIP-1193; ``number`` is its code, ``code`` our own for the reason."""
 
-    def __init__(self, number: int, message: str):
-        super().__init__(message)
+    def __init__(self, number: int, message: str, code: str = "malformed_input"):
+        super().__init__(message, code=code)
         self.number = number
 
 
@@ -102,7 +102,9 @@ class Desk:
             raise RpcRefused(USER_REJECTED, error.message) from error
         except AskedAlready as error:
             raise RpcRefused(BUSY, error.message) from error
-        except (TallystickError, msgspec.MsgspecError, UnicodeError) as error:
+        except TallystickError as error:
+            raise RpcRefused(INVALID_PARAMS, str(error), error.code) from error
+        except (msgspec.MsgspecError, UnicodeError) as error:
             raise RpcRefused(INVALID_PARAMS, str(error)) from error
         return "0x" + self._signer.sign(question.digest).hex()
 
@@ -121,7 +123,7 @@ def create_app(
                 raise RpcRefused(UNAUTHORIZED, "this page is not paired with the signer")
             told["result"] = await desk.call(call)
         except RpcRefused as error:
-            told["error"] = {"code": error.number, "message": error.message}
+            told["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
         return _json(told, guard.grants())
 
     async def pair(request: Request) -> Response:

@@ -136,6 +136,7 @@ PUBLIC = (
     "/agencies/{agency_id}/keys/{key_id}",
     "/samples",
     "/samples/now",
+    "/refusals/{code}",
 )
 _SUPERVISION = (
     "/leads/{lead_id}/rederive",
@@ -166,6 +167,7 @@ def names_of(world: World) -> dict[str, str]:
 
 
 OTHERS = {
+    "code": "key_unknown",
     "act": "offer",
     "agency_id": reader("own", "clerk").agency,
     "key_id": reader("own", "clerk").key_id,

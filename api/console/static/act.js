@@ -1,6 +1,7 @@
 // Acting: a form asks for a draft, the draft is signed by the officer's provider and posted to the ledger.
 import { envelopeOf, submissionOf, typedData } from "./event.js";
 import { BUSY, chosen, DECLINED, UNPAIRED } from "./provider.js";
+import { refusal } from "./refusal.js";
 
 const { keyId, logId } = document.body.dataset;
 let asked = null; // the form that the shown draft came from
@@ -29,7 +30,7 @@ async function post(draft) {
   const problem = await answer.json();
   if (problem.code === "not_on_head") return rebase(draft);
   release(draft);
-  return say(draft, `${draft.dataset.refused} ${problem.detail}`);
+  return say(draft, ...(await refusal(draft.dataset.refused, problem)));
 }
 
 // The same form on the newer head: the server judges it again and tells what came in between; the officer is asked once more.
@@ -53,14 +54,15 @@ function release(draft) {
   draft.querySelector("[data-sign]").disabled = false;
 }
 
-function say(draft, text) {
-  draft.querySelector(".outcome").textContent = text;
+function say(draft, ...words) {
+  draft.querySelector(".outcome").replaceChildren(...words);
 }
 
-function told(draft, error) {
+async function told(draft, error) {
   const words = draft.dataset;
-  if (error instanceof TypeError) return words.absent;
-  return { [DECLINED]: words.declined, [BUSY]: words.busy, [UNPAIRED]: words.unpaired }[error.code] ?? `${words.refused} ${error.message}`;
+  if (error instanceof TypeError) return [words.absent];
+  const known = { [DECLINED]: words.declined, [BUSY]: words.busy, [UNPAIRED]: words.unpaired }[error.code];
+  return known ? [known] : refusal(words.signerRefused, { code: error.data?.code, detail: error.message });
 }
 
 document.addEventListener("click", async ({ target }) => {
@@ -74,7 +76,7 @@ document.addEventListener("click", async ({ target }) => {
     unsent = await sign(draft);
   } catch (error) {
     release(draft);
-    return say(draft, told(draft, error));
+    return say(draft, ...(await told(draft, error)));
   }
   return post(draft);
 });

@@ -7,9 +7,10 @@ export const UNPAIRED = 4100;
 export const BUSY = -32002;
 
 export class ProviderError extends Error {
-  constructor({ code, message }) {
+  constructor({ code, message, data }) {
     super(message);
     this.code = code;
+    this.data = data;
   }
 }
 

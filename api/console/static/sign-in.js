@@ -1,5 +1,6 @@
 // Signing in: a challenge of the service, signed by the signer or a wallet, is changed for a session cookie.
 import { BUSY, DECLINED, UNPAIRED, remember, SignerProvider, wallet } from "./provider.js";
+import { refusal } from "./refusal.js";
 
 const part = (id) => document.getElementById(id);
 const words = part("sign-in").dataset;
@@ -27,7 +28,7 @@ async function look() {
 async function post(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  throw Object.assign(new Error((await answer.json()).detail), { status: answer.status });
+  throw Object.assign(new Error("refused"), { problem: await answer.json() });
 }
 
 async function signIn(provider) {
@@ -42,9 +43,11 @@ async function signIn(provider) {
   location.assign(words.next);
 }
 
-function told(error) {
-  if (error.status === 403) return words.unknown;
-  return { [DECLINED]: words.declined, [BUSY]: words.busy }[error.code] ?? `${words.failed} ${error.message}`;
+async function told(error) {
+  if (error.problem) return refusal(words.refused, error.problem);
+  if (error instanceof TypeError) return [words.lost];
+  const known = { [DECLINED]: words.declined, [BUSY]: words.busy }[error.code];
+  return known ? [known] : refusal(words.signerRefused, { code: error.data?.code, detail: error.message });
 }
 
 async function attempt(step) {
@@ -52,7 +55,7 @@ async function attempt(step) {
   try {
     await step();
   } catch (error) {
-    part("outcome").textContent = told(error);
+    part("outcome").replaceChildren(...(await told(error)));
     if (error.code !== BUSY) await look();
   }
 }
@@ -64,7 +67,7 @@ part("pairing").addEventListener("submit", async (event) => {
     await signer.pair(part("code").value);
     await look();
   } catch (error) {
-    part("outcome").textContent = error.code === UNPAIRED ? words.wrongCode : `${words.failed} ${error.message}`;
+    part("outcome").replaceChildren(...(error.code === UNPAIRED ? [words.wrongCode] : await told(error)));
     part("code").select();
   }
 });
