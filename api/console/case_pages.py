@@ -12,6 +12,7 @@ from api.console import clock_views
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import new_id
 from api.console.forms import FormOf
+from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import agency_names, page
 from api.console.security import PATH
@@ -51,6 +52,7 @@ class Seen(NamedTuple):
 @router.get("/cases/new")
 def new_case(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """The form of a case's first event."""
+    reading.require_role(*HANDLING)
     lines = {name: terms.choices(getattr(terms, name)) for name in ("BusinessLine", "Stage")}
     return page(request, service, "new_case.html", reading.session, case_id=new_id("case"), words=lines)
 
@@ -107,6 +109,7 @@ def timeline(
 @router.get("/cases/{case_id}/items/new")
 def new_item(request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """The form of an item's registration."""
+    reading.require_role(*HANDLING)
     seen = see(service, reading, case_id, "case")
     kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
     return page(request, service, "new_item.html", reading.session, **_values(seen), kinds=kinds, units=UNITS)
@@ -117,6 +120,7 @@ def offer(
     request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, returns: ReturnsQuery = None
 ) -> Response:
     """The form of an offer; with ``returns`` of an offer back of what that handover brought."""
+    reading.require_role(*HANDLING)
     seen = see(service, reading, case_id, "case")
     original = _handover(seen.state, returns) if returns else None
     items = free_items(seen.state, reading.agency)
@@ -152,14 +156,18 @@ def handover(
     state = service.parts.recorder.states.of_case(case_id)
     reading.record(f"handover {handover_id}", case_id)
     expired = found.is_open and found.expires_at is not None and found.expires_at < reading.reader.now
+    signs = reading.session.has_role(*HANDLING)
+    is_offered_to_us = found.is_open and found.to_agency == reading.agency
     values: dict[str, Any] = {
         "case": row,
         "state": state,
         "sight": sight,
         "handover": found,
-        "is_mine_to_answer": found.is_open and found.to_agency == reading.agency and sight is not None,
-        "is_mine_to_recall": found.is_open and found.from_agency == reading.agency,
-        "is_mine_to_return": bool(found.accepted_items or found.is_accepted) and found.to_agency == reading.agency,
+        "is_mine_to_accept": is_offered_to_us and signs and not expired,
+        "is_mine_to_refuse": is_offered_to_us and signs and sight is not None,
+        "is_mine_to_recall": found.is_open and found.from_agency == reading.agency and signs,
+        "is_mine_to_return": found.is_accepted and found.to_agency == reading.agency and signs,
+        "is_for_others_to_sign": found.is_open and reading.agency in found.parties and not signs,
         "reasons": terms.choices(terms.ReasonCode),
         "remedies": terms.choices(terms.Remedy),
         "seals": terms.choices(terms.SealState),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from api.console.menu import HANDLING
 from api.routes.reports import GOVERNING
 from ledger.supervision.model.draft import FORMS
 from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
@@ -79,7 +80,7 @@ ROWS = (
     Row("/outbox", is_own, is_list=True),
     Row("/cases", is_own, is_list=True),
     Row("/cases", sees, query="?all=true", is_list=True),
-    Row("/cases/new", anybody, shows=False),
+    Row("/cases/new", anybody, HANDLING, shows=False),
     Row("/cases/{case_id}"),
     Row("/cases/{case_id}/timeline"),
     Row("/cases/{case_id}/picture"),
@@ -98,8 +99,8 @@ ROWS = (
     Row("/audit/{audit_id}", anybody, ("auditor",), shows=False),
     Row("/audit/{audit_id}/state", anybody, ("auditor",), shows=False),
     Row("/audit/{audit_id}/report", anybody, ("auditor",), shows=False, is_file=True),
-    Row("/cases/{case_id}/items/new"),
-    Row("/cases/{case_id}/offer"),
+    Row("/cases/{case_id}/items/new", roles=HANDLING),
+    Row("/cases/{case_id}/offer", roles=HANDLING),
     Row("/cases/{case_id}/handovers/{handover_id}"),
     *(
         Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")

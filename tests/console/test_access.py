@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.console.app import routes
+from api.console.menu import HANDLING
 from tests.api.matrix import RELATIONS, ROLES, Relation, World, made_world, reader, sees
 from tests.builders import Officer
 from tests.console.matrix import POSTS, PUBLIC, ROWS, Row, names_of
@@ -113,6 +114,25 @@ def test_a_code_leads_to_cases_that_one_may_see(world: World, relation: Relation
         for code in ("case-1", "PHONE"):
             answer = post(world, officer, "/find", {"code": code})
             assert answer.status_code == (303 if sees(relation, role) else 404), officer
+
+
+@pytest.mark.parametrize("relation", ["own", "offered"])
+def test_only_who_may_sign_is_given_a_form(world: World, relation: Relation) -> None:
+    """Nobody fills in an acceptance or recall to be told at the end that his role does not sign it."""
+    for role in ROLES:
+        officer = reader(relation, role)
+        handover = page_of(world, officer, f"/cases/case-1/handovers/{world.offer}").text
+        cases = page_of(world, officer, "/cases?all=true").text
+        signs = role in HANDLING
+        assert ("data-act" in handover, 'href="/console/cases/new"' in cases) == (signs, signs), officer
+        assert ("A clerk or supervisor of your agency signs" in handover) != signs, officer
+
+
+def test_what_has_expired_cannot_be_answered(world: World) -> None:
+    """The page says so and what to do; it has no form that the ledger would refuse."""
+    text = page_of(world, reader("expired", "clerk"), f"/cases/case-1/handovers/{world.offered_to('expired')}").text
+    assert "Ask the sender to recall it and to offer it again." in text
+    assert "data-act" not in text
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
