@@ -49,5 +49,5 @@ def make_supervisor(
         mark=mark,
         datasets=lambda size: known.tables(source.registered(size)),
     )
-    record = Record(database, authority, system)
+    record = Record(database, authority, system, source.registered)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock)

@@ -168,8 +168,11 @@ def _of_others(of: Standing) -> Iterator[Alarm]:
 def _of_inside(of: Standing) -> Iterator[Alarm]:
     if of.inside is None:
         return
-    for model_id, fault in of.inside.runs.faults.items():
-        yield Alarm("runs_fault", detail=fault) if model_id == ALL else Alarm("model_fault", model_id, fault)
+    for fault in of.inside.runs.faults:
+        if fault.model_id == ALL:
+            yield Alarm("runs_fault", detail=fault.message)
+        else:
+            yield Alarm("model_fault", fault.model_id, f"{fault.procuratorate}: {fault.message}")
     for hook in of.inside.webhooks or ():
         if hook.failures:
             yield Alarm("webhook_failing", hook.url, hook.last_error)

@@ -68,9 +68,9 @@ def report(
     """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
     from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
     scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
-    size = service.parts.supervisor.views.refresh().size
+    service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session() as session:
-        made = make_report(session, scope, tree_size=size, as_of=_now(service))
+        made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
     reading.record(f"report from {since} to {until}")
     return _as(made, file_format, labels)
 
@@ -92,12 +92,12 @@ def correlation(
     procuratorate's auditors and analysts."""
     own = require_governing(reading)
     node, goal = parse_node(start), parse_node(to, field="to") if to else None
-    size = service.parts.supervisor.views.refresh().size
+    service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session() as session:
         found = correlate(session, node, depth=depth, as_of=_now(service), jurisdiction=own)
     path = found.path_to(goal) if goal else ()
     reading.record(f"what {node.name} has in common with others", *found.cases())
-    return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, size))
+    return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, session.size))
 
 
 def _as(made: Report, file_format: str, labels: Labels) -> Response:

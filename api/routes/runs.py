@@ -142,7 +142,7 @@ def run(
     own = require_governing(reading)
     at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     values = model.parameters_of(parameters)
-    size = service.parts.supervisor.views.refresh().size
+    service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session(outside=True) as session:
         found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
@@ -154,7 +154,7 @@ def run(
         version=model.version,
         model_digest=model.digest,
         parameters=values,
-        tree_size=size,
+        tree_size=session.size,
         as_of=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         total=len(found),
         findings=tuple(_found(model, one, values, known=one.lead_id in known) for one in shown),

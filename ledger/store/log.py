@@ -60,6 +60,11 @@ class Head(Struct, frozen=True):
 _ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 _TREE = select(TREE)
 _BY_EVENT_IDS = select(*_ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
+_BY_DIGESTS = (
+    select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
+    .where(one_of(ENTRIES.c.payload_digest, "digests"))
+    .order_by(ENTRIES.c.log_index)
+)
 # The kind first, as the primary key has it: by the id alone every stream would be looked at.
 _BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.kind, "kinds"), one_of(STREAMS.c.id, "stream_ids"))
 
@@ -118,6 +123,12 @@ def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, St
     """Those of the events that are stored, by event id."""
     rows = connection.execute(_BY_EVENT_IDS, {"event_ids": json.dumps(event_ids)})
     return {row.event_id: _stored(row) for row in rows}
+
+
+def references(connection: Connection, payload_digests: Sequence[str]) -> list[tuple[str, str]]:
+    """Event id and payload digest of those that are stored, in the order of the log."""
+    rows = connection.execute(_BY_DIGESTS, {"digests": json.dumps(payload_digests)})
+    return [(row.event_id, row.payload_digest) for row in rows]
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:

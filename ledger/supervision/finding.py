@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -51,11 +51,18 @@ class Finding(Struct, frozen=True, kw_only=True):
         return lead_id_of(self.digest)
 
 
-def find(model: Model, parameters: Mapping[str, object], session: Session, as_of: datetime) -> list[Finding]:
+def find(
+    model: Model,
+    parameters: Mapping[str, object],
+    session: Session,
+    as_of: datetime,
+    *,
+    refused: Callable[[MalformedInput], None] | None = None,
+) -> list[Finding]:
     """All that the model finds in the session's rows at ``as_of``, sorted by key.
 
-    Raises MalformedInput for parameters out of bounds or a row that is no finding, QueryRefused for what cannot be
-    asked.
+    Raises MalformedInput for parameters out of bounds, QueryRefused for what cannot be asked; and MalformedInput for a
+    row that is no finding, unless ``refused`` is told of it, when the others are found all the same.
     """
     values = model.parameters_of(parameters)
     query = query_of(model.condition, values)
@@ -63,7 +70,7 @@ def find(model: Model, parameters: Mapping[str, object], session: Session, as_of
         rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
     else:
         rows = iter(session.rows(query.sql, bound(query, values), as_of))
-    return _united(_finding(model, row) for row in rows)
+    return _united(_findings(model, rows, refused))
 
 
 def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[str, Any]]:
@@ -75,6 +82,18 @@ def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[
     part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
     for part in range(parts):
         yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)
+
+
+def _findings(
+    model: Model, rows: Iterable[Mapping[str, Any]], refused: Callable[[MalformedInput], None] | None
+) -> Iterator[Finding]:
+    for row in rows:
+        try:
+            yield _finding(model, row)
+        except MalformedInput as error:
+            if refused is None:
+                raise
+            refused(error)
 
 
 def _finding(model: Model, row: Mapping[str, Any]) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.core.authority import Agency
-from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
+from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
 from ledger.core.supervision.standing import supervises
 from ledger.supervision.finding import Finding
@@ -37,7 +37,7 @@ def lead_of(
     events: tuple[EventRef, ...],
     datasets: tuple[CitedDataset, ...] = (),
 ) -> LeadRaised:
-    """What the service signs. ``events`` are those of the finding's evidence in the order of the log."""
+    """What the service signs. ``events`` are the first of the finding's evidence in the order of the log."""
     values = model.parameters_of(parameters)
     return LeadRaised(
         lead_id=finding.lead_id,
@@ -55,8 +55,8 @@ def lead_of(
         severity=model.severity,
         says=said(model.lead.says, finding.values, values),
         checks=model.checks,
-        events=events[:MAX_CITED],
-        cited_count=len(events),
+        events=events,
+        cited_count=len(finding.evidence),
         datasets=datasets,
         values=dict(finding.values),
     )

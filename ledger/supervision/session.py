@@ -57,9 +57,20 @@ def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.Duc
 
 
 class Session:
-    """Asks the views that ``connection`` has. ``datasets`` are the names of those of registered data sets."""
+    """Asks the views that ``connection`` has, which are of the log at ``size``.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, datasets: Sequence[str] = (), limits: Limits = LIMITS):
+    ``datasets`` are the names of those of registered data sets.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        size: int = 0,
+        datasets: Sequence[str] = (),
+        limits: Limits = LIMITS,
+    ):
+        self.size = size
         self._connection = connection
         self._views = frozenset((*views(), *datasets))
         self._limits = limits

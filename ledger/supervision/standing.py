@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -11,15 +11,16 @@ from msgspec import Struct
 from ledger import matters
 from ledger.core.authority import Agency, Authority
 from ledger.core.errors import Conflict, NotFound, RuleRefused
-from ledger.core.event import Stream, decode_payload
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.event.supervision import CitedDataset, LeadRaised
+from ledger.core.event import Stream
+from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection, Database
+from ledger.supervision.catalogue import dataset_view
+from ledger.supervision.datasets import Registered, current
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.values import Model
@@ -30,7 +31,7 @@ MODELS_AT_MOST: Final = 10_000
 logger = structlog.get_logger(__name__)
 
 
-class Standing(Struct, frozen=True):
+class Run(Struct, frozen=True):
     """A model as a procuratorate runs it: what it published, or what it adopted with parameters of its own."""
 
     model: Model
@@ -38,24 +39,51 @@ class Standing(Struct, frozen=True):
     parameters: Mapping[str, str]
 
 
-class Record:
-    """The log, as supervision reads and writes it."""
+class RunFault(Struct, frozen=True):
+    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds."""
 
-    def __init__(self, database: Database, authority: Callable[[], Authority], system: SystemStream):
+    model_id: str
+    procuratorate: str
+    message: str
+
+
+class Standing(Struct, frozen=True):
+    """Which models are run; ``faults`` are of those whose file this release cannot read."""
+
+    runs: tuple[Run, ...] = ()
+    faults: tuple[RunFault, ...] = ()
+
+
+class Record:
+    """The log, as supervision reads and writes it. ``registered`` gives the registrations of data sets below a tree
+    size, in the order of the log."""
+
+    def __init__(
+        self,
+        database: Database,
+        authority: Callable[[], Authority],
+        system: SystemStream,
+        registered: Callable[[int], Iterable[Registered]],
+    ):
         self.authority = authority
+        self._registered = registered
         self._database = database
         self._system = system
         self._known: tuple[tuple[str, int], ...] = ()
-        self._standing: list[Standing] = []
+        self._standing = Standing()
 
-    def standing(self) -> list[Standing]:
+    def standing(self) -> Standing:
         """The models that are published or adopted and not retired, read anew where one has changed."""
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
             known = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
             if known != self._known:
                 agencies = self.authority().agencies
-                self._standing = [one for model_id, _ in known for one in _runs(connection, model_id, agencies)]
+                found = [one for model_id, _ in known for one in _runs(connection, model_id, agencies)]
+                self._standing = Standing(
+                    tuple(one for one in found if isinstance(one, Run)),
+                    tuple(one for one in found if isinstance(one, RunFault)),
+                )
                 self._known = known
         return self._standing
 
@@ -65,21 +93,27 @@ class Record:
             heads = log.heads(connection, [("supervision", lead_id) for lead_id in lead_ids])
         return frozenset(stream_id for _, stream_id in heads)
 
-    def events(self, digests: Iterable[str]) -> tuple[EventRef, ...]:
-        """The events of these payload digests, in the order of the log."""
-        with self._database.read() as connection:
-            entries = [log.entry_by_digest(connection, digest) for digest in digests]
-        entries.sort(key=lambda entry: entry.log_index)
-        return tuple(EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest) for entry in entries)
+    def events(self, digests: Collection[str]) -> tuple[EventRef, ...]:
+        """The first of the events of these payload digests, in the order of the log: as many as a lead cites.
 
-    def dataset(self, dataset_id: str, rows: Iterable[str]) -> tuple[CitedDataset, ...]:
-        """The citation of rows of a registered data set, which is the one that was registered last under its name."""
+        Raises NotFound where one of them is not in the log.
+        """
         with self._database.read() as connection:
-            for entry in reversed(log.registered_datasets(connection)):
-                body = decode_payload(entry.payload, entry.event_type).body
-                if isinstance(body, DatasetRegistered) and body.dataset_id == dataset_id:
-                    return (CitedDataset(dataset_id=dataset_id, digest=body.digest, rows=tuple(rows)),)
-        raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
+            refs = log.references(connection, sorted(digests))
+        if len(refs) < len(digests):
+            missing = min(set(digests) - {digest for _, digest in refs})
+            raise NotFound(f"the evidence {missing} is no event of the log", field="evidence")
+        return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
+
+    def datasets(self, dataset_id: str | None, rows: Sequence[str], size: int) -> tuple[CitedDataset, ...]:
+        """The citation of rows of the data set that models see at this tree size; none of None."""
+        if dataset_id is None:
+            return ()
+        found = current(self._registered(size)).get(dataset_view(dataset_id))
+        if found is None:
+            raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
+        cited = CitedDataset(dataset_id=found.body.dataset_id, digest=found.body.digest, rows=tuple(rows[:MAX_CITED]))
+        return (cited,)
 
     def put(self, lead: LeadRaised) -> bool:
         """Whether the lead is new: another process may have raised it meanwhile. Durable when this returns."""
@@ -92,7 +126,7 @@ class Record:
         return True
 
 
-def _runs(connection: Connection, model_id: str, agencies: Mapping[str, Agency]) -> Iterator[Standing]:
+def _runs(connection: Connection, model_id: str, agencies: Mapping[str, Agency]) -> Iterator[Run | RunFault]:
     """Who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
     state = matters.matter_of(connection, STREAM + model_id, agencies)
     assert isinstance(state, ModelState)
@@ -101,6 +135,7 @@ def _runs(connection: Connection, model_id: str, agencies: Mapping[str, Agency])
     for agency, (version, parameters) in sorted(wanted.items()):
         definition = next(one.body.definition for one in state.versions if one.body.version == version)
         try:
-            yield Standing(parse_model(definition), agency, parameters)
+            yield Run(parse_model(definition), agency, parameters)
         except ModelRefused as error:
             logger.warning("a published model is not run", model=model_id, version=version, reason=error.for_operator)
+            yield RunFault(model_id, agency, error.message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
@@ -17,13 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.authority import Agency
-from ledger.core.errors import TallystickError
-from ledger.core.event.supervision import LeadRaised
+from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.supervision.standing import is_within
 from ledger.supervision.finding import Finding, find
+from ledger.supervision.model.values import Sql
 from ledger.supervision.raising import lead_of, procuratorate_for
-from ledger.supervision.snapshot import Grown, Views
-from ledger.supervision.standing import Record, Standing
+from ledger.supervision.session import Session
+from ledger.supervision.snapshot import Head, Views
+from ledger.supervision.standing import Record, Run, RunFault, Standing
 
 LOOK_EVERY_S = 1.0
 PAUSE = 4  # times as long as a look took passes until the next one
@@ -35,13 +36,14 @@ logger = structlog.get_logger(__name__)
 
 class RunState(Struct, frozen=True):
     """How it stands with the runs: when (unix milliseconds) everything was looked at last, at which tree size, how long
-    that took, how many leads were raised since the service started, and what keeps which model from being run."""
+    that took, how many leads were raised since the service started, and what keeps whose run of which model from being
+    done, or from raising all that it finds."""
 
     looked_at: int | None = None
     size: int = 0
     took_ms: int = 0
     raised: int = 0
-    faults: Mapping[str, str] = {}
+    faults: Sequence[RunFault] = ()
 
 
 class Supervisor:
@@ -54,7 +56,9 @@ class Supervisor:
         self._interval_s = interval_s
         self._clock = clock
         self._next_whole = 0.0  # by the monotonic clock
-        self._ran: list[Standing] | None = None
+        self._ran: Standing | None = None
+        self._looked = Head(0, None)  # how far: others bring the views up to the log, too
+        self._faults: dict[tuple[str, str], RunFault] = {}
         self.state = RunState()
 
     def run(self, stop: Event) -> None:
@@ -70,86 +74,125 @@ class Supervisor:
             self.step()
         except TallystickError as error:
             logger.warning("supervision cannot look", reason=error.for_operator)
-            self.state = replace(self.state, faults={ALL: error.message})
+            self._say_that_none_runs(error.message)
         except Exception as error:
             logger.exception("supervision cannot look for a reason that nobody foresaw")
-            self.state = replace(self.state, faults={ALL: type(error).__name__})
+            self._say_that_none_runs(type(error).__name__)
 
     def step(self) -> int:
         """The number of leads raised by one look at what has changed, or at everything where that is due."""
         standing = self.record.standing()
-        if not standing:
+        if not standing.runs and not standing.faults:
+            self._faults.clear()
+            self.state = replace(self.state, faults=())
             return 0
-        grown = self.views.refresh()
-        if grown.touched is None or standing is not self._ran or time.monotonic() >= self._next_whole:
-            return self._look_at_all(standing, grown)
-        small = [one for one in standing if one.model.scope == "case"] if grown.touched else []
-        faults = dict(self.state.faults)
-        raised = self._look(small, grown, faults, cases=grown.touched)
-        self.state = replace(self.state, raised=self.state.raised + raised, faults=faults)
+        head = self.views.refresh()
+        touched = self.views.touched(self._looked, head)
+        if touched is None or standing is not self._ran or time.monotonic() >= self._next_whole:
+            return self._look_at_all(standing, head)
+        small = [one for one in standing.runs if one.model.scope == "case"] if touched else []
+        raised = self._look(small, cases=touched)
+        self._looked = head
+        self.state = replace(self.state, raised=self.state.raised + raised, faults=self._told_faults())
         return raised
 
-    def _look_at_all(self, standing: list[Standing], grown: Grown) -> int:
-        began, faults = time.monotonic(), dict[str, str]()
-        raised = self._look(standing, grown, faults)
+    def _look_at_all(self, standing: Standing, head: Head) -> int:
+        began = time.monotonic()
+        self._faults = {(fault.model_id, fault.procuratorate): fault for fault in standing.faults}
+        raised = self._look(standing.runs)
         took = time.monotonic() - began
         self._next_whole = began + took + max(self._interval_s, REST * took)
-        self._ran = standing
-        self.state = RunState(self._clock(), grown.size, int(took * 1000), self.state.raised + raised, faults)
+        self._ran, self._looked = standing, head
+        raised_so_far = self.state.raised + raised
+        self.state = RunState(self._clock(), head.size, int(took * 1000), raised_so_far, self._told_faults())
         return raised
 
-    def _look(
-        self,
-        standing: Sequence[Standing],
-        grown: Grown,
-        faults: dict[str, str],
-        *,
-        cases: frozenset[str] | None = None,
-    ) -> int:
+    def _look(self, runs: Iterable[Run], *, cases: frozenset[str] | None = None) -> int:
         """These models over all cases or some of them; what is wrong with one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        waiting, raised = deque(standing), 0
+        waiting, raised = deque(runs), 0
         while waiting:
             # A query that fails ends its session: the next model has another.
             with self.views.session(cases, outside=True) as session:
                 while waiting:
                     one = waiting.popleft()
-                    try:
-                        raised += self._raise(one, find(one.model, one.parameters, session, as_of), grown.size, as_of)
-                    except TallystickError as error:
-                        logger.warning("a model cannot be run", model=one.model.model_id, reason=error.for_operator)
-                        faults[one.model.model_id] = error.message
+                    found = self._found(one, session, as_of)
+                    if found is None:
                         break
-                    faults.pop(one.model.model_id, None)
+                    if cases is not None and isinstance(one.model.condition, Sql):
+                        raised += self._raise_if_found_in_all(one, found, as_of)
+                    else:
+                        raised += self._raise(one, found, session.size, as_of)
         return raised
 
-    def _raise(self, one: Standing, found: list[Finding], size: int, as_of: datetime) -> int:
-        leads = [lead for lead in self._leads(one, found, size, as_of) if self.record.put(lead)]
-        for lead in leads:
-            logger.info("lead raised", lead=lead.lead_id, model=lead.model_id, supervised=lead.supervised)
-        return len(leads)
+    def _found(self, one: Run, session: Session, as_of: datetime) -> list[Finding] | None:
+        """What the model finds; None where it could not be asked. A row that is no finding stops no other."""
+        try:
+            return find(one.model, one.parameters, session, as_of, refused=lambda error: self._take_note(one, error))
+        except Unavailable:
+            raise
+        except TallystickError as error:
+            self._take_note(one, error)
+            return None
 
-    def _leads(self, one: Standing, found: list[Finding], size: int, as_of: datetime) -> Iterator[LeadRaised]:
-        """The leads of those findings that are new and of the jurisdiction in which the model is run."""
-        known = self.record.known(finding.lead_id for finding in found)
+    def _raise_if_found_in_all(self, one: Run, hints: list[Finding], as_of: datetime) -> int:
+        """SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
+        raised where it finds that in all of them, too."""
+        new = {finding.lead_id for finding in hints} - self.record.known(finding.lead_id for finding in hints)
+        if not new:
+            return 0
+        with self.views.session(outside=True) as session:
+            found = self._found(one, session, as_of) or []
+            both = [finding for finding in found if finding.lead_id in new]
+            return self._raise(one, both, session.size, as_of)
+
+    def _raise(self, one: Run, found: Sequence[Finding], size: int, as_of: datetime) -> int:
+        """The number of leads made of those findings that are new; what is wrong with one stays with it."""
+        known, raised = self.record.known(finding.lead_id for finding in found), 0
         agencies = self.record.authority().agencies
         for finding in found:
             having = procuratorate_for(agencies, finding.supervised)
             if finding.lead_id in known or having is None or not _concerns(agencies, one, finding):
                 continue
-            cited = self.record.dataset(finding.dataset_id, finding.dataset_rows) if finding.dataset_id else ()
-            yield lead_of(
-                finding,
-                one.model,
-                one.parameters,
-                procuratorate=having,
-                size=size,
-                as_of=as_of,
-                events=self.record.events(finding.evidence),
-                datasets=cited,
-            )
+            try:
+                raised += self._put(one, finding, having, size, as_of)
+            except Unavailable:
+                raise  # nothing can be written now: all of it is looked at again
+            except TallystickError as error:
+                self._take_note(one, error)
+        return raised
+
+    def _put(self, one: Run, finding: Finding, having: str, size: int, as_of: datetime) -> bool:
+        lead = lead_of(
+            finding,
+            one.model,
+            one.parameters,
+            procuratorate=having,
+            size=size,
+            as_of=as_of,
+            events=self.record.events(finding.evidence),
+            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size),
+        )
+        is_new = self.record.put(lead)
+        if is_new:
+            logger.info("lead raised", lead=lead.lead_id, model=lead.model_id, supervised=lead.supervised)
+        return is_new
+
+    # -- what is wrong -------------------------------------------------------------------------------------------------
+
+    def _take_note(self, one: Run, error: TallystickError) -> None:
+        """The first fault of a run stands until everything is looked at again."""
+        model_id = one.model.model_id
+        logger.warning("a model cannot be run", model=model_id, agency=one.procuratorate, reason=error.for_operator)
+        self._faults.setdefault((model_id, one.procuratorate), RunFault(model_id, one.procuratorate, error.message))
+
+    def _told_faults(self) -> tuple[RunFault, ...]:
+        return tuple(fault for _, fault in sorted(self._faults.items()))
+
+    def _say_that_none_runs(self, message: str) -> None:
+        self.state = replace(self.state, faults=(RunFault(ALL, "", message), *self._told_faults()))
 
 
-def _concerns(agencies: Mapping[str, Agency], one: Standing, finding: Finding) -> bool:
+def _concerns(agencies: Mapping[str, Agency], one: Run, finding: Finding) -> bool:
     """Whether the agency that must answer lies in the jurisdiction of the procuratorate that runs the model."""
     return is_within(agencies[finding.supervised], agencies[one.procuratorate])

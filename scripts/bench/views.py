@@ -33,7 +33,7 @@ from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_models
 from ledger.supervision.model.values import Model
 from ledger.supervision.session import QueryRefused
-from ledger.supervision.snapshot import Acts, Head, Logged, Views, read_case
+from ledger.supervision.snapshot import Acts, Anchors, Head, Logged, Views, read_case
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.workdays import shipped_calendar
@@ -108,8 +108,8 @@ class Repeated:
     def datasets(self, _end: int) -> list[Row]:
         return []
 
-    def anchors(self, _end: int) -> list[Row]:
-        return []
+    def anchors(self, after: int, _end: int) -> Anchors:
+        return Anchors(after, [])
 
 
 def lives() -> Iterator[list[Entry]]:

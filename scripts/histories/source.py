@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ledger.core.custody import Act
 from ledger.core.event import Payload
-from ledger.supervision.snapshot import Acts, Head, Logged
+from ledger.supervision.snapshot import Acts, Anchors, Head, Logged
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from scripts.histories.history import History
@@ -52,7 +52,10 @@ class HistorySource:
     def datasets(self, end: int) -> list[Row]:
         return []
 
-    def anchors(self, end: int) -> list[Row]:
-        return [
-            (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in self._anchors if size <= end
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows: list[Row] = [
+            (number, size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
+            for number, (size, at) in enumerate(self._anchors, start=1)
+            if number > after and size <= end
         ]
+        return Anchors(after + len(rows), rows)

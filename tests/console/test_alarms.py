@@ -26,6 +26,7 @@ from ledger.cosign import WitnessState
 from ledger.follow import FollowState
 from ledger.stamp import StampState
 from ledger.store.webhooks import Webhook
+from ledger.supervision.standing import RunFault
 from ledger.supervision.supervise import ALL, RunState
 
 NOW = 1_800_000_000_000
@@ -61,8 +62,8 @@ LOUD = {
     "witness_fault": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "silent")], None, 1)),
     "witnesses_defect": replace(QUIET, witnesses=WitnessesStanding([WitnessState("w", 3, "x")], "KeyError", 1)),
     "timestamps_fault": replace(QUIET, stamps=StampStanding("https://tsa", 3, None, StampState("away", "Wait."))),
-    "runs_fault": inside(runs=RunState(faults={ALL: "no views"})),
-    "model_fault": inside(runs=RunState(faults={"third-return": "no such column"})),
+    "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
+    "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),
     "webhook_failing": inside(webhooks=[replace(HOOK, failures=2, last_error="404")]),
     "incident": inside(incidents=[Incident(7, "chain_edited", "edited", NOW - 1)]),
 }

@@ -124,8 +124,9 @@ lead:"""
     watched.publish()
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
-    assert set(watched.supervisor.state.faults) == {"broken"}
-    assert "Could not convert" in watched.supervisor.state.faults["broken"]
+    (fault,) = watched.supervisor.state.faults
+    assert (fault.model_id, fault.procuratorate) == ("broken", PROCURATORATE)
+    assert "Could not convert" in fault.message
 
 
 def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +140,9 @@ def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(views, "refresh", defect)
         watched.supervisor.try_step()
-    assert watched.supervisor.state.faults == {"*": "KeyError"}
+    assert [(one.model_id, one.message) for one in watched.supervisor.state.faults] == [("*", "KeyError")]
     watched.supervisor.try_step()
-    assert watched.supervisor.state.faults == {}
+    assert watched.supervisor.state.faults == ()
 
 
 def test_a_lead_is_what_the_service_alone_may_sign(watched: Watched) -> None:

@@ -128,7 +128,7 @@ def watched_ledger(folder: Path) -> Iterator[Watched]:
             mark=mark,
             datasets=lambda size: known.tables(source.registered(size)),
         )
-        record = Record(ledger.database, made.authority, ledger.system)
+        record = Record(ledger.database, made.authority, ledger.system, source.registered)
         made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock)
         yield made
         views.close()

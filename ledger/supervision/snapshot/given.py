@@ -11,7 +11,7 @@ from ledger.core.rulebook import Rulebook
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Logged
-from ledger.supervision.snapshot.views import Head
+from ledger.supervision.snapshot.views import Anchors, Head
 
 
 class GivenActs:
@@ -78,8 +78,9 @@ class GivenSource:
     def datasets(self, end: int) -> list[Row]:
         return []
 
-    def anchors(self, end: int) -> list[Row]:
-        return self._anchors
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows = [(number, *row) for number, row in enumerate(self._anchors, start=1) if number > after]
+        return Anchors(len(self._anchors), rows)
 
     def _by_case(self) -> dict[str, list[Logged]]:
         found: dict[str, list[Logged]] = {}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ledger import matters
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.authority import Authority
+from ledger.core.errors import Unavailable
 from ledger.core.event import decode_payload
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.supervision import LeadState, RecommendationState
@@ -19,11 +20,11 @@ from ledger.supervision.datasets import Registered
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Acts, Logged, day, moment
-from ledger.supervision.snapshot.views import Head
+from ledger.supervision.snapshot.views import Anchors, Head
 
 
 class LogSource:
-    """``block_time`` gives the time of a write's block in unix seconds."""
+    """``block_time`` gives the time of a write's block in unix seconds, and may raise Unavailable."""
 
     def __init__(
         self,
@@ -84,13 +85,26 @@ class LogSource:
             entries = log.registered_datasets(connection)
         return [entry for entry in entries if entry.log_index < end]
 
-    def anchors(self, end: int) -> list[Row]:
-        found: list[Row] = []
-        for write in DatabaseJournal(self._database).anchors():
-            if write.state is WriteState.CONFIRMED and write.anchored is not None and write.anchored.size <= end:
-                at = datetime.fromtimestamp(self._block_time(write), UTC).replace(tzinfo=None)
-                found.append((write.anchored.size, at))
-        return found
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows: list[Row] = []
+        settled, is_open = after, False
+        for write in DatabaseJournal(self._database).anchors(after=after):
+            is_open = is_open or write.state is not WriteState.CONFIRMED
+            if write.state is not WriteState.CONFIRMED or write.anchored is None:
+                continue
+            at = self._time(write) if write.anchored.size <= end else None
+            if at is None:
+                break
+            rows.append((write.number, write.anchored.size, at))
+            settled = settled if is_open else write.number
+        return Anchors(settled, rows)
+
+    def _time(self, write: ChainWrite) -> datetime | None:
+        """None while the chain is away: supervision goes on without it."""
+        try:
+            return datetime.fromtimestamp(self._block_time(write), UTC).replace(tzinfo=None)
+        except Unavailable:
+            return None
 
 
 def logged(entry: StoredEntry) -> Logged:

@@ -56,7 +56,7 @@ _ARROW: Mapping[str, pyarrow.DataType] = {
     "DECIMAL(21,6)": pyarrow.decimal128(21, 6),
     "VARCHAR[]": pyarrow.list_(pyarrow.string()),
 }
-_ANCHORS = {"size": "BIGINT", "anchored_at": "TIMESTAMP"}
+_ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
 
 
 def kept_kinds(view: str) -> dict[str, str]:
@@ -119,7 +119,15 @@ def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[Mat
 def replace_all(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
     """Puts these rows in the place of all that the table has."""
     connection.execute(f"DELETE FROM {KEPT}.{quoted(table)}")  # noqa: S608 - of the catalogue
-    insert(connection, table, _ANCHORS if table == "anchors" else kept_kinds(table), rows)
+    insert(connection, table, kept_kinds(table), rows)
+
+
+def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
+    """Adds those of these anchors that are not kept yet: an anchor that is final does not change."""
+    lowest = min(int(str(row[0])) for row in rows)
+    kept = connection.execute("SELECT number FROM kept.anchors WHERE number >= $1", [lowest]).fetchall()
+    known = {number for (number,) in kept}
+    insert(connection, "anchors", _ANCHORS, [row for row in rows if row[0] not in known])
 
 
 # -- the views of a session --------------------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Acts, Logged, read_case
 
-VERSION = 1  # of what the rows say: raised where a view is made otherwise of the same events
+VERSION = 2  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
-_HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR"}
+_HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
 
 logger = structlog.get_logger(__name__)
 
@@ -36,18 +36,18 @@ def no_datasets(_size: int) -> Mapping[str, pyarrow.Table]:
     return {}
 
 
-class Grown(Struct, frozen=True):
-    """The views at ``size``; ``touched`` are the cases with events since the last look, None where all are new."""
-
-    size: int
-    touched: frozenset[str] | None
-
-
 class Head(Struct, frozen=True):
     """How far a log has come: its size, and the digest of its last entry's payload, None where it is empty."""
 
     size: int
     digest: str | None
+
+
+class Anchors(Struct, frozen=True):
+    """Number, size and block time of anchors; of those up to the number ``settled`` none will become final later."""
+
+    settled: int
+    rows: list[Row]
 
 
 class Source(Protocol):
@@ -86,8 +86,11 @@ class Source(Protocol):
         """The rows of the view."""
         ...
 
-    def anchors(self, end: int) -> list[Row]:
-        """Size and block time of each anchor of at most ``end`` entries."""
+    def anchors(self, after: int, end: int) -> Anchors:
+        """The final anchors of a number above ``after`` and of at most ``end`` entries.
+
+        None beyond the first whose time is not known yet: an event has the first anchor over it, or none.
+        """
         ...
 
 
@@ -118,10 +121,9 @@ class Views:
         self._datasets = datasets
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._anchors: list[Row] | None = None  # as they were told last
 
-    def refresh(self) -> Grown:
-        """Brings the views up to the log as it is now. Raises what reading the log raises."""
+    def refresh(self) -> Head:
+        """Brings the views up to the log as it is now, and says how far that is. Raises what reading the log raises."""
         with self._lock:
             connection = self._open()
             size, digest = _kept_head(connection)
@@ -131,11 +133,17 @@ class Views:
                 connection = self._anew()
                 size = 0
             if size == head.size:
-                self._tell_anchors(connection, head.size)
-                return Grown(size, frozenset())
-            touched = self._source.touched(size, head.size)
-            self._write(connection, touched, size, head)
-            return Grown(head.size, None if size == 0 else frozenset(touched))
+                self._add_anchors(connection, head.size)
+            else:
+                self._write(connection, self._source.touched(size, head.size), size, head)
+            return head
+
+    def touched(self, since: Head, until: Head) -> frozenset[str] | None:
+        """The cases with events from the one head to the other, whoever brought the views up to it; None where the one
+        is of another log."""
+        if since.size > until.size or self._source.digest_at(since.size) != since.digest:
+            return None
+        return frozenset(self._source.touched(since.size, until.size))
 
     @contextmanager
     def session(self, cases: Iterable[str] | None = None, *, outside: bool = False) -> Iterator[Session]:
@@ -148,10 +156,11 @@ class Views:
         try:
             connection.execute("BEGIN TRANSACTION")
             tables.show(connection, cases)
-            datasets = self._datasets(_kept_head(connection)[0]) if outside else {}
+            size, _ = _kept_head(connection)
+            datasets = self._datasets(size) if outside else {}
             for name, table in datasets.items():
                 connection.register(name, table)
-            yield Session(connection, datasets=tuple(datasets), limits=self._limits)
+            yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
         finally:
             connection.close()
 
@@ -182,21 +191,22 @@ class Views:
             tables.replace_matters(connection, self._source.matters(start, head.size))
             tables.replace_all(connection, "agencies", self._source.agencies())
             tables.replace_all(connection, "datasets", self._source.datasets(head.size))
-            self._tell_anchors(connection, head.size)
+            self._add_anchors(connection, head.size)
             connection.execute("UPDATE kept.head SET size = $1, digest = $2", [head.size, head.digest])
         except BaseException:
-            self._anchors = None
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         if (took := time.monotonic() - began) > 1:
             logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
 
-    def _tell_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:
-        anchors = self._source.anchors(size)
-        if anchors != self._anchors:
-            tables.replace_all(connection, "anchors", anchors)
-            self._anchors = anchors
+    def _add_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:
+        ((settled,),) = connection.execute("SELECT settled FROM kept.head").fetchall()
+        anchors = self._source.anchors(settled, size)
+        if anchors.rows:
+            tables.add_anchors(connection, anchors.rows)
+        if anchors.settled != settled:
+            connection.execute("UPDATE kept.head SET settled = $1", [anchors.settled])
 
     # -- the file ------------------------------------------------------------------------------------------------------
 
@@ -229,11 +239,10 @@ class Views:
             for path in (self._path, self._path.with_name(self._path.name + ".wal")):
                 with suppress(FileNotFoundError):
                     path.unlink()
-        self._anchors = None
         self._connection = self._opened()
         tables.create(self._connection)
         self._connection.execute(table_of("head", _HEAD, schema=tables.KEPT))
-        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL)", [self._mark])
+        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark])
         return self._connection
 
 
