@@ -40,8 +40,9 @@ def registered(form: Form, _state: CaseState | None) -> Body:
     if kind == "dossier":
         fields["dossier"] = {name: _count(form, name) for name in ("volumes", "pages") if form.get(name)}
     if kind == "electronic_data":
-        collectors = tuple((form.get("collectors") or "").replace(",", " ").replace("，", " ").split())
-        fields["collection"] = {"collectors": collectors, **form.fields("tool", "method")}
+        fields["collection"] = {"collectors": _officers(form, "collectors"), **form.fields("tool", "method")}
+    if seizure := _seizure(form):
+        fields["seizure"] = seizure
     return made(ItemRegistered, **fields)
 
 
@@ -159,6 +160,22 @@ def _not_accepted(form: Form, item_id: str, state: CaseState | None) -> dict[str
 
 def _unit(state: CaseState | None, item_id: str) -> str | None:
     return state.items[item_id].quantity.unit if state is not None and item_id in state.items else None
+
+
+def _seizure(form: Form) -> dict[str, Any]:
+    """What the seizure list says, as far as it is filled in; empty where the item was not seized."""
+    told: dict[str, Any] = {**form.fields("document_number"), "seized_at": instant_of(form, "seized_at")}
+    if not any(told.values()) and not form.get("officers"):
+        return {}
+    return {name: value for name, value in told.items() if value} | {"officers": _officers(form, "officers")}
+
+
+def _officers(form: Form, name: str) -> tuple[str, ...]:
+    """Two at least, as the form's label says."""
+    ids = tuple((form.get(name) or "").replace(",", " ").replace("，", " ").split())
+    if len(ids) < 2:
+        raise MalformedInput("expected two officers at least, with a space between", field=name)
+    return ids
 
 
 def _quantity(form: Form, name: str, unit: str | None) -> dict[str, str]:

@@ -15,14 +15,12 @@ from api.routes.proofs import Withhold
 from api.routes.timelines import teller
 from ledger.core.errors import NotFound
 from ledger.core.event import decode_section
-from ledger.exchange.paper.forms import FORMS
+from ledger.exchange.paper.forms import forms_of
 from ledger.exchange.paper.voice import spoken_in
 from ledger.store import log
 from ledger.timeline import Narrator
 from ledger.timeline.particulars import particulars
 from ledger.timeline.proven import stages
-
-PRINTED = frozenset(form.event_type for form in FORMS)
 
 router = APIRouter()
 
@@ -63,7 +61,7 @@ def event_page(
         particulars=particulars(here.payload, sections, words, labels),
         hidden=() if shown else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
-        prints=step.event_type in PRINTED,
+        documents=[form.document for form in forms_of(here.payload)],
         previous=walked[entry.sequence - 1].entry.event_id if entry.sequence else None,
         following=walked[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(walked) else None,
     )
@@ -110,12 +108,24 @@ def case_certificate(
 
 @router.get("/cases/{case_id}/events/{event_id}/paper")
 def event_paper(
-    *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugPath,
+    event_id: EventIdPath,
+    document: papers.Kind = None,
 ) -> Response:
-    """The document that the event prints as."""
+    """A document that the event prints as: this one, else the first."""
     spoken = spoken_in(language(request))
     return papers.paper(
-        request=request, service=service, reading=reading, case_id=case_id, event_id=event_id, language=spoken
+        request=request,
+        service=service,
+        reading=reading,
+        case_id=case_id,
+        event_id=event_id,
+        language=spoken,
+        kind=document,
     )
 
 

@@ -93,6 +93,13 @@ ROWS = (
     Row("/cases/{case_id}/events/{event_id}/paper", event="accepted_id", is_file=True),
     Row("/cases/{case_id}/bundle", is_file=True),
     Row("/cases/{case_id}/certificate", is_file=True),
+    Row("/cases/{case_id}/certificate", query="?item_id=phone", is_file=True),
+    Row(
+        "/cases/{case_id}/events/{event_id}/paper",
+        event="accepted_id",
+        query="?document=acceptance_receipt",
+        is_file=True,
+    ),
     Row("/search", sees, query="?q=2026-0417", is_list=True),
     Row("/audit", anybody, ("auditor",), shows=False),
     Row("/audit", sees, ("auditor",), query="?case_id=case-1"),
