@@ -67,9 +67,9 @@ def correlation(
         return page(request, service, "correlation.html", reading.session, **values)
     node = parse_node(start.strip())
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session() as session:
+    with service.parts.supervisor.views.session(jurisdiction=own) as session:
         now = datetime.fromisoformat(reading.reader.now)
-        found = correlate(session, node, depth=depth, as_of=now, jurisdiction=own)
+        found = correlate(session, node, depth=depth, as_of=now)
     reading.record(f"what {node.name} has in common with others", *found.cases())
     with service.parts.database.read() as connection:
         numbers = _numbers(connection, found.cases()[:LISTED_AT_MOST])

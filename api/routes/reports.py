@@ -93,8 +93,8 @@ def correlation(
     own = require_governing(reading)
     node, goal = parse_node(start), parse_node(to, field="to") if to else None
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session() as session:
-        found = correlate(session, node, depth=depth, as_of=_now(service), jurisdiction=own)
+    with service.parts.supervisor.views.session(jurisdiction=own) as session:
+        found = correlate(session, node, depth=depth, as_of=_now(service))
     path = found.path_to(goal) if goal else ()
     reading.record(f"what {node.name} has in common with others", *found.cases())
     return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, session.size))

@@ -143,7 +143,7 @@ def run(
     at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     values = model.parameters_of(parameters)
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session(outside=True) as session:
+    with service.parts.supervisor.views.session(jurisdiction=own, outside=True) as session:
         found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     known = service.parts.supervisor.record.known(one.lead_id for one in shown)

@@ -23,22 +23,13 @@ DEEPEST = 8
 
 # Every edge at one of the nodes asked about. An officer is told with the agency, since numbers are the agency's own.
 _EDGES = """
-WITH seen AS (
-    SELECT DISTINCT case_id FROM officers JOIN agencies USING (agency)
-    WHERE $jurisdiction IS NULL OR jurisdiction = $jurisdiction OR starts_with(jurisdiction, $jurisdiction || '/')
-), pairs AS (
-    SELECT 'case' AS a_kind, case_id AS a, 'item' AS b_kind, item_id AS b, 'has' AS relation, evidence
-    FROM items SEMI JOIN seen USING (case_id)
-    UNION ALL SELECT 'item', item_id, 'seal', seal_number, 'sealed_with', evidence
-    FROM seals SEMI JOIN seen USING (case_id)
-    UNION ALL SELECT 'item', item_id, 'digest', digest, 'has_digest', evidence
-    FROM item_digests SEMI JOIN seen USING (case_id)
-    UNION ALL SELECT 'case', case_id, 'person', person_id, role, evidence
-    FROM persons SEMI JOIN seen USING (case_id)
-    UNION ALL SELECT 'case', case_id, 'officer', agency || '/' || officer, 'handled_by', evidence
-    FROM officers SEMI JOIN seen USING (case_id)
-    UNION ALL SELECT 'case', case_id, 'case', other_case_id, relation, evidence
-    FROM links SEMI JOIN seen USING (case_id)
+WITH pairs AS (
+    SELECT 'case' AS a_kind, case_id AS a, 'item' AS b_kind, item_id AS b, 'has' AS relation, evidence FROM items
+    UNION ALL SELECT 'item', item_id, 'seal', seal_number, 'sealed_with', evidence FROM seals
+    UNION ALL SELECT 'item', item_id, 'digest', digest, 'has_digest', evidence FROM item_digests
+    UNION ALL SELECT 'case', case_id, 'person', person_id, role, evidence FROM persons
+    UNION ALL SELECT 'case', case_id, 'officer', agency || '/' || officer, 'handled_by', evidence FROM officers
+    UNION ALL SELECT 'case', case_id, 'case', other_case_id, relation, evidence FROM links
 )
 SELECT a_kind, a, b_kind, b, relation, evidence FROM pairs
 WHERE a_kind || ':' || a IN (SELECT unnest($frontier)) OR b_kind || ':' || b IN (SELECT unnest($frontier))
@@ -123,12 +114,9 @@ def parse_node(text: str, *, field: str = "from") -> Node:
     return Node(kind, told)  # type: ignore[arg-type]  # one of them
 
 
-def correlate(
-    session: Asked, start: Node, *, depth: int, as_of: datetime, jurisdiction: str | None = None
-) -> Correlation:
-    """All nodes up to ``depth`` steps away. Two cases with a common seal are four steps apart.
-
-    Only what cases say in which an agency of ``jurisdiction`` or below it has acted; None is all cases.
+def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Correlation:
+    """All nodes up to ``depth`` steps away, out of what the session's cases say. Two cases with a common seal are four
+    steps apart.
 
     Raises NotFound where the record has no such node, MalformedInput for a depth that is none.
     """
@@ -138,7 +126,7 @@ def correlate(
     edges: dict[tuple[str, ...], Edge] = {}
     frontier, cut = [start], False
     for distance in range(depth + 1):
-        found = _around(session, frontier, as_of, jurisdiction)
+        found = _around(session, frontier, as_of)
         if distance == 0 and not found[start]:
             raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
         following: set[Node] = set()
@@ -156,15 +144,13 @@ def correlate(
     return Correlation(start, tuple(places.values()), kept, cut)
 
 
-def _around(
-    session: Asked, frontier: Iterable[Node], as_of: datetime, jurisdiction: str | None
-) -> dict[Node, list[tuple[Node, Edge]]]:
+def _around(session: Asked, frontier: Iterable[Node], as_of: datetime) -> dict[Node, list[tuple[Node, Edge]]]:
     """The neighbours of each node, with the edges to them."""
     found: dict[Node, list[tuple[Node, Edge]]] = {node: [] for node in frontier}
     if not found:
         return found
     names = [node.name for node in found]
-    for row in session.rows(_EDGES, {"frontier": names, "jurisdiction": jurisdiction}, as_of):
+    for row in session.rows(_EDGES, {"frontier": names}, as_of):
         a, b = Node(row["a_kind"], row["a"]), Node(row["b_kind"], row["b"])
         edge = Edge(a, b, row["relation"], tuple(row["evidence"]))
         for node, neighbour in ((a, b), (b, a)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow
 from msgspec import Struct
@@ -39,6 +40,13 @@ class DatasetRows(Struct, frozen=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     digests: tuple[str, ...]
+
+
+class Outside(NamedTuple):
+    """A data set as a session has it: its rows, and the agency that registered it."""
+
+    agency: str
+    table: pyarrow.Table
 
 
 class DatasetFiles:
@@ -93,7 +101,7 @@ class Datasets:
         self._files = files
         self._read: dict[str, tuple[Registered, pyarrow.Table]] = {}
 
-    def tables(self, registrations: Iterable[Registered]) -> dict[str, pyarrow.Table]:
+    def tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
         """By the names of their views; none of a data set whose file is not here."""
         read: dict[str, tuple[Registered, pyarrow.Table]] = {}
         for name, registered in current(registrations).items():
@@ -103,7 +111,7 @@ class Datasets:
             elif (rows := self._files.rows(registered.body)) is not None:
                 read[name] = registered, _table(rows, registered.digest)
         self._read = read
-        return {name: table for name, (_, table) in read.items()}
+        return {name: Outside(registered.agency, table) for name, (registered, table) in read.items()}
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:

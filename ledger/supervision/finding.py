@@ -16,7 +16,7 @@ from ledger.supervision.model.cel import matching
 from ledger.supervision.model.columns import views
 from ledger.supervision.model.query import EVIDENCE, bound, query_of
 from ledger.supervision.model.spelling import text_of
-from ledger.supervision.model.values import Cel, Model
+from ledger.supervision.model.values import Cel, Model, Template
 from ledger.supervision.session import Session, quoted
 
 ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
@@ -69,7 +69,8 @@ def find(
     if isinstance(model.condition, Cel):
         rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
     else:
-        rows = iter(session.rows(query.sql, bound(query, values), as_of))
+        by_template = isinstance(model.condition, Template)
+        rows = iter(session.rows(query.sql, bound(query, values), as_of, by_template=by_template))
     return _united(_findings(model, rows, refused))
 
 

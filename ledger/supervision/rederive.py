@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow
 from msgspec import Struct
 
 from ledger.core.bundle import decode_case_bundle, read_anchors
@@ -26,7 +25,7 @@ from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
 from ledger.supervision.catalogue import dataset_view
-from ledger.supervision.datasets import Registered, table_of
+from ledger.supervision.datasets import Outside, Registered, table_of
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
@@ -164,19 +163,19 @@ def _cited(run: _Run) -> Outcome:
     return f"{len(lead.events)} cited events stand here"
 
 
-def _tables(run: _Run) -> dict[str, pyarrow.Table]:
+def _tables(run: _Run) -> dict[str, Outside]:
     """The views of the data sets that the lead cites, of the files that are held."""
     files = {
         str(digest_of(parse_digest(one.digest).algorithm, path.read_bytes())): path
         for one in run.raised().datasets
         for path in run.held.files
     }
-    tables: dict[str, pyarrow.Table] = {}
+    tables: dict[str, Outside] = {}
     for cited in run.raised().datasets:
         known = next((one for one in run.registered if one.body.digest == cited.digest), None)
         if known is None or cited.digest not in files:
             raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
-        tables[dataset_view(cited.dataset_id)] = table_of(files[cited.digest], known)
+        tables[dataset_view(cited.dataset_id)] = Outside(known.agency, table_of(files[cited.digest], known))
     return tables
 
 
@@ -192,7 +191,7 @@ def _finding(run: _Run) -> Outcome:
     raise ProofRefused("the model does not find it in these events", field="finding")
 
 
-def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, pyarrow.Table]) -> Iterable[Finding]:
+def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Outside]) -> Iterable[Finding]:
     anchors: list[Row] = [
         (size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None))
         for size, at in run.anchors.items()

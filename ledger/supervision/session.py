@@ -59,7 +59,7 @@ def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.Duc
 class Session:
     """Asks the views that ``connection`` has, which are of the log at ``size``.
 
-    ``datasets`` are the names of those of registered data sets.
+    ``datasets`` are the names of those of registered data sets, which only templates ask: they list no row.
     """
 
     def __init__(
@@ -72,7 +72,8 @@ class Session:
     ):
         self.size = size
         self._connection = connection
-        self._views = frozenset((*views(), *datasets))
+        self._views = frozenset(views())
+        self._datasets = frozenset(datasets)
         self._limits = limits
 
     @classmethod
@@ -93,12 +94,14 @@ class Session:
             _insert(connection, name, kinds[name], given)
         return cls(connection, datasets=datasets, limits=limits)
 
-    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]:
+    def rows(
+        self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False
+    ) -> list[dict[str, Any]]:
         """The rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
 
         Raises QueryRefused.
         """
-        statement = require_sound(sql, self._views)
+        statement = require_sound(sql, self._views | self._datasets if by_template else self._views)
         given = {**parameters, AS_OF: as_of}
         missing = statement.named_parameters - given.keys()
         if missing:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from ledger.core.errors import TallystickError
-from ledger.supervision.catalogue import nearest
+from ledger.supervision.catalogue import DATASET, nearest
 
 
 class QueryRefused(TallystickError):
@@ -33,6 +33,12 @@ def _functions() -> Mapping[str, frozenset[str]]:
     """What each function is here, by kinds; see the file."""
     told = tomllib.loads(files("ledger.supervision").joinpath("functions.toml").read_text(encoding="utf-8"))
     return {kind: frozenset(names) for kind, names in told.items()}
+
+
+_OUTSIDE = (
+    "The template dataset_match compares with a data set whose file was given, where its agency stands in line with "
+    "the jurisdiction; no query lists its rows."
+)
 
 
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
@@ -150,7 +156,7 @@ def _joined(node: dict[str, Any]) -> int:
 def _require_view(node: dict[str, Any], names: Set[str]) -> None:
     name = node["table_name"]
     if node.get("schema_name") or node.get("catalog_name") or name not in names:
-        raise _refusal(f"there is no view {name}", nearest(name, names))
+        raise _refusal(f"there is no view {name}", _OUTSIDE if name.startswith(DATASET) else nearest(name, names))
 
 
 def _require_repeatable(name: str) -> None:

@@ -110,11 +110,12 @@ class Supervisor:
     def _look(self, runs: Iterable[Run], *, cases: frozenset[str] | None = None) -> int:
         """These models over all cases or some of them; what is wrong with one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        waiting, raised = deque(runs), 0
+        waiting, raised = deque(sorted(runs, key=lambda one: one.procuratorate)), 0
         while waiting:
+            whose = waiting[0].procuratorate
             # A query that fails ends its session: the next model has another.
-            with self.views.session(cases, outside=True) as session:
-                while waiting:
+            with self.views.session(cases, jurisdiction=self._jurisdiction(whose), outside=True) as session:
+                while waiting and waiting[0].procuratorate == whose:
                     one = waiting.popleft()
                     found = self._found(one, session, as_of)
                     if found is None:
@@ -141,7 +142,7 @@ class Supervisor:
         new = {finding.lead_id for finding in hints} - self.record.known(finding.lead_id for finding in hints)
         if not new:
             return 0
-        with self.views.session(outside=True) as session:
+        with self.views.session(jurisdiction=self._jurisdiction(one.procuratorate), outside=True) as session:
             found = self._found(one, session, as_of) or []
             both = [finding for finding in found if finding.lead_id in new]
             return self._raise(one, both, session.size, as_of)
@@ -161,6 +162,10 @@ class Supervisor:
             except TallystickError as error:
                 self._take_note(one, error)
         return raised
+
+    def _jurisdiction(self, procuratorate: str) -> str:
+        """A model sees what the procuratorate sees that runs it."""
+        return self.record.authority().agencies[procuratorate].profile.jurisdiction
 
     def _put(self, one: Run, finding: Finding, having: str, size: int, as_of: datetime) -> bool:
         lead = lead_of(

@@ -15,7 +15,6 @@ from ledger.supervision.correlation import FOLLOWED_AT_MOST, Correlation, Node, 
 from ledger.supervision.session import Session
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
-AGENCIES = [{"agency": "police-east", "jurisdiction": "31/01"}]
 
 
 def digest(number: int) -> str:
@@ -39,14 +38,14 @@ def handled(number: int, officer: str) -> dict[str, Any]:
 
 
 def record(**rows: list[dict[str, Any]]) -> Session:
-    """These rows, and of each case in them an event by an officer who has no other, so that it is seen."""
+    """These rows, and of each case in them an event by an officer who has no other."""
     cases = dict.fromkeys(str(row["case_id"]) for given in rows.values() for row in given)
     own = [handled(int(case_id.removeprefix("case-")), f"of-{case_id}") for case_id in cases]
-    return Session.of_rows({**rows, "agencies": AGENCIES, "officers": [*rows.get("officers", ()), *own]})
+    return Session.of_rows({**rows, "officers": [*rows.get("officers", ()), *own]})
 
 
-def around(session: Session, start: Node, depth: int = 4, jurisdiction: str | None = None) -> Correlation:
-    return correlate(session, start, depth=depth, as_of=AS_OF, jurisdiction=jurisdiction)
+def around(session: Session, start: Node, depth: int = 4) -> Correlation:
+    return correlate(session, start, depth=depth, as_of=AS_OF)
 
 
 def test_two_cases_with_one_seal_are_four_steps_apart() -> None:
@@ -102,17 +101,6 @@ def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, s
     shown = {frozenset((edge.a.name, edge.b.name)) for edge in found.edges if edge.b.kind != "officer"}
     assert shown == {frozenset(edge) for edge in slow.subgraph(expected).edges}
     assert set(found.graph().nodes) >= set(expected)
-
-
-def test_cases_of_other_places_are_not_shown() -> None:
-    """In another jurisdiction nobody has acted in the cases: what they have in common stays theirs."""
-    session = record(
-        items=[item_row(1, "phone"), item_row(2, "knife")],
-        seals=[sealed(1, "phone", "S-7"), sealed(2, "knife", "S-7")],
-    )
-    assert around(session, case(1), jurisdiction="31").cases() == ("case-1", "case-2")
-    with pytest.raises(NotFound):
-        around(session, case(1), jurisdiction="32")
 
 
 def test_what_is_not_there_is_said() -> None:

@@ -127,13 +127,14 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
 
 
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
-    """Where it is given them: each row with its digest and the registering event; else there is no such view."""
+    """Where it is given them, and by a template: each row with its digest and the registering event; else there is no
+    such view."""
     registration = Registered("procuratorate-east", "blake3:" + "11" * 32, registered(CSV, name="pension-list"))
     datasets = Datasets(files)
     assert datasets.tables([registration]) == {}
     kept = files.keep(registration.body, CSV)
     tables = datasets.tables([registration])
-    assert datasets.tables([registration])["dataset_pension_list"] is tables["dataset_pension_list"]
+    assert datasets.tables([registration])["dataset_pension_list"].table is tables["dataset_pension_list"].table
     views = Views(
         None,
         GivenSource([], shipped_rulebook()),
@@ -145,10 +146,13 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
     with views.session(outside=True) as session:
-        found = session.rows(sql, {}, AS_OF)
+        found = session.rows(sql, {}, AS_OF, by_template=True)
+        with pytest.raises(QueryRefused, match="there is no view") as refused:
+            session.rows(sql, {}, AS_OF)
+    assert "dataset_match" in str(refused.value.hint)
     assert [(row["id"], row["amount"]) for row in found] == [("310101", "1200"), ("310102", None)]
     assert [row["row_digest"] for row in found] == list(kept.digests)
     assert {tuple(row["evidence"]) for row in found} == {(registration.digest,)}
     with views.session() as session, pytest.raises(QueryRefused, match="there is no view dataset_pension_list"):
-        session.rows(sql, {}, AS_OF)
+        session.rows(sql, {}, AS_OF, by_template=True)
     views.close()

@@ -230,9 +230,8 @@ def test_a_data_set_is_a_view_of_its_own() -> None:
     """Its columns are text, beside the digests that a lead cites."""
     rows = {"dataset_pensions_2026": [{"person": "5f", "paid": "2026-03", "row_digest": "blake3:01"}]}
     with Session.of_rows(rows) as session:
-        assert ask(session, "SELECT paid, row_digest FROM dataset_pensions_2026") == [
-            {"paid": "2026-03", "row_digest": "blake3:01"}
-        ]
+        asked = "SELECT paid, row_digest FROM dataset_pensions_2026"
+        assert session.rows(asked, {}, AS_OF, by_template=True) == [{"paid": "2026-03", "row_digest": "blake3:01"}]
 
 
 def test_every_view_and_column_is_explained() -> None:

@@ -13,8 +13,10 @@ from ledger.core.event.supervision import LeadRaised
 from ledger.store import log
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.supervise import Supervisor
-from tests.builders import POLICE, PROCURATORATE, UPPER, analyst
+from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
+from tests.casework import Case
 from tests.supervised import Recommendation, adopted, assigned, confirmed, retired
+from tests.supervision.modelling import with_sql
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
 
@@ -94,6 +96,22 @@ def test_who_adopts_a_model_runs_it_in_its_own_jurisdiction_with_its_own_paramet
     assert watched.supervisor.step() == 1
     (lead,) = watched.leads()
     assert (lead.raised.parameters, lead.procuratorate) == ({"returns": "1"}, PROCURATORATE)
+
+
+def test_a_model_sees_what_the_procuratorate_sees_that_runs_it(watched: Watched) -> None:
+    """A query that says of every case that the district's police must answer finds those of the district alone; where
+    the procuratorate above adopts it, those of both districts."""
+    asked = f"SELECT *, '{POLICE}' AS answers FROM cases"
+    text = with_sql(asked, key=("case_id",), supervised="answers")
+    watched.post(Case("case-1", start=NOW - 60, step=1).open())
+    watched.post(Case("case-far", start=NOW - 60, step=1).open(by=clerk(FAR_POLICE)))
+    model = watched.publish(text)
+    assert watched.supervisor.step() == 1
+    assert [lead.raised.case_id for lead in watched.leads()] == ["case-1"]
+    model.act(adopted(1, model_digest=parse_model(text).digest, parameters={"days": "8"}), analyst(UPPER))
+    watched.ledger.post(model.last)
+    assert watched.supervisor.step() == 1
+    assert {lead.raised.case_id for lead in watched.leads()} == {"case-1", "case-far"}
 
 
 def test_a_retired_model_is_not_run(watched: Watched) -> None:

@@ -27,6 +27,7 @@ from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
 from tests.builders import (
     COURT,
+    FAR_POLICE,
     POLICE,
     PROCURATORATE,
     UPPER,
@@ -47,7 +48,8 @@ NOW = int(time.time())
 
 @dataclass
 class Watched:
-    """A ledger of three agencies in one city and a procuratorate above, and its supervisor; steps are taken by hand."""
+    """A ledger of three agencies in one district, police of another and a procuratorate above both, and its supervisor;
+    steps are taken by hand."""
 
     ledger: Ledger
     supervisor: Supervisor
@@ -112,7 +114,8 @@ class Watched:
 @contextmanager
 def watched_ledger(folder: Path) -> Iterator[Watched]:
     """One of its own in ``folder``."""
-    officers = [clerk(POLICE), clerk(PROCURATORATE), clerk(COURT), analyst(PROCURATORATE), analyst(UPPER)]
+    clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
+    officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
     with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000)) as ledger:
         ledger.found(*officers)
         made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are

@@ -148,16 +148,49 @@ FROM kept.deadlines WHERE started_at <= moment()
 """
 
 
-def show(connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str] | None) -> None:
-    """Makes the views of this connection: over all cases, or over these."""
+_AGENCIES_WITHIN = """
+CREATE TEMP TABLE within AS
+SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
+"""
+# The cases in which an agency of the jurisdiction has acted, or was offered something: what its procuratorate sees.
+_CASES_WITHIN = """
+CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id
+FROM (SELECT case_id, agency FROM kept.officers UNION ALL SELECT case_id, to_agency FROM kept.handovers)
+SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
+"""
+_CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
+_AGENCIES_IN_LINE = """
+SELECT agency FROM kept.agencies
+WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jurisdiction || '/', jurisdiction || '/')
+"""
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str] | None, *, jurisdiction: str | None = None
+) -> None:
+    """Makes the views of this connection: over all cases, or over these.
+
+    With a ``jurisdiction`` only over its cases, and over the leads and recommendations of its procuratorates.
+    """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
-    chosen = ""
-    if case_ids is not None:
-        connection.execute("CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id", {"ids": list(case_ids)})
-        chosen = " SEMI JOIN chosen USING (case_id)"
-    shown = {view: f"SELECT * FROM ({_shown(view)}){chosen}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in (*OF_A_MATTER, *OF_THE_LOG)}  # noqa: S608
+    ids = None if case_ids is None else list(case_ids)
+    of_cases = of_matters = ""
+    if jurisdiction is not None:
+        connection.execute(_AGENCIES_WITHIN, {"jurisdiction": jurisdiction})
+        of_matters = " WHERE procuratorate IN (SELECT agency FROM within)"
+    if jurisdiction is not None or ids is not None:
+        connection.execute(_CASES if jurisdiction is None else _CASES_WITHIN, {"ids": ids})
+        of_cases = " SEMI JOIN chosen USING (case_id)"
+    shown = {view: f"SELECT * FROM ({_shown(view)}){of_cases}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
+    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}{of_matters}" for view in OF_A_MATTER}  # noqa: S608
+    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in OF_THE_LOG}  # noqa: S608
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+
+
+def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:
+    """The agencies of the jurisdiction, of those below it and of those above it."""
+    rows = connection.execute(_AGENCIES_IN_LINE, {"jurisdiction": jurisdiction}).fetchall()
+    return frozenset(agency for (agency,) in rows)
 
 
 def _shown(view: str) -> str:

@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Protocol
 
 import duckdb
-import pyarrow
 import structlog
 from msgspec import Struct
 
@@ -18,6 +17,7 @@ from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import blake3_text
 from ledger.core.rulebook import Rulebook
 from ledger.supervision.catalogue import views
+from ledger.supervision.datasets import Outside
 from ledger.supervision.session import LIMITS, Limits, Session, open_database, table_of
 from ledger.supervision.snapshot import tables
 from ledger.supervision.snapshot.of_case import Row
@@ -31,7 +31,7 @@ _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "B
 logger = structlog.get_logger(__name__)
 
 
-def no_datasets(_size: int) -> Mapping[str, pyarrow.Table]:
+def no_datasets(_size: int) -> Mapping[str, Outside]:
     """Where there are none."""
     return {}
 
@@ -106,7 +106,7 @@ class Views:
         *,
         mark: str,
         limits: Limits = LIMITS,
-        datasets: Callable[[int], Mapping[str, pyarrow.Table]] = no_datasets,
+        datasets: Callable[[int], Mapping[str, Outside]] = no_datasets,
     ):
         """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
 
@@ -146,23 +146,36 @@ class Views:
         return frozenset(self._source.touched(since.size, until.size))
 
     @contextmanager
-    def session(self, cases: Iterable[str] | None = None, *, outside: bool = False) -> Iterator[Session]:
+    def session(
+        self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, outside: bool = False
+    ) -> Iterator[Session]:
         """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
 
-        ``outside`` shows registered data sets too, which are for runs of models alone: they name persons.
+        With a ``jurisdiction`` only over what its procuratorates may see. ``outside`` shows registered data sets too,
+        which are for runs of models alone: they name persons.
         """
         with self._lock:
             connection = self._open().cursor()
         try:
             connection.execute("BEGIN TRANSACTION")
-            tables.show(connection, cases)
+            tables.show(connection, cases, jurisdiction=jurisdiction)
             size, _ = _kept_head(connection)
-            datasets = self._datasets(size) if outside else {}
-            for name, table in datasets.items():
-                connection.register(name, table)
+            datasets = self._outside(connection, size, jurisdiction) if outside else {}
+            for name, one in datasets.items():
+                connection.register(name, one.table)
             yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
         finally:
             connection.close()
+
+    def _outside(
+        self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
+    ) -> Mapping[str, Outside]:
+        """The data sets that a jurisdiction's models compare with: those of its agencies, of those above and below."""
+        datasets = self._datasets(size)
+        if jurisdiction is None:
+            return datasets
+        near = tables.in_line(connection, jurisdiction)
+        return {name: one for name, one in datasets.items() if one.agency in near}
 
     def size(self) -> int:
         """The tree size that the views are of."""

@@ -1,0 +1,158 @@
+"""Runs of models over the API: they see what the procuratorate of whoever asks sees, and nothing of others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.core.event.record import DatasetRegistered
+from ledger.settings import Settings
+from ledger.supervision.catalogue import views
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import (
+    COURT,
+    FAR_POLICE,
+    NEIGHBOUR,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    Officer,
+    Writer,
+    analyst,
+    clerk,
+    supervisor,
+)
+from tests.casework import Case, person_id
+from tests.ledgers import open_ledger, sqlite_url
+from tests.supervised import Lead, Recommendation
+from tests.supervision.modelling import with_condition, with_sql
+
+OFFICERS = (
+    *(clerk(agency) for agency in (POLICE, FAR_POLICE, COURT, PROCURATORATE)),
+    supervisor(PROCURATORATE),
+    *(analyst(agency) for agency in (PROCURATORATE, NEIGHBOUR, UPPER)),
+)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Procuratorates of two districts and of the city above; a case of the one, a case of the other."""
+    settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data")
+    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain, settings) as it:
+        it.record(Case("case-east").open().name("li").register("phone"))
+        it.record(Case("case-west").open(by=clerk(FAR_POLICE)).register("car", by=clerk(FAR_POLICE)))
+        yield it
+
+
+def listing(view: str, supervised: str) -> str:
+    """A model that finds every row of a view and says that this agency has to answer for it."""
+    key = next(iter(views()[view].columns))
+    return with_sql(f"SELECT *, '{supervised}' AS answers FROM {view}", key=(key,), supervised="answers")
+
+
+def run(served: Served, definition: str, by: Officer) -> Any:
+    body = msgspec.json.encode({"definition": definition})
+    return served.post("/api/v1/models/run", body, **served.token(by))
+
+
+def keys(served: Served, definition: str, by: Officer) -> list[str]:
+    """What the run finds, by the first value of its key."""
+    return [next(iter(one["key"].values())) for one in run(served, definition, by).json()["findings"]]
+
+
+def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
+    """Whatever agency the model's author names as supervised: each district its own, the city both."""
+    for view in ("cases", "items", "events", "officers"):
+        assert set(keys(served, listing(view, POLICE), analyst(PROCURATORATE))) == {"case-east"}, view
+        assert set(keys(served, listing(view, FAR_POLICE), analyst(NEIGHBOUR))) == {"case-west"}, view
+        assert set(keys(served, listing(view, POLICE), analyst(UPPER))) == {"case-east", "case-west"}, view
+
+
+def test_a_case_is_seen_from_when_it_was_offered(served: Served) -> None:
+    """An offer to an agency of the district is enough: nobody of it need have acted."""
+    case = Case("case-sent").open(by=clerk(FAR_POLICE)).register("knife", by=clerk(FAR_POLICE))
+    served.record(case)
+    assert "case-sent" not in keys(served, listing("cases", POLICE), analyst(PROCURATORATE))
+    case.offer("knife", to=COURT, purpose="property_transfer", by=clerk(FAR_POLICE))
+    served.record(case)
+    assert "case-sent" in keys(served, listing("cases", POLICE), analyst(PROCURATORATE))
+
+
+def test_a_run_sees_the_leads_and_recommendations_of_ones_own_procuratorate(served: Served) -> None:
+    """Those of another are not told by a query either; the procuratorate above sees them."""
+    lead = Lead().raised()
+    for event in (*lead.events, *Recommendation().issued().events):
+        served.ledger.post(event)
+    for view in ("leads", "recommendations"):
+        assert keys(served, listing(view, FAR_POLICE), analyst(NEIGHBOUR)) == []
+        for by in (PROCURATORATE, UPPER):
+            assert len(keys(served, listing(view, POLICE), analyst(by))) == 1
+
+
+def test_correlation_ends_where_the_jurisdiction_does(served: Served) -> None:
+    """What cases of another district have in common with one's own is for the procuratorate above both."""
+    found = {
+        by: served.get("/api/v1/correlation", analyst(by), **{"from": "case:case-west"})
+        for by in (PROCURATORATE, UPPER)
+    }
+    problem(found[PROCURATORATE], 404, "not_found", "from")
+    assert found[UPPER].status_code == 200
+
+
+# -- outside data ------------------------------------------------------------------------------------------------------
+
+
+def give(served: Served, by: Officer) -> None:
+    """A list of two persons, one of them of case-east, that this agency registers and gives."""
+    data = f"who,paid_on,name\n{person_id('li')},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
+    body = DatasetRegistered(
+        dataset_id="pensions",
+        source="social security bureau",
+        legal_basis="cooperation agreement 2026-3",
+        period_from="2026-01-01",
+        period_until="2026-06-30",
+        rows=2,
+        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
+    )
+    served.submit(Writer("agency", by.agency).write(body, by, signed_at=served.ledger.clock.seconds))
+    headers = {"content-type": "application/octet-stream"} | served.token(by)
+    kept = served.request("POST", "/api/v1/datasets/pensions/file", content=data, headers=headers)
+    assert kept.status_code == 200, kept.text
+
+
+PAID = with_condition(
+    "condition:\n  template: dataset_match\n"
+    "  with: {view: persons, column: person_id, dataset: pensions, header: who}\n",
+    key=("case_id", "person_id"),
+    supervised="responsible",
+)
+
+
+def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Served) -> None:
+    """By the procuratorate of its district and the one above; next door it is as if there were none."""
+    give(served, clerk(POLICE))
+    for by in (PROCURATORATE, UPPER):
+        (one,) = run(served, PAID, analyst(by)).json()["findings"]
+        assert (one["case_id"], one["values"]["matched"]) == ("case-east", "1")
+        assert "Li Si" not in str(one)
+    problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "sql")
+
+
+def test_no_run_lists_the_rows_of_a_data_set(served: Served) -> None:
+    """Not even to the agency's own procuratorate: a query of a model's author cannot name one, however it tries."""
+    give(served, clerk(POLICE))
+    tries = (
+        "SELECT who AS case_id, name AS handover_id, 'police-east' AS to_agency, evidence FROM dataset_pensions",
+        "SELECT d.who AS case_id, name AS handover_id, 'police-east' AS to_agency, d.evidence "
+        'FROM (WITH "dataset_pensions" AS (SELECT 1) FROM "dataset_pensions") x, main.dataset_pensions d',
+    )
+    for sql in tries:
+        told = run(served, with_sql(sql), analyst(PROCURATORATE))
+        assert told.status_code == 400, told.text
+        assert "Li Si" not in told.text
