@@ -1,6 +1,6 @@
 // Acting: a form asks for a draft, the draft is signed by the officer's provider and posted to the ledger.
 import { envelopeOf, submissionOf, typedData } from "./event.js";
-import { BUSY, chosen, DECLINED, UNPAIRED } from "./provider.js";
+import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNPAIRED } from "./provider.js";
 import { refusal } from "./refusal.js";
 
 const { keyId, logId } = document.body.dataset;
@@ -12,8 +12,9 @@ async function sign(draft) {
   const envelope = envelopeOf(text, keyId, Math.floor(Date.now() / 1000));
   const data = JSON.stringify(typedData(envelope, logId));
   const provider = chosen();
-  const beside = provider.isSigner ? [{ payload: text, sections: {} }] : [];
-  const signature = await provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, ...beside] });
+  draft.classList.toggle("by-wallet", !provider.isSigner);
+  say(draft, provider.isSigner ? draft.dataset.agree : draft.dataset.walletAgree);
+  const signature = await signTyped(provider, keyId, data, { payload: text, sections: {} });
   return submissionOf(text, envelope, signature);
 }
 
@@ -60,9 +61,14 @@ function say(draft, ...words) {
 
 async function told(draft, error) {
   const words = draft.dataset;
-  if (error instanceof TypeError) return [words.absent];
-  const known = { [DECLINED]: words.declined, [BUSY]: words.busy, [UNPAIRED]: words.unpaired }[error.code];
-  return known ? [known] : refusal(words.signerRefused, { code: error.data?.code, detail: error.message });
+  const { code, message } = error;
+  if (code === NO_WALLET) return [words.noWallet];
+  const asks = draft.classList.contains("by-wallet")
+    ? { busy: words.walletBusy, unpaired: words.walletAccount, refused: words.walletRefused }
+    : { busy: words.busy, unpaired: words.unpaired, refused: words.signerRefused, absent: words.absent };
+  if (asks.absent && error instanceof TypeError) return [asks.absent];
+  const known = { [DECLINED]: words.declined, [BUSY]: asks.busy, [UNPAIRED]: asks.unpaired, [OTHER_ACCOUNT]: words.walletAccount }[code];
+  return known ? [known] : refusal(asks.refused, { code: error.data?.code, detail: message });
 }
 
 document.addEventListener("click", async ({ target }) => {
@@ -71,7 +77,6 @@ document.addEventListener("click", async ({ target }) => {
   if (target.closest("[data-again]")) return post(draft);
   if (!target.closest("[data-sign]")) return;
   draft.querySelector("[data-sign]").disabled = true;
-  say(draft, draft.dataset.agree);
   try {
     unsent = await sign(draft);
   } catch (error) {

@@ -5,6 +5,8 @@ const CHOICE = "tallystick-provider";
 export const DECLINED = 4001;
 export const UNPAIRED = 4100;
 export const BUSY = -32002;
+export const NO_WALLET = "no_wallet";
+export const OTHER_ACCOUNT = "other_account";
 
 export class ProviderError extends Error {
   constructor({ code, message, data }) {
@@ -48,7 +50,18 @@ export function remember(provider) {
   localStorage.setItem(CHOICE, provider.isSigner ? "signer" : "wallet");
 }
 
-// The provider that the officer signed in with.
+// The provider that the officer signed in with. Throws where that was a wallet and this browser has none any more.
 export function chosen() {
-  return localStorage.getItem(CHOICE) === "wallet" && wallet() ? wallet() : new SignerProvider(document.body.dataset.signer);
+  if (localStorage.getItem(CHOICE) !== "wallet") return new SignerProvider(document.body.dataset.signer);
+  if (wallet()) return wallet();
+  throw new ProviderError({ code: NO_WALLET, message: "this browser has no wallet" });
+}
+
+// Has the key sign. A wallet shows accounts as it likes, and its user may have turned to another one since signing in.
+export async function signTyped(provider, keyId, data, beside) {
+  if (provider.isSigner) return provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, beside] });
+  const accounts = await provider.request({ method: "eth_requestAccounts" });
+  const account = accounts.find((one) => one.toLowerCase() === keyId);
+  if (!account) throw new ProviderError({ code: OTHER_ACCOUNT, message: `the wallet is at ${accounts[0] ?? "no account"}` });
+  return provider.request({ method: "eth_signTypedData_v4", params: [account, data] });
 }

@@ -4,6 +4,7 @@ import { refusal } from "./refusal.js";
 
 const part = (id) => document.getElementById(id);
 const words = part("sign-in").dataset;
+const walletIdle = part("wallet-state").textContent;
 const signer = new SignerProvider(document.body.dataset.signer);
 
 function show(...ids) {
@@ -34,7 +35,7 @@ async function post(path, body) {
 async function signIn(provider) {
   const [account] = await provider.request({ method: "eth_requestAccounts" });
   const challenge = await post("/api/v1/sign-in/challenge", { key_id: account.toLowerCase() });
-  if (provider.isSigner) part("signer-state").textContent = words.agree;
+  part(provider.isSigner ? "signer-state" : "wallet-state").textContent = provider.isSigner ? words.agree : words.walletAgree;
   const text = `0x${Array.from(new TextEncoder().encode(challenge.message), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   const signature = await provider.request({ method: "personal_sign", params: [text, account] });
   part("signer-state").textContent = words.signing;
@@ -43,20 +44,22 @@ async function signIn(provider) {
   location.assign(words.next);
 }
 
-async function told(error) {
+async function told(error, provider) {
   if (error.problem) return refusal(words.refused, error.problem);
   if (error instanceof TypeError) return [words.lost];
-  const known = { [DECLINED]: words.declined, [BUSY]: words.busy }[error.code];
-  return known ? [known] : refusal(words.signerRefused, { code: error.data?.code, detail: error.message });
+  const known = { [DECLINED]: words.declined, [BUSY]: provider.isSigner ? words.busy : words.walletBusy }[error.code];
+  const refused = provider.isSigner ? words.signerRefused : words.walletRefused;
+  return known ? [known] : refusal(refused, { code: error.data?.code, detail: error.message });
 }
 
-async function attempt(step) {
+async function attempt(provider) {
   part("outcome").textContent = "";
   try {
-    await step();
+    await signIn(provider);
   } catch (error) {
-    part("outcome").replaceChildren(...(await told(error)));
-    if (error.code !== BUSY) await look();
+    part("outcome").replaceChildren(...(await told(error, provider)));
+    part("wallet-state").textContent = walletIdle;
+    if (provider.isSigner && error.code !== BUSY) await look();
   }
 }
 
@@ -67,12 +70,18 @@ part("pairing").addEventListener("submit", async (event) => {
     await signer.pair(part("code").value);
     await look();
   } catch (error) {
-    part("outcome").replaceChildren(...(error.code === UNPAIRED ? [words.wrongCode] : await told(error)));
+    part("outcome").replaceChildren(...(error.code === UNPAIRED ? [words.wrongCode] : await told(error, signer)));
     part("code").select();
   }
 });
-part("by-signer").addEventListener("click", () => attempt(() => signIn(signer)));
-part("by-wallet").addEventListener("click", () => attempt(() => signIn(wallet())));
+part("by-signer").addEventListener("click", () => attempt(signer));
+part("by-wallet").addEventListener("click", () => attempt(wallet()));
 part("look-again").addEventListener("click", look);
-part("by-wallet").hidden = !wallet();
+
+// A wallet may come into the page after it.
+function lookForWallet() {
+  part("by-wallet").hidden = !wallet();
+}
+addEventListener("ethereum#initialized", lookForWallet, { once: true });
+lookForWallet();
 look();
