@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from api.matter_views import LeadsOfModel, VersionLine, leads_of, version_lines
@@ -116,14 +115,11 @@ def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Cou
     return LibraryEntry(line, body.case_study, card, body.definition, version_lines(state))
 
 
-def searched(lines: Iterable[tuple[LibraryLine, ModelPublished]], query: str, limit: int) -> list[LibraryLine]:
-    """Those that fit the query, the best first."""
-    found = []
-    for line, body in lines:
-        fits = fit(query, _texts(body))
-        if fits is not None:
-            found.append((-fits.score, line.model_id, msgspec.structs.replace(line, found_in=fits.places)))
-    return [line for *_, line in sorted(found, key=lambda one: one[:2])[:limit]]
+def searched(bodies: Iterable[ModelPublished], query: str, limit: int) -> dict[str, tuple[str, ...]]:
+    """The ids of the models that fit the query, the best first, each with the places where it was found."""
+    fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, _texts(body))) is not None]
+    best = sorted(fitting, key=lambda one: (-one[0].score, one[1]))
+    return {model_id: fits.places for fits, model_id in best[:limit]}
 
 
 def _texts(body: ModelPublished) -> Mapping[str, str]:

@@ -297,7 +297,10 @@ def test_lists_are_paged_and_narrowed(ledger: Ledger) -> None:
     assert listed(procuratorate=UPPER) == []
     with ledger.database.read() as connection:
         tally = supervision.tally_of_model(connection, "item-not-handed-over")
+        counted = supervision.tally_of(connection, ["item-not-handed-over", "another"])
+        assert supervision.tally_of(connection, ["another"]) == []
     assert tally == [(1, "assigned", None, 1), (1, "raised", None, 2)]
+    assert [one[2:] for one in counted] == [one[1:] for one in tally]
 
 
 # -- audited -----------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from ledger.supervision.model.examples import run_examples
 from ledger.supervision.model.forms import forms
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
-from ledger.supervision.model.shipped import shipped_model, shipped_models
+from ledger.supervision.model.shipped import shipped_model, shipped_titles
 from ledger.supervision.model.values import Model
 
 router = APIRouter()
@@ -74,14 +74,13 @@ def models(request: Request, service: ServiceOf, reading: Reads, labels: LabelsO
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))
     reading.record("workbench")
-    kept = {name: parse_model(text).title for name, text in shipped_models().items()}
     return page(
         request,
         service,
         "models.html",
         reading.session,
         begun=[(name, *_told_of(name, labels)) for name in FORMS],
-        shipped=kept,
+        shipped=shipped_titles(),
         own=[row for row in rows if row["publisher"] == reading.agency],
     )
 

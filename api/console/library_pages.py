@@ -11,7 +11,7 @@ from api.console.access import LabelsOf, Reads
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath, SlugQuery
-from api.library_views import adopters, library_entry, searched
+from api.library_views import adopters, library_entry
 from api.matters import require_matter
 from api.reading import Reading
 from api.routes import library
@@ -48,9 +48,8 @@ def browse(
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, after))
         rows = [row for row in rows if all(row[name] == one for name, one in wanted.items())]
-        found = lines_of(connection, reading, rows if q else rows[:ROWS])
+        lines = lines_of(connection, reading, rows, q, ROWS)
     reading.record("list of the library")
-    lines = searched(found, q, ROWS) if q else [line for line, _ in found]
     return page(
         request,
         service,
@@ -79,7 +78,7 @@ def model(
     """What its file says, how its leads turned out, who runs it, and the forms to adopt or retire it."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        counted = counted_leads(connection).get(model_id, [])
+        counted = counted_leads(connection, [model_id])[model_id]
         outturn = supervision.outturn_of_model(connection, model_id)
     found = version_of(state, version, "version")
     agencies, session = reading.authority.agencies, reading.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -30,7 +31,6 @@ from api.reading import Reading
 from api.routes.models import Retired
 from api.routes.reports import require_governing
 from ledger.core.errors import NotFound
-from ledger.core.event.supervision import ModelPublished
 from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.legal_day import legal_day
 from ledger.core.model_package import FORMAT
@@ -116,11 +116,11 @@ def list_library(
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
         rows = [row for row in rows if all(row[name] == one for name, one in wanted.items() if one is not None)]
-        found = lines_of(connection, reading, rows if q else rows[: window.limit])
+        found = lines_of(connection, reading, rows, q, window.limit)
     reading.record("list of the library")
     if q:
-        return answer({"models": searched(found, q, window.limit)})
-    return listed("models", [line for line, _ in found], window.limit, lambda line: line.model_id)
+        return answer({"models": found})
+    return listed("models", found, window.limit, lambda line: line.model_id)
 
 
 @router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))
@@ -128,7 +128,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
     """What its file says, part by part, with figures and case study."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        counted = counted_leads(connection).get(model_id, [])
+        counted = counted_leads(connection, [model_id])[model_id]
     found = version_of(state, version, "version")
     reading.record(f"model {model_id}")
     return answer(library_entry(state, found.body, counted))
@@ -187,7 +187,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     """With which parameters; for procuratorates also how their leads turned out."""
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        counted = counted_leads(connection).get(model_id, [])
+        counted = counted_leads(connection, [model_id])[model_id]
     agencies = reading.authority.agencies
     with_leads = agencies[reading.agency].kind == "procuratorate"
     reading.record(f"adopters of model {model_id}")
@@ -244,23 +244,25 @@ def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[Outturn
 
 
 def lines_of(
-    connection: Connection, reading: Reading, rows: list[dict[str, Any]]
-) -> list[tuple[LibraryLine, ModelPublished]]:
-    """Models as the library lists them, each with its newest publication."""
-    counted = counted_leads(connection)
-    found = []
-    for row in rows:
-        model_id = row["model_id"]
-        state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
-        found.append((library_line(state, counted.get(model_id, [])), state.newest.body))
-    return found
+    connection: Connection, reading: Reading, rows: list[dict[str, Any]], words: str | None, limit: int
+) -> list[LibraryLine]:
+    """The first of the models as the library lists them, or those that fit the words, the best first."""
+    shown = [row["model_id"] for row in (rows if words else rows[:limit])]
+    states = {one: require_matter(connection, reading, STREAM + one, ModelState, field="model_id")[0] for one in shown}
+    bodies = (state.newest.body for state in states.values())
+    places = searched(bodies, words, limit) if words else dict.fromkeys(shown, ())
+    counted = counted_leads(connection, places)
+    return [
+        msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=found)
+        for model_id, found in places.items()
+    ]
 
 
-def counted_leads(connection: Connection) -> dict[str, list[Counted]]:
-    """How many leads each model has, by who has them and how far they came."""
-    found: dict[str, list[Counted]] = {}
-    for model_id, procuratorate, status, outcome, count in supervision.tally_of_all(connection):
-        found.setdefault(model_id, []).append((procuratorate, status, outcome, count))
+def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str, list[Counted]]:
+    """How many leads each of these models has, by who has them and how far they came."""
+    found: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
+    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, found):
+        found[model_id].append((procuratorate, status, outcome, count))
     return found
 
 

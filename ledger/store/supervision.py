@@ -6,6 +6,8 @@ agency once it was told; a recommendation by who issued it, those above, and who
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +17,7 @@ from ledger.core.supervision import LeadState, Matter, ModelState, Recommendatio
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store.cases import Page, Reader, Sight
+from ledger.store.database import one_of
 from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
 from ledger.store.tables import STREAMS
 
@@ -266,12 +269,13 @@ def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, s
     return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order))]
 
 
-def tally_of_all(connection: Connection) -> list[tuple[str, str, str, str | None, int]]:
-    """Likewise of every model: model, procuratorate that has the leads, status, outcome and how many."""
+def tally_of(connection: Connection, model_ids: Iterable[str]) -> list[tuple[str, str, str, str | None, int]]:
+    """Likewise of each of these models: model, procuratorate that has the leads, status, outcome and how many."""
     columns = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, LEADS.c.outcome)
-    counted = select(*columns, cast(func.count(), Integer)).group_by(*columns)
+    counted = select(*columns, cast(func.count(), Integer)).where(one_of(LEADS.c.model_id, "model_ids"))
     order = (LEADS.c.model_id, LEADS.c.procuratorate, LEADS.c.status, func.coalesce(LEADS.c.outcome, ""))
-    return [tuple(row) for row in connection.execute(counted.order_by(*order))]
+    wanted = {"model_ids": json.dumps(list(model_ids))}
+    return [tuple(row) for row in connection.execute(counted.group_by(*columns).order_by(*order), wanted)]
 
 
 def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ledger.record import shipped_rulebook
 from ledger.supervision.catalogue import DATASET, views
 from ledger.supervision.model.forms import forms, vocabulary
 from ledger.supervision.model.parse import parse_model, require_publishable
-from ledger.supervision.model.shipped import model_id, shipped_model, shipped_models
+from ledger.supervision.model.shipped import model_id, shipped_model, shipped_models, shipped_titles
 from ledger.supervision.model.values import Template
 
 MODELS = shipped_models()
@@ -37,7 +37,8 @@ KINDS = {"decisions": terms.choices(terms.DecisionKind), "items": terms.choices(
 @pytest.mark.parametrize("name", MODELS)
 def test_its_examples_come_out(name: str) -> None:
     """What the file says must and must not raise a lead is what it finds."""
-    assert require_publishable(MODELS[name]).model_id == name
+    model = require_publishable(MODELS[name])
+    assert (model.model_id, model.title) == (name, shipped_titles()[name])
 
 
 @pytest.mark.parametrize("name", MODELS)

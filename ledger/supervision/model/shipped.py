@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
+import msgspec
+
 from ledger.core.errors import NotFound
+from ledger.core.event.supervision import Told
+from ledger.supervision.model.document import read_document
 from ledger.supervision.model.refused import unknown
 
 
@@ -14,6 +19,12 @@ def shipped_models() -> Mapping[str, str]:
     folder = files("ledger.supervision").joinpath("models")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
     return {model_id(name): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+
+
+@cache
+def shipped_titles() -> Mapping[str, Told]:
+    """The title of each, read once: they do not change while the service runs, and reading them all takes a while."""
+    return {name: msgspec.convert(read_document(text).tree["title"], Told) for name, text in shipped_models().items()}
 
 
 def shipped_model(name: str) -> str:
