@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 from api import logs, openapi
 from api.auditing import Audits
 from api.auth import SignIn
-from api.block_times import block_times
 from api.console.app import make_console, to_console
 from api.console.security import PATH
 from api.console.verifying import to_verify_page
@@ -154,8 +153,7 @@ def make_service(parts: Parts) -> Service:
         clock=parts.clock,
     )
     auditing = Audits(parts.database, audit.one_at_a_time, parts.clock)
-    block_time = block_times(settings, parts.follower)
-    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust, block_time)
+    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust)
     prover = Prover(
         parts.database,
         parts.registry,
@@ -165,4 +163,4 @@ def make_service(parts: Parts) -> Service:
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    return Service(parts, sign_in, desk, prover, block_time, Walks(parts.recorder.states), Pictures(), auditing)
+    return Service(parts, sign_in, desk, prover, Walks(parts.recorder.states), Pictures(), auditing)

@@ -17,7 +17,6 @@ from api.parts import Parts
 from api.problems import TokenRefused
 from api.reading import Reading
 from api.submission import Desk
-from ledger.chain.journal import ChainWrite
 from ledger.core.authority import Authority
 from ledger.locales import Labels, language_of
 from ledger.prove import Prover
@@ -44,13 +43,12 @@ Ground = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the application carries: the parts, and what it made out of them. ``block_time`` is in unix seconds."""
+    """What the application carries: the parts, and what it made out of them."""
 
     parts: Parts
     sign_in: SignIn
     desk: Desk
     prover: Prover
-    block_time: Callable[[ChainWrite], int]
     walks: Walks
     pictures: Pictures
     audits: Audits

@@ -151,7 +151,6 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         registry=registry,
         recorder=recorder,
         system=system,
-        follower=follower,
         clock=now_ms,
     )
     parts = Parts(

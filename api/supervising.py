@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from api.block_times import block_times
 from ledger.core.authority import Authority
-from ledger.follow import Follower
 from ledger.installation import DataDirectory
 from ledger.record import Recorder, Registry
 from ledger.recount import mark_of
@@ -29,7 +27,6 @@ def make_supervisor(
     registry: Registry,
     recorder: Recorder,
     system: SystemStream,
-    follower: Follower,
     clock: Callable[[], int],
 ) -> Supervisor:
     """Not looking yet. ``path`` is where the views are kept, None in memory; ``clock`` gives unix milliseconds."""
@@ -38,7 +35,7 @@ def make_supervisor(
         with database.read() as connection:
             return registry.at(connection, log.tree(connection).registry_changes)
 
-    source = LogSource(database, recorder.states, authority, block_times(settings, follower))
+    source = LogSource(database, recorder.states, authority)
     mark = mark_of(recorder.book, recorder.calendar)
     known = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets))
     views = Views(

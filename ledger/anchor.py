@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from math import inf
 
+import structlog
 from msgspec import Struct
 
 from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
 from ledger.chain.calls import ContractDomain
 from ledger.chain.errors import CallReverted, OtherContracts
-from ledger.chain.eth import Eth
+from ledger.chain.eth import BATCH, Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
 from ledger.chain.registry import RegistryClient
 from ledger.core import merkle
 from ledger.core.authority import Authority
-from ledger.core.errors import Conflict, IntegrityBroken
+from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.tiles import TileNodes
 from ledger.cosign import Gatherer, Seen
 from ledger.record import Registry
@@ -44,6 +46,9 @@ class Waits(StrEnum):
 
 # What the contract answers where registry or head changed between looking and sending: it is looked at anew.
 MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
+FETCH_PAUSE_S = 60  # after a chain that did not tell the times of its blocks
+
+logger = structlog.get_logger(__name__)
 
 
 class AnchorStatus(Struct, frozen=True):
@@ -89,6 +94,7 @@ class Anchorer:
         self._clock = clock
         self._others = dict(others or {})
         self.told: str | None = None
+        self._fetches_at: float = 0  # unix seconds; never again once all times are known
 
     def require_one_history(self) -> None:
         """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
@@ -104,6 +110,7 @@ class Anchorer:
         """
         self.told = None
         self._anchors.refresh()
+        self._fetch_times()
         if self._others:
             raise OtherContracts(self._others)
         last = self._journal.last_anchor()
@@ -134,6 +141,25 @@ class Anchorer:
                 published = seen.published
             request = _request(connection, previous, published, authority.registry_hash)
         return self._submit(request, authority, seen)
+
+    def _fetch_times(self) -> None:
+        """The journal of an earlier release has no times of blocks: some come with each step, the newest first.
+
+        A chain that does not tell them is asked again later: anchoring goes on.
+        """
+        if self._clock() < self._fetches_at:
+            return
+        writes = self._journal.untimed_anchors(BATCH)
+        self._fetches_at = 0 if writes else inf
+        try:
+            blocks = self._eth().blocks([write.block_number or 0 for write in writes])
+        except Unavailable as error:
+            logger.warning("times of blocks are not known", reason=error.for_operator, hint=error.hint)
+            self._fetches_at = self._clock() + FETCH_PAUSE_S
+            return
+        for write, block in zip(writes, blocks, strict=True):
+            if block.hash == write.block_hash:
+                self._journal.update(replace(write, block_time=block.timestamp))
 
     def _submit(self, request: AnchorRequest, authority: Authority, seen: Seen | None) -> ChainWrite | Waits:
         """Sends the anchor with a quorum's co-signatures. A registry that moved meanwhile is looked at anew."""

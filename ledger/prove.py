@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core import merkle
 from ledger.core.authority import Authority
 from ledger.core.bundle import (
@@ -70,22 +69,19 @@ class StateSource(Protocol):
 
 
 class JournalAnchors:
-    """Anchors as the journal has them: only this service anchors, so the n-th that is confirmed is record n.
+    """Anchors as the journal has them: only this service anchors, so the n-th that is confirmed is record n."""
 
-    ``block_time`` gives the time of a write's block in unix seconds.
-    """
-
-    def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust], block_time: Callable[[ChainWrite], int]):
+    def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust]):
         self._journal = journal
         self._trust = trust
-        self._block_time = block_time
 
     def latest(self) -> Anchor | None:
         """None also where the trust file does not name the chain yet."""
-        write = self._journal.last_anchor(WriteState.CONFIRMED)
+        write = self._journal.last_proven_anchor()
         chains = {chain.chain_id: chain for chain in self._trust().chains}
         if write is None or write.anchored is None or write.block_hash is None or write.chain_id not in chains:
             return None
+        assert write.block_time is not None, "asked for one whose time is known"
         chain, head = chains[write.chain_id], write.anchored
         return Anchor(
             chain=chain.identity,
@@ -98,7 +94,7 @@ class JournalAnchors:
                 transaction_hash="0x" + write.transaction_hash.hex(),
                 block_number=write.block_number or 0,
                 block_hash="0x" + write.block_hash.hex(),
-                timestamp=self._block_time(write),
+                timestamp=write.block_time,
             ),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -31,6 +32,7 @@ from ledger.store.journal import DatabaseJournal
 ANCHORS_A_STEP = 16  # proven in one go, the newest first
 KEYS_AN_ANCHOR = 64  # whose slots are fetched with it: the last that signed in its range
 PAUSE_S = 60.0  # after a chain that could not be asked
+PATIENCE_S = 2.0  # of a reader with a chain that is asked for his bundle
 
 NodeSource = Callable[[bytes], bytes | None]
 
@@ -49,6 +51,7 @@ class StateProofs:
         self._chain = chain
         self._proven: ChainWrite | None = None  # the last anchor, when all were found to be proven
         self._waits_until = 0.0
+        self._asking = ThreadPoolExecutor(1, "state-proofs")
 
     def step(self, contracts: TrustedChain) -> None:
         """Takes the proofs of anchors that are final and have none. A chain that cannot prove them is asked again
@@ -74,10 +77,13 @@ class StateProofs:
         if kept is not None:
             return kept
         if time.monotonic() >= self._waits_until:
+            asked = self._asking.submit(self._take, write, contracts, [key_id] if key_id else [], key_id)
             try:
-                return self._take(write, contracts, [key_id] if key_id else [], key_id)
+                return asked.result(PATIENCE_S)
             except TallystickError as error:
                 self._wait(error)
+            except TimeoutError:  # what comes later is kept for the next reader
+                self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
         return self._kept(write, contracts, anchor.number, None)
 
     def _wait(self, error: TallystickError) -> None:

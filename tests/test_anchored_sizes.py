@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
-from ledger.core.errors import Unavailable
+from ledger.store import journal as journals
+from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes
+from tests.builders import POLICE, clerk
+from tests.casework import Case
+from tests.ledgers import Ledger, open_ledger
 
 
-def anchor(number: int, size: int, state: WriteState = WriteState.CONFIRMED) -> ChainWrite:
-    """An anchor of this size in the block of time ``1000 + number``."""
+def anchor(number: int, size: int, state: WriteState = WriteState.CONFIRMED, time: int | None = 0) -> ChainWrite:
+    """An anchor of this size in the block of time ``1000 + number``; None where that is not known."""
     return ChainWrite(
         number=number,
         purpose=Purpose.ANCHOR,
@@ -17,63 +26,86 @@ def anchor(number: int, size: int, state: WriteState = WriteState.CONFIRMED) -> 
         nonce=number,
         raw_transaction=b"",
         transaction_hash=number.to_bytes(32, "big"),
-        timestamp=1000 + number,
+        timestamp=1,
         state=state,
+        block_time=None if time is None else 1000 + number,
         anchored=AnchoredHead(size, b"\x01" * 32, b"\x02" * 32),
     )
 
 
-class Listed:
-    """Anchors of a list, as the journal of a database gives them."""
-
-    def __init__(self, *anchors: ChainWrite):
-        self._anchors = anchors
-
-    def largest_size(self, *states: WriteState) -> int:
-        return max((one.anchored.size for one in self._anchors if one.anchored and one.state in states), default=0)
-
-    def first_final_above(self, log_index: int) -> ChainWrite | None:
-        final = [one for one in self._anchors if one.state is WriteState.CONFIRMED and one.anchored]
-        above = [
-            (one.anchored.size, one.number, one) for one in final if one.anchored and one.anchored.size > log_index
-        ]
-        return min(above)[2] if above else None
-
-
-ANCHORS = Listed(
+ANCHORS = (
     anchor(1, 4),
-    anchor(2, 4),
-    anchor(3, 9),
-    anchor(4, 12, WriteState.MINED),
-    anchor(5, 15, WriteState.SIGNED),
-    anchor(6, 40, WriteState.STALE),
+    anchor(2, 9),
+    anchor(3, 11, time=None),
+    anchor(4, 12, WriteState.MINED, time=None),
+    anchor(5, 15, WriteState.SIGNED, time=None),
+    anchor(6, 40, WriteState.STALE, time=None),
 )
 
 
-def test_an_entry_is_proven_by_the_earliest_final_block_whose_size_has_it() -> None:
+@pytest.fixture
+def ledger(each_database_url: str) -> Iterator[Ledger]:
+    """Sixteen entries and more."""
+    with open_ledger(each_database_url) as opened:
+        opened.found(clerk(POLICE)).post_all(Case().open().register(*(f"thing-{n}" for n in range(16))).events)
+        yield opened
+
+
+@pytest.fixture
+def journal(ledger: Ledger) -> DatabaseJournal:
+    return DatabaseJournal(ledger.database)
+
+
+@pytest.fixture
+def sizes(journal: DatabaseJournal) -> AnchoredSizes:
+    for write in ANCHORS:
+        journal.append(write)
+    return AnchoredSizes(journal)
+
+
+def test_an_entry_is_proven_by_the_earliest_final_block_whose_size_has_it(sizes: AnchoredSizes) -> None:
     """A size of n has the entries below n; a later anchor proves less of their time."""
-    sizes = AnchoredSizes(ANCHORS, lambda write: write.timestamp)
-    assert [sizes.proven_at(index) for index in (0, 3, 4, 8, 9)] == [1001, 1001, 1003, 1003, None]
+    assert sizes.proven_at([8, 0, 3, 4]) == {0: 1001, 3: 1001, 4: 1002, 8: 1002}
 
 
-def test_what_is_not_final_proves_no_time_yet() -> None:
+def test_what_is_not_final_proves_no_time_yet(sizes: AnchoredSizes) -> None:
     """Mined and submitted are told as such; a stale anchor is none."""
-    sizes = AnchoredSizes(ANCHORS, lambda write: write.timestamp)
-    assert [sizes.of(index) for index in (8, 9, 12, 15)] == ["confirmed", "mined", "submitted", "unanchored"]
-    assert [sizes.proven_at(index) for index in (9, 12, 15)] == [None, None, None]
-    assert AnchoredSizes(Listed()).of(0) == "unanchored"
+    assert [sizes.of(index) for index in (8, 10, 11, 12, 15)] == [
+        "confirmed",
+        "confirmed",
+        "mined",
+        "submitted",
+        "unanchored",
+    ]
+    assert sizes.proven_at([11, 12, 15]) == {}
 
 
-def test_a_chain_that_cannot_be_asked_is_asked_once() -> None:
-    """The time is not known then; what is final stays final."""
-    asked: list[ChainWrite] = []
+def test_a_time_that_is_not_known_is_not_told(sizes: AnchoredSizes) -> None:
+    """The block of an anchor from an earlier release: what it has is final, and a later block is not named for it."""
+    assert (sizes.of(10), sizes.proven_at([10])) == ("confirmed", {})
 
-    def away(write: ChainWrite) -> int:
-        asked.append(write)
-        raise Unavailable("the chain node does not answer")
 
-    sizes = AnchoredSizes(ANCHORS, away)
-    assert [sizes.proven_at(index) for index in range(9)] == [None] * 9
-    assert len(asked) == 1
-    assert sizes.of(0) == "confirmed"
-    assert AnchoredSizes(ANCHORS).proven_at(0) is None
+def test_nothing_is_anchored_without_anchors(journal: DatabaseJournal) -> None:
+    """Not even the first entry."""
+    sizes = AnchoredSizes(journal)
+    assert (sizes.of(0), sizes.size("confirmed"), sizes.proven_at([0, 1]), sizes.proven_at([])) == (
+        "unanchored",
+        0,
+        {},
+        {},
+    )
+
+
+def test_many_entries_are_looked_up_part_by_part(sizes: AnchoredSizes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement takes so many parameters and no more; the answer is the same."""
+    whole = sizes.proven_at(range(16))
+    monkeypatch.setattr(journals, "_PAGE", 3)
+    assert sizes.proven_at(range(16)) == whole
+    assert sorted(whole) == list(range(9))
+
+
+def test_an_edited_size_takes_nothing_with_it(ledger: Ledger, journal: DatabaseJournal, sizes: AnchoredSizes) -> None:
+    """What was made before an anchor is told of the sizes of then; who asks anew is told of those of now."""
+    with ledger.database.write() as connection:
+        connection.execute(text("UPDATE chain_writes SET state = 'confirmed' WHERE number = 4"))
+    assert (sizes.of(11), AnchoredSizes(journal).of(11)) == ("mined", "confirmed")

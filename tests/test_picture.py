@@ -9,6 +9,7 @@ import pytest
 
 from ledger.locales import Labels
 from ledger.store.database import Connection
+from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
 from ledger.timeline.lineage import lineage
 from ledger.timeline.picture import Picture, Pictures
@@ -17,7 +18,6 @@ from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.casework import Case, person_id
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.pictured import HOUR, eventful, kindred
-from tests.test_anchored_sizes import Listed
 
 AGENCIES = (POLICE, PROCURATORATE, LAB)
 
@@ -37,7 +37,7 @@ def pictured(ledger: Ledger, case: Case) -> Picture:
 
 
 def teller(ledger: Ledger, walks: Walks) -> Teller:
-    return Teller(ledger.recorder, walks, AnchoredSizes(Listed()), Narrator(Labels("en")))
+    return Teller(ledger.recorder, walks, AnchoredSizes(DatabaseJournal(ledger.database)), Narrator(Labels("en")))
 
 
 def test_bars_tell_who_held_what(ledger: Ledger) -> None:

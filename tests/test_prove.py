@@ -49,7 +49,7 @@ class Stand:
         ledger.post_all(self.case.events)
         self.journal = DatabaseJournal(ledger.database)
         self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key)
-        anchors = JournalAnchors(self.journal, lambda: self.trust, lambda write: write.timestamp + 1)
+        anchors = JournalAnchors(self.journal, lambda: self.trust)
         self.prover = Prover(
             ledger.database,
             ledger.registry,
@@ -77,6 +77,7 @@ class Stand:
             state=state,
             block_number=number + 5,
             block_hash=bytes([number + 100]) * 32,
+            block_time=START + 4001 + number,
             anchored=AnchoredHead(tree.size, tree.root, self.ledger.registry.authority.registry_hash),
         )
         self.journal.append(write)
@@ -302,7 +303,7 @@ def test_anchor_above_the_log(stand: Stand) -> None:
 def test_source_of_the_anchor_is_free(stand: Stand) -> None:
     """Any source of anchors serves; what it says is verified before it is handed out."""
     stand.anchor()
-    anchors = JournalAnchors(stand.journal, lambda: stand.trust, lambda write: write.timestamp)
+    anchors = JournalAnchors(stand.journal, lambda: stand.trust)
     good = anchors.latest()
     assert good is not None
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
 from sqlalchemy import text
 
+from ledger import state_proofs
 from ledger.chain.backend import ChainBackend
 from ledger.chain.journal import ChainWrite
 from ledger.core.errors import Unavailable
@@ -60,7 +62,7 @@ class Stand:
             ledger.database,
             ledger.registry,
             ledger.publisher,
-            JournalAnchors(self.linked.journal, lambda: self.trust, lambda write: write.timestamp),
+            JournalAnchors(self.linked.journal, lambda: self.trust),
             states=self.states,
             trust=lambda: self.trust,
             book=shipped_rulebook(),
@@ -82,6 +84,18 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 
 def away() -> ChainBackend:
     raise Unavailable("the chain is away")
+
+
+class Hanging:
+    """A chain that takes the question and does not answer before it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = Event()
+        self.was_awaited = False
+
+    def __call__(self) -> ChainBackend:
+        self.was_awaited = not self.let_go.wait(60)
+        raise Unavailable("the chain did not answer")
 
 
 def chainless(stand: Stand) -> StateProofs:
@@ -137,7 +151,7 @@ def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
     other = Case("case-9", start=stand.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
     event = stand.case.events[0]
     stand.linked.grant(LATE)
-    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust, lambda write: write.timestamp).latest()
+    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
     assert anchor is not None
     assert other.last.envelope.key_id != event.envelope.key_id
     without = chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id)
@@ -148,6 +162,26 @@ def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
     assert (asked.block_number, len(asked.registry.storage_proof)) == (stand.linked.final.number, 4)
     assert asked.block_number > (write.block_number or 0)
     assert chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id) == asked
+
+
+def test_reader_does_not_wait_for_a_chain_that_hangs(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He gets what is kept while the question stands open, and the next reader does not even ask."""
+    monkeypatch.setattr(state_proofs, "PATIENCE_S", 0.05)
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
+    assert anchor is not None
+    hanging = Hanging()
+    states = StateProofs(stand.linked.ledger.database, stand.linked.journal, hanging)
+    try:
+        for _ in range(2):
+            proven = states.proven_at(anchor, stand.contracts, LATE.key_id)
+            assert proven is not None
+            assert len(proven.registry.storage_proof) == 1
+    finally:
+        hanging.let_go.set()
+    assert not hanging.was_awaited
 
 
 def test_restart_between_anchor_and_proof(tmp_path: Path) -> None:

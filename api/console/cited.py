@@ -17,7 +17,6 @@ from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.timeline import Anchored, AnchoredSizes, Narrator, Teller
-from ledger.timeline.steps import walk
 
 SHOWN = 12  # of those cited, at a time
 
@@ -68,8 +67,9 @@ def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[
 def told_life(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
     """The events of a stream of supervision, the newest first; who may see the stream may see them."""
     narrator = Narrator(labels, agency_names(service, labels.language))
-    anchored = AnchoredSizes(DatabaseJournal(service.parts.database), service.block_time)
-    return [_alone(entry, narrator, anchored) for entry in entries][::-1]
+    anchored, told = AnchoredSizes(DatabaseJournal(service.parts.database)), list(entries)
+    proven = anchored.proven_at([entry.log_index for entry in told])
+    return [_alone(entry, narrator, anchored.of(entry.log_index), proven.get(entry.log_index)) for entry in told][::-1]
 
 
 def _order(one: CitedEvent) -> int:
@@ -100,7 +100,7 @@ def _told(
 
 
 def _of_case(connection: Connection, made: Teller, case_id: str, wanted: set[int]) -> Iterator[CitedEvent]:
-    walked = walk(connection, made.states, case_id, limit=max(wanted) + 1)
+    walked = made.walks.of(connection, case_id)
     for step in made.steps(connection, case_id, [one for one in walked if one.entry.sequence in wanted]):
         yield CitedEvent(
             digest=step.payload_digest,
@@ -119,7 +119,7 @@ def _of_case(connection: Connection, made: Teller, case_id: str, wanted: set[int
         )
 
 
-def _alone(entry: StoredEntry, narrator: Narrator, anchored: AnchoredSizes) -> CitedEvent:
+def _alone(entry: StoredEntry, narrator: Narrator, state: Anchored, proven_at: int | None) -> CitedEvent:
     payload = log.payload_of(entry)
     return CitedEvent(
         digest=entry.payload_digest,
@@ -131,6 +131,6 @@ def _alone(entry: StoredEntry, narrator: Narrator, anchored: AnchoredSizes) -> C
         officer=payload.officer,
         occurred_at=payload.occurred_at,
         recorded_at=entry.recorded_at,
-        proven_at=anchored.proven_at(entry.log_index),
-        state=anchored.of(entry.log_index),
+        proven_at=proven_at,
+        state=state,
     )

@@ -94,7 +94,7 @@ _raw = msgspec.json.Decoder(RawTransaction)
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
     """Tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
-    writes = DatabaseJournal(service.parts.database).anchors(after=max(after, 0))[:count]
+    writes = DatabaseJournal(service.parts.database).anchors(after=max(after, 0), limit=count)
     return listed("anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number)
 
 

@@ -38,7 +38,7 @@ def agency_names(reading: Reading, labels: Labels) -> Callable[[str], str]:
 def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
     """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
     parts = service.parts
-    anchored = AnchoredSizes(DatabaseJournal(parts.database), service.block_time)
+    anchored = AnchoredSizes(DatabaseJournal(parts.database))
     return Teller(parts.recorder, service.walks, anchored, Narrator(labels, agency_names(reading, labels)))
 
 

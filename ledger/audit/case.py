@@ -68,7 +68,7 @@ def _anchors(
     head = write.anchored if write is not None else None
     findings.anchored(head.size if head else 0, [entry.log_index for entry in entries])
     claims = [claim_of(write, head)] if write is not None and head is not None else []
-    return [*claims, *on_chain(look, mirror, findings, lambda contracts: [contracts.head()])]
+    return [*claims, *on_chain(look, mirror, journal, findings, lambda contracts: [contracts.head()])]
 
 
 def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[Finding]:

@@ -56,6 +56,7 @@ def _verified(row: Published, trust: Trust) -> Checkpoint:
 def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
     """What the journal says was anchored, of a log of ``size`` entries."""
     findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
+    findings.add(*_miscounted(journal))
     heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
     confirmed = [head.size for write, head in heads if write.state is WriteState.CONFIRMED]
     findings.anchored(max(confirmed, default=0), range(size))
@@ -74,11 +75,22 @@ def _check_write(write: ChainWrite) -> Iterator[Finding]:
         yield Finding("anchors", None, what, found.hex(), write.transaction_hash.hex())
 
 
+def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
+    for expected, anchor in enumerate(journal.confirmed(), 1):
+        if anchor.number != expected:
+            what = f"chain_writes of size {anchor.size}: anchor_number"
+            yield Finding("anchors", None, what, str(expected), str(anchor.number))
+
+
 # 12
 def on_chain(
-    look: Look, mirror: Mirror, findings: Findings, choose: Callable[[ContractView], Iterable[AnchorRecord]]
+    look: Look,
+    mirror: Mirror,
+    journal: DatabaseJournal,
+    findings: Findings,
+    choose: Callable[[ContractView], Iterable[AnchorRecord]],
 ) -> list[RootClaim]:
-    """What the contracts say, of the records that are chosen.
+    """What the contracts say, of the records that are chosen, and that the journal has the times of their blocks.
 
     The registry as the log mirrors it may lag, it may not differ; a change that the log has above the contract's last
     one is named by its index.
@@ -94,9 +106,18 @@ def on_chain(
     except TallystickError as error:
         findings.add(finding_of("chain", None, error))
         return []
-    findings.add(*_registry_differs(mirror, changes, registry_hash))
+    findings.add(*_registry_differs(mirror, changes, registry_hash), *_times_differ(journal, records))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
     return [RootClaim(r.size, r.root, "chain", f"record {r.number} of the contract") for r in records]
+
+
+def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[Finding]:
+    times = {record.size: record.timestamp for record in records}
+    for anchor in journal.confirmed():
+        expected = times.get(anchor.size, anchor.block_time)
+        if anchor.block_time is not None and anchor.block_time != expected:
+            what = f"chain_writes of size {anchor.size}: block_time"
+            yield Finding("anchors", None, what, str(expected), str(anchor.block_time))
 
 
 def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:

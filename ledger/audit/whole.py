@@ -50,11 +50,11 @@ def audit_log(
     """
     with database.read() as connection:
         tree, findings = log.tree(connection), Findings()
-        mirror = read_mirror(connection, trust)
+        mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
             said.published(connection, trust, findings),
-            said.anchored(DatabaseJournal(database), tree.size, findings),
-            said.on_chain(look, mirror, findings, lambda contracts: contracts.records()),
+            said.anchored(journal, tree.size, findings),
+            said.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
             [RootClaim(tree.size, tree.root, "tree", "the stored root")],
         )
         if processes is None:

@@ -54,7 +54,8 @@ class ChainWrite:
     """One signed transaction and what became of it.
 
     ``block_number`` and ``block_hash`` are there exactly while the transaction is known to be in that block: with
-    mined and confirmed always, with invalid where it reverted there, else not.
+    mined and confirmed always, with invalid where it reverted there, else not. ``block_time`` is the time of that
+    block, kept with it as soon as it is final: whoever reads need not ask the chain.
     """
 
     number: int  # from 1, without gaps
@@ -68,6 +69,7 @@ class ChainWrite:
     state: WriteState = WriteState.SIGNED
     block_number: int | None = None
     block_hash: bytes | None = None  # 32 bytes
+    block_time: int | None = None  # unix seconds
     anchored: AnchoredHead | None = None  # with purpose anchor, and only then
 
 
@@ -100,7 +102,7 @@ class Journal(Protocol):
         """
 
     def update(self, write: ChainWrite) -> None:
-        """When this returns, the stored write of this number has the state, block number and block hash of ``write``.
+        """When this returns, the stored write of this number has the state and the block of ``write``.
 
         Durable like ``append``. Nothing else of a write ever changes.
         """

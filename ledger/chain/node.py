@@ -210,7 +210,8 @@ class EmbeddedNode:
         if write.block_number is None:
             state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
             block = mined.block
-            self._journal.update(replace(write, state=state, block_number=block.number, block_hash=block.hash))
+            moved = replace(write, state=state, block_number=block.number, block_hash=block.hash)
+            self._journal.update(replace(moved, block_time=write.timestamp))  # of which the block was made
             self._try_mark(block)
         else:
             require_recorded_block(write, mined.block)

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.eth import BlockRef, Eth, Receipt
+from ledger.chain.eth import Block, BlockRef, Eth, Receipt
 from ledger.chain.finality import Finality, final_block
 from ledger.chain.journal import ChainIdentity, ChainWrite, Journal, StateChange, WriteState
 from ledger.chain.sending import SendOutcome
@@ -105,7 +105,9 @@ class RemoteChain:
         return self._missing(write, final)
 
     def _in_block(self, write: ChainWrite, receipt: Receipt, final: BlockRef | None) -> list[StateChange]:
-        if final is None or receipt.block.number > final.number or not self._is_canonical(receipt.block):
+        is_deep = final is not None and receipt.block.number <= final.number
+        block = self._canonical(receipt.block) if is_deep else None
+        if block is None:
             state, reason = WriteState.MINED, ""
         elif receipt.succeeded:
             state, reason = WriteState.CONFIRMED, ""
@@ -113,7 +115,7 @@ class RemoteChain:
             state, reason = WriteState.INVALID, f"it reverted in block {receipt.block.number}"
         if (state, receipt.block) == (write.state, _block_of(write)):
             return []
-        return [self._moved(write, state, receipt.block, reason)]
+        return [self._moved(write, state, receipt.block, reason, block.timestamp if block else None)]
 
     def _missing(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
         """A write that is in no block: lost for good if a final block has its nonce used, else sent (again)."""
@@ -137,21 +139,27 @@ class RemoteChain:
         changes: list[StateChange] = []
         while (write := self._journal.last_confirmed()) is not None:
             block = _block_of(write)
-            if block is not None and self._is_canonical(block):
+            if block is not None and self._canonical(block) is not None:
                 break
             changes.append(self._moved(write, WriteState.STALE, reason=f"block {write.block_number} left the chain"))
         return changes
 
-    def _is_canonical(self, block: BlockRef) -> bool:
+    def _canonical(self, block: BlockRef) -> Block | None:
+        """The block in full; None where the chain has another of its number, or none."""
         found = self._eth.block(block.number)
-        return found is not None and found.hash == block.hash
+        return found if found is not None and found.hash == block.hash else None
 
     def _moved(
-        self, write: ChainWrite, state: WriteState, block: BlockRef | None = None, reason: str = ""
+        self,
+        write: ChainWrite,
+        state: WriteState,
+        block: BlockRef | None = None,
+        reason: str = "",
+        block_time: int | None = None,
     ) -> StateChange:
         """Commit point: the journal has the new state before anybody hears of it."""
         number, block_hash = (block.number, block.hash) if block else (None, None)
-        moved = replace(write, state=state, block_number=number, block_hash=block_hash)
+        moved = replace(write, state=state, block_number=number, block_hash=block_hash, block_time=block_time)
         self._journal.update(moved)
         return StateChange(write.state, moved, reason)
 

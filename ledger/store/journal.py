@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Update,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
 from ledger.store.database import Database
-from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES
+from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
 _ANCHORS = select(CHAIN_WRITES).where(
-    CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value, CHAIN_WRITES.c.state != WriteState.INVALID.value
+    CHAIN_WRITES.c.anchored_size.is_not(None), CHAIN_WRITES.c.state != WriteState.INVALID.value
 )
+
+
+def _is(state: WriteState) -> ColumnElement[bool]:
+    return CHAIN_WRITES.c.state == state.value
+
+
+# Each query below is a few looks into an index, however many anchors there are, but those that list them all.
+_OF_ANCHORS = CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value
+_CONFIRMED = and_(_OF_ANCHORS, _is(WriteState.CONFIRMED))
+_VALID = tuple(state for state in WriteState if state is not WriteState.INVALID)
+
+
+class AnchoredAt(NamedTuple):
+    """A tree size that is final on the chain: by the anchor of which number, from 1, and since when, in unix seconds,
+    once that is known."""
+
+    number: int | None
+    size: int
+    block_time: int | None
 
 
 class DatabaseJournal:
@@ -34,14 +65,21 @@ class DatabaseJournal:
                 if write.number != last + 1:
                     raise _lost(write)
                 connection.execute(CHAIN_WRITES.insert().values(**_row(write)))
+                _count_anchors(connection, write)
         except IntegrityError as error:
             raise _lost(write) from error
 
     def update(self, write: ChainWrite) -> None:
         """Moves a stored write on."""
-        moved = {"state": write.state.value, "block_number": write.block_number, "block_hash": write.block_hash}
+        moved = {
+            "state": write.state.value,
+            "block_number": write.block_number,
+            "block_hash": write.block_hash,
+            "block_time": write.block_time,
+        }
         with self._database.write() as connection:
-            connection.execute(update(CHAIN_WRITES).where(CHAIN_WRITES.c.number == write.number).values(**moved))
+            connection.execute(_set(write.number).values(**moved))
+            _count_anchors(connection, write)
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
         """In order of number, a page at a time."""
@@ -71,30 +109,63 @@ class DatabaseJournal:
         confirmed = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
         return self._first(confirmed.order_by(CHAIN_WRITES.c.block_number.desc(), CHAIN_WRITES.c.number.desc()))
 
-    def anchors(self, *, after: int = 0) -> Sequence[ChainWrite]:
+    def anchors(self, *, after: int = 0, limit: int | None = None) -> Sequence[ChainWrite]:
         """The writes of a number above ``after`` that anchor and are not invalid, in order of number."""
+        query = _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(limit)
         with self._database.read() as connection:
-            return _writes(connection, _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number))
-
-    def largest_size(self, *states: WriteState) -> int:
-        """Of an anchor in one of the states; 0 where there is none."""
-        size = func.max(CHAIN_WRITES.c.anchored_size)
-        with self._database.read() as connection:
-            found = (
-                connection.execute(select(size).where(CHAIN_WRITES.c.state == one.value)).scalar() for one in states
-            )
-            return max((largest or 0 for largest in found), default=0)
-
-    def first_final_above(self, log_index: int) -> ChainWrite | None:
-        """Of the confirmed anchors whose tree has the entry the smallest, of several the first."""
-        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
-        query = query.where(CHAIN_WRITES.c.anchored_size > log_index)
-        return self._first(query.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number))
+            return _writes(connection, query)
 
     def last_anchor(self, *states: WriteState) -> ChainWrite | None:
-        """The last of the anchors, of those in one of ``states`` if any are given."""
-        query = _ANCHORS.where(CHAIN_WRITES.c.state.in_([state.value for state in states])) if states else _ANCHORS
+        """The last of the anchors, of those in one of ``states`` if any are given, else of those not invalid."""
+        last = [
+            select(func.max(CHAIN_WRITES.c.number)).where(_OF_ANCHORS, _is(state)).scalar_subquery()
+            for state in states or _VALID
+        ]
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number.in_(last))
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
+
+    def last_proven_anchor(self) -> ChainWrite | None:
+        """The last of the confirmed anchors, of those that the time of their block is known of."""
+        timed = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_not(None))
+        return self._first(timed.order_by(CHAIN_WRITES.c.number.desc()))
+
+    def sizes(self) -> Mapping[WriteState, int]:
+        """The largest tree size that was brought to each state; 0 where none was."""
+        size = select(func.max(CHAIN_WRITES.c.anchored_size))
+        largest = [size.where(_is(state)).scalar_subquery() for state in _VALID]
+        with self._database.read() as connection:
+            row = connection.execute(select(*largest)).one()
+        return {state: size or 0 for state, size in zip(_VALID, row, strict=True)}
+
+    def proven_times(self, log_indices: Sequence[int]) -> Mapping[int, int]:
+        """For each of these entries the time of the block (unix seconds) whose anchor is the first that has it.
+
+        Without those that no confirmed anchor has, and those that this time is not known of.
+        """
+        first = select(CHAIN_WRITES.c.block_time).where(_is(WriteState.CONFIRMED))
+        first = first.where(CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index)
+        first = first.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number).limit(1)
+        times = select(ENTRIES.c.log_index, first.correlate(ENTRIES).scalar_subquery())
+        found: dict[int, int] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(log_indices), _PAGE):
+                some = log_indices[start : start + _PAGE]
+                rows = connection.execute(times.where(ENTRIES.c.log_index.in_(some))).all()
+                found |= {index: time for index, time in rows if time is not None}
+        return found
+
+    def confirmed(self) -> Iterator[AnchoredAt]:
+        """The confirmed anchors in their order."""
+        columns = CHAIN_WRITES.c.anchor_number, CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.block_time
+        with self._database.read() as connection:
+            for row in connection.execute(select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)):
+                yield AnchoredAt(*row)
+
+    def untimed_anchors(self, limit: int) -> Sequence[ChainWrite]:
+        """Confirmed anchors that the time of their block is not known of, the newest first: a journal of before."""
+        query = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_(None))
+        with self._database.read() as connection:
+            return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
 
     def newest(self, limit: int, before: int | None = None) -> Sequence[ChainWrite]:
         """All kinds of writes, the newest first, those of a number below ``before`` if it is given."""
@@ -104,9 +175,12 @@ class DatabaseJournal:
 
     def counts(self) -> dict[str, int]:
         """How many anchors are in which state."""
-        query = select(CHAIN_WRITES.c.state, func.count()).where(CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value)
+        few = [state.value for state in WriteState if state is not WriteState.CONFIRMED]
+        query = select(CHAIN_WRITES.c.state, func.count()).where(_OF_ANCHORS, CHAIN_WRITES.c.state.in_(few))
         with self._database.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query.group_by(CHAIN_WRITES.c.state))}
+            counted = {row[0]: row[1] for row in connection.execute(query.group_by(CHAIN_WRITES.c.state))}
+            confirmed = _confirmed_before(connection, None)
+        return counted | ({WriteState.CONFIRMED.value: confirmed} if confirmed else {})
 
     def unproven_anchors(self, limit: int) -> Sequence[ChainWrite]:
         """Confirmed anchors that no state is kept for, the newest first."""
@@ -114,29 +188,20 @@ class DatabaseJournal:
             ANCHOR_STATES.c.write_number == CHAIN_WRITES.c.number,
             ANCHOR_STATES.c.anchored_in == CHAIN_WRITES.c.block_hash,
         )
-        query = _ANCHORS.where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value, ~exists().where(kept))
+        query = select(CHAIN_WRITES).where(_CONFIRMED, ~exists().where(kept))
         with self._database.read() as connection:
             return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
 
     def anchored_before(self, write: ChainWrite) -> int:
-        """The size that the confirmed anchors before this write have come to."""
-        sizes = select(func.max(CHAIN_WRITES.c.anchored_size)).where(
-            CHAIN_WRITES.c.state == WriteState.CONFIRMED.value, CHAIN_WRITES.c.number < write.number
-        )
+        """The size of the confirmed anchor before this write; 0 before the first."""
+        sizes = select(CHAIN_WRITES.c.anchored_size).where(_CONFIRMED, CHAIN_WRITES.c.number < write.number)
         with self._database.read() as connection:
-            return connection.execute(sizes).scalar() or 0
+            return connection.execute(sizes.order_by(CHAIN_WRITES.c.number.desc()).limit(1)).scalar() or 0
 
     def count_confirmed_anchors(self, up_to: ChainWrite) -> int:
         """How many anchors up to this write are confirmed, it included."""
-        confirmed = CHAIN_WRITES.c.state == WriteState.CONFIRMED.value
-        anchors = select(func.count()).where(
-            CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value,
-            confirmed,
-            CHAIN_WRITES.c.chain_id == up_to.chain_id,
-            CHAIN_WRITES.c.number <= up_to.number,
-        )
         with self._database.read() as connection:
-            return connection.execute(anchors).scalar_one()
+            return _confirmed_before(connection, up_to.number + 1)
 
     def _page(self, after: int) -> list[ChainWrite]:
         query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(_PAGE)
@@ -146,6 +211,27 @@ class DatabaseJournal:
     def _first(self, query: Select[Any]) -> ChainWrite | None:
         with self._database.read() as connection:
             return next(iter(_writes(connection, query.limit(1))), None)
+
+
+def _set(number: int) -> Update:
+    return update(CHAIN_WRITES).where(CHAIN_WRITES.c.number == number)
+
+
+def _confirmed_before(connection: Connection, number: int | None) -> int:
+    """How many anchors are confirmed, of those below ``number`` if it is given."""
+    last = select(CHAIN_WRITES.c.anchor_number).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number.desc()).limit(1)
+    return connection.execute(last if number is None else last.where(CHAIN_WRITES.c.number < number)).scalar() or 0
+
+
+def _count_anchors(connection: Connection, moved: ChainWrite) -> None:
+    """Counts the confirmed anchors anew from one that moved: hardly ever is there another after it."""
+    if moved.purpose is not Purpose.ANCHOR:
+        return
+    connection.execute(_set(moved.number).values(anchor_number=None))
+    later = select(CHAIN_WRITES.c.number).where(_CONFIRMED, CHAIN_WRITES.c.number >= moved.number)
+    numbers = connection.execute(later.order_by(CHAIN_WRITES.c.number)).scalars().all()
+    for position, number in enumerate(numbers, _confirmed_before(connection, moved.number) + 1):
+        connection.execute(_set(number).values(anchor_number=position))
 
 
 def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
@@ -166,6 +252,7 @@ def _write(row: RowMapping) -> ChainWrite:
         state=WriteState(row["state"]),
         block_number=row["block_number"],
         block_hash=row["block_hash"],
+        block_time=row["block_time"],
         anchored=None if head[0] is None else AnchoredHead(*head),
     )
 
@@ -184,6 +271,7 @@ def _row(write: ChainWrite) -> dict[str, Any]:
         "state": write.state.value,
         "block_number": write.block_number,
         "block_hash": write.block_hash,
+        "block_time": write.block_time,
         "anchored_size": head.size if head else None,
         "anchored_root": head.root if head else None,
         "anchored_registry_hash": head.registry_hash if head else None,

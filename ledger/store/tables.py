@@ -343,11 +343,16 @@ class AuditRow(SQLModel, table=True):
 
 
 class ChainWriteRow(SQLModel, table=True):
-    """The journal of chain writes (``ledger.chain.journal``)."""
+    """The journal of chain writes (``ledger.chain.journal``).
+
+    ``anchor_number`` counts the confirmed anchors from 1, without a gap; no other write has one.
+    """
 
     __tablename__ = "chain_writes"
     __table_args__ = (
         Index("ix_chain_writes_sender", "sender", "nonce"),
+        Index("ix_chain_writes_block", "state", "block_number", "number"),
+        Index("ix_chain_writes_anchor", "purpose", "state", "number"),
         Index("ix_chain_writes_anchored", "state", "anchored_size", "number"),
     )
 
@@ -359,12 +364,14 @@ class ChainWriteRow(SQLModel, table=True):
     raw_transaction: bytes = Field(sa_column=_bytes())
     transaction_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     timestamp: int = Field(sa_column=_big(), description="unix seconds")
-    state: str = Field(index=True)
+    state: str
     block_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     block_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     anchored_size: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     anchored_root: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     anchored_registry_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    block_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    anchor_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class AnchorStateRow(SQLModel, table=True):

@@ -6,7 +6,7 @@ Claimed stands beside known: ``occurred_at`` and ``signed_at`` are claimed, ``re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -117,12 +117,15 @@ class Teller:
         walked = self.walks.of(connection, case_id)
         return self.steps(connection, case_id, walked[after + 1 : after + 1 + limit])
 
-    def steps(self, connection: Connection, case_id: str, walked: Iterable[Walked]) -> list[TimelineStep]:
+    def steps(self, connection: Connection, case_id: str, walked: Collection[Walked]) -> list[TimelineStep]:
         """These events of the case as they are told."""
         flags = log.flags_of_stream(connection, "case", case_id)
-        return [self._step(step, flags.get(step.entry.log_index, ())) for step in walked]
+        proven = self._anchored.proven_at([step.entry.log_index for step in walked])
+        return [
+            self._step(step, flags.get(step.entry.log_index, ()), proven.get(step.entry.log_index)) for step in walked
+        ]
 
-    def _step(self, step: Walked, flags: tuple[Flag, ...]) -> TimelineStep:
+    def _step(self, step: Walked, flags: tuple[Flag, ...], proven_at: int | None) -> TimelineStep:
         entry, payload = step.entry, step.payload
         about, found = step.concerned, self.findings(step, flags)
         return TimelineStep(
@@ -136,7 +139,7 @@ class Teller:
             occurred_at=payload.occurred_at,
             signed_at=entry.signed_at,
             recorded_at=entry.recorded_at,
-            proven_at=self._anchored.proven_at(entry.log_index),
+            proven_at=proven_at,
             state=self._anchored.of(entry.log_index),
             sentence=self._narrator.tell(step.before, payload, step.after),
             item_ids=about.item_ids,

@@ -1,6 +1,8 @@
 """The console's pages on a case with 1,000 events: each beside a page that shows nothing, and beside 100 ms.
 
-python -m scripts.bench.console [--events N] [--rounds N] [--json FILE]
+python -m scripts.bench.console [--events N] [--anchors N] [--rounds N] [--json FILE]
+
+Its log has 50,000 anchors, those of six days at one every ten seconds.
 
 The pages take turns, and each is asked of the whole application in this process, without a socket; the table has
 medians of CPU time, so that a machine that does something else besides says the same. The first look at a case, which
@@ -22,6 +24,7 @@ from scripts.bench.figures import Figure, show
 from tests.api.conftest import no_chain, serving, serving_ledger
 from tests.api.service import Served
 from tests.builders import PROCURATORATE, auditor
+from tests.journals import add_anchors
 from tests.ledgers import open_ledger, sqlite_url
 from tests.pictured import long_case
 
@@ -42,15 +45,17 @@ PAGES = {
     "who read it": f"{CASE}/reads",
     "a search": "/search?q=2026-1000",
     "audits": "/audit",
+    "how the service stands": "/operation/now",
 }
 
 
 @contextmanager
-def town(folder: Path, events: int) -> Iterator[tuple[Served, str]]:
-    """A service with the case, and an event from its middle."""
+def town(folder: Path, events: int, anchors: int) -> Iterator[tuple[Served, str]]:
+    """A service with the case and anchors of it, and an event from its middle."""
     case = long_case(events)
     with serving(folder) as served:
         served.ledger.post_all(case.events)
+        add_anchors(served.ledger.database, 1, anchors)
         yield served, case.events[events // 2].envelope.event_id
 
 
@@ -79,12 +84,13 @@ def cpu(action: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1000)
+    parser.add_argument("--anchors", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with town(folder, given.events) as (served, event_id):
+        with town(folder, given.events, given.anchors) as (served, event_id):
             paths = [path.replace("{event_id}", event_id) for path in PAGES.values()]
             for path in paths:
                 asked(served, path)
@@ -101,7 +107,7 @@ def main() -> None:
         )
     ]
     figures.append(Figure("the picture, first look", cold, "an empty page", empty, "ms", "<= 60"))
-    show(f"Pages on a case with {given.events:,} events", figures, given.json)
+    show(f"Pages on a case with {given.events:,} events, {given.anchors:,} anchors", figures, given.json)
 
 
 if __name__ == "__main__":

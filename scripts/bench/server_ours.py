@@ -72,7 +72,6 @@ def make_parts(database_url: str, port: int) -> Parts:
             registry=registry,
             recorder=recorder,
             system=system,
-            follower=follower,
             clock=clock,
         ),
         token_key=b"\x02" * 32,

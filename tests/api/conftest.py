@@ -85,7 +85,6 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
             registry=ledger.registry,
             recorder=ledger.recorder,
             system=ledger.system,
-            follower=follower,
             clock=ledger.clock,
         ),
         token_key=b"\x07" * 32,

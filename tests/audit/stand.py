@@ -107,6 +107,7 @@ class Stand:
                 state=WriteState.CONFIRMED,
                 block_number=number + 5,
                 block_hash=bytes([number + 100]) * 32,
+                block_time=START + 4000 + number,
                 anchored=AnchoredHead(tree.size, tree.root, self.ledger.registry.authority.registry_hash),
             )
         )

@@ -16,6 +16,8 @@ from tests.audit.stand import FOUNDING, Stand, contracts, found
         "UPDATE chain_writes SET anchored_size = anchored_size - 1",
         "UPDATE chain_writes SET anchored_size = 99",
         "UPDATE chain_writes SET raw_transaction = x'00'",
+        "UPDATE chain_writes SET anchor_number = anchor_number + 1",
+        "UPDATE chain_writes SET anchor_number = NULL",
     ],
 )
 def test_journal_edited(stand: Stand, statement: str) -> None:
@@ -28,6 +30,14 @@ def test_chain_that_agrees(stand: Stand) -> None:
     """The contract's records and the registry are the log's; a registry that has moved on is not yet mirrored."""
     assert stand.audit(look=contracts(stand)).findings == ()
     assert stand.audit(look=contracts(stand, changes=99, registry_hash=bytes(32))).findings == ()
+
+
+def test_time_of_a_block_edited(stand: Stand) -> None:
+    """What readers are told of when an entry was proven is the contract's; a time that is not known yet is no lie."""
+    stand.change("UPDATE chain_writes SET block_time = block_time - 1")
+    assert found(stand.audit(look=contracts(stand))) == {("anchors", None)}
+    stand.change("UPDATE chain_writes SET block_time = NULL")
+    assert found(stand.audit(look=contracts(stand))) == set()
 
 
 @pytest.mark.parametrize("other", [{"root": b"\x01" * 32}, {"size": 3}, {"size": 99}, {"registry_hash": bytes(32)}])

@@ -35,6 +35,7 @@ class FileJournal:
             state=write.state,
             block_number=write.block_number,
             block_hash=write.block_hash,
+            block_time=write.block_time,
         )
         self._store(outcome)
 

@@ -83,6 +83,25 @@ def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: Externa
     assert world.anchor.head("latest").number == 1
 
 
+def test_the_time_of_a_block_is_kept_once_the_block_is_final(world: World, anvil: ExternalNode) -> None:
+    """The block's own, not that of the signing, so that nobody has to ask for it; it leaves with its block."""
+    anvil.mine(70)
+    write = world.anchor_more()
+    world.anchor.refresh()
+    assert (now(world, write).state, now(world, write).block_time) == (MINED, None)
+    anvil.mine(2)
+    world.anchor.refresh()
+    kept = now(world, write)
+    block = world.chain.eth.block(kept.block_hash or b"")
+    assert block is not None
+    assert (kept.state, kept.block_time) == (CONFIRMED, block.timestamp)
+    anvil.reorganise(4)
+    world.anchor.refresh()
+    left = now(world, write)
+    assert left.state is not CONFIRMED
+    assert (left.block_number, left.block_time) == (None, None)
+
+
 def test_hardhat_takes_grants_and_anchors(hardhat: ExternalNode, journal: FileJournal) -> None:
     """The same on Hardhat's node: deployment, an admin's grant through the service, two anchors."""
     world = remote_world(hardhat, journal)

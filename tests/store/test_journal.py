@@ -42,7 +42,8 @@ def write_of(number: int, purpose: Purpose = Purpose.REGISTRY, **fields: Any) ->
 
 
 def in_block(write: ChainWrite, state: WriteState) -> ChainWrite:
-    return replace(write, state=state, block_number=100 + write.number, block_hash=b"\x07" * 32)
+    number = 100 + write.number
+    return replace(write, state=state, block_number=number, block_hash=b"\x07" * 32, block_time=9000 + number)
 
 
 def test_a_write_comes_back_as_it_was_appended(journal: DatabaseJournal) -> None:
@@ -83,7 +84,7 @@ def test_only_state_and_block_of_a_write_ever_change(journal: DatabaseJournal) -
     mined = in_block(write_of(1), WriteState.MINED)
     journal.update(replace(mined, raw_transaction=b"another", nonce=9, timestamp=1))
     assert journal.last() == mined
-    journal.update(replace(mined, state=WriteState.STALE, block_number=None, block_hash=None))
+    journal.update(replace(mined, state=WriteState.STALE, block_number=None, block_hash=None, block_time=None))
     assert journal.last() == write_of(1, state=WriteState.STALE)
 
 
@@ -119,6 +120,7 @@ def test_anchors_are_those_that_still_count(journal: DatabaseJournal) -> None:
     journal.update(replace(write_of(4, Purpose.ANCHOR), state=WriteState.INVALID))
     assert [write.number for write in journal.anchors()] == [1, 3]
     assert [write.number for write in journal.anchors(after=1)] == [3]
+    assert [write.number for write in journal.anchors(limit=1)] == [1]
     last, confirmed = journal.last_anchor(), journal.last_anchor(WriteState.CONFIRMED)
     assert (last and last.number, confirmed and confirmed.number) == (3, 1)
     assert journal.last_anchor(WriteState.STALE) is None
@@ -136,18 +138,36 @@ def test_a_long_journal_is_walked_page_by_page(journal: DatabaseJournal, monkeyp
     assert seen == list(range(1, 9))
 
 
-def test_an_entry_is_looked_up_in_the_anchors_that_are_final(journal: DatabaseJournal) -> None:
-    """The smallest confirmed size that has it, of several the first; sizes by state, whatever came in between."""
-    states = [WriteState.CONFIRMED, WriteState.STALE, WriteState.CONFIRMED, WriteState.MINED, WriteState.SIGNED]
-    for number, state in enumerate(states, 1):
-        journal.append(write_of(number, Purpose.ANCHOR))
-        if state is not WriteState.SIGNED:
-            journal.update(in_block(write_of(number, Purpose.ANCHOR), state))
-    same = replace(write_of(6, Purpose.ANCHOR), anchored=AnchoredHead(30, b"\x01" * 32, b"\x02" * 32))
-    journal.append(same)
-    journal.update(in_block(same, WriteState.CONFIRMED))
-    found = [journal.first_final_above(index) for index in (0, 9, 10, 29, 30)]
-    assert [one.number if one else None for one in found] == [1, 1, 3, 3, None]
-    sizes = {state: journal.largest_size(state) for state in (*states, WriteState.INVALID)}
-    assert sizes == dict(zip(states, (30, 20, 30, 40, 50), strict=True)) | {WriteState.INVALID: 0}
-    assert journal.largest_size(WriteState.SIGNED, WriteState.SUBMITTED) == 50
+def test_confirmed_anchors_are_numbered_in_their_order(journal: DatabaseJournal) -> None:
+    """From 1 without a gap, whatever comes late or leaves the chain: the n-th is record n of the contract."""
+    anchors = [write_of(number, Purpose.ANCHOR if number != 2 else Purpose.REGISTRY) for number in range(1, 6)]
+    for write in anchors:
+        journal.append(write)
+
+    def numbers() -> list[tuple[int | None, int]]:
+        return [(one.number, one.size) for one in journal.confirmed()]
+
+    for number in (1, 2, 4, 3):  # the third was not told of before the fourth
+        journal.update(in_block(anchors[number - 1], WriteState.CONFIRMED))
+    assert numbers() == [(1, 10), (2, 30), (3, 40)]
+    assert [journal.count_confirmed_anchors(write) for write in anchors] == [1, 1, 2, 3, 3]
+    journal.update(replace(anchors[2], state=WriteState.STALE))
+    assert numbers() == [(1, 10), (2, 40)]
+    assert journal.counts() == {"confirmed": 2, "signed": 1, "stale": 1}
+    assert journal.anchored_before(anchors[4]) == 40
+    journal.append(in_block(write_of(6, Purpose.ANCHOR), WriteState.CONFIRMED))
+    assert numbers() == [(1, 10), (2, 40), (3, 60)]
+
+
+def test_anchors_without_the_time_of_their_block_are_named(journal: DatabaseJournal) -> None:
+    """The newest first; bundles rest on the last whose time is known."""
+    for number in range(1, 4):
+        journal.append(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED))
+    assert not journal.untimed_anchors(10)
+    for number in (2, 3):
+        journal.update(replace(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
+    assert [write.number for write in journal.untimed_anchors(10)] == [3, 2]
+    assert [write.number for write in journal.untimed_anchors(1)] == [3]
+    proven = journal.last_proven_anchor()
+    assert proven is not None
+    assert (proven.number, proven.block_time) == (1, 9101)

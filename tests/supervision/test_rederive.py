@@ -49,6 +49,7 @@ def anchor(watched: Watched) -> None:
         state=WriteState.CONFIRMED,
         block_number=6,
         block_hash=b"\x65" * 32,
+        block_time=NOW + 60,
         anchored=AnchoredHead(tree.size, tree.root, watched.authority().registry_hash),
     )
     DatabaseJournal(watched.ledger.database).append(write)

@@ -86,7 +86,7 @@ class Watched:
     def prover(self, trusted: Trust) -> Prover:
         """Makes bundles for whoever holds this trust file."""
         database = self.ledger.database
-        anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted, lambda write: write.timestamp)
+        anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted)
         return Prover(
             database,
             self.ledger.registry,
@@ -120,7 +120,7 @@ def watched_ledger(folder: Path) -> Iterator[Watched]:
         ledger.found(*officers)
         made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         recorder = ledger.recorder
-        source = LogSource(ledger.database, recorder.states, made.authority, lambda write: write.timestamp)
+        source = LogSource(ledger.database, recorder.states, made.authority)
         mark = mark_of(recorder.book, recorder.calendar)
         known = Datasets(made.files)
         views = Views(

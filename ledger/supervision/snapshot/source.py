@@ -6,9 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ledger import matters
-from ledger.chain.journal import ChainWrite, WriteState
+from ledger.chain.journal import WriteState
 from ledger.core.authority import Authority
-from ledger.core.errors import Unavailable
 from ledger.core.event import decode_payload
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.supervision import LeadState, RecommendationState
@@ -24,19 +23,12 @@ from ledger.supervision.snapshot.views import Anchors, Head
 
 
 class LogSource:
-    """``block_time`` gives the time of a write's block in unix seconds, and may raise Unavailable."""
+    """A store, what acts the events of its cases are by, and who is in the registry now."""
 
-    def __init__(
-        self,
-        database: Database,
-        acts: Acts,
-        authority: Callable[[], Authority],
-        block_time: Callable[[ChainWrite], int],
-    ):
+    def __init__(self, database: Database, acts: Acts, authority: Callable[[], Authority]):
         self.acts = acts
         self._database = database
         self._authority = authority
-        self._block_time = block_time
 
     def head(self) -> Head:
         with self._database.read() as connection:
@@ -92,19 +84,12 @@ class LogSource:
             is_open = is_open or write.state is not WriteState.CONFIRMED
             if write.state is not WriteState.CONFIRMED or write.anchored is None:
                 continue
-            at = self._time(write) if write.anchored.size <= end else None
-            if at is None:
+            if write.anchored.size > end or write.block_time is None:
                 break
+            at = datetime.fromtimestamp(write.block_time, UTC).replace(tzinfo=None)
             rows.append((write.number, write.anchored.size, at))
             settled = settled if is_open else write.number
         return Anchors(settled, rows)
-
-    def _time(self, write: ChainWrite) -> datetime | None:
-        """None while the chain is away: supervision goes on without it."""
-        try:
-            return datetime.fromtimestamp(self._block_time(write), UTC).replace(tzinfo=None)
-        except Unavailable:
-            return None
 
 
 def logged(entry: StoredEntry) -> Logged:

@@ -1,0 +1,107 @@
+"""What is proven is read while the chain is away, and while its node takes questions and never answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.chain.rpc import JsonRpc
+from ledger.core.trust import Trust
+from ledger.state_proofs import trusted_chain
+from tests.api.conftest import Trusted, serving_ledger
+from tests.api.service import Served
+from tests.builders import LOG_ID, POLICE, SERVICE, auditor, clerk
+from tests.casework import Case
+from tests.ledgers import LOG_SIGNER
+from tests.linked import Linked, linked_ledger
+
+READER = auditor(POLICE)
+
+
+class Town:
+    """A service with a case that is final on its chain, and what is read of it."""
+
+    def __init__(self, linked: Linked, served: Served) -> None:
+        self.linked = linked
+        self.served = served
+        for officer in (clerk(POLICE), READER):
+            linked.grant(officer)
+        served.parts.follower.step()
+        self.case = served.record(Case(start=linked.clock.seconds - 600).open().register("phone"))
+        linked.clock.forward(2 * linked.interval_s)
+        served.publish()
+        served.parts.follower.step()
+        trusted = Trusted.trust
+        chains = (trusted_chain(linked.deployment),)
+        served.parts.trust.trust = Trust(  # type: ignore[misc]
+            LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, trusted.policy, True, chains
+        )
+
+    def read(self) -> dict[str, Any]:
+        """A timeline, an event and a picture as pages, a bundle, a certificate."""
+        case_id, event_id = self.case.state.case_id, self.case.events[1].envelope.event_id
+        event, page = f"/api/v1/events/{event_id}", f"/console/cases/{case_id}"
+        found = {
+            "timeline": self._got(f"/api/v1/cases/{case_id}/timeline").json(),
+            "bundle": self._got(f"{event}/proof").json(),
+            "certificate": self._got(f"{event}/certificate").content[:4],
+        }
+        for path in (f"{page}/timeline", f"{page}/events/{event_id}", f"{page}/picture"):
+            self._got(path)
+        return found
+
+    def _got(self, path: str) -> Any:
+        token = self.served.token(READER)
+        cookie = {"cookie": f"__Secure-tallystick={token['authorization'].removeprefix('Bearer ')}"}
+        answer = self.served.request("GET", path, headers=cookie if path.startswith("/console") else token)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with linked_ledger(tmp_path) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
+        yield Town(linked, served)
+
+
+def killed(town: Town) -> None:
+    assert town.linked.node.pid is not None
+    os.kill(town.linked.node.pid, signal.SIGKILL)
+    while town.linked.node.runs():
+        time.sleep(0.01)
+
+
+def stopped(town: Town) -> None:
+    """Its port still takes connections, and nobody answers."""
+    assert town.linked.node.pid is not None
+    os.kill(town.linked.node.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("befall", [killed, stopped])
+def test_reading_what_is_proven_asks_no_chain(
+    town: Town, befall: Callable[[Town], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer is the one of before, times included; the node is not asked even once."""
+    before = town.read()
+    block = town.linked.chain.eth.head()
+    steps = before["timeline"]["events"]
+    assert [(step["state"], step["proven_at"]) for step in steps] == [("confirmed", block.timestamp)] * len(steps)
+    assert before["bundle"]["anchors"][0]["anchored_in"]["timestamp"] == block.timestamp
+    assert "proven_at" in before["bundle"]["anchors"][0]
+    asked: list[str] = []
+    exchange = JsonRpc._exchange
+
+    def counted(rpc: JsonRpc, message: Any, timeout_seconds: float | None) -> Any:
+        asked.append(str(message))
+        return exchange(rpc, message, timeout_seconds)
+
+    monkeypatch.setattr(JsonRpc, "_exchange", counted)
+    befall(town)
+    assert town.read() == before
+    assert asked == []
