@@ -29,13 +29,15 @@ class Told(Struct, frozen=True):
 
 
 def recorded(service: Service, reading: Reading, labels: Labels, event_id: str | None) -> Told | None:
-    """The event, if there is one of this id that the reader may see."""
+    """The event, if the reader's own key has signed one of this id: he knows what it says, so no read is recorded."""
     if event_id is None:
         return None
     with service.parts.database.read() as connection:
         try:
             entry, _ = find(connection, reading, event_id)
         except NotFound:
+            return None
+        if entry.key_id != reading.session.grant.key_id:
             return None
         flags = log.flags(connection, entry.log_index)
     narrator = Narrator(labels, agency_names(service, labels.language))

@@ -92,6 +92,16 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     assert "case-1" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])
+def test_what_was_just_recorded_is_told_its_signer_alone(world: World, path: str) -> None:
+    """A page that names an event in its address tells its sentence to no other officer: nobody recorded that as read."""
+    for relation in RELATIONS:
+        for role in ROLES:
+            answer = page_of(world, reader(relation, role), f"{path}?event={world.named}")
+            is_told = 'class="done"' in answer.text
+            assert is_told == ((relation, role) == ("former", "clerk")), (relation, role)
+
+
 @pytest.mark.parametrize("path", ["/cases/case-1", "/cases"])
 def test_an_expired_session_opens_nothing(world: World, path: str) -> None:
     """A token that was good an hour ago leads to the sign-in page."""
