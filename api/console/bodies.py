@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import msgspec
 
-from api.console.forms import Form
+from api.console.forms import Form, whole_number
+from api.console.moments import typed
 from ledger.core import canonical
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, handover
 from ledger.core.event.case import CaseOpened
 from ledger.core.event.item import ItemRegistered
-from ledger.core.legal_day import SHANGHAI
 
 AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
 
@@ -184,18 +184,13 @@ def _quantity(form: Form, name: str, unit: str | None) -> dict[str, str]:
 
 def _count(form: Form, name: str) -> int:
     text = form.get(name) or ""
-    if not text.isascii() or not text.isdigit():
+    number = whole_number(text)
+    if number is None:
         raise MalformedInput(f"expected a number, not {text[:40]!r}", field=name)
-    return int(text)
+    return number
 
 
 def instant_of(form: Form, name: str) -> str | None:
     """A time that the browser gave without a zone: Beijing's."""
     text = form.get(name)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    except ValueError as error:
-        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text[:40]!r}", field=name) from error
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if text is None else typed(text, name).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import ACTS
-from api.console.forms import Form, FormOf
+from api.console.forms import Form, FormOf, whole_number
 from api.console.rendering import agency_names, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
@@ -127,12 +127,12 @@ def unsigned(
 
 def since(service: Service, form: Form, narrator: Narrator, payload: Payload) -> list[str]:
     """What was recorded between the draft that could not be kept and this one."""
-    earlier = form.get("drafted_at") or ""
-    if not earlier.isascii() or not earlier.isdigit() or int(earlier) >= payload.sequence:
+    earlier = whole_number(form.get("drafted_at"))
+    if earlier is None or earlier >= payload.sequence:
         return []
     stream = payload.stream
     with service.parts.database.read() as connection:
-        entries = log.stream(connection, stream.kind, stream.id, after=int(earlier) - 1, limit=SINCE_SHOWN)
+        entries = log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN)
     return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Annotated
@@ -14,6 +15,7 @@ from api.dependencies import ServiceOf
 from ledger.core.errors import MalformedInput
 
 FORM = "application/x-www-form-urlencoded"
+_WHOLE = re.compile(r"[0-9]{1,15}")
 MOST_FIELDS = 20_000
 
 
@@ -39,6 +41,11 @@ class Form:
     def fields(self, *names: str) -> Mapping[str, str]:
         """Those of the fields that are filled in."""
         return {name: text for name in names if (text := self.get(name)) is not None}
+
+
+def whole_number(text: str | None) -> int | None:
+    """What the text spells in at most 15 digits; None where it does not."""
+    return int(text) if text is not None and _WHOLE.fullmatch(text) else None
 
 
 async def read_form(request: Request, service: ServiceOf) -> Form:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.cited import cited, told_life
-from api.console.forms import FormOf
+from api.console.forms import FormOf, whole_number
 from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
@@ -214,8 +214,7 @@ def more_cited(
 def cited_of(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """A part of a page: the events of the digests that a finding or a number of a report rests on."""
     digests = (form.get("digest") or "").split()
-    first = int(form.get("first") or "0") if (form.get("first") or "0").isdecimal() else 0
-    found = cited(service, reading, labels, digests, first=first)
+    found = cited(service, reading, labels, digests, first=whole_number(form.get("first")) or 0)
     values: dict[str, Any] = {"cited": found, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
     return page(request, service, "cited_digests.html", reading.session, **values)
 

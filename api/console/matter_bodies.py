@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.console.bodies import made, new_id
-from api.console.forms import Form
+from api.console.forms import Form, whole_number
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, supervision
 from ledger.core.supervision import Matter, ModelState
@@ -108,9 +108,10 @@ def _counted(form: Form, name: str) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for field in ("count", "tree_size"):
         text = form.get(f"{name}.{field}") or ""
-        if not text.isascii() or not text.isdigit():
+        number = whole_number(text)
+        if number is None:
             raise MalformedInput(f"expected a whole number, not {text[:40]!r}", field=f"{name}.{field}")
-        numbers[field] = int(text)
+        numbers[field] = number
     days = {field: form.get(f"{name}.{field}") for field in ("period_from", "period_until")}
     return numbers | {field: day for field, day in days.items() if day is not None}
 

@@ -7,11 +7,24 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from api.texts import Texts
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.errors import MalformedInput
+from ledger.core.legal_day import SHANGHAI, YEARS
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
 _KIB = 1024
+EARLIEST, LATEST = datetime(YEARS[0], 1, 1, tzinfo=SHANGHAI), datetime(YEARS[-1], 12, 31, tzinfo=SHANGHAI)
 _LAST = 253_402_214_400  # unix seconds: what ends after the year 9999 has no end that people would read
+
+
+def typed(text: str, field: str) -> datetime:
+    """A time that the browser gave without a zone: Beijing's. Raises MalformedInput."""
+    try:
+        at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+    except ValueError as error:
+        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text[:40]!r}", field=field) from error
+    if not EARLIEST <= at <= LATEST:
+        raise MalformedInput(f"expected a time in the years {YEARS[0]} to {YEARS[-1]}, not {text[:40]!r}", field=field)
+    return at
 
 
 def instant(unix_s: float | None) -> Markup:

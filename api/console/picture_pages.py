@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.case_pages import see
 from api.console.drawing import SHORTEST_S, Window, draw, fitted
+from api.console.moments import EARLIEST, LATEST, typed
 from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath
 from api.routes.timelines import teller
@@ -91,28 +92,27 @@ def _window(whole: Picture, since: str | None, until: str | None, now: int) -> W
         last = now
     if since is None and until is None:
         return Window(first, last).around(EDGE)
-    asked = Window(first if since is None else _unix(since, "since"), last if until is None else _unix(until, "until"))
+    asked = Window(
+        first if since is None else int(typed(since, "since").timestamp()),
+        last if until is None else int(typed(until, "until").timestamp()),
+    )
     if asked.seconds < SHORTEST_S:
         raise MalformedInput("expected an end at least ten minutes after the beginning", field="until")
     return asked
 
 
 def _moves(whole: Picture, window: Window) -> dict[str, Window]:
-    """Where the controls lead."""
-    return {
+    """Where the controls lead: never beyond the times that this page takes."""
+    asked = {
         "all": Window(whole.begin, whole.end).around(EDGE),
         "in": window.around(0.5),
         "out": window.around(2),
         "earlier": window.around(1, -0.8),
         "later": window.around(1, 0.8),
     }
-
-
-def _unix(text: str, field: str) -> int:
-    try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp())
-    except ValueError as error:
-        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text}", field=field) from error
+    first, last = int(EARLIEST.timestamp()), int(LATEST.timestamp())
+    taken = {name: Window(max(one.since, first), min(one.until, last)) for name, one in asked.items()}
+    return {name: one if one.seconds >= SHORTEST_S else window for name, one in taken.items()}
 
 
 def _minute(at: int) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 # summer time of 1986 to 1991 is left out: no act that a clock of this ledger runs from is that old.
 SHANGHAI = timezone(timedelta(hours=8))
 DAY = timedelta(days=1)
+YEARS = range(1949, 2201)  # that anybody may ask about: far from where dates end
 
 
 def legal_day(instant: datetime) -> date:

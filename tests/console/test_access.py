@@ -94,7 +94,7 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])
 def test_what_was_just_recorded_is_told_its_signer_alone(world: World, path: str) -> None:
-    """A page that names an event in its address tells its sentence to no other officer: nobody recorded that as read."""
+    """A page whose address names an event tells its sentence to no other officer: that would be a read unrecorded."""
     for relation in RELATIONS:
         for role in ROLES:
             answer = page_of(world, reader(relation, role), f"{path}?event={world.named}")

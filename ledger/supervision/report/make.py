@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
-from ledger.core.legal_day import end_of, start_of
+from ledger.core.legal_day import YEARS, end_of, start_of
 from ledger.supervision.report.values import Column, ColumnKind, Report, Row, Scope, Table
 
 # What every question is asked of: the agencies, cases and first handovers (no returns) in scope.
@@ -93,6 +93,8 @@ def _moments(scope: Scope) -> tuple[datetime, datetime]:
             days[name] = datetime.fromisoformat(getattr(scope, name)).date()
         except ValueError as error:
             raise MalformedInput("expected a day such as 2026-03-01", field=name) from error
+        if days[name].year not in YEARS:
+            raise MalformedInput(f"expected a day in the years {YEARS[0]} to {YEARS[-1]}", field=name)
     if days["since"] > days["until"]:
         raise MalformedInput(f"expected a day up to {scope.until}, the last one", field="since")
     return start_of(days["since"]).replace(tzinfo=None), end_of(days["until"]).replace(tzinfo=None)
