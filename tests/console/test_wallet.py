@@ -1,4 +1,4 @@
-"""A wallet in the browser (EIP-1193) in the signer's place: its account signs in and signs, and what goes wrong is told."""
+"""A wallet in the browser (EIP-1193) in the signer's place: its account signs in and signs, and faults are told."""
 
 from __future__ import annotations
 
