@@ -37,9 +37,17 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         agencies=tuple(_agencies(reading)),
         registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
         files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
+        entries=lambda size: _entries(service, size),
     )
     recorder = service.parts.recorder
     return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar)
+
+
+def _entries(service: Service, size: int) -> Iterator[bytes]:
+    """The first entries of the log, as anybody gets them."""
+    with service.parts.database.read() as connection:
+        for entry in log.entries(connection, 0, size):
+            yield entry.envelope
 
 
 def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:

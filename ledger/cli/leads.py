@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from ledger.supervision.rederive import LeadReport
 
 
-def verify_lead(session: Session, lead_id: str, files: Sequence[Path]) -> LeadReport:
+def verify_lead(session: Session, lead_id: str, files: Sequence[Path], log_folder: Path | None = None) -> LeadReport:
     """The report on a lead that the service has, made here from bundles and the ``files`` of data sets.
+
+    The entries of the log are those of the copy in ``log_folder``, or are fetched, where they are needed.
 
     Raises NotFound.
     """
@@ -33,7 +35,13 @@ def verify_lead(session: Session, lead_id: str, files: Sequence[Path]) -> LeadRe
         (one["agency_id"], one["kind"], one["name"]["zh"], one["name"]["en"], one["jurisdiction"])
         for one in service.pages("/api/v1/agencies", "agencies")
     )
-    held = Held(bundle, model["definition"], cases, agencies, registrations, files)
+
+    def first_entries(size: int) -> Iterator[bytes]:
+        from ledger.cli.log_copy import entries, fetched_entries
+
+        return fetched_entries(session, size) if log_folder is None else entries(log_folder)
+
+    held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
     return rederive(held, trust_for(session, bundle, ()), shipped_rulebook(), shipped_calendar())
 
 

@@ -119,6 +119,17 @@ def save_log(session: Session, folder: Path) -> int:
     return checkpoint.size
 
 
+def fetched_entries(session: Session, size: int) -> Iterator[bytes]:
+    """So many first entries of the service's log, fetched as they are asked for; who reads them checks their root."""
+    from ledger.cli.importing import bar
+
+    names = list(_bundles(size, 0, size))
+    with bar(session, "fetching", len(names)) as progress:
+        for name in names:
+            yield from decode_bundle(session.service.fetch(f"/{name.path()}"), name.width)
+            progress.step()
+
+
 def entries(folder: Path) -> Iterator[bytes]:
     """The entries of a copy, up to its checkpoint. Raises MalformedInput where it is not whole."""
     try:

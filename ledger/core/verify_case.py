@@ -114,8 +114,13 @@ def _events(run: _Run) -> Outcome:
 
 # 3
 def _order(run: _Run) -> Outcome:
+    return order_of(run.events)
+
+
+def order_of(events: Sequence[Verified]) -> Outcome:
+    """That these are a stream's events from its first on, none left out between. Raises IntegrityBroken."""
     previous, last = None, -1
-    for number, event in enumerate(run.events):
+    for number, event in enumerate(events):
         envelope, index = event.envelope, event.report.subject.index
         if (envelope.sequence, envelope.previous) != (number, previous):
             raise IntegrityBroken(
@@ -127,7 +132,7 @@ def _order(run: _Run) -> Outcome:
         if index <= last:
             raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
         previous, last = envelope.payload_digest, index
-    return f"sequence 0 to {len(run.events) - 1} without a gap"
+    return f"sequence 0 to {len(events) - 1} without a gap"
 
 
 # 4
@@ -182,14 +187,14 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
 
 
 class ScannedEntry(Struct, frozen=True):
-    """An entry of the stream looked for."""
+    """An entry of a stream looked for."""
 
     index: int
     envelope: Envelope
 
 
-def scan(entries: Iterable[bytes], checkpoint: Checkpoint, stream: Stream) -> list[ScannedEntry]:
-    """All entries of a stream among the entries of a tree, once these have given the root of its verified checkpoint.
+def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> list[ScannedEntry]:
+    """All entries of these streams among those of a tree, once these have given the root of its verified checkpoint.
 
     Entries beyond its size are not read. Raises NotFound where there are fewer, MalformedInput where one of them is no
     envelope, RootMismatch where they lead to another root.
@@ -198,7 +203,7 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, stream: Stream) -> li
     index = -1
     for index, entry in enumerate(islice(entries, checkpoint.size)):
         envelope = decode_envelope(entry)
-        if envelope.stream == stream:
+        if envelope.stream in streams:
             found.append(ScannedEntry(index, envelope))
         batch.append(leaf_hash(entry))
         if len(batch) == BATCH:

@@ -1,35 +1,42 @@
 """Rederive: a lead once more, from the events that it cites, by the model that it names - trusting no service.
 
 Whoever holds the bundles of the lead and of the cases that it cites gets the same finding, in the same words, or learns
-at which step it differs.
+at which step it differs. The entries of the public log tell that no event of these cases was left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from msgspec import Struct
 
+from ledger.core.authority import Agency
 from ledger.core.bundle import decode_case_bundle, read_anchors
+from ledger.core.checkpoint import Checkpoint
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import digest_of, parse_digest
-from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.errors import MalformedInput, NotFound, ProofRefused
+from ledger.core.event import Stream
 from ledger.core.event.record import DatasetRegistered
-from ledger.core.event.supervision import LeadRaised
-from ledger.core.event.terms import Verdict
+from ledger.core.event.registry import Name, Profile
+from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
+from ledger.core.event.terms import AgencyKind, EventRef, Verdict
 from ledger.core.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
+from ledger.core.verify_case import order_of, scan
 from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.datasets import Outside, Registered, table_of
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
-from ledger.supervision.model.values import Model
+from ledger.supervision.model.spelling import text_of
+from ledger.supervision.model.values import Model, Sql
+from ledger.supervision.raising import procuratorate_for
 from ledger.supervision.snapshot import Views
 from ledger.supervision.snapshot.given import GivenSource
 from ledger.supervision.snapshot.of_case import Row
@@ -40,6 +47,7 @@ class Held(Struct, frozen=True):
     """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies.
 
     ``registrations`` are bundles of the ``dataset.registered`` that the lead cites, ``files`` those of the data sets.
+    ``entries`` gives the first entries of the public log, so many; it is asked only where that is needed.
     """
 
     lead: bytes
@@ -48,6 +56,7 @@ class Held(Struct, frozen=True):
     agencies: Sequence[Row]
     registrations: Sequence[bytes] = ()
     files: Sequence[Path] = ()
+    entries: Callable[[int], Iterable[bytes]] | None = None
 
 
 class LeadReport(Struct, frozen=True):
@@ -68,6 +77,13 @@ class _Found(NamedTuple):
     finding: Finding
 
 
+class _Place(NamedTuple):
+    """Where an event stands in the log, and its id."""
+
+    log_index: int
+    event_id: str
+
+
 class _Run:
     """The verification of one lead under way."""
 
@@ -77,9 +93,13 @@ class _Run:
         self.book = book
         self.calendar = calendar
         self.lead: LeadRaised | None = None
+        self.head: Checkpoint | None = None  # the tree head that the lead is proven at
         self.model: Model | None = None
         self.events: list[Logged] = []
+        self.ends: dict[str, int] = {}  # the index of the last event that is held of each case
+        self.places: dict[str, _Place] = {}  # of all events and registrations below the tree size, by digest
         self.anchors: dict[int, int] = {}  # sizes with the unix time of their block
+        self.withheld: str | None = None  # an event whose payload is not here
         self.registered: list[Registered] = []
         self.found: _Found | None = None
 
@@ -112,7 +132,10 @@ def _lead(run: _Run) -> Outcome:
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
     _require_sound(verified, "the lead")
-    run.lead = body
+    index = verified.report.subject.index
+    if index is not None and body.tree_size > index:
+        raise ProofRefused(f"expected at most {index}, the lead's own index, not {body.tree_size}", field="tree_size")
+    run.lead, run.head = body, verified.checkpoint
     return _gap(verified) or f"raised by the service at tree size {body.tree_size}, as of {body.as_of}"
 
 
@@ -120,6 +143,12 @@ def _model(run: _Run) -> Outcome:
     lead, model = run.raised(), parse_model(run.held.definition)
     if model.digest != lead.model_digest:
         raise ProofRefused(f"expected {lead.model_digest}, the lead's, not {model.digest}", field="definition")
+    expected = {
+        "model_id": model.model_id,
+        "model_version": model.version,
+        "parameters": {name: text_of(value) for name, value in model.parameters_of(lead.parameters).items()},
+    }
+    _require_same(lead, expected)
     run.model = model
     return f"{model.model_id} version {model.version} is the model that the lead names"
 
@@ -127,12 +156,8 @@ def _model(run: _Run) -> Outcome:
 def _cases(run: _Run) -> Outcome:
     lead = run.raised()
     gap: NotChecked | None = None
-    for data in run.held.cases.values():
-        for event in decode_case_bundle(data).events:
-            verified = verify_event(bytes(event), run.trust)
-            _require_sound(verified, verified.envelope.event_id)
-            gap = gap or _gap(verified)
-            _take(run, verified)
+    for case_id, data in run.held.cases.items():
+        gap = _take_case(run, case_id, data) or gap
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
     for data in run.held.registrations:
         verified = verify_event(data, run.trust)
@@ -141,26 +166,71 @@ def _cases(run: _Run) -> Outcome:
         if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
             digest = verified.envelope.payload_digest
             run.registered.append(Registered(verified.envelope.agency, digest, verified.payload.body))
+            _place(run, verified)
     return gap or f"{len(run.events)} events of {len(run.held.cases)} cases below the lead's tree size"
+
+
+def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
+    """Takes the events of a case's bundle; gives what keeps it from being intact."""
+    events = [verify_event(bytes(event), run.trust) for event in decode_case_bundle(data).events]
+    gap: NotChecked | None = None
+    for verified in events:
+        _require_sound(verified, verified.envelope.event_id)
+        if verified.envelope.stream != Stream(kind="case", id=case_id):
+            raise ProofRefused(f"{verified.envelope.event_id} is no event of {case_id}", field="stream")
+        gap = gap or _gap(verified)
+        _take(run, verified)
+    order = order_of(events)
+    return gap or (order if isinstance(order, NotChecked) else None)
 
 
 def _take(run: _Run, verified: Verified) -> None:
     subject = verified.report.subject
-    if verified.payload is None or subject.index is None:
-        raise NotChecked(f"the payload of {subject.event_id} is withheld")
-    run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
+    if subject.index is None:
+        raise NotChecked(f"{subject.event_id} has no index that its proof shows")
+    run.ends[subject.stream_id] = subject.index
+    _place(run, verified)
+    if verified.payload is None:
+        run.withheld = subject.event_id
+    else:
+        run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
     if verified.bundle.anchors:
         for anchor in read_anchors(bytes(verified.bundle.anchors)):
             run.anchors[anchor.size] = anchor.anchored_in.timestamp
 
 
+def _place(run: _Run, verified: Verified) -> None:
+    subject = verified.report.subject
+    if subject.index is not None and subject.index < run.raised().tree_size:
+        run.places[subject.payload_digest] = _Place(subject.index, subject.event_id)
+
+
 def _cited(run: _Run) -> Outcome:
     lead = run.raised()
-    held = {event.digest for event in run.events} | {registered.digest for registered in run.registered}
-    missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in held), None)
+    missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in run.places), None)
     if missing is not None:
         raise ProofRefused(f"cites {missing}, which none of what is here has at that tree size", field="events")
     return f"{len(lead.events)} cited events stand here"
+
+
+def _end(run: _Run) -> Outcome:
+    """That no event of these cases was left out. A case that goes on beyond the tree size shows it by its order."""
+    size = run.raised().tree_size
+    open_ended = sorted(case_id for case_id, last in run.ends.items() if last < size)
+    if not open_ended:
+        return f"each of {len(run.ends)} cases goes on beyond the lead's tree size, without a gap before it"
+    told = f"whether the log has other events of {', '.join(open_ended)} below entry {size}"
+    if run.held.entries is None or run.head is None:
+        return NotChecked(f"{told}: its entries were not given")
+    streams = [Stream(kind="case", id=case_id) for case_id in open_ended]
+    try:
+        found = scan(run.held.entries(run.head.size), run.head, *streams)
+    except NotFound as error:
+        return NotChecked(f"{told}: the copy of the log is too short: {error.message}")
+    for entry in found:
+        if entry.index < size and entry.envelope.payload_digest not in run.places:
+            raise ProofRefused(f"leaves out {entry.envelope.event_id}, entry {entry.index}", field="cases")
+    return f"none of {run.head.size} entries is another event of these cases below the lead's tree size"
 
 
 def _tables(run: _Run) -> dict[str, Outside]:
@@ -172,22 +242,31 @@ def _tables(run: _Run) -> dict[str, Outside]:
     }
     tables: dict[str, Outside] = {}
     for cited in run.raised().datasets:
-        known = next((one for one in run.registered if one.body.digest == cited.digest), None)
+        known = next((one for one in run.registered if _is_of(one, cited)), None)
         if known is None or cited.digest not in files:
             raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
         tables[dataset_view(cited.dataset_id)] = Outside(known.agency, table_of(files[cited.digest], known))
     return tables
 
 
+def _is_of(registered: Registered, cited: CitedDataset) -> bool:
+    return (registered.body.dataset_id, registered.body.digest) == (cited.dataset_id, cited.digest)
+
+
 def _finding(run: _Run) -> Outcome:
     lead, model = run.raised(), run.chosen()
+    if run.withheld is not None:
+        return NotChecked(f"the payload of {run.withheld} is withheld")
     tables = _tables(run)
     found = {one.digest: one for one in _findings(run, lead, model, tables)}
+    is_free = isinstance(model.condition, Sql)  # what it depends on, a query cannot be seen to say
     if lead.finding in found:
         run.found = _Found(model, found[lead.finding])
+        if is_free and model.scope == "all":
+            return NotChecked("the query finds it among these cases, and may compare them with others")
         return f"the model finds it again: {', '.join(lead.key.values())}"
-    if model.scope == "all":
-        return NotChecked("the model compares all cases, and these alone do not show it")
+    if is_free or model.scope == "all":
+        return NotChecked("the model may compare all cases, and these alone do not show it")
     raise ProofRefused("the model does not find it in these events", field="finding")
 
 
@@ -212,6 +291,8 @@ def _words(run: _Run) -> Outcome:
     if run.found is None:
         return NotChecked("the finding was not made again")
     model, finding = run.found
+    if model.scope == "all" and lead.cited_count > len(lead.events) == MAX_CITED:
+        return NotChecked(f"it rests on {lead.cited_count} events, and cites the first {MAX_CITED}")
     says = said(model.lead.says, finding.values, model.parameters_of(lead.parameters))
     expected = {
         "key": dict(finding.key),
@@ -222,13 +303,48 @@ def _words(run: _Run) -> Outcome:
         "says": says,
         "checks": model.checks,
         "cited_count": len(finding.evidence),
+        "events": _refs(run, finding),
+        "datasets": _datasets(lead, finding),
     }
+    _require_same(lead, expected)
+    having = procuratorate_for(_agencies(run.held.agencies), lead.supervised)
+    if lead.procuratorate != having:
+        told = f"it went to {lead.procuratorate}; of today's agencies {having or 'none'} supervises {lead.supervised}"
+        return NotChecked(f"{told}: whether that was so then is not told here")
+    return "the lead says what the finding says, and cites what it rests on"
+
+
+def _refs(run: _Run, finding: Finding) -> tuple[EventRef, ...]:
+    """What the lead has to cite: the first events of the evidence, in the order of the log."""
+    for digest in finding.evidence:
+        if digest not in run.places:
+            raise ProofRefused(f"rests on {digest}, which is no event below the tree size", field="events")
+    first = sorted(finding.evidence, key=lambda digest: run.places[digest].log_index)[:MAX_CITED]
+    return tuple(EventRef(event_id=run.places[digest].event_id, payload_digest=digest) for digest in first)
+
+
+def _datasets(lead: LeadRaised, finding: Finding) -> tuple[CitedDataset, ...]:
+    """What the lead has to cite of the data set that the finding was made with."""
+    rows = finding.dataset_rows[:MAX_CITED]
+    found = (one for one in lead.datasets if one.dataset_id == finding.dataset_id)
+    return tuple(CitedDataset(dataset_id=one.dataset_id, digest=one.digest, rows=rows) for one in found)[:1]
+
+
+def _agencies(rows: Iterable[Row]) -> dict[str, Agency]:
+    """The agencies of these rows of the view, as far as they say who supervises whom."""
+    found: dict[str, Agency] = {}
+    for row in rows:
+        agency_id, kind, zh, en, jurisdiction = map(str, row)
+        profile = Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en))
+        found[agency_id] = Agency(agency_id, cast("AgencyKind", kind), profile, "", 0)
+    return found
+
+
+def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
+    """Raises ProofRefused where the lead says something else."""
     for field, value in expected.items():
         if getattr(lead, field) != value:
             raise ProofRefused(f"expected {value}, not {getattr(lead, field)}", field=field)
-    if {ref.payload_digest for ref in lead.events} - set(finding.evidence):
-        raise ProofRefused("cites an event that the finding does not rest on", field="events")
-    return "the lead says what the finding says, and cites what it rests on"
 
 
 def _require_sound(verified: Verified, what: str) -> None:
@@ -250,6 +366,7 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("model", _model),
     ("cases", _cases),
     ("cited", _cited),
+    ("end", _end),
     ("finding", _finding),
     ("words", _words),
 )

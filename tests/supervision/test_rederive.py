@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.event.case import CaseStageEntered
 from ledger.core.event.record import DatasetRegistered
+from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.legal_day import legal_day
 from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
@@ -23,7 +24,7 @@ from ledger.store.journal import DatabaseJournal
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
-from tests.builders import PROCURATORATE, Writer, analyst
+from tests.builders import PROCURATORATE, UPPER, Writer, analyst
 from tests.bundles import CHAIN, trust
 from tests.casework import Case, person_id
 from tests.ledgers import LOG_SIGNER
@@ -60,9 +61,17 @@ def held_of(watched: Watched) -> Held:
     (lead,) = watched.leads()
     with watched.ledger.database.read() as connection:
         entry = log.stream(connection, "supervision", lead.lead_id)[0]
+        size = log.tree(connection).size
+        entries = [one.envelope for one in log.entries(connection, 0, size)]
     agencies = watched.supervisor.views._source.agencies()
     prover = watched.prover(TRUST)
-    return Held(prover.bundle(entry.event_id), THIRD_RETURN, {"case-1": prover.case_bundle("case-1")}, agencies)
+    return Held(
+        lead=prover.bundle(entry.event_id),
+        definition=THIRD_RETURN,
+        cases={"case-1": prover.case_bundle("case-1")},
+        agencies=agencies,
+        entries=lambda size: entries[:size],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,21 +153,99 @@ def test_a_lead_that_the_events_do_not_bear_is_refused(held: Held) -> None:
     """With the events up to the second return alone there is no third one to cite, nor to find."""
     report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], 10)}))
     assert report.verdict == "tampered"
-    assert [step.name for step in report.faults] == ["cited", "finding"]
+    assert [step.name for step in report.faults] == ["cited", "end", "finding"]
 
 
-def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path) -> None:
-    """A service that signs a lead with words of its own is found out, though every signature holds."""
+def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: Held) -> None:
+    """No entries of the log are asked for; an event left out between breaks the order."""
+    assert checked(replace(held, entries=None)).verdict == "intact"
+    bundle = json.loads(held.cases["case-1"])
+    del bundle["events"][1]
+    report = checked(replace(held, entries=None, cases={"case-1": json.dumps(bundle).encode()}))
+    assert next(step.name for step in report.faults) == "cases"
+
+
+def test_a_payload_that_is_withheld_is_no_fault(held: Held) -> None:
+    """What rests on it cannot be checked, and nothing is called tampered."""
+    bundle = json.loads(held.cases["case-1"])
+    del bundle["events"][0]["payload"]
+    report = checked(replace(held, cases={"case-1": json.dumps(bundle).encode()}))
+    assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
+
+
+@pytest.mark.parametrize(("scope", "verdict"), [("case", "intact"), ("all", "unverifiable")])
+def test_a_query_over_all_cases_is_not_checked_by_some(tmp_path: Path, scope: str, verdict: str) -> None:
+    """It may compare them with others that are not here."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    query = "SELECT * FROM handovers WHERE return_number > $returns"
+    text = f"{head}condition:\n  scope: {scope}\n  sql: {query}\nlead:{tail}"
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3))
+        watched.publish(text)
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        report = checked(replace(held_of(watched), definition=text))
+    assert report.verdict == verdict, report.steps
+    assert results(report)["words"] == "checked"
+
+
+def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
+    """What came later and below the tree size is kept back: the entries of the log tell; without them nobody knows."""
+    with watched_ledger(tmp_path) as watched:
+        case = sent_back("case-1", 3)
+        third = len(case.events)
+        watched.post(case.register("found-later"))
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        held = held_of(watched)
+    assert checked(held).verdict == "intact"
+    report = checked(replace(held, cases={"case-1": cut(held.cases["case-1"], third)}))
+    assert [step.name for step in report.faults] == ["end"]
+    assert "leaves out" in report.faults[0].detail
+    for entries in (None, lambda size: held.entries(size - 1)):  # type: ignore[misc]  # held has them
+        short = checked(replace(held, entries=entries, cases={"case-1": cut(held.cases["case-1"], third)}))
+        assert (short.verdict, results(short)["end"]) == ("unverifiable", "not_checked")
+    other = checked(replace(held, entries=lambda size: [b"{}"] * size))
+    assert [step.name for step in other.faults] == ["end"]
+
+
+FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
+    "severity": ({"severity": "low"}, "words", "tampered"),
+    "events": ({"events": ()}, "words", "tampered"),
+    "version": ({"model_version": 2}, "model", "tampered"),
+    "parameters": ({"parameters": {"returns": "02"}}, "model", "tampered"),
+    "left_out": ({"parameters": {}}, "model", "tampered"),
+    "size": ({"tree_size": 2**40}, "lead", "tampered"),
+    "datasets": (
+        {"datasets": (CitedDataset(dataset_id="pensions", digest="sha256:" + "11" * 32),)},
+        "finding",
+        "unverifiable",
+    ),
+    "procuratorate": ({"procuratorate": UPPER}, "words", "unverifiable"),
+}
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_what_the_lead_says_must_be_what_the_finding_says(tmp_path: Path, name: str) -> None:
+    """A service that signs a lead with something of its own is found out, though every signature holds."""
+    changes, step, verdict = FALSE[name]
     with watched_ledger(tmp_path) as watched:
         watched.post(sent_back("case-1", 3))
         watched.publish()
-        put, record = watched.supervisor.record.put, watched.supervisor.record
-        record.put = lambda lead: put(replace(lead, severity="low"))  # type: ignore[method-assign]
-        assert watched.supervisor.step() == 1
+        sign_as_it_likes(watched, lambda lead: replace(lead, **changes))
+        assert watched.supervisor.step() == 1, watched.supervisor.state
         anchor(watched)
         report = checked(held_of(watched))
-    assert [(step.name, step.result) for step in report.faults] == [("words", "failed")]
-    assert report.verdict == "tampered"
+    assert report.verdict == verdict, report.steps
+    assert next(one.name for one in report.steps if one.verdict == verdict) == step
+
+
+def sign_as_it_likes(watched: Watched, change: Callable[[LeadRaised], LeadRaised]) -> None:
+    record = watched.supervisor.record
+    put = record.put
+    record.put = lambda lead: put(change(lead))  # type: ignore[method-assign]
 
 
 def test_before_it_is_anchored_that_is_said(tmp_path: Path) -> None:
@@ -196,6 +283,10 @@ def pensioner(watched: Watched, data: bytes) -> Held:
     )
 
 
+def without_rows(lead: LeadRaised) -> LeadRaised:
+    return replace(lead, datasets=tuple(replace(one, rows=()) for one in lead.datasets))
+
+
 def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
     """With the registered file the finding is made again; without it that cannot be checked; another is no help."""
     paid = legal_day(datetime.fromtimestamp(NOW, UTC))
@@ -209,5 +300,10 @@ def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
         report = checked(replace(held, files=files))
         assert report.verdict == "unverifiable"
         assert results(report)["finding"] == "not_checked"
+    (tmp_path / "other").mkdir()
+    with watched_ledger(tmp_path / "other") as watched:
+        sign_as_it_likes(watched, without_rows)
+        false = checked(replace(pensioner(watched, data), files=[tmp_path / "pensions.csv"]))
+    assert [step.name for step in false.faults] == ["words"]
     unregistered = checked(replace(held, registrations=[]))
     assert [step.name for step in unregistered.faults] == ["cited"]

@@ -162,16 +162,24 @@ def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
     multiple=True,
     help="File of a data set that the lead rests on.",
 )
+@click.option(
+    "--log",
+    "log_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Copy of the log, as 'tally log save' makes it; else entries are fetched where they are needed.",
+)
 @pass_session
-def verify(session: Session, lead_id: str, files: tuple[Path, ...]) -> int:
+def verify(session: Session, lead_id: str, files: tuple[Path, ...], log_folder: Path | None) -> int:
     """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
 
+    The entries of the public log tell that no event of the cases is left out; they are fetched where no later event of
+    a case tells that.
     What each step compared is told as by 'tally proof check', and so is the exit code.
     """
     from ledger.cli.leads import verify_lead
     from ledger.cli.report import show_report
 
-    report = verify_lead(session, lead_id, files)
+    report = verify_lead(session, lead_id, files, log_folder)
     show_report(session, report)
     return OF_VERDICT[report.verdict]
 
