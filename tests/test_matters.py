@@ -303,6 +303,23 @@ def test_lists_are_paged_and_narrowed(ledger: Ledger) -> None:
     assert [one[2:] for one in counted] == [one[1:] for one in tally]
 
 
+def test_a_procuratorates_recommendations_come_newest_first(ledger: Ledger) -> None:
+    """Those of others that the reader sees too are not among them, and no older one is in the place of a newer one."""
+    own = [Recommendation(f"2026-{number}").issued() for number in range(3)]
+    other = Recommendation("2026-9").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE)
+    ledger.post_all([one.last for one in (own[0], own[1], other, own[2])])
+
+    def newest(by: Reader, limit: int) -> list[str]:
+        with ledger.database.read() as connection:
+            found = supervision.newest_recommendations(connection, by, PROCURATORATE, limit)
+        return [row["recommendation_id"] for row in found]
+
+    above = reader(UPPER, UPPER, PROCURATORATE, NEIGHBOUR, POLICE, FAR_POLICE)
+    assert newest(above, 2) == ["2026-2", "2026-1"]
+    assert newest(reader(PROCURATORATE), 9) == ["2026-2", "2026-1", "2026-0"]
+    assert newest(reader(COURT), 9) == []
+
+
 # -- audited -----------------------------------------------------------------------------------------------------------
 
 

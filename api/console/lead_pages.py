@@ -36,6 +36,7 @@ OF_COLUMN = 6  # leads of a column of the board
 ROWS = 25  # of a page of a list
 OPEN = ("raised", "assigned", "answered")
 LATE_DAYS = 15  # that a lead is open without a decision: marked on its card
+CHOICES = 200  # recommendations that a lead may be closed with: the newest
 DIGEST_SHOWN = 26  # characters
 
 Column = Literal["raised", "assigned", "answered", "decided", "closed"]
@@ -171,7 +172,7 @@ def lead(
             connection, reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
         )
         entries = log.stream(connection, "supervision", lead_id)
-        advice = supervision.list_recommendations(connection, reading.reader, Page(200))
+        advice = supervision.newest_recommendations(connection, reading.reader, state.procuratorate, CHOICES)
     reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()))
     values: dict[str, Any] = {
         "state": state,
@@ -184,7 +185,7 @@ def lead(
         "procuratorates": in_line_with(reading, state.procuratorate),
         "reasons": terms.choices(terms.DismissalReason),
         "outcomes": terms.choices(terms.LeadOutcome),
-        "advice": [row for row in advice if row["procuratorate"] == state.procuratorate],
+        "advice": advice,
         "told": recorded(service, reading, labels, event),
         "digest_shown": DIGEST_SHOWN,
         "governs": reading.session.has_role(*GOVERNING) and _kind(reading) == "procuratorate",

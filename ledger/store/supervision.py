@@ -242,6 +242,13 @@ def list_recommendations(
     return _paged(connection, query, RECOMMENDATIONS.c.updated_index, page)
 
 
+def newest_recommendations(connection: Connection, reader: Reader, procuratorate: str, limit: int) -> list[Row]:
+    """The recommendations of a procuratorate that the reader sees, the latest change first."""
+    of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, or_(*_of_recommendation(reader).values()))
+    query = select(RECOMMENDATIONS).where(*of_it).order_by(RECOMMENDATIONS.c.updated_index.desc())
+    return _rows(connection, query.limit(limit))
+
+
 def list_models(connection: Connection, page: Page, *, retired: bool | None = None) -> list[Row]:
     """The models, by their ids."""
     query = select(MODELS)
