@@ -8,9 +8,9 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.console import clock_views
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import new_id
+from api.console.case_parts import Kind, part
 from api.console.forms import FormOf
 from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
@@ -85,12 +85,31 @@ def case(
         "case.html",
         reading.session,
         **_values(seen),
-        clocks=clock_views.of_case(service, reading, seen.state, labels),
+        clocks=part("clocks", service, reading, seen.state, labels),
+        items=part("items", service, reading, seen.state, labels),
+        handovers=part("handovers", service, reading, seen.state, labels),
         blocks=list(blocks(seen.state, reading.agency)),
         words=Words(labels, agency_names(service, labels.language), "", seen.state),
         free=len(free_items(seen.state, reading.agency)),
         told=recorded(service, reading, labels, event),
     )
+
+
+@router.get("/cases/{case_id}/parts/{kind}")
+def case_part(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    kind: Kind,
+    first: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Response:
+    """A part of the case's page: more of its items, handovers or clocks."""
+    seen = see(service, reading, case_id, f"{kind} of the case")
+    found = part(kind, service, reading, seen.state, labels, first=first)
+    return page(request, service, "case_part.html", reading.session, state=seen.state, kind=kind, part=found)
 
 
 @router.get("/cases/{case_id}/timeline")

@@ -37,18 +37,15 @@ class ClockView(Struct, frozen=True):
     arithmetic: tuple[str, ...]
     ended: bool
 
-    @property
-    def order(self) -> str:
-        """Sorts what ends first to the top, what rests to the end."""
-        return "9999" if self.due_at is None or self.ended else self.due_at.isoformat()
 
-
-def of_case(service: Service, reading: Reading, state: CaseState, labels: Labels) -> list[ClockView]:
-    """All clocks of the case, those that run out first at the top, those that have ended last."""
+def of_case(
+    service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int, limit: int
+) -> tuple[list[ClockView], int]:
+    """Clocks of the case from ``first`` on, what ends first at the top, what has ended last; and how many it has."""
     recorder = service.parts.recorder
     now = datetime.fromisoformat(reading.reader.now)
-    found = [_view(one, labels) for one in deadlines(state, recorder.book, recorder.calendar, now)]
-    return sorted(found, key=lambda view: (view.ended, view.order))
+    found = sorted(deadlines(state, recorder.book, recorder.calendar, now), key=_order)
+    return [_view(one, labels) for one in found[first : first + limit]], len(found)
 
 
 def nearest(
@@ -112,6 +109,12 @@ def _view(of: Deadline, labels: Labels) -> ClockView:
         arithmetic=in_words(of.counted, labels) if of.counted else (of.unknown,) if of.unknown else (),
         ended=ended,
     )
+
+
+def _order(of: Deadline) -> tuple[bool, str]:
+    """Sorts what ends first to the top, then what rests, then what has ended."""
+    ended = of.stopped_at is not None
+    return ended, "9999" if of.due_at is None or ended else of.due_at.isoformat()
 
 
 def _colour(of: Deadline) -> str:

@@ -83,6 +83,7 @@ ROWS = (
     Row("/cases/new", anybody, HANDLING, shows=False),
     Row("/cases/{case_id}"),
     Row("/cases/{case_id}/timeline"),
+    Row("/cases/{case_id}/parts/{kind}"),
     Row("/cases/{case_id}/picture"),
     Row("/cases/{case_id}/picture", query="?since=2026-03-02T08:00&until=2026-03-03T08:00"),
     Row("/cases/{case_id}/lineage"),
@@ -177,6 +178,7 @@ def names_of(world: World) -> dict[str, str]:
 OTHERS = {
     "code": "key_unknown",
     "act": "offer",
+    "kind": "items",
     "agency_id": reader("own", "clerk").agency,
     "key_id": reader("own", "clerk").key_id,
     "audit_id": AUDIT,

@@ -44,3 +44,33 @@ def test_a_box_is_by_deadline_over_all_its_pages(tmp_path: Path) -> None:
         assert [len(page) for page in inbox] == [ROWS, 3]
         assert [one for page in inbox for one in page] == [f"case-{number:02}" for number in reversed(range(count))]
         assert page_of(served, clerk(PROCURATORATE), "/inbox?after=3").status_code == 400
+
+
+def test_a_long_case_comes_in_parts(tmp_path: Path) -> None:
+    """The page has the first rows of each list; following the parts shows every row once, and the last says no more."""
+    items = [f"item-{number:03}" for number in range(2 * ROWS + 5)]
+    with serving(tmp_path, SETTINGS) as served:
+        case = Case(step=1).open().register(*items)
+        for _ in range(ROWS + 2):
+            case.offer("item-000", to=PROCURATORATE).recall()
+        served.record(case)
+        page = page_of(served, clerk(POLICE), "/cases/case-1").text
+        assert rows_of(page, "items") == items[:ROWS]
+        assert followed(served, page, "items") == items
+        made = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
+        assert followed(served, page, "handovers") == made
+        assert page_of(served, clerk(POLICE), "/cases/case-1/parts/items?first=9999").text.strip() == ""
+        assert page_of(served, clerk(POLICE), "/cases/case-1/parts/persons").status_code == 400
+
+
+def rows_of(text: str, kind: str) -> list[str]:
+    pattern = r"item_id=(item-\d+)" if kind == "items" else r"/handovers/(handover-\d+)\""
+    return re.findall(pattern, text)
+
+
+def followed(served: Served, page: str, kind: str) -> list[str]:
+    rows = rows_of(page, kind)
+    while more := re.search(rf'hx-get="/console(/cases/case-1/parts/{kind}\?first=\d+)"', page):
+        page = page_of(served, clerk(POLICE), more[1]).text
+        rows += rows_of(page, kind)
+    return rows

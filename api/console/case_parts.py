@@ -1,0 +1,37 @@
+"""Long lists of a case in parts: the first rows of each stand on the case's page, the others are asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from api.console import clock_views
+from api.dependencies import Service
+from api.reading import Reading
+from ledger.core.custody import CaseState
+from ledger.locales import Labels
+
+ROWS = 50
+Kind = Literal["items", "handovers", "clocks"]
+
+
+class Part(NamedTuple):
+    """Rows of a list from one on; ``following`` is where the next part begins, None where there is none."""
+
+    rows: list[Any]
+    total: int
+    following: int | None
+
+
+def part_of(rows: list[Any], total: int, first: int) -> Part:
+    """These rows of the list, the first of them its row ``first``."""
+    following = first + len(rows)
+    return Part(rows, total, following if following < total else None)
+
+
+def part(kind: Kind, service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int = 0) -> Part:
+    """Items as they were registered, handovers with the newest first, clocks with what runs out first at the top."""
+    if kind == "clocks":
+        views, total = clock_views.of_case(service, reading, state, labels, first=first, limit=ROWS)
+        return part_of(views, total, first)
+    rows = list(state.items.values()) if kind == "items" else list(state.handovers.values())[::-1]
+    return part_of(rows[first : first + ROWS], len(rows), first)
