@@ -177,7 +177,7 @@ def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) ->
 
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
-    known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal"}
+    known = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone", "refusal", "model_fault"}
     for language in LANGUAGES:
         assert catalogue(language).keys() <= known
         for vocabulary, words in VOCABULARIES.items():
@@ -189,7 +189,7 @@ def test_catalogues_have_no_label_that_nothing_shows() -> None:
 def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
     """Headings and messages are in both languages."""
     english, chinese = catalogue("en"), catalogue("zh-CN")
-    for vocabulary in ("field", "message", "paper", "paper_field"):
+    for vocabulary in ("field", "message", "paper", "paper_field", "model_fault"):
         assert english[vocabulary].keys() <= chinese[vocabulary].keys()
 
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.bench_faults import ToldFault, told_faults
 from api.console.bench_fields import ExampleForm, Section
 from api.console.bench_filter import OPERATORS
 from api.console.bench_form import BenchForm, in_plain_words
@@ -34,7 +33,7 @@ from ledger.supervision.model.edit import edited
 from ledger.supervision.model.examples import run_examples
 from ledger.supervision.model.forms import forms
 from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.model.refused import ModelRefused, ToldFault
 from ledger.supervision.model.shipped import shipped_model, shipped_titles
 from ledger.supervision.model.values import Model
 
@@ -158,12 +157,11 @@ def definition_of(form: Form) -> str:
 
 def bench_of(text: str, labels: Labels, datasets: list[str]) -> Bench:
     """What the workbench shows of a file."""
-    say = Texts(labels.language)
     model, faults = None, list[ToldFault]()
     try:
         model = parse_model(text)
     except ModelRefused as refused:
-        faults = told_faults(refused, say)
+        faults = refused.told_in(labels)
     try:
         form = BenchForm(read_document(text).tree, labels, datasets)
     except ModelRefused:

@@ -10,6 +10,8 @@ from importlib.resources import files
 
 from msgspec import Struct
 
+from ledger.supervision.wording import Wording, one_of
+
 DATASET = "dataset_"  # what the names of the views of registered data sets begin with
 DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
 
@@ -54,10 +56,10 @@ def dataset_view(dataset_id: str) -> str:
     return DATASET + dataset_id.replace("-", "_")
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str]) -> Wording:
     """A hint at what may have been meant; the whole list where nothing is near."""
     words = sorted(known)
     near = get_close_matches(word, words, n=3, cutoff=0.5)
     if near:
-        return f"Did you mean {' or '.join(near)}?"
-    return f"There are {', '.join(words)}." if words else None
+        return Wording("near", near=one_of(near))
+    return Wording("there_are", words=tuple(words)) if words else Wording("there_are_none")

@@ -18,6 +18,7 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS, nearest, views
 from ledger.supervision.statement import QueryRefused, refused, require_sound
+from ledger.supervision.wording import Wording
 
 AS_OF = "as_of"
 
@@ -85,7 +86,7 @@ class Session:
         datasets = [name for name in rows if name.startswith(DATASET)]
         for name in rows:
             if name not in views() and name not in datasets:
-                raise MalformedInput(f"there is no view {name}", field=name, hint=nearest(name, views()))
+                raise MalformedInput(f"there is no view {name}", field=name, hint=str(nearest(name, views())))
         kinds = {name: view.kinds() for name, view in views().items()}
         kinds |= {name: _dataset_kinds(rows[name]) for name in datasets}
         connection = open_database(limits=limits)
@@ -106,7 +107,7 @@ class Session:
         missing = statement.named_parameters - given.keys()
         if missing:
             name = min(missing)
-            raise QueryRefused(f"there is no parameter {name}", field="sql", hint=nearest(name, given))
+            raise QueryRefused(Wording("no_parameter", name=name), field="sql", hint=nearest(name, given))
         set_moment(self._connection, as_of)
         bound = {name: _naive(given[name]) for name in statement.named_parameters}
         with self._watched() as connection:
@@ -114,9 +115,9 @@ class Session:
             names = [column[0] for column in result.description]
             found = result.fetchmany(self._limits.rows + 1)
         if len(found) > self._limits.rows:
-            raise QueryRefused(f"the query gives more than {self._limits.rows:,} rows", field="sql")
+            raise QueryRefused(Wording("too_many_rows", most=f"{self._limits.rows:,}"), field="sql")
         if len(set(names)) < len(names):
-            raise QueryRefused("two columns of the result have one name", field="sql", hint="Name them with AS.")
+            raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def close(self) -> None:
@@ -138,11 +139,11 @@ class Session:
         try:
             yield self._connection
         except duckdb.InterruptException as error:
-            told = f"the query was ended after {self._limits.seconds:g} s"
-            raise QueryRefused(told, field="sql", hint="Ask for less, or join on case_id.") from error
+            told = Wording("took_too_long", seconds=f"{self._limits.seconds:g}")
+            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
         except duckdb.OutOfMemoryException as error:
-            told = f"the query takes more than {self._limits.memory_mb} MB"
-            raise QueryRefused(told, field="sql", hint="Ask for less, or join on case_id.") from error
+            told = Wording("too_much_memory", megabytes=self._limits.memory_mb)
+            raise QueryRefused(told, field="sql", hint=Wording("hint_less")) from error
         except duckdb.Error as error:
             raise refused(error) from error
         finally:
@@ -172,7 +173,9 @@ def _insert(
         for column in row:
             if column not in kinds:
                 where = f"{name}[{number}].{column}"
-                raise MalformedInput(f"there is no column {column} in {name}", field=where, hint=nearest(column, kinds))
+                raise MalformedInput(
+                    f"there is no column {column} in {name}", field=where, hint=str(nearest(column, kinds))
+                )
         names = ", ".join(quoted(column) for column in row)
         places = ", ".join("?" for _ in row)
         try:

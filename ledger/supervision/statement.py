@@ -13,12 +13,17 @@ import duckdb
 
 from ledger.core.errors import TallystickError
 from ledger.supervision.catalogue import DATASET, nearest
+from ledger.supervision.wording import Wording
 
 
 class QueryRefused(TallystickError):
     """A query that is not run, or was ended; the message tells why in one sentence."""
 
     code = "query_refused"
+
+    def __init__(self, said: Wording, *, field: str, hint: Wording | None = None):
+        super().__init__(str(said), field=field, hint=None if hint is None else str(hint))
+        self.expected = Wording("said", said=said) if hint is None else Wording("hinted", said=said, hint=hint)
 
 
 MAX_LENGTH = 20_000  # characters
@@ -35,10 +40,7 @@ def _functions() -> Mapping[str, frozenset[str]]:
     return {kind: frozenset(names) for kind, names in told.items()}
 
 
-_OUTSIDE = (
-    "The template dataset_match compares with a data set whose file was given, where its agency stands in line with "
-    "the jurisdiction; no query lists its rows."
-)
+_OUTSIDE = Wording("hint_outside")
 
 
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
@@ -56,18 +58,18 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     for node in nodes:
         _require_allowed(node, known)
     if sum(map(_joined, nodes)) > MAX_JOINED:
-        raise _refusal(f"a query puts at most {MAX_JOINED} values together", "What a lead says is told by says.")
+        raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 
 
 def _only(sql: str) -> duckdb.Statement:
     if len(sql) > MAX_LENGTH:
-        raise _refusal(f"a query has at most {MAX_LENGTH:,} characters")
+        raise _refusal(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
         raise refused(error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise _refusal("expected one SELECT, and nothing else", "A query reads the views: it writes and sets nothing.")
+        raise _refusal(Wording("one_select"), Wording("hint_reads"))
     return statements[0]
 
 
@@ -76,7 +78,7 @@ def _parsed(sql: str) -> Any:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     told = json.loads(text)
     if told["error"]:
-        raise _refusal(f"not a query over views: {told.get('error_message', 'it cannot be read')}")
+        raise _refusal(Wording("no_query", why=str(told.get("error_message", "?"))))
     return told["statements"]
 
 
@@ -96,29 +98,29 @@ def _common_tables(nodes: list[dict[str, Any]]) -> frozenset[str]:
     """What the query calls its own parts (WITH name AS ...). Outside of such a part the name is the engine's."""
     found = [entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]]
     if taken := sorted(name for name in found if name.lower() in _catalogue()):
-        raise _refusal(f"{taken[0]} is a table of the engine", "Name the part of the query otherwise.")
+        raise _refusal(Wording("engine_table", name=taken[0]), Wording("hint_part_name"))
     return frozenset(found)
 
 
 def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     if node.get("sample"):
-        raise _refusal("a sample gives other rows each time", "Take all rows, or those of a condition.")
+        raise _refusal(Wording("sample"), Wording("hint_all_rows"))
     if node.get("ref_type") == "POSITIONAL":
-        raise _refusal("a positional join depends on the order of rows", "Join on case_id.")
+        raise _refusal(Wording("positional"), Wording("hint_join"))
     _require_order(node)
     match node.get("type"):
         case "BASE_TABLE":
             _require_view(node, names)
         case "SHOW_REF":
-            raise _refusal("a query reads the views: it describes nothing", "docs/views.md describes them.")
+            raise _refusal(Wording("describes"), Wording("hint_described"))
         case "TABLE_FUNCTION":
             name = node["function"]["function_name"].lower()
             if name not in _functions()["of_rows"]:
-                raise _refusal(f"{name} reads something else than views", "Functions that give rows: unnest, range.")
+                raise _refusal(Wording("reads_else", name=name), Wording("hint_rows"))
         case "COLUMN_REF":
             _require_repeatable(str(node["column_names"][-1]).lower())
         case "VALUE_CONSTANT" if len(str((node.get("literal") or {}).get("text") or "")) > MAX_TEXT:
-            raise _refusal(f"a text in a query has at most {MAX_TEXT} characters")
+            raise _refusal(Wording("sql_text", most=MAX_TEXT))
         case _ if "function_name" in node:
             _require_function(node, str(node["function_name"]).lower())
 
@@ -130,7 +132,7 @@ def _require_order(node: dict[str, Any]) -> None:
     if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
         some = {*some, "DISTINCT ON"}
     if some and "ORDER_MODIFIER" not in modifiers:
-        raise _refusal("LIMIT and DISTINCT ON need an order", "For example ORDER BY case_id.")
+        raise _refusal(Wording("limit_order"), Wording("hint_order"))
 
 
 def _require_function(node: dict[str, Any], name: str) -> None:
@@ -139,11 +141,11 @@ def _require_function(node: dict[str, Any], name: str) -> None:
         orders = node.get("orders") or (node.get("order_bys") or {}).get("orders") or node.get("arg_orders")
         if not orders:
             example = "() OVER (ORDER BY name)" if node.get("class") == "WINDOW" else "(name ORDER BY name)"
-            raise _refusal(f"{name} needs an order", f"For example {name}{example}.")
+            raise _refusal(Wording("needs_order", name=name), Wording("hint_example", example=f"{name}{example}"))
     elif name not in kinds["repeatable"]:
         _require_repeatable(name)
         near = nearest(name, kinds["repeatable"] | kinds["ordered"])
-        raise _refusal(f"{name} is no function that a query may use", near)
+        raise _refusal(Wording("no_function", name=name), near)
 
 
 def _joined(node: dict[str, Any]) -> int:
@@ -156,14 +158,15 @@ def _joined(node: dict[str, Any]) -> int:
 def _require_view(node: dict[str, Any], names: Set[str]) -> None:
     name = node["table_name"]
     if node.get("schema_name") or node.get("catalog_name") or name not in names:
-        raise _refusal(f"there is no view {name}", _OUTSIDE if name.startswith(DATASET) else nearest(name, names))
+        hint = _OUTSIDE if name.startswith(DATASET) else nearest(name, names)
+        raise _refusal(Wording("no_such_view", name=name), hint)
 
 
 def _require_repeatable(name: str) -> None:
     if name in _functions()["unrepeatable"] or name in _volatile():
         raise _refusal(
-            f"{name} may give another result each time",
-            "$as_of is the moment that is asked about; min and max choose one of several values.",
+            Wording("unrepeatable", name=name),
+            Wording("hint_repeatable"),
         )
 
 
@@ -186,8 +189,10 @@ def refused(error: duckdb.Error) -> QueryRefused:
     """What DuckDB says, as a refusal in one sentence; a later line may have a hint."""
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
-    return QueryRefused(first, field="sql", hint=hint)
+    return QueryRefused(
+        Wording("engine_said", why=first), field="sql", hint=Wording("engine_said", why=hint) if hint else None
+    )
 
 
-def _refusal(message: str, hint: str | None = None) -> QueryRefused:
-    return QueryRefused(message, field="sql", hint=hint)
+def _refusal(said: Wording, hint: Wording | None = None) -> QueryRefused:
+    return QueryRefused(said, field="sql", hint=hint)

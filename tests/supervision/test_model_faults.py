@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from string import Formatter
+
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.locales import LANGUAGES, Labels
+from ledger.supervision import wording
 from ledger.supervision.model.parse import parse_model, require_publishable
 from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.wording import VOCABULARY
 from tests.supervision.modelling import SOUND, changed, with_sql
+from tests.test_locales import catalogue
 
 Change = tuple[str, str]
 # name of the fault: changes of the sound file, text in the line that is named, field, a part of the message
@@ -161,6 +169,26 @@ FAULTS: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
 }
 
 
+QUERIES = [
+    ("SELECT case_id, handover_id, to_agency FROM handovers", "need a column evidence"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handover", "Did you mean handovers"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE state = 'x'", "status"),
+    ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE $dais > 1", "did you mean days"),
+    ('SELECT case_id, handover_id, to_agency, evidence, 1 AS "Größe" FROM handovers', "another name"),
+    ("SELECT h.*, h.* FROM handovers h", "one name"),
+    ("DELETE FROM handovers", "expected one SELECT"),
+    ("SELECT 1; SELECT 2", "expected one SELECT"),
+    ("SELECT * FROM read_csv('/etc/passwd')", "read_csv"),
+    ("SELECT * FROM '/etc/passwd'", "no view"),
+    ("COPY handovers TO 'x'", "expected one SELECT"),
+    ("ATTACH 'x.db'", "expected one SELECT"),
+    ("SET memory_limit = '1TB'", "expected one SELECT"),
+    ("SELECT *, random() AS chance FROM handovers", "another result"),
+    ("SELECT *, now() AS moment FROM handovers", "another result"),
+    ("SELECT * FROM duckdb_settings()", "duckdb_settings"),
+]
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> None:
     """One change of a sound file is refused at its own line, under its own field, in words that help."""
@@ -172,6 +200,36 @@ def test_a_fault_is_told_with_line_field_and_what_was_expected(name: str) -> Non
     assert field in told, refused.value.faults
     assert message in told[field].message
     assert in_line in text.splitlines(keepends=True)[told[field].line - 1]
+
+
+def test_every_wording_is_in_both_catalogues_with_the_same_slots() -> None:
+    """A sentence that is written in the code can be said to every reader, with all that it says of the file."""
+    english, chinese = (catalogue(language)[VOCABULARY] for language in LANGUAGES)
+    folder = Path(wording.__file__).parent
+    code = "".join(file.read_text(encoding="utf-8") for file in folder.rglob("*") if file.suffix in (".py", ".toml"))
+    quoted = set(re.findall(r'"(\w+)"', code))
+    assert set(re.findall(r'Wording\(\s*"(\w+)"', code)) <= english.keys() == chinese.keys()
+    assert [word for word in english if not {word, word.removeprefix("a_")} & quoted] == []
+    other_slots = {word for word in english if slots(english[word]) - {"kind"} != slots(chinese[word])}
+    assert other_slots == set()
+
+
+@pytest.mark.parametrize("text", [changed(*one[0]) for one in FAULTS.values()] + [with_sql(sql) for sql, _ in QUERIES])
+def test_a_chinese_author_is_told_each_fault_in_chinese(text: str) -> None:
+    """Of every fault that is known here; names, and what an engine says, stay in their words within the sentence."""
+    with pytest.raises(ModelRefused) as refused:
+        parse_model(text)
+    for fault in refused.value.told_in(Labels("zh-CN")):
+        own, _, _ = re.sub("(YAML：|CEL 条件.*：|查询引擎报告：|对视图的查询：).*", r"\1", fault.message).partition(
+            "\n"
+        )
+        assert re.search("[\u4e00-\u9fff]", own), fault
+        assert not re.search("[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", own), fault
+
+
+def slots(entry: str) -> set[str]:
+    """The names of an entry's slots."""
+    return {name for _, name, _, _ in Formatter().parse(entry) if name}
 
 
 def test_a_sound_file_is_a_model() -> None:
@@ -273,24 +331,7 @@ def test_a_model_whose_examples_fail_is_not_publishable() -> None:
 
 @pytest.mark.parametrize(
     ("sql", "message"),
-    [
-        ("SELECT case_id, handover_id, to_agency FROM handovers", "need a column evidence"),
-        ("SELECT case_id, handover_id, to_agency, evidence FROM handover", "Did you mean handovers"),
-        ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE state = 'x'", "status"),
-        ("SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE $dais > 1", "did you mean days"),
-        ('SELECT case_id, handover_id, to_agency, evidence, 1 AS "Größe" FROM handovers', "another name"),
-        ("SELECT h.*, h.* FROM handovers h", "one name"),
-        ("DELETE FROM handovers", "expected one SELECT"),
-        ("SELECT 1; SELECT 2", "expected one SELECT"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "read_csv"),
-        ("SELECT * FROM '/etc/passwd'", "no view"),
-        ("COPY handovers TO 'x'", "expected one SELECT"),
-        ("ATTACH 'x.db'", "expected one SELECT"),
-        ("SET memory_limit = '1TB'", "expected one SELECT"),
-        ("SELECT *, random() AS chance FROM handovers", "another result"),
-        ("SELECT *, now() AS moment FROM handovers", "another result"),
-        ("SELECT * FROM duckdb_settings()", "duckdb_settings"),
-    ],
+    QUERIES,
 )
 def test_bad_queries_are_refused_when_they_are_read(sql: str, message: str) -> None:
     """Writes, files, settings, chance, names that are not there: the author is told at his condition."""

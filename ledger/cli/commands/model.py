@@ -154,10 +154,11 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
 
 def _show_faults(session: Session, name: str, refused: ModelRefused, *, colour: str) -> None:
     """Each in a line of its own: on standard output as JSON, else on standard error as compilers tell theirs."""
-    for line, field, message in refused.faults:
-        if session.json:
-            session.output.line({"file": name, "line": line, "field": field, "expected": message})
-        else:
+    if session.json:
+        for fault in refused.faults:
+            session.output.line({"file": name, "line": fault.line, "field": fault.field, "expected": fault.message})
+    else:
+        for line, field, message in refused.told_in(session.labels):
             told = ": ".join(filter(None, (f"{name}:{line}", field, message)))
             click.secho(printable_line(told), fg=colour, err=True)
 

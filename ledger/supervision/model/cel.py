@@ -19,6 +19,7 @@ from ledger.supervision.model.columns import views
 from ledger.supervision.model.parameters import Parameter
 from ledger.supervision.model.refused import unknown
 from ledger.supervision.session import QueryRefused
+from ledger.supervision.wording import Wording
 
 if TYPE_CHECKING:
     from cel import Program
@@ -39,17 +40,17 @@ _PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
 _SYNTAX = re.compile(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?(.*)")
 
 
-def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[str]:
+def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[Wording]:
     """What is wrong with a condition on the rows of a known view."""
     if len(expression) > MAX_CHARACTERS:
-        yield f"a condition has at most {MAX_CHARACTERS:,} characters"
+        yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
         return
     bare = _STRING.sub('""', expression)
     if "//" in bare:  # in one, brackets would count that the language does not see
-        yield "write no comment in a condition: the explanation is for that"
+        yield Wording("cel_comment")
         return
     if '""""' in bare or "'''" in expression or re.search(r"\b[rRbB]{1,2}\"", bare):
-        yield "write texts in one pair of quotes, without r or b before them"
+        yield Wording("cel_quotes")
         return
     try:
         program = _program(expression)
@@ -58,7 +59,7 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
         return
     yield from _unknown_names(bare, program.references()["variables"], views()[view], parameters)
     if _has_nested_macros(bare):
-        yield "a list is gone through within another: ask it with SQL"
+        yield Wording("cel_list_in_list")
 
 
 def matching(
@@ -74,9 +75,9 @@ def matching(
     for row in rows:
         if time.monotonic() > until:
             raise QueryRefused(
-                f"the condition took longer than {MAX_SECONDS:g} seconds",
+                Wording("cel_took_too_long", seconds=f"{MAX_SECONDS:g}"),
                 field="condition.cel",
-                hint="Ask fewer rows with SQL.",
+                hint=Wording("hint_fewer"),
             )
         context.add_variable("row", _plain({name: row[name] for name in used}))
         if _truth(program, context, row):
@@ -88,14 +89,12 @@ def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
         result = program.execute(context)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         empty = [name for name, value in row.items() if value is None and f"row.{name}" in program.source]
-        hint = f"Empty in the row: {', '.join(empty)}. Ask `row.{empty[0]} != null &&` before." if empty else None
+        hint = Wording("hint_empty", names=tuple(empty), first=empty[0]) if empty else None
         said = str(error).split(". ")[0]
-        raise QueryRefused(
-            f"the condition fails on a row ({_shown(row)}): {said}", field="condition.cel", hint=hint
-        ) from error
+        raise QueryRefused(Wording("cel_fails", row=_shown(row), why=said), field="condition.cel", hint=hint) from error
     if not isinstance(result, bool):
         raise QueryRefused(
-            f"the condition gives {str(result)[:40]!r} on a row ({_shown(row)}): expected true or false",
+            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
             field="condition.cel",
         )
     return result
@@ -110,10 +109,10 @@ def _program(expression: str) -> Program:
 
 def _unknown_names(
     bare: str, variables: Iterable[str], columns: Iterable[str], parameters: Mapping[str, Parameter]
-) -> Iterator[str]:
+) -> Iterator[Wording]:
     bound = _MACRO.findall(bare)
     if shadowing := sorted(set(bound) & set(_NAMES)):
-        yield f"{shadowing[0]} has its meaning already: name what a list is gone through with otherwise"
+        yield Wording("cel_shadowing", name=shadowing[0])
     for name in variables:
         if name not in (*_NAMES, *bound):
             yield unknown("name", name, _NAMES)
@@ -123,7 +122,7 @@ def _unknown_names(
     for of, name in dict.fromkeys(_PLACE.findall(bare)):
         known = columns if of == "row" else parameters
         if not name:
-            yield f"write {of}.name, with the name of a {'column' if of == 'row' else 'parameter'}"
+            yield Wording("cel_whole_row" if of == "row" else "cel_whole_parameters")
         elif name not in known:
             yield unknown("column" if of == "row" else "parameter", name, known)
 
@@ -174,9 +173,9 @@ def _days(first: Any, last: Any) -> int | None:
 OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
 
 
-def _syntax(message: str) -> str:
+def _syntax(message: str) -> Wording:
     found = _SYNTAX.search(message)
-    return f"not CEL, at character {found[1]}: {found[2][:200]}" if found else "not CEL"
+    return Wording("not_cel_at", at=found[1], why=found[2][:200]) if found else Wording("not_cel")
 
 
 def _shown(row: Mapping[str, Any]) -> str:

@@ -11,17 +11,18 @@ from typing import Any
 
 from ledger.supervision import catalogue
 from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS
-from ledger.supervision.model.refused import unknown
+from ledger.supervision.model.refused import Unfit, unknown
+from ledger.supervision.wording import Wording
 
 _DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _EXPECTED = {
-    "VARCHAR": 'text (in quotes where it looks like a number: "12")',
-    "BIGINT": "a whole number such as 12",
-    "BOOLEAN": "true or false",
-    "TIMESTAMP": "a time in UTC such as 2026-03-01T08:30:00Z",
-    "DATE": "a day such as 2026-03-01",
-    "DECIMAL(21,6)": "a number such as 12 or 0.5",
-    "VARCHAR[]": "a list of texts such as [a, b]",
+    "VARCHAR": Wording("of_quoted"),
+    "BIGINT": Wording("of_integer"),
+    "BOOLEAN": Wording("of_boolean"),
+    "TIMESTAMP": Wording("of_time"),
+    "DATE": Wording("of_date"),
+    "DECIMAL(21,6)": Wording("of_decimal"),
+    "VARCHAR[]": Wording("of_list"),
 }
 
 
@@ -31,16 +32,16 @@ def views() -> Mapping[str, Mapping[str, str]]:
     return {name: view.kinds() for name, view in catalogue.views().items()}
 
 
-def fault_of_view(view: str) -> str | None:
+def fault_of_view(view: str) -> Wording | None:
     """What is wrong with the name of a view, if anything is; those of data sets are known by what they begin with."""
     return None if view in views() or view.startswith(DATASET) else unknown("view", view, views())
 
 
-def fault_of_column(view: str, column: str) -> str | None:
+def fault_of_column(view: str, column: str) -> Wording | None:
     """What is wrong with the name of a column, if anything is. Requires the view to be known."""
     if view.startswith(DATASET) or column in views()[view]:
         return None
-    return unknown(f"column of {view}", column, views()[view])
+    return unknown(Wording("a_column_of", view=view), column, views()[view])
 
 
 def type_of(view: str, column: str) -> str:
@@ -49,19 +50,19 @@ def type_of(view: str, column: str) -> str:
 
 
 def dataset_view(dataset_id: str) -> str:
-    """The name of a data set's view. Raises ValueError for what is no id."""
+    """The name of a data set's view. Raises Unfit for what is no id."""
     if not _DATASET_ID.fullmatch(dataset_id):
-        raise ValueError("expected the id of a data set: a-z, 0-9 and hyphens")
+        raise Unfit(Wording("dataset_id"))
     return catalogue.dataset_view(dataset_id)
 
 
 def typed(value: Any, kind: str) -> Any:
-    """A value of a file as one of the DuckDB type; None stays None. Raises ValueError with what was expected."""
+    """A value of a file as one of the DuckDB type; None stays None. Raises Unfit."""
     if value is None:
         return None
     made = _typed(value, kind)
     if made is None:
-        raise ValueError(f"expected {_EXPECTED[kind]}, not {value!r}")
+        raise Unfit(Wording("expected_not", expected=_EXPECTED[kind], given=repr(value)))
     return made
 
 

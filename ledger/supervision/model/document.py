@@ -8,6 +8,7 @@ day is text, as it is written.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,7 @@ from ruamel.yaml.events import (
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
 from ledger.supervision.model.refused import Fault, ModelRefused
+from ledger.supervision.wording import Wording
 
 MAX_BYTES = 65_536
 MAX_CHARACTERS = 32_000  # what an event carries
@@ -47,12 +49,12 @@ class Document(Struct, frozen=True):
     tree: dict[str, Any]
     lines: dict[str, int]
 
-    def fault(self, path: str, message: str) -> Fault:
+    def fault(self, path: str, expected: Wording) -> Fault:
         """What is wrong at ``path``; where the file has no such part, its line is that of what it misses in."""
         at = path
         while at and at not in self.lines:
             at = at[: max(at.rfind("."), at.rfind("["))]
-        return Fault(self.lines.get(at, 1), path.lstrip("."), message)
+        return Fault(self.lines.get(at, 1), path.lstrip("."), expected)
 
 
 def read_document(text: str) -> Document:
@@ -65,29 +67,38 @@ def read_document(text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ModelRefused(
-            [Fault(mark.line + 1 if mark else 1, "", f"not YAML: {error.problem or error.context}")]
+            [Fault(mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context)))]
         ) from error
     except YAMLError as error:
-        raise ModelRefused([Fault(1, "", f"not YAML: {str(error).splitlines()[0][:200]}")]) from error
+        raise ModelRefused([Fault(1, "", Wording("not_yaml", why=str(error).splitlines()[0][:200]))]) from error
 
 
 def _require_plain_text(text: str) -> None:
     if len(text) > MAX_CHARACTERS or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise ModelRefused([Fault(1, "", f"a model has at most {MAX_CHARACTERS:,} characters and {MAX_BYTES:,} bytes")])
+        too_long = Wording("too_long", characters=f"{MAX_CHARACTERS:,}", bytes=f"{MAX_BYTES:,}")
+        raise ModelRefused([Fault(1, "", too_long)])
     for number, line in enumerate(text.splitlines(), start=1):
         if said := _outside_profile(line):
             raise ModelRefused([Fault(number, "", said)])
 
 
-def _outside_profile(text: str) -> str | None:
+def _outside_profile(text: str) -> Wording | None:
     """Why events cannot carry the text, if they cannot."""
     try:
         canonical.require_profile(canonical.encode(text))
     except MalformedInput as error:
-        return error.message.replace("a string", "the text")
+        return _outside_word(text, error.message)
     except UnicodeEncodeError:
-        return "not text in UTF-8"
+        return Wording("not_utf8")
     return None
+
+
+def _outside_word(text: str, message: str) -> Wording:
+    if "\0" in text:
+        return Wording("nul")
+    if not unicodedata.is_normalized("NFC", text):
+        return Wording("not_nfc")
+    return Wording("bidirectional", control=message.rpartition(" ")[2])
 
 
 class _Builder:
@@ -104,18 +115,18 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1 or event.version or event.tags:
-                    raise _refused(event, "", "expected one document without directives")
+                    raise _refused(event, "", Wording("one_document"))
             elif isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent):
                 tree = self._value(event, "", MAX_LEVELS)
         if not isinstance(tree, dict):
-            raise ModelRefused([Fault(1, "", "expected a mapping: lines of the form `key: value`, `model:` first")])
+            raise ModelRefused([Fault(1, "", Wording("no_mapping"))])
         return Document(tree, self._lines)
 
     def _value(self, event: Event, path: str, levels: int) -> Any:
         _require_bare(event, path)
         self._lines.setdefault(path, event.start_mark.line + 1)
         if levels == 0:
-            raise _refused(event, path, f"nested deeper than {MAX_LEVELS} levels")
+            raise _refused(event, path, Wording("too_deep", levels=MAX_LEVELS))
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, levels - 1)
         if isinstance(event, SequenceStartEvent):
@@ -128,10 +139,10 @@ class _Builder:
         while not isinstance(key := next(self._events), MappingEndEvent):
             _require_bare(key, path)
             if not isinstance(key, ScalarEvent):
-                raise _refused(key, path, "expected a word as key")
+                raise _refused(key, path, Wording("key_no_word"))
             name = key.value
             if name in entries:
-                raise _refused(key, f"{path}.{name}", "the key stands twice")
+                raise _refused(key, f"{path}.{name}", Wording("key_twice"))
             self._lines[f"{path}.{name}"] = key.start_mark.line + 1
             entries[name] = self._value(next(self._events), f"{path}.{name}", levels)
         return entries
@@ -145,9 +156,9 @@ class _Builder:
 
 def _require_bare(event: Event, path: str) -> None:
     if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
-        raise _refused(event, path, "anchors and aliases (& and *) are not taken: write the value out, text in quotes")
+        raise _refused(event, path, Wording("anchor"))
     if str(getattr(event, "ctag", None)) not in ("", "None"):
-        raise _refused(event, path, "tags (!) are not taken: write text in quotes")
+        raise _refused(event, path, Wording("tag"))
 
 
 def _scalar(event: ScalarEvent, path: str) -> Any:
@@ -163,9 +174,9 @@ def _scalar(event: ScalarEvent, path: str) -> Any:
     if _DECIMAL.fullmatch(value):
         return Decimal(value)
     if _OTHER_NUMBER.fullmatch(value):
-        raise _refused(event, path, f"write {value} in quotes if it is text, else as 12 or 0.5")
+        raise _refused(event, path, Wording("other_number", value=value))
     return value
 
 
-def _refused(event: Event, path: str, message: str) -> ModelRefused:
-    return ModelRefused([Fault(event.start_mark.line + 1, path.lstrip("."), message)])
+def _refused(event: Event, path: str, expected: Wording) -> ModelRefused:
+    return ModelRefused([Fault(event.start_mark.line + 1, path.lstrip("."), expected)])

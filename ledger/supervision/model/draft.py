@@ -16,6 +16,7 @@ from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.spelling import text_of
+from ledger.supervision.wording import Wording
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
 FORMS = (
@@ -57,7 +58,7 @@ def renumbered(definition: str, model_id: str, version: int) -> str:
         lines[at] = re.sub(rf"^({name}\s*:\s*)[^\s#]+", rf"\g<1>{value}", lines[at])
     made = "".join(lines)
     if read_document(made).tree != document.tree | {"model": model_id, "version": version}:
-        raise ModelRefused([document.fault(".model", "expected lines of their own: `model: id`, `version: 1`")])
+        raise ModelRefused([document.fault(".model", Wording("own_lines"))])
     return made
 
 

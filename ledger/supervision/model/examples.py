@@ -11,9 +11,11 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 from ledger.supervision.finding import find
 from ledger.supervision.model.columns import fault_of_column, fault_of_view, type_of, typed
+from ledger.supervision.model.refused import Unfit
 from ledger.supervision.model.spelling import text_of
 from ledger.supervision.model.values import Example, Model
 from ledger.supervision.session import Session
+from ledger.supervision.wording import Wording
 
 Key = Mapping[str, str]
 
@@ -36,12 +38,12 @@ def run_examples(model: Model) -> list[ExampleResult]:
     return [_run(model, example) for example in model.examples]
 
 
-def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Wording]]:
     """What is wrong with how an example is written: the path below it and what was expected."""
     try:
         typed(example.as_of, "TIMESTAMP")
-    except ValueError as error:
-        yield ".as_of", str(error)
+    except Unfit as error:
+        yield ".as_of", error.expected
     for view, rows in example.rows.items():
         if said := fault_of_view(view):
             yield f".rows.{view}", said
@@ -50,18 +52,18 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
             yield from ((f".rows.{view}[{number}].{name}", wrong) for name, wrong in _faults_of_row(view, row))
     for number, raised in enumerate(example.raises):
         if raised.keys() != set(key):
-            yield f".raises[{number}]", f"expected the columns of lead.key: {', '.join(key)}"
+            yield f".raises[{number}]", Wording("key_columns", names=key)
 
 
-def _faults_of_row(view: str, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _faults_of_row(view: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Wording]]:
     for name, value in row.items():
         if said := fault_of_column(view, name):
             yield name, said
             continue
         try:
             typed(value, type_of(view, name))
-        except ValueError as error:
-            yield name, str(error)
+        except Unfit as error:
+            yield name, error.expected
 
 
 def _run(model: Model, example: Example) -> ExampleResult:

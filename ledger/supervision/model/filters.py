@@ -13,8 +13,9 @@ from typing import Any
 from ledger.supervision.model.binding import Bindings
 from ledger.supervision.model.columns import fault_of_column, type_of, typed
 from ledger.supervision.model.parameters import Parameter
-from ledger.supervision.model.refused import unknown
+from ledger.supervision.model.refused import Unfit, unknown
 from ledger.supervision.session import quoted
+from ledger.supervision.wording import Wording
 
 _WORDS = ("not", "over", "under", "has")
 _ORDERED = ("BIGINT", "DECIMAL(21,6)", "TIMESTAMP", "DATE")
@@ -29,10 +30,10 @@ _KINDS = {
 }
 
 
-def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     """What is wrong with a filter on a known view: the path below it and what was expected."""
     if not isinstance(given, dict) or not given:
-        yield "", f"expected columns of {view} with the values asked for, such as {{status: held}}"
+        yield "", Wording("filter_expected", view=view)
         return
     for column, asked in given.items():
         said = fault_of_column(view, column)
@@ -49,40 +50,40 @@ def filter_sql(alias: str, view: str, given: Mapping[str, Any] | None, bindings:
     return " AND ".join(terms) or "true"
 
 
-def _fault_of(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _fault_of(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if not isinstance(asked, dict):
         return _fault_of_values(asked, kind, parameters)
     if len(asked) != 1:
-        return f"expected one of {', '.join(_WORDS)}"
+        return Wording("expected_words", words=_WORDS)
     ((word, value),) = asked.items()
     if word not in _WORDS:
         return unknown("word", word, _WORDS)
     if word in ("over", "under") and (kind not in _ORDERED or value is None or isinstance(value, list)):
-        return f"`{word}` compares numbers, times and days with one value"
+        return Wording("comparison", word=word)
     if word == "has":
-        return _fault_of_value(value, "VARCHAR", parameters) if kind == "VARCHAR[]" else "`has` is for columns of lists"
+        return _fault_of_value(value, "VARCHAR", parameters) if kind == "VARCHAR[]" else Wording("has_of_lists")
     return _fault_of_values(value, kind, parameters)
 
 
-def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if asked is not None and kind == "VARCHAR[]":
-        return "a column of lists is asked with {has: text}"
+        return Wording("ask_list")
     values = asked if isinstance(asked, list) else [asked]
     if not values:
-        return "expected at least one value"
+        return Wording("no_value")
     return next((said for value in values if (said := _fault_of_value(value, kind, parameters))), None)
 
 
-def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if isinstance(value, str) and value.startswith("$"):
         parameter = parameters.get(value[1:])
         if parameter is None:
             return unknown("parameter", value[1:], parameters)
-        return None if parameter.type in _KINDS[kind] else f"{value} is a parameter of type {parameter.type}"
+        return None if parameter.type in _KINDS[kind] else Wording("parameter_type", name=value, type=parameter.type)
     try:
         typed(value, kind)
-    except ValueError as error:
-        return str(error)
+    except Unfit as error:
+        return error.expected
     return None
 
 

@@ -12,10 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.event import terms
+from ledger.core.event.supervision import Told
 from ledger.supervision.model.columns import dataset_view, fault_of_column, type_of, views
 from ledger.supervision.model.filters import faults_of_filter
 from ledger.supervision.model.parameters import Parameter
-from ledger.supervision.model.refused import unknown
+from ledger.supervision.model.refused import Unfit, unknown
+from ledger.supervision.wording import Wording, one_of
 
 FieldKind = Literal["view", "column", "columns", "where", "words", "count", "yes_no", "dataset", "header"]
 NONE = "none"
@@ -66,7 +68,7 @@ def filled_in(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def faults_of_form(
     form: Form, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Wording]]:
     """What is wrong with a form that was filled in: the path of the field below ``with`` and what was expected."""
     for name in given:
         if name not in form.fields:
@@ -75,12 +77,12 @@ def faults_of_form(
         if name in given:
             yield from _faults(name, field, given, parameters)
         elif field.required:
-            yield name, f"missing: {field.en}"
+            yield name, Wording("missing_field", what=Told(zh=field.zh, en=field.en))
 
 
 def _faults(
     name: str, field: Field, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Wording]]:
     value = given[name]
     view = given.get("view") if field.of == "view" else field.of
     if field.of == "view" and view not in views():
@@ -91,27 +93,27 @@ def _faults(
         yield name, said
 
 
-def _of_view(value: Any, field: Field, *_: Any) -> str | None:
+def _of_view(value: Any, field: Field, *_: Any) -> Wording | None:
     fitting = [name for name, columns in views().items() if columns.keys() >= set(field.has)]
     return None if value in fitting else unknown("view", str(value), fitting)
 
 
-def _of_column(value: Any, field: Field, view: str, _: Any) -> str | None:
+def _of_column(value: Any, field: Field, view: str, _: Any) -> Wording | None:
     if not isinstance(value, str):
-        return f"expected a column of {view}"
+        return Wording("column_expected", view=view)
     said = fault_of_column(view, value)
     if said is None and field.type and type_of(view, value) != field.type:
-        return f"expected a column of type {field.type}; {value} is {type_of(view, value)}"
+        return Wording("column_type", type=field.type, name=value, other=type_of(view, value))
     return said
 
 
-def _of_columns(value: Any, field: Field, view: str, parameters: Any) -> str | None:
+def _of_columns(value: Any, field: Field, view: str, parameters: Any) -> Wording | None:
     if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
-        return f"expected a list of columns of {view}, each once"
+        return Wording("columns_expected", view=view)
     return next((said for one in value if (said := _of_column(one, field, view, parameters))), None)
 
 
-def _of_words(value: Any, field: Field, *_: Any) -> str | None:
+def _of_words(value: Any, field: Field, *_: Any) -> Wording | None:
     words = vocabulary(field.of or "")
     for word in value if isinstance(value, list) and value else [value]:
         if not isinstance(word, str) or word not in words:
@@ -119,32 +121,32 @@ def _of_words(value: Any, field: Field, *_: Any) -> str | None:
     return None
 
 
-def _of_count(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _of_count(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if isinstance(value, str) and value.startswith("$"):
         return fault_of_reference(value, parameters, ("integer",))
-    return None if type(value) is int and 0 <= value <= MAX_COUNT else f"expected a whole number up to {MAX_COUNT:,}"
+    return None if type(value) is int and 0 <= value <= MAX_COUNT else Wording("count_expected", most=f"{MAX_COUNT:,}")
 
 
-def _of_yes_no(value: Any, *_: Any) -> str | None:
-    return None if isinstance(value, bool) else "expected true or false"
+def _of_yes_no(value: Any, *_: Any) -> Wording | None:
+    return None if isinstance(value, bool) else Wording("expected", expected=Wording("of_boolean"))
 
 
-def _of_dataset(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> str | None:
+def _of_dataset(value: Any, _field: Field, _view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if isinstance(value, str) and value.startswith("$"):
         return fault_of_reference(value, parameters, ("dataset",))
     try:
         dataset_view(str(value))
-    except ValueError as error:
-        return str(error)
+    except Unfit as error:
+        return error.expected
     return None
 
 
-def _of_header(value: Any, *_: Any) -> str | None:
+def _of_header(value: Any, *_: Any) -> Wording | None:
     sound = isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
-    return None if sound else "expected the heading of a column of the data set"
+    return None if sound else Wording("heading_expected")
 
 
-def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tuple[str, ...]) -> str | None:
+def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tuple[str, ...]) -> Wording | None:
     """What is wrong with ``$name`` where a parameter of one of the kinds is asked for, if anything is."""
     parameter = parameters.get(text[1:])
     if parameter is None:
@@ -152,7 +154,7 @@ def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tu
     return (
         None
         if parameter.type in kinds
-        else f"expected a parameter of type {' or '.join(kinds)}; {text} is {parameter.type}"
+        else Wording("parameter_expected", kinds=one_of(kinds), name=text, type=parameter.type)
     )
 
 
@@ -165,7 +167,7 @@ def vocabulary(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["name"] for row in rules["clocks"]))
 
 
-_CHECKS: dict[str, Callable[..., str | None]] = {
+_CHECKS: dict[str, Callable[..., Wording | None]] = {
     "view": _of_view,
     "column": _of_column,
     "columns": _of_columns,

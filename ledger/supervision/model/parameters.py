@@ -14,7 +14,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event.supervision import Told
 from ledger.core.event.terms import Line, Value
 from ledger.supervision.model.columns import dataset_view
-from ledger.supervision.model.refused import unknown
+from ledger.supervision.model.refused import Unfit, unknown
+from ledger.supervision.wording import Wording
 
 Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
 MAX_TEXT = 200  # characters
@@ -22,12 +23,12 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
 _NUMBERS = ("integer", "decimal")
 _EXPECTED = {
-    "integer": "a whole number such as 3",
-    "decimal": "a number such as 0.5",
-    "text": f"text of at most {MAX_TEXT} characters",
-    "boolean": "true or false",
-    "date": "a day such as 2026-03-01",
-    "dataset": "the id of a data set, such as pensions-2026",
+    "integer": Wording("of_integer"),
+    "decimal": Wording("of_decimal"),
+    "text": Wording("of_text", most=MAX_TEXT),
+    "boolean": Wording("of_boolean"),
+    "date": Wording("of_date"),
+    "dataset": Wording("of_dataset"),
 }
 
 
@@ -42,15 +43,16 @@ class Parameter(Value, frozen=True):
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
 
     def value(self, given: object) -> Any:
-        """``given``, of the parameter's type or as text, within its bounds. Raises ValueError with what is expected."""
+        """``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
         value = _of_type(given, self.type)
         if value is None:
-            raise ValueError(f"expected {_EXPECTED[self.type]}, not {str(given)[:80]!r}")
+            raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(given)[:80])))
         if self.choices and value not in self.choices:
-            raise ValueError(f"expected one of {', '.join(self.choices)}, not {str(value)[:80]!r}")
+            raise Unfit(Wording("expected_choice", words=self.choices, given=repr(str(value)[:80])))
         least, most = (_of_type(bound, self.type) for bound in (self.minimum, self.maximum))
         if (least is not None and value < least) or (most is not None and value > most):
-            raise ValueError(f"expected {self.minimum} to {self.maximum}, not {given}")
+            bounds = {"least": str(self.minimum), "most": str(self.maximum)}
+            raise Unfit(Wording("out_of_bounds", **bounds, given=str(given)))
         return value
 
 
@@ -58,32 +60,33 @@ def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, objec
     """The value of each parameter, its default where nothing is given. Raises MalformedInput, naming the parameter."""
     for name in given:
         if name not in parameters:
-            raise MalformedInput(unknown("parameter", name, parameters), field=f"parameters.{name}")
+            raise MalformedInput(str(unknown("parameter", name, parameters)), field=f"parameters.{name}")
     values: dict[str, Any] = {}
     for name, parameter in parameters.items():
         try:
             values[name] = parameter.value(given.get(name, parameter.default))
-        except ValueError as error:
+        except Unfit as error:
             raise MalformedInput(str(error), field=f"parameters.{name}") from error
     return values
 
 
-def faults_of(parameter: Parameter) -> Iterator[tuple[str, str]]:
+def faults_of(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
     """What is wrong with how a parameter is defined: the field and what was expected."""
     bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
     for field, bound in bounds.items():
         if bound is None and parameter.type in _NUMBERS:
-            yield field, f"expected {_EXPECTED[parameter.type]}: a number needs both bounds"
+            yield field, Wording("no_bound", expected=_EXPECTED[parameter.type])
             return
         if bound is not None and (parameter.type not in (*_NUMBERS, "date") or _of_type(bound, parameter.type) is None):
-            yield field, f"expected {_EXPECTED[parameter.type] if parameter.type != 'text' else 'no bound of a text'}"
+            wanted = Wording("bounded_text") if parameter.type == "text" else _EXPECTED[parameter.type]
+            yield field, Wording("expected", expected=wanted)
             return
     if parameter.choices and parameter.type != "text":
-        yield "choices", "only texts have choices"
+        yield "choices", Wording("choices_of_text")
     try:
         parameter.value(parameter.default)
-    except ValueError as error:
-        yield "default", str(error)
+    except Unfit as error:
+        yield "default", error.expected
 
 
 def _of_type(given: object, kind: Kind) -> Any:

@@ -23,7 +23,7 @@ from ledger.supervision.model.document import Document, read_document
 from ledger.supervision.model.examples import faults_of_example, run_examples
 from ledger.supervision.model.parameters import Parameter, faults_of, parameters_of
 from ledger.supervision.model.query import EVIDENCE, columns_of_sql, condition_of, faults_of_condition, query_of
-from ledger.supervision.model.refused import Fault, ModelRefused, unknown
+from ledger.supervision.model.refused import Fault, ModelRefused, Unfit, unknown
 from ledger.supervision.model.saying import faults_of_saying
 from ledger.supervision.model.shape import faults_of_shape
 from ledger.supervision.model.values import (
@@ -34,6 +34,7 @@ from ledger.supervision.model.values import (
     Need,
     Sql,
 )
+from ledger.supervision.wording import Wording
 
 MAX_COLUMNS = 64  # of a row: what a lead carries
 
@@ -80,7 +81,12 @@ def require_publishable(text: str) -> Model:
     wrong = [
         (
             f".examples[{number}]",
-            f"the example {result.name!r} expects {list(result.expected)}, found {list(result.found)}",
+            Wording(
+                "example_differs",
+                name=repr(result.name),
+                expected=str(list(result.expected)),
+                found=str(list(result.found)),
+            ),
         )
         for number, result in enumerate(run_examples(model))
         if not result.passed
@@ -89,16 +95,16 @@ def require_publishable(text: str) -> Model:
     return model
 
 
-def _require_none(document: Document, faults: Iterable[tuple[str, str]]) -> None:
+def _require_none(document: Document, faults: Iterable[tuple[str, Wording]]) -> None:
     told: list[Fault] = [document.fault(path, said) for path, said in faults]
     if told:
         raise ModelRefused(told)
 
 
-def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, str]]:
+def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, Wording]]:
     for name, parameter in file.parameters.items():
         if name == "as_of" or name.startswith(PREFIX):
-            yield f".parameters.{name}", "the name has its meaning already: choose another"
+            yield f".parameters.{name}", Wording("name_taken")
         yield from ((f".parameters.{name}.{field}", said) for field, said in faults_of(parameter))
 
 
@@ -109,7 +115,7 @@ def _columns(condition: Condition, values: dict[str, Any]) -> dict[str, str]:
     return dict(query_of(condition, values).columns)
 
 
-def _faults_of_lead(file: ModelFile, columns: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _faults_of_lead(file: ModelFile, columns: dict[str, str]) -> Iterator[tuple[str, Wording]]:
     lead = file.lead
     for number, name in enumerate(lead.key):
         if name not in columns:
@@ -118,24 +124,24 @@ def _faults_of_lead(file: ModelFile, columns: dict[str, str]) -> Iterator[tuple[
         yield ".lead.supervised", unknown("column", lead.supervised, columns)
     yield from ((".condition", said) for said in _faults_of_columns(columns))
     if EVIDENCE not in columns:
-        yield ".condition", f"the rows need a column {EVIDENCE}: the digests of the events that they rest on"
+        yield ".condition", Wording("no_evidence", column=EVIDENCE)
     for language in ("zh", "en"):
         text = getattr(lead.says, language)
         yield from ((f".lead.says.{language}", said) for said in faults_of_saying(text, columns, file.parameters))
 
 
-def _faults_of_columns(columns: dict[str, str]) -> Iterator[str]:
+def _faults_of_columns(columns: dict[str, str]) -> Iterator[Wording]:
     """Whether leads can carry the rows."""
     if (count := len(columns.keys() - {EVIDENCE})) > MAX_COLUMNS:
-        yield f"the rows have {count} columns: at most {MAX_COLUMNS} are taken"
+        yield Wording("too_many_columns", count=count, most=MAX_COLUMNS)
     for name in columns:
         try:
             msgspec.convert(name, Column)
         except msgspec.ValidationError:
-            yield f"the column {name!r} needs another name (AS): a-z, 0-9 and underscores"
+            yield Wording("column_name", name=repr(name))
 
 
-def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, str]]:
+def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, Wording]]:
     for number, example in enumerate(file.examples):
         path = f".examples[{number}]"
         yield from ((f"{path}{at}", said) for at, said in faults_of_example(example, file.lead.key))
@@ -145,9 +151,9 @@ def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, str]]:
                 continue
             try:
                 file.parameters[name].value(value)
-            except ValueError as error:
-                yield f"{path}.parameters.{name}", str(error)
+            except Unfit as error:
+                yield f"{path}.parameters.{name}", error.expected
     if not any(example.raises for example in file.examples):
-        yield ".examples", "expected an example that must raise a lead"
+        yield ".examples", Wording("no_raising_example")
     if all(example.raises for example in file.examples):
-        yield ".examples", "expected an example that must not raise a lead (raises: [])"
+        yield ".examples", Wording("no_silent_example")

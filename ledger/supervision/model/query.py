@@ -15,7 +15,8 @@ from ledger.supervision.model.parameters import Parameter
 from ledger.supervision.model.refused import unknown
 from ledger.supervision.model.templates import template_query
 from ledger.supervision.model.values import Cel, Condition, Query, Scope, Sql, Template
-from ledger.supervision.session import Session, quoted
+from ledger.supervision.session import QueryRefused, Session, quoted
+from ledger.supervision.wording import Wording
 
 EVIDENCE = "evidence"  # the column that every row of a condition has
 _IN_QUOTES = re.compile(r"'[^']*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -33,18 +34,18 @@ def condition_of(given: Mapping[str, Any]) -> Condition:
     return Sql(given["sql"], given["scope"])
 
 
-def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     """What is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
     kinds = [kind for kind in _KEYS if kind in given]
     if len(kinds) != 1:
-        yield "", "expected one of template, cel or sql"
+        yield "", Wording("one_condition")
         return
     ((kind),) = kinds
     for name in given:
         if name not in (kind, *_KEYS[kind]):
             yield f".{name}", unknown("key", name, (kind, *_KEYS[kind]))
     if missing := [name for name in _KEYS[kind] if name not in given]:
-        yield f".{missing[0]}", "missing"
+        yield f".{missing[0]}", Wording("missing")
         return
     yield from _FAULTS[kind](given, parameters)
 
@@ -81,32 +82,32 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(row, "")
 
 
-def _faults_of_template(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+def _faults_of_template(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     name, filled = given["template"], given["with"]
     if name not in forms():
         yield ".template", unknown("template", str(name), forms())
     elif not isinstance(filled, dict):
-        yield ".with", f"expected {', '.join(forms()[name].fields)}"
+        yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
     else:
         yield from ((f".with.{path}", said) for path, said in faults_of_form(forms()[name], filled, parameters))
 
 
-def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+def _faults_of_cel(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     view, expression = given["view"], given["cel"]
     if view not in views():
         yield ".view", unknown("view", str(view), views())
     elif not isinstance(expression, str) or not expression.strip():
-        yield ".cel", 'expected a condition on a row, such as row.status == "offered"'
+        yield ".cel", Wording("no_cel_text")
     else:
         yield from ((".cel", said) for said in faults_of_cel(view, expression.strip(), parameters))
 
 
-def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
     text = given["sql"]
     if given["scope"] not in ("case", "all"):
-        yield ".scope", "expected case (a finding depends on the rows of one case alone) or all"
+        yield ".scope", Wording("scope_expected")
     if not isinstance(text, str) or not text.strip():
-        yield ".sql", "expected a query that begins with SELECT or WITH"
+        yield ".sql", Wording("no_sql_text")
         return
     wrong = [name for name in sorted(references(text)) if name not in parameters and name != "as_of"]
     yield from ((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)
@@ -115,7 +116,11 @@ def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
         try:
             columns_of_sql(text, values)
         except TallystickError as error:
-            yield ".sql", ". ".join(filter(None, (error.message.rstrip("."), error.hint)))
+            yield ".sql", _told(error)
+
+
+def _told(error: TallystickError) -> Wording:
+    return error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
 
 
 _FAULTS = {"template": _faults_of_template, "cel": _faults_of_cel, "sql": _faults_of_sql}

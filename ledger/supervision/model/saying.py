@@ -11,6 +11,7 @@ from ledger.core.event.supervision import Told
 from ledger.core.legal_day import SHANGHAI
 from ledger.supervision.model.refused import unknown
 from ledger.supervision.model.spelling import text_of
+from ledger.supervision.wording import Wording
 
 NOTHING = "—"  # in the place of a column that is empty
 MAX_TEXT = 4000  # characters: what a lead carries
@@ -24,14 +25,14 @@ def said(text: Told, values: Mapping[str, str], parameters: Mapping[str, Any]) -
     return Told(zh=_filled(text.zh, told, ""), en=_filled(text.en, told, " (UTC+8)"))
 
 
-def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[str]:
+def faults_of_saying(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[Wording]:
     """What is wrong with the places of a text: no such column or parameter, or a bracket without its other half."""
     known = {*columns, *parameters}
     for name in _PLACE.findall(text):
         if name not in known:
             yield unknown("column", name, known)
     if "{" in (rest := _PLACE.sub("", text)) or "}" in rest:
-        yield "a bracket { or } stands alone: write a column's name between both"
+        yield Wording("lone_bracket")
 
 
 def _filled(text: str, told: Mapping[str, str], zone: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, get_args, get_origin
@@ -11,8 +12,21 @@ from msgspec import inspect
 
 from ledger.core.canonical import refusal_of
 from ledger.supervision.model.refused import unknown
+from ledger.supervision.wording import Wording
 
-Said = tuple[str, str]  # path, what was expected there
+_REFUSALS = tuple(
+    (re.compile(pattern, re.DOTALL), word)
+    for pattern, word in (
+        (r"Expected one of (?P<words>.*), not (?P<given>.*?)", "word_expected"),
+        (r"Expected `(?P<kind>array|object|str)` of length >= (?P<least>\d+)", "too_short"),
+        (r"Expected `(?P<kind>array|object|str)` of length <= (?P<most>\d+)", "too_long_for"),
+        (r"Expected `int` >= (?P<least>\d+)", "too_small"),
+        (r"Expected `int` <= (?P<most>\d+)", "too_large"),
+        (r"Expected `(?P<wanted>.*)`, got `(?P<got>.*?)`", "other_type"),
+        (r"Expected a slug of at most (?P<most>\d+) characters.*", "slug_expected"),
+    )
+)
+Said = tuple[str, Wording]  # path, what was expected there
 
 
 def faults_of_shape(value: Any, kind: type) -> Iterator[Said]:
@@ -42,20 +56,28 @@ def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
         refusal = refusal_of(str(error), value, wanted, path)
-        yield f".{refusal.field}", refusal.message
+        yield f".{refusal.field}", _of_refusal(refusal.message)
+
+
+def _of_refusal(message: str) -> Wording:
+    """What msgspec says, by its word; what it says seldom stays in its own words."""
+    for pattern, word in _REFUSALS:
+        if found := pattern.fullmatch(message):
+            return Wording(word, **found.groupdict())
+    return Wording("other_form", why=message)
 
 
 def _of_struct(value: dict[str, Any], shape: inspect.StructType, path: str) -> Iterator[Said]:
     fields = {field.encode_name: field for field in shape.fields}
     for name, part in value.items():
         if name not in fields:
-            comma = "; a text with a comma needs quotes within { }" if part is None else ""
-            yield f"{path}.{name}", unknown("key", name, fields) + comma
+            said = unknown("key", name, fields)
+            yield f"{path}.{name}", Wording("comma_in_flow", said=said) if part is None else said
     for name, field in fields.items():
         if name in value:
             yield from _of(value[name], field.type, f"{path}.{name}")
         elif field.required:
-            yield f"{path}.{name}", "missing"
+            yield f"{path}.{name}", Wording("missing")
 
 
 def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
@@ -65,8 +87,8 @@ def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
         if isinstance(value, dict):
             yield from _of_struct(value, shape, path)
         else:
-            names = ", ".join(field.encode_name for field in shape.fields if field.required)
-            yield path, f"expected {names}, each with its value"
+            names = tuple(field.encode_name for field in shape.fields if field.required)
+            yield path, Wording("parts_expected", names=names)
     elif isinstance(shape, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
         for number, one in enumerate(value):
             yield from _of(one, shape.item_type, f"{path}[{number}]")
@@ -79,6 +101,6 @@ def _of(value: Any, shape: inspect.Type, path: str) -> Iterator[Said]:
 
 def _of_text(value: Any, path: str) -> Iterator[Said]:
     if value is None or (isinstance(value, str) and not value.strip()):
-        yield path, "expected text: fill it in"
+        yield path, Wording("fill_in")
     elif isinstance(value, bool | int | Decimal):
-        yield path, "expected text: write it in quotes"
+        yield path, Wording("quote_text")

@@ -31,7 +31,7 @@ def shipped_model(name: str) -> str:
     """The text of a model's file by its id. Raises NotFound, naming the nearest."""
     found = shipped_models().get(name)
     if found is None:
-        raise NotFound(unknown("model", name, shipped_models()), field="model")
+        raise NotFound(str(unknown("model", name, shipped_models())), field="model")
     return found
 
 

@@ -1,0 +1,53 @@
+"""Wording: a sentence as its word in the catalogues and what fills its slots (docs/decisions/0011)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.core.event.supervision import Told
+from ledger.locales import Labels
+
+VOCABULARY = "model_fault"
+
+
+class Wording:
+    """What to say, in no language yet: ``str`` gives the English, ``told_in`` that of a reader.
+
+    A slot is filled by text as it is, by text in both languages, by another wording, or by several texts.
+    """
+
+    __slots__ = ("slots", "word")
+
+    def __init__(self, word: str, /, **slots: Slot):
+        self.word = word
+        self.slots = slots
+
+    def told_in(self, labels: Labels) -> str:
+        """The sentence in the language of the labels."""
+        entry = labels.of(VOCABULARY, self.word)
+        return entry.format(**{name: _told(slot, labels) for name, slot in self.slots.items()})
+
+    def __str__(self) -> str:
+        return self.told_in(Labels("en"))
+
+    def __repr__(self) -> str:
+        return f"Wording({self.word!r}: {self})"
+
+
+Slot = str | int | Told | Wording | tuple[str, ...]
+
+
+def one_of(words: Sequence[str]) -> str | Wording:
+    """One or the other of the words. Requires at least one."""
+    said: str | Wording = words[0]
+    for word in words[1:]:
+        said = Wording("or", first=said, second=word)
+    return said
+
+
+def _told(slot: Slot, labels: Labels) -> str:
+    if isinstance(slot, Wording):
+        return slot.told_in(labels)
+    if isinstance(slot, Told):
+        return slot.zh if labels.language == "zh-CN" else slot.en
+    return labels.of(VOCABULARY, "comma").join(slot) if isinstance(slot, tuple) else str(slot)
