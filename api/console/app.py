@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from api.auth import Session
 from api.console import (
@@ -40,7 +41,7 @@ from api.console import (
 )
 from api.console.access import SignInNeeded, session_of, sign_in_first, visiting
 from api.console.rendering import page
-from api.console.security import OwnPages
+from api.console.security import WORKER_POLICY, OwnPages
 from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
@@ -73,6 +74,15 @@ _PARTS = (
 )
 
 
+class Static(StaticFiles):
+    """Scripts, styles and pictures. What runs as a worker is under its own policy, not its page's."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Content-Security-Policy"] = WORKER_POLICY
+        return response
+
+
 def make_console(service: Service) -> FastAPI:
     """The pages of this service, to be mounted at ``security.PATH``."""
     own_pages = OwnPages(service.parts.settings.url)
@@ -94,7 +104,7 @@ def make_console(service: Service) -> FastAPI:
     app.state.loading = samples.Loading(service.parts)
     for part in _PARTS:
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/static", Static(directory=STATIC))
     return app
 
 

@@ -12,6 +12,8 @@ from api.problems import Refused
 from ledger.settings import Settings
 
 PATH = "/console"
+# Of a script that runs beside a page, such as the verifier: it loads scripts of this service, and asks nobody.
+WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _METHODS_THAT_READ = ("GET", "HEAD")
 
 

@@ -31,6 +31,10 @@ SAYS: Final = {
         "If this is a certificate, its bundle is attached to it: save the attachment with your reader of PDF files, "
         "and drop it here."
     ),
+    "broken": later(
+        "The verifier does not run in this browser, so nothing was checked. Load the page again, or use one of the two "
+        "commands below."
+    ),
     "refused": later("This is neither a bundle nor a trust file of this protocol:"),
     "by_server": later(
         "Checked against what this server says of itself. That is not independent: whoever runs the server could have "

@@ -90,6 +90,7 @@ def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> 
     headers = world.served.get(f"/console/static/{name}").headers
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'; script-src 'self'; connect-src 'none';" in headers["content-security-policy"]
     assert headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/svg+xml")
 
 

@@ -258,9 +258,9 @@ def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> N
     with file.open("wb") as written:
         written.truncate(65 * 1024 * 1024)
     visitor.page.locator("#dropped").set_input_files(file)
-    expect(visitor.page.locator("progress")).to_be_visible()
+    expect(visitor.page.locator(".hashed progress")).to_be_visible()
     expect(visitor.page.locator(".hashed")).to_contain_text("blake3:", timeout=60_000)
-    expect(visitor.page.locator("progress")).to_have_count(0)
+    expect(visitor.page.locator(".hashed progress")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -319,3 +319,49 @@ def test_other_codes_are_told(tmp_path: Path, browser: Browser, fragment: str, s
     with visiting(tmp_path, browser, fragment) as visitor:
         expect(visitor.page.locator("#looked-for")).to_contain_text(says)
         assert visitor.page.locator("img[src=x]").count() == 0
+
+
+@contextmanager
+def verify_page(folder: Path, browser: Browser) -> Iterator[tuple[Page, str]]:
+    """An empty window, and the address of a service that runs."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        context = browser.new_context(locale="en")
+        stack.callback(context.close)
+        ledger = stack.enter_context(open_ledger(sqlite_url(folder)))
+        app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
+        stack.enter_context(listening_at(port, app))
+        yield context.new_page(), url
+
+
+def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
+    """Nor can what judges a bundle beside the page, though the service is there: its policy is its own."""
+    with verify_page(tmp_path, browser) as (page, url):
+        page.goto(f"{url}/verify")
+        expect(page.locator("[data-verify][data-ready]")).to_be_attached()
+        (worker,) = page.workers
+        asked: list[str] = []
+        page.context.on("request", lambda request: asked.append(request.url))
+        ask = f"fetch('{url}/api/v1/log').then(() => 'answered', () => 'refused')"
+        assert (worker.evaluate(ask), page.evaluate(ask)) == ("refused", "refused")
+        socket = f"new Promise((done) => {{ try {{ const one = new WebSocket('{url.replace('http', 'ws')}/'); "
+        socket += (
+            "one.onopen = () => done('opened'); one.onerror = () => done('refused'); } catch { done('refused'); } })"
+        )
+        assert worker.evaluate(socket) == "refused"
+        assert [one for one in asked if "/api/" in one] == []
+
+
+@pytest.mark.parametrize("script", ["verify-worker.js", "vendor/verify.js"])
+def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, script: str) -> None:
+    """Nobody waits for a verdict that never comes: the page says what to do instead, before and after a drop."""
+    with verify_page(tmp_path, browser) as (page, url):
+        page.context.route(f"**/static/{script}", lambda route: route.abort())
+        page.goto(f"{url}/verify")
+        state = page.locator("#state")
+        expect(state).to_contain_text("The verifier does not run in this browser")
+        Visitor(page, []).drop(bundle__json=encoded(event_bundle()))
+        expect(page.locator(".hashed li")).to_have_count(1)
+        expect(state).to_contain_text("use one of the two commands below")
+        expect(page.locator("#outcome-part")).to_be_hidden()

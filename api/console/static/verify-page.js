@@ -10,6 +10,7 @@ const part = (id) => document.getElementById(id);
 const drop = document.querySelector("[data-verify]");
 const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { type: "module" });
 const waiting = new Map();
+let broken = false; // the verifier did not load, or ended
 const server = new TextEncoder().encode(part("server-trust").textContent);
 let [trust, bundle, result, asked] = [null, null, null, 0];
 const files = [];
@@ -20,11 +21,24 @@ worker.addEventListener("message", ({ data }) => {
   else waiting.get(data.number)?.(data);
 });
 
+worker.addEventListener("error", () => {
+  broken = true;
+  if (!bundle) tell(say("broken"));
+  for (const done of waiting.values()) done({ broken });
+});
+
 const verified = (bundleBytes, trustBytes) => new Promise((done) => {
+  if (broken) return done({ broken });
   asked += 1;
   waiting.set(asked, done);
-  worker.postMessage({ number: asked, bundle: bundleBytes, trust: trustBytes });
+  return worker.postMessage({ number: asked, bundle: bundleBytes, trust: trustBytes });
 });
+
+// What keeps the page from a verdict; nothing where nothing does.
+function tell(fault) {
+  part("state").textContent = fault;
+  part("state").className = fault ? "blocked" : "quiet";
+}
 
 function kindOf(bytes) {
   const text = new TextDecoder().decode(bytes);
@@ -82,8 +96,7 @@ async function check() {
   const answer = await verified(bundle.bytes, trust?.bytes ?? server);
   if (mine !== bundle) return;
   part("progress").hidden = true;
-  part("state").textContent = answer.refused === undefined ? "" : `${say("refused")} ${answer.refused}`;
-  part("state").className = answer.refused === undefined ? "quiet" : "blocked";
+  tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${answer.refused}`);
   result = answer.result ?? null;
   part("outcome-part").hidden = !result;
   if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events, result.events ?? [result]) });
