@@ -154,6 +154,7 @@ class CaseRow(SQLModel, table=True):
     """What lists show of a case."""
 
     __tablename__ = "cases"
+    __table_args__ = (Index("ix_cases_responsible", "responsible", "case_id"),)
 
     case_id: str = Field(primary_key=True)
     case_number: str
@@ -161,7 +162,7 @@ class CaseRow(SQLModel, table=True):
     business_line: str
     opened_by: str
     opened_at: str
-    responsible: str = Field(index=True)
+    responsible: str
     stage: str
     closed: bool
     updated_index: int = Field(sa_column=_big(), description="log index of the latest event")
@@ -182,7 +183,7 @@ class HandoverRow(SQLModel, table=True):
 
     __tablename__ = "handovers"
     __table_args__ = (
-        Index("ix_handovers_to", "to_agency", "status"),
+        Index("ix_handovers_to", "to_agency", "status", "case_id"),
         Index("ix_handovers_from", "from_agency", "status"),
     )
 
