@@ -8,12 +8,14 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from alembic import command
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
 from ledger.store import journal as journals
 from ledger.store.database import open_database
 from ledger.store.journal import DatabaseJournal
+from ledger.store.migrate import configuration
 
 SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -171,3 +173,21 @@ def test_anchors_without_the_time_of_their_block_are_named(journal: DatabaseJour
     proven = journal.last_proven_anchor()
     assert proven is not None
     assert (proven.number, proven.block_time) == (1, 9101)
+
+
+def test_a_journal_of_before_is_counted_when_it_is_opened(each_database_url: str) -> None:
+    """Anchors of an earlier release get their numbers at once; the times of their blocks are the chain's to tell."""
+    database = open_database(each_database_url)
+    written = DatabaseJournal(database)
+    purposes = (Purpose.DEPLOYMENT, Purpose.ANCHOR, Purpose.REGISTRY, Purpose.ANCHOR, Purpose.ANCHOR, Purpose.ANCHOR)
+    for number, purpose in enumerate(purposes, 1):
+        state = {4: WriteState.INVALID, 6: WriteState.MINED}.get(number, WriteState.CONFIRMED)
+        written.append(in_block(write_of(number, purpose), state))
+    command.downgrade(configuration(database.log, "log"), "0013")
+    database.close()
+    database = open_database(each_database_url)
+    journal = DatabaseJournal(database)
+    assert list(journal.confirmed()) == [(1, 20, None), (2, 50, None)]
+    assert [write.number for write in journal.untimed_anchors(10)] == [5, 2]
+    assert journal.counts() == {"confirmed": 2, "invalid": 1, "mined": 1}
+    database.close()
