@@ -11,6 +11,7 @@ from ledger.core.custody import CaseState
 from ledger.core.event import EVENT_TYPES, custody_change, deadline, handover, item
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.item import Seizure
+from ledger.core.event.supervision import Told
 from ledger.locales import LANGUAGES, Labels
 from ledger.timeline.particulars import particulars
 from ledger.timeline.sentences import CLAUSES, Narrator, Words
@@ -242,3 +243,10 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
             assert any(line.label.startswith(label) and line.value for line in lines), name
     if language == "zh-CN":
         assert [line.label for line in lines if line.label.isascii()] == []
+
+
+def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
+    """What a model says of a lead may end with one: the sentence around it has it once."""
+    says = Told(zh="已超过3日。", en="It waits for 3 days.")
+    for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
+        assert once in Words(Labels(language), str, "lead.raised", None).sentence({"says": says})

@@ -71,9 +71,9 @@ class Service:
         given = {name: value for name, value in query.items() if value is not None}
         return self._answer("GET", path, params=given)
 
-    def pages(self, path: str, key: str, **query: Any) -> Iterator[Any]:
-        """The entries of all pages: each answer lists them under ``key``, and ``next`` is where the next one begins."""
-        after = None
+    def pages(self, path: str, key: str, *, after: Any = None, **query: Any) -> Iterator[Any]:
+        """The entries of all pages, of those that follow ``after``: each answer lists them under ``key``, and ``next``
+        is where the next one begins."""
         while True:
             page = self.get(path, after=after, **query)
             yield from page[key]

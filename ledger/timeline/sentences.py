@@ -186,7 +186,9 @@ class Words:
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
         slots = {name for _, name, _, _ in Formatter().parse(template) if name}
-        return template.format_map({name: self.said(name, values.get(name)) for name in slots})
+        said = {name: self.said(name, values.get(name)) for name in slots}
+        ends = {name for name in slots if f"{{{name}}}." in template or f"{{{name}}}。" in template}
+        return template.format_map({name: text.rstrip(".。") if name in ends else text for name, text in said.items()})
 
     def _ended(self, parts: Iterable[str]) -> str:
         stop = self._labels.of("telling", "full_stop")

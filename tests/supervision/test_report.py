@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import BusinessLine
 from ledger.locales import LANGUAGES, Labels
 from ledger.supervision.report import Report, Row, Scope, Table, make_report, questions
 from ledger.supervision.report.html import CITED_AT_MOST, to_html
@@ -218,6 +219,30 @@ def test_a_recommendation_is_told_with_before_and_after() -> None:
     later = told | {"recommendation_id": "2026-9", "issued_at": "2026-07-02T00:00:00Z"}
     expected = ("2026-7", "police-east", "third-return", 105, 9, 2, "fell")
     assert rows(views(recommendations=[told, later]), "recommendations") == [(expected, (digest(1),))]
+
+
+def test_a_recommendation_belongs_to_the_business_lines_of_its_leads() -> None:
+    """Of those that came to it, and of those that its model had raised about the agency before it."""
+
+    def advice(name: str, **fields: Any) -> dict[str, Any]:
+        told = {"recommendation_id": name, "to_agency": "police-east", "issued_at": "2026-03-02T00:00:00Z"}
+        return told | {"evidence": []} | fields
+
+    lead = {"model_id": "m", "supervised": "police-east", "raised_at": "2026-03-01T00:00:00Z"}
+    session = views(
+        handover(1),
+        handover(9),
+        leads=[lead | {"case_id": "case-9", "recommendation_id": "closed"}, lead | {"case_id": "case-1"}],
+        recommendations=[advice("closed"), advice("before", model_id="m"), advice("alone", model_id="other")],
+    )
+
+    def told(line: BusinessLine | None) -> list[object]:
+        scope = Scope(HALF_YEAR.since, HALF_YEAR.until, business_line=line)
+        return [cells[0] for cells, _ in rows(session, "recommendations", scope)]
+
+    assert told(None) == ["alone", "before", "closed"]
+    assert told("civil") == ["before", "closed"]
+    assert told("criminal") == ["before"]
 
 
 @pytest.mark.parametrize(

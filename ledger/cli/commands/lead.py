@@ -202,13 +202,11 @@ def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None
 @pass_session
 def watch(session: Session, every: float, once: bool) -> None:
     """Show each lead as it is raised or moves on, until you interrupt it."""
-    seen = 0
+    seen = None
     while True:
-        found = list(session.service.pages("/api/v1/leads", "leads"))
-        news = [lead for lead in found if lead["updated_index"] > seen]
-        for lead in news:
+        for lead in session.service.pages("/api/v1/leads", "leads", after=seen):
             _tell(session, lead)
-        seen = max([seen, *(lead["updated_index"] for lead in news)])
+            seen = lead["updated_index"]
         if once:
             return
         time.sleep(every)
