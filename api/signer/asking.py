@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import termios
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import click
 
 from api.signer.question import Question
+from api.texts import Texts
 from ledger.core.errors import TallystickError
 
 PATIENCE_S = 120  # seconds that a question waits
+YES = (b"y", b"yes")
 
 
 class AskedAlready(TallystickError):
@@ -43,19 +49,66 @@ class Waiting:
         return max(0, int(PATIENCE_S - (time.monotonic() - self.since)))
 
 
-class Counter:
-    """Where questions are put. ``tell`` shows one where the officer looks; None where a page asks for it itself."""
+class Terminal:
+    """Asks in a terminal, which one thread reads for as long as the signer runs: a line answers the question that waits
+    when it comes. Anything but an explicit yes is a no, and so is the end of what can be read.
 
-    def __init__(self, tell: Callable[[Question], bool] | None = None):
-        self._tell = tell
+    Read without a buffer, whose lock a thread that still waits would keep from the end of the process.
+    """
+
+    def __init__(self, texts: Texts, source: int):
+        self._prompt, self._late = texts("Sign this?"), texts("Nobody answered in time; nothing was signed.")
+        self._source = source
+        self._heard: Callable[[bool], object] | None = None
+        self._has_ended = False
+        threading.Thread(target=self._read, name="terminal", daemon=True).start()
+
+    def ask(self, question: Question, heard: Callable[[bool], object]) -> None:
+        """Shows the question; ``heard`` is called once it is answered, by the thread that reads."""
+        from ledger.cli.printable import printable  # noqa: PLC0415 - a page needs none
+
+        if os.isatty(self._source):
+            termios.tcflush(self._source, termios.TCIFLUSH)  # what was typed before answers no question
+        lines = [question.sentence, *(f"  {label}: {value}" for label, value in question.particulars)]
+        click.echo(printable("\n".join(["", *lines, f"{self._prompt} [y/N]: "])), nl=False, err=True)
+        self._heard = heard
+        if self._has_ended:
+            heard(False)
+
+    def drop(self) -> None:
+        """Nothing that is typed from here on answers the question."""
+        self._heard = None
+        click.echo(f"\n{self._late}", err=True)
+
+    def _read(self) -> None:
+        with suppress(OSError), open(self._source, "rb", buffering=0, closefd=False) as lines:  # a terminal was closed
+            for line in lines:
+                self._tell(line.strip().lower() in YES)
+        self._has_ended = True
+        self._tell(agreed=False)
+
+    def _tell(self, agreed: bool) -> None:
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            heard(agreed)
+
+
+class Counter:
+    """Where questions are put: in the ``terminal``; None where a page asks for them itself."""
+
+    def __init__(self, terminal: Terminal | None = None):
+        self._terminal = terminal
         self.waiting: Waiting | None = None
 
     async def ask(self, question: Question) -> None:
         """Returns once the officer has agreed. Raises Declined or AskedAlready."""
         async with self._only(question) as waiting:
             try:
-                agreed = await asyncio.wait_for(self._answer(waiting), PATIENCE_S)
+                self._show(waiting)
+                agreed = await asyncio.wait_for(waiting.answer, PATIENCE_S)
             except TimeoutError:
+                if self._terminal is not None:
+                    self._terminal.drop()
                 raise Declined("nobody answered in time") from None
         if not agreed:
             raise Declined("the officer did not agree")
@@ -68,10 +121,11 @@ class Counter:
         waiting.answer.set_result(agreed)
         return True
 
-    async def _answer(self, waiting: Waiting) -> bool:
-        if self._tell is None:
-            return await waiting.answer
-        return await asyncio.to_thread(self._tell, waiting.question)
+    def _show(self, waiting: Waiting) -> None:
+        if self._terminal is not None:
+            loop = asyncio.get_running_loop()
+            answer = partial(self.answer, waiting.number)
+            self._terminal.ask(waiting.question, lambda agreed: loop.call_soon_threadsafe(answer, agreed))
 
     @asynccontextmanager
     async def _only(self, question: Question) -> AsyncIterator[Waiting]:
@@ -82,19 +136,3 @@ class Counter:
             yield self.waiting
         finally:
             self.waiting = None
-
-
-def ask_in_terminal(prompt: str) -> Callable[[Question], bool]:
-    """Shows a question in the terminal and asks ``prompt`` there; anything but an explicit yes is a no."""
-
-    def ask(question: Question) -> bool:
-        from ledger.cli.printable import printable  # noqa: PLC0415 - a page needs none
-
-        lines = [question.sentence, *(f"  {label}: {value}" for label, value in question.particulars)]
-        click.echo(printable("\n".join(["", *lines, ""])), nl=False, err=True)
-        try:
-            return click.confirm(prompt, default=False, err=True)
-        except click.Abort:
-            return False
-
-    return ask

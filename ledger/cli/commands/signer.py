@@ -31,10 +31,11 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     they were given the code that is shown.
     """
     import secrets
+    import sys
 
     from api.server import make_server
     from api.signer.app import Desk, create_app
-    from api.signer.asking import Counter, ask_in_terminal
+    from api.signer.asking import Counter, Terminal
     from api.signer.guard import Guard
     from api.signer.pairing import Pairing
     from api.signer.question import Questioner
@@ -46,7 +47,7 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     texts, note = Texts(session.language), session.output.note
     chain_id, names = _chain_id(session), _names(session)
     signer = session.signer
-    counter = Counter(ask_in_terminal(texts("Sign this?")) if ask == "terminal" else None)
+    counter = Counter(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     desk = Desk(Questioner(holder, session.labels, names, lambda: int(time.time())), signer, counter, chain_id)
     with listening("127.0.0.1", port, field="--port", hint="Choose another; the console must be told of it.") as socket:
         note(

@@ -1,0 +1,88 @@
+"""The signer's questions in a terminal: one reader, one question, and no answer counts for another one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from api.signer import asking
+from api.signer.asking import Counter, Declined, Terminal
+from api.signer.question import Question
+from api.texts import Texts
+
+
+@pytest.fixture
+def keyboard() -> Iterator[tuple[int, Terminal]]:
+    """What types into the terminal, and the terminal."""
+    ours, theirs = pty.openpty()
+    yield ours, Terminal(Texts("en"), theirs)
+    os.close(ours)
+
+
+def question(sentence: str) -> Question:
+    return Question("event", sentence, (), bytes(32))
+
+
+async def asked(counter: Counter, keyboard: int, sentence: str, typed: bytes) -> str:
+    """Types once the question waits; gives what came of it."""
+    asking_it = asyncio.ensure_future(counter.ask(question(sentence)))
+    await asyncio.sleep(0)  # it runs until it waits
+    assert counter.waiting is not None
+    os.write(keyboard, typed)
+    try:
+        await asking_it
+    except Declined as error:
+        return str(error)
+    return "agreed"
+
+
+@pytest.mark.parametrize(
+    ("typed", "outcome"),
+    [
+        (b"y\n", "agreed"),
+        (b"YES\n", "agreed"),
+        (b"n\n", "did not agree"),
+        (b"\n", "did not agree"),
+        (b"yy\n", "not agree"),
+    ],
+)
+def test_a_line_answers_the_question(keyboard: tuple[int, Terminal], typed: bytes, outcome: str) -> None:
+    """Yes is said in full or by its first letter; all else is a no."""
+    ours, terminal = keyboard
+    assert outcome in asyncio.run(asked(Counter(terminal), ours, "this is offered", typed))
+
+
+def test_what_was_typed_for_one_question_answers_no_other(
+    keyboard: tuple[int, Terminal], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody answers in time, then half an answer stands there: the next question takes its own, by the same reader."""
+    ours, terminal = keyboard
+    counter = Counter(terminal)
+
+    async def course() -> tuple[str, str]:
+        monkeypatch.setattr(asking, "PATIENCE_S", 0.1)
+        first = await asked(counter, ours, "the first", b"y")
+        monkeypatch.setattr(asking, "PATIENCE_S", 60)
+        return first, await asked(counter, ours, "the second", b"n\n")
+
+    first, second = asyncio.run(course())
+    assert (first, second) == ("nobody answered in time", "the officer did not agree")
+    assert [one.name for one in threading.enumerate()].count("terminal") == 1
+    shown = capsys.readouterr().err
+    assert shown.index("the first") < shown.index("Nobody answered in time") < shown.index("the second")
+
+
+def test_a_terminal_that_is_gone_is_a_no() -> None:
+    """Also for a question that is asked after that."""
+    reading, writing = os.pipe()
+    terminal = Terminal(Texts("en"), reading)
+    os.close(writing)
+    for _ in range(2):
+        with pytest.raises(Declined, match="did not agree"):
+            asyncio.run(Counter(terminal).ask(question("this is offered")))
+    os.close(reading)
