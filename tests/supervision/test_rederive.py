@@ -16,11 +16,14 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.event.case import CaseStageEntered
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import CitedDataset, LeadRaised
+from ledger.core.event.terms import EventRef
 from ledger.core.legal_day import legal_day
 from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
+from ledger.supervision import rederive as rederiving
+from ledger.supervision import standing
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
@@ -188,6 +191,48 @@ def test_a_query_over_all_cases_is_not_checked_by_some(tmp_path: Path, scope: st
         report = checked(replace(held_of(watched), definition=text))
     assert report.verdict == verdict, report.steps
     assert results(report)["words"] == "checked"
+
+
+def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
+    """It may say of itself that it looks at one case, and look at more: that these do not show it tells nothing."""
+    head, _, rest = THIRD_RETURN.partition("condition:")
+    _, _, tail = rest.partition("lead:")
+    query = "SELECT * FROM handovers WHERE return_number > $returns AND (SELECT count(*) FROM cases) > 1"
+    text = f"{head}condition:\n  scope: case\n  sql: {query}\nlead:{tail}"
+    with watched_ledger(tmp_path) as watched:
+        watched.post(sent_back("case-1", 3), sent_back("case-2", 1))
+        watched.publish(text)
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        report = checked(replace(held_of(watched), definition=text))
+    assert report.verdict == "unverifiable", report.steps
+    assert results(report)["finding"] == "not_checked"
+
+
+def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
+    for module in (standing, rederiving):
+        monkeypatch.setattr(module, "MAX_CITED", 1)
+    with watched_ledger(tmp_path) as watched:
+        case = sent_back("case-1", 3)
+        watched.post(case)
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        (lead,) = watched.leads()
+        assert [ref.payload_digest for ref in lead.raised.events] == [case.events[-2].digest]
+        assert lead.raised.cited_count == 2
+        assert checked(held_of(watched)).verdict == "intact"
+    other = tmp_path / "other"
+    other.mkdir()
+    with watched_ledger(other) as watched:
+        watched.post(case)
+        watched.publish()
+        last = EventRef(event_id=case.last.envelope.event_id, payload_digest=case.last.digest)
+        sign_as_it_likes(watched, lambda lead: replace(lead, events=(last,)))
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        assert [step.name for step in checked(held_of(watched)).faults] == ["words"]
 
 
 def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
