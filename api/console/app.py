@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from api.auth import Session
 from api.console import (
+    act_pages,
     audit_pages,
     bench_pages,
     case_pages,
@@ -52,6 +53,7 @@ _PARTS = (
     signing_in,
     lists,
     case_pages,
+    act_pages,
     drafts,
     lead_pages,
     bench_pages,

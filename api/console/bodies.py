@@ -14,11 +14,12 @@ from api.console.moments import typed
 from ledger.core import canonical
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Body, handover
-from ledger.core.event.case import CaseOpened
+from ledger.core.event import Body, custody_change, handover
+from ledger.core.event.case import CaseClosed, CaseOpened
 from ledger.core.event.item import ItemRegistered
 
 AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
+CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 
 
 def opened(form: Form, _state: CaseState | None) -> Body:
@@ -98,6 +99,33 @@ def recalled(form: Form, _state: CaseState | None) -> Body:
     return made(handover.HandoverRecalled, **form.fields("handover_id", "ground"))
 
 
+def checked(form: Form, _state: CaseState | None) -> Body:
+    """The receiver's check before the answer."""
+    return made(handover.HandoverChecked, **form.fields("handover_id", *CHECKED, "remark"))
+
+
+def resolved(form: Form, _state: CaseState | None) -> Body:
+    """One side's signature under a resolution."""
+    return made(handover.DiscrepancyResolved, **form.fields("discrepancy_id", "resolution"))
+
+
+def custody_requested(form: Form, _state: CaseState | None) -> Body:
+    """The new organ asks the detention house to keep the person for it."""
+    said = form.fields("person_id", "handover_id", "detention_house", "number")
+    return made(custody_change.CustodyChangeRequested, custody_change_id=new_id("custody"), **said)
+
+
+def custody_served(form: Form, _state: CaseState | None) -> Body:
+    """The detention house has the certificate."""
+    served_at = instant_of(form, "served_at")
+    return made(custody_change.CustodyChangeServed, served_at=served_at, **form.fields("custody_change_id"))
+
+
+def closed(form: Form, _state: CaseState | None) -> Body:
+    """The end of the case."""
+    return made(CaseClosed, **form.fields("ground", "decision_id"))
+
+
 ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
     "open": opened,
     "register": registered,
@@ -106,6 +134,11 @@ ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
     "accept": accepted,
     "refuse": refused,
     "recall": recalled,
+    "check": checked,
+    "resolve": resolved,
+    "request-custody": custody_requested,
+    "serve-custody": custody_served,
+    "close": closed,
 }
 
 

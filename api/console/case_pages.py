@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.bodies import new_id
+from api.console.blocks import blocks, free_items
+from api.console.bodies import CHECKED, new_id
 from api.console.case_parts import Kind, part
 from api.console.forms import FormOf
 from api.console.menu import HANDLING
@@ -20,7 +20,7 @@ from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
 from api.routes.cases import require_handover
 from api.routes.timelines import teller
-from ledger.core.custody import CaseState, Handover, Item
+from ledger.core.custody import CaseState, Handover
 from ledger.core.errors import NotFound
 from ledger.core.event import terms
 from ledger.store import cases
@@ -32,13 +32,6 @@ UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram
 
 router = APIRouter()
 ReturnsQuery = Annotated[str | None, Query(max_length=64)]
-
-
-class Block(NamedTuple):
-    """What stands in the way of whom: the kind of it, and the values that its sentence names."""
-
-    kind: str
-    values: dict[str, str]
 
 
 class Seen(NamedTuple):
@@ -190,35 +183,11 @@ def handover(
         "reasons": terms.choices(terms.ReasonCode),
         "remedies": terms.choices(terms.Remedy),
         "seals": terms.choices(terms.SealState),
+        "checked": CHECKED,
+        "results": terms.choices(terms.CheckResult),
         "expired": expired,
     }
     return page(request, service, "handover.html", reading.session, **values)
-
-
-def free_items(state: CaseState, agency: str) -> list[Item]:
-    """The items that the agency holds, in store and not offered: those that it could offer now."""
-    return [one for one in state.items.values() if (one.holder, one.status, one.offer) == (agency, "held", None)]
-
-
-def blocks(state: CaseState, agency: str) -> Iterator[Block]:
-    """What stands in the way in this case, of closing it or of the agency's next step."""
-    if state.closed:
-        yield Block("closed", {})
-        return
-    for one in state.handovers.values():
-        if one.is_open:
-            kind = "yours_to_answer" if one.to_agency == agency else "not_answered"
-            yield Block(kind, {"handover_id": one.handover_id, "agency": one.to_agency, "since": one.offered_at})
-    for difference in state.discrepancies.values():
-        if not difference.is_resolved:
-            missing = [party for party in difference.parties if party not in difference.resolutions]
-            said = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
-            yield Block("discrepancy", said | {"agency": ", ".join(missing)})
-    for change in state.custody_changes.values():
-        if change.served_at is None:
-            yield Block("custody_change", {"agency": change.detention_house, "person_id": change.person_id[:8]})
-    if not free_items(state, agency):
-        yield Block("nothing_held", {})
 
 
 def see(service: Service, reading: Reading, case_id: str, what: str) -> Seen:

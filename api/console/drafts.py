@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.bodies import ACTS
+from api.console.bodies import ACTS, instant_of
 from api.console.forms import Form, FormOf, whole_number
 from api.console.rendering import agency_names, page
 from api.console.security import PATH
@@ -17,7 +17,7 @@ from api.dependencies import Service, ServiceOf, SlugPath
 from api.reading import Reading
 from ledger.core import canonical
 from ledger.core.custody import CaseState
-from ledger.core.errors import NotFound, Unauthorized
+from ledger.core.errors import MalformedInput, NotFound, Unauthorized
 from ledger.core.event import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
 from ledger.locales import Labels
 from ledger.sign import SYSTEM_SOURCES, instant_text
@@ -41,6 +41,7 @@ class Draft(NamedTuple):
     since: list[str]
     sequence: int
     following: str
+    occurred_at: str
 
 
 @router.post("/cases/{case_id}/drafts/{act}")
@@ -84,6 +85,7 @@ class Drafter:
             since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,
             following=f"{PATH}/inbox" if act == "refuse" else f"{PATH}/cases/{case_id}",
+            occurred_at=payload.occurred_at,
         )
 
 
@@ -108,7 +110,7 @@ class Head(Protocol):
 def unsigned(
     service: Service, reading: Reading, form: Form, *, stream: Stream, state: Head | None, body: Body
 ) -> Payload:
-    """The next event of the stream, in the reader's name, as of now; nobody has signed it."""
+    """The next event of the stream, in the reader's name, as of when the form says; nobody has signed it."""
     said = form.fields("authorization_type", "authorization_identifier")
     return make_payload(
         body=body,
@@ -119,10 +121,20 @@ def unsigned(
         previous=None if state is None else state.head,
         agency=reading.agency,
         officer=reading.session.grant.officer,
-        occurred_at=instant_text(service.parts.clock() // 1000),
+        occurred_at=happened(form, service.parts.clock() // 1000),
         salt=SYSTEM_SOURCES.salt(),
         authority=Authority(**said) if len(said) == 2 else None,
     )
+
+
+def happened(form: Form, now: int) -> str:
+    """When what is signed happened: now, unless the form says when before. Raises MalformedInput."""
+    told, latest = instant_of(form, "occurred_at"), instant_text(now)
+    if told is None:
+        return latest
+    if told > latest:
+        raise MalformedInput(f"expected a time until now, {latest}, not {told}: it is to come", field="occurred_at")
+    return told
 
 
 def since(service: Service, form: Form, narrator: Narrator, payload: Payload) -> list[str]:

@@ -102,6 +102,7 @@ class MatterDrafter:
             since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,
             following=page_of(stream_id),
+            occurred_at=payload.occurred_at,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from api.console.act_pages import FORMS as FORMS_OF_ACTS
 from api.console.menu import HANDLING
 from api.routes.reports import GOVERNING
 from ledger.supervision.model.draft import FORMS
@@ -46,7 +47,7 @@ class Row:
 
     Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
     (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
-    ``event`` and ``handover`` name what it is asked of; ``is_file``: to be kept, no page.
+    ``event``, ``handover`` and ``act`` name what it is asked of; ``is_file``: to be kept, no page.
     ``governing``: for procuratorates alone.
     """
 
@@ -59,6 +60,7 @@ class Row:
     mark: str = "case-1"
     event: str = "event_id"
     handover: str = "handover_id"
+    act: str = "offer"
     is_file: bool = False
     governing: bool = False
 
@@ -68,7 +70,7 @@ class Row:
         return role not in self.roles or elsewhere
 
     def address(self, names: Mapping[str, str]) -> str:
-        named = {"event_id": names[self.event], "handover_id": names[self.handover]}
+        named = {"event_id": names[self.event], "handover_id": names[self.handover], "act": self.act}
         return self.route.format_map({**names, **named}) + self.query
 
 
@@ -109,6 +111,7 @@ ROWS = (
     Row("/audit/{audit_id}/report", anybody, ("auditor",), shows=False, is_file=True),
     Row("/cases/{case_id}/items/new", roles=HANDLING),
     Row("/cases/{case_id}/offer", roles=HANDLING),
+    *(Row("/cases/{case_id}/acts/{act}", roles=HANDLING, act=act) for act in FORMS_OF_ACTS),
     Row("/cases/{case_id}/handovers/{handover_id}"),
     *(
         Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")

@@ -1,0 +1,87 @@
+"""Forms of the acts that clear what stands in the way of a case, and of the one that closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.console.access import LabelsOf, Reads
+from api.console.blocks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
+from api.console.case_pages import see
+from api.console.menu import HANDLING
+from api.console.rendering import agency_names, page
+from api.dependencies import Service, ServiceOf, SlugPath
+from ledger.core.custody import CaseState
+from ledger.core.errors import NotFound
+from ledger.timeline.sentences import Words
+
+router = APIRouter()
+OfQuery = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("/cases/{case_id}/acts/{act}")
+def act_form(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    act: str,
+    of: OfQuery = None,
+) -> Response:
+    """With ``of`` of one thing; what the reader's agency has none of to sign for is told, and has no form."""
+    reading.require_role(*HANDLING)
+    if act not in FORMS:
+        raise NotFound(f"no act {act[:40]} has a form here", field="act")
+    seen = see(service, reading, case_id, "case")
+    values = FORMS[act](seen.state, reading.agency)
+    return page(
+        request,
+        service,
+        "act.html",
+        reading.session,
+        case=seen.row,
+        state=seen.state,
+        act=act,
+        of=of,
+        houses=_detention_houses(service),
+        words=Words(labels, agency_names(service, labels.language), "", seen.state),
+        **values,
+    )
+
+
+def _resolution(state: CaseState, agency: str) -> dict[str, Any]:
+    return {"things": [one for one in state.discrepancies.values() if may_resolve(one, agency)]}
+
+
+def _request(state: CaseState, agency: str) -> dict[str, Any]:
+    accepted = [one for one in state.handovers.values() if one.is_accepted and one.to_agency == agency]
+    return {"things": changes_due(state, agency), "accepted": accepted[::-1]}
+
+
+def _service(state: CaseState, agency: str) -> dict[str, Any]:
+    return {"things": changes_to_serve(state, agency)}
+
+
+def _closing(state: CaseState, agency: str) -> dict[str, Any]:
+    """Barred by what the custody rules bar it by."""
+    barred = [one for one in blocks(state, agency) if one.kind in BAR_CLOSING]
+    free = state.responsible == agency and not state.closed
+    return {"things": [state] if free and not barred else [], "blocks": barred if free else []}
+
+
+FORMS: dict[str, Callable[[CaseState, str], dict[str, Any]]] = {
+    "resolve": _resolution,
+    "request-custody": _request,
+    "serve-custody": _service,
+    "close": _closing,
+}
+
+
+def _detention_houses(service: Service) -> list[str]:
+    found = service.authority().agencies.values()
+    return sorted(one.agency_id for one in found if one.kind == "detention_house")
