@@ -40,6 +40,7 @@ from ledger.store.access import AccessLog
 from ledger.store.database import Database, open_database
 from ledger.store.erasure import clear_away
 from ledger.store.log import initialise
+from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.warn import Warner
 from ledger.workdays import shipped_calendar
@@ -119,7 +120,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     initialise(database, log_id)
     registry = Registry(log_id, installation.service_key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     if recount(database, recorder):
         logger.info("clocks counted anew")
     publisher = Publisher(signer, settings.checkpoint_interval_ms)

@@ -6,13 +6,14 @@ Judges what is added to them, and that what such an event names outside its own 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from ledger.core.anonymity import Trace, known_traces, traces, words
 from ledger.core.authority import Agency, Authority
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
-from ledger.core.event.supervision import LeadClosed, ModelPublished, RecommendationIssued
-from ledger.core.supervision import Act, Matter, Move, fold
+from ledger.core.event.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
+from ledger.core.supervision import Act, Matter, ModelState, Move, fold
 from ledger.core.supervision.standing import supervises
 from ledger.store import identifiers, log, supervision
 from ledger.store.database import Connection
@@ -38,6 +39,28 @@ def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agenci
     """The way from ``before`` by this event; None in a stream of data sets. Raises Conflict or RuleRefused."""
     after = fold(before, Act(payload, digest, agencies))
     return None if after is None else Move(before, after)
+
+
+class Definitions(Protocol):
+    """Reads the definitions of models, which the core takes as text."""
+
+    def require_publishable(self, body: ModelPublished) -> None:
+        """Raises RuleRefused unless it is a model whose examples come out, and is what stands beside it."""
+        ...
+
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str]) -> None:
+        """Raises RuleRefused for parameters that are not within the definition's bounds."""
+        ...
+
+
+def require_runnable(payload: Payload, move: Move | None, definitions: Definitions) -> None:
+    """What is published or adopted by this event can be run. Raises RuleRefused."""
+    body = payload.body
+    if isinstance(body, ModelPublished):
+        definitions.require_publishable(body)
+    if isinstance(body, ModelAdopted) and move is not None and isinstance(move.after, ModelState):
+        found = next(one.body for one in move.after.versions if one.body.version == body.version)
+        definitions.require_adoptable(found.definition, body.parameters)
 
 
 def names(payload: Payload) -> bool:

@@ -31,6 +31,7 @@ from ledger.core.event.record import SectionErased
 from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
 from ledger.core.supervision import Matter, Move
+from ledger.matters import Definitions
 from ledger.store import clocks, log
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Connection
@@ -203,17 +204,22 @@ class Recorder:
         registry: Registry,
         book: Rulebook,
         calendar: WorkCalendar,
+        definitions: Definitions,
+        *,
         states: States | None = None,
     ):
         self._database = database
         self._registry = registry
         self.book = book
         self.calendar = calendar
+        self._definitions = definitions
         self.states = states or States(database, book)
 
     def in_memory(self) -> Recorder:
         """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
-        return Recorder(_NoDatabase(), self._registry, self.book, self.calendar, self.states.in_memory())
+        return Recorder(
+            _NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
+        )
 
     def judge(self, data: bytes, now: int) -> Judged | Duplicate:
         """The verdict on posted bytes at ``now`` (unix seconds).
@@ -254,6 +260,7 @@ class Recorder:
         move = matters.judge(self._matter(payload, authority), payload, digest, authority.agencies)
         if move is None:
             raise RuleRefused("data sets have no such events", code="wrong_stream", field="payload.stream")
+        matters.require_runnable(payload, move, self._definitions)
         return move
 
     def _judge(self, submitted: Submitted) -> Judged:
@@ -278,6 +285,7 @@ class Recorder:
         self._require_known(authority, payload)
         if payload.stream.kind == "supervision":
             move = matters.judge(self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies)
+            matters.require_runnable(payload, move, self._definitions)
             return Judged(submitted, authority.changes, move=move)
         if payload.stream.kind != "case":
             return Judged(submitted, authority.changes)

@@ -15,10 +15,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ledger import matters
 from ledger.core import canonical
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.event import Body
 from ledger.core.event.registry import RegistryChange
+from ledger.core.event.supervision import ModelPublished
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import SeedSigner
 from ledger.core.proof import parse_tlog_proof
@@ -28,6 +30,7 @@ from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
+from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.workdays import shipped_calendar
 from tests import builders
@@ -123,12 +126,21 @@ def receipt_bytes(receipt: Receipt) -> bytes:
     return canonical.encode(receipt)
 
 
+class Untried(Definitions):
+    """Takes every definition, as a release that judged otherwise may have: for tests of what becomes of one."""
+
+    def require_publishable(self, body: ModelPublished) -> None:
+        """Nothing is tried."""
+
+
 @contextmanager
-def open_ledger(url: str, *, clock: Clock | None = None, start: bool = True) -> Iterator[Ledger]:
+def open_ledger(
+    url: str, *, clock: Clock | None = None, start: bool = True, definitions: matters.Definitions | None = None
+) -> Iterator[Ledger]:
     """The parts of a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
     database = open_database(url)
     initialise(database, LOG_ID)
-    ledger = assemble(database, clock or Clock())
+    ledger = assemble(database, clock or Clock(), definitions)
     if start:
         ledger.sequencer.start()
     try:
@@ -138,10 +150,10 @@ def open_ledger(url: str, *, clock: Clock | None = None, start: bool = True) -> 
         database.close()
 
 
-def assemble(database: Database, clock: Clock) -> Ledger:
+def assemble(database: Database, clock: Clock, definitions: matters.Definitions | None = None) -> Ledger:
     """The parts over an open database."""
     registry = Registry(LOG_ID, SERVICE.key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), definitions or Definitions())
     publisher = Publisher(LOG_SIGNER)
     sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
     signer = LocalSigner.from_private_key(SERVICE.key.secret)

@@ -8,9 +8,11 @@ lead.last.submission               # the bytes to post
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Generic, Self, TypeVar, cast
 
 from ledger.core.authority import Agency
+from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, digest_of
 from ledger.core.event.supervision import (
     Counted,
@@ -39,6 +41,9 @@ from ledger.core.supervision import (
     fold,
     lead_id_of,
 )
+from ledger.supervision.model import values
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_model
 from tests.builders import (
     COURT,
     FAR_POLICE,
@@ -59,7 +64,8 @@ from tests.builders import (
 )
 
 AMONG = (POLICE, COURT, PROCURATORATE, UPPER, NEIGHBOUR, PARALLEL, FAR_POLICE)
-DEFINITION = "model: item-not-handed-over\nversion: {}\n"
+MODEL_ID = "item-not-handed-over"
+_SHIPPED = shipped_model(MODEL_ID)
 MATERIAL = "sha256:" + "ab" * 32
 KEY = {"case_id": "case-1", "item_id": "phone"}
 
@@ -136,16 +142,31 @@ def told(text: str) -> Told:
     return Told(zh=f"{text}（中文）", en=text)
 
 
+def definition_of(version: int = 1, model_id: str = MODEL_ID) -> str:
+    """A shipped model's text under this version and id."""
+    return _SHIPPED.replace(f"model: {MODEL_ID}", f"model: {model_id}").replace("version: 1", f"version: {version}", 1)
+
+
+@cache
+def _said_by(definition: str) -> values.Model:
+    """What is signed beside a definition; of what is none, what the shipped one says."""
+    try:
+        return parse_model(definition)
+    except MalformedInput:
+        return parse_model(_SHIPPED)
+
+
 def published(version: int = 1, model_id: str = "item-not-handed-over", **fields: Any) -> ModelPublished:
-    definition = DEFINITION.format(version)
+    definition = definition_of(version, model_id)
+    beside = _said_by(fields.get("definition", definition))
     defaults: dict[str, Any] = {
         "model_id": model_id,
         "version": version,
         "definition": definition,
         "model_digest": digest_of(definition.encode()),
-        "title": told("Seized item not handed over"),
-        "business_line": "criminal",
-        "severity": "high",
+        "title": beside.title,
+        "business_line": beside.business_line,
+        "severity": beside.severity,
     }
     return ModelPublished(**(defaults | fields))
 

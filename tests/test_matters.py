@@ -10,9 +10,9 @@ from sqlalchemy import select, text
 
 from ledger.audit import audit_log, left_out
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized
-from ledger.core.event import Stream
+from ledger.core.event import Stream, digest_of
 from ledger.core.event.record import DatasetRegistered
-from ledger.core.event.supervision import Told
+from ledger.core.event.supervision import ModelPublished, Told
 from ledger.core.supervision import LeadState
 from ledger.matters import matter_of
 from ledger.record import shipped_rulebook
@@ -51,7 +51,9 @@ from tests.supervised import (
     assigned,
     closed,
     confirmed,
+    definition_of,
     figures,
+    published,
     raised,
     rechecked,
     replied,
@@ -106,7 +108,7 @@ def findings(ledger: Ledger) -> set[tuple[str, int | None]]:
 
 def lived() -> tuple[Model, Lead, Recommendation]:
     """A model that is adopted, a lead to its end, a recommendation to its re-check."""
-    model = Model().published().published().act(adopted(2), analyst(COURT))
+    model = Model().published().published().act(adopted(2), analyst(UPPER))
     lead = Lead().raised().assigned().act(answered(), clerk(POLICE)).confirmed()
     made = Recommendation().issued(leads=(lead.state.lead_id,))
     lead.act(closed("recommendation"), clerk(PROCURATORATE))
@@ -243,7 +245,7 @@ def test_the_feed_tells_of_recommendations_and_models(ledger: Ledger) -> None:
     model, lead, made = lived()
     write(ledger, lead.events[:-1])
     post(ledger, model, made)
-    assert told(ledger, COURT) == ["model.published", "model.published", "model.adopted"]
+    assert told(ledger, UPPER) == ["model.published", "model.published", "model.adopted"]
     issued = ["recommendation.issued", "recommendation.answered", "recommendation.rechecked"]
     assert told(ledger, POLICE)[-3:] == issued
     assert {*issued, "model.adopted"} <= {*told(ledger, PROCURATORATE)}
@@ -386,7 +388,7 @@ def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:
     model = Model().published().act(retired(), analyst(PROCURATORATE))
     post(ledger, model)
     with pytest.raises(RuleRefused) as caught:
-        ledger.post(model.draft(adopted(), analyst(COURT)))
+        ledger.post(model.draft(adopted(), analyst(UPPER)))
     assert caught.value.code == "model_retired"
 
 
@@ -409,6 +411,44 @@ def test_a_case_study_names_nothing_of_the_ledger(ledger: Ledger, told_of: str) 
         assert "instead of this say" in (caught.value.hint or "")
     told_well = Told(zh="某县扣押的手机在移送时漏列，经核实后补送。", en="A phone was left out, and sent after it.")
     ledger.post(Model().published(case_study=told_well, figures=figures()).last)
+
+
+def of_text(text: str, **fields: Any) -> ModelPublished:
+    return published(definition=text, model_digest=digest_of(text.encode()), **fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (of_text("no model at all"), "model_refused", "definition"),
+        (of_text(definition_of().replace("item_id: i1}]", "item_id: i9}]", 1)), "model_refused", "definition"),
+        (of_text(definition_of(model_id="third-return")), "definition_differs", "model_id"),
+        (of_text(definition_of(version=2)), "definition_differs", "version"),
+        (published(title=Told(zh="另一标题", en="Another title")), "definition_differs", "title"),
+        (published(severity="low"), "definition_differs", "severity"),
+    ],
+    ids=["no model", "an example that does not come out", "id", "version", "title", "severity"],
+)
+def test_what_is_published_is_a_model_that_can_be_run(
+    ledger: Ledger, body: ModelPublished, code: str, field: str
+) -> None:
+    """One that this version reads, whose examples come out, and that is what is signed beside it."""
+    with refused(code, field=f"payload.body.{field}"):
+        ledger.post(Model().act(body, analyst(PROCURATORATE)).last)
+    ledger.post(Model().published().last)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [({"grace_days": "-99999"}, "grace_days"), ({"grace_days": "5", "nonsense": "1"}, "nonsense")],
+)
+def test_a_model_is_adopted_within_its_bounds(ledger: Ledger, parameters: dict[str, str], field: str) -> None:
+    """A parameter that it has not, or a value that it does not allow, is refused; its default is not."""
+    model = Model().published()
+    post(ledger, model)
+    with refused("parameter_refused", field=f"payload.body.parameters.{field}"):
+        ledger.post(model.draft(adopted(parameters=parameters), analyst(UPPER)))
+    ledger.post(model.draft(adopted(parameters={}), analyst(UPPER)))
 
 
 def test_an_id_of_no_ledger_is_a_word_like_others(ledger: Ledger) -> None:

@@ -29,6 +29,7 @@ from ledger.sequence import Sequencer
 from ledger.sign import Actor, Place, sign_event
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
+from ledger.supervision.publishing import Definitions
 from ledger.workdays import shipped_calendar
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
@@ -83,7 +84,7 @@ def fill(url: str, entries: int) -> int:
     database = open_database(url)
     initialise(database, LOG_ID)
     registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     sequencer = Sequencer(database, registry, publisher, lambda: int(time.time() * 1000))
     sequencer.start()
     stream, service = Place(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)

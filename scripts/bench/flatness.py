@@ -24,6 +24,7 @@ from ledger.publish import Publisher
 from ledger.record import Duplicate, Judged, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Sequencer
 from ledger.store.database import attach
+from ledger.supervision.publishing import Definitions
 from ledger.workdays import shipped_calendar
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
@@ -51,7 +52,7 @@ class Ledger:
     def __init__(self, url: str):
         self._database = attach(url)
         registry, publisher = Registry(LOG_ID, SERVICE.key_id), Publisher(SIGNER)
-        self._recorder = Recorder(self._database, registry, shipped_rulebook(), shipped_calendar())
+        self._recorder = Recorder(self._database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
         self._sequencer = Sequencer(self._database, registry, publisher, lambda: time.time_ns() // 1_000_000)
         self._sequencer.start()
 

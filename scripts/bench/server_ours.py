@@ -27,6 +27,7 @@ from ledger.settings import Settings
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
+from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.workdays import shipped_calendar
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes
@@ -43,7 +44,7 @@ def make_parts(database_url: str, port: int) -> Parts:
     database = open_database(database_url)
     initialise(database, LOG_ID)
     registry = Registry(LOG_ID, SERVICE.key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
     publisher = Publisher(SIGNER)
     sequencer = Sequencer(database, registry, publisher, clock, recorder.states)
     sequencer.start()

@@ -21,6 +21,7 @@ from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
 from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
+from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.workdays import shipped_calendar
 from scripts.fault import people
@@ -37,7 +38,7 @@ class Writer:
         self._database = database
         self._publish_every_s = publish_every_s
         registry = Registry(people.LOG_ID, people.SERVICE.key_id)
-        self._recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar())
+        self._recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
         self._publisher = Publisher(people.LOG_SIGNER)
         self._sequencer = Sequencer(database, registry, self._publisher, now_ms)
         self._out = threading.Lock()

@@ -41,7 +41,7 @@ from tests.supervised import (
 OFFICERS = (
     *(clerk(agency) for agency in (POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)),
     *(supervisor(agency) for agency in (PROCURATORATE, POLICE)),
-    *(analyst(agency) for agency in (PROCURATORATE, COURT)),
+    *(analyst(agency) for agency in (PROCURATORATE, UPPER)),
     *(auditor(agency) for agency in (UPPER, NEIGHBOUR)),
 )
 
@@ -132,7 +132,7 @@ def test_leads_are_narrowed_and_paged(served: Served) -> None:
 
 def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) -> None:
     """The definition is the text that was signed; each version has its own leads."""
-    model = Model().published().published().act(adopted(2), analyst(COURT))
+    model = Model().published().published().act(adopted(2), analyst(UPPER))
     one, two = Lead({"case_id": "case-1"}).raised().assigned().confirmed(), Lead({"case_id": "case-2"}).raised()
     one.act(closed(), clerk(PROCURATORATE))
     record(served, model, one, two)
@@ -144,7 +144,7 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
         "by_outcome": {"rectification_notice": 1},
     }
     assert [(one["agency"], one["version"], one["parameters"]) for one in shown["adoptions"]] == [
-        (COURT, 2, {"grace_days": "5"})
+        (UPPER, 2, {"grace_days": "5"})
     ]
     newest = served.get("/api/v1/models/item-not-handed-over", clerk(COURT)).json()
     assert (newest["version"], newest["leads"]["total"], newest["sequence"]) == (2, 0, 2)
@@ -202,15 +202,15 @@ def test_the_feed_shows_what_supervision_says(served: Served) -> None:
 
 def test_what_is_confidential_of_a_model_is_for_who_signed_it(served: Served) -> None:
     """Everybody sees a model; a section in one of its events is shown to the agency that wrote it, and to no other."""
-    model = Model().published().act(adopted(), analyst(COURT), sections={"narrative": section()})
+    model = Model().published().act(adopted(), analyst(UPPER), sections={"narrative": section()})
     record(served, model)
     path = f"/api/v1/events/{model.last.envelope.event_id}"
-    assert served.get(path, clerk(COURT)).json()["sections"]["narrative"]["fields"]
+    assert served.get(path, clerk(UPPER)).json()["sections"]["narrative"]["fields"]
     assert "sections" not in served.get(path, analyst(PROCURATORATE)).json()
     told = {
-        agency: served.get("/api/v1/events", clerk(agency)).json()["events"][-1] for agency in (COURT, PROCURATORATE)
+        agency: served.get("/api/v1/events", clerk(agency)).json()["events"][-1] for agency in (UPPER, PROCURATORATE)
     }
-    assert ("sections" in told[COURT], "sections" in told[PROCURATORATE]) == (True, False)
+    assert ("sections" in told[UPPER], "sections" in told[PROCURATORATE]) == (True, False)
 
 
 def test_a_streams_name_is_no_way_around(served: Served) -> None:

@@ -28,7 +28,7 @@ from ledger.core.event import (
     registry,
 )
 from ledger.core.event.registry import Name
-from ledger.core.event.supervision import Check
+from ledger.core.event.supervision import Check, ModelPublished
 from ledger.core.event.terms import EventRef, Money
 from ledger.supervision.model.shipped import shipped_model
 from tests.builders import (
@@ -271,7 +271,7 @@ def spoiled_matters() -> tuple[Writer, ...]:
     """Every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
     chief, upper, police, prosecutor = supervisor(PROCURATORATE), supervisor(UPPER), clerk(POLICE), clerk(PROCURATORATE)
     model = Model(step=1).act(_model(), analyst(PROCURATORATE))
-    model.act(spoil(adopted(model_digest=_model().model_digest)), analyst(PROCURATORATE))
+    model.act(spoil(adopted(model_digest=_model().model_digest, parameters={"word": "w"})), analyst(PROCURATORATE))
     model.act(spoil(retired()), analyst(PROCURATORATE))
     one, two = (_lead({"case_id": "case-1", "item_id": MARKUP + "lead.raised.key", "n": n}) for n in "12")
     one.act(spoil(assigned()), chief).act(spoil(answered()), police)
@@ -285,10 +285,18 @@ def spoiled_matters() -> tuple[Writer, ...]:
     return model, one, two, advice, data
 
 
-def _model() -> Body:
-    definition = f"{shipped_model('item-not-handed-over')}\n# {MARKUP}model.published.definition\n"
-    digest = digest_of(definition.encode())
-    return spoil(published(definition=definition, model_digest=digest, case_study=told("study")))
+def _model() -> ModelPublished:
+    """A model that can be run, with the mark in its title, in a comment and as what a parameter may be."""
+    made = spoil(published(case_study=told("study")))
+    assert isinstance(made, ModelPublished)
+    shipped = shipped_model("item-not-handed-over")
+    title, rest = shipped.index("title:"), shipped.index("explanation:")
+    word = "{type: text, default: word, meaning: {zh: 词, en: word}}"
+    definition = f"{shipped[:title]}title: {msgspec.json.encode(made.title).decode()}\n{shipped[rest:]}".replace(
+        "parameters:\n", f"parameters:\n  word: {word}\n", 1
+    )
+    definition += f"# {MARKUP}model.published.definition\n"
+    return msgspec.structs.replace(made, definition=definition, model_digest=digest_of(definition.encode()))
 
 
 def _lead(key: dict[str, str]) -> Lead:

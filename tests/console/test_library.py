@@ -70,7 +70,9 @@ def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
 def test_versions_are_compared_and_taken_along(office: Office) -> None:
     """Field by field with the place in the file; the package is the one that another ledger verifies."""
     made = publish(office)
-    text = made.state.newest.body.definition.replace("version: 1", "version: 2", 1).replace("default: 3", "default: 7")
+    text = made.state.newest.body.definition.replace("version: 1", "version: 2", 1).replace(
+        "maximum: 30", "maximum: 60"
+    )
     made.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
     office.ledger.post(made.last)
     office.ledger.clock.forward(2)
@@ -79,8 +81,8 @@ def test_versions_are_compared_and_taken_along(office: Office) -> None:
     desk.enter()
     page = desk.go(f"/library/{MODEL}")
     page.get_by_role("link", name="compare with the one before").click()
-    expect(page.locator(".comparison tr", has_text="parameters.grace_days.default").locator("td")).to_have_text(
-        ["3", "7"]
+    expect(page.locator(".comparison tr", has_text="parameters.grace_days.maximum").locator("td")).to_have_text(
+        ["30", "60"]
     )
     assert grave_findings(page) == []
     desk.go(f"/library/{MODEL}")

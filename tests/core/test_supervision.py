@@ -74,11 +74,11 @@ ASSIGNER, HANDLER, ANSWERER = supervisor(PROCURATORATE), clerk(PROCURATORATE), c
 
 def test_a_model_goes_through_its_versions() -> None:
     """Each version is the next; what agencies adopted stays what it was; a new version brings a retired model back."""
-    model = Model().published().act(adopted(), analyst(COURT)).published()
+    model = Model().published().act(adopted(), analyst(UPPER)).published()
     assert [one.body.version for one in model.state.versions] == [1, 2]
     assert model.state.newest.officer == analyst(PROCURATORATE).officer_id
-    assert model.state.adoptions[COURT].version == 1
-    assert model.state.adoptions[COURT].parameters == {"grace_days": "5"}
+    assert model.state.adoptions[UPPER].version == 1
+    assert model.state.adoptions[UPPER].parameters == {"grace_days": "5"}
     model.act(retired(), supervisor(PROCURATORATE))
     assert model.state.retired == "the statute was amended"
     assert model.published().state.retired is None
@@ -86,10 +86,10 @@ def test_a_model_goes_through_its_versions() -> None:
 
 def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
     """One agency runs one version of a model, under its newest parameters."""
-    model = Model().published().published().act(adopted(), analyst(COURT))
-    model.act(adopted(2, parameters={}, note="wider"), analyst(COURT))
+    model = Model().published().published().act(adopted(), analyst(UPPER))
+    model.act(adopted(2, parameters={}, note="wider"), analyst(UPPER))
     assert {agency: (one.version, one.parameters, one.note) for agency, one in model.state.adoptions.items()} == {
-        COURT: (2, {}, "wider")
+        UPPER: (2, {}, "wider")
     }
 
 
@@ -100,11 +100,12 @@ def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
         ("version_not_next", "body.version", published(1), analyst(PROCURATORATE)),
         ("digest_differs", "body.model_digest", published(2, definition="another"), analyst(PROCURATORATE)),
         ("figures_impossible", "body.figures.found", published(2, figures=figures(found=13)), analyst(PROCURATORATE)),
-        ("not_the_publisher", "agency", published(2), analyst(COURT)),
+        ("not_the_publisher", "agency", published(2), analyst(UPPER)),
         ("wrong_stream", "body.model_id", published(2, "another"), analyst(PROCURATORATE)),
-        ("not_the_publisher", "agency", retired(), supervisor(COURT)),
-        ("unknown_version", "body.version", adopted(2), analyst(COURT)),
-        ("digest_differs", "body.model_digest", adopted(1, model_digest=published(2).model_digest), analyst(COURT)),
+        ("not_the_publisher", "agency", retired(), supervisor(UPPER)),
+        ("unknown_version", "body.version", adopted(2), analyst(UPPER)),
+        ("not_a_procuratorate", "agency", adopted(), analyst(COURT)),
+        ("digest_differs", "body.model_digest", adopted(1, model_digest=published(2).model_digest), analyst(UPPER)),
         ("wrong_stream", "event_type", DATASET, analyst(PROCURATORATE)),
         ("wrong_stream", "event_type", assigned(), ASSIGNER),
     ],
@@ -118,7 +119,7 @@ def test_what_a_model_does_not_allow_is_refused(rule: str, field: str, body: Bod
     assert model.state == before
 
 
-@pytest.mark.parametrize(("body", "by"), [(retired(), supervisor(PROCURATORATE)), (adopted(), analyst(COURT))])
+@pytest.mark.parametrize(("body", "by"), [(retired(), supervisor(PROCURATORATE)), (adopted(), analyst(UPPER))])
 def test_a_retired_model_is_not_run(body: Body, by: Officer) -> None:
     """Nobody adopts it, and it is not retired twice."""
     model = Model().published().act(retired(), supervisor(PROCURATORATE))
@@ -140,6 +141,12 @@ def test_a_model_begins_with_its_first_version(rule: str, field: str, body: Body
     """Nothing else may take the stream of a model."""
     with refused(rule, field=f"payload.{field}"):
         Model().act(body, analyst(PROCURATORATE))
+
+
+def test_a_model_is_a_procuratorate_s() -> None:
+    """Its leads are raised for whoever publishes it: no other kind of agency does."""
+    with refused("not_a_procuratorate", field="payload.agency"):
+        Model().published(analyst(COURT))
 
 
 # -- leads: their life -------------------------------------------------------------------------------------------------
@@ -330,7 +337,7 @@ def test_nothing_comes_of_a_dismissed_lead() -> None:
     ("rule", "field", "fields"),
     [
         ("finding_differs", "body.finding", {"finding": "blake3:" + "00" * 32}),
-        ("finding_differs", "body.finding", {"model_id": "another"}),
+        ("finding_differs", "body.finding", {"model_id": "another", "finding": Lead().body.finding}),
         ("finding_differs", "body.lead_id", {"lead_id": "lead-" + "00" * 16}),
         ("cited_count", "body.cited_count", {"events": (Lead().raised().last.ref,), "cited_count": 0}),
         ("unknown_agency", "body.supervised", {"supervised": "police-moon"}),

@@ -39,7 +39,7 @@ from tests.builders import (
     instant,
 )
 from tests.casework import Case
-from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
+from tests.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
 from tests.supervised import Model
 
 THIRD_RETURN = shipped_model("third-return")
@@ -116,7 +116,7 @@ def watched_ledger(folder: Path) -> Iterator[Watched]:
     """One of its own in ``folder``."""
     clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
     officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
-    with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000)) as ledger:
+    with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
         ledger.found(*officers)
         made = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         recorder = ledger.recorder

@@ -25,6 +25,7 @@ def first(act: Act) -> ModelState:
         )
     if act.payload.stream.id != STREAM + body.model_id:
         refuse("wrong_stream", f"expected the stream {STREAM}{body.model_id}", field="stream.id")
+    _require_procuratorate(act)
     _require_sound(body, next_version=1)
     payload = act.payload
     return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
@@ -53,6 +54,7 @@ def _retired(state: ModelState, act: Act, body: ModelRetired) -> ModelState:
 
 
 def _adopted(state: ModelState, act: Act, body: ModelAdopted) -> ModelState:
+    _require_procuratorate(act)
     _require_in_use(state)
     found = next((one.body for one in state.versions if one.body.version == body.version), None)
     if found is None:
@@ -90,6 +92,17 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
             "figures_impossible",
             f"{figures.found} of {figures.planted} cannot have been found",
             field="body.figures.found",
+        )
+
+
+def _require_procuratorate(act: Act) -> None:
+    own = act.admitted(act.agency, field="agency")
+    if own.kind != "procuratorate":
+        refuse(
+            "not_a_procuratorate",
+            f"{act.agency} is no procuratorate, its kind is {own.kind}",
+            field="agency",
+            hint="Tell a procuratorate what is to be looked for: the leads will be its own.",
         )
 
 

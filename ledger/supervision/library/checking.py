@@ -13,11 +13,12 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from ledger.core.anonymity import traces
-from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.errors import IntegrityBroken
 from ledger.core.event.supervision import ModelPublished
 from ledger.core.model_package import PackageReport
 from ledger.core.report import Outcome, Step, perform
 from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.supervision.publishing import require_agreement
 
 FIRST = 5  # the number of the first step: those before are the package's
 
@@ -58,11 +59,7 @@ def _examples(body: ModelPublished) -> Outcome:
 
 # 7
 def _agreement(body: ModelPublished) -> Outcome:
-    model = parse_model(body.definition)
-    for name in ("model_id", "version", "title", "business_line", "severity"):
-        said, signed = getattr(model, name), getattr(body, name)
-        if said != signed:
-            raise MalformedInput(f"the definition says {said}, signed was {signed}", field=name)
+    require_agreement(parse_model(body.definition), body)
     return "id, version, title, business line and severity are those of the definition"
 
 

@@ -1,0 +1,78 @@
+"""Publishing: whether what is published can be run and is what stands beside it, and what an adoption sets.
+
+What a definition says is read here and not in the core: the verdict is of this version, and an older publication stands
+though a later version reads it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from ledger.core.errors import MalformedInput, RuleRefused
+from ledger.core.event.supervision import ModelPublished
+from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.supervision.model.values import Model
+
+AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
+FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
+
+
+def require_agreement(model: Model, body: ModelPublished) -> None:
+    """Raises MalformedInput at the first field that says something else than the definition."""
+    for name in AGREED:
+        said, signed = getattr(model, name), getattr(body, name)
+        if said != signed:
+            raise MalformedInput(f"the definition says {said}, signed was {signed}", field=name)
+
+
+class Definitions:
+    """Judges what is published and adopted, for the ledger that records it."""
+
+    def require_publishable(self, body: ModelPublished) -> None:
+        """Raises RuleRefused: model_refused, definition_differs."""
+        try:
+            model = _publishable(body.definition)
+        except MalformedInput as error:
+            raise RuleRefused(
+                f"the definition is no model that can be run: {error.message}",
+                code="model_refused",
+                field="payload.body.definition",
+                hint="Try it first: tally model test FILE",
+            ) from error
+        try:
+            require_agreement(model, body)
+        except MalformedInput as error:
+            raise RuleRefused(
+                error.message,
+                code="definition_differs",
+                field=f"payload.body.{error.field}",
+                hint="What is signed beside the definition is taken from it: tally model publish FILE does so.",
+            ) from error
+
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str]) -> None:
+        """Raises RuleRefused: model_refused where the version is read no more, parameter_refused."""
+        try:
+            model = parse_model(definition)
+        except MalformedInput as error:
+            raise RuleRefused(
+                f"this version cannot be run any more: {error.message}",
+                code="model_refused",
+                field="payload.body.version",
+                hint="Adopt a later version, or publish a model of your own.",
+            ) from error
+        try:
+            model.parameters_of(parameters)
+        except MalformedInput as error:
+            raise RuleRefused(
+                error.message,
+                code="parameter_refused",
+                field=f"payload.body.{error.field}",
+                hint=f"The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
+            ) from error
+
+
+@lru_cache(maxsize=FOUND_SOUND)
+def _publishable(definition: str) -> Model:
+    return require_publishable(definition)
