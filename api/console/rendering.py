@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
-from api.console import moments
+from api.console import audit_words, moments
 from api.console.advice import advice
 from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
@@ -114,6 +114,7 @@ def environment(spoken: str) -> Environment:
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
     made.filters["span"] = lambda seconds: moments.span(seconds, texts)
+    made.filters["of_audit"] = lambda said: audit_words.told(said, texts)
     made.filters["day"] = labels.of("moment", "day").format
     return made
 
