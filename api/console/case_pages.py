@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from api.console.access import LabelsOf, Reads
 from api.console.blocks import blocks, free_items
 from api.console.bodies import CHECKED, new_id
-from api.console.case_parts import Kind, part
+from api.console.case_parts import FirstQuery, Kind, Rest, RestOf, part
 from api.console.forms import FormOf
 from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
@@ -97,7 +97,7 @@ def case_part(
     labels: LabelsOf,
     case_id: SlugPath,
     kind: Kind,
-    first: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    first: FirstQuery = 0,
 ) -> Response:
     """A part of the case's page: more of its items, handovers or clocks."""
     seen = see(service, reading, case_id, f"{kind} of the case")
@@ -134,15 +134,10 @@ def offer(
     """The form of an offer; with ``returns`` of an offer back of what that handover brought."""
     reading.require_role(*HANDLING)
     seen = see(service, reading, case_id, "case")
-    original = _handover(seen.state, returns) if returns else None
-    items = free_items(seen.state, reading.agency)
-    if original is not None:
-        items = [item for item in items if item.item_id in original.accepted_items]
     persons = [one for one in seen.state.persons.values() if one.responsible == reading.agency]
     agencies = [one for one in service.authority().agencies.values() if one.agency_id != reading.agency]
     values: dict[str, Any] = {
-        "original": original,
-        "items": items,
+        **_offer_lines(seen.state, reading, returns, Rest()),
         "persons": persons,
         "agencies": sorted(agencies, key=lambda one: (one.kind, one.agency_id)),
         "purposes": terms.choices(terms.Purpose),
@@ -151,6 +146,35 @@ def offer(
         "earlier": [one for one in seen.state.handovers.values() if not one.is_open],
     }
     return page(request, service, "offer.html", reading.session, **_values(seen), **values)
+
+
+@router.get("/cases/{case_id}/offer/lines")
+def offer_lines(
+    *,
+    request: Request,
+    service: ServiceOf,
+    reading: Reads,
+    case_id: SlugPath,
+    rest: RestOf,
+    returns: ReturnsQuery = None,
+) -> Response:
+    """A part of the offer's form: more of the items that could be picked."""
+    reading.require_role(*HANDLING)
+    seen = see(service, reading, case_id, "items of the case")
+    values = _offer_lines(seen.state, reading, returns, rest)
+    return page(request, service, "offer_lines.html", reading.session, **_values(seen), **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}/lines")
+def handover_lines(
+    *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath, rest: RestOf
+) -> Response:
+    """A part of the acceptance's form: more of the sender's list."""
+    reading.require_role(*HANDLING)
+    seen = see(service, reading, case_id, f"handover {handover_id}")
+    found = _handover(seen.state, handover_id)
+    values = {"handover": found, "lines": rest.of(list(found.items.values())), **_findings()}
+    return page(request, service, "handover_lines.html", reading.session, **_values(seen), **values)
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}")
@@ -180,14 +204,28 @@ def handover(
         "is_mine_to_recall": found.is_open and found.from_agency == reading.agency and signs,
         "is_mine_to_return": found.is_accepted and found.to_agency == reading.agency and signs,
         "is_for_others_to_sign": found.is_open and reading.agency in found.parties and not signs,
-        "reasons": terms.choices(terms.ReasonCode),
+        "lines": Rest().of(list(found.items.values())),
+        **_findings(),
         "remedies": terms.choices(terms.Remedy),
-        "seals": terms.choices(terms.SealState),
         "checked": CHECKED,
         "results": terms.choices(terms.CheckResult),
         "expired": expired,
     }
     return page(request, service, "handover.html", reading.session, **values)
+
+
+def _findings() -> dict[str, Any]:
+    """What may be found of an item that does not come as listed."""
+    return {"reasons": terms.choices(terms.ReasonCode), "seals": terms.choices(terms.SealState)}
+
+
+def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: Rest) -> dict[str, Any]:
+    """The items that may be picked, and the handover that is returned."""
+    original = _handover(state, returns) if returns else None
+    items = free_items(state, reading.agency)
+    if original is not None:
+        items = [item for item in items if item.item_id in original.accepted_items]
+    return {"original": original, "lines": rest.of(items)}
 
 
 def see(service: Service, reading: Reading, case_id: str, what: str) -> Seen:

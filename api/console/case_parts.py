@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import Depends, Query
 
 from api.console import clock_views
 from api.dependencies import Service
@@ -12,6 +14,8 @@ from ledger.locales import Labels
 
 ROWS = 50
 Kind = Literal["items", "handovers", "clocks"]
+FirstQuery = Annotated[int, Query(ge=0, le=1_000_000)]
+AllQuery = Annotated[bool, Query()]
 
 
 class Part(NamedTuple):
@@ -26,6 +30,25 @@ def part_of(rows: list[Any], total: int, first: int) -> Part:
     """These rows of the list, the first of them its row ``first``."""
     following = first + len(rows)
     return Part(rows, total, following if following < total else None)
+
+
+class Rest(NamedTuple):
+    """What is asked for of a list: a part of it from ``first`` on, or ``all`` that comes from there."""
+
+    first: int = 0
+    all: bool = False
+
+    def of(self, rows: list[Any]) -> Part:
+        """That of these rows."""
+        return part_of(rows[self.first :] if self.all else rows[self.first : self.first + ROWS], len(rows), self.first)
+
+
+def rest_of(first: FirstQuery = 0, all: AllQuery = False) -> Rest:  # noqa: A002 - the address has them
+    """As the address says."""
+    return Rest(first, all)
+
+
+RestOf = Annotated[Rest, Depends(rest_of)]
 
 
 def part(kind: Kind, service: Service, reading: Reading, state: CaseState, labels: Labels, *, first: int = 0) -> Part:

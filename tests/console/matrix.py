@@ -112,6 +112,8 @@ ROWS = (
     Row("/cases/{case_id}/items/new", roles=HANDLING),
     Row("/cases/{case_id}/offer", roles=HANDLING),
     *(Row("/cases/{case_id}/acts/{act}", roles=HANDLING, act=act) for act in FORMS_OF_ACTS),
+    Row("/cases/{case_id}/offer/lines", roles=HANDLING),
+    Row("/cases/{case_id}/handovers/{handover_id}/lines", roles=HANDLING),
     Row("/cases/{case_id}/handovers/{handover_id}"),
     *(
         Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")

@@ -56,7 +56,8 @@ for (const kind of ["dragover", "drop"]) {
   });
 }
 
-for (const drop of document.querySelectorAll("[data-drop]")) {
+function attach(drop) {
+  drop.dataset.attached = "";
   const takeAll = (files) => [...files].forEach((file) => take(drop, file));
   const chooser = drop.querySelector("input[type=file]");
   chooser.addEventListener("change", () => takeAll(chooser.files));
@@ -72,3 +73,9 @@ for (const drop of document.querySelectorAll("[data-drop]")) {
     takeAll(event.dataTransfer.files);
   });
 }
+
+function attachAll() {
+  for (const drop of document.querySelectorAll("[data-drop]:not([data-attached])")) attach(drop);
+}
+attachAll();
+for (const added of ["htmx:after:swap", "lines-added"]) document.addEventListener(added, attachAll);

@@ -1,5 +1,5 @@
 // Picking items: all, one by one, or by a code that a scanner types and ends with Enter.
-const lines = [...document.querySelectorAll(".lines [data-codes]")];
+const lines = () => [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
 const count = document.querySelector("[data-count]");
 const seen = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
@@ -7,17 +7,29 @@ const boxes = () => [...document.querySelectorAll("input[name=item]")];
 
 function counted() {
   if (seen) seen.textContent = document.querySelectorAll(".lines .seen").length;
-  if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${boxes().length}`;
+  if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${count.dataset.count}`;
 }
 
-scan?.addEventListener("keydown", (event) => {
+// The lines that the page has not asked for yet, all at once: a code may be on any of them.
+async function whole() {
+  const more = document.querySelector(".lines [data-more]");
+  if (!more) return;
+  const answer = await fetch(`${more.dataset.more}&all=true`);
+  if (!answer.ok) return more.querySelector("button").click(); // which shows what is wrong
+  more.outerHTML = await answer.text();
+  document.dispatchEvent(new Event("lines-added"));
+}
+
+scan?.addEventListener("keydown", async (event) => {
   if (event.key !== "Enter") return;
   event.preventDefault();
   const code = scan.value.trim().toLowerCase();
   if (!code) return;
-  const line = lines.find(({ dataset }) => dataset.codes.split(" ").includes(code));
+  const named = () => lines().find(({ dataset }) => dataset.codes.split(" ").includes(code));
+  if (!named()) await whole();
+  const line = named();
   const said = document.getElementById("scanned");
-  for (const one of lines) one.classList.toggle("scanned", one === line);
+  for (const one of lines()) one.classList.toggle("scanned", one === line);
   if (!line) {
     said.textContent = `${scan.dataset.none} ${code}`;
   } else {
@@ -32,7 +44,8 @@ scan?.addEventListener("keydown", (event) => {
   counted();
 });
 
-document.querySelector("[data-all]")?.addEventListener("click", () => {
+document.querySelector("[data-all]")?.addEventListener("click", async () => {
+  await whole();
   for (const box of boxes()) box.checked = true;
   counted();
   scan?.dispatchEvent(new Event("input", { bubbles: true }));
