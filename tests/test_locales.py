@@ -33,6 +33,7 @@ from ledger.locales import LANGUAGES, Labels, language_of
 from ledger.store.cases import Sight
 from ledger.store.search import Kind
 from ledger.store.warnings import Warned
+from ledger.supervision.correlation import NodeKind
 from ledger.supervision.library.checking import STEPS as MODEL_STEPS
 from ledger.supervision.library.comparison import Kind as DifferenceKind
 from ledger.supervision.library.public.face import OUTTURNS
@@ -91,6 +92,8 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "lead_outcome": terms.choices(terms.LeadOutcome),
     "trace": tuple(INSTEAD),
     "trace_instead": tuple(INSTEAD),
+    "relation": ("has", "sealed_with", "has_digest", "handled_by"),
+    "node_kind": get_args(NodeKind),
     "recheck_result": terms.choices(terms.RecheckResult),
     "lead_status": terms.choices(LeadStatus),
     "recommendation_status": terms.choices(RecommendationStatus),

@@ -12,34 +12,18 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.rendering import page
 from api.dependencies import ServiceOf
-from api.routes.reports import require_governing
-from api.texts import Texts, later
+from api.routes.reports import node_named, require_governing
 from ledger.core.errors import NotFound
-from ledger.locales import Labels
 from ledger.store import cases
 from ledger.store.database import Connection
-from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate, parse_node
+from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate
 from ledger.supervision.drawing import HEIGHT, WIDTH, draw
 
 LISTED_AT_MOST = 300  # rows of the table beside the picture
 SHORT = 18  # characters of a digest, a pseudonym or an id within a box
-KINDS: Mapping[NodeKind, str] = {
-    "case": later("case"),
-    "item": later("item"),
-    "seal": later("seal"),
-    "digest": later("file digest"),
-    "officer": later("officer"),
-    "person": later("person"),
-}
-RELATIONS = {
-    "has": later("has the item"),
-    "sealed_with": later("sealed with"),
-    "has_digest": later("has the digest"),
-    "handled_by": later("handled by"),
-}
 
 router = APIRouter()
-NodeName = Annotated[str | None, Query(alias="from", min_length=3, max_length=300)]
+NodeName = Annotated[str | None, Query(alias="from", min_length=1, max_length=300)]
 Depth = Annotated[int, Query(ge=1, le=DEEPEST)]
 
 
@@ -51,24 +35,26 @@ def correlation(
     reading: Reads,
     labels: LabelsOf,
     start: NodeName = None,
+    kind: NodeKind | None = None,
     depth: Depth = 4,
 ) -> Response:
     """The form to begin with, or the graph around a node with its table."""
     own = require_governing(reading)
-    say = Texts(labels.language)
     values: dict[str, Any] = {
         "kinds": get_args(NodeKind),
-        "kind_name": lambda kind: say(KINDS[kind]),
+        "kind_name": lambda kind: labels.of("node_kind", kind),
         "depth": depth,
         "deepest": DEEPEST,
         "start": None,
     }
     if start is None:
         return page(request, service, "correlation.html", reading.session, **values)
-    node = parse_node(start.strip())
+    now, asked = datetime.fromisoformat(reading.reader.now), start.strip()
     service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session(jurisdiction=own) as session:
-        now = datetime.fromisoformat(reading.reader.now)
+        # A case is found by its number, too; of another kind what was typed is the id.
+        is_id = kind is not None and kind != "case"
+        node = Node(kind, asked) if kind and is_id else node_named(service, session, asked, now)
         found = correlate(session, node, depth=depth, as_of=now)
     reading.record(f"what {node.name} has in common with others", *found.cases())
     with service.parts.database.read() as connection:
@@ -80,7 +66,7 @@ def correlation(
         "box": (WIDTH, HEIGHT),
         "rows": _rows(found),
         "name": lambda node: _name(node, numbers),
-        "relation": lambda word: _relation(word, labels, say),
+        "relation": labels.of_relation,
         "listed_at_most": LISTED_AT_MOST,
     }
     return page(request, service, "correlation.html", reading.session, **values)
@@ -111,9 +97,3 @@ def _numbers(connection: Connection, case_ids: tuple[str, ...]) -> dict[str, str
 def _name(node: Node, numbers: Mapping[str, str]) -> str:
     shown = numbers.get(node.id, node.id) if node.kind == "case" else node.id
     return shown if len(shown) <= SHORT else shown[: SHORT - 1] + "…"
-
-
-def _relation(word: str, labels: Labels, say: Texts) -> str:
-    if word in RELATIONS:
-        return say(RELATIONS[word])
-    return labels.find("person_role", word) or labels.find("case_relation", word) or word.replace("_", " ")

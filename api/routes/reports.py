@@ -15,7 +15,8 @@ from api.reading import Reading
 from ledger.core.errors import Unauthorized
 from ledger.core.event.terms import BusinessLine
 from ledger.locales import Labels
-from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate, parse_node
+from ledger.store import cases
+from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
 from ledger.supervision.report import Report, Scope, make_report
 from ledger.supervision.report.html import to_html
 from ledger.supervision.report.pdf import to_pdf
@@ -28,7 +29,7 @@ Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description=
 Tree = Annotated[
     str | None, Query(pattern=r"^[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}$", description="province/city/county")
 ]
-NodeName = Annotated[str, Query(min_length=3, max_length=300, description="KIND:ID, such as case:case-7f3a")]
+NodeName = Annotated[str, Query(min_length=1, max_length=300, description="KIND:ID, such as seal:S-4711; or a case")]
 
 
 class CorrelationView(Struct, frozen=True):
@@ -91,13 +92,22 @@ def correlation(
     """The graph around a node, up to so many steps away. Persons are keyed digests, never names. For a
     procuratorate's auditors and analysts."""
     own = require_governing(reading)
-    node, goal = parse_node(start), parse_node(to, field="to") if to else None
+    now = _now(service)
     service.parts.supervisor.views.refresh()
     with service.parts.supervisor.views.session(jurisdiction=own) as session:
-        found = correlate(session, node, depth=depth, as_of=_now(service))
+        node = node_named(service, session, start, now)
+        goal = node_named(service, session, to, now, field="to") if to else None
+        found = correlate(session, node, depth=depth, as_of=now)
     path = found.path_to(goal) if goal else ()
     reading.record(f"what {node.name} has in common with others", *found.cases())
     return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, session.size))
+
+
+def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, field: str = "from") -> Node:
+    """The node that a reader asked for: ``kind:id``, a case id, or a case number."""
+    with service.parts.database.read() as connection:
+        numbered = cases.with_number(connection, text)
+    return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
 def _as(made: Report, file_format: str, labels: Labels) -> Response:

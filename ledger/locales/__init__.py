@@ -45,6 +45,11 @@ class Labels:
         found: dict[str, str] = next((row for row in rows if row["name"] == name), {})
         return found.get("zh" if self.language == "zh-CN" else "en", name.replace("_", " "))
 
+    def of_relation(self, word: str) -> str:
+        """How one node of a correlation stands to another: its own words, a person's role, how two cases are linked."""
+        found = (self.find(vocabulary, word) for vocabulary in ("relation", "person_role", "case_relation"))
+        return next(filter(None, found), word.replace("_", " "))
+
     def of_article(self, article: str) -> str:
         """What the law or rule that it stands in is called, with its number: ``CPL 175``; as it is if not known."""
         if self.language != "zh-CN":

@@ -107,6 +107,12 @@ def case(connection: Connection, case_id: str) -> dict[str, Any]:
     return {**row, "agencies": numbers}
 
 
+def with_number(connection: Connection, case_number: str) -> list[str]:
+    """The cases that some agency calls by this number, whoever may see them."""
+    query = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.case_number == case_number).distinct()
+    return list(connection.execute(query.order_by(CASE_AGENCIES.c.case_id)).scalars())
+
+
 def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:

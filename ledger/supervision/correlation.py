@@ -35,6 +35,7 @@ SELECT a_kind, a, b_kind, b, relation, evidence FROM pairs
 WHERE a_kind || ':' || a IN (SELECT unnest($frontier)) OR b_kind || ':' || b IN (SELECT unnest($frontier))
 ORDER BY a_kind, a, b_kind, b, relation
 """
+_CALLED = "SELECT case_id FROM cases WHERE case_id IN (SELECT unnest($ids)) ORDER BY case_id"
 
 
 class Asked(Protocol):
@@ -112,6 +113,23 @@ def parse_node(text: str, *, field: str = "from") -> Node:
             f"expected KIND:ID, the kind one of {kinds}", field=field, hint="For example case:case-7f3a"
         )
     return Node(kind, told)  # type: ignore[arg-type]  # one of them
+
+
+def node_called(session: Asked, text: str, numbered: Iterable[str], *, as_of: datetime, field: str = "from") -> Node:
+    """The node of ``kind:id``, or the case whose id the text is, or that is one of ``numbered``: those of the number.
+
+    Only cases of the session count, so that nobody learns of another's number. Raises MalformedInput.
+    """
+    if ":" in text:
+        return parse_node(text, field=field)
+    asked = {"ids": [text, *numbered]}
+    rows = session.rows(_CALLED, asked, as_of)
+    found = [str(row["case_id"]) for row in rows]
+    if len(found) > 1:
+        raise MalformedInput(
+            f"several cases are called {text}: {', '.join(found)}", field=field, hint="Write the id of one of them."
+        )
+    return Node("case", found[0] if found else text)
 
 
 def correlate(session: Asked, start: Node, *, depth: int, as_of: datetime) -> Correlation:

@@ -63,6 +63,10 @@ def test_what_cases_have_in_common_is_shown(sealed: World, tmp_path: Path) -> No
     assert "case governed-2" in tree
     way = sealed.tally("correlate", "case:governed-1", "--to", "case:governed-2", profile="auditor").out
     assert len(way.splitlines()) in (2, 4), "by the seal or by the officer who opened both"
+    named = [sealed.tally("correlate", name, profile="auditor").out for name in ("governed-1", "G-1")]
+    assert named == [tree, tree], "a case by its id or its number alone"
+    chinese = sealed.tally("--lang", "zh-CN", "correlate", "G-1", "--to", f"seal:{SEAL}", profile="auditor").out
+    assert [word for word in ("案件 governed-1", "含有物品", "加封", f"封签 {SEAL}") if word not in chinese] == []
     graph = tmp_path / "graph.graphml"
     saved = sealed.tally.ok("correlate", f"seal:{SEAL}", "--depth", "2", "--graphml", graph, profile="auditor")
     assert saved["nodes"] == 5

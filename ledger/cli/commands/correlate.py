@@ -15,12 +15,14 @@ from ledger.core.errors import Conflict
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from ledger.locales import Labels
+
 COLOURS = {"case": "bold", "item": "", "seal": "yellow", "digest": "cyan", "officer": "magenta", "person": "green"}
 SHORT = 20  # characters of a digest or pseudonym that people are shown
 
 
 @click.command("correlate", cls=Command)
-@click.argument("node", metavar="KIND:ID")
+@click.argument("node", metavar="KIND:ID|CASE")
 @click.option("--depth", type=click.IntRange(1, 8), default=4, show_default=True, help="Steps away from it.")
 @click.option("--to", metavar="KIND:ID", help="Show the way to this one alone.")
 @click.option("--graphml", type=click.Path(dir_okay=False, path_type=Path), help="Save the graph for other programs.")
@@ -28,8 +30,8 @@ SHORT = 20  # characters of a digest or pseudonym that people are shown
 def command(session: Session, node: str, depth: int, to: str | None, graphml: Path | None) -> None:
     """Show what KIND:ID has in common with others: case, item, seal, digest, officer or person.
 
-    Two cases with one seal are four steps apart. Persons are pseudonyms, never names. What very many share is counted
-    and not followed.
+    A case may be named by its id or number alone. Two cases with one seal are four steps apart. Persons are
+    pseudonyms, never names. What very many share is counted and not followed.
     """
     found = session.service.get("/api/v1/correlation", depth=depth, to=to, **{"from": node})
     if graphml is not None:
@@ -37,8 +39,8 @@ def command(session: Session, node: str, depth: int, to: str | None, graphml: Pa
     if session.json:
         return session.output.data(found)
     if to is not None:
-        return _show_path(found["path"])
-    session.output.console.print(_tree(found))
+        return _show_path(found["path"], session.labels)
+    session.output.console.print(_tree(found, session.labels))
     if found["cut"]:
         session.output.warn("there is more: what very many have in common was not followed")
     return None
@@ -62,12 +64,13 @@ def _save(session: Session, path: Path, found: dict[str, Any]) -> None:
     session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
 
 
-def _show_path(path: list[dict[str, Any]]) -> None:
+def _show_path(path: list[dict[str, Any]], labels: Labels) -> None:
     for edge in path:
-        click.echo(f"{_name(edge['a'])}  {edge['relation'].replace('_', ' ')}  {_name(edge['b'])}")
+        told = (_name(edge["a"], labels), labels.of_relation(edge["relation"]), _name(edge["b"], labels))
+        click.echo("  ".join(told))
 
 
-def _tree(found: dict[str, Any]) -> Tree:
+def _tree(found: dict[str, Any], labels: Labels) -> Tree:
     """Each node below the nearest one that leads to it."""
     from rich.text import Text
     from rich.tree import Tree
@@ -82,7 +85,7 @@ def _tree(found: dict[str, Any]) -> Tree:
     def drawn(name: str) -> Text:
         place = places[name]
         rest = "" if place["followed"] or place["distance"] == 0 else f"  ({place['neighbours']})"
-        return Text(_name(place["node"]) + rest, style=COLOURS[place["node"]["kind"]])
+        return Text(_name(place["node"], labels) + rest, style=COLOURS[place["node"]["kind"]])
 
     seen = {found["start"]}
     root = Tree(drawn(found["start"]))
@@ -99,8 +102,8 @@ def _key(node: dict[str, str]) -> str:
     return f"{node['kind']}:{node['id']}"
 
 
-def _name(node: dict[str, str]) -> str:
+def _name(node: dict[str, str], labels: Labels) -> str:
     shown = (
         node["id"] if node["kind"] not in ("digest", "person") or len(node["id"]) <= SHORT else node["id"][:SHORT] + "…"
     )
-    return printable(f"{node['kind']} {shown}")
+    return printable(f"{labels.of('node_kind', node['kind'])} {shown}")
