@@ -47,5 +47,5 @@ def test_what_is_refused_is_told_in_the_readers_words(office: Office) -> None:
     expect(page.locator("[data-sign]")).to_be_visible()
     office.ledger.clock.forward(2 * 24 * 3600)
     page.locator("[data-sign]").click()
-    expect(page.locator(".outcome")).to_contain_text("签名程序未予签署： 签名时间与账本的时间相差过大")
+    expect(page.locator(".outcome")).to_contain_text("签名助手未予签署： 签名时间与账本的时间相差过大")
     expect(page.locator(".outcome")).to_contain_text("请校准本机时间，再重新签署。")
