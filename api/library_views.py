@@ -20,7 +20,8 @@ Counted = tuple[str, str, str | None, int]  # procuratorate that has them, statu
 
 
 class LibraryLine(Struct, frozen=True):
-    """A model in the library, by its newest version; ``leads`` are those of all its versions, over all agencies.
+    """A model in the library, by its newest version; ``leads`` are those of all its versions, over all agencies,
+    and null for who is no procuratorate.
 
     ``problem``, ``explanation`` and ``requested_by`` are null where the text is no model that this version reads.
     ``found_in`` tells in which of its texts the search found something; ``origin`` where another ledger had it first.
@@ -42,7 +43,7 @@ class LibraryLine(Struct, frozen=True):
     has_case_study: bool
     figures: Figures | None
     origin: Origin | None
-    leads: LeadsOfModel
+    leads: LeadsOfModel | None
     found_in: tuple[str, ...] = ()
 
 
@@ -88,7 +89,9 @@ class AdoptersView(Struct, frozen=True):
     adopters: tuple[AdopterView, ...]
 
 
-def library_line(state: ModelState, counted: Iterable[Counted], body: ModelPublished | None = None) -> LibraryLine:
+def library_line(
+    state: ModelState, counted: Iterable[Counted] | None, body: ModelPublished | None = None
+) -> LibraryLine:
     """The model, as its newest version tells it, or as ``body`` does."""
     body = body or state.newest.body
     card = card_of(body.definition)
@@ -104,11 +107,11 @@ def library_line(state: ModelState, counted: Iterable[Counted], body: ModelPubli
         problem=card.need.problem if card else None,
         requested_by=card.need.requested_by if card else None,
         has_case_study=body.case_study is not None,
-        leads=leads_of(rest for _, *rest in counted),
+        leads=None if counted is None else leads_of(rest for _, *rest in counted),
     )
 
 
-def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted]) -> LibraryEntry:
+def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
     """A version of the model."""
     line = library_line(state, counted, body)
     card = card_of(body.definition)

@@ -118,7 +118,8 @@ class LeadsOfModel(Struct, frozen=True):
 
 
 class ModelView(Struct, frozen=True):
-    """A version of a model: ``definition`` is its file's text. ``leads`` are those of this version.
+    """A version of a model: ``definition`` is its file's text. ``leads`` are those of this version, null for
+    who is no procuratorate.
 
     ``versions`` and ``adoptions`` are of the whole model; ``retired`` is why it is not run any more. The next event
     stands on ``head``, its number is ``sequence`` + 1.
@@ -140,7 +141,7 @@ class ModelView(Struct, frozen=True):
     figures: Figures | None
     versions: tuple[VersionLine, ...]
     adoptions: tuple[AdoptionView, ...]
-    leads: LeadsOfModel
+    leads: LeadsOfModel | None
 
 
 class RecommendationLine(Struct, frozen=True):
@@ -204,7 +205,7 @@ def model_line(row: dict[str, Any]) -> ModelLine:
     return msgspec.convert({**row, "title": {"en": row["title_en"], "zh": row["title_zh"]}}, ModelLine)
 
 
-def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel) -> ModelView:
+def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
     """A version of a model, the model at its head."""
     body = shown.body
     names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "definition")

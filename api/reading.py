@@ -63,6 +63,11 @@ class Reading:
             )
         )
 
+    @property
+    def counts_leads(self) -> bool:
+        """Whether the reader is told how many leads there are beside its own: a procuratorate is, nobody else."""
+        return self.authority.agencies[self.agency].kind == "procuratorate"
+
     def require_role(self, *roles: str) -> None:
         """Raises Unauthorized."""
         if not self.session.has_role(*roles):

@@ -86,7 +86,7 @@ def model(
     reading.record(f"model {model_id}")
     values: dict[str, Any] = {
         "state": state,
-        "entry": library_entry(state, found.body, counted),
+        "entry": library_entry(state, found.body, counted if reading.counts_leads else None),
         "adopters": adopters(state, agencies, counted, with_leads=governs),
         "outturn": by_quarter(outturn),
         "governs": governs,

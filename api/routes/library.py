@@ -62,10 +62,13 @@ class OutturnLine(Struct, frozen=True):
 
 
 class OutturnView(Struct, frozen=True):
-    """How the leads of all versions of a model turned out, over all agencies: each lead counts in one line."""
+    """How the leads of all versions of a model turned out, over all agencies: each lead counts in one line.
+
+    ``lines`` is null for who is no procuratorate.
+    """
 
     model_id: str
-    lines: tuple[OutturnLine, ...]
+    lines: tuple[OutturnLine, ...] | None
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +134,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
         counted = counted_leads(connection, [model_id])[model_id]
     found = version_of(state, version, "version")
     reading.record(f"model {model_id}")
-    return answer(library_entry(state, found.body, counted))
+    return answer(library_entry(state, found.body, counted if reading.counts_leads else None))
 
 
 @router.get(
@@ -188,8 +191,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     with service.parts.database.read() as connection:
         state, _ = require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = counted_leads(connection, [model_id])[model_id]
-    agencies = reading.authority.agencies
-    with_leads = agencies[reading.agency].kind == "procuratorate"
+    agencies, with_leads = reading.authority.agencies, reading.counts_leads
     reading.record(f"adopters of model {model_id}")
     return answer(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
@@ -205,7 +207,7 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
         require_matter(connection, reading, STREAM + model_id, ModelState, field="model_id")
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(f"outturn of model {model_id}")
-    return answer(OutturnView(model_id, by_quarter(counted)))
+    return answer(OutturnView(model_id, by_quarter(counted) if reading.counts_leads else None))
 
 
 @router.post(
@@ -251,7 +253,7 @@ def lines_of(
     states = {one: require_matter(connection, reading, STREAM + one, ModelState, field="model_id")[0] for one in shown}
     bodies = (state.newest.body for state in states.values())
     places = searched(bodies, words, limit) if words else dict.fromkeys(shown, ())
-    counted = counted_leads(connection, places)
+    counted = counted_leads(connection, places) if reading.counts_leads else dict.fromkeys(places)
     return [
         msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=found)
         for model_id, found in places.items()

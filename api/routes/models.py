@@ -58,4 +58,4 @@ def _shown(service: Service, reading: Reading, model_id: str, version: int | Non
     if found is None:
         raise NotFound(f"{model_id} has no version {version}", field="version")
     reading.record(f"model {model_id}")
-    return answer(model_view(state, found, leads_of_model(tally, wanted)))
+    return answer(model_view(state, found, leads_of_model(tally, wanted) if reading.counts_leads else None))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from ledger.cli.client import at
-from ledger.core.errors import Conflict, RuleRefused, Unavailable
+from ledger.core.errors import Conflict, RuleRefused, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -79,6 +79,13 @@ def _subjects(session: Session) -> Iterator[Subject]:
             session.output.warn(f"{line['model_id']} is left out: its text is no model that this version reads")
             continue
         leads = line["leads"]
+        if leads is None:
+            raise Unauthorized(
+                "how leads turned out is told to procuratorates alone",
+                code="not_a_procuratorate",
+                field="--public",
+                hint="Let an auditor or analyst of a procuratorate export it: tally --profile PROFILE library export",
+            )
         told = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
         told |= {
             "publisher": names[line["publisher"]],

@@ -89,11 +89,6 @@ def test_the_library_lists_what_models_are_for(served: Served) -> None:
     line = lines[MODEL]
     assert (line["version"], line["problem"]["en"], line["adoptions"]) == (2, "Offers wait", 2)
     assert (line["has_case_study"], line["figures"]["planted"]) == (True, 12)
-    assert line["leads"] == {
-        "total": 2,
-        "by_status": {"closed": 1, "raised": 1},
-        "by_outcome": {"rectification_notice": 1},
-    }
     assert lines["not-readable"]["problem"] is None
     assert get(served, "?limit=1")["next"] == "not-readable"
     assert [one["model_id"] for one in get(served, "?severity=medium")["models"]] == []
@@ -144,6 +139,24 @@ def test_versions_are_compared_field_by_field(served: Served) -> None:
     assert get(served, f"/{MODEL}/comparison?first=2&second=2")["same_text"] is True
     other = get(served, f"/{MODEL}/comparison?other=not-readable")
     assert {one["kind"] for one in other["differences"]} >= {"removed", "changed"}
+
+
+@pytest.mark.parametrize("path", ["", "?q=unanswered", f"/{MODEL}"])
+def test_how_many_leads_there_are_is_for_procuratorates(served: Served, path: str) -> None:
+    """Others read what the model is, and no count, however they ask."""
+    counts = {"total": 2, "by_status": {"closed": 1, "raised": 1}, "by_outcome": {"rectification_notice": 1}}
+    for by, expected in ((auditor(UPPER), counts), (clerk(COURT), None), (clerk(POLICE), None)):
+        found = get(served, path, by)
+        lines = found["models"] if "models" in found else [found["line"]]
+        assert next(line["leads"] for line in lines if line["model_id"] == MODEL) == expected
+
+
+def test_how_leads_turned_out_over_time_is_for_procuratorates(served: Served) -> None:
+    """Others are told no line; nor by the model's own page."""
+    assert len(get(served, f"/{MODEL}/outturn", auditor(UPPER))["lines"]) == 2
+    assert get(served, f"/{MODEL}/outturn", clerk(POLICE))["lines"] is None
+    totals = [served.get(f"/api/v1/models/{MODEL}", by).json()["leads"] for by in (auditor(UPPER), clerk(POLICE))]
+    assert [one and one["total"] for one in totals] == [2, None]
 
 
 def test_adopters_are_told_with_their_parameters(served: Served) -> None:

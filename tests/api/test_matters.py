@@ -136,7 +136,7 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
     one, two = Lead({"case_id": "case-1"}).raised().assigned().confirmed(), Lead({"case_id": "case-2"}).raised()
     one.act(closed(), clerk(PROCURATORATE))
     record(served, model, one, two)
-    shown = served.get("/api/v1/models/item-not-handed-over/1", clerk(COURT)).json()
+    shown = served.get("/api/v1/models/item-not-handed-over/1", clerk(UPPER)).json()
     assert digest_of(shown["definition"].encode()) == shown["model_digest"]
     assert shown["leads"] == {
         "total": 2,
@@ -146,7 +146,7 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
     assert [(one["agency"], one["version"], one["parameters"]) for one in shown["adoptions"]] == [
         (UPPER, 2, {"grace_days": "5"})
     ]
-    newest = served.get("/api/v1/models/item-not-handed-over", clerk(COURT)).json()
+    newest = served.get("/api/v1/models/item-not-handed-over", clerk(UPPER)).json()
     assert (newest["version"], newest["leads"]["total"], newest["sequence"]) == (2, 0, 2)
     assert [one["version"] for one in newest["versions"]] == [1, 2]
     problem(served.get("/api/v1/models/item-not-handed-over/3", clerk(COURT)), 404, "not_found", "version")

@@ -60,7 +60,7 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
     counts = [
         {"what": output.labels.of(vocabulary, word), "count": count}
         for vocabulary, counted in (("lead_status", "by_status"), ("lead_outcome", "by_outcome"))
-        for word, count in model["leads"][counted].items()
+        for word, count in (model["leads"] or {}).get(counted, {}).items()
     ]
     for name, rows, columns in (
         ("versions", model["versions"], VERSIONS),
