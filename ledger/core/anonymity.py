@@ -21,31 +21,45 @@ _ROLES_ZH = (
     "被告人|犯罪嫌疑人|嫌疑人|被害人|受害人|证人|当事人|罪犯|服刑人员|社区矫正对象|原告|被告|辩护人|律师|民警|警官|检察官|法官|"
     "审判长|书记员|侦查员|鉴定人|见证人|持有人|经办人|承办人|姓名[为是]?|名叫|化名"
 )
-# The commonest family names, without those that mostly go on as other words: 和 于 应 时 全 高 安 万 常 成 水 金 向 方.
+# The commonest family names, without those that mostly go on as other words: 和 于 应 时 全 安 万 常 成 水 金 向 方.
 _FAMILIES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱林何郭马罗梁宋郑谢韩唐冯董程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范石"
-    "姚谭廖邹熊陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚文"
+    "闫苗高柳葛翟聂焦樊庞鲍祁耿霍邢甄俞褚姚谭廖邹熊陆郝孔白崔康毛邱秦江史顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚文"
 )
 _NO_NAMES = (
     "周围|周末|何时|何地|何种|何人|何以|马上|梁上|董事|程序|许可|许多|曾经|曾因|曾在|余款|余额|夏天|任职|任何|任意|范围|石油|"
     "陆续|白天|江边|江苏|江西|史料|顾客|龙头|雷雨|钱款|钱物|武器|文件|文化|文书|黄金|黄色|金额|孔洞|白色|马路|林业|易于|康复|"
-    "毛病|石头|段时|叶片|田地|田间|汤水|江水"
+    "高中|高度|高级|高额|高速|高龄|高价|高处|高于|高达|高空|高利|高校|高层|高考|焦点|焦急|毛病|石头|段时|叶片|田地|田间|汤水|江水"
+)
+_COMPOUND = "欧阳|司马|上官|诸葛|司徒|东方|皇甫|尉迟|公孙|慕容|令狐|夏侯|长孙|宇文|端木|轩辕|南宫|独孤"
+_NAME_ZH = (
+    rf"(?:(?:{_COMPOUND})(?!某)[\u4e00-\u9fff]"
+    rf"|(?!{_NO_NAMES}|(?:{_COMPOUND})某)[{_FAMILIES}](?![某甲乙丙丁男女氏])[\u4e00-\u9fff](?!某))"
+)
+# By these a name is told that is written small: the commonest given names, family names in pinyin that are no words.
+_NAMES_EN = (
+    "john|james|robert|michael|william|david|richard|joseph|thomas|charles|daniel|peter|paul|george|kevin|jack|mary|anna|"
+    "linda|susan|sarah|karen|nancy|lisa|emily|zhang|wang|liu|chen|yang|zhao|huang|zhou|zhu|guo|luo|zheng|liang|xie|tang|"
+    "feng|deng|cao|peng|zeng|xiao|tian|dong|yuan|jiang|cai|jia|wei|xue|yan|ding|qian|qin|shi|xu|hu|lin|li"
 )
 _TITLES_EN = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?"
 _ROLES_EN = (
     r"(?:[Dd]efendant|[Ss]uspect|[Vv]ictim|[Ww]itness|[Oo]ffender|[Oo]fficer|[Pp]rosecutor|[Jj]udge|[Ll]awyer|"
-    r"[Cc]onvict|named|called)"
+    r"[Cc]onvict|[Aa]ccused|named|called)"
 )
 _FORMS = {
     "digest or id": r"(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])",
     "id of an event": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-    "identity card": r"(?<!\d)(?:\d{6}[ -]?(?:19|20)\d{6}[ -]?\d{3}[0-9Xx]|\d{15})(?![\dA-Za-z])",
+    "identity card": r"(?<!\d)(?:\d{6}[ -]?(?:19|20)\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{3}[ -]?[0-9Xx]|\d{15})"
+    r"(?![\dA-Za-z])",
     "bank card": r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?:[ -]?\d{1,3})?(?!\d)",
-    "phone": r"(?<!\d)(?:(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)",
+    "phone": r"(?<!\d)(?:(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{3,4}[ -]?\d{4})(?!\d)",
     "passport": r"(?<![A-Za-z0-9])[DEGHKMPSdeghkmps][A-Za-z]?\d{7,8}(?![A-Za-z0-9])",
     "number of an organisation": r"(?<![0-9A-Z])[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Z])",
     "long number": r"(?<!\d)\d{9,}(?!\d)",
-    "case number": r"[(\[〔【〈]\s*(?:19|20)\d{2}\s*[)\]〕】〉][^\s,。;:、]{0,30}?\d+\s*号",
+    "case number": r"[(\[〔【〈]\s*(?:19|20)\d{2}\s*[)\]〕】〉][^\s,。;:、]{0,30}?\d+\s*号"
+    r"|(?<!\d)(?:19|20)\d{2}[\u4e00-\u9fff\d]{0,8}?[刑民行执赔][初终再更监申异复执][字第]{0,2}\d+\s*号",
+    "address of a page": r"(?i:https?://|\bwww\.)[^\s,。;、]+",
     "number plate": rf"[{_PROVINCES}][A-Z][ ·.-]?[A-Z0-9]{{5,6}}(?![A-Z0-9])",
     "number of a seal": r"(?:封签|封条|封存|封印|铅封)(?:编号|号码|号)?\s*[:为是]?\s*(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}"
     r"|(?i:\bseal(?: no\.?| number)?:? )(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}",
@@ -54,9 +68,11 @@ _FORMS = {
     "address": r"(?!某)[\u4e00-\u9fff](?:路|街|巷|弄|胡同|大道|小区|新村)\d+(?:弄|号|栋|幢|单元|室)"
     r"|\b\d{1,5} (?:[A-Z][a-z]+ ){1,3}(?:Road|Street|Lane|Avenue)\b",
     "address of mail": r"[\w.+-]+@[\w-]+\.[\w.]+",
-    "name": rf"(?:{_ROLES_ZH})\s?(?!{_NO_NAMES})[{_FAMILIES}](?![某甲乙丙丁男女氏])[\u4e00-\u9fff](?!某)"
+    "name": rf"(?:{_ROLES_ZH})\s?[:为是]?\s?{_NAME_ZH}"
+    rf"|{_NAME_ZH}[\u4e00-\u9fff]?\s?\((?:{_ROLES_ZH})\)"
     rf"|\b{_TITLES_EN} (?!Mou\b|X\b)[A-Z][a-z]+(?! Mou\b| X\b)(?: [A-Z][a-z]+)?"
-    rf"|\b{_ROLES_EN} [A-Z][a-z]+ (?!Mou\b|X\b)[A-Z][a-z]+",
+    rf"|\b{_ROLES_EN} [A-Z][a-z]+ (?!Mou\b|X\b)[A-Z][a-z]+"
+    rf"|\b{_ROLES_EN} (?:{_NAMES_EN}) (?!mou\b|x\b)[a-z]+",
 }
 # What to write instead, by what it is.
 INSTEAD: Mapping[str, str] = {
@@ -74,6 +90,7 @@ INSTEAD: Mapping[str, str] = {
     "digest or id": "leave it out: figures and signed events prove what happened",
     "id of an event": "leave it out: figures and signed events prove what happened",
     "address of mail": "say 'an e-mail address'",
+    "address of a page": "leave it out: the page may name somebody",
     "name": "say what the person is: 'the suspect', 被告人某甲, 'Zhang X'",
     "case": "say 'a case of theft in a county'",
     "item": "say what it is: 'a phone'",
@@ -142,8 +159,12 @@ def known_traces(text: str, known: Mapping[str, str]) -> tuple[Trace, ...]:
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
-    """The text in compatibility form, and from which character of the text each of its characters comes."""
-    parts = [unicodedata.normalize("NFKC", character) for character in text]
+    """The text in compatibility form, and from which character of the text each of its characters comes.
+
+    Characters that nobody sees, such as a space of no width, are left out: they would split what is one word.
+    """
+    seen = ("" if unicodedata.category(character) == "Cf" else character for character in text)
+    parts = [unicodedata.normalize("NFKC", character) for character in seen]
     return "".join(parts), [place for place, part in enumerate(parts) for _ in part]
 
 
