@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from api.views import EventView
 from ledger.core.deadlines.counting import Counted
+from ledger.core.event.supervision import Counted as Occurrences
 from ledger.core.event.supervision import (
     Figures,
     LeadAnswered,
@@ -167,7 +168,8 @@ class RecommendationLine(Struct, frozen=True):
 
 
 class RecommendationView(Struct, frozen=True):
-    """A recommendation with its life; see ``LeadView`` for what is named alike."""
+    """A recommendation with its life; see ``LeadView`` for what is named alike. ``counted`` is what its model found
+    before and after, for the procuratorate that issued it."""
 
     recommendation_id: str
     procuratorate: str
@@ -183,6 +185,7 @@ class RecommendationView(Struct, frozen=True):
     issued: RecommendationIssued
     answers: tuple[RecommendationAnswered, ...]
     rechecks: tuple[RecommendationRechecked, ...]
+    counted: dict[str, Occurrences] | None
     events: tuple[EventView, ...]
 
 
@@ -256,13 +259,19 @@ def recommendation_line(row: dict[str, Any], due: Counted | None) -> Recommendat
 
 
 def recommendation_view(
-    state: RecommendationState, due: Counted | None, sight: Sight, events: tuple[EventView, ...]
+    state: RecommendationState,
+    due: Counted | None,
+    sight: Sight,
+    events: tuple[EventView, ...],
+    counted: dict[str, Occurrences] | None,
 ) -> RecommendationView:
     """A recommendation at its head."""
     same = ("recommendation_id", "procuratorate", "status", "issued_at", "answered_at", "sequence", "head")
     fields = {name: getattr(state, name) for name in (*same, "issued", "answers", "rechecks")}
     to_agency = state.issued.to_agency
-    return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
+    return RecommendationView(
+        **fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events, counted=counted
+    )
 
 
 def _of_reply(due: Counted | None) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -19,10 +18,10 @@ from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugPath, SlugQuery
 from api.matters import require_matter
 from api.reading import Reading
+from api.recurrence import counted
 from api.routes.reports import require_governing
 from ledger.core.event import terms
 from ledger.core.event.supervision import SUPERVISING
-from ledger.core.legal_day import legal_day, start_of
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.standing import supervises
@@ -36,14 +35,6 @@ LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 
 router = APIRouter()
 AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
-
-
-class Period(NamedTuple):
-    """Days in Asia/Shanghai, the last one not among them, and how many leads were raised in them."""
-
-    first: date
-    until: date
-    found: int
 
 
 @router.get("/recommendations")
@@ -103,8 +94,7 @@ def recommendation(
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         entries = log.stream(connection, "supervision", stream_id)
-        size = log.tree(connection).size
-        periods = _periods(connection, state, reading)
+        periods = counted(connection, state, reading.reader.now)
     reading.record(f"recommendation {recommendation_id}")
     has = reading.session.has_role
     values: dict[str, Any] = {
@@ -113,7 +103,6 @@ def recommendation(
         "clock": _clock(service, reading, labels, state.issued_at, state.answered_at),
         "life": told_life(service, labels, entries),
         "periods": periods,
-        "size": size,
         "results": terms.choices(terms.RecheckResult),
         "may_reply": reading.agency == state.issued.to_agency and has(*HANDLING),
         "may_recheck": reading.agency == state.procuratorate and has(*SUPERVISING),
@@ -132,22 +121,3 @@ def _clock(
 
 def _may_issue(reading: Reading) -> bool:
     return reading.authority.agencies[reading.agency].kind == "procuratorate" and reading.session.has_role(*SUPERVISING)
-
-
-def _periods(connection: Any, state: RecommendationState, reading: Reading) -> dict[str, Period]:
-    """As many days before it was issued as have gone by since, at least one: what its model found in both."""
-    issued = legal_day(datetime.fromisoformat(state.issued_at))
-    today = legal_day(datetime.fromisoformat(reading.reader.now))
-    days = max(timedelta(days=1), today - issued)
-    return {
-        "before": _period(connection, state, issued - days, issued),
-        "after": _period(connection, state, issued, issued + days),
-    }
-
-
-def _period(connection: Any, state: RecommendationState, first: date, until: date) -> Period:
-    model_id = state.issued.model_id
-    if model_id is None:
-        return Period(first, until, 0)
-    since, end = (start_of(day).strftime("%Y-%m-%dT%H:%M:%SZ") for day in (first, until))
-    return Period(first, until, supervision.count_raised(connection, model_id, state.issued.to_agency, since, end))

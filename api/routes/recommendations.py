@@ -11,6 +11,7 @@ from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, answer,
 from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
+from api.recurrence import counted
 from ledger.core.deadlines.counting import Counted
 from ledger.core.supervision import RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
@@ -59,8 +60,10 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         events = life_of(connection, stream_id, sight)
+        own = state.issued.model_id is not None and reading.agency == state.procuratorate
+        found = counted(connection, state, reading.reader.now) if own else None
     reading.record(f"recommendation {recommendation_id}")
-    return answer(recommendation_view(state, _due(service, state.issued_at), sight, events))
+    return answer(recommendation_view(state, _due(service, state.issued_at), sight, events, found))
 
 
 def _due(service: Service, issued_at: str) -> Counted | None:

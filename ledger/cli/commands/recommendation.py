@@ -14,6 +14,7 @@ from ledger.cli.matters import digested, material, renamed, say_life, shown
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput
 from ledger.core.event import supervision
 from ledger.core.event.terms import RecheckResult
 from ledger.core.supervision.recommendations import STREAM
@@ -103,17 +104,38 @@ def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], 
     "--before",
     type=(int, str, str, int),
     metavar="COUNT FROM UNTIL SIZE",
-    required=True,
     help="How many were found from a day until a day before it, in a log of so many entries.",
 )
-@click.option(
-    "--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", required=True, help="Likewise after it."
-)
+@click.option("--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", help="Likewise after it.")
 @click.option("--model", "model_id", metavar="MODEL", help="The model that counted.")
 @click.option("--note", help="In a sentence or two.")
 @acting
 def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
-    """Record whether what a recommendation is about came again."""
-    counted = {name: dict(zip(COUNTED, fields.pop(name), strict=True)) for name in ("before", "after")}
+    """Record whether what a recommendation is about came again.
+
+    Without --before and --after the service counts what its model found before and after it.
+    """
+    given = {name: fields.pop(name) for name in ("before", "after")}
+    if any(given.values()):
+        counted = {name: dict(zip(COUNTED, told, strict=True)) for name, told in given.items() if told}
+        clerk.session.output.warn(clerk.session.labels.of("message", "counted_by_officer"))
+    else:
+        counted = _counted(clerk.session, recommendation_id, fields)
     body = make_body(supervision.RecommendationRechecked, **counted, **fields)
     clerk.record_matter(STREAM + recommendation_id, body)
+
+
+def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """What its model found in both periods, as the service counts; said to the officer, who signs it."""
+    found = shown(session, "/api/v1/recommendations/{}", recommendation_id)
+    if not found["counted"] or fields["model_id"] not in (None, found["issued"]["model_id"]):
+        raise MalformedInput(
+            "expected the numbers: this model does not count for the recommendation by itself",
+            field="--before",
+            hint="Give --before and --after.",
+        )
+    fields["model_id"] = found["issued"]["model_id"]
+    for name in ("before", "after"):
+        told = session.labels.of("message", f"counted_{name}")
+        session.output.warn(told.format(**found["counted"][name], model_id=fields["model_id"]))
+    return dict(found["counted"])
