@@ -65,7 +65,7 @@ class Audits:
             report = audit(run.progress)
         except TallystickError as error:
             failure = error.message
-        except Exception:
+        except Exception:  # the border of its thread: whatever failed is kept as the run's end, and the next may start
             logger.exception("an audit failed", audit_id=run.audit_id)
             failure = "the audit failed; the service's own log says why"
         try:
