@@ -7,17 +7,17 @@ a former party that says on what ground it reads them. ``store.supervision`` tel
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from api.auth import Session
 from api.parts import Parts
-from ledger.core.authority import Agency, Authority
+from ledger.core.authority import Authority
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
 from ledger.core.supervision import thing_of
+from ledger.core.supervision.standing import is_procuratorate, supervises
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.cases import Reader, Sight
@@ -64,9 +64,13 @@ class Reading:
         )
 
     @property
+    def is_of_procuratorate(self) -> bool:
+        return is_procuratorate(self.authority.agencies[self.agency])
+
+    @property
     def counts_leads(self) -> bool:
         """Whether the reader is told how many leads there are beside its own: a procuratorate is, nobody else."""
-        return self.authority.agencies[self.agency].kind == "procuratorate"
+        return self.is_of_procuratorate
 
     def require_role(self, *roles: str) -> None:
         """Raises Unauthorized."""
@@ -120,14 +124,6 @@ class Reading:
 def supervised(authority: Authority, session: Session) -> frozenset[str]:
     """The agencies whose cases the session may see as a procuratorate's auditor or analyst."""
     own = authority.agencies.get(session.agency)
-    if own is None or own.kind != "procuratorate" or not session.has_role(*SUPERVISORS):
+    if own is None or not session.has_role(*SUPERVISORS):
         return frozenset()
-    return frozenset(_within(authority.agencies.values(), own.profile.jurisdiction))
-
-
-def _within(agencies: Iterable[Agency], jurisdiction: str) -> Iterable[str]:
-    return (
-        agency.agency_id
-        for agency in agencies
-        if agency.profile.jurisdiction == jurisdiction or agency.profile.jurisdiction.startswith(jurisdiction + "/")
-    )
+    return frozenset(one.agency_id for one in authority.agencies.values() if supervises(own, one))

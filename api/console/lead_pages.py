@@ -27,7 +27,7 @@ from ledger.core.event.supervision import SUPERVISING
 from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.core.supervision.standing import in_line, supervises
+from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import Wanted
@@ -188,7 +188,7 @@ def lead(
         "advice": advice,
         "told": recorded(service, reading, labels, event),
         "digest_shown": DIGEST_SHOWN,
-        "governs": reading.session.has_role(*GOVERNING) and _kind(reading) == "procuratorate",
+        "governs": reading.session.has_role(*GOVERNING) and reading.is_of_procuratorate,
     }
     return page(request, service, "lead.html", reading.session, **values)
 
@@ -261,12 +261,8 @@ def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
     having = agencies.get(procuratorate)
     if having is None:
         raise NotFound(f"no agency {procuratorate} is admitted to this ledger", field="procuratorate")
-    others = (one for one in agencies.values() if one.kind == "procuratorate" and one.agency_id != procuratorate)
+    others = (one for one in agencies.values() if is_procuratorate(one) and one.agency_id != procuratorate)
     return sorted(one.agency_id for one in others if in_line(having, one))
-
-
-def _kind(reading: Reading) -> str:
-    return reading.authority.agencies[reading.agency].kind
 
 
 def _card(line: LeadLine, now: str) -> Card:

@@ -13,7 +13,6 @@ from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath, SlugQuery
 from api.library_views import adopters, library_entry
 from api.matters import require_matter
-from api.reading import Reading
 from api.routes import library
 from api.routes.library import by_quarter, counted_leads, lines_of, version_of
 from ledger.core.event import terms
@@ -60,7 +59,7 @@ def browse(
         following=lines[-1].model_id if not q and len(rows) > ROWS else None,
         business_lines=terms.choices(terms.BusinessLine),
         severities=terms.choices(terms.Severity),
-        governs=_governs(reading),
+        governs=reading.is_of_procuratorate,
     )
 
 
@@ -82,7 +81,7 @@ def model(
         outturn = supervision.outturn_of_model(connection, model_id)
     found = version_of(state, version, "version")
     agencies, session = reading.authority.agencies, reading.session
-    governs = _governs(reading)
+    governs = reading.is_of_procuratorate
     reading.record(f"model {model_id}")
     values: dict[str, Any] = {
         "state": state,
@@ -122,7 +121,3 @@ def comparison(
 def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Version = None) -> Response:
     """The signed package, to be taken along."""
     return library.package(service, reading, model_id, version)
-
-
-def _governs(reading: Reading) -> bool:
-    return reading.authority.agencies[reading.agency].kind == "procuratorate"

@@ -120,4 +120,4 @@ def _clock(
 
 
 def _may_issue(reading: Reading) -> bool:
-    return reading.authority.agencies[reading.agency].kind == "procuratorate" and reading.session.has_role(*SUPERVISING)
+    return reading.is_of_procuratorate and reading.session.has_role(*SUPERVISING)

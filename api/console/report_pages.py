@@ -18,6 +18,7 @@ from api.routes.reports import Day, Tree, require_governing, within_own
 from ledger.core.event import terms
 from ledger.core.event.terms import BusinessLine
 from ledger.core.legal_day import legal_day
+from ledger.core.supervision.standing import lies_within
 from ledger.locales import Labels
 from ledger.supervision.report import Report, Scope, Table, make_report
 from ledger.supervision.report.charts import chart
@@ -126,7 +127,7 @@ def _made(service: Service, reading: Reading, scope: Scope) -> Report:
 def _below(reading: Reading, own: str) -> list[str]:
     """The jurisdictions of agencies in the reader's own one."""
     found = {one.profile.jurisdiction for one in reading.authority.agencies.values()}
-    return sorted(one for one in found if f"{one}/".startswith(f"{own}/"))
+    return sorted(one for one in found if lies_within(one, own))
 
 
 def _shown(table: Table, labels: Labels) -> ShownTable:

@@ -14,6 +14,7 @@ from api.openapi import answers, problems
 from api.reading import Reading
 from ledger.core.errors import Unauthorized
 from ledger.core.event.terms import BusinessLine
+from ledger.core.supervision.standing import lies_within
 from ledger.locales import Labels
 from ledger.store import cases
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
@@ -122,16 +123,15 @@ def _as(made: Report, file_format: str, labels: Labels) -> Response:
 def require_governing(reading: Reading) -> str:
     """The jurisdiction of the reader's procuratorate, where its role may look at all of it. Raises Unauthorized."""
     reading.require_role(*GOVERNING)
-    own = reading.authority.agencies[reading.agency]
-    if own.kind != "procuratorate":
+    if not reading.is_of_procuratorate:
         raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
-    return own.profile.jurisdiction
+    return reading.authority.agencies[reading.agency].profile.jurisdiction
 
 
 def within_own(reading: Reading, asked: str | None) -> str:
     """The jurisdiction that was asked for, the reader's own if none. Raises Unauthorized for one that is not below."""
     own = require_governing(reading)
-    if asked is not None and not f"{asked}/".startswith(f"{own}/"):
+    if asked is not None and not lies_within(asked, own):
         raise Unauthorized(
             f"your procuratorate's jurisdiction is {own}", field="jurisdiction", code="outside_jurisdiction"
         )

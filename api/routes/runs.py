@@ -21,6 +21,7 @@ from api.routes.reports import require_governing
 from ledger.core.event.terms import Instant
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.standing import lies_within
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
@@ -170,4 +171,4 @@ def _found(model: Model, one: Finding, values: Mapping[str, object], *, known: b
 
 def _lies_within(reading: Reading, one: Finding, jurisdiction: str) -> bool:
     agency = reading.authority.agencies.get(one.supervised)
-    return agency is not None and f"{agency.profile.jurisdiction}/".startswith(f"{jurisdiction}/")
+    return agency is not None and lies_within(agency.profile.jurisdiction, jurisdiction)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.event import Body, digest_of
 from ledger.core.event.supervision import ModelAdopted, ModelPublished, ModelRetired
+from ledger.core.supervision.standing import is_procuratorate
 from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion, refuse
 
 STREAM = "model-"
@@ -97,7 +98,7 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
 
 def _require_procuratorate(act: Act) -> None:
     own = act.admitted(act.agency, field="agency")
-    if own.kind != "procuratorate":
+    if not is_procuratorate(own):
         refuse(
             "not_a_procuratorate",
             f"{act.agency} is no procuratorate, its kind is {own.kind}",
