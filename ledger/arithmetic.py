@@ -8,7 +8,6 @@ from datetime import date, datetime
 from msgspec.structs import asdict
 
 from ledger.core.deadlines import Counted, Period
-from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
 
 
@@ -28,7 +27,7 @@ def _sentence(name: str, values: Mapping[str, object], labels: Labels) -> str:
 def _said(value: object, labels: Labels) -> str:
     match value:
         case datetime():
-            return labels.of("moment", "hour").format(value.astimezone(SHANGHAI))
+            return labels.moment(value)
         case date():
             return labels.of("moment", "day").format(value)
         case Period(amount=amount, unit=unit):

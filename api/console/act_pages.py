@@ -12,7 +12,7 @@ from api.console.access import LabelsOf, Reads
 from api.console.blocks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.case_pages import see
 from api.console.menu import HANDLING
-from api.console.rendering import agency_names, page
+from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf, SlugPath
 from ledger.core.custody import CaseState
 from ledger.core.errors import NotFound
@@ -49,7 +49,7 @@ def act_form(
         act=act,
         of=of,
         houses=_detention_houses(service),
-        words=Words(labels, agency_names(service, labels.language), "", seen.state),
+        words=Words(labels, names_of(service, labels), "", seen.state),
         **values,
     )
 

@@ -137,7 +137,7 @@ class BenchForm:
     def _of_template(self, name: str, field: TemplateField, given: Mapping[str, Any]) -> Field:
         """A field of the template's form, as ``templates.toml`` defines it."""
         path, optional = f"condition.with.{name}", not field.required
-        label = field.zh if self._labels.language == "zh-CN" else field.en
+        label = self._labels.told(field)
         view = str(given.get("view", "")) if field.of == "view" else field.of or ""
         base = Field(path, label, "line", self._at(path), optional=optional)
         match field.kind:
@@ -205,13 +205,13 @@ class BenchForm:
         return self._labels.of_clock(word) if name == "clock" else self._labels.of(name, word)
 
     def _views(self) -> list[Choice]:
-        return [Choice(name, f"{name} · {self._in(view)}") for name, view in catalogue.views().items()]
+        return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in catalogue.views().items()]
 
     def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
         known = catalogue.views().get(view)
         columns = known.columns.values() if known else ()
         return [
-            Choice(one.name, f"{one.name} · {self._in(one)}")
+            Choice(one.name, f"{one.name} · {self._labels.told(one)}")
             for one in columns
             if one.name != "evidence" and kind in (None, one.kind)
         ]
@@ -220,10 +220,7 @@ class BenchForm:
         """Columns of the condition's rows, with what the view that they come from says of them."""
         asked = [catalogue.views()[name] for name in self._asked if name in catalogue.views()]
         known = {name: column for view in reversed(asked) for name, column in view.columns.items()}
-        return [Choice(name, f"{name} · {self._in(known[name])}" if name in known else name) for name in names]
-
-    def _in(self, told: catalogue.View | catalogue.Column) -> str:
-        return told.zh if self._labels.language == "zh-CN" else told.en
+        return [Choice(name, f"{name} · {self._labels.told(known[name])}" if name in known else name) for name in names]
 
     def _references(self, kind: str) -> list[Choice]:
         names = (one for one in self._parameter_names() if value_at(self._tree, f"parameters.{one}.type") == kind)
@@ -236,8 +233,7 @@ class BenchForm:
 
 def in_plain_words(form: TemplateForm, labels: Labels) -> str:
     """What a template finds, without what its rows have: that is listed where it is needed."""
-    told = form.zh if labels.language == "zh-CN" else form.en
-    return told.partition(" The row has")[0].partition("结果含")[0]
+    return labels.told(form).partition(" The row has")[0].partition("结果含")[0]
 
 
 def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:

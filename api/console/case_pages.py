@@ -14,7 +14,7 @@ from api.console.case_parts import FirstQuery, Kind, Rest, RestOf, part
 from api.console.forms import FormOf
 from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
-from api.console.rendering import agency_names, page
+from api.console.rendering import names_of, page
 from api.console.security import PATH
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
@@ -82,7 +82,7 @@ def case(
         items=part("items", service, reading, seen.state, labels),
         handovers=part("handovers", service, reading, seen.state, labels),
         blocks=list(blocks(seen.state, reading.agency)),
-        words=Words(labels, agency_names(service, labels.language), "", seen.state),
+        words=Words(labels, names_of(service, labels), "", seen.state),
         free=len(free_items(seen.state, reading.agency)),
         told=recorded(service, reading, labels, event),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from api.console.rendering import agency_names
+from api.console.rendering import narrator_of
 from api.dependencies import Service
 from api.reading import Reading
 from api.routes.timelines import teller
@@ -66,7 +66,7 @@ def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[
 
 def told_life(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
     """The events of a stream of supervision, the newest first; who may see the stream may see them."""
-    narrator = Narrator(labels, agency_names(service, labels.language))
+    narrator = narrator_of(service, labels)
     anchored, told = AnchoredSizes(DatabaseJournal(service.parts.database)), list(entries)
     proven = anchored.proven_at([entry.log_index for entry in told])
     return [_alone(entry, narrator, anchored.of(entry.log_index), proven.get(entry.log_index)) for entry in told][::-1]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import ACTS, instant_of
 from api.console.forms import Form, FormOf, whole_number
-from api.console.rendering import agency_names, page
+from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
 from api.reading import Reading
@@ -75,7 +75,7 @@ class Drafter:
         _require_free(self.service, payload, before, outcome.state)
         self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
         labels = self.labels
-        narrator = Narrator(labels, agency_names(self.service, labels.language))
+        narrator = narrator_of(self.service, labels)
         return Draft(
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.case_pages import see
-from api.console.rendering import agency_names, language, page
+from api.console.rendering import language, narrator_of, page
 from api.dependencies import EventIdPath, ServiceOf, SlugPath, SlugQuery
 from api.routes import papers, proofs
 from api.routes.events import find
@@ -18,7 +18,6 @@ from ledger.core.event import decode_section
 from ledger.exchange.paper.forms import forms_of
 from ledger.exchange.paper.voice import spoken_in
 from ledger.store import log
-from ledger.timeline import Narrator
 from ledger.timeline.particulars import particulars
 from ledger.timeline.proven import stages
 
@@ -48,7 +47,7 @@ def event_page(
         stored = log.sections(connection, entry.log_index) if shown else {}
         reached = stages(connection, step)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
-    words = Narrator(labels, agency_names(service, labels.language)).words(here.payload, here.after)
+    words = narrator_of(service, labels).words(here.payload, here.after)
     return page(
         request,
         service,

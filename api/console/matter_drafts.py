@@ -11,7 +11,7 @@ from api.console.access import LabelsOf, Reads
 from api.console.drafts import Draft, require_role, since, unsigned
 from api.console.forms import Form, FormOf
 from api.console.matter_bodies import FIRST, FOLLOWING
-from api.console.rendering import agency_names, page
+from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
 from api.reading import Reading
@@ -24,7 +24,6 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.locales import Labels
 from ledger.matters import matter_of
 from ledger.store import supervision as store
-from ledger.timeline import Narrator
 from ledger.timeline.particulars import particulars
 
 router = APIRouter()
@@ -92,7 +91,7 @@ class MatterDrafter:
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         self.service.parts.recorder.foresee_matter(payload)
         self.reading.record(f"draft of {payload.event_type} of {stream_id}")
-        narrator = Narrator(self.labels, agency_names(self.service, self.labels.language))
+        narrator = narrator_of(self.service, self.labels)
         return Draft(
             payload=canonical.encode(payload).decode(),
             event_id=payload.event_id,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from msgspec import Struct
 
-from api.console.rendering import agency_names
+from api.console.rendering import narrator_of
 from api.dependencies import Service
 from api.reading import Reading
 from api.routes.events import find
@@ -15,7 +15,6 @@ from ledger.core.errors import NotFound
 from ledger.core.event import decode_payload
 from ledger.locales import Labels
 from ledger.store import log
-from ledger.timeline import Narrator
 
 RecordedQuery = Annotated[str | None, Query(max_length=36)]
 
@@ -40,6 +39,6 @@ def recorded(service: Service, reading: Reading, labels: Labels, event_id: str |
         if entry.key_id != reading.session.grant.key_id:
             return None
         flags = log.flags(connection, entry.log_index)
-    narrator = Narrator(labels, agency_names(service, labels.language))
+    narrator = narrator_of(service, labels)
     told = tuple((labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in flags)
     return Told(narrator.alone(decode_payload(entry.payload)), entry.log_index, told)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Visits, session_of
-from api.console.rendering import agency_names, page
+from api.console.rendering import narrator_of, page
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
 from ledger.chain.journal import Purpose
@@ -26,7 +26,6 @@ from ledger.store import cases, log
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.store.uses import KeyUses, Use
-from ledger.timeline import Narrator
 
 CHANGES = 50  # of the registry at a time
 BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
@@ -203,7 +202,7 @@ def _history(service: Service, labels: Labels, agency_id: str) -> dict[int, Chan
 
 
 def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> Iterator[Change]:
-    narrator = Narrator(labels, agency_names(service, labels.language))
+    narrator = narrator_of(service, labels)
     journal = DatabaseJournal(service.parts.database)
     founding: dict[str, bool] = {}
     for entry in entries:

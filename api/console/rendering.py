@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,8 @@ from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, language_of
+from ledger.timeline import Narrator, agency_names
+from ledger.timeline.sentences import Names
 
 LANGUAGE_COOKIE = "tallystick-language"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -48,7 +49,6 @@ def page(
     """The page or fragment, under the console's content policy; unless it ``connects`` its scripts ask nobody."""
     settings = service.parts.settings
     spoken = language(request)
-    agencies = agency_names(service, spoken)
     here = request.url.path.removeprefix(PATH)
     around = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
@@ -60,7 +60,7 @@ def page(
         "session": session,
         "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
         "languages": _NAMES,
-        "agency_name": agencies,
+        "agency_name": names_of(service, Labels(spoken)),
         "url": settings.url,
         "next_step": lambda: _next_step(service, session),
         "samples_offered": request.app.state.loading.is_offered,
@@ -83,18 +83,14 @@ def _next_step(service: Service, session: Session | None) -> Step | None:
         return None
 
 
-def agency_names(service: Service, spoken: str) -> Callable[[str], str]:
-    """Agencies by the registry's names, looked up when one is first asked for."""
-    known: dict[str, str] = {}
+def names_of(service: Service, labels: Labels) -> Names:
+    """Names agencies as the registry does."""
+    return agency_names(lambda: service.authority().names(), labels)
 
-    def name(agency_id: str) -> str:
-        if not known:
-            for agency in service.authority().agencies.values():
-                given = agency.profile.name
-                known[agency.agency_id] = given.zh if spoken == "zh-CN" else given.en
-        return known.get(agency_id, agency_id)
 
-    return name
+def narrator_of(service: Service, labels: Labels) -> Narrator:
+    """Tells events with the agencies' names, in the reader's language."""
+    return Narrator(labels, names_of(service, labels))
 
 
 def kind_of(service: Service, agency_id: str) -> str | None:
@@ -124,5 +120,4 @@ def moment(given: str | int | datetime | None, labels: Labels) -> str:
     if given is None:
         return "—"
     at = datetime.fromtimestamp(given, SHANGHAI) if isinstance(given, int) else given
-    at = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return labels.of("moment", "hour").format(at.astimezone(SHANGHAI))
+    return labels.moment(datetime.fromisoformat(at) if isinstance(at, str) else at)

@@ -23,7 +23,7 @@ from ledger.locales import Labels
 from ledger.supervision.report import Report, Scope, Table, make_report
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
-from ledger.supervision.report.words import cell_text, title_of
+from ledger.supervision.report.words import cell_text
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for
@@ -134,8 +134,8 @@ def _shown(table: Table, labels: Labels) -> ShownTable:
     picture = chart(table, labels, bare=True) if any(row.evidence for row in table.rows) else None
     return ShownTable(
         table.name,
-        title_of(table, labels),
-        [(title_of(column, labels), column.kind) for column in table.columns],
+        labels.told(table),
+        [(labels.told(column), column.kind) for column in table.columns],
         [
             ShownRow(
                 [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],

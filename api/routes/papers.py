@@ -11,7 +11,6 @@ from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, Slu
 from api.openapi import problems
 from api.routes.events import find, record
 from api.routes.proofs import Withhold, bundle_of_case, bundle_of_event
-from api.routes.timelines import agency_names
 from ledger.core.errors import NotFound
 from ledger.exchange.paper.certificate import certificate
 from ledger.exchange.paper.certified import certify
@@ -21,6 +20,7 @@ from ledger.exchange.paper.reading import occasion
 from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
 from ledger.locales import language_of
+from ledger.timeline import agency_names
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
 Document = Literal[
@@ -70,7 +70,7 @@ def paper(
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
         found = occasion(connection, service.parts.recorder.states, entry, confidential=confidential)
-    voice = Voice(spoken(request, language), lambda labels: agency_names(reading, labels))
+    voice = Voice(spoken(request, language), lambda labels: agency_names(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(found, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
     made = typeset(sheet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -16,30 +15,18 @@ from ledger.core.errors import NotFound
 from ledger.locales import Labels
 from ledger.store import cases
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, spans
+from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, agency_names, history, spans
 
 router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-
-
-def agency_names(reading: Reading, labels: Labels) -> Callable[[str], str]:
-    """The names of agencies by their ids, in the reader's language; the id where the registry has none."""
-    agencies = reading.authority.agencies
-
-    def name(agency_id: str) -> str:
-        known = agencies.get(agency_id)
-        if known is None:
-            return agency_id
-        return known.profile.name.zh if labels.language == "zh-CN" else known.profile.name.en
-
-    return name
 
 
 def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
     """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
-    return Teller(parts.recorder, service.walks, anchored, Narrator(labels, agency_names(reading, labels)))
+    narrator = Narrator(labels, agency_names(reading.authority.names, labels))
+    return Teller(parts.recorder, service.walks, anchored, narrator)
 
 
 @router.get(

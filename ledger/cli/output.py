@@ -170,7 +170,7 @@ class Output:
         if value.keys() == {"value", "unit"}:
             return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
         if value.keys() == {"en", "zh"}:
-            return str(value["zh" if self.labels.language == "zh-CN" else "en"])
+            return str(value[self.labels.suffix])
         return ", ".join(f"{self.heading(key)}: {self.words(key, part)}" for key, part in value.items())
 
     def note(self, text: str) -> None:

@@ -24,7 +24,7 @@ def show_run(session: Session, found: dict[str, Any]) -> None:
     """What a run found, a line each."""
     if session.json:
         return session.output.data(found)
-    says = "says_zh" if session.language == "zh-CN" else "says_en"
+    says = f"says_{session.labels.suffix}"
     rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in found["findings"]]
     session.output.table(rows, [Column(name) for name in FOUND], style_of=lambda row: "dim" if row["known"] else "")
     shown = {name: found[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ledger.core.contract_change import registry_hash
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.event import EVENT_TYPES, Envelope, Payload, registry
-from ledger.core.event.registry import Profile, RegistryChange
+from ledger.core.event.registry import Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Role
 from ledger.core.signature import SUITE_SECP256K1_EIP712
 
@@ -62,6 +62,10 @@ class Authority(Struct, frozen=True):
     agencies: dict[str, Agency] = msgspec.field(default_factory=dict)
     grants: dict[str, Grant] = msgspec.field(default_factory=dict)
     submitters: frozenset[str] = frozenset()
+
+    def names(self) -> dict[str, Name]:
+        """What the agencies are called, by their ids."""
+        return {one.agency_id: one.profile.name for one in self.agencies.values()}
 
 
 def initial(log_id: bytes, service_key_id: str) -> Authority:

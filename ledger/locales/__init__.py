@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from importlib.machinery import SourceFileLoader
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+
+from ledger.core.legal_day import SHANGHAI
 
 LANGUAGES = ("en", "zh-CN")
 
@@ -16,11 +19,22 @@ def language_of(tag: str | None) -> str:
     return "zh-CN" if (tag or "").lower().startswith("zh") else "en"
 
 
+class Bilingual(Protocol):
+    """What is said in both languages."""
+
+    @property
+    def en(self) -> str: ...
+
+    @property
+    def zh(self) -> str: ...
+
+
 class Labels:
-    """The labels of one language, by vocabulary and word."""
+    """The labels of one language, by vocabulary and word. ``suffix`` is how the names of fields in it end."""
 
     def __init__(self, language: str):
         self.language = language
+        self.suffix = "zh" if language == "zh-CN" else "en"
         self._labels = _catalogue(language)
 
     def of(self, vocabulary: str, word: str) -> str:
@@ -30,6 +44,14 @@ class Labels:
     def find(self, vocabulary: str, word: str) -> str | None:
         """The label that the catalogue has, if any."""
         return self._labels.get(vocabulary, {}).get(word)
+
+    def told(self, both: Bilingual) -> str:
+        """What is said in both languages, in this one."""
+        return both.zh if self.suffix == "zh" else both.en
+
+    def moment(self, at: datetime) -> str:
+        """A time in Beijing's, to the minute."""
+        return self.of("moment", "hour").format(at.astimezone(SHANGHAI))
 
     def of_flag(self, name: str) -> str:
         """What the rules say that a flag means."""
@@ -43,7 +65,7 @@ class Labels:
         """What the rules say for what more time that extension of the clock is."""
         rows = _rules("clocks").get(clock, {}).get("extensions", ())
         found: dict[str, str] = next((row for row in rows if row["name"] == name), {})
-        return found.get("zh" if self.language == "zh-CN" else "en", name.replace("_", " "))
+        return found.get(self.suffix, name.replace("_", " "))
 
     def of_relation(self, word: str) -> str:
         """How one node of a correlation stands to another: its own words, a person's role, how two cases are linked."""
@@ -61,8 +83,7 @@ class Labels:
         return names[law].format(number) if law in names else article  # what a signer wrote is no template
 
     def _of_rule(self, kind: str, name: str) -> str:
-        language = "zh" if self.language == "zh-CN" else "en"
-        return str(_rules(kind).get(name, {}).get(language, name.replace("_", " ")))
+        return str(_rules(kind).get(name, {}).get(self.suffix, name.replace("_", " ")))
 
 
 @cache

@@ -49,5 +49,5 @@ def _told(slot: Slot, labels: Labels) -> str:
     if isinstance(slot, Wording):
         return slot.told_in(labels)
     if isinstance(slot, Told):
-        return slot.zh if labels.language == "zh-CN" else slot.en
+        return labels.told(slot)
     return labels.of(VOCABULARY, "comma").join(slot) if isinstance(slot, tuple) else str(slot)

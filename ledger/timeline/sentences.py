@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from string import Formatter
 from typing import Any
 
@@ -21,9 +22,9 @@ from ledger.core.event.case import ItemDecision
 from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
+from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Told
 from ledger.core.event.terms import EventRef, Money, Quantity
-from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
 from ledger.timeline.details import in_words
 
@@ -123,6 +124,20 @@ CLAUSES = (
 Names = Callable[[str], str]
 
 
+def agency_names(known: Callable[[], Mapping[str, Name]], labels: Labels) -> Names:
+    """Names agencies by their ids, in the language of the labels; the id where it is not known.
+
+    ``known`` is asked when the first one is named, and never again.
+    """
+    asked = cache(known)
+
+    def name(agency_id: str) -> str:
+        found = asked().get(agency_id)
+        return agency_id if found is None else labels.told(found)
+
+    return name
+
+
 class Narrator:
     """Tells events in one language. ``names`` gives the name of an agency by its id."""
 
@@ -216,7 +231,7 @@ class Words:
         if field in _AGENCIES:
             return self._names(str(value))
         if field.endswith("_at") and isinstance(value, str) and "T" in value:
-            return self._labels.of("moment", "hour").format(datetime.fromisoformat(value).astimezone(SHANGHAI))
+            return self._labels.moment(datetime.fromisoformat(value))
         if field == "clock":
             return self._labels.of_clock(str(value))
         if field == "extension":
@@ -260,7 +275,7 @@ class Words:
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
             case Told():
-                return value.zh if self._labels.language == "zh-CN" else value.en
+                return self._labels.told(value)
             case EventRef(event_id=event_id):
                 return event_id
             case NotAcceptedItem(item_id=item_id, reason_code=reason):

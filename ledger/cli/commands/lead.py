@@ -216,7 +216,7 @@ def _tell(session: Session, lead: dict[str, Any]) -> None:
     """In a line of its own, at once."""
     if session.json:
         return session.output.line(lead)
-    says = lead["says"]["zh" if session.language == "zh-CN" else "en"]
+    says = lead["says"][session.labels.suffix]
     status = session.labels.of("lead_status", lead["status"])
     told = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
     return click.secho(printable_line(told), fg=_style(lead) or None)

@@ -105,7 +105,7 @@ def show(session: Session, model: str, definition: bool) -> None:
 
 def _show(output: Output, entry: Mapping[str, Any]) -> None:
     line, card = entry["line"], entry["card"] or {}
-    spoken = "zh" if output.labels.language == "zh-CN" else "en"
+    spoken = output.labels.suffix
     told = {
         "need": card.get("need"),
         "explanation": card.get("explanation"),

@@ -56,7 +56,7 @@ def _save(session: Session, output: Path, asked: dict[str, str | None]) -> None:
 def _show(session: Session, report: object) -> None:
     from ledger.supervision.report import Report
     from ledger.supervision.report.head import head_of
-    from ledger.supervision.report.words import cell_text, title_of
+    from ledger.supervision.report.words import cell_text
 
     assert isinstance(report, Report)
     head, labels = head_of(report, session.labels), session.labels
@@ -64,8 +64,8 @@ def _show(session: Session, report: object) -> None:
     for name, value in head.facts:
         click.echo(f"{name}: {value}")
     for table in report.tables:
-        click.secho(f"\n{title_of(table, labels)}", bold=True)
-        titles = [title_of(column, labels) for column in table.columns]
+        click.secho(f"\n{labels.told(table)}", bold=True)
+        titles = [labels.told(column) for column in table.columns]
         rows = [
             dict(zip(titles, map(cell_text, table.columns, row.cells, repeat(labels)), strict=True))
             for row in table.rows

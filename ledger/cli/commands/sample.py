@@ -48,7 +48,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 
         def told(progress: loading.Progress) -> None:
             part = progress.part
-            text = (part.zh if session.language == "zh-CN" else part.en) if part else ""
+            text = session.labels.told(part) if part else ""
             bar.update(task, completed=progress.done, description=text)
 
         events = loading.load(where, ledger, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,6 +21,8 @@ from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import RaisedFlag, verify_case
 from ledger.core.verify_chain import SeenBlock
 from ledger.locales import Labels
+from ledger.timeline import agency_names
+from ledger.timeline.sentences import Names
 
 
 class CertifiedEvent(Struct, frozen=True):
@@ -69,16 +71,9 @@ class Certified(Struct, frozen=True):
             return self.last.report.subject.signed_at
         return int(datetime.fromisoformat(payload.occurred_at).timestamp())
 
-    def name_of(self, labels: Labels) -> Callable[[str], str]:
+    def name_of(self, labels: Labels) -> Names:
         """Gives the name of an agency by its id; the id where the bundle does not tell it."""
-
-        def name(agency_id: str) -> str:
-            known = self.names.get(agency_id)
-            if known is None:
-                return agency_id
-            return known.zh if labels.language == "zh-CN" else known.en
-
-        return name
+        return agency_names(lambda: self.names, labels)
 
 
 class _Format(Struct):

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.event import Payload
-from ledger.core.legal_day import SHANGHAI
 from ledger.exchange.paper.sheet import UNSAID, Cell, Words
 from ledger.locales import Labels
 from ledger.timeline import Narrator
@@ -72,8 +71,7 @@ class Voice:
 
     def moment(self, instant: str) -> Words:
         """A time in Beijing's, of an RFC 3339 text."""
-        at = datetime.fromisoformat(instant).astimezone(SHANGHAI)
-        return self.each(lambda labels: labels.of("moment", "hour").format(at))
+        return self.each(lambda labels: labels.moment(datetime.fromisoformat(instant)))
 
     def of_event(self, payload: Payload, after: CaseState | None) -> EventVoice:
         """Tells values of one event."""

@@ -12,7 +12,7 @@ from pygal.style import Style
 
 from ledger.locales import Labels
 from ledger.supervision.report.values import Column, Table
-from ledger.supervision.report.words import cell_text, title_of
+from ledger.supervision.report.words import cell_text
 
 BARS_AT_MOST = 12  # the rows come with the most remarkable first
 _STYLE = Style(
@@ -57,7 +57,7 @@ def chart(table: Table, labels: Labels, *, bare: bool = False) -> str | None:
         height=_FRAME + _BAR * len(shown),
         margin=8,
         margin_left=8 + max(map(_width_not_reckoned, names_of_bars)),
-        x_title=title_of(table.columns[place], labels),
+        x_title=labels.told(table.columns[place]),
         disable_xml_declaration=True,
         value_formatter=_formatter(table.columns[place], labels),
         show_x_labels=False,
@@ -66,7 +66,7 @@ def chart(table: Table, labels: Labels, *, bare: bool = False) -> str | None:
     )
     picture.uuid = table.name  # by default random
     picture.x_labels = names_of_bars
-    picture.add(title_of(table.columns[place], labels), [_number(row.cells[place]) for row in shown])
+    picture.add(labels.told(table.columns[place]), [_number(row.cells[place]) for row in shown])
     picture.add_xml_filter(_bare if bare else _without_script)
     drawn: str = picture.render(is_unicode=True)
     return _COMMENT.sub("", drawn)

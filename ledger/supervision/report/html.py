@@ -10,7 +10,7 @@ from ledger.locales import Labels
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
-from ledger.supervision.report.words import cell_text, title_of
+from ledger.supervision.report.words import cell_text
 
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
@@ -25,8 +25,8 @@ def to_html(report: Report, labels: Labels) -> str:
             language=labels.language,
             tables=[
                 {
-                    "title": title_of(table, labels),
-                    "columns": [(title_of(column, labels), column.kind) for column in table.columns],
+                    "title": labels.told(table),
+                    "columns": [(labels.told(column), column.kind) for column in table.columns],
                     "rows": [
                         (
                             [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],

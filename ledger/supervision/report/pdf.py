@@ -14,7 +14,7 @@ from ledger.locales import Labels
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
-from ledger.supervision.report.words import cell_text, title_of
+from ledger.supervision.report.words import cell_text
 
 
 def to_pdf(report: Report, labels: Labels) -> bytes:
@@ -45,8 +45,8 @@ def _content(report: Report, labels: Labels) -> dict[str, object]:
         "date": [at.year, at.month, at.day, at.hour, at.minute, at.second],
         "tables": [
             {
-                "title": title_of(table, labels),
-                "columns": [title_of(column, labels) for column in table.columns],
+                "title": labels.told(table),
+                "columns": [labels.told(column) for column in table.columns],
                 "numeric": [column.kind in ("count", "share", "days") for column in table.columns],
                 "rows": [
                     [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)]

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from ledger.locales import Labels
 from ledger.supervision.report.values import Column
 
 NOTHING = "–"
-
-
-class Titled(Protocol):
-    """Has a title in both languages."""
-
-    @property
-    def en(self) -> str: ...
-
-    @property
-    def zh(self) -> str: ...
-
-
-def title_of(titled: Titled, labels: Labels) -> str:
-    """The title in the language of ``labels``."""
-    return titled.zh if labels.language == "zh-CN" else titled.en
 
 
 def cell_text(column: Column, cell: str | int | None, labels: Labels) -> str:

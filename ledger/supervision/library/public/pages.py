@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ledger.core.event.registry import Name
-from ledger.core.event.supervision import Told
 from ledger.core.suppression import Total
 from ledger.locales import LANGUAGES, Labels
 from ledger.supervision.library.public.face import OUTTURNS, Face, Shown
@@ -47,15 +45,11 @@ def _render(template: str, language: str, **given: Any) -> bytes:
         "outturns": tuple(OUTTURNS),
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
-        "text": lambda one: _text(one, language),
+        "text": labels.told,
         "share": lambda least: _share(labels, least),
         "width": _width,
     }
     return (_environment().get_template(template).render(**told, **given).strip() + "\n").encode()
-
-
-def _text(told: Told | Name, language: str) -> str:
-    return told.zh if language == "zh-CN" else told.en
 
 
 def _share(labels: Labels, least: int | None) -> str:
