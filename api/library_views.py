@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from api.matter_views import LeadsOfModel, VersionLine, leads_of, version_lines
+from api.matter_views import LeadsOfModel, ModelHead, VersionLine, leads_of, version_lines
 from ledger.core.authority import Agency
 from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Figures, ModelPublished, Origin, Told
@@ -19,7 +19,7 @@ from ledger.supervision.library.search import fit
 Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
 
 
-class LibraryLine(Struct, frozen=True):
+class LibraryLine(ModelHead, frozen=True):
     """A model in the library, by its newest version; ``leads`` are those of all its versions, over all agencies,
     and null for who is no procuratorate.
 
@@ -27,16 +27,6 @@ class LibraryLine(Struct, frozen=True):
     ``found_in`` tells in which of its texts the search found something; ``origin`` where another ledger had it first.
     """
 
-    model_id: str
-    version: int
-    model_digest: str
-    title: Told
-    business_line: str
-    severity: str
-    publisher: str
-    published_at: str
-    retired: bool
-    adoptions: int
     explanation: Told | None
     problem: Told | None
     requested_by: str | None

@@ -74,8 +74,8 @@ class LeadView(Struct, frozen=True):
     events: tuple[EventView, ...]
 
 
-class ModelLine(Struct, frozen=True):
-    """A model in a list, with its newest version; ``adoptions`` counts the agencies that run one of its versions."""
+class ModelHead(Struct, frozen=True):
+    """A model by one of its versions; ``adoptions`` counts the agencies that run any of them."""
 
     model_id: str
     version: int
@@ -87,6 +87,11 @@ class ModelLine(Struct, frozen=True):
     published_at: str
     retired: bool
     adoptions: int
+
+
+class ModelLine(ModelHead, frozen=True):
+    """A model in a list, by its newest version; ``updated_index`` is its latest entry."""
+
     updated_index: int
 
 

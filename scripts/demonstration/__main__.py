@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from scripts.demonstration.stage import Stage, StepFailed
 def main() -> int:
     """Runs the demonstration."""
     arguments = parse_arguments()
+    end_on_signals()
     began = time.monotonic()
     with workplace(arguments.keep) as directory, chains.running(arguments.chain, directory) as chain:
         stage = Stage(directory, chain)
@@ -24,6 +26,8 @@ def main() -> int:
             run(stage, serve=arguments.serve)
         except StepFailed as failure:
             stage.fail(str(failure))
+        except KeyboardInterrupt:
+            stage.fail("interrupted")
         finally:
             stage.stop_all()
         stage.summarise(time.monotonic() - began)
@@ -47,6 +51,13 @@ def run(stage: Stage, *, serve: bool) -> None:
     stage.stop_all()
     proofs.check_offline(stage)
     proofs.tamper(stage)
+
+
+def end_on_signals() -> None:
+    """Whoever ends the demonstration ends what it started, too: SIGTERM does what Ctrl-C does, and both hold where a
+    shell had the interrupt ignored, as it does for what it runs in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TALLY = Path(sys.executable).with_name("tally")
 READY_WITHIN = 90  # seconds
 ANCHORED_WITHIN = 120  # seconds
+ENDED_WITHIN = 30  # seconds
 TO_LOOK_AT = (
     ("police", "case list"),
     ("prosecutor", "handover inbox"),
@@ -122,26 +123,23 @@ class Stage:
     def stop_service(self) -> None:
         """Ends the service as an operator would."""
         if self._service is not None:
-            self._service.terminate()
-            self._service.wait(timeout=30)
+            _end(self._service)
             self._service = None
 
     def stop_all(self) -> None:
         """Ends the service and what runs beside it."""
         self.stop_service()
-        for helper in self.helpers:
-            helper.terminate()
-        for helper in self.helpers:
-            helper.wait(timeout=30)
-        self.helpers.clear()
+        while self.helpers:
+            _end(self.helpers.pop())
 
     def serve_until_interrupted(self) -> None:
         """Leaves the service to whoever watches."""
-        self._console.print(f"\nThe service runs at [bold]{self.url}[/bold] (API: {self.url}/docs). Ctrl-C ends it.")
-        self._console.print(f"  export TALLYSTICK_CONFIG_DIR={self.directory / 'config'}")
-        for profile, words in TO_LOOK_AT:
-            self._console.print(f"  {TALLY} --profile {profile} {words}")
         try:
+            self._console.print(f"\nThe service runs at [bold]{self.url}[/bold] (API: {self.url}/docs).")
+            self._console.print(f"  export TALLYSTICK_CONFIG_DIR={self.directory / 'config'}")
+            for profile, words in TO_LOOK_AT:
+                self._console.print(f"  {TALLY} --profile {profile} {words}")
+            self._console.print("Ctrl-C ends it, and all that was started with it.")
             while self._service is not None and self._service.poll() is None:
                 time.sleep(0.5)
         except KeyboardInterrupt:
@@ -164,3 +162,13 @@ class Stage:
             return ready and httpx.get(f"{self.url}/api/v1/chain", timeout=2).is_success
         except httpx.HTTPError:
             return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process, by force where it does not end when asked."""
+    process.terminate()
+    try:
+        process.wait(timeout=ENDED_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -115,11 +115,15 @@ def listening_for(served: Served, header_timeout_s: float = 10) -> Iterator[int]
 
 @contextmanager
 def listening_at(port: int, app: ASGIApp, header_timeout_s: float = 10) -> Iterator[int]:
-    """The same for an application that must be told its port beforehand."""
+    """The same for an application that must be told its port beforehand.
+
+    Raises AssertionError where it does not start: mostly because whoever listened there before has not left.
+    """
     running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s)
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:
+        assert thread.is_alive(), f"nothing started at port {port}: has whoever was there before left (Clerk.leave)?"
         time.sleep(0.01)
     try:
         yield port

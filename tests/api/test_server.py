@@ -11,12 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from api import server as servers
 from api.server import make_server
 from ledger.settings import Settings
 from tests.api.conftest import serving
-from tests.api.service import Served, listening_for
+from tests.api.service import Served, listening_at, listening_for
 from tests.casework import Case
 
 HEADER_S = 1
@@ -245,3 +246,12 @@ def test_the_deadlines_are_those_of_the_settings(tmp_path: Path) -> None:
 
 async def _nothing(*_: object) -> None:
     """An application that is never called."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_port_that_is_taken_is_told() -> None:
+    """Two servers of the tests at one port: the second says so, and does not wait for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as first:
+        taken = first.getsockname()[1]
+        with pytest.raises(AssertionError, match=f"nothing started at port {taken}"), listening_at(taken, FastAPI()):
+            pass

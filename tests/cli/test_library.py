@@ -26,7 +26,7 @@ PAGE = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
 
 
 def with_analyst(world: World) -> World:
-    if not (world.tally.config / "profiles" / "analyst.json").exists():
+    if not (world.tally.config / "profiles" / "analyst" / "profile.json").exists():
         key_id = world.grant("analyst", *ANALYST)
         path = "/api/v1/agencies/procuratorate-east/keys"
         world.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
