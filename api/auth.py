@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from api.problems import TokenRefused
 from ledger.core.authority import Authority, Grant
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.event.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
+from ledger.core.instant import instant_text
 from ledger.core.signature import keccak256, recover
 from ledger.store import challenges
 from ledger.store.challenges import Challenge
@@ -192,8 +192,8 @@ class SignIn:
             "Version: 1\n"
             f"Chain ID: {self._chain_id()}\n"
             f"Nonce: {nonce}\n"
-            f"Issued At: {_instant(now)}\n"
-            f"Expiration Time: {_instant(expires_at)}\n"
+            f"Issued At: {instant_text(now)}\n"
+            f"Expiration Time: {instant_text(expires_at)}\n"
             f"Resources:\n- urn:tallystick:{self._audience}"
         )
 
@@ -261,7 +261,3 @@ def _token_key(seed: bytes) -> OKPKey:
 
 def _registry() -> JWSRegistry:
     return JWSRegistry(algorithms=[ALGORITHM])
-
-
-def _instant(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,7 +7,6 @@ a former party that says on what ground it reads them. ``store.supervision`` tel
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from api.auth import Session
@@ -16,6 +15,7 @@ from ledger.core.authority import Authority
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
+from ledger.core.instant import instant_text
 from ledger.core.supervision import thing_of
 from ledger.core.supervision.standing import is_procuratorate, supervises
 from ledger.store import cases, supervision
@@ -38,7 +38,7 @@ class Reading:
         self.reader = Reader(
             session.agency,
             supervised(authority, session),
-            datetime.fromtimestamp(self._now_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            instant_text(self._now_ms // 1000),
         )
 
     @property

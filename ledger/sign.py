@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 from uuid_utils import uuid7
@@ -28,6 +27,7 @@ from ledger.core.event import (
     encode_submission,
     make_payload,
 )
+from ledger.core.instant import instant_text
 from ledger.core.signature import signing_hash
 from ledger.keys import Signer
 
@@ -126,8 +126,3 @@ def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: 
         signature="",
     )
     return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
-
-
-def instant_text(unix_seconds: int) -> str:
-    """The moment as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

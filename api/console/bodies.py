@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, custody_change, handover
 from ledger.core.event.case import CaseClosed, CaseOpened
 from ledger.core.event.item import ItemRegistered
+from ledger.core.instant import spelled
 
 AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
 CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
@@ -226,4 +226,4 @@ def _count(form: Form, name: str) -> int:
 def instant_of(form: Form, name: str) -> str | None:
     """A time that the browser gave without a zone: Beijing's."""
     text = form.get(name)
-    return None if text is None else typed(text, name).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if text is None else spelled(typed(text, name))

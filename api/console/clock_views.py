@@ -14,7 +14,7 @@ from ledger.arithmetic import in_words
 from ledger.core.custody import CaseState
 from ledger.core.deadlines.counting import Counted
 from ledger.core.deadlines.due import Deadline, deadline, deadlines
-from ledger.core.legal_day import legal_day
+from ledger.core.legal_day import legal_day_of
 from ledger.core.supervision.reply import CLOCK
 from ledger.locales import Labels
 from ledger.store import cases, clocks
@@ -71,7 +71,7 @@ def of_reply(due: Counted | None, answered: bool, reading: Reading, labels: Labe
     """The clock of the reply to a recommendation; None where the rules know none."""
     if due is None or due.last_day is None:
         return None
-    days = (due.last_day - legal_day(datetime.fromisoformat(reading.reader.now))).days
+    days = (due.last_day - legal_day_of(reading.reader.now)).days
     texts = Texts(labels.language)
     return ClockView(
         label=labels.of_clock(CLOCK),

@@ -19,8 +19,9 @@ from ledger.core import canonical
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound, Unauthorized
 from ledger.core.event import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
+from ledger.core.instant import instant_text
 from ledger.locales import Labels
-from ledger.sign import SYSTEM_SOURCES, instant_text
+from ledger.sign import SYSTEM_SOURCES
 from ledger.store import cases, log
 from ledger.timeline import Narrator
 from ledger.timeline.particulars import Particular, particulars

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.deadlines.due import Deadline
+from ledger.core.instant import unix_seconds
 from ledger.core.legal_day import SHANGHAI
 from ledger.timeline.picture import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
 
@@ -152,7 +153,9 @@ def draw(of: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> D
         lanes.append(Lane(agency, y, height, y + SIGNS // 2, left_out))
         y += height
     by_agency = {lane.agency: lane for lane in lanes}
-    shown = [one for one in sorted(clocks, key=_urgency) if window.has(_unix(one.started_at), _clock_end(one, now))]
+    shown = [
+        one for one in sorted(clocks, key=_urgency) if window.has(unix_seconds(one.started_at), _clock_end(one, now))
+    ]
     return Drawing(
         height=y + (SIGNS + min(len(shown), MOST_CLOCKS) * ROW if shown else 0) + FOOT,
         lanes=tuple(lanes),
@@ -269,12 +272,12 @@ def _clocks(clocks: Iterable[Deadline], window: Window, y: int, now: int) -> Ite
         due = None if one.due_at is None else int(one.due_at.timestamp())
         is_late = one.status in ("overdue", "missed") and due is not None
         late = window.x(due) if is_late and due is not None else None
-        yield LateClock(one, window.x(_unix(one.started_at)), window.x(end), y + number * ROW, late)
+        yield LateClock(one, window.x(unix_seconds(one.started_at)), window.x(end), y + number * ROW, late)
 
 
 def _clock_end(one: Deadline, now: int) -> int:
     if one.stopped_at is not None:
-        return _unix(one.stopped_at)
+        return unix_seconds(one.stopped_at)
     due = now if one.due_at is None else int(one.due_at.timestamp())
     return max(due, now) if one.status == "overdue" else due
 
@@ -305,7 +308,3 @@ def _tick_label(at: datetime, step: int) -> str:
 def _months_later(at: datetime, months: int) -> datetime:
     years, month = divmod(at.month - 1 + months, 12)
     return at.replace(year=at.year + years, month=month + 1)
-
-
-def _unix(instant: str) -> int:
-    return int(datetime.fromisoformat(instant).timestamp())

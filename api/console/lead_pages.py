@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -25,6 +25,7 @@ from ledger.core.errors import NotFound
 from ledger.core.event import terms
 from ledger.core.event.supervision import SUPERVISING
 from ledger.core.event.terms import BusinessLine, Severity
+from ledger.core.instant import spelled, unix_seconds
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
@@ -250,7 +251,7 @@ def acts(state: LeadState, reading: Reading) -> Iterator[Act]:
 def officers(reading: Reading, agency: str) -> list[str]:
     """The officers of an agency whose keys hold now."""
     grants = reading.authority.grants.values()
-    now = datetime.fromisoformat(reading.reader.now).timestamp()
+    now = unix_seconds(reading.reader.now)
     holding = (one for one in grants if one.agency_id == agency and one.revoked is None)
     return sorted({one.officer for one in holding if one.valid_from <= now < one.valid_until and one.roles})
 
@@ -271,4 +272,4 @@ def _card(line: LeadLine, now: str) -> Card:
 
 
 def _days_ago(now: str, days: int) -> str:
-    return (datetime.fromisoformat(now).astimezone(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return spelled(datetime.fromisoformat(now) - timedelta(days=days))

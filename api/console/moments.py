@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from api.texts import Texts
 from ledger.core.errors import MalformedInput
+from ledger.core.instant import spelled
 from ledger.core.legal_day import SHANGHAI, YEARS
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
@@ -35,7 +36,7 @@ def instant(unix_s: float | None) -> Markup:
         return Markup("∞")
     at = datetime.fromtimestamp(unix_s, UTC)
     told = f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", told)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(spelled(at), told)
 
 
 def span(seconds: float, texts: Texts) -> str:

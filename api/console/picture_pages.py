@@ -18,6 +18,7 @@ from api.routes.timelines import teller
 from ledger.core.custody import CaseState
 from ledger.core.deadlines.due import deadlines
 from ledger.core.errors import MalformedInput
+from ledger.core.instant import unix_seconds
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
 from ledger.timeline.picture import Bar, Picture
@@ -43,7 +44,7 @@ def case_picture(
 ) -> Response:
     """The time from ``since`` to ``until`` (Beijing's), else the latest events; the tables beside say the same."""
     seen = see(service, reading, case_id, "picture of the case")
-    now = int(datetime.fromisoformat(reading.reader.now).timestamp())
+    now = unix_seconds(reading.reader.now)
     tells = teller(service, reading, labels)
     with service.parts.database.read() as connection:
         walked = service.walks.of(connection, case_id)

@@ -17,7 +17,7 @@ from api.routes import reports
 from api.routes.reports import Day, Tree, require_governing, within_own
 from ledger.core.event import terms
 from ledger.core.event.terms import BusinessLine
-from ledger.core.legal_day import legal_day
+from ledger.core.legal_day import legal_day_of
 from ledger.core.supervision.standing import lies_within
 from ledger.locales import Labels
 from ledger.supervision.report import Report, Scope, Table, make_report
@@ -66,7 +66,7 @@ def report(
 ) -> Response:
     """The form of one, and the report of what it asks; without a period that of the last 90 days."""
     own = require_governing(reading)
-    today = legal_day(datetime.fromisoformat(reading.reader.now))
+    today = legal_day_of(reading.reader.now)
     last = until or today.isoformat()
     scope = Scope(
         since or (date.fromisoformat(today.isoformat()) - timedelta(days=PERIOD_DAYS)).isoformat(),

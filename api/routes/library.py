@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -32,7 +31,7 @@ from api.routes.models import Retired
 from api.routes.reports import require_governing
 from ledger.core.errors import NotFound
 from ledger.core.event.terms import BusinessLine, Severity
-from ledger.core.legal_day import legal_day
+from ledger.core.legal_day import legal_day_of
 from ledger.core.model_package import FORMAT
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
@@ -279,5 +278,5 @@ def version_of(state: ModelState, version: int | None, field: str) -> ModelVersi
 
 def _quarter(hour: str) -> str:
     """Of the hour's day in Asia/Shanghai, which is whole hours ahead of UTC."""
-    day = legal_day(datetime.fromisoformat(f"{hour}:00:00+00:00"))
+    day = legal_day_of(f"{hour}:00:00+00:00")
     return f"{day.year}-Q{(day.month + 2) // 3}"

@@ -19,6 +19,7 @@ from api.openapi import answers, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
 from ledger.core.event.terms import Instant
+from ledger.core.instant import spelled
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.standing import lies_within
@@ -156,7 +157,7 @@ def run(
         model_digest=model.digest,
         parameters=values,
         tree_size=session.size,
-        as_of=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        as_of=spelled(at),
         total=len(found),
         findings=tuple(_found(model, one, values, known=one.lead_id in known) for one in shown),
     )

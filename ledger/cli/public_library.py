@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,7 +68,7 @@ def _face(session: Session) -> Face:
 
 def _subjects(session: Session) -> Iterator[Subject]:
     """The models that are in use and that this version reads."""
-    from ledger.core.legal_day import legal_day
+    from ledger.core.legal_day import legal_day_of
     from ledger.supervision.library.public import Subject
 
     names = {one["agency_id"]: one["name"] for one in session.service.pages("/api/v1/agencies", "agencies")}
@@ -89,7 +88,7 @@ def _subjects(session: Session) -> Iterator[Subject]:
         told = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
         told |= {
             "publisher": names[line["publisher"]],
-            "published_on": legal_day(datetime.fromisoformat(line["published_at"])).isoformat(),
+            "published_on": legal_day_of(line["published_at"]).isoformat(),
             "card": entry["card"],
             "case_study": entry["case_study"],
             "leads": {name: count for name, count in leads["by_status"].items() if name != "closed"}

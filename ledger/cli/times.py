@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ledger.core.errors import MalformedInput
+from ledger.core.instant import spelled
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 
@@ -28,7 +29,7 @@ def when(moment: str | int) -> str:
 
 def instant(text: str, *, field: str) -> str:
     """A moment as the protocol writes it: RFC 3339 with an offset, or local time without. Raises MalformedInput."""
-    return _moment(text, _TIMES, field).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return spelled(_moment(text, _TIMES, field))
 
 
 def unix_seconds(text: str, *, field: str) -> int:

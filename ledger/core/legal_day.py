@@ -16,6 +16,11 @@ def legal_day(instant: datetime) -> date:
     return instant.astimezone(SHANGHAI).date()
 
 
+def legal_day_of(instant: str) -> date:
+    """The Asia/Shanghai day of an RFC 3339 text."""
+    return legal_day(datetime.fromisoformat(instant))
+
+
 def start_of(day: date) -> datetime:
     """0:00 of ``day`` in UTC: its first instant."""
     return datetime.combine(day, datetime.min.time(), SHANGHAI).astimezone(UTC)

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from ledger.core.custody import Handover, Item, Person
 from ledger.core.custody.spans import Span
 from ledger.core.event.terms import Quantity
-from ledger.exchange.timeline_files import utc
+from ledger.core.instant import instant_text
 from ledger.timeline import Chronicle, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]
@@ -205,9 +205,9 @@ def _handover_id(step: TimelineStep) -> str:
 
 def _event(step: TimelineStep, case_id: str, handover: Handover | None) -> OcelEvent:
     told = {
-        "signed_at": utc(step.signed_at),
-        "recorded_at": utc(step.recorded_at // 1000),
-        "proven_at": "" if step.proven_at is None else utc(step.proven_at),
+        "signed_at": instant_text(step.signed_at),
+        "recorded_at": instant_text(step.recorded_at // 1000),
+        "proven_at": "" if step.proven_at is None else instant_text(step.proven_at),
         "officer": step.officer,
         "sentence": step.sentence,
         "flags": " ".join(flag.name for flag in step.flags),

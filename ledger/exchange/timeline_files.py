@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
 from io import StringIO
 
 import msgspec
 from msgspec import Struct
 
 from ledger.core.custody.spans import Span
+from ledger.core.instant import instant_text
 from ledger.exchange.rejects import defused
 from ledger.locales import Labels
 from ledger.timeline import Chronicle, TimelineStep
@@ -63,9 +63,9 @@ def _cells(step: TimelineStep, labels: Labels) -> tuple[str, ...]:
     return (
         str(step.sequence),
         step.occurred_at,
-        utc(step.signed_at),
-        utc(step.recorded_at // 1000),
-        "" if step.proven_at is None else utc(step.proven_at),
+        instant_text(step.signed_at),
+        instant_text(step.recorded_at // 1000),
+        "" if step.proven_at is None else instant_text(step.proven_at),
         labels.of("event_type", step.event_type),
         step.agency,
         step.officer,
@@ -94,8 +94,3 @@ def timeline_json(chronicle: Chronicle) -> bytes:
         events=chronicle.steps,
     )
     return msgspec.json.format(msgspec.json.encode(file), indent=1)
-
-
-def utc(seconds: int) -> str:
-    """Unix seconds as RFC 3339 in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from ledger.core.instant import spelled
 from ledger.exchange.rows import Cell, Unusable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -81,7 +82,7 @@ def _spelled(cell: str | float | bool | date | time) -> str:
 def instant(cell: Cell, styles: Collection[DateStyle]) -> str | None:
     """RFC 3339 in UTC. What names no zone is Asia/Shanghai, a day without a time is its first moment."""
     moment = _moment(cell, styles)
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else spelled(moment)
 
 
 def day(cell: Cell, styles: Collection[DateStyle]) -> str | None:

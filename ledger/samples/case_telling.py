@@ -18,9 +18,9 @@ from ledger.core.event.terms import (
     ReasonCode,
     Remedy,
 )
+from ledger.core.instant import instant_text
 from ledger.samples.telling import OPENS_AT, Teller, Telling
 from ledger.samples.town import BY_PROFILE, CLERKS
-from ledger.sign import instant_text
 
 STEP = timedelta(minutes=7)  # between two acts of a day
 

@@ -16,11 +16,12 @@ from ledger.core.errors import Unavailable
 from ledger.core.event import Body, Envelope, Stream
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.terms import EventRef
+from ledger.core.instant import instant_text
 from ledger.core.legal_day import SHANGHAI
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.keys import Signer
 from ledger.samples.keys import TownKeys
-from ledger.sign import Place, Signed, Sources, instant_text, sign_event
+from ledger.sign import Place, Signed, Sources, sign_event
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
 RAISED_WITHIN = 180  # seconds in which the service is expected to raise a lead

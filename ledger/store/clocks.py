@@ -16,7 +16,7 @@ from ledger.core.deadlines import WorkCalendar
 from ledger.core.deadlines.clock import Clock
 from ledger.core.deadlines.due import Status, due_at
 from ledger.core.errors import MalformedInput
-from ledger.core.legal_day import end_of, legal_day
+from ledger.core.legal_day import end_of, legal_day_of
 from ledger.core.rulebook import Rulebook
 from ledger.store.cases import Reader, visible
 from ledger.store.database import Database, one_of
@@ -224,7 +224,7 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         if (value := getattr(wanted, name)) is not None:
             yield CLOCKS.c[name] == value
     if wanted.within_days is not None:
-        last = legal_day(datetime.fromisoformat(wanted.as_of)) + timedelta(days=wanted.within_days)
+        last = legal_day_of(wanted.as_of) + timedelta(days=wanted.within_days)
         yield CLOCKS.c.due_at <= instant(end_of(last))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from ledger.core.authority import Agency
 from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
+from ledger.core.instant import spelled
 from ledger.core.supervision.standing import supervises
 from ledger.supervision.finding import Finding
 from ledger.supervision.model.saying import said
@@ -46,7 +47,7 @@ def lead_of(
         model_digest=model.digest,
         parameters={name: text_of(value) for name, value in values.items()},
         tree_size=size,
-        as_of=as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        as_of=spelled(as_of),
         key=dict(finding.key),
         finding=finding.digest,
         case_id=finding.case_id,

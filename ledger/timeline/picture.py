@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from threading import Lock
 from typing import Literal, get_args
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 from ledger.core.custody import CaseState
 from ledger.core.custody.breaks import BreakKind
 from ledger.core.custody.spans import Span, Subject, custody_spans
+from ledger.core.instant import unix_seconds
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.notes import Findings
@@ -125,11 +125,6 @@ class Pictures:
         return known
 
 
-def unix(instant: str) -> int:
-    """RFC 3339 to unix seconds."""
-    return int(datetime.fromisoformat(instant).timestamp())
-
-
 def _mark(step: Walked, found: Findings) -> Mark:
     wrong: dict[MarkKind, bool] = {
         "differs": any(not one.is_resolved for one in found.discrepancies),
@@ -139,7 +134,9 @@ def _mark(step: Walked, found: Findings) -> Mark:
     }
     kinds = tuple(kind for kind, is_so in wrong.items() if is_so) or ("plain",)
     entry = step.entry
-    return Mark(entry.sequence, entry.event_id, entry.event_type, entry.agency, unix(step.payload.occurred_at), kinds)
+    return Mark(
+        entry.sequence, entry.event_id, entry.event_type, entry.agency, unix_seconds(step.payload.occurred_at), kinds
+    )
 
 
 def _agencies(walked: Iterable[Walked], bars: Iterable[Bar], state: CaseState) -> Iterator[str]:
@@ -170,8 +167,8 @@ def _held(spans: Iterable[Span]) -> Iterator[tuple[tuple[str, Subject, int, int 
             last = span
             continue
         if known is not None and first is not None and last is not None:
-            until = None if last.until is None else unix(last.until.occurred_at)
-            yield (known[2], known[0], unix(first.since.occurred_at), until, first.since.event_id), known[1]
+            until = None if last.until is None else unix_seconds(last.until.occurred_at)
+            yield (known[2], known[0], unix_seconds(first.since.occurred_at), until, first.since.event_id), known[1]
         known, first, last = key, span, span
 
 
@@ -181,14 +178,20 @@ def _keeper(span: Span) -> str | None:
 
 def _arrows(state: CaseState) -> Iterator[Arrow]:
     for one in state.handovers.values():
-        until = None if one.answered_at is None else unix(one.answered_at)
+        until = None if one.answered_at is None else unix_seconds(one.answered_at)
         yield Arrow(
-            one.handover_id, one.from_agency, one.to_agency, one.status, len(one.items), unix(one.offered_at), until
+            one.handover_id,
+            one.from_agency,
+            one.to_agency,
+            one.status,
+            len(one.items),
+            unix_seconds(one.offered_at),
+            until,
         )
 
 
 def _stretches(walked: Iterable[Walked], found: Mapping[int, Findings]) -> Iterator[Stretch]:
     for step in walked:
         for one in found[step.entry.sequence].breaks:
-            times = unix(one.since), unix(one.until)
+            times = unix_seconds(one.since), unix_seconds(one.until)
             yield Stretch(one.kind, step.entry.agency, *times, step.entry.event_id)

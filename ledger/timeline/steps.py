@@ -19,6 +19,7 @@ from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
 from ledger.core.deadlines.due import Deadline, deadline
 from ledger.core.event import Authority, Payload, decode_payload
+from ledger.core.instant import spelled
 from ledger.record import Recorder, States
 from ledger.store import log
 from ledger.store.database import Connection
@@ -181,7 +182,7 @@ def _of_deadline(ended: Deadline) -> EndedDeadline:
         ended.status,
         ended.started_at,
         ended.stopped_at,
-        None if ended.due_at is None else f"{ended.due_at:%Y-%m-%dT%H:%M:%SZ}",
+        None if ended.due_at is None else spelled(ended.due_at),
         ended.last_day,
     )
 

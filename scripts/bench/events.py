@@ -12,8 +12,9 @@ from ledger.core import contract_change
 from ledger.core.event import Body, Stream, case, handover, item, registry
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Quantity
+from ledger.core.instant import instant_text
 from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place, instant_text, sign_event
+from ledger.sign import Actor, Place, sign_event
 
 LOG_ID = b"\x05" * 32
 SERVICE = LocalSigner.from_private_key(b"\x09" * 32)

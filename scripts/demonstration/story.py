@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ledger.core.instant import spelled
 from scripts.demonstration.stage import ROOT, Stage, StepFailed
 
 FOLDER = ROOT / "examples" / "theft-case"
@@ -210,4 +210,4 @@ def require_holder(stage: Stage, item_id: str, holder: str, profile: str) -> dic
 
 def moment(*, days: int = 0) -> str:
     """Now, or some days later, as the command line takes it."""
-    return (datetime.fromtimestamp(int(time.time()), UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return spelled(datetime.now(UTC) + timedelta(days=days))

@@ -12,9 +12,10 @@ from ledger.core import contract_change
 from ledger.core.event import Stream, case, handover, item, registry
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Quantity
+from ledger.core.instant import instant_text
 from ledger.core.note import SeedSigner
 from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place, Signed, instant_text, sign_event
+from ledger.sign import Actor, Place, Signed, sign_event
 
 LOG_ID = sha256(b"the ledger of the fault campaigns").digest()
 LOG_SIGNER = SeedSigner.from_seed("fault.example/log", b"\x03" * 32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from random import Random
 
@@ -10,7 +10,7 @@ from ledger.core.custody import Handover, Item
 from ledger.core.custody.triggers import CUSTODY
 from ledger.core.event import Body, case, custody_change, handover, item
 from ledger.core.event.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround, Quantity
-from ledger.core.legal_day import DAY, SHANGHAI, legal_day
+from ledger.core.legal_day import DAY, SHANGHAI, legal_day_of
 from scripts.histories.life import Entry, Life
 from scripts.histories.world import Officer, clerk, supervisor
 
@@ -282,7 +282,7 @@ class Acts:
         passed = [person for person in self.locked_up() if not accepted.person_ids or person in accepted.person_ids]
         asked = [self.request_custody_change(accepted, person) for person in passed]
         if asked:
-            last = legal_day(datetime.fromisoformat(self.delivered[handover_id])) + 3 * DAY
+            last = legal_day_of(self.delivered[handover_id]) + 3 * DAY
             self.until(min(max(0, (last - self.life.today) // DAY), self.chance.choice((0, 0, 1, 2))))
         for change_id in asked:
             self.serve(change_id)

@@ -14,9 +14,9 @@ from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.deadlines.due import Deadline, deadlines
 from ledger.core.event import VERSION, Body, Payload, Stream, digest_of, make_payload
 from ledger.core.event.terms import EventRef
+from ledger.core.instant import instant_text
 from ledger.core.legal_day import DAY, SHANGHAI, legal_day
 from ledger.record import shipped_rulebook
-from ledger.sign import instant_text
 from ledger.workdays import shipped_calendar
 from scripts.histories.world import City, Officer
 

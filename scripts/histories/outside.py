@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from random import Random
 
 from ledger.core.custody import CaseState
 from ledger.core.digest import blake3_text
 from ledger.core.event.record import DatasetRegistered
-from ledger.core.legal_day import DAY, legal_day
+from ledger.core.legal_day import DAY, legal_day_of
 from scripts.histories.history import BEGINS, ENDS, History
 
 DATASET = "pensions"
@@ -32,7 +32,7 @@ def pension_list(history: History) -> bytes:
                 rows += _payments(person.person_id, taken_in(life.state) + 10 * DAY, chance)
             elif chance.random() < 0.1:
                 first = BEFORE if person.role == "suspect" else AFTER
-                rows += _payments(person.person_id, _day(life.state.opened_at) + first, chance)
+                rows += _payments(person.person_id, legal_day_of(life.state.opened_at) + first, chance)
     strangers = [sha256(f"stranger {number}".encode()).hexdigest()[:32] for number in range(STRANGERS * len(in_prison))]
     for stranger in strangers:
         rows += _payments(stranger, date(2025, 1, 10), chance)
@@ -67,13 +67,9 @@ def payments(table: bytes) -> dict[str, list[date]]:
 def taken_in(state: CaseState) -> date:
     """The day on which a prison accepted. Requires that one did."""
     found = [one for one in state.handovers.values() if one.purpose == "execution" and one.is_accepted]
-    return _day(found[-1].answered_at or "")
+    return legal_day_of(found[-1].answered_at or "")
 
 
 def _payments(person: str, first: date, chance: Random) -> list[tuple[str, str, int]]:
     amount = chance.randint(900, 6_000) * 100
     return [(person, (first + month * 30 * DAY).isoformat(), amount) for month in range(MONTHS)]
-
-
-def _day(moment: str) -> date:
-    return legal_day(datetime.fromisoformat(moment))

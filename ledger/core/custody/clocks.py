@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import get_args
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from ledger.core.deadlines import lawful
 from ledger.core.deadlines.clock import Clock, Extension, Pause
 from ledger.core.event import case, deadline, item
 from ledger.core.event.terms import EventRef, Procedure
-from ledger.core.legal_day import legal_day
+from ledger.core.legal_day import legal_day_of
 from ledger.core.rulebook import Rulebook
 
 _SUSPECTS = ("suspect", "defendant")
@@ -96,12 +96,12 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     """
     names = act.book.stopped_by[trigger.name]
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
-    day = _day(trigger.at)
+    day = legal_day_of(trigger.at)
     for clock in _concerned(state, trigger, "running"):
-        if clock.name in names and _day(clock.started_at) <= day:
+        if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _stop(state, clock, act, trigger.at, offered_in)
     for clock in _concerned(state, trigger, "halted") if offered_in is None else ():
-        if clock.name in names and _day(clock.started_at) <= day:
+        if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
 
 
@@ -111,10 +111,6 @@ def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
         return state.clocks.marked(mark)
     subjects = dict.fromkeys((*trigger.subjects, CASE))
     return [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
-
-
-def _day(at: str) -> date:
-    return legal_day(datetime.fromisoformat(at))
 
 
 def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
@@ -132,7 +128,7 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
-    day = _day(trigger.at).isoformat()
+    day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         if row.holds_on(day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
@@ -189,7 +185,7 @@ def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trig
     if trigger.name not in row.renewals:
         return None
     days = [day for one in running(state, subject) if one.name == row.name for day in _last_days(one, act.book)]
-    return min(days).isoformat() if days and min(days) > _day(trigger.at) else None
+    return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
 
 def _last_days(clock: Clock, book: Rulebook) -> Iterator[date]:

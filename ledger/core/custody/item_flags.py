@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from ledger.core.custody.discrepancies import differences
 from ledger.core.custody.state import Act, CaseState, Item
 from ledger.core.event import case, handover, item
-from ledger.core.legal_day import legal_day
+from ledger.core.legal_day import legal_day_of
 from ledger.core.rulebook import FlagRule
 
 
@@ -94,7 +94,7 @@ def _given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
 
 def _is_frozen(one: Item, act: Act) -> bool:
     """Whether a freeze is in force on the day of the act; its last day counts."""
-    today = legal_day(datetime.fromisoformat(act.payload.occurred_at))
+    today = legal_day_of(act.payload.occurred_at)
     return one.frozen_until is not None and date.fromisoformat(one.frozen_until) >= today
 
 

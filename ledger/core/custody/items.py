@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from ledger.core.custody.rules import rule
 from ledger.core.custody.state import Act, CaseState, Item, Proposal, refuse, require_distinct, require_new
 from ledger.core.event import item as things
 from ledger.core.event.terms import Money, Quantity, SealState
+from ledger.core.instant import instant_text
 
 
 @rule(things.ItemRegistered)
@@ -43,7 +43,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             dossier=body.dossier,
             seizure=body.seizure,
             collection=body.collection,
-            recorded_from=datetime.fromtimestamp(act.signed_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            recorded_from=instant_text(act.signed_at),
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -14,6 +13,7 @@ from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.event import Payload, decode_envelope, decode_payload
 from ledger.core.event.registry import AgencyAdmitted, Name
 from ledger.core.event.terms import Verdict
+from ledger.core.instant import unix_seconds
 from ledger.core.report import Report, Step
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
@@ -69,7 +69,7 @@ class Certified(Struct, frozen=True):
         payload = self.last.payload
         if payload is None:
             return self.last.report.subject.signed_at
-        return int(datetime.fromisoformat(payload.occurred_at).timestamp())
+        return unix_seconds(payload.occurred_at)
 
     def name_of(self, labels: Labels) -> Names:
         """Gives the name of an agency by its id; the id where the bundle does not tell it."""

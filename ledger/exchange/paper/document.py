@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from msgspec.structs import asdict
 
+from ledger.core.instant import instant_text, unix_seconds
 from ledger.exchange.paper.forms import Form, form_of
 from ledger.exchange.paper.lists import LISTS
 from ledger.exchange.paper.sheet import UNSAID, Block, Fact, Facts, Prose, Sheet, Stamp, Stamps
@@ -33,7 +33,7 @@ def document(occasion: Occasion, voice: Voice, *, log_id: str, verify_url: str, 
         title=voice.paper(f"title.{form.document}"),
         issuer=voice.agency(payload.agency),
         number=voice.paper("number", number=str(writer.slots[form.number])),
-        date=seconds(payload.occurred_at),
+        date=unix_seconds(payload.occurred_at),
         link=link(verify_url, log_id, payload.event_id, occasion.step.entry.payload_digest),
         link_told=voice.paper("link"),
         blocks=tuple(_blocks(writer, form, log_id)),
@@ -45,16 +45,6 @@ def document(occasion: Occasion, voice: Voice, *, log_id: str, verify_url: str, 
 def link(verify_url: str, log_id: str, name: str, digest: str) -> str:
     """Where a proof of the event, or case, of this name is checked. What is asked for stays in the browser."""
     return f"{verify_url}#{urlencode({'log': log_id, 'of': name, 'digest': digest}, safe=':')}"
-
-
-def seconds(instant: str) -> int:
-    """Unix seconds of an RFC 3339 text."""
-    return int(datetime.fromisoformat(instant).timestamp())
-
-
-def rfc3339(unix_seconds: int) -> str:
-    """RFC 3339 in UTC."""
-    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _slots(occasion: Occasion) -> dict[str, Any]:
@@ -130,8 +120,8 @@ def _record(writer: Writer, log_id: str) -> Iterator[Fact]:
     yield Fact(voice.field("place"), voice.paper("place", sequence=str(entry.sequence), index=str(entry.log_index)))
     for field, instant in (
         ("occurred_at", payload.occurred_at),
-        ("signed_at", rfc3339(entry.signed_at)),
-        ("recorded_at", rfc3339(entry.recorded_at // 1000)),
+        ("signed_at", instant_text(entry.signed_at)),
+        ("recorded_at", instant_text(entry.recorded_at // 1000)),
     ):
         yield Fact(voice.field(field), said.said(field, instant))
     yield Fact(voice.field("officer"), (payload.officer,))

@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import Item
 from ledger.core.event import Payload
+from ledger.core.instant import instant_text
 from ledger.exchange.paper.certified import Certified, CertifiedEvent
-from ledger.exchange.paper.document import rfc3339
 from ledger.exchange.paper.sheet import UNSAID, Block, Cell, Fact, Facts, Prose, Table, Words
 from ledger.exchange.paper.voice import Voice, cell
 
@@ -65,7 +65,7 @@ def event_stated(voice: Voice, event: CertifiedEvent) -> Iterator[Block]:
 
 def _claimed(event: CertifiedEvent) -> str:
     subject = event.report.subject
-    return subject.occurred_at or rfc3339(subject.signed_at)
+    return subject.occurred_at or instant_text(subject.signed_at)
 
 
 def _moment(voice: Voice, instant: str) -> Words:
@@ -90,7 +90,7 @@ def handling(voice: Voice, events: Iterable[CertifiedEvent]) -> Block:
 
 def _proven(voice: Voice, event: CertifiedEvent, say: Callable[[str], Words]) -> Words:
     at = event.report.proven_time
-    return voice.of("message", "none") if at is None else say(rfc3339(at))
+    return voice.of("message", "none") if at is None else say(instant_text(at))
 
 
 def _told(voice: Voice, event: CertifiedEvent) -> Cell:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.core.instant import spelled
 from ledger.core.legal_day import YEARS, end_of, start_of
 from ledger.supervision.report.values import Column, ColumnKind, Report, Row, Scope, Table
 
@@ -82,7 +83,7 @@ def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime
         _table(name, question, session.rows(_IN_SCOPE + question.sql, parameters, as_of))
         for name, question in questions().items()
     )
-    return Report(scope, tree_size, as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), tables)
+    return Report(scope, tree_size, spelled(as_of), tables)
 
 
 def _moments(scope: Scope) -> tuple[datetime, datetime]:
