@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.corpus.compare import compared, samples
+from tests.corpus.compare import compared, our_answer, samples
 
 SHOWN = 50  # differences
 
@@ -24,12 +24,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="write the corpus to this file, a line of JSON each")
+    parser.add_argument("--keep", type=Path, help="write the corpus and the answers to this file, a line of JSON each")
     options = parser.parse_args()
     began = time.monotonic()
     made = samples(options.count, options.seed)
     with TemporaryDirectory() as folder:
-        differences = compared(made, options.keep or Path(folder) / "corpus.jsonl")
+        differences = compared(made, Path(folder) / "corpus.jsonl")
+    if options.keep:
+        options.keep.write_text("".join(f"{sample.line_with(our_answer(sample))}\n" for sample in made))
     for difference in differences[:SHOWN]:
         print(difference)
     faults = len({sample.fault for sample in made})

@@ -14,7 +14,7 @@ from ledger.core.note import parse_note
 from ledger.core.proof import TlogProof
 from ledger.core.signature import keccak256
 from ledger.core.trust import encode_trust
-from scripts.protocol import example
+from scripts.protocol import example, spoiled
 
 LEAVES = tuple(b'{"seq":%d}' % number for number in range(3))
 
@@ -202,6 +202,7 @@ def files() -> dict[str, bytes]:
     return {
         "bundle.json": _indented(encode_bundle(example.bundle())),
         "trust.json": _indented(encode_trust(example.trust())),
+        "spoiled.json": spoiled.file(),
     }
 
 

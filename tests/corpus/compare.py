@@ -38,6 +38,10 @@ class Sample:
     def line(self) -> str:
         return json.dumps({"trust": b64encode(self.trust).decode(), "bundle": b64encode(self.data).decode()})
 
+    def line_with(self, answer: Answer) -> str:
+        """The line for whoever tries a verifier of his own: with the name of the fault and what must be answered."""
+        return json.dumps(json.loads(self.line) | {"fault": self.fault, "answer": answer})
+
 
 def samples(count: int, seed: int) -> list[Sample]:
     """``count`` samples: in each round every fault once, of a base that it fits, by chance."""
