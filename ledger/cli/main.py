@@ -11,10 +11,12 @@ import click
 import msgspec
 
 from ledger.cli.command import LazyGroup
+from ledger.cli.complaints import in_a_line, next_step, of_refusal, of_usage, said
 from ledger.cli.exits import MEANINGS, Exit, of_error
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
+from ledger.locales import Labels
 
 COMMANDS = (
     "init",
@@ -86,11 +88,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.UsageError as error:
-        return _complain(session, _with_command(error), code="usage", status=Exit.USAGE)
+        return _complain(session, of_usage(error, _labels(session)), code="usage", status=Exit.USAGE)
     except click.ClickException as error:
-        return _complain(session, error.format_message(), code="usage", status=Exit.USAGE)
+        return _complain(session, said(error.format_message(), _labels(session)), code="usage", status=Exit.USAGE)
     except TallystickError as error:
-        return _complain(session, error.for_operator, code=error.code, status=of_error(error), error=error)
+        return _complain(
+            session, of_refusal(error, _labels(session)), code=error.code, status=of_error(error), error=error
+        )
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except SystemExit:  # click's way out of a completion, and where nobody reads on
@@ -111,20 +115,18 @@ def _defect() -> Exit:
     return Exit.FAULT
 
 
-def _with_command(error: click.UsageError) -> str:
-    path = error.ctx.command_path if error.ctx else "tally"
-    return f"{error.format_message().removesuffix('.')} (see {path} --help)"
+def _labels(session: Session) -> Labels:
+    """Programs, which ask for JSON, are told in English whatever their user's language is."""
+    return Labels("en") if session.json else session.labels
 
 
 def _complain(session: Session, message: str, *, code: str, status: Exit, error: TallystickError | None = None) -> Exit:
-    field, hint = (error.field, error.hint) if error else (None, None)
+    field, hint = (error.field, next_step(error, _labels(session))) if error else (None, None)
     if session.json:
         told = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
         click.echo(msgspec.json.encode({"error": told}), err=True)
         return status
-    rule = f" ({code})" if status is Exit.REFUSED else ""
-    text = ": ".join(part for part in (field, f"{message}{rule}") if part)
-    line = f"{text}{'' if text.endswith(('.', '?')) else '.'}{f' {hint}' if hint else ''}"
+    line = in_a_line(session.labels, field, message, rule=code if status is Exit.REFUSED else "", hint=hint)
     click.secho(printable_line(line), fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
     return status
 

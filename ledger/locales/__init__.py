@@ -101,6 +101,12 @@ def help_in(language: str) -> dict[str, str]:
 
 
 @cache
+def messages_in(language: str) -> dict[str, str]:
+    """What refusals say, by their English with slots in braces; empty for English."""
+    return {} if language == "en" else msgspec.json.decode(_data(f"messages.{language}.json"), type=dict[str, str])
+
+
+@cache
 def _rules(kind: str) -> dict[str, dict[str, Any]]:
     return {rule["name"]: rule for rule in _rulebook()[kind]}
 

@@ -1,0 +1,132 @@
+"""What stops a command is told to Chinese readers in Chinese; codes, options and ids stay as they are typed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.cli.complaints import in_a_line, next_step, of_refusal, said
+from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
+from ledger.locales import Labels, messages_in
+from tests.cli.tally import Tally
+from tests.machine import REPOSITORY
+
+CHINESE, ENGLISH = Labels("zh-CN"), Labels("en")
+TOLD = (  # what these say reaches clerks
+    *("ledger/core/custody", "ledger/record.py", "ledger/cited.py", "ledger/cli/profiles.py", "ledger/cli/client.py"),
+    "ledger/core/deadlines/calendar.py",
+)
+MESSAGE_AT = {"refuse": 1, "NotFound": 0, "Conflict": 0, "Unavailable": 0, "UnknownYear": 0}
+
+
+def english(node: ast.expr) -> str:
+    """A text as the catalogue has it: with slots for what is put in. Empty for what is no text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def told_by(place: str) -> Iterator[str]:
+    """The messages and hints of the refusals in a file, or in the files of a folder."""
+    path = REPOSITORY / place
+    for file in [path] if path.suffix else path.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(call, ast.Call):
+                at = MESSAGE_AT.get(getattr(call.func, "id", ""), len(call.args))
+                yield from map(english, call.args[at : at + 1])
+                yield from (english(one.value) for one in call.keywords if one.arg == "hint")
+
+
+@pytest.mark.parametrize("place", TOLD)
+def test_what_clerks_are_told_has_chinese(place: str) -> None:
+    """Every refusal of the custody rules and every hint with it, with whatever stands in its slots."""
+    nouns = {text.replace("has no {} {}", "has no item {}") for text in told_by(place) if text}
+    assert nouns
+    assert [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()] == []
+
+
+def test_chinese_fills_no_slot_that_english_lacks() -> None:
+    """Each text is Chinese, but for what is typed, and has no more slots than its English."""
+    for text, told in messages_in("zh-CN").items():
+        assert len(re.findall(r"\{\d?\}", told)) <= text.count("{}"), text
+        assert not told.isascii() or "{}" in text or "=" in text or ":" in text, text
+
+
+def test_the_nearest_text_is_found_and_filled() -> None:
+    """The one that leaves the least open, its slots in the order of the Chinese, words of vocabularies by theirs."""
+    assert said("the parts add up to 9 note, the whole is 10", CHINESE) == "各部分之和为 9 note，整体为 10"
+    assert said("case c-1 has no handover h9", CHINESE) == "案件 c-1 没有移送 h9"
+    assert said("no handover h9 of a case c-1 that you may see", CHINESE) == "没有您有权查看的案件 c-1 的移送 h9"
+    assert said("handover h1 is recalled already", CHINESE) == "移送 h1 已撤回，不能再次办理"
+    assert said("item.registered takes the role clerk; this key has auditor", CHINESE).startswith(
+        "登记物品 须由 经办人"
+    )
+    assert said("nobody wrote this", CHINESE) == "nobody wrote this"
+    assert said("case c-1 has no handover h9", ENGLISH) == "case c-1 has no handover h9"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NotFound("no case c-1 that you may see"), "没有您有权查看的案件 c-1"),
+        (
+            RuleRefused("item i-1 is checked out to p-1", code="checked_out"),
+            "该物品已借出，须先收回：物品 i-1 已借给 p-1",
+        ),
+        (Unavailable("it is away", code="service_unreachable"), "账本服务无法连接：it is away"),
+    ],
+)
+def test_a_refusal_says_what_its_code_means(error: TallystickError, expected: str) -> None:
+    """Unless the code is but that of a kind of refusal; what the catalogue lacks stands beside it in English."""
+    assert of_refusal(error, CHINESE) == expected
+    assert of_refusal(error, ENGLISH) == error.message
+
+
+def test_the_next_step_is_always_told() -> None:
+    """The refusal's own where there is Chinese for it, else what is right for its kind, with the English beside it."""
+    assert next_step(RuleRefused("no", hint="Check it in first."), CHINESE) == "请先收回：tally item check-in"
+    assert (
+        next_step(RuleRefused("no", hint="Do that."), CHINESE) == "未作任何记录。请更正所示之处后重新办理。（Do that.）"
+    )
+    assert next_step(IntegrityBroken("no"), CHINESE) == "请告知账本的运行人员。"
+    assert next_step(TallystickError("no", hint="Do that."), CHINESE) == "Do that."
+    assert next_step(RuleRefused("no", hint="Do that."), ENGLISH) == "Do that."
+
+
+def test_the_line_names_place_rule_and_next_step() -> None:
+    """An option as it is typed, a part of what is signed by its label."""
+    assert (
+        in_a_line(CHINESE, "--item", "没有。", rule="not_held", hint="请更正。") == "--item：没有（not_held）。请更正。"
+    )
+    assert in_a_line(ENGLISH, "payload.agency", "not yours", rule="", hint=None) == "agency: not yours."
+    assert in_a_line(CHINESE, "payload.agency", "没有", rule="", hint=None) == "机关：没有。"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("case", "opne"), "没有命令 'opne'。是否指 'open'？（tally case --help）。"),
+        (("case", "list", "--nope"), "没有选项 '--nope'（tally case list --help）。"),
+        (("case", "show"), "缺少参数 'CASE_ID'（tally case show --help）。"),
+        (("case", "list"), "--profile：还没有身份配置。请新建：tally profile add"),
+        (
+            ("deadline", "list", "--within", "-1"),
+            "'--within' 填写有误：-1 不在 x>=0 之内（tally deadline list --help）。",
+        ),
+        (
+            ("item", "examine", "c-1", "i-1", "--method", "x"),
+            "缺少选项 '--match'，可选：match, mismatch, not_checked（tally item examine --help）。",
+        ),
+        (
+            ("item", "register", "c-1", "x", "--quantity", "many"),
+            "'--quantity' 填写有误：应为 10 或者 12.5:gram，而不是 'many'（tally item register --help）。",
+        ),
+    ],
+)
+def test_bad_usage_is_told_in_chinese(tally: Tally, arguments: tuple[str, ...], expected: str) -> None:
+    """What click says, too; with --json programs are told in English."""
+    assert tally("--lang", "zh-CN", *arguments).err == expected + "\n"
+    assert tally("--lang", "zh-CN", "--json", *arguments).err.isascii()
