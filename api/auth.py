@@ -20,11 +20,11 @@ from joserfc.jws import JWSRegistry
 from msgspec import Meta, Struct
 
 from api.problems import TokenRefused
-from ledger.core.authority import Authority, Grant
+from ledger.core.authority import Authority, Grant, require_valid, standing_grant
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.event.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
 from ledger.core.instant import instant_text
-from ledger.core.signature import keccak256, recover
+from ledger.core.signature import keccak256, personal_digest, recover
 from ledger.store import challenges
 from ledger.store.challenges import Challenge
 from ledger.store.database import Database
@@ -200,29 +200,9 @@ class SignIn:
 
 def require_granted(authority: Authority, key_id: str, now: int) -> Grant:
     """The key's grant, if it holds at ``now`` (unix seconds). Raises Unauthorized."""
-    grant = authority.grants.get(key_id)
-    if grant is None:
-        raise Unauthorized(
-            f"the key {key_id} is not granted to any agency",
-            field="key_id",
-            code="key_unknown",
-            hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
-        )
-    if grant.revoked is not None:
-        raise Unauthorized(f"the key {key_id} was revoked at entry {grant.revoked}", field="key_id", code="key_revoked")
-    if not grant.valid_from <= now < grant.valid_until:
-        raise Unauthorized(
-            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {now}",
-            field="key_id",
-            code="key_not_valid",
-        )
+    grant = standing_grant(authority, key_id, authority.last_index + 1, field="key_id")
+    require_valid(grant, now, field="key_id")
     return grant
-
-
-def personal_digest(message: str) -> bytes:
-    """What personal_sign signs (EIP-191, version 0x45)."""
-    data = message.encode()
-    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
 
 
 def checksum_address(key_id: str) -> str:

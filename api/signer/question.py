@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.auth import STATEMENT, checksum_address, domain_of, personal_digest
+from api.auth import STATEMENT, checksum_address, domain_of
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.event import Envelope, Section, decode_payload, digest_of
 from ledger.core.event.payload import decode_section, require_agreement
-from ledger.core.signature import require_window, signing_hash, typed_data
+from ledger.core.signature import personal_digest, require_window, signing_hash, typed_data
 from ledger.locales import Labels
 from ledger.timeline.particulars import Particular, particulars
 from ledger.timeline.sentences import Names, Narrator

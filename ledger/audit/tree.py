@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from ledger.audit.entries import NO_LEAF
 from ledger.audit.findings import Finding
-from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Hash, root_of
-from ledger.core.tiles import TILE_LENGTH, TILE_WIDTH, TileName, width_at
+from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, root_of
+from ledger.core.tiles import TILE_LENGTH, TILE_WIDTH, TileName, hashes_in, width_at
 from ledger.store import audit as rows
 from ledger.store.database import Connection
 
@@ -62,12 +62,12 @@ class TreeAudit:
 
     def _grow(self, leaves: bytes, tiles: bytes) -> None:
         size, same = self._stored.size, self._stored == self._said
-        self._stored = self._stored.append(_hashes(_filled(leaves, tiles)))
+        self._stored = self._stored.append(hashes_in(_filled(leaves, tiles)))
         if same and leaves == tiles:
             self._said = self._stored
             return
-        self._said = self._said.append(_hashes(tiles))
-        for index, (leaf, said) in enumerate(zip(_hashes(leaves), _hashes(tiles), strict=True), size):
+        self._said = self._said.append(hashes_in(tiles))
+        for index, (leaf, said) in enumerate(zip(hashes_in(leaves), hashes_in(tiles), strict=True), size):
             if leaf not in (said, NO_LEAF):
                 self._differing.append((index, leaf, said))
 
@@ -133,9 +133,9 @@ def _check_tile(connection: Connection, size: int, level: int, index: int) -> It
         return
     if level == 0:
         return
-    for number, said in enumerate(_hashes(stored), index * TILE_WIDTH):
+    for number, said in enumerate(hashes_in(stored), index * TILE_WIDTH):
         below = rows.tile(connection, level - 1, number)
-        root = root_of(_hashes(below)) if below is not None and len(below) == TILE_LENGTH else said
+        root = root_of(hashes_in(below)) if below is not None and len(below) == TILE_LENGTH else said
         if root != said:
             what = f"{name}: hash of {TileName(level - 1, number).path()}"
             yield Finding("tree", number * TILE_WIDTH**level, what, root.hex(), said.hex())
@@ -150,12 +150,8 @@ def _filled(leaves: bytes, tiles: bytes) -> bytes:
     """The leaves, those that are missing taken from the tiles: that they are missing is a finding already."""
     if NO_LEAF not in leaves:
         return leaves
-    pairs = zip(_hashes(leaves), _hashes(tiles), strict=True)
+    pairs = zip(hashes_in(leaves), hashes_in(tiles), strict=True)
     return b"".join(said if leaf == NO_LEAF else leaf for leaf, said in pairs)
-
-
-def _hashes(data: bytes) -> list[Hash]:
-    return [Hash(data[start : start + HASH_LENGTH]) for start in range(0, len(data), HASH_LENGTH)]
 
 
 def _leaf_tile(index: int) -> str:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ledger.cli.client import Service
 from ledger.core.errors import SignatureRefused
-from ledger.core.signature import keccak256
+from ledger.core.signature import personal_digest
 from ledger.keys import Signer
 from ledger.secret_files import SecretRefused, read_secret, write_secret
 
@@ -80,12 +80,6 @@ class SignIn:
             return None
         good = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S
         return token if good else None
-
-
-def personal_digest(message: str) -> bytes:
-    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
-    data = message.encode()
-    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
 
 
 def require_own_message(message: str, url: str, key_id: str) -> None:

@@ -84,23 +84,39 @@ def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant |
     if not event_type.roles:
         _require_service(authority, envelope)
         return None
-    grant = authority.grants.get(envelope.key_id)
+    grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
+    _require_grant_covers(grant, envelope, event_type.roles)
+    return grant
+
+
+def standing_grant(authority: Authority, key_id: str, index: int, *, field: str) -> Grant:
+    """The key's grant, if one stands before entry ``index`` and no revocation of it does. Raises Unauthorized."""
+    grant = authority.grants.get(key_id)
     if grant is None or grant.granted >= index:
         raise Unauthorized(
-            f"the key {envelope.key_id} is not granted to any agency",
-            field="envelope.key_id",
+            f"the key {key_id} is not granted to any agency",
+            field=field,
             code="key_unknown",
             hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
         )
     if grant.revoked is not None and grant.revoked < index:
         raise Unauthorized(
-            f"the key {envelope.key_id} was revoked at entry {grant.revoked}",
-            field="envelope.key_id",
+            f"the key {key_id} was revoked at entry {grant.revoked}",
+            field=field,
             code="key_revoked",
             hint="Sign with a key that the agency has not revoked.",
         )
-    _require_grant_covers(grant, envelope, event_type.roles)
     return grant
+
+
+def require_valid(grant: Grant, at: int, *, field: str) -> None:
+    """Raises Unauthorized unless the grant holds ``at`` that time (unix seconds)."""
+    if not grant.valid_from <= at < grant.valid_until:
+        raise Unauthorized(
+            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {at}",
+            field=field,
+            code="key_not_valid",
+        )
 
 
 def require_officer(grant: Grant | None, payload: Payload) -> None:
@@ -132,13 +148,7 @@ def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, .
         )
     if grant.suite != SUITE_SECP256K1_EIP712:
         raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
-    if not grant.valid_from <= envelope.signed_at < grant.valid_until:
-        raise Unauthorized(
-            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), "
-            f"not at {envelope.signed_at}",
-            field="envelope.signed_at",
-            code="key_not_valid",
-        )
+    require_valid(grant, envelope.signed_at, field="envelope.signed_at")
     if not set(roles) & set(grant.roles):
         raise Unauthorized(
             f"{envelope.event_type} takes the role {' or '.join(roles)}; this key has {', '.join(grant.roles)}",

@@ -18,6 +18,8 @@ and a ``hint`` that tells what to do next.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 
 class TallystickError(ValueError):
     """Any refusal of this package; ``str(error)`` is one sentence for a person."""
@@ -114,3 +116,8 @@ class Unavailable(TallystickError):
     ):
         super().__init__(message, field=field, hint=hint, code=code)
         self.retry_after = retry_after
+
+
+def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
+    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
+    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)

@@ -193,3 +193,9 @@ def require_window(envelope: Envelope, now: int) -> None:
 
 def _digest_bytes(text: str | None) -> bytes:
     return _NO_PREVIOUS if text is None else bytes.fromhex(text[len(_BLAKE3) :])
+
+
+def personal_digest(message: str) -> bytes:
+    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
+    data = message.encode()
+    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)

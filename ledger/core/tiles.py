@@ -134,7 +134,7 @@ class RightEdge(Struct, frozen=True):
             index, width = divmod(count, TILE_WIDTH)
             partials.append(_read(read_tile, len(partials), index, width) if width else b"")
         # A tile is itself a tree over its hashes, so the frontiers of the partial tiles make up that of the whole.
-        frontiers = [EMPTY_TREE.append(_split(hashes)) for hashes in reversed(partials)]
+        frontiers = [EMPTY_TREE.append(hashes_in(hashes)) for hashes in reversed(partials)]
         return cls(tuple(partials), Frontier(size, tuple(root for frontier in frontiers for root in frontier.roots)))
 
     def append(self, leaf_hashes: Sequence[Hash]) -> Appended:
@@ -199,7 +199,7 @@ class TileNodes:
 @lru_cache(maxsize=EXPANDED_TILES_KEPT)
 def _expand(hashes: bytes) -> list[Row]:
     """All rows of the tree over a tile's hashes, kept by content: a changed tile is never mistaken for the old one."""
-    return grow(EMPTY_TREE, _split(hashes)).rows
+    return grow(EMPTY_TREE, hashes_in(hashes)).rows
 
 
 def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
@@ -215,7 +215,8 @@ def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
     return hashes
 
 
-def _split(hashes: bytes) -> list[Hash]:
+def hashes_in(hashes: bytes) -> list[Hash]:
+    """The hashes of a tile, or of any bytes that are hashes side by side."""
     return [Hash(hashes[start : start + HASH_LENGTH]) for start in range(0, len(hashes), HASH_LENGTH)]
 
 

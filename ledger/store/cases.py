@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 
 from ledger.core.errors import NotFound
 from ledger.store.database import one_of
+from ledger.store.rows import fetched
 from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
 
 Sight = Literal["party", "offered", "jurisdiction"]
@@ -94,7 +95,7 @@ def list_cases(
     if responsible is not None:
         query = query.where(CASES.c.responsible == responsible)
     query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
-    return _rows(connection, _paged(query, CASES.c.case_id, page))
+    return fetched(connection, _paged(query, CASES.c.case_id, page))
 
 
 def case(connection: Connection, case_id: str) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def list_items(
         query = query.where(ITEMS.c.case_id == case_id)
     if holder is not None:
         query = query.where(ITEMS.c.holder == holder)
-    return _rows(connection, _paged(query, ITEMS.c.item_id, page))
+    return fetched(connection, _paged(query, ITEMS.c.item_id, page))
 
 
 def item(connection: Connection, item_id: str) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def list_handovers(
     after = None if page.after is None else int(page.after)
     if after is not None:
         query = query.where(HANDOVERS.c.updated_index > after)
-    return _rows(connection, query.order_by(HANDOVERS.c.updated_index).limit(page.limit))
+    return fetched(connection, query.order_by(HANDOVERS.c.updated_index).limit(page.limit))
 
 
 def visible(reader: Reader) -> ColumnElement[bool]:
@@ -184,7 +185,3 @@ def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[An
     if page.after is not None:
         query = query.where(key > page.after)
     return query.order_by(key).limit(page.limit)
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(query).mappings()]

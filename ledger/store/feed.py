@@ -24,7 +24,6 @@ from ledger.store.tables import ENTRIES, FEED
 if TYPE_CHECKING:
     from ledger.store.append import NewEntry
 
-_ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 _CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9][0-9]{0,15}))?")
 
 
@@ -56,7 +55,7 @@ def parse_cursor(text: str, *, field: str = "after") -> Cursor:
 
 def page(connection: Connection, agency: str, after: Cursor, limit: int) -> list[Step]:
     """The next steps of the agency's feed, at most ``limit``."""
-    query = select(FEED.c.since, *_ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
+    query = select(FEED.c.since, *log.ENTRY_COLUMNS).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
     ordered = query.where(*_behind(agency, after)).order_by(FEED.c.log_index)
     found = connection.execute(ordered.limit(limit + 1))  # the first may be given already, but for what comes with it
     steps: list[Step] = []

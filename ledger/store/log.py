@@ -57,9 +57,9 @@ class Head(Struct, frozen=True):
     digest: str
 
 
-_ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 _TREE = select(TREE)
-_BY_EVENT_IDS = select(*_ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
+_BY_EVENT_IDS = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
 _BY_DIGESTS = (
     select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
     .where(one_of(ENTRIES.c.payload_digest, "digests"))
@@ -105,17 +105,17 @@ def tile_reader(connection: Connection) -> TileReader:
 
 def entry(connection: Connection, log_index: int) -> StoredEntry:
     """Raises NotFound."""
-    return _one(connection, select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index == log_index), f"entry {log_index}")
+    return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index == log_index), f"entry {log_index}")
 
 
 def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
     """Raises NotFound."""
-    return _one(connection, select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_id == event_id), f"event {event_id}")
+    return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.event_id == event_id), f"event {event_id}")
 
 
 def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
     """Raises NotFound."""
-    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.payload_digest == payload_digest)
+    query = select(*ENTRY_COLUMNS).where(ENTRIES.c.payload_digest == payload_digest)
     return _one(connection, query, f"payload {payload_digest}")
 
 
@@ -135,7 +135,7 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
     """The entries of indices ``start <= i < end`` in their order, fetched a page at a time."""
     while start < end:
         stop = min(end, start + PAGE)
-        query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
+        query = select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
         yield from map(_stored, connection.execute(query.order_by(ENTRIES.c.log_index)).fetchall())
         start = stop
 
@@ -159,7 +159,7 @@ def stream(
 ) -> list[StoredEntry]:
     """A stream's entries of a sequence above ``after``, in their order."""
     query = (
-        select(*_ENTRY_COLUMNS)
+        select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id, ENTRIES.c.sequence > after)
         .order_by(ENTRIES.c.sequence)
         .limit(limit)
@@ -170,7 +170,7 @@ def stream(
 def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
     """The ``registry.*`` entries of an index above ``after``, in their order."""
     query = (
-        select(*_ENTRY_COLUMNS)
+        select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"), ENTRIES.c.log_index > after)
         .order_by(ENTRIES.c.log_index)
     )
@@ -179,7 +179,7 @@ def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredE
 
 def registered_datasets(connection: Connection) -> list[StoredEntry]:
     """The ``dataset.registered`` entries, in their order."""
-    query = select(*_ENTRY_COLUMNS).where(
+    query = select(*ENTRY_COLUMNS).where(
         ENTRIES.c.stream_kind.in_(("agency", "supervision")), ENTRIES.c.event_type == "dataset.registered"
     )
     return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
@@ -193,7 +193,7 @@ def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | 
 def system_entries(connection: Connection, event_type: str, limit: int) -> list[StoredEntry]:
     """The entries of this type that the service itself signed, the newest first."""
     query = (
-        select(*_ENTRY_COLUMNS)
+        select(*ENTRY_COLUMNS)
         .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
         .order_by(ENTRIES.c.sequence.desc())
         .limit(limit)

@@ -36,6 +36,11 @@ NewRows = Mapping[Table, Sequence[Row]]
 _encoder = msgspec.json.Encoder()  # bytes become base64
 
 
+def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
+    """The rows of a query, each by the names of its columns."""
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 def write(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:
     """Puts ``new`` rows in, and the ``latest`` in place of those that stand under their keys, if any do.
 

@@ -18,6 +18,7 @@ from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store.cases import Page, Reader, Sight
 from ledger.store.database import one_of
+from ledger.store.rows import fetched
 from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
 from ledger.store.tables import STREAMS
 
@@ -192,7 +193,7 @@ def list_leads(
         return _paged(connection, query, LEADS.c.updated_index, page)
     if page.after is not None:
         query = query.where(LEADS.c.updated_index < int(page.after))
-    return _rows(connection, query.order_by(LEADS.c.updated_index.desc()).limit(page.limit))
+    return fetched(connection, query.order_by(LEADS.c.updated_index.desc()).limit(page.limit))
 
 
 def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[str, int]:
@@ -246,7 +247,7 @@ def newest_recommendations(connection: Connection, reader: Reader, procuratorate
     """The recommendations of a procuratorate that the reader sees, the latest change first."""
     of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, or_(*_of_recommendation(reader).values()))
     query = select(RECOMMENDATIONS).where(*of_it).order_by(RECOMMENDATIONS.c.updated_index.desc())
-    return _rows(connection, query.limit(limit))
+    return fetched(connection, query.limit(limit))
 
 
 def list_models(connection: Connection, page: Page, *, retired: bool | None = None) -> list[Row]:
@@ -256,7 +257,7 @@ def list_models(connection: Connection, page: Page, *, retired: bool | None = No
         query = query.where(MODELS.c.retired == retired)
     if page.after is not None:
         query = query.where(MODELS.c.model_id > page.after)
-    return _rows(connection, query.order_by(MODELS.c.model_id).limit(page.limit))
+    return fetched(connection, query.order_by(MODELS.c.model_id).limit(page.limit))
 
 
 def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:
@@ -300,8 +301,4 @@ def is_issued(connection: Connection, recommendation_id: str) -> bool:
 def _paged(connection: Connection, query: Select[Any], key: ColumnElement[int], page: Page) -> list[Row]:
     if page.after is not None:
         query = query.where(key > int(page.after))
-    return _rows(connection, query.order_by(key).limit(page.limit))
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetched(connection, query.order_by(key).limit(page.limit))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Text
 from sqlmodel import Field, SQLModel
+
+from ledger.store.tables import core_of
 
 
 def _index() -> Column[int]:
@@ -85,10 +85,6 @@ class RecommendationRow(SQLModel, table=True):
     updated_index: int = Field(sa_column=_index())
 
 
-def _core(model: type[SQLModel]) -> Table:
-    return cast(Table, model.__table__)  # type: ignore[attr-defined]
-
-
-MODELS = _core(ModelRow)
-LEADS = _core(LeadRow)
-RECOMMENDATIONS = _core(RecommendationRow)
+MODELS = core_of(ModelRow)
+LEADS = core_of(LeadRow)
+RECOMMENDATIONS = core_of(RecommendationRow)

@@ -13,10 +13,10 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 
-from api.auth import personal_digest
 from api.parts import Parts
 from api.server import make_server
 from ledger.core.event.registry import RegistryChange
+from ledger.core.signature import personal_digest
 from tests.builders import Event, Officer, signature_of
 from tests.casework import Case
 from tests.ledgers import Ledger

@@ -11,8 +11,9 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from ledger.cli.client import Service
-from ledger.cli.sign_in import SignIn, personal_digest, require_own_message
+from ledger.cli.sign_in import SignIn, require_own_message
 from ledger.core.errors import SignatureRefused, Unauthorized
+from ledger.core.signature import personal_digest
 from ledger.keys import LocalSigner
 from tests.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
 

@@ -15,11 +15,11 @@ from ledger.core.custody.state import (
     Person,
     Split,
     look_up,
-    refuse,
     require_distinct,
     require_new,
 )
 from ledger.core.custody.triggers import in_custody
+from ledger.core.errors import refuse
 from ledger.core.event import Body, case, record
 from ledger.core.event.terms import EventRef, Stage
 

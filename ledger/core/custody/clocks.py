@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from ledger.core.clock_rules import Base, ClockRule
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, refuse
+from ledger.core.custody.state import Act, CaseState, MeasureState, look_up
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.deadlines import lawful
 from ledger.core.deadlines.clock import Clock, Extension, Pause
+from ledger.core.errors import refuse
 from ledger.core.event import case, deadline, item
 from ledger.core.event.terms import EventRef, Procedure
 from ledger.core.legal_day import legal_day_of

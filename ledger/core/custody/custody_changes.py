@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from ledger.core.custody.cases import require_measure
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, CustodyChange, look_up, refuse, require_new
+from ledger.core.custody.state import Act, CaseState, CustodyChange, look_up, require_new
 from ledger.core.custody.triggers import in_custody
+from ledger.core.errors import refuse
 from ledger.core.event import custody_change
 
 

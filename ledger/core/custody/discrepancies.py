@@ -9,7 +9,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, refuse, require_new
+from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, require_new
+from ledger.core.errors import refuse
 from ledger.core.event import handover as halves
 from ledger.core.event.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.event.item import ItemCheckedIn

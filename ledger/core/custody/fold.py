@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from ledger.core.custody import cases, clocks, rests
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.rules import RULES
-from ledger.core.custody.state import Act, CaseState, refuse
-from ledger.core.errors import Conflict
+from ledger.core.custody.state import Act, CaseState
+from ledger.core.errors import Conflict, refuse
 from ledger.core.event import case, custody_change, handover, record
 
 # An agency that is only being offered something may answer, nothing else; a detention house serves what it was asked;

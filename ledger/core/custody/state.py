@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple, NoReturn, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.register import Register
 from ledger.core.deadlines.clock import Clock
-from ledger.core.errors import RuleRefused
+from ledger.core.errors import refuse
 from ledger.core.event import Payload
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.handover import OfferedItem
@@ -314,11 +314,6 @@ class CaseState(Struct, frozen=True):
 
     def with_handover(self, handover: Handover) -> CaseState:
         return replace(self, handovers=self.handovers | {handover.handover_id: handover})
-
-
-def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
-    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
-    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)
 
 
 def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, field: str) -> T:

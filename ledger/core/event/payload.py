@@ -15,10 +15,10 @@ from threading import Lock
 from typing import Annotated, Any, Union, cast
 
 import msgspec
-from blake3 import blake3
 from msgspec import Meta
 
 from ledger.core import canonical
+from ledger.core.digest import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.event import catalogue
 from ledger.core.event.catalogue import EVENT_TYPES, Body
@@ -181,7 +181,7 @@ def make_payload(*, body: Body, **common: Any) -> Payload:
 
 def digest_of(data: bytes) -> str:
     """``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
-    return "blake3:" + blake3(data).hexdigest()
+    return blake3_text(data)
 
 
 def decode_payload(data: bytes, event_type: str | None = None) -> Payload:

@@ -7,10 +7,10 @@ from typing import Literal, TypeVar
 
 from msgspec.structs import replace
 
-from ledger.core.errors import Conflict
+from ledger.core.errors import Conflict, refuse
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.supervision import leads, models, recommendations
-from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, refuse
+from ledger.core.supervision.state import Act, LeadState, Matter, ModelState
 
 M = TypeVar("M", bound=Matter)
 Thing = Literal["model", "lead", "recommendation"]

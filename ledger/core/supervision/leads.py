@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from msgspec.structs import replace
 
+from ledger.core.errors import refuse
 from ledger.core.event import Body
 from ledger.core.event.supervision import (
     LeadAnswered,
@@ -22,7 +23,7 @@ from ledger.core.event.supervision import (
 )
 from ledger.core.supervision.finding import finding_digest, lead_id_of
 from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
-from ledger.core.supervision.state import Act, LeadState, LeadStatus, refuse
+from ledger.core.supervision.state import Act, LeadState, LeadStatus
 
 STREAM = "lead-"
 

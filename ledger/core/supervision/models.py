@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger.core.errors import refuse
 from ledger.core.event import Body, digest_of
 from ledger.core.event.supervision import ModelAdopted, ModelPublished, ModelRetired
 from ledger.core.supervision.standing import is_procuratorate
-from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion, refuse
+from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion
 
 STREAM = "model-"
 

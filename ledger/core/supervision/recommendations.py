@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger.core.errors import refuse
 from ledger.core.event import Body
 from ledger.core.event.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
 from ledger.core.supervision.standing import is_procuratorate, supervises
-from ledger.core.supervision.state import Act, RecommendationState, refuse
+from ledger.core.supervision.state import Act, RecommendationState
 
 STREAM = "recommendation-"
 

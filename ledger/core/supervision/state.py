@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NoReturn
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from ledger.core.authority import Agency
-from ledger.core.errors import RuleRefused
+from ledger.core.errors import refuse
 from ledger.core.event import Payload
 from ledger.core.event.supervision import (
     LeadAnswered,
@@ -150,8 +150,3 @@ class Move(Struct, frozen=True):
 
     before: Matter | None
     after: Matter
-
-
-def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
-    """Refuses an impossible act under the rule's name; ``field`` is a path within the payload."""
-    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)
