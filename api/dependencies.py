@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.auditing import Audits
 from api.auth import SignIn
+from api.bodies import JSON, decode, read_body
 from api.parts import Parts
 from api.problems import TokenRefused
 from api.reading import Reading
@@ -24,12 +25,15 @@ from ledger.store.cases import Page
 from ledger.timeline import Walks
 from ledger.timeline.picture import Pictures
 
+T = TypeVar("T")
+
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
+AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]
 After = Annotated[int, Query(ge=-1, lt=2**53, description="the last number of the page before")]
 Lang = Annotated[
@@ -96,6 +100,12 @@ LabelsOf = Annotated[Labels, Depends(labels)]
 def page(service: Service, limit: int, after: str | int | None) -> Page:
     """The window that was asked for."""
     return Page(service.limit(limit), None if after is None else str(after))
+
+
+async def posted(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
+    """What the JSON body says, of at most ``limit`` bytes. Raises Refused, ClientGone or MalformedInput."""
+    timeout_s = service.parts.settings.request_timeout_s
+    return decode(await read_body(request.scope, request.receive, JSON, limit=limit, timeout_s=timeout_s), decoder)
 
 
 def answer(value: Any, status: int = 200) -> Response:

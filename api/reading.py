@@ -25,6 +25,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 SUPERVISORS: Final = ("auditor", "analyst")
+GOVERNING: Final = (*SUPERVISORS, "supervisor")
 
 
 class Reading:

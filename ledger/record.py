@@ -147,6 +147,12 @@ class States:
             kept = self._kept.get(head.digest)
             return kept or self._fold(log.stream(connection, "case", case_id))
 
+    def of_shown(self, case_id: str) -> CaseState:
+        """The state of a case that the read model shows."""
+        state = self.of_case(case_id)
+        assert state is not None, "the read model shows a case that has a stream"
+        return state
+
     def after(self, payload_digest: str) -> CaseState | None:
         """The state right after the event of this digest, in whatever case it stands. None if it is in none."""
         with self._database.read() as connection:

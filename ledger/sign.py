@@ -126,3 +126,8 @@ def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: 
         signature="",
     )
     return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
+
+
+def new_id(noun: str) -> str:
+    """A fresh id such as ``case-5f3a90c1d2``."""
+    return f"{noun}-{secrets.token_hex(5)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from ledger.core.event import Body, custody_change, handover
 from ledger.core.event.case import CaseClosed, CaseOpened
 from ledger.core.event.item import ItemRegistered
 from ledger.core.instant import spelled
+from ledger.sign import new_id
 
 AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
 CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
@@ -140,11 +140,6 @@ ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
     "serve-custody": custody_served,
     "close": closed,
 }
-
-
-def new_id(noun: str) -> str:
-    """A fresh id such as ``handover-5f3a90c1d2``."""
-    return f"{noun}-{secrets.token_hex(5)}"
 
 
 def made(body: type[Body], **fields: Any) -> Body:

@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from api.console.access import LabelsOf, Reads
 from api.console.blocks import blocks, free_items
-from api.console.bodies import CHECKED, new_id
+from api.console.bodies import CHECKED
 from api.console.case_parts import FirstQuery, Kind, Rest, RestOf, part
 from api.console.forms import FormOf
-from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import names_of, page
 from api.console.security import PATH
@@ -23,6 +22,8 @@ from api.routes.timelines import teller
 from ledger.core.custody import CaseState, Handover
 from ledger.core.errors import NotFound
 from ledger.core.event import terms
+from ledger.core.event.catalogue import HANDLING
+from ledger.sign import new_id
 from ledger.store import cases
 from ledger.store.cases import Sight
 from ledger.timeline.sentences import Words
@@ -233,8 +234,7 @@ def see(service: Service, reading: Reading, case_id: str, what: str) -> Seen:
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    state = service.parts.recorder.states.of_case(case_id)
-    assert state is not None, "the read model shows a case that has a stream"
+    state = service.parts.recorder.states.of_shown(case_id)
     reading.record(what, case_id)
     return Seen(row, state, sight)
 

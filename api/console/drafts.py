@@ -93,9 +93,7 @@ class Drafter:
 def _state(service: Service, reading: Reading, case_id: str) -> CaseState:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    state = service.parts.recorder.states.of_case(case_id)
-    assert state is not None, "the read model shows a case that has a stream"
-    return state
+    return service.parts.recorder.states.of_shown(case_id)
 
 
 class Head(Protocol):

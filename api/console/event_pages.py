@@ -11,12 +11,12 @@ from api.console.rendering import language, narrator_of, page
 from api.dependencies import EventIdPath, ServiceOf, SlugPath, SlugQuery
 from api.routes import papers, proofs
 from api.routes.events import find
-from api.routes.proofs import Withhold
 from api.routes.timelines import teller
 from ledger.core.errors import NotFound
 from ledger.core.event import decode_section
 from ledger.exchange.paper.forms import forms_of
 from ledger.exchange.paper.voice import spoken_in
+from ledger.prove import Withheld
 from ledger.store import log
 from ledger.timeline.particulars import particulars
 from ledger.timeline.proven import stages
@@ -68,7 +68,7 @@ def event_page(
 
 @router.get("/cases/{case_id}/events/{event_id}/bundle")
 def event_bundle(
-    service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath, withhold: Withhold | None = None
+    service: ServiceOf, reading: Reads, case_id: SlugPath, event_id: EventIdPath, withhold: Withheld | None = None
 ) -> Response:
     """The proof bundle of an event, to be kept."""
     made = proofs.bundle_of_event(service, reading, event_id, withhold, None)
@@ -76,7 +76,7 @@ def event_bundle(
 
 
 @router.get("/cases/{case_id}/bundle")
-def case_bundle(service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withhold | None = None) -> Response:
+def case_bundle(service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
     """The same of all events of a case."""
     made = proofs.bundle_of_case(service, reading, case_id, withhold, None)
     return _kept(made, f"{case_id}{_without(withhold)}.bundle.json")
@@ -128,7 +128,7 @@ def event_paper(
     )
 
 
-def _without(withhold: Withhold | None) -> str:
+def _without(withhold: Withheld | None) -> str:
     return f".without-{withhold}" if withhold else ""
 
 

@@ -12,17 +12,16 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.cited import cited, told_life
 from api.console.forms import FormOf, whole_number
-from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import ServiceOf, SlugPath
+from api.dependencies import AfterIndex, ServiceOf, SlugPath
 from api.matter_views import LeadLine, lead_line
 from api.matters import require_matter
-from api.reading import Reading
-from api.routes.reports import GOVERNING
+from api.reading import GOVERNING, Reading
+from api.routes.agencies import known_agency
 from api.verified_leads import rederived
-from ledger.core.errors import NotFound
 from ledger.core.event import terms
+from ledger.core.event.catalogue import HANDLING
 from ledger.core.event.supervision import SUPERVISING
 from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.instant import spelled, unix_seconds
@@ -55,7 +54,6 @@ Line = Annotated[BusinessLine | Literal[""] | None, Query()]
 Grave = Annotated[Severity | Literal[""] | None, Query()]
 Mine = Annotated[bool, Query()]
 Days = Annotated[int | None, Query(ge=1, le=3650)]
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 
 
 class Filters(NamedTuple):
@@ -259,9 +257,7 @@ def officers(reading: Reading, agency: str) -> list[str]:
 def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
     """The procuratorates above and below one."""
     agencies = reading.authority.agencies
-    having = agencies.get(procuratorate)
-    if having is None:
-        raise NotFound(f"no agency {procuratorate} is admitted to this ledger", field="procuratorate")
+    having = known_agency(reading.authority, procuratorate, field="procuratorate")
     others = (one for one in agencies.values() if is_procuratorate(one) and one.agency_id != procuratorate)
     return sorted(one.agency_id for one in others if in_line(having, one))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from api.console.bodies import made, new_id
+from api.console.bodies import made
 from api.console.forms import Form, whole_number
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, supervision
 from ledger.core.supervision import Matter, ModelState
+from ledger.sign import new_id
 from ledger.supervision.model.parse import parse_model, require_publishable
 
 Maker = Callable[[Form, Matter | None], Body]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from api.auth import Session
+from api.reading import GOVERNING
 from api.texts import later
+from ledger.core.event.catalogue import HANDLING
 
-HANDLING: Final = ("clerk", "supervisor")
-LOOKING: Final = ("auditor", "analyst", "supervisor")
-EVERYBODY: Final = (*LOOKING, "clerk", "witness")
+EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
 
 
 class Link(NamedTuple):
@@ -50,19 +50,19 @@ MENU: Final = (
     Group(
         later("Look-up and audit"),
         (
-            Link("/search", later("Search"), (*LOOKING, "clerk")),
+            Link("/search", later("Search"), (*GOVERNING, "clerk")),
             Link("/audit", later("Audit"), ("auditor",)),
         ),
     ),
     Group(
         later("Supervision"),
         (
-            Link("/leads", later("Leads"), (*LOOKING, "clerk")),
-            Link("/models", later("Models"), LOOKING, at_procuratorates=True),
-            Link("/library", later("Library"), LOOKING),
-            Link("/recommendations", later("Recommendations"), (*LOOKING, "clerk")),
-            Link("/reports", later("Reports"), LOOKING, at_procuratorates=True),
-            Link("/correlation", later("In common"), LOOKING, at_procuratorates=True),
+            Link("/leads", later("Leads"), (*GOVERNING, "clerk")),
+            Link("/models", later("Models"), GOVERNING, at_procuratorates=True),
+            Link("/library", later("Library"), GOVERNING),
+            Link("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
+            Link("/reports", later("Reports"), GOVERNING, at_procuratorates=True),
+            Link("/correlation", later("In common"), GOVERNING, at_procuratorates=True),
         ),
     ),
     Group(

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.console import clock_views
 from api.console.access import LabelsOf, Reads
-from api.console.bodies import new_id
 from api.console.cited import told_life
 from api.console.clock_views import ClockView
-from api.console.menu import HANDLING
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Service, ServiceOf, SlugPath, SlugQuery
+from api.dependencies import AfterIndex, Service, ServiceOf, SlugPath, SlugQuery
 from api.matters import require_matter
 from api.reading import Reading
 from api.recurrence import counted
 from api.routes.reports import require_governing
 from ledger.core.event import terms
+from ledger.core.event.catalogue import HANDLING
 from ledger.core.event.supervision import SUPERVISING
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.standing import supervises
 from ledger.locales import Labels
+from ledger.sign import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import Wanted
@@ -34,7 +34,6 @@ ROWS = 25
 LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 
 router = APIRouter()
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 
 
 @router.get("/recommendations")

@@ -15,6 +15,7 @@ from api.console.access import LabelsOf, Visits, session_of
 from api.console.rendering import narrator_of, page
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
+from api.routes.agencies import known_agency
 from ledger.chain.journal import Purpose
 from ledger.core.authority import Agency, Authority, Grant
 from ledger.core.errors import NotFound
@@ -108,7 +109,7 @@ def show_agency(
 ) -> Response:
     """With all keys that it ever had, and what was decided about it."""
     authority, uses = service.authority(), _uses(request, service)
-    agency = _known(authority, agency_id)
+    agency = known_agency(authority, agency_id)
     history = _history(service, labels, agency_id)
     own = sorted((one for one in authority.grants.values() if one.agency_id == agency_id), key=lambda one: -one.granted)
     values: dict[str, Any] = {
@@ -137,19 +138,12 @@ def show_key(
         raise NotFound(f"no key {key_id} was granted to {agency_id}", field="key_id")
     line = _key_line(service, grant, _history(service, labels, agency_id), uses)
     values: dict[str, Any] = {
-        "agency": _known(authority, agency_id),
+        "agency": known_agency(authority, agency_id),
         "line": line,
         "newest": list(_used(service, visitor, uses.newest(key_id))),
         "counted": uses.counted,
     }
     return page(request, service, "key.html", session_of(visitor), **values)
-
-
-def _known(authority: Authority, agency_id: str) -> Agency:
-    agency = authority.agencies.get(agency_id)
-    if agency is None:
-        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field="agency_id")
-    return agency
 
 
 def _uses(request: Request, service: Service) -> KeyUses:

@@ -9,11 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import ChallengeSigned
-from api.bodies import JSON, decode, read_body
 from api.console.forms import FormOf
 from api.console.rendering import LANGUAGE_COOKIE, page
 from api.console.security import PATH, SessionCookie
-from api.dependencies import ServiceOf
+from api.dependencies import ServiceOf, posted
 from ledger.locales import LANGUAGES
 
 MAX_BODY = 4096  # bytes
@@ -32,9 +31,7 @@ def sign_in_page(request: Request, service: ServiceOf, next: Back = "") -> Respo
 
 async def read_signed(request: Request, service: ServiceOf) -> ChallengeSigned:
     """What the page posts. Raises Refused or MalformedInput."""
-    timeout_s = service.parts.settings.request_timeout_s
-    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
-    return decode(body, _signed)
+    return await posted(request, service, _signed, limit=MAX_BODY)
 
 
 @router.post("/sign-in")

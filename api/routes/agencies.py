@@ -31,7 +31,7 @@ def agencies(
 @router.get("/agencies/{agency_id}", summary="Show an agency", responses=answers(AgencyView, 400, 404, 503))
 def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
     """With its jurisdiction, and the keys of its admin and its witness."""
-    return answer(agency_view(_known(service.authority(), agency_id)))
+    return answer(agency_view(known_agency(service.authority(), agency_id)))
 
 
 @router.get(
@@ -42,7 +42,7 @@ def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     """All that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
     authority = service.authority()
-    _known(authority, agency_id)
+    known_agency(authority, agency_id)
     granted = sorted(authority.grants.values(), key=lambda grant: grant.granted)
     return answer({"keys": [key_view(grant) for grant in granted if grant.agency_id == agency_id]})
 
@@ -61,8 +61,9 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     return listed("entries", [registry_entry_view(entry) for entry in entries], count, lambda entry: entry.index)
 
 
-def _known(authority: Authority, agency_id: str) -> Agency:
+def known_agency(authority: Authority, agency_id: str, *, field: str = "agency_id") -> Agency:
+    """Raises NotFound for one that the registry does not have."""
     agency = authority.agencies.get(agency_id)
     if agency is None:
-        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field="agency_id")
+        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field=field)
     return agency

@@ -25,14 +25,14 @@ from api.views import (
     item_line,
     item_view,
 )
-from ledger.core.custody import CaseState, Handover
+from ledger.core.custody import Handover
+from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.event.terms import Stage
 from ledger.store import cases, log
 from ledger.store.database import Connection
 
 router = APIRouter(prefix="/api/v1")
-Status = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
 
 
 @router.get(
@@ -62,7 +62,7 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    found = case_view(row, _state(service, case_id), sight)
+    found = case_view(row, service.parts.recorder.states.of_shown(case_id), sight)
     reading.record("case", case_id)
     return answer(found)
 
@@ -111,7 +111,7 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
         case_id = cases.owners(connection, [item_id]).get(item_id)
         if case_id is None or cases.sight(connection, case_id, reading.reader) is None:
             raise unseen
-    item = _state(service, case_id).items.get(item_id)
+    item = service.parts.recorder.states.of_shown(case_id).items.get(item_id)
     if item is None:
         raise unseen
     reading.record(f"item {item_id}", case_id)
@@ -129,7 +129,7 @@ def list_handovers(
     service: ServiceOf,
     reading: Reads,
     box: Literal["inbox", "outbox", "all"] = "all",
-    status: Status | None = None,
+    status: HandoverStatus | None = None,
     limit: Limit = 100,
     after: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
 ) -> Response:
@@ -168,9 +168,3 @@ def require_handover(
     ):
         return handover
     raise NotFound(f"no handover {handover_id} of a case {case_id} that you may see", field="handover_id")
-
-
-def _state(service: Service, case_id: str) -> CaseState:
-    state = service.parts.recorder.states.of_case(case_id)
-    assert state is not None, "the read model shows a case that has a stream"
-    return state

@@ -10,8 +10,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JSON, decode, read_body
-from api.dependencies import After, Limit, Service, ServiceOf, answer, listed
+from api.dependencies import After, Limit, ServiceOf, answer, listed, posted
 from api.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
 from ledger.core.event.terms import KeyId
@@ -125,7 +124,7 @@ def chain(service: ServiceOf) -> Response:
 )
 async def prepare(request: Request, service: ServiceOf) -> Response:
     """Says nonce, gas and fees. Sign it only if it is the call that you asked for."""
-    asked = decode(await _body(request, service), _asked)
+    asked = await posted(request, service, _asked, limit=MAX_BODY)
     call = bytes.fromhex(asked.call[2:])
     registry = service.parts.follower.link.registry
     made = await run_in_threadpool(registry.prepare, asked.sender, call)
@@ -144,14 +143,9 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
 )
 async def send(request: Request, service: ServiceOf) -> Response:
     """Grants, revocations and decisions of agencies' admins; nothing else is passed on."""
-    raw = bytes.fromhex(decode(await _body(request, service), _raw).raw[2:])
+    raw = bytes.fromhex((await posted(request, service, _raw, limit=MAX_BODY)).raw[2:])
     write = await run_in_threadpool(service.parts.follower.link.registry.relay, raw)
     return answer(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
-
-
-async def _body(request: Request, service: Service) -> bytes:
-    timeout_s = service.parts.settings.request_timeout_s
-    return await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
 
 
 def _anchor_view(write: ChainWrite) -> AnchorView:

@@ -121,8 +121,7 @@ def list_deadlines_of_case(
     recorder, moment = service.parts.recorder, _moment(reading, as_of)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    state = recorder.states.of_case(case_id)
-    assert state is not None, "the read model shows a case that has a stream"
+    state = recorder.states.of_shown(case_id)
     found = [_view(one, labels) for one in deadlines(state, recorder.book, recorder.calendar, moment)]
     reading.record("deadlines of the case", case_id)
     return answer({"deadlines": found})

@@ -13,8 +13,8 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JSON, decode, read_body
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.bodies import read_body
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page, posted
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from ledger.core.errors import NotFound
@@ -103,9 +103,8 @@ _look_up = msgspec.json.Decoder(LookUp)
 )
 async def look_up(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """What your agency has imported of these keys, and where the cases stand. In the order of the question."""
-    timeout_s = service.parts.settings.request_timeout_s
-    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
-    found = await run_in_threadpool(_found, service, reading, decode(body, _look_up))
+    asked = await posted(request, service, _look_up, limit=MAX_BODY)
+    found = await run_in_threadpool(_found, service, reading, asked)
     return answer({"rows": found})
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import AfterIndex, Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
 from api.matter_views import LeadLine, LeadView, lead_line, lead_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
@@ -22,7 +22,6 @@ State = Annotated[LeadStatus | None, Query(description="only those that have com
 Model = Annotated[str | None, Query(max_length=64, description="only those that this model raised")]
 Supervised = Annotated[str | None, Query(max_length=64, description="only those that this agency has to answer")]
 Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 
 
 @router.get("", summary="List the leads", responses=answers(page_of("leads", LeadLine), 400, 401, 503))

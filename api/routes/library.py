@@ -12,8 +12,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JSON, decode, read_body
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page, posted
 from api.library_views import (
     AdoptersView,
     Counted,
@@ -218,9 +217,8 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
 async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """Ids of this ledger, and what has the form of an identifier. For a procuratorate's auditors, analysts and
     supervisors, before they publish; each check is recorded as a read."""
-    timeout_s = service.parts.settings.request_timeout_s
-    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
-    return await run_in_threadpool(_checked, service, reading, decode(body, _texts).texts)
+    asked = await posted(request, service, _texts, limit=MAX_BODY)
+    return await run_in_threadpool(_checked, service, reading, asked.texts)
 
 
 def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath, SlugQuery
 from api.openapi import problems
 from api.routes.events import find, record
-from api.routes.proofs import Withhold, bundle_of_case, bundle_of_event
+from api.routes.proofs import bundle_of_case, bundle_of_event
 from ledger.core.errors import NotFound
 from ledger.exchange.paper.certificate import certificate
 from ledger.exchange.paper.certified import certify
@@ -20,6 +20,7 @@ from ledger.exchange.paper.reading import occasion
 from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
 from ledger.locales import language_of
+from ledger.prove import Withheld
 from ledger.timeline import agency_names
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
@@ -91,7 +92,7 @@ def event_certificate(
     reading: Reads,
     event_id: EventIdPath,
     language: Language = None,
-    withhold: Withhold | None = None,
+    withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
     """The verification of its proof bundle in words, numbered; what is claimed beside what is proven; what is not
@@ -114,7 +115,7 @@ def case_certificate(
     case_id: SlugPath,
     item_id: ItemOf = None,
     language: Language = None,
-    withhold: Withhold | None = None,
+    withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
     """The same of all its events, with items, their digests and the handling chain."""

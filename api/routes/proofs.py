@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -16,7 +14,6 @@ from ledger.store import cases
 from ledger.store.cases import Sight
 
 router = APIRouter(prefix="/api/v1", tags=["proofs"])
-Withhold = Literal["payload", "sections"]
 _BUNDLE = problems(400, 401, 404, 503) | {
     200: {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
 }
@@ -29,7 +26,7 @@ def event_proof(
     service: ServiceOf,
     reading: Reads,
     event_id: EventIdPath,
-    withhold: Withhold | None = None,
+    withhold: Withheld | None = None,
     ground: Ground = None,
 ) -> Response:
     """Sections that you may not read are withheld; `withhold` leaves out more. It was verified before it is given."""
@@ -41,14 +38,14 @@ def event_proof(
     "/cases/{case_id}/proof", summary="Get the proof bundle of a case", response_class=Response, responses=_BUNDLE
 )
 def case_proof(
-    service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withhold | None = None, ground: Ground = None
+    service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None, ground: Ground = None
 ) -> Response:
     """All its events, in one file."""
     return Response(bundle_of_case(service, reading, case_id, withhold, ground), media_type="application/json")
 
 
 def bundle_of_event(
-    service: Service, reading: Reading, event_id: str, withhold: Withhold | None, ground: str | None
+    service: Service, reading: Reading, event_id: str, withhold: Withheld | None, ground: str | None
 ) -> bytes:
     """The bundle as this reader may have it; recorded as read."""
     with service.parts.database.read() as connection:
@@ -60,7 +57,7 @@ def bundle_of_event(
 
 
 def bundle_of_case(
-    service: Service, reading: Reading, case_id: str, withhold: Withhold | None, ground: str | None
+    service: Service, reading: Reading, case_id: str, withhold: Withheld | None, ground: str | None
 ) -> bytes:
     """The same of a case."""
     with service.parts.database.read() as connection:
@@ -72,5 +69,5 @@ def bundle_of_case(
     return made
 
 
-def _withheld(asked: Withhold | None, *, shows_sections: bool) -> Withheld | None:
+def _withheld(asked: Withheld | None, *, shows_sections: bool) -> Withheld | None:
     return asked if asked is not None or shows_sections else "sections"

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
+from api.dependencies import AfterIndex, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
 from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
@@ -22,7 +22,6 @@ router = APIRouter(prefix="/api/v1/recommendations", tags=["supervision"])
 
 State = Annotated[RecommendationStatus | None, Query(description="only those that have come so far")]
 Addressee = Annotated[str | None, Query(max_length=64, description="only those to this agency")]
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 
 
 @router.get(

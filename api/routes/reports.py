@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from msgspec import Struct
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.dependencies import LabelsOf, Reads, Service, ServiceOf, answer
 from api.openapi import answers, problems
-from api.reading import Reading
+from api.reading import GOVERNING, Reading
 from ledger.core.errors import Unauthorized
 from ledger.core.event.terms import BusinessLine
 from ledger.core.supervision.standing import lies_within
@@ -24,7 +24,6 @@ from ledger.supervision.report.pdf import to_pdf
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
-GOVERNING: Final = ("auditor", "analyst", "supervisor")
 Format = Annotated[Literal["json", "html", "pdf"], Query(alias="format", description="of the report")]
 Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="day in Asia/Shanghai")]
 Tree = Annotated[

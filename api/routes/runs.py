@@ -12,8 +12,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JSON, decode, read_body
-from api.dependencies import Reads, Service, ServiceOf, answer
+from api.dependencies import Reads, Service, ServiceOf, answer, posted
 from api.matters import require_matter
 from api.openapi import answers, takes
 from api.reading import Reading
@@ -91,7 +90,7 @@ _widen_request = msgspec.json.Decoder(WidenRequest)
 async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """Nothing is raised. For a procuratorate's auditors, analysts and supervisors, over the agencies in its
     jurisdiction; each run is recorded as a read."""
-    asked = decode(await _body(request, service), _run_request)
+    asked = await posted(request, service, _run_request, limit=MAX_BODY)
     return await run_in_threadpool(_run_asked, service, reading, asked)
 
 
@@ -107,7 +106,7 @@ def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Respons
 )
 async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_id: LeadPath) -> Response:
     """Runs the model that raised the lead over all history, with its parameters as they were, or others."""
-    asked = decode(await _body(request, service), _widen_request)
+    asked = await posted(request, service, _widen_request, limit=MAX_BODY)
     return await run_in_threadpool(_run_again, service, reading, lead_id, asked)
 
 
@@ -120,11 +119,6 @@ def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenReq
     definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
     parameters = {**lead.raised.parameters, **asked.parameters}
     return answer(run(service, reading, parse_model(definition), parameters, asked.as_of))
-
-
-async def _body(request: Request, service: Service) -> bytes:
-    timeout_s = service.parts.settings.request_timeout_s
-    return await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
 
 
 @router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunState, 400, 401, 503))

@@ -8,8 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth import ChallengeAsked, ChallengeGiven, ChallengeSigned, TokenGiven
-from api.bodies import JSON, decode, read_body
-from api.dependencies import Service, ServiceOf, answer
+from api.dependencies import ServiceOf, answer, posted
 from api.openapi import answers, takes
 
 MAX_BODY = 4096  # bytes
@@ -28,7 +27,7 @@ _signed = msgspec.json.Decoder(ChallengeSigned)
 async def challenge(request: Request, service: ServiceOf) -> Response:
     """The answer's `message` (EIP-4361) is to be signed as it is with the key (`personal_sign`), once, within a short
     time. The key must be granted."""
-    asked = decode(await _body(request, service), _asked)
+    asked = await posted(request, service, _asked, limit=MAX_BODY)
     return answer(await run_in_threadpool(lambda: service.sign_in.challenge(asked.key_id, service.authority())))
 
 
@@ -40,11 +39,6 @@ async def challenge(request: Request, service: ServiceOf) -> Response:
 )
 async def token(request: Request, service: ServiceOf) -> Response:
     """The token opens reads; it holds for a short time and only as long as the key is granted."""
-    signed = decode(await _body(request, service), _signed)
+    signed = await posted(request, service, _signed, limit=MAX_BODY)
     given = await run_in_threadpool(lambda: service.sign_in.token(signed.nonce, signed.signature, service.authority()))
     return answer(given)
-
-
-async def _body(request: Request, service: Service) -> bytes:
-    timeout_s = service.parts.settings.request_timeout_s
-    return await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)

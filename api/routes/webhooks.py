@@ -11,8 +11,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JSON, decode, read_body
-from api.dependencies import Reads, Service, ServiceOf, answer
+from api.dependencies import Reads, Service, ServiceOf, answer, posted
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from api.webhooks import ROLE, message, receivers_of, webhook_secret
@@ -79,9 +78,8 @@ async def add(request: Request, service: ServiceOf, reading: Supervises) -> Resp
     """Takes the role supervisor. Pages of the feed and of warnings are posted to the URL, signed as Standard Webhooks
     has it, in order, each at least once. It rests on your key: revoke that, and nothing more is sent.
     """
-    timeout_s = service.parts.settings.request_timeout_s
-    body = await read_body(request.scope, request.receive, JSON, limit=MAX_BODY, timeout_s=timeout_s)
-    return await run_in_threadpool(_added, service, reading, decode(body, _asked))
+    asked = await posted(request, service, _asked, limit=MAX_BODY)
+    return await run_in_threadpool(_added, service, reading, asked)
 
 
 def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:

@@ -7,7 +7,6 @@ that is not known is looked up by sending them again: the answer is the receipt.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -221,11 +220,6 @@ def pinned_log_id(session: Session) -> bytes:
         if len(found := bytes.fromhex(log_id.removeprefix("0x"))) == 32:
             return found
     raise MalformedInput(f"{log_id[:100]!r} is no id of a ledger", field="log_id")
-
-
-def new_id(noun: str) -> str:
-    """A fresh id such as ``case-5f3a90c1d2``."""
-    return f"{noun}-{secrets.token_hex(5)}"
 
 
 def ids_of(body: Body) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.bodies import make_body
 from ledger.cli.chronicle import show_spans, show_steps
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
@@ -18,6 +18,7 @@ from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import case
 from ledger.core.event.terms import BusinessLine, CaseRelation, Procedure, Stage
+from ledger.sign import new_id
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")

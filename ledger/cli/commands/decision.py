@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.files import digests_of
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.terms import DecisionKind
+from ledger.sign import new_id
 
 
 @click.group("decision", cls=Group)

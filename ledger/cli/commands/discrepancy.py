@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import acting, words
 from ledger.core.event.handover import DiscrepancyRaised, DiscrepancyResolved
 from ledger.core.event.terms import DiscrepancyKind
+from ledger.sign import new_id
 
 
 @click.group("discrepancy", cls=Group)

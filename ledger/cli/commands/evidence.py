@@ -99,10 +99,11 @@ def seal(
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from ledger.cli.clerk import new_id, pinned_log_id
+    from ledger.cli.clerk import pinned_log_id
     from ledger.cli.files import progress_of
     from ledger.evidence import sealing
     from ledger.evidence.bag import binding
+    from ledger.sign import new_id
 
     bound = binding(
         case_id=case_id,

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.answers import Answer, transfer_list
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
@@ -18,6 +18,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.event import handover
 from ledger.core.event.terms import CheckResult, Purpose, ReasonCode, Remedy
+from ledger.sign import new_id
 
 LISTED = ("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 CASE = click.argument("case_id")

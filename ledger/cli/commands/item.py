@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.bodies import make_body
 from ledger.cli.chronicle import show_history
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import item_acts
@@ -20,6 +20,7 @@ from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import item
 from ledger.core.event.terms import ItemKind
+from ledger.sign import new_id
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk, new_id
+from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.matters import digested, material, renamed, say_life, shown
 from ledger.cli.output import Column
@@ -18,6 +18,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event import supervision
 from ledger.core.event.terms import RecheckResult
 from ledger.core.supervision.recommendations import STREAM
+from ledger.sign import new_id
 
 STATUS = Column("status", "recommendation_status")
 STATES = ("issued", "answered", "rechecked")
