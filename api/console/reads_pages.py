@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from api.console.access import Reads
 from api.console.case_pages import see
-from api.console.read_words import told
 from api.console.rendering import language, page
 from api.dependencies import ServiceOf, SlugPath
 from api.routes.access import ROLES
-from api.texts import Texts
+from ledger.locales import Labels
+from ledger.locales.messages import said
 
 ROWS = 50
 
@@ -42,5 +42,5 @@ def case_reads(
         rows=rows,
         is_party=is_party,
         following=following,
-        told=lambda what: told(what, Texts(language(request))),
+        told=lambda what: said(what, Labels(language(request))),
     )

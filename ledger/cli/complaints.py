@@ -1,13 +1,9 @@
 """What stopped a command, in the language of whoever typed it.
 
-Refusals are written in English where they are made, for programs and for the log of a service. ``said`` finds a text by
-its English, with slots in braces, and puts what stood in the slots into the Chinese one.
+Refusals are written in English where they are made, for programs and for the log of a service.
 """
 
 from __future__ import annotations
-
-import re
-from functools import cache
 
 import click
 
@@ -21,9 +17,9 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.locales import Labels, messages_in
+from ledger.locales import Labels
+from ledger.locales.messages import said
 
-_SLOT = "{}"
 _SIGNED = ("payload.", "envelope.")
 # What to do next where a refusal says nothing of its own, or nothing that the catalogue has.
 _NEXT: dict[type[TallystickError], str] = {
@@ -81,30 +77,6 @@ def _place(field: str | None, labels: Labels) -> str | None:
     if field is None or not field.startswith(_SIGNED):
         return field
     return labels.of("field", field.rpartition(".")[2])
-
-
-def said(text: str, labels: Labels) -> str:
-    """The text, or the type of an event, in the reader's language; as it is where the catalogues have none like it."""
-    for pattern, told in _patterns(labels.language):
-        if match := pattern.fullmatch(text):
-            return _filled(told, [said(part, labels) for part in match.groups()])
-    return labels.find("event_type", text) or text
-
-
-def _filled(told: str, parts: list[str]) -> str:
-    """The slots filled: ``{}`` in their order, ``{0}`` with the first part, wherever it stands in English."""
-    for number, part in enumerate(parts):
-        told = told.replace(f"{{{number}}}", part) if f"{{{number}}}" in told else told.replace(_SLOT, part, 1)
-    return told
-
-
-@cache
-def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """The catalogue's texts, those first that leave the least open."""
-    texts = sorted(messages_in(language).items(), key=lambda text: len(text[0].replace(_SLOT, "")), reverse=True)
-    return [
-        (re.compile("(.+?)".join(map(re.escape, english.split(_SLOT))), re.DOTALL), told) for english, told in texts
-    ]
 
 
 _ONLY_A_CLASS = frozenset({MalformedInput.code, NotFound.code, RuleRefused.code, TallystickError.code, Conflict.code})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,14 @@ from ledger.cli.output import Column
 from ledger.cli.printable import printable_json, printable_line
 from ledger.cli.report import COLOURS
 from ledger.cli.session import Session
+from ledger.locales.messages import said
 
 if TYPE_CHECKING:
     from ledger.evidence.checking import Checked
     from ledger.evidence.comparison import Finding
+    from ledger.locales import Labels
+
+_COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")
 
 
 def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -39,18 +44,25 @@ def show_check(session: Session, checked: Checked, findings: Sequence[Finding]) 
     told["bytes"] = told.pop("size")
     if session.json:
         return output.data(told | {"findings": findings})
-    output.table(
-        told["steps"], [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")]
-    )
+    steps = [step | {"detail": _detail(labels, step["detail"])} for step in told["steps"]]
+    output.table(steps, [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")])
     show_findings(session, findings)
     output.record((told["binding"] or {}) | {name: told[name] for name in ("digests", "files", "bytes")})
     verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
     return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
 
 
+def _detail(labels: Labels, detail: str) -> str:
+    """What a step found, in the reader's language, with the faults that it counts."""
+    told = said(detail, labels)
+    if told == detail:
+        return detail
+    return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", told)
+
+
 def show_findings(session: Session, findings: Iterable[Finding]) -> None:
     """A line for each, in red."""
     for finding in findings:
         fault = session.labels.of("fault", finding.fault)
-        detail = f" ({finding.detail})" if finding.detail else ""
+        detail = f" ({said(finding.detail, session.labels)})" if finding.detail else ""
         click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")

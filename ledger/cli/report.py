@@ -12,6 +12,7 @@ from msgspec import convert, to_builtins
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
 from ledger.cli.times import when
+from ledger.locales.messages import said
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -86,7 +87,9 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
     result_width = max(map(columns_of, (result for _, _, result in rows)), default=0)
     for step, name, result in rows:
         marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
-        click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(step.detail)}")
+        click.echo(
+            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(said(step.detail, labels))}"
+        )
 
 
 def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable[str]:
@@ -129,7 +132,9 @@ def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, develo
     """The verdict and, where it is not the best, the first step that made it so."""
     told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     reasons = (
-        f": {labels.of('step', step.name)}: {printable_line(step.detail)}" for step in steps if step.verdict == verdict
+        f": {labels.of('step', step.name)}: {printable_line(said(step.detail, labels))}"
+        for step in steps
+        if step.verdict == verdict
     )
     reason = "" if verdict == "intact" else next(reasons, "")
     click.echo(f"{labels.of('field', 'verdict')}: {told}{reason}")

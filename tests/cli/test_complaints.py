@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.cli.complaints import in_a_line, next_step, of_refusal, said
+from ledger.cli.complaints import in_a_line, next_step, of_refusal
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.locales import Labels, messages_in
+from ledger.locales.messages import said
 from tests.cli.tally import Tally
 from tests.machine import REPOSITORY
 

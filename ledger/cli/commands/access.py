@@ -7,6 +7,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
+from ledger.locales.messages import said
 
 LISTED = tuple(map(Column, ("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")))
 
@@ -25,4 +26,5 @@ def list_(session: Session, case_id: str | None, officer: str | None) -> None:
     reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, case_id=case_id, officer=officer))
     if session.json:
         return session.output.data(reads)
-    return session.output.table([read | {"reading_ground": read["ground"]} for read in reads], LISTED)
+    rows = [read | {"reading_ground": read["ground"], "what": said(read["what"], session.labels)} for read in reads]
+    return session.output.table(rows, LISTED)
