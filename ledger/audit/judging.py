@@ -12,7 +12,7 @@ from ledger.core.authority import Agency
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import TallystickError
-from ledger.core.event import Payload, case, decode_again
+from ledger.core.event import Payload, case
 from ledger.core.supervision import Act, Matter
 from ledger.core.supervision import fold as fold_matter
 from ledger.record import States
@@ -35,7 +35,7 @@ class Judge(Protocol):
     sound: bool
     raises_flags: bool
 
-    def take(self, row: StoredEntry, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         """The next event, with the flags that are stored of it."""
 
     def models(self, stored: Models, /) -> Models:
@@ -59,7 +59,7 @@ class _OfNothing:
     def __init__(self, *, sound: bool):
         self.sound = sound
 
-    def take(self, _row: StoredEntry, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, _row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         yield from ()
 
     def models(self, _stored: Models, /) -> Models:
@@ -77,8 +77,7 @@ class _OfCase:
         self._state: CaseState | None = None
         self._expected = Expected()
 
-    def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[Finding]:
-        payload = decode_again(row.payload, row.event_type)
+    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         try:
             act = self._states.act(payload, row.payload_digest, row.signed_at)
             after, raised = fold(self._state, act)
@@ -106,8 +105,7 @@ class _OfMatter:
         self._matter: Matter | None = None
         self._index = -1
 
-    def take(self, row: StoredEntry, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
-        payload = decode_again(row.payload, row.event_type)
+    def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         try:
             act = Act(payload, row.payload_digest, self._agencies, row.log_index)
             self._matter, self._index = fold_matter(self._matter, act), row.log_index

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-import msgspec
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, differences
 from ledger.audit.judging import Judge, Rules, judge_of, names_of
 from ledger.core.custody import Flag
+from ledger.core.event import decode_again
 from ledger.store import audit as rows
 from ledger.store.audit import Models
 from ledger.store.database import Connection
@@ -40,15 +40,6 @@ class Faulty(Struct, frozen=True):
     def lacking(self, low: int, below: int | None = None) -> bool:
         """Whether a displaced one has ``low < index``, and ``index < below`` if that is given."""
         return any(low < index and (below is None or index < below) for index in self.displaced)
-
-
-class _Link(Struct, frozen=True):
-    """Of an envelope, what it stands on."""
-
-    previous: str | None
-
-
-_link_decoder = msgspec.json.Decoder(_Link)
 
 
 def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules) -> list[Finding]:
@@ -84,17 +75,18 @@ class _Walk:
         if row.log_index in self._faulty.indices:
             self._sound = False
         else:
-            yield from self._order(row)
+            payload = decode_again(row.payload, row.event_type)
+            yield from self._order(row, payload.previous)
             if flags and not self._judge.raises_flags:
                 yield Finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
             if self._sound:
-                yield from self._judge.take(row, flags)
+                yield from self._judge.take(row, payload, flags)
                 self._sound = self._judge.sound
         self._last = row
 
-    def _order(self, row: StoredEntry) -> Iterator[Finding]:
+    def _order(self, row: StoredEntry, previous: str | None) -> Iterator[Finding]:
         """Sequence, previous and index follow from the row before, unless that or a missing one is at fault."""
-        last, previous = self._last, _link_decoder.decode(row.envelope).previous
+        last = self._last
         expected = (last.sequence + 1, last.payload_digest) if last else (0, None)
         rises = last is None or last.log_index < row.log_index
         if (row.sequence, previous) == expected and rises:

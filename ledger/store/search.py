@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, get_args, get_type_hints
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -106,7 +107,7 @@ def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str
 def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
     """The words of a body, at whatever depth, each with the item that it is said of."""
     item_id = getattr(value, "item_id", item_id)
-    for name in value.__struct_fields__:
+    for name in _telling(type(value)):
         part = getattr(value, name)
         if not part:
             continue
@@ -116,6 +117,19 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
         elif isinstance(parts[0], Struct):
             for one in parts:
                 yield from _said(one, item_id)
+
+
+@cache
+def _telling(kind: type[Struct]) -> tuple[str, ...]:
+    """The fields of a type that hold words, or structs that do."""
+    hints = get_type_hints(kind)
+    return tuple(name for name in kind.__struct_fields__ if name in _KINDS or _holds_words(hints[name]))
+
+
+def _holds_words(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return bool(_telling(hint))
+    return any(map(_holds_words, get_args(hint)))
 
 
 def folded(text: str) -> str:
