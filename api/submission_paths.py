@@ -10,9 +10,10 @@ from api.bodies import NDJSON
 from api.openapi import answers, problems, takes
 from api.routes.submissions import ANSWER, ANSWERS, BATCH, EVENTS, MAX_LINES, OFFERS, BatchAnswer
 from ledger.core import canonical
-from ledger.core.event import NAME_OF, Envelope, Stream, Submission, digest_of, encode_submission, make_payload
+from ledger.core.event import NAME_OF, Stream, Submission, digest_of, encode_submission, make_payload
 from ledger.core.event.handover import HandoverOffered, OfferedItem
 from ledger.publish import Receipt
+from ledger.sign import envelope_of
 
 _REFUSALS = (400, 403, 408, 409, 413, 415, 422, 429, 503)
 _WRITING = (
@@ -69,17 +70,11 @@ def example_submission() -> bytes:
         occurred_at="2026-03-01T08:30:00Z",
         salt="5a" * 16,
     )
-    envelope = Envelope(
-        version=1,
-        event_id=payload.event_id,
-        event_type=payload.event_type,
-        stream=payload.stream,
-        sequence=payload.sequence,
-        previous=payload.previous,
-        agency=payload.agency,
-        payload_digest=digest_of(canonical.encode(payload)),
-        signed_at=1772353800,
+    envelope = envelope_of(
+        payload,
+        digest_of(canonical.encode(payload)),
         key_id="0x" + "1a" * 20,
+        signed_at=1772353800,
         signature="0x" + "1b" * 65,
     )
     return encode_submission(envelope, payload, {})

@@ -95,7 +95,7 @@ class ItemLine(Struct, frozen=True):
     seal_number: str | None
 
 
-class ItemView(Struct, frozen=True):
+class ItemView(ItemLine, frozen=True):
     """An item as it stands.
 
     ``recorded_from`` is when its registration was signed, ``unrecorded_seconds`` the time from its seizure until then,
@@ -103,15 +103,6 @@ class ItemView(Struct, frozen=True):
     ``left_for`` is the case that it was split off for.
     """
 
-    item_id: str
-    case_id: str
-    item_kind: str
-    description: str
-    quantity: Quantity
-    holder: str
-    responsible: str
-    status: str
-    seal_number: str | None
     condition: str | None
     storage_location: str | None
     digests: tuple[str, ...]

@@ -112,7 +112,13 @@ def sign_event(
 
 def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: int) -> Envelope:
     """The envelope of ``payload`` with the signature. ``signed_at`` is in unix seconds."""
-    unsigned = Envelope(
+    unsigned = envelope_of(payload, digest_of(canonical.encode(payload)), key_id=signer.key_id, signed_at=signed_at)
+    return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
+
+
+def envelope_of(payload: Payload, digest: str, *, key_id: str, signed_at: int, signature: str = "") -> Envelope:
+    """What the envelope of a payload with this digest repeats of it, and who is to sign it."""
+    return Envelope(
         version=payload.version,
         event_id=payload.event_id,
         event_type=payload.event_type,
@@ -120,12 +126,11 @@ def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: 
         sequence=payload.sequence,
         previous=payload.previous,
         agency=payload.agency,
-        payload_digest=digest_of(canonical.encode(payload)),
+        payload_digest=digest,
         signed_at=signed_at,
-        key_id=signer.key_id,
-        signature="",
+        key_id=key_id,
+        signature=signature,
     )
-    return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
 
 
 def new_id(noun: str) -> str:

@@ -28,13 +28,13 @@ from ledger.core.instant import spelled, unix_seconds
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
+from ledger.core.supervision.state import OPEN
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import Wanted
 
 OF_COLUMN = 6  # leads of a column of the board
 ROWS = 25  # of a page of a list
-OPEN = ("raised", "assigned", "answered")
 LATE_DAYS = 15  # that a lead is open without a decision: marked on its card
 CHOICES = 200  # recommendations that a lead may be closed with: the newest
 DIGEST_SHOWN = 26  # characters

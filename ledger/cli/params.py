@@ -24,6 +24,8 @@ _PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)=(?P<text>.*)", re.DOTALL)
 
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 identity_key_option = click.option(
     "--identity-key",
     "key_file",

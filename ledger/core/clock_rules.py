@@ -20,6 +20,7 @@ from ledger.core.event.terms import (
     QualifyingGround,
     Stage,
 )
+from ledger.core.validity import stands_alone
 
 Circumstance = Literal["in_custody", "summary", "fast_track"]
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
@@ -118,10 +119,6 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     month_end: MonthEnd = "same_day"
     valid_until: Date | None = None
 
-    def holds_on(self, day: str) -> bool:
-        """Whether the row is in force on ``day`` (``YYYY-MM-DD``)."""
-        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
-
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
         """The row of this name for clocks of the base ``period``, if there is one."""
         return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
@@ -143,7 +140,7 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
                 raise MalformedInput(f"extension {extension.name}: no base is of {extension.of}", field=field)
         if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *(other.name for other in rules)}:
             raise MalformedInput("expected both a clock in `rests` and why in `rests_for`, or neither", field=field)
-        if [other for other in rules if other.name == row.name and other.holds_on(row.valid_from)] != [row]:
+        if not stands_alone(row, rules):
             raise MalformedInput(
                 f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field
             )

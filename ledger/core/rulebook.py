@@ -14,6 +14,7 @@ from msgspec import Struct
 from ledger.core.clock_rules import ClockRule, require_sound
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
+from ledger.core.validity import holds_on, stands_alone
 
 DAYS_KEPT = 1024
 
@@ -58,10 +59,6 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 0
     valid_until: Date | None = None
 
-    def holds_on(self, day: str) -> bool:
-        """Whether the rule is in force on ``day`` (``YYYY-MM-DD``)."""
-        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
-
 
 class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
@@ -88,7 +85,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:
         """Gives the rules in force on a day (``YYYY-MM-DD``), by name. Most events of a time are of a few days."""
-        return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if rule.holds_on(day)})
+        return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if holds_on(rule, day)})
 
     @cached_property
     def clock_rows(self) -> dict[tuple[str, str], ClockRule]:
@@ -128,8 +125,7 @@ def parse(text: str) -> Rulebook:
         if purpose not in book.purposes:
             raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
     for rule in book.flags:
-        in_force = [row for row in book.flags if row.name == rule.name and row.holds_on(rule.valid_from)]
-        if in_force != [rule]:
+        if not stands_alone(rule, book.flags):
             raise MalformedInput(
                 f"two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
                 field="rules.flags",

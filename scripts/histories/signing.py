@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ledger.core import contract_change
 from ledger.core.event import Envelope, encode_submission, registry
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
-from ledger.sign import sign_payload
+from ledger.sign import envelope_of, sign_payload
 from scripts.histories.history import BEGINS, History
 from scripts.histories.life import Entry
 from scripts.histories.world import Officer, agencies
@@ -21,20 +21,8 @@ _UNSIGNED = "0x" + "00" * 65
 
 def unsigned(entry: Entry) -> Envelope:
     """The envelope without a signature: enough for whoever reads what is said, and does not ask who said it."""
-    payload = entry.payload
-    return Envelope(
-        version=payload.version,
-        event_id=payload.event_id,
-        event_type=payload.event_type,
-        stream=payload.stream,
-        sequence=payload.sequence,
-        previous=payload.previous,
-        agency=payload.agency,
-        payload_digest=entry.digest,
-        signed_at=entry.recorded_at,
-        key_id="0x" + "00" * 20,
-        signature=_UNSIGNED,
-    )
+    nobody = "0x" + "00" * 20
+    return envelope_of(entry.payload, entry.digest, key_id=nobody, signed_at=entry.recorded_at, signature=_UNSIGNED)
 
 
 def submission(entry: Entry, log_id: bytes) -> bytes:

@@ -8,6 +8,7 @@ from ledger.core import rulebook
 from ledger.core.clock_rules import TRIGGERS
 from ledger.core.deadlines.period import parse_periods
 from ledger.core.errors import MalformedInput
+from ledger.core.validity import holds_on
 from tests.builders import refused
 from tests.casework import shipped_rulebook
 from tests.core.test_rulebook import PURPOSES
@@ -93,5 +94,5 @@ def test_an_amended_row_starts_where_the_old_one_ends() -> None:
     old = ROW + 'valid_until = "2027-01-01"\nbases = [{ period = "1 m" }]\n'
     new = ROW.replace("2018-10-26", "2027-01-01") + 'bases = [{ period = "2 m" }]\n'
     book = parse(old + new)
-    assert [row.valid_from for row in book.clocks if row.holds_on("2026-12-31")] == ["2018-10-26"]
-    assert [row.valid_from for row in book.clocks if row.holds_on("2027-01-01")] == ["2027-01-01"]
+    assert [row.valid_from for row in book.clocks if holds_on(row, "2026-12-31")] == ["2018-10-26"]
+    assert [row.valid_from for row in book.clocks if holds_on(row, "2027-01-01")] == ["2027-01-01"]

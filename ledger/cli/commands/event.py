@@ -14,6 +14,7 @@ from ledger.cli.clerk import Claims, Clerk, say_receipt, send
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
+from ledger.cli.params import FILE
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
@@ -22,7 +23,6 @@ from ledger.core.event import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.event.terms import Blake3, Instant, SafeInt
 from ledger.sign import Place
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LISTED = (
     "envelope.sequence",
     "payload.occurred_at",

@@ -12,6 +12,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.session import Session, pass_session
+from ledger.cli.trust_option import TRUST
 from ledger.core.digest import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.report import worst
@@ -135,7 +136,7 @@ def seal(
     type=click.File("rb"),
     help="Proof bundle to compare with: of the item's registration or examination, or of its case.",
 )
-@click.option("--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile].")
+@TRUST
 @click.option("--store", type=STORE, help="Check a store instead: each file against its name.")
 @pass_session
 def check(

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ledger.cli.command import Group
 from ledger.cli.exits import Exit
 from ledger.cli.output import Column
-from ledger.cli.params import identity_key_option
+from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ledger.exchange.rejects import Rejects
     from ledger.exchange.trial import Planned
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
 )

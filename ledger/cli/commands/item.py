@@ -15,14 +15,13 @@ from ledger.cli.command import Group
 from ledger.cli.commands import item_acts
 from ledger.cli.files import digests_of
 from ledger.cli.output import Column
-from ledger.cli.params import Moment, Money, Quantity, acting, words
+from ledger.cli.params import FILE, Moment, Money, Quantity, acting, words
 from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import item
 from ledger.core.event.terms import ItemKind
 from ledger.sign import new_id
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)
 LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")
 TEXTS = ("exhibit-number", "condition", "seal-number", "storage-location", "account")

@@ -11,12 +11,11 @@ from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
 from ledger.cli.files import digests_of
-from ledger.cli.params import Moment, Portion, Quantity, acting, words
+from ledger.cli.params import FILE, Moment, Portion, Quantity, acting, words
 from ledger.cli.references import event_ref
 from ledger.core.event import item
 from ledger.core.event.terms import Disposal, MatchResult, SealState
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 CASE = click.argument("case_id")
 ITEM = click.argument("item_id")
 PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."

@@ -24,9 +24,8 @@ from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
 from ledger.core.event import supervision
 from ledger.core.event.terms import DismissalReason, LeadOutcome
+from ledger.core.supervision.state import OPEN, LeadStatus
 
-STATES = ("raised", "assigned", "answered", "confirmed", "dismissed", "closed")
-OPEN = ("raised", "assigned", "answered")
 STATUS = Column("status", "lead_status")
 LISTED = (
     Column("lead_id"),
@@ -55,7 +54,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
+@click.option("--state", type=words(LeadStatus), help="Only those that have come so far.")
 @click.option("--model", metavar="MODEL", help="Only those that this model raised.")
 @click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
 @click.option("--agency", metavar="AGENCY", help="Only those that this agency has to answer.")

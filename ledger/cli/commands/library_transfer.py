@@ -18,14 +18,12 @@ from ledger.cli.library import check_package, is_own, require_proven, taken_over
 from ledger.cli.params import acting
 from ledger.cli.runs import parameters_of
 from ledger.cli.session import Session, pass_session
+from ledger.cli.trust_option import TRUST
 from ledger.core.errors import MalformedInput
 from ledger.core.event.supervision import ModelAdopted, ModelPublished
 from ledger.core.supervision.models import STREAM
 
 FILE = click.argument("file", type=click.File("rb"))
-TRUST = click.option(
-    "--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile]."
-)
 
 
 @click.command("export", cls=Command)

@@ -13,7 +13,7 @@ from ledger.cli.command import Command
 from ledger.cli.library import text_of
 from ledger.cli.matters import renamed, shown
 from ledger.cli.output import Column
-from ledger.cli.params import acting, split_once
+from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.event import digest_of, supervision
@@ -31,7 +31,6 @@ VERSIONS = tuple(Column(name) for name in ("version", "published_at", "officer",
 ADOPTIONS = tuple(Column(name) for name in ("agency", "version", "parameters", "adopted_at", "remark"))
 COUNTS = (Column("what"), Column("count"))
 MODEL = click.argument("model_id")
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("list", cls=Command)

@@ -11,9 +11,16 @@ from ledger.cli.exits import OF_VERDICT
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
+from ledger.cli.trust_option import TRUST
 from ledger.core.errors import MalformedInput
 
 FILE = click.File("rb")
+LOG = click.option(
+    "--log",
+    "log_folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
+)
 
 
 @click.group("proof", cls=Group)
@@ -23,13 +30,8 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("file", type=FILE)
-@click.option("--trust", "trust_files", type=FILE, multiple=True, help="Trust file [that of the profile].")
-@click.option(
-    "--log",
-    "log_folder",
-    type=click.Path(exists=True, file_okay=False),
-    help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
-)
+@TRUST
+@LOG
 @takes_node
 @pass_session
 def check(
@@ -93,13 +95,8 @@ def get(
 
 @command.command("certificate")
 @click.argument("file", type=FILE)
-@click.option("--trust", "trust_files", type=FILE, multiple=True, help="Trust file [that of the profile].")
-@click.option(
-    "--log",
-    "log_folder",
-    type=click.Path(exists=True, file_okay=False),
-    help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
-)
+@TRUST
+@LOG
 @click.option("--item", "item_id", help="Only this item of a case, and what happened with it.")
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 @click.option("--verify-url", help="Address of a verify page, for the QR code [none].")

@@ -11,6 +11,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.output import Column
+from ledger.cli.params import FILE
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
@@ -19,7 +20,6 @@ from ledger.core.errors import MalformedInput
 if TYPE_CHECKING:
     from ledger.cli.decisions import Decision, Proposal
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 output_option = click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
 )

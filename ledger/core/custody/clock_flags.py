@@ -48,7 +48,7 @@ def custody_not_changed(before: CaseState | None, act: Act, after: CaseState, ru
     """A locked-up person is passed on while the detention house still keeps him for another organ."""
     body = act.payload.body
     assert before is not None
-    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
+    assert isinstance(body, handover.Offer)
     made = after.handovers[body.handover_id]
     if not changes_custody(after, made, act.book):
         return None

@@ -19,6 +19,7 @@ from ledger.core.event import case, deadline, item
 from ledger.core.event.terms import EventRef, Procedure
 from ledger.core.legal_day import legal_day_of
 from ledger.core.rulebook import Rulebook
+from ledger.core.validity import holds_on
 
 _SUSPECTS = ("suspect", "defendant")
 _ANSWERS = ("delivered", "received", "accepted", "refused")
@@ -131,7 +132,7 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        if row.holds_on(day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
+        if holds_on(row, day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
                 if _goes_on(state, row, subject, trigger):
                     continue

@@ -70,7 +70,7 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
 def _third_return(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """At each stage it is counted anew: the review and the trial have their own two."""
     body = act.payload.body
-    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
+    assert isinstance(body, handover.Offer)
     made = after.handovers[body.handover_id]
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
     if made.purpose not in supplements:
@@ -128,8 +128,7 @@ def _in_future(before: CaseState | None, act: Act, after: CaseState, rule: FlagR
 
 
 def _property_undisposed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    left = [i.item_id for i in after.items.values() if i.kind == "property" and i.is_live]
-    return ", ".join(left) or None
+    return ", ".join(item_flags.property_left(after)) or None
 
 
 def _disposal_without_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
@@ -158,11 +157,10 @@ def _examination_differs(before: CaseState | None, act: Act, after: CaseState, r
     return None
 
 
-_OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
 _EXTENSIONS = (deadline.DeadlineExtended, case.MeasureExtended)
 
 WATCHES: dict[FlagName, Watch] = {
-    "third_return": Watch(_third_return, _OFFERS),
+    "third_return": Watch(_third_return, handover.OFFERS),
     "remedy_overdue": Watch(_remedy_overdue, (handover.HandoverOffered,)),
     "resubmission_overdue": Watch(_resubmission_overdue, (handover.HandoverOffered,)),
     "same_officer_both_sides": Watch(_same_officer, (handover.HandoverAccepted,)),
@@ -174,7 +172,7 @@ WATCHES: dict[FlagName, Watch] = {
     "act_after_closing": Watch(_after_closing),
     "examination_differs": Watch(_examination_differs, (item.ItemExamined,)),
     "receipt_differs": Watch(item_flags.receipt_differs, (item.ItemCheckedIn, handover.HandoverAccepted)),
-    "list_differs": Watch(item_flags.list_differs, _OFFERS),
+    "list_differs": Watch(item_flags.list_differs, handover.OFFERS),
     "loan_overdue": Watch(item_flags.loan_overdue, (item.ItemCheckedIn, handover.HandoverAccepted)),
     "frozen_twice": Watch(item_flags.frozen_twice, (item.ItemFrozen,)),
     "freeze_lapsed": Watch(item_flags.freeze_lapsed, (item.ItemFreezeRenewed,)),
@@ -184,5 +182,5 @@ WATCHES: dict[FlagName, Watch] = {
     "extension_without_basis": Watch(clock_flags.extension_without_basis, _EXTENSIONS),
     "extension_without_ground": Watch(clock_flags.extension_without_ground, _EXTENSIONS),
     "term_beyond_law": Watch(clock_flags.term_beyond_law),
-    "custody_not_changed": Watch(clock_flags.custody_not_changed, _OFFERS),
+    "custody_not_changed": Watch(clock_flags.custody_not_changed, handover.OFFERS),
 }

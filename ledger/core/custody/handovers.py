@@ -20,20 +20,7 @@ from ledger.core.rulebook import PurposeRule, Rulebook
 def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseState:
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
         refuse("still_open", f"handover {body.follows} is not answered yet", field="body.follows")
-    handover = Handover(
-        handover_id=body.handover_id,
-        from_agency=act.agency,
-        to_agency=body.to_agency,
-        purpose=body.purpose,
-        stage=state.stage,
-        offered_by=act.officer,
-        offered_at=act.payload.occurred_at,
-        items={line.item_id: line for line in body.items},
-        person_ids=body.person_ids,
-        follows=body.follows,
-        expires_at=body.expires_at,
-        due_at=body.due_at,
-    )
+    handover = replace(_made(state, act, body, body.to_agency), follows=body.follows, expires_at=body.expires_at)
     purpose = act.book.purposes[body.purpose]
     if body.due_at is not None and purpose.moves == "responsibility":
         refuse("not_lent", f"{body.purpose} lends nothing: nothing is due back", field="body.due_at")
@@ -51,22 +38,29 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
             field="body.returns",
             hint="An offer that is still open is refused, not returned.",
         )
-    handover = Handover(
+    handover = replace(
+        _made(state, act, body, original.from_agency),
+        returns=body.returns,
+        reason_code=body.reason_code,
+        remedy=body.remedy,
+    )
+    return _open(state, act, handover, body.items, purpose_rule(state, handover, act.book))
+
+
+def _made(state: CaseState, act: Act, body: halves.Offer, to_agency: str) -> Handover:
+    """What the offer says, before anybody has answered it."""
+    return Handover(
         handover_id=body.handover_id,
         from_agency=act.agency,
-        to_agency=original.from_agency,
+        to_agency=to_agency,
         purpose=body.purpose,
         stage=state.stage,
         offered_by=act.officer,
         offered_at=act.payload.occurred_at,
         items={line.item_id: line for line in body.items},
         person_ids=body.person_ids,
-        returns=body.returns,
-        reason_code=body.reason_code,
-        remedy=body.remedy,
         due_at=body.due_at,
     )
-    return _open(state, act, handover, body.items, purpose_rule(state, handover, act.book))
 
 
 def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:

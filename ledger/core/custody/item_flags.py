@@ -30,7 +30,7 @@ def list_differs(before: CaseState | None, act: Act, after: CaseState, rule: Fla
     """The sender's list names another seal than the record."""
     body = act.payload.body
     assert before is not None
-    assert isinstance(body, handover.HandoverOffered | handover.HandoverReturned)
+    assert isinstance(body, handover.Offer)
     told = [
         f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
         for line in body.items
@@ -105,8 +105,12 @@ def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: 
     if body.kind != "judgment":
         return None
     named = {line.item_id for line in body.items}
-    left = [i.item_id for i in after.items.values() if i.kind == "property" and i.is_live and i.item_id not in named]
-    return ", ".join(left) or None
+    return ", ".join(item_id for item_id in property_left(after) if item_id not in named) or None
+
+
+def property_left(after: CaseState) -> list[str]:
+    """The property of the case that nobody has disposed of."""
+    return [one.item_id for one in after.items.values() if one.kind == "property" and one.is_live]
 
 
 def disposal_against_decision(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:

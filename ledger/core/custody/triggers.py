@@ -102,9 +102,7 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
         yield Trigger(f"{word}.{body.procedure}", act.payload.occurred_at, act.agency)
 
 
-def _offered(
-    before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered | handover.HandoverReturned
-) -> Iterator[Trigger]:
+def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
     made = after.handovers[body.handover_id]
     at, key = made.offered_at, made.handover_id
     if _is_about_persons(made):

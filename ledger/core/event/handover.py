@@ -77,6 +77,10 @@ class HandoverReturned(Body, frozen=True):
     due_at: Instant | None = None
 
 
+Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted
+OFFERS = (HandoverOffered, HandoverReturned)
+
+
 @event("handover.checked")
 class HandoverChecked(Body, frozen=True):
     """The receiver's check before the answer; moves nothing."""

@@ -23,11 +23,10 @@ from ledger.core.event.supervision import (
 )
 from ledger.core.supervision.finding import finding_digest, lead_id_of
 from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
-from ledger.core.supervision.state import Act, LeadState, LeadStatus
+from ledger.core.supervision.state import OPEN, Act, LeadState, LeadStatus
 
 STREAM = "lead-"
 
-_OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")
 _AT_WORK: tuple[LeadStatus, ...] = ("assigned", "answered")
 _DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
 
@@ -163,8 +162,8 @@ def _refuse_stranger(state: LeadState) -> NoReturn:
 
 
 _STEPS: dict[type[Body], _Step] = {
-    LeadAssigned: _Step(_OPEN, "already_decided", _assigned),
-    LeadTransferred: _Step(_OPEN, "already_decided", _transferred),
+    LeadAssigned: _Step(OPEN, "already_decided", _assigned),
+    LeadTransferred: _Step(OPEN, "already_decided", _transferred),
     LeadAnswered: _Step(_AT_WORK, "not_assigned", _answered),
     LeadConfirmed: _Step(_AT_WORK, "not_assigned", _confirmed),
     LeadDismissed: _Step(_AT_WORK, "not_assigned", _dismissed),

@@ -10,6 +10,7 @@ from ledger.core.deadlines.period import parse_periods
 from ledger.core.errors import UnknownYear
 from ledger.core.legal_day import legal_day
 from ledger.core.rulebook import Rulebook
+from ledger.core.validity import holds_on
 
 CLOCK = "recommendation_reply"
 
@@ -21,7 +22,7 @@ def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> Counted
     """
     since = datetime.fromisoformat(issued_at)
     day = legal_day(since).isoformat()
-    row = next((row for row in book.clocks if row.name == CLOCK and row.holds_on(day)), None)
+    row = next((row for row in book.clocks if row.name == CLOCK and holds_on(row, day)), None)
     if row is None or not row.bases:
         return None
     periods = parse_periods(row.bases[-1].period)

@@ -24,6 +24,7 @@ from ledger.core.event.supervision import (
 )
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
+OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that nobody has decided
 RecommendationStatus = Literal["issued", "answered", "rechecked"]
 
 

@@ -146,7 +146,6 @@ def flags(of: CaseRecord) -> Iterator[Row]:
             )
 
 
-_OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
 
 
@@ -161,7 +160,7 @@ def officers(of: CaseRecord) -> Iterator[Row]:
             agency,
             officer,
             len(steps),
-            sum(isinstance(step.body, _OFFERS) for step in steps),
+            sum(isinstance(step.body, handover.OFFERS) for step in steps),
             sum(isinstance(step.body, _ANSWERS) for step in steps),
             moment(times[0]),
             moment(times[-1]),

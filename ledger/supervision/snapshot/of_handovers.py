@@ -11,7 +11,6 @@ from ledger.core.event.custody_change import CustodyChangeRequested
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.record import CaseRecord, Step, amount, evidence, moment
 
-_OFFERS = (handover.HandoverOffered, handover.HandoverReturned)
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
 
 
@@ -49,7 +48,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
             len(made.items),
             len(made.accepted_items),
             list(made.person_ids),
-            evidence(_steps_of(of, made, *_OFFERS, *_ANSWERS)),
+            evidence(_steps_of(of, made, *handover.OFFERS, *_ANSWERS)),
         )
 
 
@@ -66,7 +65,7 @@ def _return_numbers(of: CaseRecord) -> dict[str, int]:
 
 def handover_items(of: CaseRecord) -> Iterator[Row]:
     for made in of.state.handovers.values():
-        offers, answers = _steps_of(of, made, *_OFFERS), _steps_of(of, made, *_ANSWERS)
+        offers, answers = _steps_of(of, made, *handover.OFFERS), _steps_of(of, made, *_ANSWERS)
         recorded = offers[0].after.items if offers else of.state.items
         for item_id in made.items:
             known = recorded.get(item_id)
