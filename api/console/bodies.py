@@ -18,7 +18,7 @@ from ledger.core.event.item import ItemRegistered
 from ledger.core.instant import spelled
 from ledger.sign import new_id
 
-AS_LISTED, DIFFERS, REFUSED = "as_listed", "differs", "refused"
+DIFFERS, REFUSED = "differs", "refused"  # else as listed
 CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 
 

@@ -85,15 +85,6 @@ class AnchorClient:
         """What has become of all chain writes. An anchor that is stale is sent again by itself."""
         return self._writer.refresh()
 
-    def number_of(self, write: ChainWrite) -> int:
-        """The number of the record that a mined anchor made. Raises NotFound where it made none."""
-        if write.block_number is not None:
-            block = write.block_number
-            for log in self._writer.chain.eth.logs(self.address, self._abi.topic("Anchored"), block, block):
-                if log.transaction_hash == write.transaction_hash:
-                    return int(self._abi.decode_event("Anchored", log)["number"])
-        raise NotFound(f"write {write.number} made no anchor record", field="write")
-
     def require_not_ahead(self) -> None:
         """Raises ChainAhead where the chain has an anchor that the journal never signed: a rollback of the database."""
         head = self.head(self._writer.chain.eth.head().hash)

@@ -78,11 +78,6 @@ class RegistryReader:
         """The agency that the account is the admin of."""
         return id_text(self._read("adminAgency", at, account)) or None
 
-    def is_submitter(self, account: str, at: BlockId) -> bool:
-        """Whether the account may anchor."""
-        allowed: bool = self._read("isSubmitter", at, account)
-        return allowed
-
     def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[OnChainChange]:
         """The changes above number ``after``, at which the rolling hash was ``registry_hash``, up to the final block.
 

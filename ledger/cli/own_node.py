@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
@@ -55,13 +54,6 @@ class OwnNode:
             code="wrong_chain",
             hint="Give the URL of a node of the chain that the ledger is anchored on.",
         )
-
-
-def with_block(trust: Trust, chain: TrustedChain, block: TrustedBlock) -> Trust:
-    """The trust that takes the block of the chain for final as well."""
-    named = (*(known for known in chain.trusted_blocks if known.number != block.number), block)
-    chains = (replace(one, trusted_blocks=named) if one == chain else one for one in trust.chains)
-    return replace(trust, chains=tuple(chains))
 
 
 def seen_blocks(node: OwnNode, data: bytes, *, of_a_case: bool) -> tuple[SeenBlock, ...]:

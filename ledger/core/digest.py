@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,8 +16,6 @@ from blake3 import blake3
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
-
-DIGEST_LENGTH = 32  # bytes
 
 _TEXT = re.compile(r"(blake3|sha256|sm3):([0-9a-f]{64})")
 
@@ -75,21 +73,6 @@ def digest_of(algorithm: Algorithm, data: bytes) -> Digest:
 def new_hasher(algorithm: Algorithm) -> Hasher:
     """A fresh hasher: update() as often as there is data, then digest()."""
     return _HASHERS[algorithm]()
-
-
-class MultiHasher:
-    """Several digests of the same bytes in one pass."""
-
-    def __init__(self, algorithms: Iterable[Algorithm]):
-        self._hashers = {algorithm: new_hasher(algorithm) for algorithm in algorithms}
-
-    def update(self, data: bytes | bytearray | memoryview) -> None:
-        for hasher in self._hashers.values():
-            hasher.update(data)
-
-    def digests(self) -> dict[Algorithm, Digest]:
-        """The digests of everything so far, in the order in which the algorithms were given."""
-        return {algorithm: Digest(algorithm, hasher.digest()) for algorithm, hasher in self._hashers.items()}
 
 
 _HASHERS: dict[Algorithm, Callable[[], Hasher]] = {

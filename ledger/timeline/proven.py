@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from msgspec import Struct
 
@@ -11,7 +11,6 @@ from ledger.store.database import Connection
 from ledger.timeline.steps import TimelineStep
 
 StageName = Literal["signed", "logged", "cosigned", "anchored", "final"]
-STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 class Stage(Struct, frozen=True):

@@ -11,7 +11,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.digest import Algorithm, Digest, MultiHasher, blake3_text, digest_of, new_hasher, parse_digest
+from ledger.core.digest import Algorithm, Digest, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 
 HEX = "0123456789abcdef" * 4
@@ -27,10 +27,10 @@ def test_published_blake3_vectors(vectors: Path) -> None:
         data = bytes(position % 251 for position in range(case["input_len"]))
         expected = "blake3:" + case["hash"][:64]
         assert blake3_text(data) == expected
-        pieces = MultiHasher([Algorithm.BLAKE3])
+        pieces = new_hasher(Algorithm.BLAKE3)
         for start in range(0, len(data), 1000):
             pieces.update(data[start : start + 1000])
-        assert str(pieces.digests()[Algorithm.BLAKE3]) == expected
+        assert str(Digest(Algorithm.BLAKE3, pieces.digest())) == expected
 
 
 def test_payload_digest_is_the_text_of_its_blake3() -> None:
@@ -45,26 +45,19 @@ def test_sm3_is_that_of_the_standard() -> None:
 
 
 @given(st.lists(st.binary(max_size=3000), max_size=5))
-def test_one_pass_gives_the_digests_of_hashlib(chunks: list[bytes]) -> None:
-    """Several algorithms over the same chunks each give what they give alone, in the order asked for."""
-    hasher = MultiHasher([Algorithm.SHA256, Algorithm.BLAKE3, Algorithm.SM3])
-    for chunk in chunks:
-        hasher.update(memoryview(chunk))
+def test_chunks_give_the_digests_of_hashlib(chunks: list[bytes]) -> None:
+    """Each algorithm over the chunks gives what it gives of the whole at once."""
     data = b"".join(chunks)
-    digests = hasher.digests()
-    assert list(digests) == [Algorithm.SHA256, Algorithm.BLAKE3, Algorithm.SM3]
-    assert digests[Algorithm.SHA256] == Digest(Algorithm.SHA256, hashlib.sha256(data).digest())
-    assert digests[Algorithm.BLAKE3] == Digest(Algorithm.BLAKE3, blake3(data).digest())
-    assert digests[Algorithm.SM3] == Digest(Algorithm.SM3, hashlib.new("sm3", data).digest())
-
-
-def test_digests_can_be_taken_on_the_way() -> None:
-    """Asking for the digests does not end the pass."""
-    hasher = MultiHasher([Algorithm.SHA256])
-    hasher.update(b"ab")
-    assert hasher.digests()[Algorithm.SHA256] == digest_of(Algorithm.SHA256, b"ab")
-    hasher.update(b"c")
-    assert hasher.digests()[Algorithm.SHA256] == digest_of(Algorithm.SHA256, b"abc")
+    expected = {
+        Algorithm.SHA256: hashlib.sha256(data).digest(),
+        Algorithm.BLAKE3: blake3(data).digest(),
+        Algorithm.SM3: hashlib.new("sm3", data).digest(),
+    }
+    for algorithm, digest in expected.items():
+        hasher = new_hasher(algorithm)
+        for chunk in chunks:
+            hasher.update(memoryview(chunk))
+        assert hasher.digest() == digest
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)

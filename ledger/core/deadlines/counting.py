@@ -48,15 +48,14 @@ class Exclusion(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """When a period ends: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` None for hours."""
+    """When a period ends: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` None for hours.
+
+    Of what was posted, the time of posting counts.
+    """
 
     due_at: datetime
     last_day: date | None
     steps: tuple[Step, ...]
-
-    def is_met_at(self, instant: datetime) -> bool:
-        """Whether an act of ``instant`` is in time; of what was posted, the time of posting counts."""
-        return instant < self.due_at
 
 
 def count(
