@@ -31,7 +31,8 @@ from ledger.store.clocks import instant
 
 
 class LeadLine(Struct, frozen=True):
-    """A lead in a list; ``updated_index`` is its latest entry."""
+    """A lead in a list; ``updated_index`` is its latest entry, ``outcome`` what came of a closed one, which of a
+    dismissed one is ``dismissed``."""
 
     lead_id: str
     model_id: str
@@ -116,7 +117,8 @@ class AdoptionView(Struct, frozen=True):
 
 
 class LeadsOfModel(Struct, frozen=True):
-    """How a model's leads turned out, over all agencies: how many, by state, and of the closed ones by outcome."""
+    """How a model's leads turned out, over all agencies: how many, by state, and of the closed ones by outcome, which
+    of dismissed ones is ``dismissed``."""
 
     total: int
     by_status: dict[str, int]

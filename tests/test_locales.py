@@ -89,7 +89,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "check_result": terms.choices(terms.CheckResult),
     "severity": terms.choices(terms.Severity),
     "dismissal_reason": terms.choices(terms.DismissalReason),
-    "lead_outcome": terms.choices(terms.LeadOutcome),
+    "lead_outcome": (*terms.choices(terms.LeadOutcome), "dismissed"),
     "trace": tuple(INSTEAD),
     "trace_instead": tuple(INSTEAD),
     "relation": ("has", "sealed_with", "has_digest", "handled_by"),

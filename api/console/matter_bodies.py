@@ -12,6 +12,7 @@ from ledger.core.event import Body, supervision
 from ledger.core.supervision import Matter, ModelState
 from ledger.sign import new_id
 from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.supervision.publishing import said_of
 
 Maker = Callable[[Form, Matter | None], Body]
 
@@ -51,17 +52,7 @@ def published(form: Form, _state: Matter | None) -> Body:
     """A model of the workbench, as its text stands. Raises ModelRefused where it is not fit to be published."""
     model = require_publishable(f"{form.get('definition') or ''}\n")
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
-    return made(
-        supervision.ModelPublished,
-        model_id=model.model_id,
-        version=model.version,
-        model_digest=model.digest,
-        definition=model.definition,
-        title={"zh": model.title.zh, "en": model.title.en},
-        business_line=model.business_line,
-        severity=model.severity,
-        case_study=study,
-    )
+    return made(supervision.ModelPublished, **said_of(model), case_study=study)
 
 
 def retired(form: Form, _state: Matter | None) -> Body:

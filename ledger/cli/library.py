@@ -105,20 +105,10 @@ def _of_file(file: Path) -> ModelPublished:
 
 def of_text(text: str, **beside: Any) -> ModelPublished:
     """What publishing the model of this text says. Raises ModelRefused."""
-    from ledger.core.event import digest_of
     from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.publishing import said_of
 
-    model = parse_model(text)
-    return ModelPublished(
-        model_id=model.model_id,
-        version=model.version,
-        model_digest=digest_of(text.encode()),
-        definition=text,
-        title=model.title,
-        business_line=model.business_line,
-        severity=model.severity,
-        **beside,
-    )
+    return msgspec.convert({**said_of(parse_model(text)), **beside}, ModelPublished)
 
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:

@@ -140,8 +140,8 @@ def trust_of_profile(session: Session) -> bytes:
     raise MalformedInput(
         "there is no trust file",
         field="--trust",
-        hint="A proof is checked against what you trust, never against itself: get it with 'tally log trust', and "
-        "compare it with what the ledger's agencies have published.",
+        hint="A proof is checked against what you trust, never against itself: get it with 'tally log trust', "
+        "compare it with what the ledger's agencies have published, then keep it with 'tally log trust --pin'.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -75,7 +76,8 @@ def _subjects(session: Session) -> Iterator[Subject]:
     for line in session.service.pages("/api/v1/library", "models", retired="false"):
         entry = session.service.get(at("/api/v1/library/{}", line["model_id"]))
         if entry["card"] is None:
-            session.output.warn(f"{line['model_id']} is left out: its text is no model that this version reads")
+            told = session.labels.of("message", "model_left_out")
+            session.output.warn(told.format(model_id=line["model_id"]))
             continue
         leads = line["leads"]
         if leads is None:
@@ -91,10 +93,16 @@ def _subjects(session: Session) -> Iterator[Subject]:
             "published_on": legal_day_of(line["published_at"]).isoformat(),
             "card": entry["card"],
             "case_study": entry["case_study"],
-            "leads": {name: count for name, count in leads["by_status"].items() if name != "closed"}
-            | leads["by_outcome"],
+            "leads": _turned_out(leads),
         }
         yield msgspec.convert(told, Subject)
+
+
+def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """How many by state, of closed ones by what came of them: dismissed leads are both open for closing and closed."""
+    found = Counter({name: count for name, count in leads["by_status"].items() if name != "closed"})
+    found.update(leads["by_outcome"])
+    return dict(found)
 
 
 def _require_anonymous(session: Session, subjects: list[Subject]) -> None:

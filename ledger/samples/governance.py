@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.core.event import digest_of, record, supervision
+import msgspec
+
+from ledger.core.event import record
 from ledger.core.event.supervision import (
     Counted,
     LeadAnswered,
@@ -20,6 +22,7 @@ from ledger.samples.case_telling import CaseTelling, digest, person
 from ledger.samples.telling import Teller
 from ledger.supervision.model.parse import require_publishable
 from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.publishing import said_of
 
 MODELS = (
     "third-return",
@@ -42,17 +45,7 @@ def publish(teller: Teller) -> None:
 
 def published(teller: Teller, name: str) -> ModelPublished:
     """A shipped model, published by the analyst as it is."""
-    text = shipped_model(name)
-    model = require_publishable(text)
-    body = ModelPublished(
-        model_id=model.model_id,
-        version=model.version,
-        model_digest=digest_of(text.encode()),
-        definition=text,
-        title=supervision.Told(zh=model.title.zh, en=model.title.en),
-        business_line=model.business_line,
-        severity=model.severity,
-    )
+    body = msgspec.convert(said_of(require_publishable(shipped_model(name))), ModelPublished)
     teller.stream("supervision", STREAM + name).say("analyst", body)
     return body
 

@@ -98,7 +98,7 @@ def _lead_row(state: LeadState, index: int) -> Row:
         "status": state.status,
         "told": state.told,
         "handler": state.handler,
-        "outcome": closed.outcome if closed else None,
+        "outcome": state.came_to,
         "recommendation_id": closed.recommendation_id if closed else None,
         "raised_at": state.raised_at,
         "updated_index": index,

@@ -36,7 +36,8 @@ class ModelRow(SQLModel, table=True):
 
 
 class LeadRow(SQLModel, table=True):
-    """A lead as it stands; ``told`` says that the supervised agency sees it."""
+    """A lead as it stands; ``told`` says that the supervised agency sees it, ``outcome`` what came of a closed one,
+    which of a dismissed one is ``dismissed``."""
 
     __tablename__ = "leads"
     __table_args__ = (

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.event.supervision import ModelPublished
@@ -17,6 +19,12 @@ from ledger.supervision.model.values import Model
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
+
+
+def said_of(model: Model) -> dict[str, Any]:
+    """The fields of the publication of a model that its definition gives, as JSON has them."""
+    told = {"model_digest": model.digest, "definition": model.definition}
+    return told | {name: msgspec.to_builtins(getattr(model, name)) for name in AGREED}
 
 
 def require_agreement(model: Model, body: ModelPublished) -> None:

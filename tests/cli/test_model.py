@@ -58,6 +58,17 @@ def test_faults_are_told_by_file_and_line(tally: Tally, tmp_path: Path) -> None:
     assert '"field":"version"' in first
 
 
+def test_faults_are_told_wherever_a_file_is_taken(tally: Tally, tmp_path: Path) -> None:
+    """All of them, in the reader's language, before any service is asked; programs get the one refusal."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(changed(("severity: low", "severity: urgent"), ("version: 1", "version: 0")), encoding="utf-8")
+    done = tally("--lang", "zh-CN", "model", "run", path)
+    assert done.status == Exit.USAGE
+    assert done.err == tally("--lang", "zh-CN", "model", "check", path).err
+    assert f"{path}:12: severity: 应为以下之一：low, medium, high，不能是" in done.err
+    assert '"code":"model_refused"' in tally("--json", "model", "run", path).err
+
+
 def test_an_example_that_fails_is_shown_with_what_was_found(tally: Tally, tmp_path: Path) -> None:
     """Expected and found stand side by side, and the command says so by its exit code."""
     path = tmp_path / "wrong.yaml"

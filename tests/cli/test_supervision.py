@@ -113,6 +113,27 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "Item phone was seized and not handed over（中文）" in listed
 
 
+def test_leads_are_watched_as_they_come(place: World) -> None:
+    """What there is, then what comes between two looks, each once; a lead that moves on is told again, closed or not."""
+    shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]
+    assert [one.status for one in shown] == [Exit.OK, Exit.OK]
+    there = len(shown[0].out.splitlines())
+    told = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
+    with subprocess.Popen(
+        told, env={**os.environ, **place.tally.environment()}, stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        try:
+            assert [watching.stdout.readline() for _ in range(there)] == shown[0].out.splitlines(keepends=True)
+            for number in range(2):
+                lead_id = raise_lead(place, {"case_id": "theft-26", "item_id": f"knife-{number}"}).lead_id
+                assert watching.stdout.readline().startswith(f"{lead_id}  raised  ")
+            place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+            assert watching.stdout.readline().startswith(f"{lead_id}  assigned  ")
+        finally:
+            watching.terminate()
+
+
 def test_a_refusal_names_the_option(place: World) -> None:
     """A confirmation without material is refused under its rule; the lead stays as it was."""
     lead_id = raise_lead(place, {"case_id": "theft-23", "item_id": "knife"}).lead_id

@@ -160,8 +160,9 @@ def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
     assert (lead.state.status, lead.state.told, lead.state.handler) == ("assigned", True, "p-0417")
     lead.act(answered(), ANSWERER).act(answered(answer="And its twin."), ANSWERER)
     assert (lead.state.status, len(lead.state.answers)) == ("answered", 2)
+    assert lead.state.came_to is None
     lead.act(confirmed(), HANDLER).act(closed(), auditor(PROCURATORATE))
-    assert lead.state.status == "closed"
+    assert (lead.state.status, lead.state.came_to) == ("closed", "rectification_notice")
     assert lead.state.confirmed == confirmed()
     assert lead.state.closed == closed()
     assert (lead.state.sequence, lead.state.head) == (5, lead.last.digest)
@@ -170,7 +171,7 @@ def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
 def test_a_lead_may_be_dismissed_unanswered() -> None:
     """Nothing comes of it then, and the reason stays."""
     lead = Lead().raised().assigned().act(dismissed(), analyst(PROCURATORATE)).act(closed("none"), HANDLER)
-    assert (lead.state.status, lead.state.dismissed) == ("closed", dismissed())
+    assert (lead.state.status, lead.state.dismissed, lead.state.came_to) == ("closed", dismissed(), "dismissed")
 
 
 def test_a_lead_goes_up_and_down_the_tree() -> None:

@@ -42,7 +42,7 @@ def command(session: Session, node: str, depth: int, to: str | None, graphml: Pa
         return _show_path(found["path"], session.labels)
     session.output.console.print(_tree(found, session.labels))
     if found["cut"]:
-        session.output.warn("there is more: what very many have in common was not followed")
+        session.output.warn(session.labels.of("message", "more_in_common"))
     return None
 
 

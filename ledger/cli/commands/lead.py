@@ -218,7 +218,8 @@ def _tell(session: Session, lead: dict[str, Any]) -> None:
     says = lead["says"][session.labels.suffix]
     status = session.labels.of("lead_status", lead["status"])
     told = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
-    return click.secho(printable_line(told), fg=_style(lead) or None)
+    style = _style(lead)
+    return click.secho(printable_line(told), fg="red" if style == "red" else None, dim=style == "dim")
 
 
 def _style(row: Any) -> str:

@@ -13,9 +13,10 @@ from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
+from ledger.cli.library import text_of
+from ledger.cli.model_faults import show_faults, telling_faults
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
-from ledger.cli.printable import printable_line
 from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict, MalformedInput, NotFound
@@ -23,9 +24,7 @@ from ledger.supervision.model.draft import FORMS, draft
 
 if TYPE_CHECKING:
     from ledger.supervision.model.examples import ExampleResult
-    from ledger.supervision.model.refused import ModelRefused
 
-LARGEST = 1_000_000  # bytes of a file that is read at all
 CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
 TRIED = ("model_id", "example", "expected", "found", "result")
 
@@ -70,7 +69,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
     try:
         parse_model(text)
     except ModelRefused as refused:
-        _show_faults(session, str(path), refused, colour="yellow")
+        show_faults(session, str(path), refused, colour="yellow")
 
 
 def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
@@ -97,7 +96,7 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
         try:
             model = parse_model(text)
         except ModelRefused as refused:
-            _show_faults(session, name, refused, colour="red")
+            show_faults(session, name, refused, colour="red")
             refused_files += 1
             continue
         told = {field: getattr(model, field) for field in ("model_id", "version", "severity", "scope", "views")}
@@ -124,7 +123,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
         try:
             model = parse_model(text)
         except ModelRefused as refused:
-            _show_faults(session, name, refused, colour="red")
+            show_faults(session, name, refused, colour="red")
             return Exit.USAGE
         tried += [_tried(session, model.model_id, result) for result in run_examples(model)]
     session.output.table(tried, [Column(name) for name in TRIED], style_of=lambda row: "" if row["passed"] else "red")
@@ -138,7 +137,11 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
+    from ledger.supervision.model.parse import parse_model
+
     ((_, text),) = _texts([model], shipped=False)
+    with telling_faults(session, model):
+        parse_model(text)
     asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
 
@@ -152,17 +155,6 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
     return row | keys | {"result": session.labels.of("message", "as_expected" if result.passed else "not_as_expected")}
 
 
-def _show_faults(session: Session, name: str, refused: ModelRefused, *, colour: str) -> None:
-    """Each in a line of its own: on standard output as JSON, else on standard error as compilers tell theirs."""
-    if session.json:
-        for fault in refused.faults:
-            session.output.line({"file": name, "line": fault.line, "field": fault.field, "expected": fault.message})
-    else:
-        for line, field, message in refused.told_in(session.labels):
-            told = ": ".join(filter(None, (f"{name}:{line}", field, message)))
-            click.secho(printable_line(told), fg=colour, err=True)
-
-
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
     """The models' texts by file, or by the name of one that is shipped."""
     from ledger.supervision.model.shipped import shipped_models
@@ -174,7 +166,7 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
         raise MalformedInput("expected a file, the name of a shipped model, or --shipped", field="FILE|NAME")
     for name in models:
         if Path(name).is_file():
-            yield name, _read(Path(name))
+            yield name, text_of(Path(name))
         elif name in known:
             yield name, known[name]
         else:
@@ -183,15 +175,6 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
             raise NotFound(
                 f"there is no file {name}, and of shipped models {unknown('model', name, known)}", field=name
             )
-
-
-def _read(path: Path) -> str:
-    if path.stat().st_size > LARGEST:
-        raise MalformedInput(f"{path} is too large to be a model", field="FILE")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedInput(f"{path} is not text in UTF-8", field="FILE") from error
 
 
 for act in model_acts.COMMANDS:

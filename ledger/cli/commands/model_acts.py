@@ -12,6 +12,7 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
 from ledger.cli.library import text_of
 from ledger.cli.matters import renamed, shown
+from ledger.cli.model_faults import telling_faults
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
@@ -84,21 +85,12 @@ def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | N
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
     from ledger.supervision.model.parse import require_publishable
+    from ledger.supervision.publishing import said_of
 
-    text = _text_of(model)
-    read = require_publishable(text)
-    body = make_body(
-        supervision.ModelPublished,
-        model_id=read.model_id,
-        version=read.version,
-        model_digest=digest_of(text.encode()),
-        definition=text,
-        title={"zh": read.title.zh, "en": read.title.en},
-        business_line=read.business_line,
-        severity=read.severity,
-        case_study=_fields_of(case_study),
-        figures=_fields_of(figures),
-    )
+    with telling_faults(clerk.session, model):
+        read = require_publishable(_text_of(model))
+    beside = {"case_study": _fields_of(clerk, case_study), "figures": _fields_of(clerk, figures)}
+    body = make_body(supervision.ModelPublished, **said_of(read), **beside)
     stream_id = STREAM + read.model_id
     if read.version == 1:
         clerk.open_matter(stream_id, body)
@@ -140,11 +132,14 @@ def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tupl
     clerk.record_matter(STREAM + model_id, body)
 
 
-def _fields_of(file: Path | None) -> dict[str, Any] | None:
+def _fields_of(clerk: Clerk, file: Path | None) -> dict[str, Any] | None:
     """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
     from ledger.supervision.model.document import read_document
 
-    return None if file is None else read_document(text_of(file)).tree
+    if file is None:
+        return None
+    with telling_faults(clerk.session, str(file)):
+        return read_document(text_of(file)).tree
 
 
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:

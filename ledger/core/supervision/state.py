@@ -118,6 +118,13 @@ class LeadState(Struct, frozen=True):
     def lead_id(self) -> str:
         return self.raised.lead_id
 
+    @property
+    def came_to(self) -> str | None:
+        """What came of it, once it is closed: ``dismissed``, or the outcome of one that was confirmed."""
+        if self.closed is None:
+            return None
+        return "dismissed" if self.dismissed else self.closed.outcome
+
 
 class RecommendationState(Struct, frozen=True):
     """A recommendation; ``answered_at`` is when its first answer says that it was given."""

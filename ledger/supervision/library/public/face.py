@@ -27,7 +27,7 @@ _BANDS: Final = (100, 95, 90, 80)  # per cent at least, of which a share is told
 
 
 class Subject(Struct, frozen=True):
-    """A model as it stands in the library. ``leads`` counts them by state, of closed ones by outcome."""
+    """A model as it stands in the library. ``leads`` counts them by state, of closed ones by what came of them."""
 
     model_id: str
     version: int

@@ -1,0 +1,41 @@
+"""Faults of a model's file, as its author reads them: each with file, line, field and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.exits import Exit
+from ledger.cli.printable import printable_line
+from ledger.cli.session import Session
+
+if TYPE_CHECKING:
+    from ledger.supervision.model.refused import ModelRefused
+
+
+@contextmanager
+def telling_faults(session: Session, name: str) -> Iterator[None]:
+    """Ends the command where the file of this name is refused, every fault told; programs get the one refusal."""
+    from ledger.supervision.model.refused import ModelRefused
+
+    try:
+        yield
+    except ModelRefused as refused:
+        if session.json:
+            raise
+        show_faults(session, name, refused, colour="red")
+        raise click.exceptions.Exit(Exit.USAGE) from refused
+
+
+def show_faults(session: Session, name: str, refused: ModelRefused, *, colour: str) -> None:
+    """Each in a line of its own: on standard output as JSON, else on standard error as compilers tell theirs."""
+    if session.json:
+        for fault in refused.faults:
+            session.output.line({"file": name, "line": fault.line, "field": fault.field, "expected": fault.message})
+    else:
+        for line, field, message in refused.told_in(session.labels):
+            told = ": ".join(filter(None, (f"{name}:{line}", field, message)))
+            click.secho(printable_line(told), fg=colour, err=True)
