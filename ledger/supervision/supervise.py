@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.authority import Agency
-from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.supervision.standing import is_within
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.values import Sql
@@ -152,8 +152,13 @@ class Supervisor:
         known, raised = self.record.known(finding.lead_id for finding in found), 0
         agencies = self.record.authority().agencies
         for finding in found:
+            if finding.lead_id in known:
+                continue
             having = procuratorate_for(agencies, finding.supervised)
-            if finding.lead_id in known or having is None or not _concerns(agencies, one, finding):
+            if having is None:
+                self._take_note(one, _supervised_by_nobody(finding))
+                continue
+            if not _concerns(agencies, one, finding):
                 continue
             try:
                 raised += self._put(one, finding, having, size, as_of)
@@ -196,6 +201,12 @@ class Supervisor:
 
     def _say_that_none_runs(self, message: str) -> None:
         self.state = replace(self.state, faults=(RunFault(ALL, "", message), *self._told_faults()))
+
+
+def _supervised_by_nobody(finding: Finding) -> NotFound:
+    return NotFound(
+        f"no procuratorate supervises {finding.supervised}: nobody is told of {finding.lead_id}", field="supervised"
+    )
 
 
 def _concerns(agencies: Mapping[str, Agency], one: Run, finding: Finding) -> bool:

@@ -69,6 +69,7 @@ def test_what_has_the_form_of_an_identifier_is_found(text: str, what: str) -> No
         "刑事诉讼法第二百四十五条；2018年修正，法发〔2016〕号",
         "依据第175条，第三次退回补充侦查 (2019) 的做法",
         "被告人张某、李某某和被告人王甲供述，证人何时何地看见，被告人曾经供述，被告人文化程度高中。",
+        "被告人刘某某、被害人李某甲和证人欧阳某某到案；某某（被害人）由民警王某某询问。",
         "被告人：高中文化，欧阳某；李某（被害人）、文书（见证人）；the suspect later left, the accused was heard.",
         "被告人于三月到案，被害人和证人均未到庭；嫌疑人应当到案，民警周围搜索，法官任何时候可以询问。",
         "The defendant Zhang X, Mr X and Mr Li Mou; the seal was broken; an officer went; witness of the County Court",

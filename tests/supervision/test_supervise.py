@@ -114,6 +114,18 @@ def test_a_model_sees_what_the_procuratorate_sees_that_runs_it(watched: Watched)
     assert {lead.raised.case_id for lead in watched.leads()} == {"case-1", "case-far"}
 
 
+def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
+    """As what keeps a run from raising all that it finds; what it finds for others is raised."""
+    asked = f"SELECT *, CASE case_id WHEN 'case-1' THEN '{POLICE}' ELSE 'elsewhere' END AS answers FROM cases"
+    for case_id in ("case-1", "case-2"):
+        watched.post(Case(case_id, start=NOW - 60, step=1).open())
+    watched.publish(with_sql(asked, key=("case_id",), supervised="answers"))
+    assert watched.supervisor.step() == 1
+    (fault,) = watched.supervisor.state.faults
+    assert fault.procuratorate == PROCURATORATE
+    assert "no procuratorate supervises elsewhere" in fault.message
+
+
 def test_a_retired_model_is_not_run(watched: Watched) -> None:
     """What it raised before stays."""
     model = watched.publish()
