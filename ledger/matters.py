@@ -1,6 +1,6 @@
 """Matters: what models, leads and recommendations stand at, folded from their streams, which are short.
 
-Judges what is added to them, and that what such an event names outside its own stream is there.
+Judges what is added to them, and that what such an event names outside its own stream is there, or is its own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from ledger.core.anonymity import Trace, known_traces, traces, words
 from ledger.core.authority import Agency, Authority
 from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
+from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
 from ledger.core.supervision.standing import supervises
-from ledger.store import identifiers, log, supervision
+from ledger.store import identifiers, imports, log, supervision
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -65,13 +66,14 @@ def require_runnable(payload: Payload, move: Move | None, definitions: Definitio
 
 def names(payload: Payload) -> bool:
     """Whether the event names something that only other streams show."""
-    body = payload.body
-    return isinstance(body, RecommendationIssued | LeadClosed | ModelPublished)
+    return isinstance(payload.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
 
 
 def require_named(connection: Connection, payload: Payload, authority: Authority) -> None:
-    """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous."""
+    """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
     body, agencies = payload.body, authority.agencies
+    if isinstance(body, DatasetRegistered):
+        _require_own_id(connection, body.dataset_id, payload.agency)
     if isinstance(body, ModelPublished):
         _require_anonymous(connection, body, authority)
     if isinstance(body, RecommendationIssued):
@@ -100,6 +102,17 @@ def _require_anonymous(connection: Connection, body: ModelPublished, authority: 
                 field=f"payload.body.case_study.{language}",
                 hint=f"Tell the case so that nobody finds it again; instead of this {trace.instead}.",
             )
+
+
+def _require_own_id(connection: Connection, dataset_id: str, agency: str) -> None:
+    """An id belongs to the agency that registered it first: no model would see what another registers."""
+    if imports.first_to_register(connection, dataset_id) not in (None, agency):
+        raise RuleRefused(
+            f"another agency has a data set {dataset_id}",
+            code="dataset_id_taken",
+            field="payload.body.dataset_id",
+            hint=f"Register it under an id of your own, such as {agency[:40]}-{dataset_id[:20]}.",
+        )
 
 
 def _require_issued(connection: Connection, recommendation_id: str) -> None:

@@ -31,6 +31,7 @@ from tests.builders import (
     SERVICE,
     UPPER,
     Event,
+    Officer,
     analyst,
     auditor,
     clerk,
@@ -205,21 +206,36 @@ def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> No
     ledger.post(lead.act(closed("recommendation"), clerk(PROCURATORATE)).last)
 
 
+DATASET = DatasetRegistered(
+    dataset_id="pensions",
+    source="office",
+    legal_basis="agreement",
+    period_from="2026-01-01",
+    period_until="2026-06-30",
+    rows=1,
+    digest="sha256:" + "00" * 32,
+)
+
+
 def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
     """It may stand in a stream of supervision that is named otherwise, where nothing is folded."""
-    body = DatasetRegistered(
-        dataset_id="pensions",
-        source="office",
-        legal_basis="agreement",
-        period_from="2026-01-01",
-        period_until="2026-06-30",
-        rows=1,
-        digest="sha256:" + "00" * 32,
-    )
-    ledger.post(event_of(body, analyst(COURT), stream=Stream(kind="supervision", id="pensions")))
+    ledger.post(event_of(DATASET, analyst(COURT), stream=Stream(kind="supervision", id="pensions")))
     with refused("not_raised", field="payload.event_type"):
-        ledger.post(event_of(body, analyst(COURT), stream=Lead().stream))
+        ledger.post(event_of(DATASET, analyst(COURT), stream=Lead().stream))
     assert findings(ledger) == set()
+
+
+def test_the_id_of_a_data_set_is_its_first_agencys(ledger: Ledger) -> None:
+    """Its next list comes under the same id; what another agency registers under it is refused, not passed over."""
+
+    def registering(by: Officer, step: int) -> Event:
+        stream = Stream(kind="supervision", id=f"list-{step}")
+        return event_of(DATASET, by, stream=stream, event_id=event_id(f"data set {step}"))
+
+    ledger.post(registering(analyst(COURT), 1))
+    ledger.post(registering(analyst(COURT), 2))
+    with refused("dataset_id_taken", field="payload.body.dataset_id"):
+        ledger.post(registering(analyst(PROCURATORATE), 3))
 
 
 # -- told --------------------------------------------------------------------------------------------------------------

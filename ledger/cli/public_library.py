@@ -76,8 +76,8 @@ def _subjects(session: Session) -> Iterator[Subject]:
     for line in session.service.pages("/api/v1/library", "models", retired="false"):
         entry = session.service.get(at("/api/v1/library/{}", line["model_id"]))
         if entry["card"] is None:
-            told = session.labels.of("message", "model_left_out")
-            session.output.warn(told.format(model_id=line["model_id"]))
+            left_out = session.labels.of("message", "model_left_out")
+            session.output.warn(left_out.format(model_id=line["model_id"]))
             continue
         leads = line["leads"]
         if leads is None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, and_, func, or_, select
 
 from ledger.core.event import Payload, decode_payload
 from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.store import log
 from ledger.store.cases import Page
 from ledger.store.log import Head
 from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
@@ -120,6 +121,15 @@ def registrations(connection: Connection, agency: str, dataset_id: str) -> list[
     """What the agency registered under this id, in the order of the log."""
     known = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))
     return [one for one in known if one.body.dataset_id == dataset_id]
+
+
+def first_to_register(connection: Connection, dataset_id: str) -> str | None:
+    """The agency whose data sets have this id: the first one that registered one under it."""
+    for entry in log.registered_datasets(connection):
+        body = log.payload_of(entry).body
+        if isinstance(body, DatasetRegistered) and body.dataset_id == dataset_id:
+            return entry.agency
+    return None
 
 
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]

@@ -316,10 +316,11 @@ def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> Non
 
 
 def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
-    """The second one is signed on the head that the agency's stream has by then."""
-    for number in (1, 2):
+    """The second one is signed on the head that the agency's stream has by then; a later list keeps its id."""
+    for number, dataset_id in enumerate(("set-1", "set-2", "set-1")):
         file = desk.write((str(number), desk.system, "", "", "", "", ""), name=f"set-{number}.csv")
-        assert register(desk, file, "--dataset-id", f"set-{number}").status == 0
+        assert register(desk, file, "--dataset-id", dataset_id).status == 0
+    assert desk.world.tally.ok("dataset", "give", "set-1", file, profile="police")["rows"] == 1
 
 
 def test_a_period_that_is_no_day_is_refused(desk: Desk) -> None:

@@ -205,6 +205,27 @@ def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     assert east.tally("library", "export", MODEL, "--public", folder, profile="analyst").status == Exit.USAGE
 
 
+def test_what_a_model_rests_on_is_read_before_society_is_told(east: World, tmp_path: Path) -> None:
+    """A number of an interpretation, which is like that of a case, may stand in the legal basis; a name may not."""
+    own = "by-law"
+    basis = "最高人民法院关于适用刑事诉讼法的解释第二百一十九条"
+    first = shipped_model(MODEL).replace(f"model: {MODEL}", f"model: {own}")
+    assert basis in first
+    first = first.replace(basis, "法释〔2021〕1号第二百一十九条")
+    second = first.replace("version: 1", "version: 2", 1).replace(
+        "法释〔2021〕1号", "法释〔2021〕1号，见被告人张三一案，"
+    )
+    file = tmp_path / f"{own}.yaml"
+    for text, status in ((first, Exit.OK), (second, Exit.REFUSED)):
+        file.write_text(text, encoding="utf-8")
+        east.tally.ok("model", "publish", file, profile="analyst")
+        done = east.tally("library", "export", "--public", tmp_path / "pages", profile="analyst")
+        assert done.status == status, done.err
+    assert f"{own}, legal_basis[1].zh: character " in done.err
+    assert "'被告人张三'" in done.err
+    east.tally.ok("model", "retire", own, "--ground", "of this test", profile="analyst")
+
+
 def test_what_the_page_tells_to_type_works(east: World, west: World, package: Path, tmp_path: Path) -> None:
     """One command after the other: the first ledger's profiles, then those of the other place."""
     blocks = re.findall(r"^```bash (here|there)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

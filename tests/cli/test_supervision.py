@@ -114,7 +114,7 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
 
 
 def test_leads_are_watched_as_they_come(place: World) -> None:
-    """What there is, then what comes between two looks, each once; a lead that moves on is told again, closed or not."""
+    """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
     shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]
     assert [one.status for one in shown] == [Exit.OK, Exit.OK]
     there = len(shown[0].out.splitlines())
