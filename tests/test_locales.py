@@ -29,7 +29,7 @@ from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
-from ledger.locales import LANGUAGES, Labels, language_of
+from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.store.cases import Sight
 from ledger.store.search import Kind
 from ledger.store.warnings import Warned
@@ -58,6 +58,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         *(name for name, _ in PACKAGE_STEPS),
         *(name for name, _ in MODEL_STEPS),
     ),
+    "audit_finding": audit_words.FINDINGS,
+    "audit_claimant": audit_words.CLAIMANTS,
+    "audit_value": audit_words.VALUES,
+    "audit_step": audit_words.STEPS,
     "fault": get_args(Fault),
     "difference": get_args(DifferenceKind),
     "outturn": tuple(OUTTURNS),

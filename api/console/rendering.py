@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
-from api.console import audit_words, moments
+from api.console import moments
 from api.console.advice import advice
 from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
@@ -21,7 +21,7 @@ from api.dependencies import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
-from ledger.locales import LANGUAGES, Labels, language_of
+from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.timeline import Narrator, agency_names
 from ledger.timeline.sentences import Names
 
@@ -110,7 +110,11 @@ def environment(spoken: str) -> Environment:
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
     made.filters["span"] = lambda seconds: moments.span(seconds, texts)
-    made.filters["of_audit"] = lambda said: audit_words.told(said, texts)
+    made.filters["of_audit"] = lambda said: audit_words.step_told(labels, said)
+    made.filters["of_finding"] = lambda one: (
+        audit_words.finding_told(labels, one.word, one.slots) if one.word else one.what
+    )
+    made.filters["found"] = lambda value: audit_words.value_told(labels, value)
     made.filters["day"] = labels.of("moment", "day").format
     return made
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from ledger.audit.chain import Look
 from ledger.audit.claims import claim_of, on_chain
 from ledger.audit.entries import check_entry
-from ledger.audit.findings import AuditReport, Finding, Findings, finding_of
+from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
 from ledger.audit.judging import Rules
 from ledger.audit.mirror import Mirror, read_ground, read_mirror
 from ledger.audit.streams import Faulty, Part, check_part
-from ledger.audit.tree import RootClaim
+from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.journal import WriteState
 from ledger.core import merkle
 from ledger.core.checkpoint import verify_checkpoint
@@ -42,12 +42,12 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         if not entries:
             raise NotFound(f"no case {case_id}", field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))
-        stored = RootClaim(tree.size, tree.root, "tree", "the stored root")
+        stored = RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))
         found: list[Finding] = []
         for entry in entries:
             found += check_entry(entry, log.sections(connection, entry.log_index), ground)
             found += _place(entry, stored, nodes)
-        faulty = frozenset(finding.index for finding in found if finding.index is not None)
+        faulty = frozenset(one.index for one in found if one.index is not None)
         findings.add(*found)
         rules = Rules(States(database, book), shipped_calendar(), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
@@ -80,7 +80,7 @@ def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: Nod
         return
     if root != claim.root:
         found = root.hex() if root else "the log is smaller"
-        yield Finding(claim.step, None, f"{claim.by}: root at size {claim.size}", claim.root.hex(), found)
+        yield finding(claim.step, None, "root_at", claim.root.hex(), found, size=claim.size, **claim.by.slots)
         return
     for entry in entries:
         if entry.log_index < claim.size:
@@ -103,15 +103,15 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
     if published is None:
         findings.not_checked("checkpoints", "none is published yet")
         return
-    what = f"checkpoint of size {published.size}"
+    by = Claimant("checkpoint", published.size)
     try:
         said = verify_checkpoint(published.note, trust.log_key)
         root = merkle.frontier_at(said.size, nodes).root()
     except TallystickError as error:
-        findings.add(Finding("checkpoints", None, f"{what}: {error.message}"))
+        findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
         return
     if root != said.root:
-        findings.add(Finding("checkpoints", None, f"{what}: root", said.root.hex(), root.hex()))
+        findings.add(finding("checkpoints", None, "root_at", said.root.hex(), root.hex(), size=said.size, **by.slots))
     findings.checked("checkpoints", f"the last one, of size {said.size}")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ledger.audit.chain import ContractView, Look
-from ledger.audit.findings import Finding, Findings, finding_of
+from ledger.audit.findings import Finding, Findings, finding, finding_of
 from ledger.audit.mirror import Mirror
 from ledger.audit.stamps import check_stamps
-from ledger.audit.tree import RootClaim
+from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
@@ -28,14 +28,14 @@ def published(connection: Connection, trust: Trust, findings: Findings) -> list[
     sound: dict[int, str] = {}
     last = 0
     for row in checkpoints.all_published(connection):
-        by = f"checkpoint of size {row.size}"
+        by = Claimant("checkpoint", row.size)
         try:
             said = _verified(row, trust)
         except TallystickError as error:
-            findings.add(Finding("checkpoints", None, f"{by}: {error.message}"))
+            findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
             continue
         if row.published_at < last:
-            findings.add(Finding("checkpoints", None, f"{by}: published_at", f"{last} or later", str(row.published_at)))
+            findings.add(finding("checkpoints", None, "published_before", last, row.published_at, **by.slots))
         last = max(last, row.published_at)
         sound[said.size] = row.note
         claims.append(RootClaim(said.size, said.root, "checkpoints", by))
@@ -65,21 +65,20 @@ def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[Ro
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
     """What a write of the journal says that the contract was told."""
-    return RootClaim(head.size, head.root, "anchors", f"anchor in write {write.number} of the journal")
+    return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number))
 
 
 def _check_write(write: ChainWrite) -> Iterator[Finding]:
     found = keccak256(write.raw_transaction)
     if found != write.transaction_hash:
-        what = f"chain_writes {write.number}: transaction_hash"
-        yield Finding("anchors", None, what, found.hex(), write.transaction_hash.hex())
+        stored = write.transaction_hash.hex()
+        yield finding("anchors", None, "transaction_hash", found.hex(), stored, number=write.number)
 
 
 def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
-            what = f"chain_writes of size {anchor.size}: anchor_number"
-            yield Finding("anchors", None, what, str(expected), str(anchor.number))
+            yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
 
 
 # 12
@@ -108,7 +107,7 @@ def on_chain(
         return []
     findings.add(*_registry_differs(mirror, changes, registry_hash), *_times_differ(journal, records))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
-    return [RootClaim(r.size, r.root, "chain", f"record {r.number} of the contract") for r in records]
+    return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number)) for r in records]
 
 
 def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[Finding]:
@@ -116,8 +115,7 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
     for anchor in journal.confirmed():
         expected = times.get(anchor.size, anchor.block_time)
         if anchor.block_time is not None and anchor.block_time != expected:
-            what = f"chain_writes of size {anchor.size}: block_time"
-            yield Finding("anchors", None, what, str(expected), str(anchor.block_time))
+            yield finding("anchors", None, "block_time", expected, anchor.block_time, size=anchor.size)
 
 
 def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:
@@ -125,6 +123,6 @@ def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Ite
     ours = mirror.authority
     if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
         return
-    expected, found = f"{changes} changes, {registry_hash.hex()}", f"{ours.changes}, {ours.registry_hash.hex()}"
+    expected, found = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
     index = mirror.indices[changes] if changes < ours.changes else None
-    yield Finding("chain", index, "the registry that the log mirrors", expected, found)
+    yield finding("chain", index, "registry_differs", expected, found)

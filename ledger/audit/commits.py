@@ -9,7 +9,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding
+from ledger.audit.findings import Finding, finding
 
 
 class _Batch(Struct, frozen=True):
@@ -36,7 +36,7 @@ def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
             # Of two that are out of order the first is at fault if the second fits what came before, and is no smaller.
             overtakes = batch is not None and earliest <= batch.at < waiting.at and len(batch) >= len(waiting)
             if overtakes or waiting.at < earliest:
-                yield Finding("entries", waiting.start, "entries.recorded_at", f"{earliest} or later", str(waiting.at))
+                yield finding("entries", waiting.start, "recorded_before", earliest, waiting.at)
             else:
                 earliest = waiting.at
         if batch is not None:
@@ -69,6 +69,6 @@ def _ends(said: Counter[int], end: int, following: int) -> bool:
 def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[Finding]:
     for index in range(batch.start, batch.end):
         if sizes[index] not in (0, batch.end):
-            yield Finding("entries", index, "entries.committed_size", str(batch.end), str(sizes[index]))
+            yield finding("entries", index, "differs", batch.end, sizes[index], of="entries", name="committed_size")
         elif times[index] not in (0, batch.at):
-            yield Finding("entries", index, "entries.recorded_at", str(batch.at), str(times[index]))
+            yield finding("entries", index, "differs", batch.at, times[index], of="entries", name="recorded_at")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding, differences, finding_of
+from ledger.audit.findings import Finding, differences, finding, finding_of
 from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Authority
@@ -19,8 +19,8 @@ from ledger.store import audit as rows
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
-MISSING = "the entry is missing"
-UNREADABLE = "the database cannot read the row"
+MISSING = "entry_missing"
+UNREADABLE = "entry_unreadable"
 ERASED = "erased"
 NO_LEAF = bytes(32)
 COLUMNS = StoredEntry.__struct_fields__[1:10]  # event_id to signed_at: what the envelope says, too
@@ -62,7 +62,7 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
             skip(index, MISSING)
 
     def skip(index: int, why: str) -> None:
-        findings.append(Finding("entries", index, why))
+        findings.append(finding("entries", index, why))
         leaves.append(NO_LEAF)
         commits.extend((0, 0))
 
@@ -167,17 +167,16 @@ def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Gr
     if not committed and not sections:
         return
     for label in sorted(committed.keys() | sections.keys()):
-        what = f"sections.{label}"
         if label not in sections:
-            yield Finding("payloads", row.log_index, what, committed[label], "no such section")
+            yield finding("payloads", row.log_index, "section", committed[label], "no such section", label=label)
             continue
         data, erased = sections[label], (row.event_id, row.payload_digest, label) in ground.erased
         found = ERASED if data is None else digest_of(data)
         expected = ERASED if erased else committed.get(label, "no such section")
         if found != expected:
-            yield Finding("payloads", row.log_index, what, expected, found)
+            yield finding("payloads", row.log_index, "section", expected, found, label=label)
 
 
-def of_an_erasure(finding: Finding) -> bool:
+def of_an_erasure(found: Finding) -> bool:
     """Whether a section is gone without an erasure: that entry may be one at fault itself, and is looked for above."""
-    return finding.step == "payloads" and finding.found == ERASED
+    return found.step == "payloads" and found.found == ERASED

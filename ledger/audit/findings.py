@@ -9,8 +9,11 @@ from msgspec import Struct
 from ledger.core.errors import TallystickError
 from ledger.core.event.terms import Verdict
 from ledger.core.report import Step, worst
+from ledger.locales import Labels
+from ledger.locales.audit_words import finding_told
 
 MAX_FINDINGS = 10_000  # kept; above it they are counted
+_ENGLISH = Labels("en")
 
 STEPS = (
     "registry",
@@ -31,13 +34,19 @@ STEPS = (
 
 
 class Finding(Struct, frozen=True):
-    """A fault: the step that found it, the log index it is of (None where no entry can be named), and what differs."""
+    """A fault: the step that found it, the log index it is of (None where no entry can be named), and what differs.
+
+    ``what`` is the English of ``word`` with its ``slots``, by which other languages tell it; reports from before these
+    have it alone.
+    """
 
     step: str
     index: int | None
     what: str
     expected: str | None = None
     found: str | None = None
+    word: str = ""
+    slots: dict[str, str] = {}
 
 
 class AuditReport(Struct, frozen=True):
@@ -69,10 +78,10 @@ class Findings:
         self._anchored_up_to = self._entries_since = 0
 
     def add(self, *findings: Finding) -> None:
-        for finding in findings:
-            self._counts[finding.step] = self._counts.get(finding.step, 0) + 1
+        for one in findings:
+            self._counts[one.step] = self._counts.get(one.step, 0) + 1
             if len(self._kept) < MAX_FINDINGS:
-                self._kept.append(finding)
+                self._kept.append(one)
 
     def checked(self, name: str, detail: str) -> None:
         """What the step compared, where it finds nothing."""
@@ -92,7 +101,7 @@ class Findings:
 
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._step(number, name) for number, name in enumerate(STEPS, 1))
-        findings = sorted(self._kept, key=lambda finding: (finding.index is None, finding.index or 0))
+        findings = sorted(self._kept, key=lambda one: (one.index is None, one.index or 0))
         return AuditReport(
             verdict=worst(step.verdict for step in steps),
             development=development,
@@ -115,15 +124,26 @@ class Findings:
         return Step(number, name, "failed", f"{count} findings{first}", "tampered")
 
 
-def finding_of(step: str, index: int | None, error: TallystickError) -> Finding:
+def finding(
+    step: str, index: int | None, word: str, /, expected: object = None, found: object = None, **slots: object
+) -> Finding:
+    """The finding that the catalogues tell by ``word``; a slot None is left out."""
+    filled = {name: str(value) for name, value in slots.items() if value is not None}
+    ought, stands = (None if one is None else str(one) for one in (expected, found))
+    return Finding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
+
+
+def finding_of(step: str, index: int | None, error: TallystickError, word: str = "refused", **slots: object) -> Finding:
     """The finding that a refusal comes to."""
-    return Finding(step, index, f"{error.field}: {error.message}" if error.field else error.message)
+    if word == "refused" and error.field:
+        word, slots = "refused_at", {"field": error.field}
+    return finding(step, index, word, code=error.code, message=error.message, **slots)
 
 
 def differences(step: str, index: int | None, of: str, pairs: Iterable[tuple[str, object, object]]) -> list[Finding]:
     """A finding for each (name, expected, found) that differs."""
     return [
-        Finding(step, index, f"{of}.{name}", str(expected), str(found))
+        finding(step, index, "differs", str(expected), str(found), of=of, name=name)
         for name, expected, found in pairs
         if expected != found
     ]

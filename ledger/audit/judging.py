@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding
+from ledger.audit.findings import Finding, finding, finding_of
 from ledger.core.authority import Agency
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.deadlines import WorkCalendar
@@ -84,13 +84,13 @@ class _OfCase:
         except TallystickError as error:
             self.sound = False
             if not (self._some_are_faulty and _rests_on_another_case(payload)):
-                yield Finding("custody", row.log_index, f"impossible ({error.code}): {error.message}")
+                yield finding_of("custody", row.log_index, error, "impossible")
             return
         lines = clocks.changes(self._state, after, act.book, self._calendar)
         self._expected.take(self._state, after, payload, row.log_index, lines)
         self._state = after
         if raised != flags:
-            yield Finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
+            yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
 
     def models(self, stored: Models) -> Models:
         return {} if self._state is None else self._expected.models(self._state, stored)
@@ -111,7 +111,7 @@ class _OfMatter:
             self._matter, self._index = fold_matter(self._matter, act), row.log_index
         except TallystickError as error:
             self.sound = False
-            yield Finding("supervision", row.log_index, f"impossible ({error.code}): {error.message}")
+            yield finding_of("supervision", row.log_index, error, "impossible")
 
     def models(self, _stored: Models, /) -> Models:
         if self._matter is None:

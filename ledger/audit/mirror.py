@@ -7,7 +7,7 @@ from collections.abc import Collection
 from msgspec import Struct
 
 from ledger.audit.entries import Ground
-from ledger.audit.findings import Finding, Findings, finding_of
+from ledger.audit.findings import Finding, Findings, finding, finding_of
 from ledger.core import authority as authorities
 from ledger.core.authority import Authority
 from ledger.core.errors import TallystickError
@@ -69,8 +69,8 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
         last = entry.log_index
     expected, found = log.tree(connection).registry_changes, authority.changes
     if expected != found:
-        finding = Finding("registry", None, "tree.registry_changes", str(found), str(expected))
-        return Mirror(trust.log_id, None, Break(last, finding))
+        differs = finding("registry", None, "registry_changes", found, expected)
+        return Mirror(trust.log_id, None, Break(last, differs))
     return Mirror(trust.log_id, authority, None, tuple(indices))
 
 

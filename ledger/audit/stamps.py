@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ledger.audit.findings import Finding
+from ledger.audit.findings import Finding, finding, finding_of
+from ledger.audit.tree import Claimant
 from ledger.core.errors import TallystickError
 from ledger.core.note import parse_note
 from ledger.core.timestamp import verify_timestamp
@@ -22,17 +23,17 @@ def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust)
     older than the roots of today.
     """
     for stamp in timestamps.all_kept(connection):
-        by = f"timestamp of size {stamp.size}"
+        by = Claimant("timestamp", stamp.size)
         if (note := notes.get(stamp.size)) is None:
-            yield Finding("checkpoints", None, f"{by}: no sound checkpoint of this size")
+            yield finding("checkpoints", None, "no_checkpoint", **by.slots)
             continue
         try:
             yield from _differing(stamp, by, parse_note(note).text, trust)
         except TallystickError as error:
-            yield Finding("checkpoints", None, f"{by}: {error.message}")
+            yield finding_of("checkpoints", None, error, "refused_by", **by.slots)
 
 
-def _differing(stamp: Stamp, by: str, text: str, trust: Trust) -> Iterator[Finding]:
+def _differing(stamp: Stamp, by: Claimant, text: str, trust: Trust) -> Iterator[Finding]:
     said = verify_timestamp(stamp.response, text, trust.timestamp_roots)
     if said is not None and said.time != stamp.time:
-        yield Finding("checkpoints", None, f"{by}: time", str(said.time), str(stamp.time))
+        yield finding("checkpoints", None, "stamp_time", said.time, stamp.time, **by.slots)

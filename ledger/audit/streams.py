@@ -7,7 +7,7 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from ledger.audit.findings import Finding, differences
+from ledger.audit.findings import Finding, differences, finding
 from ledger.audit.judging import Judge, Rules, judge_of, names_of
 from ledger.core.custody import Flag
 from ledger.core.event import decode_again
@@ -56,8 +56,8 @@ def check_part(connection: Connection, part: Part, faulty: Faulty, rules: Rules)
             findings += walk.take(row, flags.get(row.log_index, ()))
         findings += walk.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
     if not faulty.displaced:
-        findings += (_stray("streams", f"streams {part.kind} {stream_id}") for stream_id in heads)
-        findings += (_stray("models", " ".join(key)) for models in stored.values() for key in models)
+        findings += (_stray("streams", "stream", name=f"{part.kind} {stream_id}") for stream_id in heads)
+        findings += (_stray("models", "row", row=" ".join(key)) for models in stored.values() for key in models)
     return findings
 
 
@@ -78,7 +78,7 @@ class _Walk:
             payload = decode_again(row.payload, row.event_type)
             yield from self._order(row, payload.previous)
             if flags and not self._judge.raises_flags:
-                yield Finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
+                yield finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
             if self._sound:
                 yield from self._judge.take(row, payload, flags)
                 self._sound = self._judge.sound
@@ -95,10 +95,8 @@ class _Walk:
         self._sound = False
         if (last and last.log_index in self._faulty.indices) or self._faulty.lacking(low, row.log_index):
             return
-        found = f"sequence {row.sequence} on {previous}" + ("" if rises else f", below entry {low}")
-        yield Finding(
-            "streams", row.log_index, "place in its stream", f"sequence {expected[0]} on {expected[1]}", found
-        )
+        found = _place(row.sequence, previous) + ("" if rises else f" / {row.log_index} < {low}")
+        yield finding("streams", row.log_index, "place", _place(*expected), found)
 
     def end(self, name: str, head: tuple[int, str] | None, stored: Models) -> Iterator[Finding]:
         """Holds what the database says of the stream as a whole against what the events came to."""
@@ -107,9 +105,9 @@ class _Walk:
         if head != (last.sequence, last.payload_digest):
             if last.log_index in self._faulty.indices or self._faulty.lacking(last.log_index):
                 return  # the stream's true end may be what is missing
-            expected = f"sequence {last.sequence} on {last.payload_digest}"
-            found = f"sequence {head[0]} on {head[1]}" if head else "no such row"
-            yield Finding("streams", last.log_index, f"streams {name}", expected, found)
+            expected = _place(last.sequence, last.payload_digest)
+            found = _place(*head) if head else "no such row"
+            yield finding("streams", last.log_index, "stream", expected, found, name=name)
         if self._sound:
             yield from _compare(self._judge.models(stored), stored)
 
@@ -122,13 +120,16 @@ def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
         what, row = " ".join(key), ours or theirs or {}
         index = row.get("updated_index")
         if ours is None or theirs is None:
-            yield Finding(
-                "models", index, what, "a row" if ours else "no such row", "a row" if theirs else "no such row"
-            )
+            expected_row, found_row = ("a row" if one else "no such row" for one in (ours, theirs))
+            yield finding("models", index, "row", expected_row, found_row, row=what)
         elif ours != theirs:
             pairs = ((name, value, theirs.get(name)) for name, value in ours.items())
             yield from differences("models", index, what, pairs)
 
 
-def _stray(step: str, what: str) -> Finding:
-    return Finding(step, None, what, "no such row", "a row that no event has made")
+def _place(sequence: int, digest: str | None) -> str:
+    return f"{sequence} / {digest or '—'}"
+
+
+def _stray(step: str, word: str, **slots: str) -> Finding:
+    return finding(step, None, word, "no such row", "a row that no event has made", **slots)

@@ -7,11 +7,25 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ledger.audit.entries import NO_LEAF
-from ledger.audit.findings import Finding
+from ledger.audit.findings import Finding, finding
 from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, root_of
 from ledger.core.tiles import TILE_LENGTH, TILE_WIDTH, TileName, hashes_in, width_at
 from ledger.store import audit as rows
 from ledger.store.database import Connection
+
+TILE_FAULTS = ("tile_leaf", "tile_length", "tile_hash")  # words of findings where the tile is at fault
+
+
+class Claimant(Struct, frozen=True):
+    """Who says what root the tree had: a word of the catalogues, and which of them."""
+
+    word: str
+    number: int | None = None
+
+    @property
+    def slots(self) -> dict[str, int | str | None]:
+        """As findings tell it."""
+        return {"by": self.word, "number": self.number}
 
 
 class RootClaim(Struct, frozen=True):
@@ -20,7 +34,7 @@ class RootClaim(Struct, frozen=True):
     size: int
     root: bytes
     step: str
-    by: str
+    by: Claimant
 
 
 class TreeAudit:
@@ -56,9 +70,10 @@ class TreeAudit:
         """What no claim has decided, and claims of sizes that the log does not have."""
         yield from self._unmet[:1]
         for index, leaf, said in self._differing:
-            yield Finding("tree", index, f"the entry and {_leaf_tile(index)} differ", said.hex(), leaf.hex())
+            yield finding("tree", index, "tile_differs", said.hex(), leaf.hex(), tile=_leaf_tile(index))
         for claim in reversed(self._claims):
-            yield Finding(claim.step, None, f"{claim.by}: size {claim.size}", claim.root.hex(), "the log is smaller")
+            told = {"size": claim.size, **claim.by.slots}
+            yield finding(claim.step, None, "size", claim.root.hex(), "the log is smaller", **told)
 
     def _grow(self, leaves: bytes, tiles: bytes) -> None:
         size, same = self._stored.size, self._stored == self._said
@@ -75,16 +90,17 @@ class TreeAudit:
         if claim.root == self._said.root():
             yield from self._unmet
             for index, leaf, said in self._differing:
-                yield Finding("tree", index, "entries.envelope: the log has another entry", said.hex(), leaf.hex())
+                yield finding("tree", index, "other_entry", said.hex(), leaf.hex())
             self._settle(self._said)
         elif claim.root == self._stored.root():
             yield from self._unmet
             for index, leaf, said in self._differing:
-                yield Finding("tree", index, f"{_leaf_tile(index)}: another leaf hash", leaf.hex(), said.hex())
+                yield finding("tree", index, "tile_leaf", leaf.hex(), said.hex(), tile=_leaf_tile(index))
             self._settle(self._stored)
         else:
-            what = f"{claim.by}: root at size {claim.size} (met last at {self._sound})"
-            self._unmet.append(Finding(claim.step, None, what, claim.root.hex(), self._stored.root().hex()))
+            told = {"size": claim.size, "sound": self._sound, **claim.by.slots}
+            root = self._stored.root().hex()
+            self._unmet.append(finding(claim.step, None, "root_unmet", claim.root.hex(), root, **told))
 
     def _settle(self, tree: Frontier) -> None:
         self._stored = self._said = tree
@@ -93,9 +109,9 @@ class TreeAudit:
         self._unmet.clear()
 
 
-def of_a_tile(finding: Finding) -> bool:
+def of_a_tile(found: Finding) -> bool:
     """Whether a tile is at fault, and the entry at its index is not."""
-    return finding.step == "tree" and finding.what.startswith("tile/")
+    return found.word in TILE_FAULTS
 
 
 def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
@@ -110,7 +126,7 @@ def check_tiles(connection: Connection, size: int) -> Iterator[Finding]:
         level += 1
     found = rows.count_tiles(connection)
     if found != expected:
-        yield Finding("tree", None, "tiles", f"{expected} tiles", f"{found} tiles")
+        yield finding("tree", None, "tiles", expected, found)
 
 
 def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
@@ -128,8 +144,8 @@ def _check_tile(connection: Connection, size: int, level: int, index: int) -> It
     name, stored = TileName(level, index, width).path(), rows.tile(connection, level, index)
     first = index * TILE_WIDTH ** (level + 1)
     if stored is None or len(stored) != width * HASH_LENGTH:
-        found = "no such tile" if stored is None else f"{len(stored)} bytes"
-        yield Finding("tree", first, name, f"{width * HASH_LENGTH} bytes", found)
+        found = "no such tile" if stored is None else len(stored)
+        yield finding("tree", first, "tile_length", width * HASH_LENGTH, found, tile=name)
         return
     if level == 0:
         return
@@ -137,8 +153,8 @@ def _check_tile(connection: Connection, size: int, level: int, index: int) -> It
         below = rows.tile(connection, level - 1, number)
         root = root_of(hashes_in(below)) if below is not None and len(below) == TILE_LENGTH else said
         if root != said:
-            what = f"{name}: hash of {TileName(level - 1, number).path()}"
-            yield Finding("tree", number * TILE_WIDTH**level, what, root.hex(), said.hex())
+            first, path = number * TILE_WIDTH**level, TileName(level - 1, number).path()
+            yield finding("tree", first, "tile_hash", root.hex(), said.hex(), tile=name, below=path)
 
 
 def claims_in_order(*claims: Sequence[RootClaim]) -> list[RootClaim]:

@@ -11,10 +11,10 @@ from ledger.audit import claims as said
 from ledger.audit.chain import Look
 from ledger.audit.commits import check_commits
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
-from ledger.audit.findings import AuditReport, Finding, Findings, finding_of
+from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
 from ledger.audit.mirror import read_ground, read_mirror
 from ledger.audit.streams import Faulty, Part
-from ledger.audit.tree import RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
+from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.event import decode_payload
@@ -55,7 +55,7 @@ def audit_log(
             said.published(connection, trust, findings),
             said.anchored(journal, tree.size, findings),
             said.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
-            [RootClaim(tree.size, tree.root, "tree", "the stored root")],
+            [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
@@ -88,7 +88,7 @@ class _Pass:
         self._findings.add(*check_commits(commits, size), *check_tiles(self._connection, size), *self._strays())
         self._tell(size)
         displaced = frozenset(f.index for f in found if f.index is not None and f.step == "entries")
-        unreadable = frozenset(f.index for f in found if f.index is not None and f.what == UNREADABLE)
+        unreadable = frozenset(f.index for f in found if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
 
     def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[Finding]:
@@ -106,9 +106,9 @@ class _Pass:
     def _strays(self) -> Iterator[Finding]:
         size, highest = self._tree.size, rows.highest_index(self._connection)
         if highest >= size:
-            yield Finding("entries", size, "tree.size", str(highest + 1), str(size))
+            yield finding("entries", size, "tree_size", highest + 1, size)
         for table, index in rows.strays(self._connection, size):
-            yield Finding("payloads", index, table, "no such row", "a row of no entry")
+            yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
 
     def _tell(self, size: int) -> None:
         tell = self._findings.checked
@@ -161,4 +161,4 @@ def _check_seal(database: Database, index: int, payload: bytes) -> Iterator[Find
     except TallystickError:
         return  # a finding of its own
     if isinstance(body, AccessSealed) and (found := rows.access_digest(database, body.count)) != body.head:
-        yield Finding("access", index, f"record {body.count - 1} of the log of reads", body.head, str(found))
+        yield finding("access", index, "read", body.head, str(found), number=body.count - 1)

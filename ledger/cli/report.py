@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import convert, to_builtins
+from msgspec.structs import replace
 
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
@@ -69,16 +70,28 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         echo_json(report)
         return
     from ledger.core.report import Step
+    from ledger.locales.audit_words import step_told
 
-    steps = convert(report["steps"], list[Step])
-    _show_steps(session.labels, steps)
+    labels = session.labels
+    steps = [replace(step, detail=step_told(labels, step.detail)) for step in convert(report["steps"], list[Step])]
+    _show_steps(labels, steps)
     for finding in report["findings"]:
-        where = "" if finding["index"] is None else f"{session.labels.of('field', 'index')} {finding['index']}: "
-        differs = f" ({finding['expected']} / {finding['found']})" if finding.get("expected") else ""
-        click.secho(printable_line(f"{where}{finding['what']}{differs}"), fg="red")
+        click.secho(printable_line(_finding(labels, finding)), fg="red")
     for name in ("scope", "size", "root", "anchored_up_to", "entries_since", "left_out"):
         click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
     _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
+
+
+def _finding(labels: Labels, finding: Mapping[str, Any]) -> str:
+    """A finding of an audit; in English where the service is one that gives it no word."""
+    from ledger.locales.audit_words import finding_told, value_told
+
+    where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
+    word = finding.get("word")
+    told = finding_told(labels, word, finding["slots"]) if word else finding["what"]
+    values = [finding.get(name) for name in ("expected", "found")]
+    differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
+    return f"{where}{told}" + (f" ({differs})" if differs else "")
 
 
 def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:

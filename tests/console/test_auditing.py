@@ -224,6 +224,9 @@ def test_a_changed_row_is_named(office: Office) -> None:
         first = page.locator("section[aria-labelledby=findings] tbody tr").first
         expect(first.locator("th")).to_have_text(str(index))
         expect(first).to_contain_text("payload")
+        page.get_by_role("button", name="中文").click()
+        expect(first).to_contain_text("字段 payload_digest：")
+        expect(first.locator("[lang=en]")).to_have_count(0)
 
 
 def test_while_an_audit_runs_it_is_watched_and_no_other_begins(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
