@@ -140,6 +140,12 @@ def test_english_labels_are_the_words() -> None:
     assert labels.of("field", "from_agency") == "from"
 
 
+def test_event_types_are_told_in_plain_english() -> None:
+    """A heading says what happened: no reader meets the dots and underscores of the protocol."""
+    for event_type in EVENT_TYPES:
+        assert re.fullmatch("[a-z][a-z -]+", Labels("en").of("event_type", event_type)), event_type
+
+
 def test_flags_are_labelled_by_the_rules() -> None:
     """A flag's label is what the rules file says of it, in both languages; an unknown flag is its name."""
     for rule in shipped_rulebook().flags:

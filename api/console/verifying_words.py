@@ -26,10 +26,11 @@ SAYS: Final = {
     "unread": later("could not be read"),
     "bundle": later("a bundle of one event"),
     "case_bundle": later("a bundle of case {case_id} with {count} events"),
+    "attached": later("a certificate with a bundle attached, which is checked in its place:"),
     "trust_dropped": later("a trust file: it is used from now on"),
     "pdf": later(
-        "If this is a certificate, its bundle is attached to it: save the attachment with your reader of PDF files, "
-        "and drop it here."
+        "If this is a certificate, its bundle is attached to it and could not be read here: save the attachment with "
+        "your reader of PDF files, and drop it here."
     ),
     "broken": later(
         "The verifier does not run in this browser, so nothing was checked. Load the page again, or use one of the two "

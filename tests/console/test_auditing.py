@@ -128,7 +128,7 @@ def test_the_lineage_says_what_the_table_says(desk: Clerk) -> None:
     expect(page.locator("#loans").locator("xpath=..")).to_contain_text("still lent")
     page.locator(".picture a:has(.merged)").first.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("item.merged")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("items merged")
 
 
 def test_an_event_is_told_with_its_proof_and_taken_away(desk: Clerk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from blake3 import blake3
 from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
+from ledger.core.bundle import encode_bundle
 from ledger.core.trust import encode_trust
 from ledger.core.verify import verify_bundle
 from ledger.exchange.paper.document import link
@@ -24,6 +26,9 @@ from tests.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
 from tests.bundles import log_with, tree
 from tests.casework import Case, registration
 from tests.console.desk import grave_findings, too_wide
+from tests.exchange.test_certificate import OF_EVENT
+from tests.exchange.test_certificate import TRUST as CERTIFIED_BY
+from tests.exchange.test_certificate import made as certified
 from tests.ledgers import open_ledger, sqlite_url
 from tests.machine import REPOSITORY, free_port
 from tests.verifying import TRUST, put
@@ -246,10 +251,43 @@ def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
     expect(page.locator(".hashed li")).to_contain_text("is hashed: drop the bundle to compare it with")
     expect(page.locator(".hashed li")).to_contain_text("blake3:" + blake3(FILE).hexdigest())
     visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
-    expect(page.locator(".hashed .same")).to_contain_text("is the file that event 1 (item.registered) records, at body")
+    expect(page.locator(".hashed .same")).to_contain_text("is the file that event 1 (item registered) records, at body")
     visitor.drop(certificate__pdf=b"%PDF-1.7 another file")
     expect(page.locator(".hashed .other")).to_contain_text("is no file of this bundle: none of the 1 digests")
     expect(page.locator(".hashed .other")).to_contain_text("its bundle is attached to it")
+
+
+def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) -> None:
+    """As if the bundle had been dropped; one whose attachment was changed is tampered with."""
+    page = visitor.page
+    visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=certified(OF_EVENT))
+    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached, which is checked")
+    assert visitor.verdict() == "intact"
+    visitor.drop(changed__pdf=attaching(encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")))
+    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached")
+    expect(page.locator("#verdict.tampered")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [b"not deflated at all", zlib.compress(bytes(65 * 1024 * 1024)), zlib.compress(b'{"format":"another"}')],
+    ids=["broken", "bomb", "another"],
+)
+def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attached: bytes) -> None:
+    """Broken, swelling beyond what is looked into, or something else: it is hashed, and its reader told what to do."""
+    visitor.drop(some__pdf=pdf_with(attached))
+    expect(visitor.page.locator(".hashed li")).to_contain_text("drop the bundle to compare it with")
+    expect(visitor.page.locator(".hashed li")).to_contain_text("save the attachment with your reader of PDF files")
+
+
+def attaching(data: bytes) -> bytes:
+    return pdf_with(zlib.compress(data))
+
+
+def pdf_with(stream: bytes) -> bytes:
+    """As much of a PDF as says that a packed file is attached."""
+    head = b"<</Type/EmbeddedFile/Filter/FlateDecode/Params<</Size 9>>/Length %d>>" % len(stream)
+    return b"%PDF-1.7\n1 0 obj\n" + head + b"\nstream\n" + stream + b"\nendstream\nendobj\n%%EOF"
 
 
 def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 // Checking in the browser: what is dropped is read here, judged by the verifier beside this page, and never sent.
+import { attachments } from "./attachment.js";
 import { digests } from "./hashing.js";
 import { compared, showCode } from "./verify-code.js";
 import { showResult } from "./verify-result.js";
-import { say } from "./verify-words.js";
+import { say, words } from "./verify-words.js";
 
 const LARGEST = 64 * 1024 * 1024; // bytes of a file that is looked into
 const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle", "case-bundle@v1": "bundle" };
@@ -83,7 +84,7 @@ function compareFiles() {
     const same = all.find(({ value }) => found.includes(value));
     state.className = same ? "same" : all.length ? "other" : "quiet";
     if (!result) state.textContent = say("no_bundle");
-    else if (same) state.textContent = `${say("same", { number: same.event.number + 1, event_type: same.event.type, field: same.field })} ${say("counts")}`;
+    else if (same) state.textContent = `${say("same", { number: same.event.number + 1, event_type: words.event_types[same.event.type] ?? same.event.type, field: same.field })} ${say("counts")}`;
     else state.textContent = all.length ? say("other", { count: all.length }) : say("none_recorded");
     if (!same && name.toLowerCase().endsWith(".pdf")) state.textContent += ` ${say("pdf")}`;
   }
@@ -114,12 +115,23 @@ function looked(text) {
   }
 }
 
+// What the file says, or of a PDF what is attached to it, if that is for the verifier.
+async function opened(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const given = { bytes, ...kindOf(bytes), attached: false };
+  if (given.kind !== "file" || !given.text.startsWith("%PDF-")) return given;
+  for await (const inner of attachments(bytes, LARGEST)) {
+    const found = kindOf(inner);
+    if (found.kind === "bundle") return { bytes: inner, ...found, attached: true };
+  }
+  return given;
+}
+
 async function take(file) {
   const line = noted(file.name);
   try {
     if (file.size > LARGEST) return await hash(file, line);
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const { kind, text } = kindOf(bytes);
+    const { bytes, kind, text, attached } = await opened(file);
     if (kind === "file") return await hash(file, line);
     if (kind === "trust") {
       trust = { name: file.name, bytes };
@@ -127,7 +139,7 @@ async function take(file) {
     } else {
       const { told, events } = looked(text);
       bundle = { bytes, events };
-      line.state.textContent = told;
+      line.state.textContent = attached ? `${say("attached")} ${told}` : told;
     }
     return await check();
   } catch {

@@ -1,0 +1,34 @@
+// What is attached to a PDF file such as a certificate: read here, for whoever has no other reader of attachments.
+const STREAM = /\/Type\s*\/EmbeddedFile\b(?!s)[\s\S]{0,1000}?>>\s*stream\r?\n/g;
+
+// The bytes of each attachment in turn. One that is larger than `largest`, or packed in another way, is left out.
+export async function* attachments(bytes, largest) {
+  const text = new TextDecoder("latin1").decode(bytes); // one character a byte
+  for (const found of text.matchAll(STREAM)) {
+    const start = found.index + found[0].length;
+    const dictionary = text.slice(text.lastIndexOf(" obj", found.index), start);
+    const length = /\/Length\s+(\d+)(?!\s+\d+\s+R)/.exec(dictionary)?.[1];
+    const packed = dictionary.includes("/Filter");
+    if (length === undefined || (packed && !/\/Filter\s*\[?\s*\/FlateDecode\s*\]?/.test(dictionary))) continue;
+    const stream = bytes.subarray(start, start + Number(length));
+    const plain = packed ? await inflated(stream, largest) : stream;
+    if (plain && plain.length <= largest) yield plain;
+  }
+}
+
+// Nothing of what is broken or swells beyond `largest` bytes.
+async function inflated(stream, largest) {
+  const parts = [];
+  let size = 0;
+  try {
+    for (const reader = new Blob([stream]).stream().pipeThrough(new DecompressionStream("deflate")).getReader(); ;) {
+      const { done, value } = await reader.read();
+      if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
+      size += value.length;
+      if (size > largest) return await reader.cancel();
+      parts.push(value);
+    }
+  } catch {
+    return undefined;
+  }
+}
