@@ -186,22 +186,15 @@ def handover(
 
     What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
     """
-    with service.parts.database.read() as connection:
-        found = require_handover(connection, service, reading, case_id, handover_id)
-        sight = cases.sight(connection, case_id, reading.reader)
-        row = cases.case(connection, case_id)
-    state = service.parts.recorder.states.of_case(case_id)
-    reading.record(f"handover {handover_id}", case_id)
+    shown = _shown_handover(service, reading, case_id, handover_id)
+    found: Handover = shown["handover"]
     expired = found.is_open and found.expires_at is not None and found.expires_at < reading.reader.now
     signs = reading.session.has_role(*HANDLING)
     is_offered_to_us = found.is_open and found.to_agency == reading.agency
     values: dict[str, Any] = {
-        "case": row,
-        "state": state,
-        "sight": sight,
-        "handover": found,
+        **shown,
         "is_mine_to_accept": is_offered_to_us and signs and not expired,
-        "is_mine_to_refuse": is_offered_to_us and signs and sight is not None,
+        "is_mine_to_refuse": is_offered_to_us and signs and shown["sight"] is not None,
         "is_mine_to_recall": found.is_open and found.from_agency == reading.agency and signs,
         "is_mine_to_return": found.is_accepted and found.to_agency == reading.agency and signs,
         "is_for_others_to_sign": found.is_open and reading.agency in found.parties and not signs,
@@ -213,6 +206,26 @@ def handover(
         "expired": expired,
     }
     return page(request, service, "handover.html", reading.session, **values)
+
+
+@router.get("/cases/{case_id}/handovers/{handover_id}/list")
+def handover_list(
+    *, request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath, rest: RestOf
+) -> Response:
+    """A part of the page of a handover that the reader does not answer: more of the sender's list."""
+    shown = _shown_handover(service, reading, case_id, handover_id)
+    lines = rest.of(list(shown["handover"].items.values()))
+    return page(request, service, "handover_list.html", reading.session, **shown, lines=lines)
+
+
+def _shown_handover(service: Service, reading: Reading, case_id: str, handover_id: str) -> dict[str, Any]:
+    """The handover with its case, as far as the reader sees it; recorded as read."""
+    with service.parts.database.read() as connection:
+        found = require_handover(connection, service, reading, case_id, handover_id)
+        sight = cases.sight(connection, case_id, reading.reader)
+        row = cases.case(connection, case_id)
+    reading.record(f"handover {handover_id}", case_id)
+    return {"case": row, "state": service.parts.recorder.states.of_case(case_id), "sight": sight, "handover": found}
 
 
 def _findings() -> dict[str, Any]:

@@ -172,9 +172,10 @@ class CaseAgencyRow(SQLModel, table=True):
     """An agency that holds or held a part of a case, with its own number of it."""
 
     __tablename__ = "case_agencies"
+    __table_args__ = (Index("ix_case_agencies_agency", "agency", "case_id"),)
 
     case_id: str = Field(primary_key=True)
-    agency: str = Field(primary_key=True, index=True)
+    agency: str = Field(primary_key=True)
     case_number: str | None = Field(default=None, index=True)
 
 

@@ -115,6 +115,7 @@ ROWS = (
     Row("/cases/{case_id}/offer/lines", roles=HANDLING),
     Row("/cases/{case_id}/handovers/{handover_id}/lines", roles=HANDLING),
     Row("/cases/{case_id}/handovers/{handover_id}"),
+    Row("/cases/{case_id}/handovers/{handover_id}/list"),
     *(
         Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")
         for relation in GONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from api.console.case_parts import ROWS
-from tests.builders import POLICE, PROCURATORATE, clerk
+from tests.builders import POLICE, PROCURATORATE, auditor, clerk
 from tests.casework import Case
 from tests.console.desk import Office
 from tests.console.test_handovers import sign, state_of
@@ -40,6 +40,20 @@ def test_all_of_a_long_list_can_be_offered(office: Office) -> None:
     expect(page.locator(".draft .sentence")).to_contain_text("offers to procuratorate-east")
     payload = page.locator("[data-payload]").get_attribute("data-payload") or ""
     assert [item in payload for item in ITEMS] == [True] * len(ITEMS)
+
+
+def test_who_may_not_answer_sees_a_long_list_in_parts(office: Office) -> None:
+    """An auditor of the receiver: the first lines, then those that are asked for, and none twice."""
+    office.record(many().offer(*ITEMS, to=PROCURATORATE))
+    reader = office.sit_down(auditor(PROCURATORATE))
+    reader.enter()
+    page = reader.go("/cases/case-1/handovers/handover-1")
+    for shown in (ROWS, 2 * ROWS):
+        expect(page.locator(".lines > li:not([data-more])")).to_have_count(shown)
+        page.get_by_role("button", name="More").click()
+    expect(page.locator(".lines > li")).to_have_count(len(ITEMS))
+    lines = page.locator(".lines .id").all_inner_texts()
+    assert sorted(lines) == ITEMS
 
 
 def test_what_differs_far_down_the_list_is_told(office: Office) -> None:

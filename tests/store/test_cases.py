@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from ledger.core.errors import NotFound
 from ledger.store import cases
@@ -104,6 +105,41 @@ def test_pages_follow_each_other_without_gap_or_repetition(ledger: Ledger) -> No
         while page := case_ids(ledger, reader(POLICE), Page(limit, walked[-1] if walked else None)):
             walked += page
         assert walked == expected
+
+
+def test_a_page_is_the_same_by_whatever_its_cases_are_seen(ledger: Ledger) -> None:
+    """Held, offered twice, or supervised: what is merged from several lists is what sight says of each case."""
+    made = [Case(f"case-{number}").open(clerk((POLICE, COURT, LAB)[number % 3])) for number in range(9)]
+    for case in made[:4]:
+        case.register(f"{case.stream.id}-a", f"{case.stream.id}-b")
+        for item in "ab":
+            case.offer(f"{case.stream.id}-{item}", to=PRISON, purpose="loan")
+    ledger.post_all([event for case in made for event in case.events])
+    readers = [reader(PRISON), reader(PRISON, supervised=(LAB, COURT)), reader(LAB, supervised=(POLICE,))]
+    many = tuple(f"agency-{number}" for number in range(cases.MOST_MERGED))
+    for eyes in (*readers, reader(PRISON, supervised=(LAB, COURT, *many))):
+        expected = [case.stream.id for case in made if sight(ledger, case.stream.id, eyes)]
+        for limit in (1, 2, 9):
+            walked: list[str] = []
+            while page := case_ids(ledger, eyes, Page(limit, walked[-1] if walked else None)):
+                walked += page
+            assert walked == expected
+
+
+def test_a_page_of_cases_is_found_in_order_by_an_index(ledger: Ledger) -> None:
+    """No query reads all the cases that its reader sees: each list begins where the page before ended."""
+    ledger.post_all(Case("case-1").open().events)
+    with ledger.database.read() as connection:
+        if connection.dialect.name != "sqlite":
+            return
+        statements: list[tuple[str, Any]] = []
+        event.listen(connection, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
+        cases.list_cases(connection, reader(PROCURATORATE, supervised=(POLICE, COURT)), Page(50, "case-0"))
+        sql, values = statements[-1]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    ranges = [step for step in plan if "ix_case_agencies_agency (agency=? AND case_id>?)" in step]
+    assert len(ranges) == 3, plan
+    assert not any("SCAN cases" in step or "SCAN case_agencies" in step for step in plan)
 
 
 def test_handovers_lie_in_the_boxes_of_both_sides(ledger: Ledger) -> None:

@@ -1,0 +1,21 @@
+"""Cases of an agency in order"""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+revision: str = "0016"
+down_revision: str | None = "0015"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """The next page of the cases that an agency sees took as long as it sees cases."""
+    op.drop_index("ix_case_agencies_agency", "case_agencies")
+    op.create_index("ix_case_agencies_agency", "case_agencies", ["agency", "case_id"])
+
+
+def downgrade() -> None:
+    op.drop_index("ix_case_agencies_agency", "case_agencies")
+    op.create_index("ix_case_agencies_agency", "case_agencies", ["agency"])
