@@ -61,7 +61,6 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "audit_finding": audit_words.FINDINGS,
     "audit_claimant": audit_words.CLAIMANTS,
     "audit_value": audit_words.VALUES,
-    "audit_step": audit_words.STEPS,
     "fault": get_args(Fault),
     "difference": get_args(DifferenceKind),
     "outturn": tuple(OUTTURNS),

@@ -22,6 +22,7 @@ from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
+from ledger.locales.messages import said
 from ledger.timeline import Narrator, agency_names
 from ledger.timeline.sentences import Names
 
@@ -110,7 +111,7 @@ def environment(spoken: str) -> Environment:
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
     made.filters["span"] = lambda seconds: moments.span(seconds, texts)
-    made.filters["of_audit"] = lambda said: audit_words.step_told(labels, said)
+    made.filters["of_audit"] = lambda text: said(text, labels)
     made.filters["of_finding"] = lambda one: (
         audit_words.finding_told(labels, one.word, one.slots) if one.word else one.what
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import convert, to_builtins
-from msgspec.structs import replace
 
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
@@ -70,10 +69,8 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         echo_json(report)
         return
     from ledger.core.report import Step
-    from ledger.locales.audit_words import step_told
 
-    labels = session.labels
-    steps = [replace(step, detail=step_told(labels, step.detail)) for step in convert(report["steps"], list[Step])]
+    labels, steps = session.labels, convert(report["steps"], list[Step])
     _show_steps(labels, steps)
     for finding in report["findings"]:
         click.secho(printable_line(_finding(labels, finding)), fg="red")

@@ -95,11 +95,10 @@ def list_cases(
         query = query.where(CASES.c.stage == stage)
     if responsible is not None:
         query = query.where(CASES.c.responsible == responsible)
-    elif stage is None and len(reader.supervised) <= MOST_MERGED:
-        return _rows(
-            connection, _paged(query.where(CASES.c.case_id.in_(_next_ids(reader, page))), CASES.c.case_id, page)
-        )
-    query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
+    if stage is None and responsible is None and len(reader.supervised) <= MOST_MERGED:
+        query = query.where(CASES.c.case_id.in_(_next_ids(reader, page)))
+    else:
+        query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
     return fetched(connection, _paged(query, CASES.c.case_id, page))
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from ledger.audit.findings import finding, finding_of
 from ledger.core.errors import SignatureRefused, TallystickError
-from ledger.locales import Labels
-from ledger.locales.audit_words import CLAIMANTS, FINDINGS, STEPS, VALUES, finding_told, step_told, value_told
+from ledger.locales import Labels, messages_in
+from ledger.locales.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_told, value_told
+from ledger.locales.messages import said as told_in
 from tests.machine import REPOSITORY
 
 SAYING = ("checked", "not_checked", "tell")
@@ -47,7 +48,7 @@ def test_whatever_a_step_says_is_translated() -> None:
     """A new sentence of the audit that nobody put into the list would stand on a Chinese page in English."""
     found = set(templates())
     assert len(found) > 15
-    assert found - set(STEPS) == set()
+    assert found - messages_in("zh-CN").keys() == set()
 
 
 def test_whatever_a_finding_says_is_in_the_catalogues() -> None:
@@ -72,8 +73,8 @@ def test_whatever_a_finding_says_is_in_the_catalogues() -> None:
 )
 def test_what_is_filled_in_stays(said: str, chinese: str) -> None:
     """Numbers and ids as they are; what quotes others as they said it; in English all as the audit says it."""
-    assert step_told(Labels("zh-CN"), said) == chinese
-    assert step_told(Labels("en"), said) == said
+    assert told_in(said, Labels("zh-CN")) == chinese
+    assert told_in(said, Labels("en")) == said
 
 
 def test_a_finding_says_in_english_what_it_always_said_and_in_chinese_the_same() -> None:
