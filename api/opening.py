@@ -21,13 +21,13 @@ from ledger.chain.deploy import Deployment
 from ledger.chain.node import ChainIncident
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
-from ledger.core.note import parse_vkey
+from ledger.core.note import SeedSigner, parse_vkey
 from ledger.core.trust import Trust, encode_trust
 from ledger.cosign import Courier, Gatherer, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
-from ledger.keys import open_keystore, open_note_key
+from ledger.keys import LocalSigner, open_keystore, open_note_key
 from ledger.publish import Publisher
 from ledger.record import Recorder, Registry, shipped_rulebook
 from ledger.recount import recount
@@ -112,17 +112,9 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
     roots = _timestamp_roots(settings)
-    passphrase = settings.passphrase(where)
-    signer = open_note_key(where.keys.note_key("log"), passphrase)
-    service = open_keystore(where.keys.keystore("service"), passphrase)
-    submitter = open_keystore(where.keys.keystore("submitter"), passphrase)
+    signer, service, submitter = _keys(settings, where)
+    database, registry, recorder = _log(settings, where, installation)
     log_id = installation.log_id_bytes
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
-    initialise(database, log_id)
-    registry = Registry(log_id, installation.service_key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
-    if recount(database, recorder):
-        logger.info("clocks counted anew")
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
@@ -171,6 +163,28 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         stamper=_stamper(settings, database, roots),
     )
     return parts, system, connector
+
+
+def _keys(settings: Settings, where: DataDirectory) -> tuple[SeedSigner, LocalSigner, LocalSigner]:
+    """The service's own: that of checkpoints, that of its events, and that of what it sends to the chain."""
+    passphrase = settings.passphrase(where)
+    return (
+        open_note_key(where.keys.note_key("log"), passphrase),
+        open_keystore(where.keys.keystore("service"), passphrase),
+        open_keystore(where.keys.keystore("submitter"), passphrase),
+    )
+
+
+def _log(settings: Settings, where: DataDirectory, installation: Installation) -> tuple[Database, Registry, Recorder]:
+    """The log of this ledger, and what reads and judges its events."""
+    log_id = installation.log_id_bytes
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    initialise(database, log_id)
+    registry = Registry(log_id, installation.service_key_id)
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+    if recount(database, recorder):
+        logger.info("clocks counted anew")
+    return database, registry, recorder
 
 
 def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:

@@ -31,6 +31,7 @@ from ledger.core.supervision.standing import in_line, is_procuratorate, supervis
 from ledger.core.supervision.state import OPEN
 from ledger.store import log, supervision
 from ledger.store.cases import Page
+from ledger.store.database import Connection
 from ledger.store.supervision import Wanted
 
 OF_COLUMN = 6  # leads of a column of the board
@@ -120,20 +121,8 @@ def board(
     limit = OF_COLUMN if column is None else ROWS
     with service.parts.database.read() as connection:
         counts = supervision.count_leads(connection, reading.reader, filters.wanted(reading))
-        columns = {
-            name: [
-                _card(lead_line(row), reading.reader.now)
-                for row in supervision.list_leads(
-                    connection,
-                    reading.reader,
-                    Page(limit, None if after is None else str(after)),
-                    filters.wanted(reading, COLUMNS[name]),
-                    newest_first=True,
-                )
-                if not overdue or row["status"] in OPEN
-            ]
-            for name in shown
-        }
+        window = Page(limit, None if after is None else str(after))
+        columns = {name: _cards(connection, reading, filters, name, window) for name in shown}
         models = supervision.list_models(connection, Page(1000))
     reading.record("board of leads")
     last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
@@ -260,6 +249,13 @@ def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
     having = known_agency(reading.authority, procuratorate, field="procuratorate")
     others = (one for one in agencies.values() if is_procuratorate(one) and one.agency_id != procuratorate)
     return sorted(one.agency_id for one in others if in_line(having, one))
+
+
+def _cards(connection: Connection, reading: Reading, filters: Filters, column: Column, window: Page) -> list[Card]:
+    """The leads of one column, the latest change first."""
+    wanted = filters.wanted(reading, COLUMNS[column])
+    rows = supervision.list_leads(connection, reading.reader, window, wanted, newest_first=True)
+    return [_card(lead_line(row), reading.reader.now) for row in rows if not filters.overdue or row["status"] in OPEN]
 
 
 def _card(line: LeadLine, now: str) -> Card:

@@ -113,56 +113,17 @@ def create_app(
     desk: Desk, counter: Counter, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool = True
 ) -> ASGIApp:
     """The application. ``asks_here`` says that questions are answered on the page."""
-
-    async def rpc(request: Request) -> Response:
-        guard.require_console(request.headers)
-        call = await _body(request, _calls)
-        told: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
-        try:
-            if not pairing.knows(bearer(request.headers)):
-                raise RpcRefused(UNAUTHORIZED, "this page is not paired with the signer")
-            told["result"] = await desk.call(call)
-        except RpcRefused as error:
-            told["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
-        return _json(told, guard.grants())
-
-    async def pair(request: Request) -> Response:
-        guard.require_console(request.headers)
-        given = await _body(request, _codes)
-        try:
-            return _json({"token": pairing.take(given.code)}, guard.grants())
-        except TallystickError as error:
-            return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, guard.grants(), 403)
-
-    async def preflight(request: Request) -> Response:
-        return Response(status_code=204, headers=guard.preflight(request.headers))
-
-    async def page(_request: Request) -> Response:
-        html = _templates.get_template("index.html").render(texts=texts, asks_here=asks_here)
-        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
-
-    async def asset(request: Request) -> Response:
-        return FileResponse(_PAGE / request.path_params["name"])
-
-    async def waiting(request: Request) -> Response:
-        guard.require_own_page(request.headers)
-        one = counter.waiting if asks_here else None
-        return _json({"code": f"{pairing.code[:4]}-{pairing.code[4:]}", "question": _shown(one) if one else None})
-
-    async def answer(request: Request) -> Response:
-        guard.require_own_page(request.headers)
-        given = await _body(request, _answers)
-        return _json({"counted": asks_here and counter.answer(given.number, given.agreed)})
-
+    console = _ForConsole(desk, pairing, guard)
+    own = _OwnPage(counter, pairing, guard, texts, asks_here=asks_here)
     routes = [
-        Route("/rpc", preflight, methods=["OPTIONS"]),
-        Route("/rpc", rpc, methods=["POST"]),
-        Route("/pair", preflight, methods=["OPTIONS"]),
-        Route("/pair", pair, methods=["POST"]),
-        Route("/waiting", waiting, methods=["GET"]),
-        Route("/answer", answer, methods=["POST"]),
-        Route("/", page, methods=["GET"]),
-        *(Route(f"/{name}", _named(asset, name), methods=["GET"]) for name in ("signer.js", "signer.css")),
+        Route("/rpc", console.preflight, methods=["OPTIONS"]),
+        Route("/rpc", console.rpc, methods=["POST"]),
+        Route("/pair", console.preflight, methods=["OPTIONS"]),
+        Route("/pair", console.pair, methods=["POST"]),
+        Route("/waiting", own.waiting, methods=["GET"]),
+        Route("/answer", own.answer, methods=["POST"]),
+        Route("/", own.page, methods=["GET"]),
+        *(Route(f"/{name}", _asset(name), methods=["GET"]) for name in ("signer.js", "signer.css")),
     ]
     inner = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
     return Edge(
@@ -171,6 +132,64 @@ def create_app(
         secure=False,
         log=lambda *_, **__: None,
     )
+
+
+class _ForConsole:
+    """What pages of the console ask for, once they are paired."""
+
+    def __init__(self, desk: Desk, pairing: Pairing, guard: Guard):
+        self._desk = desk
+        self._pairing = pairing
+        self._guard = guard
+
+    async def preflight(self, request: Request) -> Response:
+        return Response(status_code=204, headers=self._guard.preflight(request.headers))
+
+    async def rpc(self, request: Request) -> Response:
+        self._guard.require_console(request.headers)
+        call = await _body(request, _calls)
+        told: dict[str, Any] = {"jsonrpc": "2.0", "id": call.id}
+        try:
+            if not self._pairing.knows(bearer(request.headers)):
+                raise RpcRefused(UNAUTHORIZED, "this page is not paired with the signer")
+            told["result"] = await self._desk.call(call)
+        except RpcRefused as error:
+            told["error"] = {"code": error.number, "message": error.message, "data": {"code": error.code}}
+        return _json(told, self._guard.grants())
+
+    async def pair(self, request: Request) -> Response:
+        self._guard.require_console(request.headers)
+        given = await _body(request, _codes)
+        try:
+            return _json({"token": self._pairing.take(given.code)}, self._guard.grants())
+        except TallystickError as error:
+            return _json({"error": {"code": UNAUTHORIZED, "message": error.message}}, self._guard.grants(), 403)
+
+
+class _OwnPage:
+    """The signer's page, at which the officer is asked."""
+
+    def __init__(self, counter: Counter, pairing: Pairing, guard: Guard, texts: Texts, *, asks_here: bool):
+        self._counter = counter
+        self._pairing = pairing
+        self._guard = guard
+        self._texts = texts
+        self._asks_here = asks_here
+
+    async def page(self, _request: Request) -> Response:
+        html = _templates.get_template("index.html").render(texts=self._texts, asks_here=self._asks_here)
+        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+
+    async def waiting(self, request: Request) -> Response:
+        self._guard.require_own_page(request.headers)
+        one = self._counter.waiting if self._asks_here else None
+        code = self._pairing.code
+        return _json({"code": f"{code[:4]}-{code[4:]}", "question": _shown(one) if one else None})
+
+    async def answer(self, request: Request) -> Response:
+        self._guard.require_own_page(request.headers)
+        given = await _body(request, _answers)
+        return _json({"counted": self._asks_here and self._counter.answer(given.number, given.agreed)})
 
 
 class _Guarded:
@@ -211,12 +230,11 @@ def _shown(waiting: Any) -> dict[str, Any]:
     }
 
 
-def _named(asset: Callable[[Request], Awaitable[Response]], name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def named(request: Request) -> Response:
-        request.scope["path_params"] = {"name": name}
-        return await asset(request)
+def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def asset(_request: Request) -> Response:
+        return FileResponse(_PAGE / name)
 
-    return named
+    return asset
 
 
 def _json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:

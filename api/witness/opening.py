@@ -54,6 +54,21 @@ def open_witness(settings: WitnessSettings) -> Iterator[Witness]:
     Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
     log, NotFound where the node is of no chain that the trust file names, Unavailable where the node is silent.
     """
+    witness, source = _assemble(settings)
+    stop = Event()
+    looking = Thread(target=witness.watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
+    looking.start()
+    try:
+        yield witness
+    finally:
+        stop.set()
+        looking.join(ENDING_S)
+        source.close()
+        witness.store.close()
+
+
+def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
+    """Every part, none of them running yet."""
     trust = read_trust(settings)
     for option, url in (("log", settings.log_url), ("rpc", settings.rpc_url)):
         if not url:
@@ -95,16 +110,7 @@ def open_witness(settings: WitnessSettings) -> Iterator[Witness]:
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
     )
-    stop = Event()
-    looking = Thread(target=watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
-    looking.start()
-    try:
-        yield Witness(app, watch, cosigner, store)
-    finally:
-        stop.set()
-        looking.join(ENDING_S)
-        source.close()
-        store.close()
+    return Witness(app, watch, cosigner, store), source
 
 
 def now_ms() -> int:
