@@ -165,7 +165,19 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
 @pytest.mark.parametrize(
     ("recorded", "english", "chinese"),
     [
-        ("signed 180 hours after it happened", "signed 180 hours after it happened", "发生后180小时才签署"),
+        ("signed 180 hours after it happened", "signed 7 days 12 hours after it happened", "发生后7日12小时才签署"),
+        ("signed 72 hours after it happened", "signed 3 days after it happened", "发生后3日才签署"),
+        ("signed 25 hours after it happened", "signed 25 hours after it happened", "发生后25小时才签署"),
+        (
+            f"bail_limit/{'5f' * 16}/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            "end of the bail pending trial (person 5f5f5f5f…) is set to 2026-10-08, the rules give it until 2026-09-15",
+            "取保候审期限（“5f5f5f5f…”）定至2026年10月8日，依规定至2026年9月15日为止",
+        ),
+        (
+            "court_acceptance/case/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            "check whether to accept the prosecution (case) is set to 2026-10-08, the rules give it until 2026-09-15",
+            "公诉案件立案审查（案件）定至2026年10月8日，依规定至2026年9月15日为止",
+        ),
         (
             "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
             "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",

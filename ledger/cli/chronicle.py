@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -22,14 +24,10 @@ COLOURS = {
     "break": "magenta",
     "uncountable": "yellow",
 }
-SPANS = [
-    Column("subject", "subject"),
-    Column("subject_id"),
-    Column("span.since"),
-    Column("span.until"),
-    *(Column(f"standing.{name}") for name in ("responsible", "holder", "location", "kept_for", "stage", "status")),
-    *(Column(f"standing.{name}") for name in ("checked_out_to", "quantity", "condition", "seal_number")),
-]
+STANDING = (
+    *("responsible", "holder", "location", "kept_for", "stage", "status"),
+    *("checked_out_to", "quantity", "condition", "seal_number"),
+)
 
 
 def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
@@ -57,18 +55,30 @@ def _known(output: Output, step: Mapping[str, Any]) -> str:
 
 
 def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
-    """A table of who held what, with the columns that say anything."""
-    rows = [_row(span) for span in spans]
-    columns = [column for column in SPANS if any(output.cell(column, row) for row in rows)]
-    output.part("spans", rows, columns)
+    """Of each subject, in one line from when to when, and below how it stood meanwhile."""
+    if output.json:
+        return output.data(spans)
+    labels = output.labels
+    click.secho(f"\n{output.heading('spans')}", bold=True)
+    for (subject, subject_id), of_one in groupby(spans, key=itemgetter("subject", "subject_id")):
+        click.secho(printable(f"{labels.of('subject', subject)} {subject_id}"), bold=True)
+        for span in of_one:
+            since, until = (
+                _moment(span["since"]),
+                _moment(span["until"]) if span["until"] else labels.of("message", "now"),
+            )
+            click.echo(printable(f"  {since} – {until}"))
+            click.secho(printable(f"      {_standing(output, span['standing'])}"), dim=True)
+    return None
 
 
-def _row(span: Mapping[str, Any]) -> dict[str, Any]:
-    return {**span, "span": {end: _moment(span[end]) for end in ("since", "until")}}
+def _standing(output: Output, standing: Mapping[str, Any]) -> str:
+    cells = ((name, output.cell(Column(name), standing)) for name in STANDING)
+    return "; ".join(f"{output.heading(name)} {told}" for name, told in cells if told)
 
 
-def _moment(moment: Mapping[str, Any] | None) -> str | None:
-    return None if moment is None else f"#{moment['sequence']} {when(moment['occurred_at'])}"
+def _moment(moment: Mapping[str, Any]) -> str:
+    return f"#{moment['sequence']} {when(moment['occurred_at'])}"
 
 
 def show_history(session: Session, history: Mapping[str, Any]) -> None:

@@ -59,11 +59,15 @@ def _plain(value: object) -> object:
 
 
 class Column(NamedTuple):
-    """A field to show, by its path (parts joined by dots); ``vocabulary`` where the field's name does not tell it."""
+    """A field to show, by its path (parts joined by dots); ``vocabulary`` where the field's name does not tell it.
+
+    What is ``aside`` is the first to go below its row where a terminal is too narrow.
+    """
 
     path: str
     vocabulary: str | None = None
     style: str = ""
+    aside: bool = False
 
 
 class Output:
@@ -95,19 +99,20 @@ class Output:
         *,
         style_of: Callable[[Mapping[str, Any]], str] = lambda _row: "",
     ) -> None:
-        """The rows as a table, each in its style; as JSON where that was asked for."""
+        """The rows as a table of what says anything, each in its style; as JSON where that was asked for."""
         if self.json:
             return self.data(rows)
         if not rows:
             return self.note(self.labels.of("message", "nothing_here"))
-        from rich.table import Table
+        from ledger.cli.tables import Shown, draw
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(self.heading(column.path), style=column.style, overflow="fold")
-        for row in rows:
-            table.add_row(*(self.cell(column, row) for column in columns), style=style_of(row))
-        return self._draw(table)
+        told = [Shown(self.heading(one.path), self._cells(one, rows), one.style, one.aside) for one in columns]
+        with self.console.capture() as drawn:
+            draw(self.console, [column for column in told if any(column.cells)], [style_of(row) for row in rows])
+        return self._say(drawn.get())
+
+    def _cells(self, column: Column, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        return tuple(self.cell(column, row) for row in rows)
 
     def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:
         """One thing, field by field; as JSON where that was asked for."""
@@ -124,10 +129,13 @@ class Output:
         return self._draw(table)
 
     def _draw(self, table: Table) -> None:
-        """Without the blanks that fill the last column."""
         with self.console.capture() as drawn:
             self.console.print(table)
-        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+        self._say(drawn.get())
+
+    def _say(self, drawn: str) -> None:
+        """Without the blanks that fill the last column."""
+        click.echo("\n".join(line.rstrip() for line in drawn.splitlines()))
 
     def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """A table below a record, under the name of what it lists."""

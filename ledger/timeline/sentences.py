@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from string import Formatter
 from typing import Any
@@ -66,6 +66,9 @@ _VOCABULARY_IN = {
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
+_DAYS = frozenset({"until", "day", "lawful"})
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "detention_house", "requested_by", "supervised", "procuratorate")
 )
@@ -212,6 +215,8 @@ class Words:
     def _clauses(self, slots: Mapping[str, Any], taken: set[str]) -> Iterator[str]:
         if "things" in taken:
             taken = taken | _THINGS
+        if self._event_type == "decision.recorded":  # not by another decision: it is this one's own id
+            taken = taken | {"decision_id"}
         for field in CLAUSES:
             value = slots.get(field)
             if field not in taken and value not in (None, (), ""):
@@ -232,18 +237,33 @@ class Words:
             return self._names(str(value))
         if field.endswith("_at") and isinstance(value, str) and "T" in value:
             return self._labels.moment(datetime.fromisoformat(value))
-        if field == "clock":
-            return self._labels.of_clock(str(value))
-        if field == "extension":
-            clock, _, name = str(value).rpartition("/")
-            return self._labels.of_extension(clock, name)
-        if field == "article":
-            return self._labels.of_article(str(value))
+        if (told := self._of_time(field, str(value))) is not None:
+            return told
         if field == "detail":
             return in_words(self._labels, str(value), self.said)
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
+
+    def _of_time(self, field: str, text: str) -> str | None:
+        """What is said of days, clocks and the law that they rest on; None of any other field."""
+        if field in _DAYS and _DAY.fullmatch(text):
+            return self._labels.of("moment", "day").format(date.fromisoformat(text))
+        if field == "hours":
+            return self._lasting(int(text))
+        if field == "clock":
+            return self._labels.of_clock(text)
+        if field == "extension":
+            clock, _, name = text.rpartition("/")
+            return self._labels.of_extension(clock, name)
+        if field == "deadline_id":
+            clock, subject, _ = text.split("/")
+            return self._labels.of("telling", "item").format(
+                self._labels.of_clock(clock), self.said("subject", subject)
+            )
+        if (field, text) == ("subject", "case"):
+            return self._labels.of("subject", "case")
+        return self._labels.of_article(text) if field == "article" else None
 
     def _thing(self, text: str) -> str:
         """An item with what it is, a person shortened; anything else as it is."""
@@ -252,6 +272,13 @@ class Words:
         if len(text) == 32 and not text.strip("0123456789abcdef"):
             return self._labels.of("telling", "person").format(text[:8])
         return text
+
+    def _lasting(self, hours: int) -> str:
+        """So many hours; from two days on, days and hours."""
+        days, rest = divmod(hours, 24) if hours >= _TWO_DAYS else (0, hours)
+        counted = [(unit, count) for unit, count in (("day", days), ("hour", rest)) if count]
+        units = [self._labels.of("unit", unit if count == 1 else f"{unit}s").format(count) for unit, count in counted]
+        return ("" if self._labels.language == "zh-CN" else " ").join(units)
 
     def _difference(self, text: str) -> str:
         """What a discrepancy says, in the reader's words where it is one of the custody rules' own phrases."""

@@ -379,9 +379,9 @@ def test_flags_are_told_to_who_signs(world: World) -> None:
     told = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
     done = world.tally("case", "open", *told, profile="police")
     assert done.status == Exit.OK
-    assert "hours after it happened" in done.err
+    assert "after it happened" in done.err
     again = world.tally("case", "open", "--number", "B", *told[2:], "--lang", "zh-CN", profile="police")
-    assert "小时才签署" in again.err
+    assert "才签署" in again.err
 
 
 def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: Path) -> None:

@@ -108,7 +108,13 @@ def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
     """By its id or by its clock's name; in English and in Chinese, with the events behind it."""
     case_id = detained(world)
     found = shown(world, case_id)
-    assert shown(world, case_id, found["deadline_id"]) == found
+    clock, person, sequence = found["deadline_id"].split("/")
+    assert (
+        shown(world, case_id, found["deadline_id"])
+        == found
+        == shown(world, case_id, short := f"{clock}/{person[:8]}…/{sequence}")
+    )
+    assert short in world.tally("deadline", "list", "--case", case_id, profile="police").out
     assert found["arithmetic"][0].endswith("does not count.")
     assert len(found["events"]) == 1
     told = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
@@ -135,7 +141,7 @@ def test_what_is_decided_about_a_deadline_is_recorded(world: World) -> None:
     resting = ("--suspended-at", hours_ago(0), "--for", "psychiatric_assessment", "--article", "CPL 149")
     world.tally.ok("deadline", "suspend", *act, *resting, "--ground", "assessment ordered", profile="police")
     assert shown(world, case_id)["status"] == "suspended"
-    world.tally.ok("deadline", "resume", *act, "--resumed-at", hours_ago(0), profile="police")
+    world.tally.ok("deadline", "resume", case_id, "arrest_request", "--resumed-at", hours_ago(0), profile="police")
     assert shown(world, case_id)["status"] == "running"
     anew = ("--reset-at", hours_ago(0), "--article", "CPL 160", "--ground", "identity learnt")
     world.tally.ok("deadline", "reset", *act, *anew, profile="police")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import NotFound
-from ledger.core.event import deadline
+from ledger.core.event import Body, deadline
 from ledger.core.event.terms import ExclusionGround, QualifyingGround
 
 SOON = 3  # days left from which a deadline is yellow
@@ -26,13 +27,12 @@ STATUSES = ("running", "suspended", "overdue", "met", "missed", "uncountable")
 LISTED = (
     Column("case_id"),
     Column("label"),
-    Column("subject"),
     Column("status", "deadline_status"),
     Column("ends_at"),
     Column("days_left"),
-    Column("agency"),
-    Column("handler"),
-    Column("deadline_id"),
+    Column("agency", aside=True),
+    Column("handler", aside=True),
+    Column("short_id", aside=True),
 )
 SHOWN = (
     *(Column(name) for name in ("case_id", "deadline_id", "label", "article", "subject", "agency", "handler")),
@@ -40,7 +40,10 @@ SHOWN = (
     *(Column(name) for name in ("provisional", "started_at", "stopped_at", "due_at", "last_day", "days_left")),
     *(Column(name) for name in ("beyond_law", "unknown", "arithmetic", "derived_from")),
 )
-WARNED = tuple(Column(name) for name in ("number", "case_id", "label", "days", "ends_at", "handler", "deadline_id"))
+WARNED = tuple(Column(name) for name in ("number", "case_id", "label", "days", "ends_at", "handler", "short_id"))
+
+_PERSON = re.compile(r"(?<=/)([0-9a-f]{8})[0-9a-f]{24}(?=/)")
+_WHOLE = re.compile(r"[^/…]+/[^/…]+/[0-9]+")
 
 CASE = click.argument("case_id")
 DEADLINE = click.argument("deadline_id")
@@ -68,7 +71,9 @@ def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
     """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
     asked = query | {"mine": mine or None, "seen": seen or None, "lang": session.language}
     found = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
-    session.output.table(_with_end(session, found), LISTED, style_of=_style)
+    of_others = query["case_id"] or query["agency"] or seen
+    columns = [column for column in LISTED if column.path != "agency" or of_others]
+    session.output.table(_with_end(session, found), columns, style_of=_style)
 
 
 @command.command("show")
@@ -79,7 +84,8 @@ def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
 def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
     """Show a deadline: the day, the events that it was derived from, and the arithmetic in words.
 
-    DEADLINE_ID may be the name of its clock alone, such as arrest_request, where the case has one of it.
+    DEADLINE_ID may be as short as lists tell it, or the name of its clock alone, such as arrest_request, where the
+    case has one of it.
     """
     path = at("/api/v1/cases/{}/deadlines", case_id)
     found = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
@@ -99,7 +105,7 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
 @acting
 def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances."""
-    clerk.record(case_id, make_body(deadline.DeadlineExtended, **fields))
+    _record(clerk, case_id, deadline.DeadlineExtended, **fields)
 
 
 @command.command("suspend")
@@ -112,7 +118,7 @@ def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @acting
 def suspend(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Record that time does not count from now on."""
-    clerk.record(case_id, make_body(deadline.DeadlineSuspended, **fields))
+    _record(clerk, case_id, deadline.DeadlineSuspended, **fields)
 
 
 @command.command("resume")
@@ -122,7 +128,7 @@ def suspend(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @acting
 def resume(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Record that time counts again."""
-    clerk.record(case_id, make_body(deadline.DeadlineResumed, **fields))
+    _record(clerk, case_id, deadline.DeadlineResumed, **fields)
 
 
 @command.command("reset")
@@ -134,7 +140,15 @@ def resume(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @acting
 def reset(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Record that a deadline runs anew, without its extensions."""
-    clerk.record(case_id, make_body(deadline.DeadlineReset, **fields))
+    _record(clerk, case_id, deadline.DeadlineReset, **fields)
+
+
+def _record(clerk: Clerk, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
+    """The act upon a deadline, whose id may be as short as it is shown; a whole one is not asked for."""
+    if not _WHOLE.fullmatch(deadline_id):
+        path = at("/api/v1/cases/{}/deadlines", case_id)
+        deadline_id = _chosen(clerk.session.service.get(path)["deadlines"], deadline_id)["deadline_id"]
+    clerk.record(case_id, make_body(body, deadline_id=deadline_id, **fields))
 
 
 @command.command("warnings")
@@ -176,7 +190,17 @@ def _with_end(session: Session, found: list[dict[str, Any]]) -> list[dict[str, A
     if session.json:
         return found
     name = session.labels.of_clock
-    return [row | {"label": name(row["clock"]), "ends_at": row.get("last_day") or row["due_at"]} for row in found]
+    return [
+        row
+        | {"label": name(row["clock"]), "ends_at": row.get("last_day") or row["due_at"]}
+        | {"short_id": _short(row["deadline_id"])}
+        for row in found
+    ]
+
+
+def _short(deadline_id: str) -> str:
+    """The id with no more of a person's than tells persons of a case apart; every command takes it so."""
+    return _PERSON.sub(r"\1…", deadline_id)
 
 
 def _style(row: Mapping[str, Any]) -> str:
@@ -188,8 +212,8 @@ def _style(row: Mapping[str, Any]) -> str:
 
 
 def _chosen(found: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
-    """The deadline of this id, or the only one of this clock. Raises NotFound."""
-    fitting = [one for one in found if deadline_id in (one["deadline_id"], one["clock"])]
+    """The deadline of this id, whole or as lists tell it, or the only one of this clock. Raises NotFound."""
+    fitting = [one for one in found if deadline_id in (one["deadline_id"], one["clock"], _short(one["deadline_id"]))]
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(one["deadline_id"] for one in fitting or found) or "none"
