@@ -52,7 +52,7 @@ STATUSES: dict[type[TallystickError], int] = {
 HINTS: dict[int, str] = {
     400: "Correct the field named here; the form of every request is told in /api/v1/openapi.json.",
     401: "Sign in at /api/v1/sign-in/challenge and send the token as 'Authorization: Bearer <token>'.",
-    403: "Sign with a key that is granted for this act.",
+    403: "Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles.",
     404: "Check the ids; what you may not see looks as if it were not there.",
     405: "The methods of this address are told in the header Allow.",
     408: "Send the whole request without a pause.",
@@ -165,12 +165,14 @@ def _expected(error: Mapping[str, Any]) -> str:
     return f"Expected {meaning}" if meaning else str(error["msg"])
 
 
-async def on_http_exception(_request: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Handles what Starlette refuses by itself: unknown addresses, methods that are not allowed."""
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
-    response = response_of(Refused(error.status_code, f"{phrase}: {error.detail}", code=code))
+    nowhere = error.detail == phrase == HTTPStatus.NOT_FOUND.phrase
+    said = f"there is nothing at {request.url.path}" if nowhere else f"{phrase}: {error.detail}"
+    response = response_of(Refused(error.status_code, said, code=code))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response

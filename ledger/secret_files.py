@@ -60,7 +60,7 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
         sync_folder(path.parent)
     except FileExistsError as error:
         raise SecretRefused(
-            f"{path} is there already", field=field, hint="Choose another name; a key is never overwritten."
+            f"{path} is there already", field=field, hint="Choose another name; what is secret is not overwritten."
         ) from error
     except OSError as error:
         raise SecretRefused(f"{path} cannot be written: {error.strerror}", field=field) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -247,6 +248,10 @@ def _read(kind: type[Kind], prefix: str, where: Path, given: dict[str, Any]) -> 
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(name, kind.model_fields, 1)
+            hint = f"Did you mean {near[0]}?" if near else "docs/operations.md lists the settings."
+            raise MalformedInput(f"there is no such setting, but it stands in {file}", field=name, hint=hint) from error
         raise MalformedInput(
             f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
             field=name,

@@ -26,11 +26,10 @@ def test_the_walk_through_the_readme_works(tmp_path: Path) -> None:
     """Every bash block of the README, typed one after the other, succeeds; the service that it starts is stopped."""
     steps = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"))
     assert steps
-    port = str(free_port())
+    typed = "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={free_port()}")
+    typed = typed.replace("court signer >", f"court signer --port {free_port()} >")
     script = tmp_path / "walk.sh"
-    script.write_text(
-        "set -euo pipefail\n" + "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={port}")
-    )
+    script.write_text("set -euo pipefail\n" + typed)
     home = tmp_path / "home"
     home.mkdir()
     for name in (".venv", "scripts", "examples", "node_modules", "requirements"):

@@ -15,6 +15,7 @@ import stamina
 import stamina.instrumentation
 from msgspec import DecodeError, json
 
+from ledger.cli.bodies import option_of
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -151,7 +152,7 @@ def _refuse(response: httpx.Response) -> NoReturn:
 def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
     """The error that a problem document (RFC 9457) tells."""
     told: dict[str, Any] = {
-        "field": problem.get("field"),
+        "field": option_of(problem.get("field")),
         "hint": problem.get("hint"),
         "code": str(problem.get("code") or f"http_{status}"),
     }

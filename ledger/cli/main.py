@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -63,6 +64,8 @@ COMMANDS = (
     "witness",
     "completion",
 )
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CUT_SHORT = "what was being written is cut short. Make room or name another place, remove it, and do the same again."
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -103,9 +106,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return Exit.CUT_OFF
     except OSError as error:
+        if error.errno in NO_ROOM:
+            return _complain(session, f"{error.strerror}: {CUT_SHORT}", code="no_room", status=Exit.USAGE)
         if error.filename is None:
             return _defect()
-        return _complain(session, f"{error.filename}: {error.strerror}", code="usage", status=Exit.USAGE)
+        told = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
+        return _complain(session, told, code="usage", status=Exit.USAGE)
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
         return _defect()
     return ended if isinstance(ended, int) else Exit.OK

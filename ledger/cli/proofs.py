@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ledger.exchange.paper.certified import Certified
     from ledger.exchange.paper.voice import PaperLanguage
 
+OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # a file says its format, tallystick/bundle@v1 and the like
+
 
 def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:
     """The report of a bundle, of whichever kind it is; ``log_folder`` is a copy of the log.
@@ -126,7 +128,9 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust
     """
     from ledger.core.trust import parse_trust
 
-    trusted = [parse_trust(file.read()) for file in files] or [parse_trust(trust_of_profile(session))]
+    given = [_require_format(file.read(), TRUST, "--trust") for file in files]
+    _require_format(data, BUNDLE, "FILE")
+    trusted = [parse_trust(file) for file in given or [trust_of_profile(session)]]
     log_id = _head(data).log_id
     return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
 
@@ -143,6 +147,18 @@ def trust_of_profile(session: Session) -> bytes:
         hint="A proof is checked against what you trust, never against itself: get it with 'tally log trust', "
         "compare it with what the ledger's agencies have published, then keep it with 'tally log trust --pin'.",
     )
+
+
+def _require_format(data: bytes, kind: str, field: str) -> bytes:
+    """The same bytes. Raises MalformedInput where they say that they are another file of ours, as swapped ones do."""
+    told = _head(data).format
+    if told.startswith(OURS) and kind not in told:
+        raise MalformedInput(
+            f"expected a {kind} file, not one of the format {told}",
+            field=field,
+            hint="The bundle stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
+        )
+    return data
 
 
 class _Head(Struct):

@@ -23,6 +23,7 @@ from ledger.core.event import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.event.terms import Blake3, Instant, SafeInt
 from ledger.sign import Place
 
+DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
 LISTED = (
     "envelope.sequence",
     "payload.occurred_at",
@@ -109,7 +110,10 @@ def _place(clerk: Clerk, draft: _Draft) -> Place:
 
 
 def _read_draft(file: Path) -> _Draft:
-    draft = canonical.parse(file.read_bytes(), msgspec.json.Decoder(_Draft), where=str(file))
+    try:
+        draft = canonical.parse(file.read_bytes(), msgspec.json.Decoder(_Draft), where=str(file))
+    except MalformedInput as error:
+        raise MalformedInput(error.message, field=error.field, hint=error.hint or DRAFT) from error
     if draft.event_type not in EVENT_TYPES:
         raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
     return draft

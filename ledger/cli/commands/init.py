@@ -95,11 +95,14 @@ def _founding(file: Path, *, development: bool) -> Founding:
         told = tomllib.loads(data.decode()) if file.suffix == ".toml" else msgspec.json.decode(data)
     except (ValueError, msgspec.DecodeError) as error:
         raise MalformedInput(
-            f"{file} is not {file.suffix.lstrip('.') or 'JSON'}: {error}", field="--founding"
+            f"{file} is not {'TOML' if file.suffix == '.toml' else 'JSON'}: {error}",
+            field="--founding",
+            hint="A founding ends in .toml or .json; the README begins with one.",
         ) from error
     if development and isinstance(told, dict):
         told["development"] = True
     try:
         return read_founding(msgspec.json.encode(told))
     except MalformedInput as error:
-        raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=error.hint) from error
+        hint = error.hint or "The README begins with a founding that holds."
+        raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=hint) from error

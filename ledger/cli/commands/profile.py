@@ -13,7 +13,9 @@ from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.profiles import Profile
 from ledger.cli.session import Session, pass_session
+from ledger.core import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.event.terms import AgencyId, OfficerId
 from ledger.core.trust import parse_trust
 from ledger.secret_files import write_secret
 
@@ -46,6 +48,7 @@ def add(
             parts[field] = str(Path(parts[field]).absolute())
     if len({"agency", "officer", "key"} & parts.keys()) not in (0, 3):
         raise MalformedInput("expected all three or none", field="--agency, --officer, --key")
+    _require_ids(parts)
     trusted = trust.read_bytes() if trust else None
     log_id = "0x" + parse_trust(trusted).log_id.hex() if trusted else None
     profile = Profile(name=name, url=url.rstrip("/"), log_id=log_id, **parts)
@@ -96,6 +99,12 @@ def remove(session: Session, name: str) -> None:
     """Forget a profile; its key stays."""
     session.profiles.remove(name)
     session.output.done(f"profile {name} is gone")
+
+
+def _require_ids(parts: dict[str, str]) -> None:
+    for name, form in (("agency", AgencyId), ("officer", OfficerId)):
+        if name in parts:
+            canonical.parse(canonical.encode(parts[name]), msgspec.json.Decoder(form), where=f"--{name}")
 
 
 def _require_url(url: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from api.signer.question import Holder
 
 PORT = 8546
+OTHER_PORT = "Choose another, and let signer_url of the service say the same: the console looks for it there."
 
 
 @click.command("signer", cls=Command)
@@ -49,7 +50,7 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     signer = session.signer
     counter = Counter(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     desk = Desk(Questioner(holder, session.labels, names, lambda: int(time.time())), signer, counter, chain_id)
-    with listening("127.0.0.1", port, field="--port", hint="Choose another; the console must be told of it.") as socket:
+    with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         note(
             texts(
                 "signing for {officer} of {agency} at {url}",
