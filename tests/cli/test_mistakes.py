@@ -58,9 +58,7 @@ def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tall
     """A misspelled line of settings.env names the file and the nearest setting."""
     (tmp_path / "settings.env").write_text("TALLYSTICK_PROT=1\n")
     done = tally("serve", "--data-dir", tmp_path)
-    assert (done.status, "settings.env. Did you mean port?" in done.err) == (2, True), (
-        done.err
-    )
+    assert (done.status, "settings.env. Did you mean port?" in done.err) == (2, True), done.err
 
 
 def test_a_full_disk_is_no_defect(tally: Tally, tmp_path: Path) -> None:
