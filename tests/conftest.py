@@ -23,8 +23,12 @@ settings.register_profile("long", parent=settings.get_profile("suite"), max_exam
 settings.load_profile("suite")
 
 
+LONGEST = {"stories", "console", "witness", "faults", "cli", "api"}  # folders whose tests start services and browsers
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses a test whose docstring does not say what must hold."""
+    """Refuses a test whose docstring does not say what must hold; the longest files come first, so that none is last."""
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.nodeid.split("/")))
     silent = [item.nodeid for item in items if type(item) is pytest.Function and not item.obj.__doc__]
     if silent:
         raise pytest.UsageError("\n".join(["these tests do not say what must hold:", *silent]))
