@@ -23,11 +23,14 @@ settings.register_profile("long", parent=settings.get_profile("suite"), max_exam
 settings.load_profile("suite")
 
 
-LONGEST = {"stories", "console", "witness", "faults", "cli", "api"}  # folders whose tests start services and browsers
+LONGEST = {  # they start services and browsers; were one of them last, the other cores would wait for it
+    *("stories", "console", "witness", "faults", "cli", "api"),
+    *("test_readme.py", "test_sample_data.py"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses a test whose docstring does not say what must hold; the longest files come first, so that none is last."""
+    """Refuses a test whose docstring does not say what must hold; the longest files come first."""
     items.sort(key=lambda item: LONGEST.isdisjoint(item.nodeid.split("/")))
     silent = [item.nodeid for item in items if type(item) is pytest.Function and not item.obj.__doc__]
     if silent:
