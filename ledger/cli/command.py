@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from ledger.cli.help import Context
+from ledger.cli.help import Context, typed
 from ledger.cli.session import Session
+from ledger.cli.told import EXAMPLES, OPTIONS
 from ledger.locales import LANGUAGES
 
 
@@ -66,11 +67,23 @@ class Explained(click.Command):
 
 
 class Command(Explained):
-    """A command with the shared options."""
+    """A command with the shared options; what it does not tell of its own, it tells as the others do."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
         super().__init__(*arguments, **keywords)
+        for parameter in self.params:
+            if isinstance(parameter, click.Option) and not parameter.help:
+                parameter.help = OPTIONS.get(parameter.name or "")
         self.params.extend(shared_options())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        examples = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
+        if examples:
+            with formatter.section("Examples"):
+                for example in examples:
+                    for line in typed(example, formatter.width - formatter.current_indent):
+                        formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
 class Group(Explained, click.Group):

@@ -18,6 +18,8 @@ _VERBATIM = "\b\n"
 _TOKENS = re.compile(r"(?: |[\[（]?(?:[!-~]+|[^\x00-\x7f]))[，。；：、）\]]*")
 # What click says of an option behind its help, or in its place.
 _BEHIND = re.compile(r"(?:^|(?<=  ))\[.*\]$")
+_WORDS = re.compile(r'(?:--[a-z-]+ (?!-))?(?:"[^"]*"|[^ "])+')  # an option stays with its value
+_GOES_ON = " \\"
 _SAID_BEHIND = re.compile(r"\b(required|default)\b")
 
 
@@ -83,6 +85,16 @@ class Context(click.Context):
     def make_formatter(self) -> click.HelpFormatter:
         session = self.find_object(Session) or Session()
         return Formatter(help_in(session.language), width=self.terminal_width, max_width=self.max_content_width)
+
+
+def typed(command: str, width: int) -> list[str]:
+    """A command in lines of at most ``width`` characters as a shell takes them, each but the last with a backslash."""
+    lines = [""]
+    for word in _WORDS.findall(command):
+        if lines[-1].strip() and len(lines[-1]) + len(word) + len(_GOES_ON) > width:
+            lines.append("   ")
+        lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return [f"{line}{_GOES_ON}" for line in lines[:-1]] + lines[-1:]
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from inspect import cleandoc
 
 import click
 import pytest
 
-from ledger.cli.help import Formatter, wrapped
+from ledger.cli.help import Formatter, typed, wrapped
 from ledger.cli.main import tally as group
 from ledger.cli.printable import columns_of
+from ledger.cli.told import EXAMPLES
 from ledger.locales import help_in
 from tests.cli.tally import Tally
+from tests.test_cited_in_docs import misnamed
 
 
 def every_text(command: click.Command = group) -> Iterator[tuple[str, str]]:
@@ -80,3 +83,35 @@ def test_lines_break_where_chinese_may_break() -> None:
     assert wrapped("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
     assert wrapped("一二三，四", 6) == ["一二", "三，四"]
     assert wrapped("", 8) == [""]
+
+
+def test_every_option_says_what_it_is() -> None:
+    """No option is without a word of help, by its command or by what it means everywhere."""
+
+    def silent(command: click.Command, path: str) -> Iterator[str]:
+        context = click.Context(command)
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.help:
+                yield f"{path} {parameter.opts[0]}"
+        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from silent(inner, f"{path} {name}")
+
+    assert list(silent(group, "tally")) == []
+
+
+def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) -> None:
+    """Examples name commands and options that there are, of the command whose help they close, in both languages."""
+    for of, examples in EXAMPLES.items():
+        for example in examples:
+            words = shlex.split(example)[1:]
+            assert misnamed(words) == "", example
+            acts = [word for word, before in zip(words, ["", *words], strict=False) if before != "--profile"]
+            assert " ".join(word for word in acts if word != "--profile").startswith(of), example
+            for line in typed(example, 60):
+                assert len(line) <= 60 or len(line.split()) <= 3, line
+            assert shlex.split("\n".join(typed(example, 60)).replace("\\\n", "")) == shlex.split(example)
+    for language, heading in (("en", "Examples:"), ("zh-CN", "示例:")):
+        told = tally("--lang", language, "proof", "check", "--help").out
+        assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in told

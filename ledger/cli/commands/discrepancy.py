@@ -24,7 +24,7 @@ def command() -> None:
 @click.argument("case_id")
 @click.argument("handover_id")
 @click.argument("item_id")
-@click.option("--kind", type=words(DiscrepancyKind), required=True)
+@click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs.")
 @click.option("--expected", required=True, help="What the record says.")
 @click.option("--found", required=True, help="What there is.")
 @click.option("--discrepancy-id", help="Made up unless given.")

@@ -28,6 +28,7 @@ from ledger.settings import DEFAULT_DATA_DIR
     type=click.Path(file_okay=False, path_type=Path),
     envvar="TALLYSTICK_DATA_DIR",
     default=DEFAULT_DATA_DIR,
+    help="Where the ledger is to be kept.",
     show_default=True,
 )
 @click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")

@@ -97,8 +97,8 @@ def checkpoint(session: Session) -> None:
 
 
 @command.command("entries")
-@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--count", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first.")
+@click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="Entries at most.")
 @pass_session
 def entries(session: Session, first: int, count: int) -> None:
     """List entries of the log: who signed what kind of event, in which stream."""

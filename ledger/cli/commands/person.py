@@ -26,7 +26,7 @@ def command() -> None:
 
 @command.command("name")
 @click.argument("case_id")
-@click.option("--role", type=words(PersonRole), required=True)
+@click.option("--role", type=words(PersonRole), required=True, help="What the person is in the case.")
 @click.option("--name", prompt=True, help="Kept in a confidential section. Asked for unless given.")
 @click.option("--detail", metavar="FIELD=TEXT", multiple=True, help="More for that section, such as birth_date=...")
 @click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")

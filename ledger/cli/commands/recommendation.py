@@ -100,7 +100,7 @@ def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], 
 
 @command.command("recheck")
 @ID
-@click.option("--result", type=words(RecheckResult), required=True)
+@click.option("--result", type=words(RecheckResult), required=True, help="Whether it came again.")
 @click.option(
     "--before",
     type=(int, str, str, int),

@@ -13,8 +13,8 @@ from ledger.cli.session import Session, pass_session
 
 @click.command("serve", cls=Command)
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
-@click.option("--host")
-@click.option("--port", type=int)
+@click.option("--host", help="Address to listen at [TALLYSTICK_HOST, else 127.0.0.1].")
+@click.option("--port", type=int, help="Port to listen at [TALLYSTICK_PORT, else 8420].")
 @click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
 @click.option("--chain", help="'embedded', or the URL of a JSON-RPC node.")
 @passphrase_options
