@@ -6,7 +6,7 @@ from ledger.core.event import item
 from ledger.core.event.terms import Money
 from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, got, pieces
-from tests.core.test_custody_clocks import detained
+from tests.clocked import detained
 
 HOUR = 3600
 

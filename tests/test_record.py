@@ -42,7 +42,7 @@ from tests.builders import (
     supervisor,
 )
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import detained
+from tests.clocked import detained
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))

@@ -16,7 +16,7 @@ from ledger.store.warnings import Warned
 from ledger.warn import Warner, horizons_at
 from tests.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
 from tests.casework import Case
-from tests.core.test_custody_clocks import decide, detained, extend, impose, suspend
+from tests.clocked import decide, detained, extend, impose, suspend
 from tests.ledgers import Ledger, open_ledger
 
 DAY = 86400

@@ -22,7 +22,7 @@ from tests.builders import (
     supervisor,
 )
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import clock, detained, impose, suspend
+from tests.clocked import clock, detained, impose, suspend
 
 DAY = 86400
 HOURS = {"detention_house_admission", "first_interrogation", "family_notice"}

@@ -14,7 +14,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
 from tests.casework import Case, got, holding, person_id, pieces
-from tests.core.test_custody_clocks import detained
+from tests.clocked import detained
 
 HOUR = 3600
 LI = person_id("li")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.cli.exits import Exit
-from tests.cli.test_casework import open_case
+from tests.cli.casework import open_case
 from tests.cli.world import World
 from tests.machine import REPOSITORY
 

@@ -23,8 +23,8 @@ from ledger.core.event import case as case_events
 from tests import bundles
 from tests.builders import LOG_ID
 from tests.casework import Case
+from tests.cli.casework import open_case
 from tests.cli.tally import Tally, write_bundle, write_trust
-from tests.cli.test_casework import open_case
 from tests.cli.world import World
 from tests.evidence.material import FILES, write
 

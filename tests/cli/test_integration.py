@@ -13,7 +13,7 @@ import pytest
 from blake3 import blake3
 
 from ledger.cli.exits import Exit
-from tests.cli.test_casework import open_case
+from tests.cli.casework import open_case
 from tests.cli.world import World
 from tests.deliver.receiver import Receiver, receiving
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ledger.cli.exits import Exit
-from tests.cli.test_casework import accept, offer, open_case, register
+from tests.cli.casework import accept, offer, open_case, register
 from tests.cli.world import World
 
 

@@ -9,7 +9,7 @@ from ledger.core.deadlines.lawful import lawful_last_day
 from ledger.core.event import case
 from tests.builders import COURT, PROCURATORATE, clerk, refused
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import change, clock, detained, extend, flag_names, impose
+from tests.clocked import change, clock, detained, extend, flag_names, impose
 from tests.core.test_due import day, due
 
 

@@ -7,7 +7,7 @@ import pytest
 from ledger.core.event import case, custody_change
 from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.casework import Case, kept, person_id
-from tests.core.test_custody_clocks import DAY, change, clock, decide, detained, impose, names_running
+from tests.clocked import DAY, change, clock, decide, detained, impose, names_running
 
 LI, WANG = person_id("li"), person_id("wang")
 

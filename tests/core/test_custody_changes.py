@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.core.event import custody_change
 from tests.builders import DETENTION, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import change, clock, detained, impose
+from tests.clocked import change, clock, detained, impose
 
 
 def request(into: Case, name: str = "li", by: str = PROCURATORATE, **fields: object) -> Case:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.core.event import case, deadline
 from tests.builders import PROCURATORATE, clerk, instant
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import change, clock, decide, impose
+from tests.clocked import change, clock, decide, impose
 from tests.core.test_due import day, due
 
 DAY = 86400

@@ -22,7 +22,7 @@ from ledger.core.deadlines.steps import (
 from ledger.core.event import case, deadline, item
 from tests.builders import COURT, POLICE, PROCURATORATE, clerk, instant
 from tests.casework import Case, person_id
-from tests.core.test_custody_clocks import clock, detained, extend, impose, resume, suspend
+from tests.clocked import clock, detained, extend, impose, resume, suspend
 
 DAY = 86400
 # Monday, 2 March 2026, nine in the morning in Shanghai, is where the cases of the tests begin.

@@ -21,7 +21,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
 from tests.casework import Case, got, kept, pieces
-from tests.core.test_custody_clocks import detained
+from tests.clocked import detained
 from tests.programs import program
 
 LIVE = '=HYPERLINK("http://elsewhere.test")'

@@ -17,7 +17,7 @@ from ledger.exchange.paper.sheet import Facts, Prose, Stamps
 from ledger.exchange.paper.typeset import typeset
 from tests.builders import DETENTION, POLICE, PROCURATORATE, START, clerk, instant, section
 from tests.casework import Case, dispose, got, kept, person_id, proposed, stays
-from tests.core.test_custody_clocks import detained
+from tests.clocked import detained
 from tests.exchange.printing import sheet_of
 from tests.exchange.test_typeset import text_of
 

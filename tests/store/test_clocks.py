@@ -26,8 +26,8 @@ from ledger.store.tables import CLOCKS, ENTRIES
 from ledger.workdays import shipped_calendar
 from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, person_id
+from tests.clocked import change, clock, decide, detained, extend, impose
 from tests.core.test_custody_changes import request, serve
-from tests.core.test_custody_clocks import change, clock, decide, detained, extend, impose
 from tests.ledgers import Ledger, open_ledger
 from tests.store.test_append import RandomCase
 from tests.store.test_imports import TRUST
