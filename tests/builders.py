@@ -356,3 +356,15 @@ def refused(code: str, *, field: str | None = None, error: type[TallystickError]
     with pytest.raises(error) as caught:
         yield
     assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def changed_in_every_way() -> Registry:
+    """The police and the court are at entries 7 and 8, changes of each kind follow."""
+    made = Registry(first=7).admit(POLICE, COURT).grant(clerk(POLICE))
+    made.add(registry.AdminChanged, agency=POLICE, admin=key_id("new admin"))
+    made.add(registry.WitnessSet, agency=COURT, witness=key_id("court witness"))
+    made.add(registry.QuorumSet, quorum=1)
+    made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
+    made.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
+    made.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
+    return made

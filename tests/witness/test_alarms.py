@@ -15,7 +15,6 @@ from ledger.core.checkpoint import sign_checkpoint
 from ledger.core.errors import Conflict, NotFound, ProofRefused
 from ledger.core.event import registry
 from ledger.core.following import LogFault, Unreadable
-from ledger.core.merkle import Hash
 from ledger.core.note import SeedSigner
 from ledger.core.signature import signing_hash
 from ledger.core.tiles import encode_bundle
@@ -27,33 +26,10 @@ from tests.builders import LOG_ID, Event, Registry, clerk, signature_of
 from tests.bundles import LOG_SIGNER
 from tests.casework import Case
 from tests.linked import AGENCIES
+from tests.witness.halting import begun, halted
 from tests.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, event_by
 
 STRANGER = clerk(AGENCIES[2], 7)  # no key of his is granted
-
-
-def halted(stand: Stand, kind: str) -> None:
-    """One alarm of this kind stands, with evidence; nothing is signed, not even what was right before."""
-    (alarm,) = stand.store.alarms()
-    assert (alarm.kind, alarm.halts) == (kind, True)
-    assert alarm.told
-    assert alarm.evidence["checkpoint"]
-    assert stand.status.health is Health.HALTED
-    size = stand.status.cosigned_size
-    with pytest.raises(Halted):
-        stand.cosigner.add_checkpoint(stand.log.wish(size, size))
-    if stand.status.cosigned_size:
-        with pytest.raises(Halted):
-            stand.cosigner.cosign_anchor(stand.wish_for_anchor(stand.status.cosigned_size))
-
-
-def begun(stand: Stand, count: int = 5) -> int:
-    """A log that was followed, co-signed and looked at; its size."""
-    stand.open_cases(count, CLERK)
-    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
-    stand.watch.look()
-    assert stand.kinds() == []
-    return len(stand.log.events)
 
 
 def fork(stand: Stand, at: int, more: int) -> None:
@@ -366,103 +342,6 @@ def test_a_withheld_change_of_the_registry(chained: Stand) -> None:
     chained.watch.look()
     assert chained.kinds() == ["mirror_lag"]
     chained.mirror()
-    chained.watch.look()
-    assert chained.kinds() == []
-
-
-# -- anchors -----------------------------------------------------------------------------------------------------------
-
-
-def test_an_anchor_that_is_late(chained: Stand) -> None:
-    """Entries that wait too long for an anchor are an alarm; it passes with the next anchor."""
-    begun(chained)
-    chained.clock.forward(LAG_S + 1)
-    chained.watch.look()
-    assert chained.kinds() == ["anchor_lag"]
-    assert chained.status.health is Health.LAGGING
-    chained.anchor()
-    chained.watch.look()
-    assert chained.kinds() == []
-    assert chained.status.anchored_size == len(chained.log.events)
-    chained.open_cases(1, CLERK)
-    chained.watch.look()
-    assert chained.kinds() == []
-
-
-def test_cosigned_trees_below_an_anchor_are_forgotten(chained: Stand) -> None:
-    """What can be anchored no more need not be kept; the last one stays."""
-    first = begun(chained)
-    second = begun(chained)
-    chained.anchor()
-    chained.watch.look()
-    assert chained.store.has_cosigned(first) is None
-    assert chained.store.has_cosigned(second) is not None
-
-
-def test_an_anchor_that_is_gone(chained: Stand) -> None:
-    """A final anchor that a reorganisation took is an alarm until the log is anchored again; signing goes on."""
-    begun(chained)
-    snapshot = chained.eth.rpc.call("evm_snapshot")
-    chained.anchor()
-    chained.watch.look()
-    assert chained.eth.rpc.call("evm_revert", snapshot)
-    chained.watch.look()
-    assert chained.kinds() == ["missing_anchor"]
-    chained.cosigner.add_checkpoint(chained.log.wish(chained.status.cosigned_size))
-    chained.eth.rpc.call("evm_mine")
-
-
-def test_an_anchor_of_another_tree(chained: Stand) -> None:
-    """The operator alone, at quorum 0, anchors a history that nobody can follow: the chain shows it."""
-    begun(chained)
-    chained.anchor(root=Hash(b"\x66" * 32))
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "fork")
-
-
-def test_an_edited_anchor(chained: Stand) -> None:
-    """A record that is changed in the chain's state after it was seen."""
-    begun(chained)
-    chained.anchor()
-    chained.watch.look()
-    record = chained.linked.anchors.head("latest")
-    slot = slot_of(chained, record.root)
-    chained.eth.rpc.call("anvil_setStorageAt", chained.trust.chains[0].anchor, slot, "0x" + "77" * 32)
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "fork")
-
-
-def slot_of(stand: Stand, root: bytes) -> str:
-    """Record n lies at keccak256(n . 1)."""
-    from ledger.core.signature import keccak256
-
-    slot = "0x" + keccak256((1).to_bytes(32, "big") + (1).to_bytes(32, "big")).hex()
-    assert stand.eth.rpc.call("eth_getStorageAt", stand.trust.chains[0].anchor, slot, "latest") == "0x" + root.hex()
-    return slot
-
-
-def test_an_anchor_beyond_what_is_published(chained: Stand) -> None:
-    """The chain has a larger tree than the log shows: the log was rolled back, or hides entries."""
-    size = begun(chained)
-    chained.open_cases(2, CLERK)
-    chained.anchor()
-    chained.log.published = size
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "rollback")
-
-
-def test_a_chain_that_is_another(chained: Stand) -> None:
-    """Contracts that are not those of the trust file, or a reset chain: an alarm, and nothing for the contract."""
-    begun(chained)
-    code = chained.eth.rpc.call("eth_getCode", chained.trust.chains[0].anchor, "latest")
-    chained.eth.rpc.call("anvil_setCode", chained.trust.chains[0].anchor, "0x00")
-    chained.watch.look()
-    assert chained.kinds() == ["wrong_chain"]
-    assert chained.status.health is Health.UNREADABLE
-    chained.eth.rpc.call("anvil_setCode", chained.trust.chains[0].anchor, code)
     chained.watch.look()
     assert chained.kinds() == []
 
