@@ -17,6 +17,7 @@ from ledger.core.deadlines.due import Deadline, deadline, deadlines
 from ledger.core.legal_day import legal_day_of
 from ledger.core.supervision.reply import CLOCK
 from ledger.locales import Labels
+from ledger.locales.messages import said
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.database import Connection
@@ -106,7 +107,7 @@ def _view(of: Deadline, labels: Labels) -> ClockView:
         colour="rest" if ended else _colour(of),
         left=_left(of, labels, Texts(labels.language)),
         due_at=of.due_at,
-        arithmetic=in_words(of.counted, labels) if of.counted else (of.unknown,) if of.unknown else (),
+        arithmetic=in_words(of.counted, labels) if of.counted else (said(of.unknown, labels),) if of.unknown else (),
         ended=ended,
     )
 

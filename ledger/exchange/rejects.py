@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,10 +18,14 @@ _LIVE = "=+-@＝＋－＠\t\r\n"  # what a cell begins with that a spreadsheet t
 
 
 class Rejects:
-    """Writes ``path`` row by row, for its owner's eyes only; no file is left where no row was refused."""
+    """Writes ``path`` row by row, for its owner's eyes only; no file is left where no row was refused.
 
-    def __init__(self, path: Path):
+    ``say`` tells a reason in the owner's language.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], str] = str):
         self.path = path
+        self._say = say
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -43,7 +48,7 @@ class Rejects:
     def add(self, fault: Fault) -> None:
         """One line."""
         self.count += 1
-        told = (fault.source_key, fault.column, fault.value, fault.reason)
+        told = (fault.source_key, fault.column, fault.value, self._say(fault.reason))
         self._writer.writerow((fault.row, *(defused(text or "") for text in told)))
 
 

@@ -119,6 +119,11 @@ def test_short_delivery(world: World) -> None:
     accept(world, case_id, handover_id, "--all-as-listed", *short)
     shown = world.tally.ok("handover", "show", case_id, handover_id, profile="prosecutor")
     assert (shown["status"], shown["accepted_items"]) == ("partially_accepted", [f"{case_id}-i1"])
+    lines = world.tally(
+        "handover", "show", case_id, handover_id, "--lang", "zh-CN", profile="prosecutor"
+    ).out.splitlines()
+    assert lines[lines.index("物品") + 1].split() == ["物品", "描述", "已接收"]
+    assert ["pry", "bars", "否"] in [line.split()[1:] for line in lines]
     assert holder(world, f"{case_id}-bars") == "police-east"
     (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
     assert (difference["expected"], difference["found"]) == ("10 piece", "9 piece")

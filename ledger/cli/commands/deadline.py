@@ -20,6 +20,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import NotFound
 from ledger.core.event import Body, deadline
 from ledger.core.event.terms import ExclusionGround, QualifyingGround
+from ledger.locales.messages import said
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
@@ -90,8 +91,13 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     path = at("/api/v1/cases/{}/deadlines", case_id)
     found = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
     chosen = _chosen(found, deadline_id)
+    session.output.record(chosen if session.json else _for_people(session, chosen), SHOWN)
+
+
+def _for_people(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
     derived_from = [event["event_id"] for event in chosen["events"]]
-    session.output.record(chosen if session.json else chosen | {"derived_from": derived_from}, SHOWN)
+    unknown = said(chosen["unknown"], session.labels) if chosen["unknown"] else None
+    return {**chosen, "derived_from": derived_from, "unknown": unknown}
 
 
 @command.command("extend")

@@ -16,11 +16,14 @@ from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.core.custody.state import HandoverStatus
+from ledger.core.errors import NotFound
 from ledger.core.event import handover
 from ledger.core.event.terms import CheckResult, Purpose, ReasonCode, Remedy
 from ledger.sign import new_id
 
 LISTED = ("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
+LINES = [Column(name) for name in ("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")]
+LISTED_NOW = ("description", "quantity", "seal_number", "condition")
 CASE = click.argument("case_id")
 HANDOVER = click.argument("handover_id")
 ITEMS = click.option("--item", "items", multiple=True, help="An item of the list; may be given several times.")
@@ -202,7 +205,27 @@ def outbox(session: Session, status: str | None) -> None:
 @pass_session
 def show(session: Session, case_id: str, handover_id: str) -> None:
     """Show a handover with its list and its answer."""
-    session.output.record(session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id)))
+    told = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
+    session.output.record(told, [Column(name) for name in told if name not in ("items", "accepted_items")])
+    if not session.json and told["items"]:
+        session.output.part("items", _list_of(session, told), LINES)
+
+
+def _list_of(session: Session, told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each line as it was listed, with what the reader may see of the item in its case, and what came of it."""
+    try:
+        now = session.service.get(at("/api/v1/cases/{}", told["case_id"]))["items"]
+    except NotFound:  # an offer that was refused or recalled shows nothing but itself
+        now = []
+    of_case = LISTED_NOW if told["status"] == "offered" else ("description",)  # later it may be another than was listed
+    known = {one["item_id"]: {name: one.get(name) for name in of_case} for one in now}
+    answered = told["status"] in ("accepted", "partially_accepted")
+    return [
+        known.get(line["item_id"], {})
+        | line
+        | {"taken": line["item_id"] in told["accepted_items"] if answered else None}
+        for line in told["items"]
+    ]
 
 
 def _list(session: Session, box: str, status: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
+from ledger.locales.messages import said
 
 if TYPE_CHECKING:
     from ledger.cli.importing import Opened
@@ -86,7 +87,7 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     seen = _Tried(show)
     mapping = read_mapping(mapping_file)
     with opened(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
-        listed = stack.enter_context(Rejects(rejects)) if rejects else None
+        listed = stack.enter_context(Rejects(rejects, _reason(session))) if rejects else None
         for tried in _tried(session, surveyed):
             seen.take(tried, listed)
         surveyed.source.require_same(surveyed.survey.digest)
@@ -113,7 +114,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     report = report or Path(f"{file.name}.import.json")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
     mapping = read_mapping(mapping_file)
-    with opened(session, file, mapping, identity_key(session, key_file)) as surveyed, Rejects(rejects) as listed:
+    key, refused = identity_key(session, key_file), Rejects(rejects, _reason(session))
+    with opened(session, file, mapping, key) as surveyed, refused as listed:
         told = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
@@ -145,6 +147,11 @@ def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Pat
             states[state] += 1
             progress.step()
     session.output.record({"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)})
+
+
+def _reason(session: Session) -> Callable[[str], str]:
+    """How the list of refused rows says why: in the language of whoever imports, to programs in English."""
+    return lambda reason: reason if session.json else said(reason, session.labels)
 
 
 def _counted(results: Iterator[Result], told: Report, listed: Rejects) -> Iterator[Result]:
@@ -208,7 +215,7 @@ class _Tried:
                 "planned", [one | {"comes_to": self._words(session, one["events"])} for one in planned], PLANNED
             )
         if faults:
-            output.part("faults", faults, FAULTS)
+            output.part("faults", [one | {"reason": said(one["reason"], output.labels)} for one in faults], FAULTS)
         output.record({**told, "comes_to": self._words(session, self._events)})
 
     @staticmethod

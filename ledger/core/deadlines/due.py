@@ -80,7 +80,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     try:
         ends, beyond_law = _ends(state, clock, row, calendar, as_of)
     except UnknownYear as error:
-        return _told(state, clock, row, "uncountable", unknown=str(error))
+        return _told(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
     last = ends.last_day or legal_day(ends.due_at)
     days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
     return replace(
