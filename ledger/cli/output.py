@@ -13,6 +13,7 @@ import msgspec
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.times import when
 from ledger.locales import Labels
+from ledger.locales.messages import said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -166,6 +167,8 @@ class Output:
             return when(value // 1000 if value > MILLISECONDS_FROM else value)
         if isinstance(value, str) and field == "article":
             return self.labels.of_article(value)
+        if isinstance(value, str) and field == "description":
+            return said(value, self.labels)  # of proceeds the custody rules say what they are of
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):
@@ -177,9 +180,12 @@ class Output:
     def _mapping(self, value: Mapping[str, Any]) -> str:
         if value.keys() == {"value", "unit"}:
             return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
+        if value.keys() == {"fen", "currency"}:
+            return f"{value['fen'] / 100:,.2f} {value['currency']}"
         if value.keys() == {"en", "zh"}:
             return str(value[self.labels.suffix])
-        return ", ".join(f"{self.heading(key)}: {self.words(key, part)}" for key, part in value.items())
+        told = ((self.heading(key), self.words(key, part)) for key, part in value.items())
+        return ", ".join(f"{name}: {text}" if text else name for name, text in told)
 
     def note(self, text: str) -> None:
         """A message that is no result, for people only."""

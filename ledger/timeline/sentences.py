@@ -26,6 +26,7 @@ from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Told
 from ledger.core.event.terms import EventRef, Money, Quantity
 from ledger.locales import Labels
+from ledger.locales.messages import said
 from ledger.timeline.details import in_words
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
@@ -268,7 +269,9 @@ class Words:
     def _thing(self, text: str) -> str:
         """An item with what it is, a person shortened; anything else as it is."""
         if self._after is not None and text in self._after.items:
-            return self._labels.of("telling", "item").format(self._after.items[text].description, text)
+            return self._labels.of("telling", "item").format(
+                said(self._after.items[text].description, self._labels), text
+            )
         if len(text) == 32 and not text.strip("0123456789abcdef"):
             return self._labels.of("telling", "person").format(text[:8])
         return text

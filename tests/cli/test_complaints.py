@@ -19,6 +19,7 @@ CHINESE, ENGLISH = Labels("zh-CN"), Labels("en")
 TOLD = (  # what these say reaches clerks
     *("ledger/core/custody", "ledger/record.py", "ledger/cited.py", "ledger/cli/profiles.py", "ledger/cli/client.py"),
     *("ledger/core/deadlines/calendar.py", "ledger/exchange/values.py", "ledger/exchange/plan.py"),
+    *("ledger/core/supervision", "ledger/matters.py", "ledger/evidence", "ledger/cli/commands"),
 )
 MESSAGE_AT = {
     "refuse": 1,
@@ -52,7 +53,7 @@ def told_by(place: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("place", TOLD)
 def test_what_clerks_are_told_has_chinese(place: str) -> None:
-    """Every refusal of the custody rules and every hint with it, with whatever stands in its slots."""
+    """Every refusal of the rules and every hint with it, with whatever stands in its slots."""
     nouns = {text.replace("has no {} {}", "has no item {}") for text in told_by(place) if re.search("[A-Za-z]", text)}
     assert nouns
     assert [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()] == []
