@@ -55,7 +55,8 @@ class ChainWrite:
 
     ``block_number`` and ``block_hash`` are there exactly while the transaction is known to be in that block: with
     mined and confirmed always, with invalid where it reverted there, else not. ``block_time`` is the time of that
-    block, kept with it as soon as it is final: whoever reads need not ask the chain.
+    block, kept with it as soon as it is final: whoever reads need not ask the chain. ``gas_used`` is what the
+    block says that it took, None where it is in no block, or was before journals kept it.
     """
 
     number: int  # from 1, without gaps
@@ -70,6 +71,7 @@ class ChainWrite:
     block_number: int | None = None
     block_hash: bytes | None = None  # 32 bytes
     block_time: int | None = None  # unix seconds
+    gas_used: int | None = None
     anchored: AnchoredHead | None = None  # with purpose anchor, and only then
 
 

@@ -20,6 +20,7 @@ from ledger.chain.sending import SendOutcome
 class MinedWrite:
     block: BlockRef
     succeeded: bool  # False: it reverted, and is in the block all the same
+    gas_used: int
 
 
 def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
@@ -35,7 +36,7 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> MinedWrite:
     block, receipt = eth.head(), eth.receipt(write.transaction_hash)
     if receipt is None or receipt.block != block.ref or not _is_ours(block, write, parent):
         raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
-    return MinedWrite(block.ref, receipt.succeeded)
+    return MinedWrite(block.ref, receipt.succeeded, receipt.gas_used)
 
 
 def _send(eth: Eth, write: ChainWrite) -> None:

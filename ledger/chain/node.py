@@ -211,7 +211,10 @@ class EmbeddedNode:
             state = WriteState.CONFIRMED if mined.succeeded else WriteState.INVALID
             block = mined.block
             moved = replace(write, state=state, block_number=block.number, block_hash=block.hash)
-            self._journal.update(replace(moved, block_time=write.timestamp))  # of which the block was made
+            moved = replace(
+                moved, block_time=write.timestamp, gas_used=mined.gas_used
+            )  # the block was made of that time
+            self._journal.update(moved)
             self._try_mark(block)
         else:
             require_recorded_block(write, mined.block)

@@ -115,7 +115,8 @@ class RemoteChain:
             state, reason = WriteState.INVALID, f"it reverted in block {receipt.block.number}"
         if (state, receipt.block) == (write.state, _block_of(write)):
             return []
-        return [self._moved(write, state, receipt.block, reason, block.timestamp if block else None)]
+        time = block.timestamp if block else None
+        return [self._moved(write, state, receipt.block, reason, block_time=time, gas_used=receipt.gas_used)]
 
     def _missing(self, write: ChainWrite, final: BlockRef | None) -> list[StateChange]:
         """A write that is in no block: lost for good if a final block has its nonce used, else sent (again)."""
@@ -155,11 +156,14 @@ class RemoteChain:
         state: WriteState,
         block: BlockRef | None = None,
         reason: str = "",
+        *,
         block_time: int | None = None,
+        gas_used: int | None = None,
     ) -> StateChange:
         """Commit point: the journal has the new state before anybody hears of it."""
         number, block_hash = (block.number, block.hash) if block else (None, None)
-        moved = replace(write, state=state, block_number=number, block_hash=block_hash, block_time=block_time)
+        moved = replace(write, state=state, block_number=number, block_hash=block_hash)
+        moved = replace(moved, block_time=block_time, gas_used=gas_used)
         self._journal.update(moved)
         return StateChange(write.state, moved, reason)
 

@@ -76,6 +76,7 @@ class DatabaseJournal:
             "block_number": write.block_number,
             "block_hash": write.block_hash,
             "block_time": write.block_time,
+            "gas_used": write.gas_used,
         }
         with self._database.write() as connection:
             connection.execute(_set(write.number).values(**moved))
@@ -253,6 +254,7 @@ def _write(row: RowMapping) -> ChainWrite:
         block_number=row["block_number"],
         block_hash=row["block_hash"],
         block_time=row["block_time"],
+        gas_used=row["gas_used"],
         anchored=None if head[0] is None else AnchoredHead(*head),
     )
 
@@ -272,6 +274,7 @@ def _row(write: ChainWrite) -> dict[str, Any]:
         "block_number": write.block_number,
         "block_hash": write.block_hash,
         "block_time": write.block_time,
+        "gas_used": write.gas_used,
         "anchored_size": head.size if head else None,
         "anchored_root": head.root if head else None,
         "anchored_registry_hash": head.registry_hash if head else None,

@@ -374,6 +374,7 @@ class ChainWriteRow(SQLModel, table=True):
     anchored_registry_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     block_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     anchor_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class AnchorStateRow(SQLModel, table=True):

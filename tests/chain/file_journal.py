@@ -36,6 +36,7 @@ class FileJournal:
             block_number=write.block_number,
             block_hash=write.block_hash,
             block_time=write.block_time,
+            gas_used=write.gas_used,
         )
         self._store(outcome)
 

@@ -95,11 +95,14 @@ def test_the_time_of_a_block_is_kept_once_the_block_is_final(world: World, anvil
     block = world.chain.eth.block(kept.block_hash or b"")
     assert block is not None
     assert (kept.state, kept.block_time) == (CONFIRMED, block.timestamp)
+    receipt = world.chain.eth.receipt(write.transaction_hash)
+    assert receipt is not None
+    assert kept.gas_used == receipt.gas_used > 21_000
     anvil.reorganise(4)
     world.anchor.refresh()
     left = now(world, write)
     assert left.state is not CONFIRMED
-    assert (left.block_number, left.block_time) == (None, None)
+    assert (left.block_number, left.block_time, left.gas_used) == (None, None, None)
 
 
 def test_hardhat_takes_grants_and_anchors(hardhat: ExternalNode, journal: FileJournal) -> None:
