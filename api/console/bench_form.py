@@ -12,6 +12,7 @@ import msgspec
 
 from api.console.bench_fields import Choice, ExampleForm, Field, Kind, Section, changed, list_of, with_what_stands
 from api.console.bench_filter import rows_of
+from api.console.bench_hints import example_of
 from api.console.forms import Form
 from api.texts import Texts, later
 from ledger.core.errors import TallystickError
@@ -93,7 +94,8 @@ class BenchForm:
         hint = self._say(
             later("Put in what was found as {{name}}: {names}"), names=" ".join(f"{{{name}}}" for name in names)
         )
-        yield self._both("lead.says", later("What the lead says"))._replace(hint=hint)
+        says = self._both("lead.says", later("What the lead says"))
+        yield says._replace(hint=f"{says.hint} {hint}")
         columns = [name for name, kind in self.columns.items() if kind == "VARCHAR"]
         yield self._choice(
             "lead.supervised", later("Which column has the agency that must answer"), self._told(columns)
@@ -139,7 +141,7 @@ class BenchForm:
         path, optional = f"condition.with.{name}", not field.required
         label = self._labels.told(field)
         view = str(given.get("view", "")) if field.of == "view" else field.of or ""
-        base = Field(path, label, "line", self._at(path), optional=optional)
+        base = Field(path, label, "line", self._at(path), optional=optional, hint=example_of(self._say, field.kind))
         match field.kind:
             case "view":
                 fitting = [one for one in self._views() if views()[one.value].keys() >= set(field.has)]
@@ -154,15 +156,17 @@ class BenchForm:
             case "where":
                 columns = self._columns_of(view)
                 rows = rows_of(given.get(name))
-                hint = "" if rows is not None else self._say(later("This filter is written in the file alone."))
-                return base._replace(kind="filter", choices=columns, rows=rows or (), hint=hint)
+                hint = base.hint if rows is not None else self._say(later("This filter is written in the file alone."))
+                return base._replace(
+                    kind="filter", choices=columns if rows is not None else (), rows=rows or (), hint=hint
+                )
             case "yes_no":
                 default = self._at(path) or text_of(field.default)
                 return base._replace(kind="yes_no", value=default)
             case "count":
                 numbers = self._references("integer")
                 return base._replace(
-                    kind="count", choices=numbers, hint=self._say(later("a number, or a parameter as $name"))
+                    kind="count", choices=numbers, hint=self._say(later("a number as 7, or a parameter as $name"))
                 )
             case "dataset":
                 known = [Choice(one, one) for one in self._datasets]
@@ -182,13 +186,14 @@ class BenchForm:
     def _both(self, path: str, label: str, kind: Kind = "text", *, optional: bool = False, name: str = "") -> Field:
         told = self._say(label, name=name) if name else self._say(label)
         zh, en = self._at(f"{path}.zh"), self._at(f"{path}.en")
-        return Field(path, told, kind, languages=True, zh=zh, en=en, optional=optional)
+        hint = example_of(self._say, path)
+        return Field(path, told, kind, languages=True, zh=zh, en=en, optional=optional, hint=hint)
 
     def _line(self, path: str, label: str) -> Field:
-        return Field(path, self._say(label), "line", self._at(path))
+        return Field(path, self._say(label), "line", self._at(path), hint=example_of(self._say, path))
 
     def _code(self, path: str, label: str) -> Field:
-        return Field(path, self._say(label), "code", self._at(path))
+        return Field(path, self._say(label), "code", self._at(path), hint=example_of(self._say, path))
 
     def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> Field:
         return with_what_stands(Field(path, self._say(label), "choice", self._at(path), choices=choices))

@@ -12,6 +12,7 @@ from api.console.access import LabelsOf, Reads
 from api.console.bench_fields import ExampleForm, Section
 from api.console.bench_filter import OPERATORS
 from api.console.bench_form import BenchForm, in_plain_words
+from api.console.bench_hints import example_of
 from api.console.forms import Form, FormOf
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugQuery
@@ -216,6 +217,7 @@ def _values(service: Service, reading: Reading, labels: Labels, text: str) -> di
     return {
         "bench": bench_of(text, labels, list(dict.fromkeys(one.body.dataset_id for one in known))),
         "operators": OPERATORS,
+        "example_for": lambda place: example_of(Texts(labels.language), place),
         "views": list(catalogue.views().values()),
         "may_publish": reading.session.has_role("analyst"),
     }
