@@ -11,7 +11,7 @@ from ledger.core.custody import CaseState
 from ledger.core.event import EVENT_TYPES, custody_change, deadline, handover, item
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.item import Seizure
-from ledger.core.event.supervision import Told
+from ledger.core.event.supervision import Counted, Told
 from ledger.locales import LANGUAGES, Labels
 from ledger.timeline.particulars import particulars
 from ledger.timeline.sentences import CLAUSES, Narrator, Words
@@ -262,3 +262,14 @@ def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
     says = Told(zh="已超过3日。", en="It waits for 3 days.")
     for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
         assert once in Words(Labels(language), str, "lead.raised", None).sentence({"says": says})
+
+
+def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
+    """No truth value, bare number of seconds or list of a count's parts stands in a sentence."""
+    for language, yes, ever in (("en", "yes", "since ever"), ("zh-CN", "是", "自始")):
+        words = Words(Labels(language), str, "", None)
+        assert words.said("allowed", True) == yes
+        assert words.said("valid_from", 0) == ever
+        assert "2035" in words.said("valid_until", 2051222400)
+        found = Counted(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
+        assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.said("before", found))

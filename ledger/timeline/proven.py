@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from ledger.store import checkpoints
 from ledger.store.database import Connection
-from ledger.timeline.steps import TimelineStep
+from ledger.timeline.anchored import Anchored
 
 StageName = Literal["signed", "logged", "cosigned", "anchored", "final"]
 
@@ -26,7 +26,22 @@ class Stage(Struct, frozen=True):
     witnesses: tuple[str, ...] = ()
 
 
-def stages(connection: Connection, step: TimelineStep) -> tuple[Stage, ...]:
+class Entered(Protocol):
+    """An event that is in the log: ``recorded_at`` in unix milliseconds, the other times in seconds."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def signed_at(self) -> int: ...
+    @property
+    def recorded_at(self) -> int: ...
+    @property
+    def state(self) -> Anchored: ...
+    @property
+    def proven_at(self) -> int | None: ...
+
+
+def stages(connection: Connection, step: Entered) -> tuple[Stage, ...]:
     """Of an event that is in the log."""
     witnessed = checkpoints.last_witnessed(connection)
     cosigned = Stage("cosigned", is_reached=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from string import Formatter
 from typing import Any
@@ -23,7 +23,7 @@ from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
 from ledger.core.event.registry import Name
-from ledger.core.event.supervision import Told
+from ledger.core.event.supervision import Counted, Told
 from ledger.core.event.terms import EventRef, Money, Quantity
 from ledger.locales import Labels
 from ledger.locales.messages import said
@@ -187,8 +187,6 @@ class Words:
 
     def value(self, field: str, value: Any) -> str:
         """One value, in words."""
-        if isinstance(value, bool):
-            return self._labels.of("telling", "yes" if value else "no")
         return self.said(field, value)
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
@@ -227,6 +225,8 @@ class Words:
         """A field's value: ids with what they stand for, words by labels, times in Beijing's, long lists cut short."""
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
+        if isinstance(value, bool):
+            return self._labels.of("telling", "yes" if value else "no")
         if isinstance(value, tuple):
             return self._list([self.said(field, part) for part in value])
         if isinstance(value, Struct):
@@ -236,8 +236,8 @@ class Words:
             return self._labels.of(vocabulary, str(value))
         if field in _AGENCIES:
             return self._names(str(value))
-        if field.endswith("_at") and isinstance(value, str) and "T" in value:
-            return self._labels.moment(datetime.fromisoformat(value))
+        if (at := _moment_in(field, value)) is not None:
+            return self._labels.moment(at) if at.timestamp() else self._labels.of("telling", "ever")
         if (told := self._of_time(field, str(value))) is not None:
             return told
         if field == "detail":
@@ -302,6 +302,8 @@ class Words:
         match value:
             case Quantity(value=amount, unit=unit):
                 return f"{amount} {self._labels.of('quantity_unit', unit)}"
+            case Counted(count=count, period_from=since, period_until=until):
+                return self._labels.of("telling", "counted").format(count, since, until)
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
             case Told():
@@ -329,6 +331,13 @@ class Words:
     def _findings(self, line: ReceivedItem) -> list[str]:
         fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
         return [self.said(field, value) for field in fields if (value := getattr(line, field)) is not None]
+
+
+def _moment_in(field: str, value: Any) -> datetime | None:
+    """The moment that a field names: in RFC 3339 where its name ends so, in unix seconds of a grant."""
+    if field.endswith("_at") and isinstance(value, str) and "T" in value:
+        return datetime.fromisoformat(value)
+    return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 
 
 def slots_of(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
