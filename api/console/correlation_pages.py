@@ -9,18 +9,18 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.console.abridging import abridged, in_brief
 from api.console.access import LabelsOf, Reads
-from api.console.rendering import page
+from api.console.rendering import names_of, page
 from api.dependencies import ServiceOf
 from api.routes.reports import node_named, require_governing
-from ledger.core.errors import NotFound
 from ledger.store import cases
-from ledger.store.database import Connection
 from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate
 from ledger.supervision.drawing import HEIGHT, WIDTH, draw
+from ledger.timeline.sentences import Names
 
 LISTED_AT_MOST = 300  # rows of the table beside the picture
-SHORT = 18  # characters of a digest, a pseudonym or an id within a box
+SHORT = 22  # characters within a box
 
 router = APIRouter()
 NodeName = Annotated[str | None, Query(alias="from", min_length=1, max_length=300)]
@@ -58,14 +58,16 @@ def correlation(
         found = correlate(session, node, depth=depth, as_of=now)
     reading.record(f"what {node.name} has in common with others", *found.cases())
     with service.parts.database.read() as connection:
-        numbers = _numbers(connection, found.cases()[:LISTED_AT_MOST])
+        numbers = cases.numbers_of(connection, found.cases()[:LISTED_AT_MOST])
+    names = names_of(service, labels)
     values |= {
         "start": node,
         "found": found,
         "drawing": draw(found),
         "box": (WIDTH, HEIGHT),
         "rows": _rows(found),
-        "name": lambda node: _name(node, numbers),
+        "name": lambda node: _name(node, numbers, names),
+        "in_box": lambda node: abridged(in_brief(_name(node, numbers, names)), SHORT),
         "relation": labels.of_relation,
         "listed_at_most": LISTED_AT_MOST,
     }
@@ -83,17 +85,9 @@ def _rows(found: Correlation) -> list[tuple[Place, Edge | None]]:
     return [(place, through.get(place.node)) for place in found.places[1 : LISTED_AT_MOST + 1]]
 
 
-def _numbers(connection: Connection, case_ids: tuple[str, ...]) -> dict[str, str]:
-    """The case numbers of the agencies that opened them."""
-    numbers: dict[str, str] = {}
-    for case_id in case_ids:
-        try:
-            numbers[case_id] = str(cases.case(connection, case_id)["case_number"])
-        except NotFound:
-            continue
-    return numbers
-
-
-def _name(node: Node, numbers: Mapping[str, str]) -> str:
-    shown = numbers.get(node.id, node.id) if node.kind == "case" else node.id
-    return shown if len(shown) <= SHORT else shown[: SHORT - 1] + "…"
+def _name(node: Node, numbers: Mapping[str, str], agency_name: Names) -> str:
+    """A case's number, an officer's after the name of his agency, else the id."""
+    agency, _, officer = node.id.partition("/")
+    if node.kind == "officer" and officer:
+        return f"{officer} · {agency_name(agency)}"
+    return numbers.get(node.id, node.id) if node.kind == "case" else node.id

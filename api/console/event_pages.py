@@ -72,14 +72,14 @@ def event_bundle(
 ) -> Response:
     """The proof bundle of an event, to be kept."""
     made = proofs.bundle_of_event(service, reading, event_id, withhold, None)
-    return _kept(made, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
+    return kept(made, f"{case_id}.{event_id}{_without(withhold)}.bundle.json")
 
 
 @router.get("/cases/{case_id}/bundle")
 def case_bundle(service: ServiceOf, reading: Reads, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
     """The same of all events of a case."""
     made = proofs.bundle_of_case(service, reading, case_id, withhold, None)
-    return _kept(made, f"{case_id}{_without(withhold)}.bundle.json")
+    return kept(made, f"{case_id}{_without(withhold)}.bundle.json")
 
 
 @router.get("/cases/{case_id}/events/{event_id}/certificate")
@@ -132,6 +132,7 @@ def _without(withhold: Withheld | None) -> str:
     return f".without-{withhold}" if withhold else ""
 
 
-def _kept(made: bytes, name: str) -> Response:
+def kept(made: bytes, name: str) -> Response:
+    """A bundle that the browser saves under this name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(made, media_type="application/json", headers=headers)

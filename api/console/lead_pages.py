@@ -29,7 +29,7 @@ from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
 from ledger.core.supervision.state import OPEN
-from ledger.store import log, supervision
+from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.supervision import Wanted
@@ -87,9 +87,11 @@ class Filters(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A lead of the board, and for how many days it has been open; ``late`` if for too many."""
+    """A lead of the board, and for how many days it has been open; ``late`` if for too many. Its case's number is told
+    to who sees the case."""
 
     lead: LeadLine
+    case_number: str | None
     days: int
     late: bool
 
@@ -156,6 +158,7 @@ def lead(
     """What it says and rests on, what must be checked and by whom, and what the reader may do with it."""
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        numbers = cases.numbers_of(connection, [state.raised.case_id or ""], reading.reader)
         model, _ = require_matter(
             connection, reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
         )
@@ -176,6 +179,7 @@ def lead(
         "advice": advice,
         "told": recorded(service, reading, labels, event),
         "digest_shown": DIGEST_SHOWN,
+        "case_number": numbers.get(state.raised.case_id or ""),
         "governs": reading.session.has_role(*GOVERNING) and reading.is_of_procuratorate,
     }
     return page(request, service, "lead.html", reading.session, **values)
@@ -255,12 +259,14 @@ def _cards(connection: Connection, reading: Reading, filters: Filters, column: C
     """The leads of one column, the latest change first."""
     wanted = filters.wanted(reading, COLUMNS[column])
     rows = supervision.list_leads(connection, reading.reader, window, wanted, newest_first=True)
-    return [_card(lead_line(row), reading.reader.now) for row in rows if not filters.overdue or row["status"] in OPEN]
+    lines = [lead_line(row) for row in rows if not filters.overdue or row["status"] in OPEN]
+    numbers = cases.numbers_of(connection, {line.case_id for line in lines if line.case_id}, reading.reader)
+    return [_card(line, numbers.get(line.case_id or ""), reading.reader.now) for line in lines]
 
 
-def _card(line: LeadLine, now: str) -> Card:
+def _card(line: LeadLine, case_number: str | None, now: str) -> Card:
     days = max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(line.raised_at)).days)
-    return Card(line, days, late=line.status in OPEN and days >= LATE_DAYS)
+    return Card(line, case_number, days, late=line.status in OPEN and days >= LATE_DAYS)
 
 
 def _days_ago(now: str, days: int) -> str:

@@ -107,7 +107,7 @@ def _box(
         lines = [handover_line(row) for row in found]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, service, reading, ids, labels)
-        numbers = {case_id: str(cases.case(connection, case_id)["case_number"]) for case_id in ids}
+        numbers = cases.numbers_of(connection, ids)
     reading.record(box, *ids)
     rows = [Row(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
     return rows, str(offers.place_of(found[-1])) if len(found) == limit else None

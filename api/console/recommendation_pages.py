@@ -93,11 +93,13 @@ def recommendation(
     with service.parts.database.read() as connection:
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         entries = log.stream(connection, "supervision", stream_id)
+        leads = supervision.leads_among(connection, reading.reader, state.issued.leads)
         periods = counted(connection, state, reading.reader.now)
     reading.record(f"recommendation {recommendation_id}")
     has = reading.session.has_role
     values: dict[str, Any] = {
         "state": state,
+        "leads": leads,
         "sight": sight,
         "clock": _clock(service, reading, labels, state.issued_at, state.answered_at),
         "life": told_life(service, labels, entries),

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Path, Request
+from msgspec import Struct
 from starlette.responses import Response
 
-from api.console.access import LabelsOf, Visits, session_of
+from api.console.access import LabelsOf, Reads, Visits, session_of
+from api.console.event_pages import kept
 from api.console.rendering import narrator_of, page
 from api.dependencies import After, Service, ServiceOf, SlugPath
 from api.reading import Reading
+from api.routes import proofs
 from api.routes.agencies import known_agency
 from ledger.chain.journal import Purpose
 from ledger.core.authority import Agency, Authority, Grant
@@ -24,14 +27,19 @@ from ledger.core.event import registry as changes
 from ledger.core.event.registry import RegistryChange
 from ledger.locales import Labels
 from ledger.store import cases, log
+from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
 from ledger.store.uses import KeyUses, Use
+from ledger.timeline import Anchored, AnchoredSizes
+from ledger.timeline.particulars import particulars
+from ledger.timeline.proven import stages
 
 CHANGES = 50  # of the registry at a time
 BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
 
 router = APIRouter()
+EntryPath = Annotated[int, Path(ge=0, lt=2**53)]
 KeyPath = Annotated[str, Path(pattern=r"^0x[0-9a-f]{40}$")]
 
 
@@ -49,9 +57,20 @@ class Change(NamedTuple):
 
     entry: int
     recorded_at: int
+    kind: str
     sentence: str
     decided: Literal["founding", "admin", "majority"]
     body: Any
+
+
+class _Entered(Struct, frozen=True):
+    """Where a change stands, as ``ledger.timeline.proven`` asks of it."""
+
+    index: int
+    signed_at: int
+    recorded_at: int
+    state: Anchored
+    proven_at: int | None
 
 
 class Used(NamedTuple):
@@ -103,6 +122,40 @@ def list_changes(
     return page(request, service, "registry_changes.html", session_of(visitor), **values)
 
 
+@router.get("/agencies/changes/{entry}")
+def show_change(
+    *, request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, entry: EntryPath
+) -> Response:
+    """One change: every value of it, how far it is proven, and its proof to take away."""
+    with service.parts.database.read() as connection:
+        stored = _registry_entry(connection, entry)
+        anchored = AnchoredSizes(DatabaseJournal(service.parts.database))
+        proven_at = anchored.proven_at([entry]).get(entry)
+        reached = stages(
+            connection, _Entered(entry, stored.signed_at, stored.recorded_at, anchored.of(entry), proven_at)
+        )
+    payload = log.payload_of(stored)
+    (change,) = _changes(service, labels, [stored])
+    values: dict[str, Any] = {
+        "change": change,
+        "particulars": particulars(payload, {}, narrator_of(service, labels).words(payload, None), labels),
+        "stages": reached,
+        "agency": getattr(payload.body, "agency", None),
+        "key": getattr(payload.body, "key_id", None),
+        "event_id": stored.event_id,
+        "digest": stored.payload_digest,
+    }
+    return page(request, service, "registry_change.html", session_of(visitor), **values)
+
+
+@router.get("/agencies/changes/{entry}/bundle")
+def change_bundle(service: ServiceOf, reading: Reads, entry: EntryPath) -> Response:
+    """The proof bundle of a change, to be kept."""
+    with service.parts.database.read() as connection:
+        event_id = _registry_entry(connection, entry).event_id
+    return kept(proofs.bundle_of_event(service, reading, event_id, None, None), f"registry.{event_id}.bundle.json")
+
+
 @router.get("/agencies/{agency_id}")
 def show_agency(
     request: Request, service: ServiceOf, visitor: Visits, labels: LabelsOf, agency_id: SlugPath
@@ -144,6 +197,13 @@ def show_key(
         "counted": uses.counted,
     }
     return page(request, service, "key.html", session_of(visitor), **values)
+
+
+def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
+    stored = log.entry(connection, entry)
+    if stored.stream_kind != "system" or not stored.event_type.startswith("registry."):
+        raise NotFound(f"entry {entry} of the log is no change of the registry", field="entry")
+    return stored
 
 
 def _uses(request: Request, service: Service) -> KeyUses:
@@ -211,6 +271,7 @@ def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> It
         yield Change(
             entry.log_index,
             entry.recorded_at,
+            entry.event_type,
             narrator.alone(payload),
             "founding" if founding[sent] else decided,
             body,

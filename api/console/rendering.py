@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from api.auth import Session
-from api.console import moments
+from api.console import abridging, moments
 from api.console.advice import advice
 from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
@@ -107,6 +107,7 @@ def environment(spoken: str) -> Environment:
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     labels, texts = Labels(spoken), Texts(spoken)
     made.globals |= {"_": texts, "advice": advice, "label": labels.of, "labels": labels, "language": spoken}
+    made.filters |= {"brief": abridging.brief, "in_brief": abridging.in_brief, "abridged": abridging.abridged}
     made.filters["moment"] = lambda given: moment(given, labels)
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}

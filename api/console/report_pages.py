@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.rendering import page
+from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf
 from api.reading import Reading
 from api.routes import reports
@@ -24,6 +24,7 @@ from ledger.supervision.report import Report, Scope, Table, make_report
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.words import cell_text
+from ledger.timeline.sentences import Names
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for
@@ -82,7 +83,7 @@ def report(
         reading.session,
         scope=scope,
         head=head_of(made, labels),
-        tables=[_shown(table, labels) for table in made.tables],
+        tables=[_shown(table, labels, names_of(service, labels)) for table in made.tables],
         jurisdictions=_below(reading, own),
         lines=terms.choices(terms.BusinessLine),
         cited_at_most=CITED_AT_MOST,
@@ -130,8 +131,8 @@ def _below(reading: Reading, own: str) -> list[str]:
     return sorted(one for one in found if lies_within(one, own))
 
 
-def _shown(table: Table, labels: Labels) -> ShownTable:
-    picture = chart(table, labels, bare=True) if any(row.evidence for row in table.rows) else None
+def _shown(table: Table, labels: Labels, names: Names) -> ShownTable:
+    picture = chart(table, labels, bare=True, named=names) if any(row.evidence for row in table.rows) else None
     return ShownTable(
         table.name,
         labels.told(table),

@@ -112,6 +112,14 @@ def case(connection: Connection, case_id: str) -> dict[str, Any]:
     return {**row, "agencies": numbers}
 
 
+def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader | None = None) -> dict[str, str]:
+    """What the agencies that opened these cases call them; for a ``reader`` of those that he sees."""
+    query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, "case_ids"))
+    if reader is not None:
+        query = query.where(seen(reader, CASES.c.case_id))
+    return {row.case_id: row.case_number for row in connection.execute(query, {"case_ids": json.dumps([*case_ids])})}
+
+
 def with_number(connection: Connection, case_number: str) -> list[str]:
     """The cases that some agency calls by this number, whoever may see them."""
     query = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.case_number == case_number).distinct()

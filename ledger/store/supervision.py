@@ -7,7 +7,7 @@ agency once it was told; a recommendation by who issued it, those above, and who
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -194,6 +194,13 @@ def list_leads(
     if page.after is not None:
         query = query.where(LEADS.c.updated_index < int(page.after))
     return fetched(connection, query.order_by(LEADS.c.updated_index.desc()).limit(page.limit))
+
+
+def leads_among(connection: Connection, reader: Reader, lead_ids: Collection[str]) -> dict[str, Row]:
+    """Those of the leads that the reader sees, by id."""
+    query = select(LEADS).where(*_of_leads(reader, Wanted()), one_of(LEADS.c.lead_id, "lead_ids"))
+    rows = connection.execute(query, {"lead_ids": json.dumps([*lead_ids])}).mappings()
+    return {row["lead_id"]: dict(row) for row in rows}
 
 
 def count_leads(connection: Connection, reader: Reader, wanted: Wanted) -> dict[str, int]:

@@ -78,7 +78,12 @@ def test_keys_have_their_history(office: Office) -> None:
     expect(page.locator(".timeline li").first).to_contain_text("revokes the key")
     expect(page.locator(".timeline li").last).to_contain_text("admits")
     expect(page.locator(".timeline li").last).to_contain_text("by a majority of the agencies")
-    key.get_by_role("link", name=clerk(POLICE).officer_id).click()
+    key.get_by_role("link", name="entry").last.click()
+    expect(page.locator(".sentence")).to_contain_text(f"{clerk(POLICE).key_id[:10]}…")
+    expect(page.locator("dd", has_text=clerk(POLICE).key_id)).to_be_visible()
+    expect(page.get_by_text("Its proof bundle is given to whoever is signed in.")).to_be_visible()
+    assert (grave_findings(page), too_wide(page)) == ([], [])
+    page.get_by_role("link", name="To the key").click()
     expect(page.locator("tbody tr").first).to_contain_text("a case")
     address = page.url.partition("/console")[2]
     desk.leave()

@@ -35,10 +35,11 @@ _COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
-def chart(table: Table, labels: Labels, *, bare: bool = False) -> str | None:
+def chart(table: Table, labels: Labels, *, bare: bool = False, named: Callable[[str], str] = str) -> str | None:
     """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
 
-    ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
+    ``named`` gives the name of an agency by its id, and anything else as it is. ``bare`` leaves its own style out, for
+    a page that has one and lets none stand within it.
     """
     names = [column.name for column in table.columns]
     if table.chart is None or not table.rows:
@@ -46,7 +47,9 @@ def chart(table: Table, labels: Labels, *, bare: bool = False) -> str | None:
     place = names.index(table.chart)
     shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
     telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
-    names_of_bars = [" · ".join(cell_text(table.columns[at], row.cells[at], labels) for at in telling) for row in shown]
+    names_of_bars = [
+        " · ".join(_said(table.columns[at], row.cells[at], labels, named) for at in telling) for row in shown
+    ]
     picture = pygal.HorizontalBar(
         style=_STYLE,
         js=(),
@@ -94,9 +97,15 @@ def _bare(drawing: Element) -> Element:
     return drawing
 
 
+def _said(column: Column, cell: str | int | None, labels: Labels, named: Callable[[str], str]) -> str:
+    text = cell_text(column, cell, labels)
+    return named(text) if column.kind == "text" else text
+
+
 def _number(cell: str | int | None) -> int:
     return cell if isinstance(cell, int) else 0
 
 
 def _formatter(column: Column, labels: Labels) -> Callable[[int], str]:
-    return lambda value: cell_text(column, value, labels)
+    """Beside no bar stands no number: it would lie over the bar's name."""
+    return lambda value: cell_text(column, value, labels) if value else ""

@@ -1,0 +1,7 @@
+// The graph is taller and wider than its frame: it opens with the box that it begins with in view.
+for (const frame of document.querySelectorAll(".graph")) {
+  const start = frame.querySelector(".start");
+  if (!start) continue;
+  const [box, around] = [start.getBoundingClientRect(), frame.getBoundingClientRect()];
+  frame.scrollTop += box.top + box.height / 2 - around.top - around.height / 2;
+}
