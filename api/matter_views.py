@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from api.recurrence import Recurrence
 from api.views import EventView
 from ledger.core.deadlines.counting import Counted
 from ledger.core.event.supervision import Counted as Occurrences
@@ -175,8 +176,9 @@ class RecommendationLine(Struct, frozen=True):
 
 
 class RecommendationView(Struct, frozen=True):
-    """A recommendation with its life; see ``LeadView`` for what is named alike. ``counted`` is what its model found
-    before and after, for the procuratorate that issued it."""
+    """A recommendation with its life; see ``LeadView`` for what is named alike. ``counted`` are the leads that its
+    model raised before and after, for the procuratorate that issued it; ``runs_from`` is the day on which the model was
+    published first, where that falls into the period before."""
 
     recommendation_id: str
     procuratorate: str
@@ -193,6 +195,7 @@ class RecommendationView(Struct, frozen=True):
     answers: tuple[RecommendationAnswered, ...]
     rechecks: tuple[RecommendationRechecked, ...]
     counted: dict[str, Occurrences] | None
+    runs_from: str | None
     events: tuple[EventView, ...]
 
 
@@ -270,15 +273,14 @@ def recommendation_view(
     due: Counted | None,
     sight: Sight,
     events: tuple[EventView, ...],
-    counted: dict[str, Occurrences] | None,
+    found: Recurrence | None,
 ) -> RecommendationView:
     """A recommendation at its head."""
     same = ("recommendation_id", "procuratorate", "status", "issued_at", "answered_at", "sequence", "head")
     fields = {name: getattr(state, name) for name in (*same, "issued", "answers", "rechecks")}
+    fields |= {"counted": found and found.periods(), "runs_from": found and found.runs_from}
     to_agency = state.issued.to_agency
-    return RecommendationView(
-        **fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events, counted=counted
-    )
+    return RecommendationView(**fields, **_of_reply(due), to_agency=to_agency, sight=sight, events=events)
 
 
 def _of_reply(due: Counted | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from api.console.rendering import page
 from api.dependencies import AfterIndex, Service, ServiceOf, SlugPath, SlugQuery
 from api.matters import require_matter
 from api.reading import Reading
-from api.recurrence import counted
+from api.recurrence import recurrence
 from api.routes.reports import require_governing
 from ledger.core.event import terms
 from ledger.core.event.catalogue import HANDLING
@@ -94,7 +94,7 @@ def recommendation(
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         entries = log.stream(connection, "supervision", stream_id)
         leads = supervision.leads_among(connection, reading.reader, state.issued.leads)
-        periods = counted(connection, state, reading.reader.now)
+        found = recurrence(connection, state, reading.reader.now, service.authority().agencies)
     reading.record(f"recommendation {recommendation_id}")
     has = reading.session.has_role
     values: dict[str, Any] = {
@@ -103,7 +103,7 @@ def recommendation(
         "sight": sight,
         "clock": _clock(service, reading, labels, state.issued_at, state.answered_at),
         "life": told_life(service, labels, entries),
-        "periods": periods,
+        "found": found,
         "results": terms.choices(terms.RecheckResult),
         "may_reply": reading.agency == state.issued.to_agency and has(*HANDLING),
         "may_recheck": reading.agency == state.procuratorate and has(*SUPERVISING),

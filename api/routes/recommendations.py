@@ -11,7 +11,7 @@ from api.dependencies import AfterIndex, Limit, Reads, Service, ServiceOf, SlugP
 from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
-from api.recurrence import counted
+from api.recurrence import recurrence
 from ledger.core.deadlines.counting import Counted
 from ledger.core.supervision import RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
@@ -60,7 +60,7 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
         state, sight = require_matter(connection, reading, stream_id, RecommendationState, field="recommendation_id")
         events = life_of(connection, stream_id, sight)
         own = state.issued.model_id is not None and reading.agency == state.procuratorate
-        found = counted(connection, state, reading.reader.now) if own else None
+        found = recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
     reading.record(f"recommendation {recommendation_id}")
     return answer(recommendation_view(state, _due(service, state.issued_at), sight, events, found))
 

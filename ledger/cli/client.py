@@ -29,7 +29,7 @@ from ledger.core.errors import (
 
 T = TypeVar("T")
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 45.0  # a query of a model is ended, and its refusal told, after 30
 ATTEMPTS = 4
 LONGEST_WAIT_S = 20.0  # a service that asks for more is given up
 

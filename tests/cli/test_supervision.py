@@ -190,6 +190,21 @@ def test_a_file_at_fault_is_not_published(place: World) -> None:
     assert place.tally("model", "publish", file, profile="analyst").status == Exit.USAGE
 
 
+def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
+    """A recommendation without a model counts nothing by itself; the numbers are recorded as the officer gives them."""
+    tally, before, after = place.tally, ("7", "2026-01-01", "2026-02-01", "5"), ("2", "2026-02-01", "2026-03-01", "9")
+    papers = ("--number", "2026-9", "--problem", "Late.", "--advice", "Sooner.", "--recommendation-id", "by-hand")
+    tally.ok("recommendation", "issue", "police-east", *papers, profile="auditor")
+    again = ("recommendation", "recheck", "by-hand", "--result", "fell")
+    for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
+        done = tally(*again, *given, profile="auditor")
+        assert (done.status, done.err.startswith(f"{field}: expected the numbers")) == (Exit.USAGE, True), done.err
+    told = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
+    assert (told.status, "数字由承办人填写" in told.err) == (Exit.OK, True)
+    (recheck,) = tally.ok("recommendation", "show", "by-hand", profile="police")["rechecks"]
+    assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
+
+
 def test_a_draft_of_supervision_is_signed_on_its_head(place: World) -> None:
     """`tally event sign` asks where the stream of a lead stands, too; of other streams it says that it cannot."""
     lead_id = raise_lead(place, {"case_id": "theft-25", "item_id": "knife"}).lead_id

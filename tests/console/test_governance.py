@@ -95,14 +95,14 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     head = office.sit_down(supervisor(PROCURATORATE))
     head.sign_in()
     page = head.go(f"/recommendations/{recommendation_id}")
-    expect(page.locator("[id='before.count']")).to_have_value("0")
-    expect(page.locator("[id='after.count']")).to_have_value("1")
-    page.get_by_label("Result").select_option("unchanged")
+    expect(page.locator("[id='before.count']")).to_have_value("1")
+    expect(page.locator("[id='after.count']")).to_have_value("0")
+    page.get_by_label("Result").select_option("fell")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
     sign(head)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     (recheck,) = standing(office, recommendation_id).rechecks
-    assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("unchanged", 0, 1, MODEL)
+    assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
     assert (grave_findings(page), too_wide(page)) == ([], [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,12 @@ def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], 
 def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
     """Record whether what a recommendation is about came again.
 
-    Without --before and --after the service counts what its model found before and after it.
+    Without --before and --after the service counts the leads that its model raised before and after it, by the day on
+    which they were raised. The model is not run anew.
     """
     given = {name: fields.pop(name) for name in ("before", "after")}
     if any(given.values()):
+        _require_both(given)
         counted = {name: dict(zip(COUNTED, told, strict=True)) for name, told in given.items() if told}
         clerk.session.output.warn(clerk.session.labels.of("message", "counted_by_officer"))
     else:
@@ -126,8 +129,19 @@ def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
     clerk.record_matter(STREAM + recommendation_id, body)
 
 
+def _require_both(given: Mapping[str, object]) -> None:
+    """One number alone says nothing of what came before and after."""
+    for name, told in given.items():
+        if not told:
+            raise MalformedInput(
+                "expected the numbers of both periods",
+                field=f"--{name}",
+                hint="Give --before and --after, or neither: then the service counts.",
+            )
+
+
 def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """What its model found in both periods, as the service counts; said to the officer, who signs it."""
+    """What its model raised in both periods, as the service counts; said to the officer, who signs it."""
     found = shown(session, "/api/v1/recommendations/{}", recommendation_id)
     if not found["counted"] or fields["model_id"] not in (None, found["issued"]["model_id"]):
         raise MalformedInput(
@@ -139,4 +153,6 @@ def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -
     for name in ("before", "after"):
         told = session.labels.of("message", f"counted_{name}")
         session.output.warn(told.format(**found["counted"][name], model_id=fields["model_id"]))
+    if found["runs_from"]:
+        session.output.warn(session.labels.of("message", "runs_from").format(day=found["runs_from"]))
     return dict(found["counted"])

@@ -1,0 +1,82 @@
+"""What came again: leads by the day on which they were raised, as many days up to the day of issue as since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.recurrence import Recurrence, recurrence
+from ledger.core.instant import spelled
+from ledger.core.legal_day import legal_day
+from tests.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
+from tests.ledgers import Ledger, Untried, open_ledger, sqlite_url
+from tests.supervised import Lead, Model, Recommendation
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(sqlite_url(tmp_path), definitions=Untried()) as opened:
+        opened.found(clerk(PROCURATORATE), clerk(POLICE), analyst(PROCURATORATE), supervisor(PROCURATORATE))
+        yield opened
+
+
+def publish(ledger: Ledger) -> None:
+    ledger.post(Model(start=ledger.clock.seconds).published().last)
+
+
+def raise_on(ledger: Ledger, item_id: str) -> None:
+    lead = Lead({"case_id": "case-1", "item_id": item_id}, start=ledger.clock.seconds)
+    ledger.post(lead.raised().last)
+
+
+def issue(ledger: Ledger, **fields: str | None) -> Recommendation:
+    made = Recommendation(start=ledger.clock.seconds).issued(**{"model_id": "item-not-handed-over", **fields})
+    ledger.post(made.last)
+    return made
+
+
+def found(ledger: Ledger, made: Recommendation) -> Recurrence:
+    now = spelled(datetime.fromtimestamp(ledger.clock.seconds, UTC))
+    with ledger.database.read() as connection:
+        return recurrence(connection, made.state, now, ledger.registry.authority.agencies)
+
+
+def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
+    """Also where it was raised on the day of issue; as many days are looked at on either side."""
+    publish(ledger)
+    ledger.clock.forward(30 * DAY_S)
+    raise_on(ledger, "phone")
+    made = issue(ledger)
+    ledger.clock.forward(3 * DAY_S)
+    raise_on(ledger, "knife")
+    raise_on(ledger, "car")
+    told = found(ledger, made)
+    assert (told.before.count, told.after.count, told.runs_from) == (1, 2, None)
+    issued = legal_day(datetime.fromisoformat(made.state.issued_at))
+    border = (issued + timedelta(days=1)).isoformat()
+    assert (told.before.period_until, told.after.period_from) == (border, border)
+    assert told.before.period_from == (issued - timedelta(days=2)).isoformat()
+    assert told.after.period_until == (issued + timedelta(days=4)).isoformat()
+
+
+def test_a_model_that_is_new_is_told(ledger: Ledger) -> None:
+    """What it raised on its first day is of all history, though it falls into the period before."""
+    ledger.clock.forward(30 * DAY_S)
+    publish(ledger)
+    raise_on(ledger, "phone")
+    made = issue(ledger)
+    ledger.clock.forward(2 * DAY_S)
+    assert found(ledger, made).runs_from == made.state.issued_at[:10]
+
+
+def test_nothing_is_counted_without_a_model(ledger: Ledger) -> None:
+    """Nor for one that this ledger does not have."""
+    raise_on(ledger, "phone")
+    made = issue(ledger, model_id=None)
+    told = found(ledger, made)
+    assert (told.before.count, told.after.count, told.runs_from) == (0, 0, None)
