@@ -39,9 +39,9 @@ def recurrence(
     connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency]
 ) -> Recurrence:
     """As many days on either side as have gone by, at least one. The day of issue is one of those before: what was
-    raised on it led to the recommendation; on that day itself it stands for those after."""
+    raised on it led to the recommendation, which helps from the next day on."""
     issued, today = legal_day_of(state.issued_at), legal_day_of(now)
-    border = issued + DAY if today > issued else issued
+    border = issued + DAY
     days = max(DAY, today - issued)
     before = _period(connection, state, border - days, border)
     after = _period(connection, state, border, border + days)

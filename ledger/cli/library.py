@@ -40,7 +40,7 @@ def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]
     from ledger.core.model_package import verify_package
     from ledger.supervision.library.checking import check_model
 
-    report = verify_package(data, trust_for(session, data, trust_files))
+    report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
     return Checked(data, report, check_model(report))
 
 

@@ -121,15 +121,15 @@ def is_of_a_case(data: bytes) -> bool:
     return _head(data).format == "tallystick/case-bundle@v1"
 
 
-def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust:
-    """The trust file of the bundle's ledger: one of ``files``, else that of the profile.
+def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind: str = BUNDLE) -> Trust:
+    """The trust file of the ledger of a bundle, or of a file of another ``kind``: one of ``files``, else the profile's.
 
     Where none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
     from ledger.core.trust import parse_trust
 
     given = [_require_format(file.read(), TRUST, "--trust") for file in files]
-    _require_format(data, BUNDLE, "FILE")
+    _require_format(data, kind, "FILE")
     trusted = [parse_trust(file) for file in given or [trust_of_profile(session)]]
     log_id = _head(data).log_id
     return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
@@ -156,7 +156,7 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
         raise MalformedInput(
             f"expected a {kind} file, not one of the format {told}",
             field=field,
-            hint="The bundle stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
+            hint="What is checked stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
         )
     return data
 

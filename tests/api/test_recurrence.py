@@ -52,6 +52,8 @@ def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
     ledger.clock.forward(30 * DAY_S)
     raise_on(ledger, "phone")
     made = issue(ledger)
+    told = found(ledger, made)
+    assert (told.before.count, told.after.count) == (1, 0), "on the day of issue, too"
     ledger.clock.forward(3 * DAY_S)
     raise_on(ledger, "knife")
     raise_on(ledger, "car")
