@@ -140,8 +140,12 @@ class Output:
 
     def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """A table below a record, under the name of what it lists."""
-        click.secho(f"\n{self.heading(name)}", bold=True)
+        self.under(name)
         self.table(rows, columns)
+
+    def under(self, name: str) -> None:
+        """Says of what is what follows."""
+        click.secho(printable(f"\n{self.heading(name)}"), bold=True)
 
     def heading(self, path: str) -> str:
         """The label of a field: of its whole path, else of its last part."""

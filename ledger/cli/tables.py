@@ -5,7 +5,7 @@ A row whose ids are folded into its neighbours cannot be read, nor copied from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.cli.printable import columns_of
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 GAP = 2  # columns between two cells
-WIDE = 24  # columns from which a cell may go below its row
 INDENT = "      "
 
 
@@ -36,9 +35,7 @@ class Shown(NamedTuple):
 def arranged(columns: Sequence[Shown], room: int) -> tuple[list[Shown], list[Shown]]:
     """What stands side by side, and what below each row: no more than is too wide for ``room`` columns."""
     beside, below = list(columns), []
-    movable = sorted(
-        (one for one in columns[1:] if one.aside or one.width >= WIDE), key=lambda one: (one.aside, one.width)
-    )
+    movable = sorted(columns[1:], key=lambda one: (one.aside, one.width))
     while movable and sum(one.width + GAP for one in beside) - GAP > room:
         moved = movable.pop()
         beside.remove(moved)
@@ -54,7 +51,7 @@ def draw(console: Console, columns: Sequence[Shown], styles: Sequence[str]) -> N
     _draw_rows(console, beside, (), styles)
     for number, style in enumerate(styles):
         _draw_rows(console, beside, (number,), styles, headed=False)
-        told = {one.heading: " ".join(one.cells[number].split()) for one in below}
+        told = [(one.heading, " ".join(one.cells[number].split())) for one in below]
         console.print(_below(told), style=f"dim {style}".strip(), soft_wrap=True)
     return None
 
@@ -68,11 +65,11 @@ def _draw_rows(
     fits = sum(one.width + GAP for one in columns) - GAP <= console.width
     for one in columns:
         fixed = one.width if fits else None
-        table.add_column(one.heading, style=one.style, overflow="fold", width=fixed, no_wrap=one.width < WIDE)
+        table.add_column(one.heading, style=one.style, overflow="fold", width=fixed, no_wrap=fits)
     for number in numbers:
         table.add_row(*(one.cells[number] for one in columns), style=styles[number])
     console.print(table)
 
 
-def _below(told: Mapping[str, str]) -> RenderableType:
-    return INDENT + "  ".join(f"{heading}: {text}" for heading, text in told.items() if text)
+def _below(told: Iterable[tuple[str, str]]) -> RenderableType:
+    return INDENT + "  ".join(f"{heading}: {text}" for heading, text in told if text)

@@ -77,8 +77,8 @@ def _told(words: Words, found: Findings) -> Iterator[tuple[NoteKind, dict[str, A
     yield from _moved(found.changes)
     for ended in found.deadlines:
         kind: NoteKind = "uncountable" if ended.due_at is None else "met" if ended.status == "met" else "missed"
-        told = {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "due_at": ended.due_at}
-        yield kind, told
+        last = ended.due_at if ended.last_day is None else ended.last_day.isoformat()
+        yield kind, {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "ends_at": last}
     for one in found.breaks:
         times = {"since_at": one.since, "until_at": one.until}
         yield "break", {"what": words.of_break(one.kind), "things": (*one.item_ids, *one.person_ids), **times}

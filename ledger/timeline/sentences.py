@@ -57,7 +57,7 @@ _VOCABULARY = {
     "severity": "severity",
     "outcome": "lead_outcome",
 }
-_VOCABULARY_IN = {
+VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
     ("decision.recorded", "kind"): "decision_kind",
     ("discrepancy.raised", "kind"): "discrepancy_kind",
@@ -67,7 +67,7 @@ _VOCABULARY_IN = {
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
-_DAYS = frozenset({"until", "day", "lawful"})
+_DAYS = frozenset({"until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
@@ -231,7 +231,7 @@ class Words:
             return self._list([self.said(field, part) for part in value])
         if isinstance(value, Struct):
             return self._struct(value)
-        vocabulary = _VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
+        vocabulary = VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
         if vocabulary is not None:
             return self._labels.of(vocabulary, str(value))
         if field in _AGENCIES:

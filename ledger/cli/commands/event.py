@@ -100,7 +100,9 @@ def list_(session: Session, case_id: str, ground: str | None) -> None:
 @pass_session
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
-    session.output.record(session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
+    from ledger.cli.signed_event import show_event
+
+    show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
 
 
 def _place(clerk: Clerk, draft: _Draft) -> Place:
