@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import NoReturn
@@ -178,6 +179,21 @@ def test_these_pages_are_for_everybody(town: Office) -> None:
     for scheme, size in (("light", {"width": 390, "height": 800}), ("dark", {"width": 1280, "height": 900})):
         with at_desk(town, auditor(PROCURATORATE), language="zh-CN", color_scheme=scheme, viewport=size) as desk:
             require_good(desk, scheme)
+
+
+def test_in_a_narrow_window_a_row_stands_below_itself(town: Office) -> None:
+    """Each value under the one before, beside its heading; for who hears the page it is the same table as ever."""
+    with at_desk(town, auditor(PROCURATORATE), viewport={"width": 390, "height": 800}) as desk:
+        page = desk.go("/cases/case-1")
+        cells = page.locator("section[aria-labelledby=items] tbody tr").first.locator("th, td")
+        boxes = [cell.bounding_box() for cell in cells.all()]
+        assert len(boxes) == 6
+        assert all(one and other and one["y"] + one["height"] <= other["y"] + 1 for one, other in pairwise(boxes))
+        heading = page.get_by_role("table").get_by_role("row").nth(1).get_by_role("cell").first
+        assert heading.get_attribute("data-label") == "Kind"
+        desk.page.set_viewport_size({"width": 1280, "height": 800})
+        tops = {round(box["y"]) for cell in cells.all() if (box := cell.bounding_box())}
+        assert len(tops) == 1
 
 
 def require_good(desk: Clerk, scheme: str) -> None:

@@ -1,0 +1,20 @@
+// In a narrow window a row stands below itself: each cell is given its heading, and what it is for who hears the page.
+const ROLES = { TABLE: "table", CAPTION: "caption", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+
+function label(table) {
+  const headings = table.tHead?.rows.length === 1 ? [...table.tHead.rows[0].cells] : [];
+  const plain = [...table.querySelectorAll("tbody tr")].every((row) => row.cells.length === headings.length || row.cells.length === 1);
+  if (!headings.length || !plain) return;
+  for (const row of table.querySelectorAll("tbody tr")) {
+    if (row.cells.length < headings.length) continue;
+    [...row.cells].forEach((cell, at) => (cell.dataset.label = headings[at].textContent.trim()));
+  }
+  for (const one of [table, ...table.querySelectorAll("caption, thead, tbody, tr, th, td")]) {
+    one.setAttribute("role", ROLES[one.tagName] ?? (one.scope === "row" ? "rowheader" : "columnheader"));
+  }
+  table.classList.add("labelled");
+}
+
+const labelAll = () => document.querySelectorAll(".scroll > table").forEach(label);
+document.addEventListener("htmx:afterSwap", labelAll);
+labelAll();
