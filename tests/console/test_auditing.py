@@ -241,7 +241,7 @@ def test_a_changed_row_is_named(office: Office) -> None:
         expect(first.locator("th")).to_have_text(str(index))
         expect(first).to_contain_text("payload")
         page.get_by_role("button", name="中文").click()
-        expect(first).to_contain_text("字段 payload_digest：")
+        expect(first).to_contain_text("字段 envelope.payload_digest：有一项填写不合要求（应为")
         expect(first.locator("[lang=en]")).to_have_count(0)
 
 

@@ -1,5 +1,5 @@
 // In a narrow window a row stands below itself: each cell is given its heading, and what it is for who hears the page.
-const ROLES = { TABLE: "table", CAPTION: "caption", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
 
 function label(table) {
   const headings = table.tHead?.rows.length === 1 ? [...table.tHead.rows[0].cells] : [];
@@ -9,7 +9,7 @@ function label(table) {
     if (row.cells.length < headings.length) continue;
     [...row.cells].forEach((cell, at) => (cell.dataset.label = headings[at].textContent.trim()));
   }
-  for (const one of [table, ...table.querySelectorAll("caption, thead, tbody, tr, th, td")]) {
+  for (const one of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) {
     one.setAttribute("role", ROLES[one.tagName] ?? (one.scope === "row" ? "rowheader" : "columnheader"));
   }
   table.classList.add("labelled");
