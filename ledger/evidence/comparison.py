@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -15,8 +14,9 @@ from ledger.core.digest import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.bag import Listed
 from ledger.evidence.folder import Folder, Found
-from ledger.evidence.hashing import Hashed, Unreadable, hash_open
+from ledger.evidence.hashing import Hashed, Unreadable
 from ledger.evidence.names import from_line, printable, to_line
+from ledger.evidence.processes import hash_each
 from ledger.evidence.progress import Progress
 from ledger.evidence.spool import sort_lines
 
@@ -86,7 +86,7 @@ def compare(
     progress.expect(files, size)
     waiting: deque[_Entry] = deque()
     paths = _to_hash(_entries(ordered), algorithms, waiting, told)
-    outcomes = folder.each(paths, partial(_hash, algorithms, progress))
+    outcomes = hash_each(folder, paths, algorithms, progress)
     with closing(outcomes):
         for _, outcome in outcomes:
             if finding := _difference(waiting.popleft(), outcome):
@@ -133,10 +133,6 @@ def _standing(entry: _Entry, algorithms: tuple[Algorithm, ...]) -> Finding | Non
     if lacking := [algorithm for algorithm in algorithms if algorithm not in by]:
         return Finding("not_listed", shown, ", ".join(lacking))
     return None
-
-
-def _hash(algorithms: tuple[Algorithm, ...], progress: Progress, path: str, descriptor: int) -> Hashed:
-    return hash_open(descriptor, printable(path), algorithms, progress=progress)
 
 
 def _difference(entry: _Entry, outcome: Hashed | TallystickError) -> Finding | None:

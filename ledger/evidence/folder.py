@@ -45,6 +45,11 @@ class Folder:
         except (OSError, ValueError) as error:
             raise cannot_be_read(printable(str(path)), error) from error
 
+    @property
+    def descriptor(self) -> int:
+        """Of the open folder itself."""
+        return self._descriptor
+
     def __enter__(self) -> Folder:
         return self
 
@@ -111,6 +116,11 @@ class Folder:
             except TallystickError as error:
                 told.extend((path, error) for path in together)
         return told
+
+    def one(self, path: str, action: Callable[[str, int], T]) -> T | TallystickError:
+        """What ``action`` gives for a path and its open file, or the error that it meets."""
+        [(_, outcome)] = self._each([path], action)
+        return outcome
 
     def has(self, name: str) -> bool:
         """Whether anything of this name stands in the folder itself."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from ledger.core.digest import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence.folder import Folder
-from ledger.evidence.hashing import BOTH, Hashed, hash_open
+from ledger.evidence.hashing import BOTH, Hashed
 from ledger.evidence.names import from_line, printable, to_line
+from ledger.evidence.processes import hash_each
 from ledger.evidence.progress import SILENT, Progress
 from ledger.evidence.spool import sort_lines
 from ledger.evidence.store import Store
@@ -25,7 +26,12 @@ def hash_folder(
     """
     with Folder(path) as folder:
         lines = sort_lines(_lines(folder, progress))
-        for name, hashed in folder.each(map(from_line, lines), partial(_hash, algorithms, store, progress)):
+        paths = map(from_line, lines)
+        if store is None:
+            outcomes = hash_each(folder, paths, algorithms, progress)
+        else:
+            outcomes = folder.each(paths, partial(_kept, algorithms, store, progress))
+        for name, hashed in outcomes:
             if isinstance(hashed, TallystickError):
                 raise hashed
             yield name, hashed
@@ -39,9 +45,5 @@ def _lines(folder: Folder, progress: Progress) -> Iterator[bytes]:
         yield to_line(found.path)
 
 
-def _hash(
-    algorithms: Sequence[Algorithm], store: Store | None, progress: Progress, path: str, descriptor: int
-) -> Hashed:
-    if store is not None:
-        return store.put_open(descriptor, printable(path), algorithms, progress=progress)
-    return hash_open(descriptor, printable(path), algorithms, progress=progress)
+def _kept(algorithms: Sequence[Algorithm], store: Store, progress: Progress, path: str, descriptor: int) -> Hashed:
+    return store.put_open(descriptor, printable(path), algorithms, progress=progress)

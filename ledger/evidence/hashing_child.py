@@ -1,0 +1,111 @@
+"""A process that hashes files and nothing else: names come in, sizes and digests go out. ``processes`` starts it.
+
+It imports nothing of the ledger, so that it is there in no time. What is no regular file of at most ``limit`` bytes,
+what cannot be read, what changes meanwhile: of all that it says that it is not its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+DIGEST_LENGTH = 32  # bytes, of all algorithms
+NOT_MINE = -1  # in the place of a size
+BUFFER = 1024 * 1024  # bytes
+END = b"\0"  # of a name
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def record_of(algorithms: int) -> struct.Struct:
+    """Of one file: its size, then the digests one after the other."""
+    return struct.Struct(f"<q{DIGEST_LENGTH * algorithms}s")
+
+
+class Reader:
+    """Hashes files below an open folder; the last folder that it went into stays open."""
+
+    def __init__(self, top: int, limit: int, makers: list[Callable[[], Any]]):
+        self._top = top
+        self._limit = limit
+        self._makers = makers
+        self._inside: tuple[bytes, int] = (b"", os.dup(top))
+        self._buffer = bytearray(BUFFER)
+
+    def hashed(self, path: bytes) -> tuple[int, bytes]:
+        """Size and digests. Raises OSError where they are for somebody else to find out."""
+        parent, _, name = path.rpartition(b"/")
+        if parent != self._inside[0]:
+            self._enter(parent)
+        file = os.open(name, _FILE, dir_fd=self._inside[1])
+        try:
+            return self._read(file)
+        finally:
+            os.close(file)
+
+    def _enter(self, parent: bytes) -> None:
+        os.close(self._inside[1])
+        folder = os.dup(self._top)
+        self._inside = (b"", folder)
+        for part in parent.split(b"/"):
+            if part:
+                below = os.open(part, _FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = below
+                self._inside = (b"\0", folder)  # no name, until all parts are entered
+        self._inside = (parent, folder)
+
+    def _read(self, file: int) -> tuple[int, bytes]:
+        before = os.fstat(file)
+        if not stat.S_ISREG(before.st_mode) or before.st_size > self._limit:
+            raise OSError("not mine")
+        hashers, view, done = [make() for make in self._makers], memoryview(self._buffer), 0
+        while count := os.readv(file, [self._buffer]):
+            done += count
+            for hasher in hashers:
+                hasher.update(view[:count])
+            if count < BUFFER and done == before.st_size:
+                break
+        if _state(before) != _state(os.fstat(file)) or done != before.st_size:
+            raise OSError("changed")
+        return done, b"".join(hasher.digest() for hasher in hashers)
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _names(source: int) -> Iterator[list[bytes]]:
+    """Those that came together."""
+    rest = b""
+    while data := os.read(source, BUFFER):
+        *names, rest = (rest + data).split(END)
+        yield names
+
+
+def main() -> None:
+    """Arguments: where blake3 is, the open folder, the limit, the algorithms."""
+    where, folder, limit, *algorithms = sys.argv[1:]
+    sys.path.append(where)
+    from blake3 import blake3  # noqa: PLC0415 - it is found now
+
+    makers: dict[str, Callable[[], Any]] = {"blake3": blake3, "sha256": hashlib.sha256}
+    reader = Reader(int(folder), int(limit), [makers[name] for name in algorithms])
+    record = record_of(len(algorithms))
+    for names in _names(0):
+        for name in names:
+            try:
+                told = record.pack(*reader.hashed(name))
+            except OSError:
+                told = record.pack(NOT_MINE, b"")
+            sys.stdout.buffer.write(told)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

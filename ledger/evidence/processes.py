@@ -1,0 +1,114 @@
+"""Many files hashed by a process for each core: what Python does for a small file, threads can only do in turn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from itertools import chain, cycle, islice
+from pathlib import Path
+from types import TracebackType
+
+import blake3
+
+from ledger.core.digest import Algorithm, Digest
+from ledger.core.errors import TallystickError
+from ledger.evidence import hashing_child
+from ledger.evidence.folder import Folder
+from ledger.evidence.hashing import Hashed, hash_open
+from ledger.evidence.hashing_child import DIGEST_LENGTH, NOT_MINE, record_of
+from ledger.evidence.names import printable
+from ledger.evidence.progress import Progress
+
+WORTH = 1_000  # files from which processes are worth their start
+LIMIT = 64 * 1024 * 1024  # bytes of a file up to which a process of one core takes it
+TOGETHER = 128  # files that a process is asked for at once
+AHEAD = 3  # times that each is asked before its first answer is waited for; answers must fit into a pipe (64 KiB)
+_KNOWN = {Algorithm.BLAKE3, Algorithm.SHA256}
+
+Outcome = tuple[str, Hashed | TallystickError]
+
+
+def hash_each(
+    folder: Folder, paths: Iterable[str], algorithms: Sequence[Algorithm], progress: Progress
+) -> Generator[Outcome, None, None]:
+    """Each path below the folder, in this order, with what ``hash_open`` gives for it, or raises."""
+
+    def action(path: str, descriptor: int) -> Hashed:
+        return hash_open(descriptor, printable(path), algorithms, progress=progress)
+
+    rest = iter(paths)
+    first = list(islice(rest, WORTH))
+    if len(first) < WORTH or not _KNOWN.issuperset(algorithms):
+        yield from folder.each(chain(first, rest), action)
+        return
+    with ExitStack() as stack:
+        crew = [stack.enter_context(_Process(folder, algorithms)) for _ in range(os.cpu_count() or 1)]
+        for path, hashed in _asked(crew, chain(first, rest)):
+            if hashed is None:
+                yield path, folder.one(path, action)
+                continue
+            progress.advance(hashed.size)
+            progress.finish_file()
+            yield path, hashed
+
+
+def _asked(crew: Sequence[_Process], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
+    """Each path with what a process says of it; None of what is not for processes."""
+    pending: deque[tuple[_Process, list[str]]] = deque()
+    for process in cycle(crew):
+        if batch := list(islice(paths, TOGETHER)):
+            process.ask(batch)
+            pending.append((process, batch))
+        if not batch or len(pending) > AHEAD * len(crew):
+            if not pending:
+                return
+            asked, names = pending.popleft()
+            yield from zip(names, asked.answers(len(names)), strict=True)
+
+
+class _Process:
+    """Answers in the order in which it is asked; one that has ended says of everything that it is not its own."""
+
+    def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
+        where = str(Path(blake3.__file__).parent.parent)
+        self._algorithms = algorithms
+        self._record = record_of(len(algorithms))
+        command = [sys.executable, "-I", "-S", hashing_child.__file__, where, str(folder.descriptor), str(LIMIT)]
+        self._child = subprocess.Popen(
+            [*command, *algorithms],
+            pass_fds=[folder.descriptor],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> _Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._child.kill()
+        with suppress(BrokenPipeError):
+            self._child.__exit__(kind, error, at)
+
+    def ask(self, paths: Iterable[str]) -> None:
+        assert self._child.stdin is not None, "it is a pipe"
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(b"".join(os.fsencode(path) + hashing_child.END for path in paths))
+            self._child.stdin.flush()
+
+    def answers(self, count: int) -> Iterator[Hashed | None]:
+        assert self._child.stdout is not None, "it is a pipe"
+        said = self._child.stdout.read(count * self._record.size)
+        if len(said) < count * self._record.size:
+            return iter([None] * count)
+        return (self._hashed(size, digests) for size, digests in self._record.iter_unpack(said))
+
+    def _hashed(self, size: int, digests: bytes) -> Hashed | None:
+        if size == NOT_MINE:
+            return None
+        parts = (digests[start : start + DIGEST_LENGTH] for start in range(0, len(digests), DIGEST_LENGTH))
+        return Hashed(size, tuple(map(Digest, self._algorithms, parts)))
