@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, select
 from ledger.core import canonical
 from ledger.core.digest import blake3_text
 from ledger.core.errors import IntegrityBroken
+from ledger.store.access_tables import ACCESS_LOG
 from ledger.store.database import Database, WriterLock, translated, writing
-from ledger.store.tables import ACCESS_LOG
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time when the chain is checked

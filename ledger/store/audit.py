@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
 from ledger.store import clocks, supervision
+from ledger.store.access_tables import ACCESS_LOG
 from ledger.store.append import changed, projections, said
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
-    ACCESS_LOG,
     CASE_AGENCIES,
     CASES,
     CLOCKS,

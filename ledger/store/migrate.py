@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
-from ledger.store.tables import AccessBase
+from ledger.store.access_tables import AccessBase
 from ledger.store.witness_tables import WITNESS_METADATA
 
 Store = Literal["log", "access", "witness"]

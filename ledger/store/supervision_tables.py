@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Text
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from ledger.store.tables import core_of
-
-
-def _index() -> Column[int]:
-    return Column(BigInteger, nullable=False, autoincrement=False)
-
-
-def _text() -> Column[str]:
-    return Column(Text, nullable=False)
+from ledger.store.columns import big, core_of, text
 
 
 class ModelRow(SQLModel, table=True):
@@ -24,15 +16,15 @@ class ModelRow(SQLModel, table=True):
     model_id: str = Field(primary_key=True)
     version: int
     model_digest: str
-    title_en: str = Field(sa_column=_text())
-    title_zh: str = Field(sa_column=_text())
+    title_en: str = Field(sa_column=text())
+    title_zh: str = Field(sa_column=text())
     business_line: str
     severity: str
     publisher: str
     published_at: str
     retired: bool
     adoptions: int
-    updated_index: int = Field(sa_column=_index(), description="log index of the latest event")
+    updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
 class LeadRow(SQLModel, table=True):
@@ -53,15 +45,15 @@ class LeadRow(SQLModel, table=True):
     supervised: str
     procuratorate: str
     severity: str
-    says_en: str = Field(sa_column=_text())
-    says_zh: str = Field(sa_column=_text())
+    says_en: str = Field(sa_column=text())
+    says_zh: str = Field(sa_column=text())
     status: str
     told: bool
     handler: str | None = None
     outcome: str | None = None
     recommendation_id: str | None = None
     raised_at: str
-    updated_index: int = Field(sa_column=_index())
+    updated_index: int = Field(sa_column=big())
 
 
 class RecommendationRow(SQLModel, table=True):
@@ -83,7 +75,7 @@ class RecommendationRow(SQLModel, table=True):
     answered_at: str | None = None
     result: str | None = None
     leads: int
-    updated_index: int = Field(sa_column=_index())
+    updated_index: int = Field(sa_column=big())
 
 
 MODELS = core_of(ModelRow)

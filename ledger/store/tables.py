@@ -9,22 +9,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
-from sqlalchemy.orm import registry
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from ledger.store.columns import big, binary, core_of
 
 # What begins with something is found by an index on either server only if both order texts by code point.
 _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
-
-
-def _big(*, primary_key: bool = False) -> Column[int]:
-    return Column(BigInteger, nullable=False, autoincrement=False, primary_key=primary_key)
-
-
-def _bytes(*, nullable: bool = False) -> Column[bytes]:
-    return Column(LargeBinary, nullable=nullable)
 
 
 class Tree(SQLModel, table=True):
@@ -34,10 +25,10 @@ class Tree(SQLModel, table=True):
 
     id: int = Field(default=1, primary_key=True)
     log_id: str
-    size: int = Field(sa_column=_big())
-    root: bytes = Field(sa_column=_bytes())
-    registry_changes: int = Field(sa_column=_big())
-    recorded_at: int = Field(sa_column=_big(), description="unix milliseconds, never runs backwards")
+    size: int = Field(sa_column=big())
+    root: bytes = Field(sa_column=binary())
+    registry_changes: int = Field(sa_column=big())
+    recorded_at: int = Field(sa_column=big(), description="unix milliseconds, never runs backwards")
 
 
 class Entry(SQLModel, table=True):
@@ -49,20 +40,20 @@ class Entry(SQLModel, table=True):
         Index("ix_entries_payload_digest", "payload_digest"),
     )
 
-    log_index: int = Field(sa_column=_big(primary_key=True))
+    log_index: int = Field(sa_column=big(primary_key=True))
     event_id: str = Field(unique=True)
     event_type: str
     stream_kind: str
     stream_id: str
-    sequence: int = Field(sa_column=_big())
+    sequence: int = Field(sa_column=big())
     agency: str
     key_id: str
     payload_digest: str
-    signed_at: int = Field(sa_column=_big(), description="unix seconds, the signer's claim")
-    recorded_at: int = Field(sa_column=_big(), description="unix milliseconds")
-    committed_size: int = Field(sa_column=_big())
-    envelope: bytes = Field(sa_column=_bytes())
-    payload: bytes = Field(sa_column=_bytes())
+    signed_at: int = Field(sa_column=big(), description="unix seconds, the signer's claim")
+    recorded_at: int = Field(sa_column=big(), description="unix milliseconds")
+    committed_size: int = Field(sa_column=big())
+    envelope: bytes = Field(sa_column=binary())
+    payload: bytes = Field(sa_column=binary())
 
 
 class SectionRow(SQLModel, table=True):
@@ -70,9 +61,9 @@ class SectionRow(SQLModel, table=True):
 
     __tablename__ = "sections"
 
-    log_index: int = Field(sa_column=_big(primary_key=True))
+    log_index: int = Field(sa_column=big(primary_key=True))
     label: str = Field(primary_key=True)
-    data: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    data: bytes | None = Field(default=None, sa_column=binary(nullable=True))
 
 
 class FlagRow(SQLModel, table=True):
@@ -80,7 +71,7 @@ class FlagRow(SQLModel, table=True):
 
     __tablename__ = "flags"
 
-    log_index: int = Field(sa_column=_big(primary_key=True))
+    log_index: int = Field(sa_column=big(primary_key=True))
     position: int = Field(primary_key=True)
     name: str = Field(index=True)
     article: str
@@ -93,8 +84,8 @@ class TileRow(SQLModel, table=True):
     __tablename__ = "tiles"
 
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    tile_index: int = Field(sa_column=_big(primary_key=True))
-    hashes: bytes = Field(sa_column=_bytes())
+    tile_index: int = Field(sa_column=big(primary_key=True))
+    hashes: bytes = Field(sa_column=binary())
 
 
 class CheckpointRow(SQLModel, table=True):
@@ -102,9 +93,9 @@ class CheckpointRow(SQLModel, table=True):
 
     __tablename__ = "checkpoints"
 
-    size: int = Field(sa_column=_big(primary_key=True))
+    size: int = Field(sa_column=big(primary_key=True))
     note: str = Field(sa_column=Column(Text, nullable=False))
-    published_at: int = Field(sa_column=_big(), description="unix milliseconds")
+    published_at: int = Field(sa_column=big(), description="unix milliseconds")
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
 
 
@@ -113,7 +104,7 @@ class CosignatureRow(SQLModel, table=True):
 
     __tablename__ = "cosignatures"
 
-    size: int = Field(sa_column=_big(primary_key=True))
+    size: int = Field(sa_column=big(primary_key=True))
     witness: str = Field(sa_column=Column(Text, primary_key=True))
     line: str = Field(sa_column=Column(Text, nullable=False))
 
@@ -123,9 +114,9 @@ class TimestampRow(SQLModel, table=True):
 
     __tablename__ = "timestamps"
 
-    size: int = Field(sa_column=_big(primary_key=True))
-    response: bytes = Field(sa_column=_bytes(), description="the TimeStampResp, DER")
-    time: int = Field(sa_column=_big(), description="unix seconds, by the authority's clock")
+    size: int = Field(sa_column=big(primary_key=True))
+    response: bytes = Field(sa_column=binary(), description="the TimeStampResp, DER")
+    time: int = Field(sa_column=big(), description="unix seconds, by the authority's clock")
 
 
 class StreamRow(SQLModel, table=True):
@@ -135,7 +126,7 @@ class StreamRow(SQLModel, table=True):
 
     kind: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    sequence: int = Field(sa_column=_big())
+    sequence: int = Field(sa_column=big())
     head: str
 
 
@@ -146,8 +137,8 @@ class FeedRow(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     agency: str = Field(primary_key=True)
-    log_index: int = Field(sa_column=_big(primary_key=True))
-    since: int = Field(sa_column=_big())
+    log_index: int = Field(sa_column=big(primary_key=True))
+    since: int = Field(sa_column=big())
 
 
 class CaseRow(SQLModel, table=True):
@@ -165,7 +156,7 @@ class CaseRow(SQLModel, table=True):
     responsible: str
     stage: str
     closed: bool
-    updated_index: int = Field(sa_column=_big(), description="log index of the latest event")
+    updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
 class CaseAgencyRow(SQLModel, table=True):
@@ -199,7 +190,7 @@ class HandoverRow(SQLModel, table=True):
     expires_at: str | None = None
     due_at: str | None = None
     items: int
-    updated_index: int = Field(sa_column=_big())
+    updated_index: int = Field(sa_column=big())
 
 
 class ItemRow(SQLModel, table=True):
@@ -217,7 +208,7 @@ class ItemRow(SQLModel, table=True):
     responsible: str
     status: str
     seal_number: str | None = Field(default=None, index=True)
-    updated_index: int = Field(sa_column=_big())
+    updated_index: int = Field(sa_column=big())
 
 
 class ClockRow(SQLModel, table=True):
@@ -243,7 +234,7 @@ class ClockRow(SQLModel, table=True):
     stopped_at: str | None = None
     due_at: str | None = None
     status: str
-    updated_index: int = Field(sa_column=_big())
+    updated_index: int = Field(sa_column=big())
 
 
 class WarningRow(SQLModel, table=True):
@@ -258,7 +249,7 @@ class WarningRow(SQLModel, table=True):
         Index("ix_warnings_agency", "agency", "number"),
     )
 
-    number: int = Field(sa_column=_big(primary_key=True))
+    number: int = Field(sa_column=big(primary_key=True))
     case_id: str
     deadline_id: str
     clock: str
@@ -267,7 +258,7 @@ class WarningRow(SQLModel, table=True):
     handler: str | None = None
     due_at: str
     days: int
-    warned_at: int = Field(sa_column=_big(), description="unix milliseconds")
+    warned_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
 class WebhookRow(SQLModel, table=True):
@@ -284,13 +275,13 @@ class WebhookRow(SQLModel, table=True):
     officer: str
     key_id: str
     url: str
-    created_at: int = Field(sa_column=_big())
+    created_at: int = Field(sa_column=big())
     events_after: str
-    warnings_after: int = Field(sa_column=_big())
+    warnings_after: int = Field(sa_column=big())
     delivered_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     failures: int
     last_error: str | None = None
-    next_try_at: int = Field(sa_column=_big())
+    next_try_at: int = Field(sa_column=big())
 
 
 class ImportRow(SQLModel, table=True):
@@ -304,9 +295,9 @@ class ImportRow(SQLModel, table=True):
     source_system: str = Field(primary_key=True)
     source_key: str = Field(primary_key=True)
     file_digest: str
-    row: int = Field(sa_column=_big())
+    row: int = Field(sa_column=big())
     row_digest: str | None = None
-    updated_index: int = Field(sa_column=_big())
+    updated_index: int = Field(sa_column=big())
 
 
 class WordRow(SQLModel, table=True):
@@ -322,7 +313,7 @@ class WordRow(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True, index=True)
     item_id: str | None = None
-    updated_index: int = Field(sa_column=_big())
+    updated_index: int = Field(sa_column=big())
 
 
 class AuditRow(SQLModel, table=True):
@@ -338,9 +329,9 @@ class AuditRow(SQLModel, table=True):
     agency: str
     officer: str
     started_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
-    ended_at: int = Field(sa_column=_big())
+    ended_at: int = Field(sa_column=big())
     verdict: str | None = None
-    report: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    report: bytes | None = Field(default=None, sa_column=binary(nullable=True))
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
@@ -358,20 +349,20 @@ class ChainWriteRow(SQLModel, table=True):
         Index("ix_chain_writes_anchored", "state", "anchored_size", "number"),
     )
 
-    number: int = Field(sa_column=_big(primary_key=True))
+    number: int = Field(sa_column=big(primary_key=True))
     purpose: str
-    chain_id: int = Field(sa_column=_big())
+    chain_id: int = Field(sa_column=big())
     sender: str
-    nonce: int = Field(sa_column=_big())
-    raw_transaction: bytes = Field(sa_column=_bytes())
+    nonce: int = Field(sa_column=big())
+    raw_transaction: bytes = Field(sa_column=binary())
     transaction_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
-    timestamp: int = Field(sa_column=_big(), description="unix seconds")
+    timestamp: int = Field(sa_column=big(), description="unix seconds")
     state: str
     block_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    block_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    block_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
     anchored_size: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    anchored_root: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
-    anchored_registry_hash: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    anchored_root: bytes | None = Field(default=None, sa_column=binary(nullable=True))
+    anchored_registry_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
     block_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     anchor_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
@@ -382,9 +373,9 @@ class AnchorStateRow(SQLModel, table=True):
 
     __tablename__ = "anchor_states"
 
-    write_number: int = Field(sa_column=_big(primary_key=True))
-    anchored_in: bytes = Field(sa_column=_bytes())
-    header: bytes = Field(sa_column=_bytes())
+    write_number: int = Field(sa_column=big(primary_key=True))
+    anchored_in: bytes = Field(sa_column=binary())
+    header: bytes = Field(sa_column=binary())
 
 
 class TrieNodeRow(SQLModel, table=True):
@@ -394,7 +385,7 @@ class TrieNodeRow(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, primary_key=True))
-    node: bytes = Field(sa_column=_bytes())
+    node: bytes = Field(sa_column=binary())
 
 
 class ChallengeRow(SQLModel, table=True):
@@ -405,7 +396,7 @@ class ChallengeRow(SQLModel, table=True):
     nonce: str = Field(primary_key=True)
     key_id: str
     message: str = Field(sa_column=Column(Text, nullable=False))
-    expires_at: int = Field(sa_column=_big(), description="unix seconds")
+    expires_at: int = Field(sa_column=big(), description="unix seconds")
 
 
 class Meta(SQLModel, table=True):
@@ -415,28 +406,6 @@ class Meta(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     value: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class AccessBase(SQLModel, registry=registry()):
-    """The log of reads lives apart from the log of events: reading must not wait for the sequencer."""
-
-
-class AccessRow(AccessBase, table=True):
-    """One read of something with a payload; ``digest`` chains it to the one before."""
-
-    __tablename__ = "access_log"
-
-    number: int = Field(sa_column=_big(primary_key=True))
-    record: bytes = Field(sa_column=_bytes())
-    digest: str
-    agency: str = Field(index=True)
-    case_id: str | None = Field(default=None, index=True)
-    read_at: int = Field(sa_column=_big(), description="unix milliseconds")
-
-
-def core_of(model: type[SQLModel]) -> Table:
-    """The table of a model, for SQLAlchemy Core."""
-    return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
 
 # The same tables for SQLAlchemy Core: queries and the hot path speak of these.
@@ -465,4 +434,3 @@ ANCHOR_STATES = core_of(AnchorStateRow)
 TRIE_NODES = core_of(TrieNodeRow)
 CHALLENGES = core_of(ChallengeRow)
 META = core_of(Meta)
-ACCESS_LOG = core_of(AccessRow)

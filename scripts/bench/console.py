@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, cpu_seconds, show
 from tests.api.conftest import no_chain, serving, serving_ledger
 from tests.api.service import Served
 from tests.builders import PROCURATORATE, auditor
@@ -71,14 +70,7 @@ def first_look(folder: Path) -> float:
     with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger, no_chain) as served:
         ledger.clock.forward(3600)
         asked(served, EMPTY)
-        return cpu(lambda: asked(served, PAGES["its picture, the latest events"]))
-
-
-def cpu(action: Callable[[], object]) -> float:
-    """Seconds of CPU time that it takes in this process, all threads together."""
-    began = time.process_time()
-    action()
-    return time.process_time() - began
+        return cpu_seconds(lambda: asked(served, PAGES["its picture, the latest events"]))
 
 
 def main() -> None:
@@ -95,7 +87,7 @@ def main() -> None:
             for path in paths:
                 asked(served, path)
             asks = [partial(asked, served, path) for path in (EMPTY, *paths)]
-            rounds = [[cpu(ask) for ask in asks] for _ in range(given.rounds)]
+            rounds = [[cpu_seconds(ask) for ask in asks] for _ in range(given.rounds)]
         cold = 1000 * first_look(folder)
     empty, *each = (1000 * median(taken) for taken in zip(*rounds, strict=True))
     figures = [

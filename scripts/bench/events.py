@@ -6,23 +6,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
-from ledger.core import contract_change
 from ledger.core.event import Body, Stream, case, handover, item, registry
-from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.event.registry import Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Quantity
 from ledger.core.instant import instant_text
 from ledger.keys import LocalSigner
 from ledger.sign import Actor, Place, sign_event
+from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = b"\x05" * 32
 SERVICE = LocalSigner.from_private_key(b"\x09" * 32)
 POLICE = Actor("police-east", "p-1", LocalSigner.from_private_key(b"\x07" * 32))
 PROCURATORATE = Actor("procuratorate-east", "q-1", LocalSigner.from_private_key(b"\x08" * 32))
 STEPS = 4  # events of one case
-
-_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
 
 
 @dataclass
@@ -43,11 +39,7 @@ def submissions(count: int, run: str) -> list[bytes]:
 
 def registry_changes() -> Iterator[RegistryChange]:
     """The changes by which the two agencies and their clerks' keys are known."""
-    rolling = LOG_ID
-    for number, change in enumerate(_changes(), 1):
-        numbered = replace(change, number=number)
-        rolling = contract_change.registry_hash(rolling, numbered)
-        yield replace(numbered, registry_hash="0x" + rolling.hex())
+    yield from numbered(_changes(), LOG_ID)
 
 
 def _changes() -> Iterator[RegistryChange]:
@@ -55,25 +47,21 @@ def _changes() -> Iterator[RegistryChange]:
     for actor, kind in kinds:
         profile = Profile(jurisdiction="31/01", name=Name(en=actor.agency, zh=actor.agency))
         yield registry.AgencyAdmitted(
-            number=0,
-            registry_hash="",
-            location=_NOWHERE,
+            *UNNUMBERED,
             agency=actor.agency,
             kind=kind,
             admin=actor.signer.key_id,
             profile=profile,
         )
         yield registry.KeyGranted(
-            number=0,
-            registry_hash="",
-            location=_NOWHERE,
+            *UNNUMBERED,
             agency=actor.agency,
             key_id=actor.signer.key_id,
             officer=actor.officer,
             roles=("clerk",),
             suite=1,
             valid_from=0,
-            valid_until=2**40,
+            valid_until=FOREVER,
         )
 
 

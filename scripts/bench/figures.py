@@ -64,3 +64,10 @@ def in_turn(rounds: int, *actions: Callable[[], object]) -> list[float]:
             action()
             taken.append(time.perf_counter() - began)
     return [statistics.median(taken) for taken in seconds]
+
+
+def cpu_seconds(action: Callable[[], object]) -> float:
+    """Of this process, all threads together."""
+    began = time.process_time()
+    action()
+    return time.process_time() - began

@@ -13,9 +13,8 @@ from __future__ import annotations
 import argparse
 import resource
 import tempfile
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -24,9 +23,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import Act
 from ledger.core.errors import TallystickError
-from ledger.core.event import Payload, Stream
+from ledger.core.event import Stream
 from ledger.record import shipped_rulebook
 from ledger.supervision.finding import find
 from ledger.supervision.model.parse import parse_model
@@ -37,20 +35,14 @@ from ledger.supervision.snapshot import Acts, Anchors, Head, Logged, Views, read
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.workdays import shipped_calendar
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, cpu_seconds, show
 from scripts.histories.history import generate
 from scripts.histories.life import Entry
+from scripts.histories.source import Alone
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
 BOOK, CALENDAR = shipped_rulebook(), shipped_calendar()
-
-
-class Alone:
-    """Acts of cases that cite no other."""
-
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        return Act(payload, digest, signed_at, BOOK)
 
 
 class Repeated:
@@ -122,13 +114,6 @@ def lives() -> Iterator[list[Entry]]:
                 yield entries
 
 
-def timed(action: Callable[[], object]) -> float:
-    """CPU seconds of this process."""
-    began = time.process_time()
-    action()
-    return time.process_time() - began
-
-
 class Measured(NamedTuple):
     """Of a log of one size: microseconds an event of making the views and of folding, milliseconds of each grown case;
     megabytes of the process at its peak and of the file; seconds of all models over everything and over the grown."""
@@ -156,13 +141,13 @@ def measure(known: list[list[Entry]], size: int, grown: int) -> Measured:
         path = Path(folder) / "views.duckdb"
         log = Repeated(known, size, grown)
         views = Views(path, log, BOOK, CALENDAR, mark="bench")
-        made, folded = timed(views.refresh), timed(log.fold_all)
+        made, folded = cpu_seconds(views.refresh), cpu_seconds(log.fold_all)
         events = log.head().size
         log.grow()
-        later = timed(views.refresh)
+        later = cpu_seconds(views.refresh)
         some = frozenset(f"case-{number}" for number in range(grown))
-        whole = timed(lambda: ask(views, models, None))
-        small = timed(lambda: ask(views, [model for model in models if model.scope == "case"], some))
+        whole = cpu_seconds(lambda: ask(views, models, None))
+        small = cpu_seconds(lambda: ask(views, [model for model in models if model.scope == "case"], some))
         views.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         kept = path.stat().st_size / 2**20

@@ -6,22 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from msgspec.structs import replace
-
-from ledger.core import contract_change
 from ledger.core.event import Stream, case, handover, item, registry
-from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.event.registry import Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, Quantity
 from ledger.core.instant import instant_text
 from ledger.core.note import SeedSigner
 from ledger.keys import LocalSigner
 from ledger.sign import Actor, Place, Signed, sign_event
+from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = sha256(b"the ledger of the fault campaigns").digest()
 LOG_SIGNER = SeedSigner.from_seed("fault.example/log", b"\x03" * 32)
-FOREVER = 2**40  # unix seconds
-
-_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
 
 
 def key_of(label: str) -> LocalSigner:
@@ -48,21 +43,16 @@ def profile_of(agency: str) -> Profile:
 
 def registry_changes() -> Iterator[RegistryChange]:
     """The changes by which the agencies and their clerks' keys are known, numbered and hashed as the contract does."""
-    rolling = LOG_ID
-    for number, change in enumerate(_changes(), 1):
-        numbered = replace(change, number=number, registry_hash="0x" + "00" * 32)
-        rolling = contract_change.registry_hash(rolling, numbered)
-        yield replace(numbered, registry_hash="0x" + rolling.hex())
+    yield from numbered(_changes(), LOG_ID)
 
 
 def _changes() -> Iterator[RegistryChange]:
-    common = (0, "", _NOWHERE)
     for agency, kind in KINDS.items():
         admin = admin_of(agency).key_id
-        yield registry.AgencyAdmitted(*common, agency=agency, kind=kind, admin=admin, profile=profile_of(agency))
+        yield registry.AgencyAdmitted(*UNNUMBERED, agency=agency, kind=kind, admin=admin, profile=profile_of(agency))
     for clerk in CLERKS:
         yield registry.KeyGranted(
-            *common,
+            *UNNUMBERED,
             agency=clerk.agency,
             key_id=clerk.signer.key_id,
             officer=clerk.officer,

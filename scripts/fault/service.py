@@ -27,6 +27,7 @@ from ledger.publish import Receipt
 from ledger.secret_files import write_secret
 from scripts.fault import people
 from scripts.fault.targets import ROOT, Answer, Lost, Refused
+from scripts.mirrored import FOREVER
 
 START_WITHIN = 120  # seconds
 PASSPHRASE = "only of this campaign"  # noqa: S105 - it opens keys that live in a temporary folder
@@ -92,7 +93,7 @@ class ServiceTarget:
                 roles=ROLE_BITS["clerk"],
                 suite=1,
                 valid_from=0,
-                valid_until=people.FOREVER,
+                valid_until=FOREVER,
             )
             asked = {"sender": admin.key_id, "call": "0x" + call.hex()}
             told = self._call("/api/v1/chain/transactions/prepare", asked)

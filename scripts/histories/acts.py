@@ -9,7 +9,7 @@ from random import Random
 from ledger.core.custody import Handover, Item
 from ledger.core.custody.triggers import CUSTODY
 from ledger.core.event import Body, case, custody_change, handover, item
-from ledger.core.event.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround, Quantity
+from ledger.core.event.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround
 from ledger.core.legal_day import DAY, SHANGHAI, legal_day_of
 from scripts.histories.life import Entry, Life
 from scripts.histories.world import Officer, clerk, supervisor
@@ -315,11 +315,6 @@ class Acts:
 def line(item_id: str, *, stays: bool = False) -> handover.OfferedItem:
     """A line of a transfer list, as the record has the thing."""
     return handover.OfferedItem(item_id=item_id, stays=stays)
-
-
-def pieces(value: int | str, unit: str = "piece") -> Quantity:
-    """So many."""
-    return Quantity(value=str(value), unit=unit)
 
 
 def later(day: Date, days: int) -> Date:

@@ -8,7 +8,8 @@ from hashlib import sha256
 from ledger.core.event import case, custody_change, handover, item, record
 from ledger.core.event.terms import Date, Disposal, ItemKind, MatchResult, Money
 from ledger.core.legal_day import DAY
-from scripts.histories.acts import Acts, later, line, pieces
+from ledger.samples.case_telling import pieces
+from scripts.histories.acts import Acts, later, line
 from scripts.histories.life import Life
 from scripts.histories.plan import Plan
 from scripts.histories.world import clerk

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ledger.core.event import item
-from scripts.histories.acts import line, pieces
+from ledger.samples.case_telling import pieces
+from scripts.histories.acts import line
 from scripts.histories.trial import Trial
 
 

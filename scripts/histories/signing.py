@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
-from ledger.core import contract_change
 from ledger.core.event import Envelope, encode_submission, registry
-from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.event.registry import Name, Profile, RegistryChange
 from ledger.sign import envelope_of, sign_payload
 from scripts.histories.history import BEGINS, History
 from scripts.histories.life import Entry
 from scripts.histories.world import Officer, agencies
+from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
-_NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
-_FOR_EVER = 2**40  # unix seconds
 _UNSIGNED = "0x" + "00" * 65
 
 
@@ -33,19 +29,13 @@ def submission(entry: Entry, log_id: bytes) -> bytes:
 
 def registry_changes(history: History, log_id: bytes, *officers: Officer) -> Iterator[RegistryChange]:
     """The changes by which the agencies, and the keys of all who sign and of ``officers``, are known."""
-    rolling = log_id
-    for number, change in enumerate(_changes((*history.officers, *officers)), 1):
-        numbered = replace(change, number=number)
-        rolling = contract_change.registry_hash(rolling, numbered)
-        yield replace(numbered, registry_hash="0x" + rolling.hex())
+    yield from numbered(_changes((*history.officers, *officers)), log_id)
 
 
 def _changes(officers: tuple[Officer, ...]) -> Iterator[RegistryChange]:
     for agency in agencies():
         yield registry.AgencyAdmitted(
-            number=0,
-            registry_hash="",
-            location=_NOWHERE,
+            *UNNUMBERED,
             agency=agency.agency_id,
             kind=agency.kind,
             admin=Officer(agency.agency_id, "admin", ()).signer.key_id,
@@ -53,14 +43,12 @@ def _changes(officers: tuple[Officer, ...]) -> Iterator[RegistryChange]:
         )
     for officer in officers:
         yield registry.KeyGranted(
-            number=0,
-            registry_hash="",
-            location=_NOWHERE,
+            *UNNUMBERED,
             agency=officer.agency,
             key_id=officer.signer.key_id,
             officer=officer.officer_id,
             roles=officer.roles,
             suite=1,
             valid_from=int(BEGINS.timestamp()) - 86_400,
-            valid_until=_FOR_EVER,
+            valid_until=FOREVER,
         )

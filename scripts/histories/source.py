@@ -15,20 +15,24 @@ from scripts.histories.life import BOOK
 from scripts.histories.world import agencies
 
 
+class Alone:
+    """Acts of cases that cite no other."""
+
+    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
+        return Act(payload, digest, signed_at, BOOK)
+
+
 class HistorySource:
     """Implements ``ledger.supervision.snapshot.Source``; no case of a history cites another one's state."""
 
     def __init__(self, history: History) -> None:
-        self.acts: Acts = self
+        self.acts: Acts = Alone()
         self._anchors = [*history.anchors()]
         self._digests = [entry.digest for entry in history.entries]
         self._cases: dict[str, list[Logged]] = defaultdict(list)
         for index, entry in enumerate(history.entries):
             logged = Logged(index, entry.digest, entry.recorded_at, entry.payload)
             self._cases[entry.payload.stream.id].append(logged)
-
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        return Act(payload, digest, signed_at, BOOK)
 
     def head(self) -> Head:
         return Head(len(self._digests), self.digest_at(len(self._digests)))

@@ -13,15 +13,23 @@ class Twin(Criminal):
     twin = ""
 
 
-class LinkedTwin(Twin):
+class SealTwin(Twin):
+    """The seal of a thing is one that its twin has."""
+
+    def seal_of(self, label: str) -> str:
+        return self.shared if label == "exhibit1" else super().seal_of(label)
+
+
+class DataTwin(Twin):
+    """The data of an image are those that its twin has."""
+
+    def digest_of(self, label: str) -> str:
+        return f"sha256:{self.shared}" if label == "image" else super().digest_of(label)
+
+
+class LinkedTwin(SealTwin, DataTwin):
     """Seal and data of a thing that is evidence in both cases, which are linked as the law wants it."""
 
     def begin(self) -> None:
         super().begin()
         self.say(case.CaseLinked(other_case_id=self.twin, relation="same_exhibit"))
-
-    def seal_of(self, label: str) -> str:
-        return self.shared if label == "exhibit1" else super().seal_of(label)
-
-    def digest_of(self, label: str) -> str:
-        return f"sha256:{self.shared}" if label == "image" else super().digest_of(label)

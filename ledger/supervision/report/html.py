@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ledger.locales import Labels
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
 from ledger.supervision.report.words import cell_text
+from ledger.supervision.templates import templates_of
 
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
@@ -18,7 +15,7 @@ CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 def to_html(report: Report, labels: Labels) -> str:
     """The page, in the language of ``labels``."""
     return (
-        _environment()
+        templates_of(__package__)
         .get_template("report.html")
         .render(
             head=head_of(report, labels),
@@ -40,15 +37,4 @@ def to_html(report: Report, labels: Labels) -> str:
                 for table in report.tables
             ],
         )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("ledger.supervision.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -7,11 +7,12 @@ from datetime import date
 from ledger.core.event import handover, item
 from ledger.core.event.terms import Disposal
 from ledger.core.legal_day import DAY
-from scripts.histories.acts import line, pieces
+from ledger.samples.case_telling import pieces
+from scripts.histories.acts import line
 from scripts.histories.otherwise import Other
 from scripts.histories.plants.catalogue import plant
 from scripts.histories.sentence import Criminal
-from scripts.histories.twins import Twin
+from scripts.histories.twins import DataTwin, SealTwin
 
 
 @plant(5, "not_listed", exhibits=3)
@@ -165,11 +166,8 @@ class LoanOverdue(Other):
 
 
 @plant(15, "seal", twins=True)
-class SealOfAnother(Twin):
+class SealOfAnother(SealTwin):
     """A thing is under a seal that another case has."""
-
-    def seal_of(self, label: str) -> str:
-        return self.shared if label == "exhibit1" else super().seal_of(label)
 
     def collect(self) -> None:
         super().collect()
@@ -177,11 +175,8 @@ class SealOfAnother(Twin):
 
 
 @plant(15, "digest", twins=True, phone=True)
-class DigestOfAnother(Twin):
+class DigestOfAnother(DataTwin):
     """Data of another case is passed off as this one's."""
-
-    def digest_of(self, label: str) -> str:
-        return f"sha256:{self.shared}" if label == "image" else super().digest_of(label)
 
     def examined(self, image: str, sent: str) -> None:
         self.compared(image, self.life.state.items[image].digests, "match")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ledger.core.suppression import Total
 from ledger.locales import LANGUAGES, Labels
 from ledger.supervision.library.public.face import OUTTURNS, Face, Shown
+from ledger.supervision.templates import templates_of
 
 FORMAT = "tallystick/public-library@v1"
 DATA = "library.json"
@@ -49,7 +48,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
         "share": lambda least: _share(labels, least),
         "width": _width,
     }
-    return (_environment().get_template(template).render(**told, **given).strip() + "\n").encode()
+    return (templates_of(__package__).get_template(template).render(**told, **given).strip() + "\n").encode()
 
 
 def _share(labels: Labels, least: int | None) -> str:
@@ -84,14 +83,3 @@ def _model(shown: Shown) -> dict[str, Any]:
 def _counts(outturns: Sequence[int | Total | None], total: Total) -> dict[str, Any]:
     """By outturn: a count, null where it is fewer than 5, or a total."""
     return dict(zip(OUTTURNS, outturns, strict=bool(outturns))) | {"total": total}
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("ledger.supervision.library.public", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -1,0 +1,14 @@
+"""Templates of HTML pages that stand beside the modules that fill them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+@cache
+def templates_of(package: str) -> Environment:
+    """The templates in a package's own folder; everything that is put into them is escaped."""
+    loader = PackageLoader(package, ".")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
