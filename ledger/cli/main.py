@@ -107,11 +107,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.CUT_OFF
     except OSError as error:
         if error.errno in NO_ROOM:
-            return _complain(session, f"{error.strerror}: {CUT_SHORT}", code="no_room", status=Exit.USAGE)
+            return _complain(
+                session, said(f"{error.strerror}: {CUT_SHORT}", _labels(session)), code="no_room", status=Exit.USAGE
+            )
         if error.filename is None:
             return _defect()
         told = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
-        return _complain(session, told, code="usage", status=Exit.USAGE)
+        return _complain(session, said(told, _labels(session)), code="usage", status=Exit.USAGE)
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
         return _defect()
     return ended if isinstance(ended, int) else Exit.OK

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.keys import KeyDirectory
-from ledger.secret_files import SecretRefused, read_secret, write_secret
+from ledger.secret_files import read_secret, write_secret
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 
@@ -83,11 +83,11 @@ class Profiles:
             raise MalformedInput(f"{file} cannot be read: {error}", field="profile") from error
 
     def write(self, profile: Profile, *, replace: bool = False) -> None:
-        """Raises SecretRefused where there is one of this name and ``replace`` is not set."""
+        """Raises MalformedInput where there is one of this name and ``replace`` is not set."""
         data = msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n"
         if not replace and profile.name in self.names():
             hint = "Choose another name, or put this one in its place: --replace"
-            raise SecretRefused(f"there is a profile {profile.name} already", field="NAME", hint=hint)
+            raise MalformedInput(f"there is a profile {profile.name} already", field="NAME", hint=hint)
         write_secret(self.folder(profile.name) / "profile.json", data, field="name", replace=replace)
 
     def remove(self, name: str) -> None:
