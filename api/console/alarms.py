@@ -29,12 +29,14 @@ class Saying(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """One thing to look at: ``about`` names what it concerns, ``detail`` and ``hint`` are the service's own words."""
+    """One thing to look at: ``about`` names what it concerns, ``detail`` and ``hint`` are the service's own words;
+    ``agency`` is the id of the one that it concerns, if it is one's alone."""
 
     kind: str
     about: str = ""
     detail: str | None = None
     hint: str | None = None
+    agency: str | None = None
 
     @property
     def saying(self) -> Saying:
@@ -101,7 +103,7 @@ SAYINGS = {
     "model_fault": Saying(
         "soon",
         later("A published model fails."),
-        later("Tell whoever published it: he mends it and publishes the next version."),
+        later("Whoever published it mends it. Where a data set is missing, whoever runs it registers the list."),
         "tally model test",
     ),
     "webhook_failing": Saying(
@@ -172,7 +174,7 @@ def _of_inside(of: Standing) -> Iterator[Alarm]:
         if fault.model_id == ALL:
             yield Alarm("runs_fault", detail=fault.message)
         else:
-            yield Alarm("model_fault", fault.model_id, f"{fault.procuratorate}: {fault.message}")
+            yield Alarm("model_fault", fault.model_id, fault.message, agency=fault.procuratorate)
     for hook in of.inside.webhooks or ():
         if hook.failures:
             yield Alarm("webhook_failing", hook.url, hook.last_error)

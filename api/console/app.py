@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -41,12 +42,15 @@ from api.console import (
     verifying,
 )
 from api.console.access import SignInNeeded, session_of, sign_in_first, visiting
-from api.console.rendering import page
+from api.console.rendering import language, page
 from api.console.security import WORKER_POLICY, OwnPages
 from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
+from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.locales import Labels
 from ledger.store.uses import KeyUses
+from ledger.supervision.model.refused import ModelRefused
 
 STATIC = Path(__file__).parent / "static"
 _PARTS = (
@@ -123,7 +127,10 @@ def to_console(_request: Request) -> Response:
 
 def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, TallystickError)
-    return _told(request, problem_of(error))
+    problem = problem_of(error)
+    if isinstance(error, ModelRefused):
+        problem = replace(problem, detail=_of_model(error, language(request)))
+    return _told(request, problem)
 
 
 def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
@@ -137,6 +144,12 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _on_unexpected(request: Request, _error: Exception) -> Response:
     return _told(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
+
+
+def _of_model(refused: ModelRefused, spoken: str) -> str:
+    """Each fault of a model's file with its line, in the reader's language."""
+    say, faults = Texts(spoken), refused.told_in(Labels(spoken))
+    return "\n".join(f"{say('line {line}', line=one.line)}: {one.message}" for one in faults)
 
 
 def _told(request: Request, problem: Problem) -> Response:

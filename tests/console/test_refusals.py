@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import Engine, event
 
+from ledger.supervision.model.shipped import shipped_model
 from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served
-from tests.builders import POLICE, clerk
+from tests.builders import POLICE, PROCURATORATE, analyst, clerk
 from tests.casework import offered
-from tests.console.test_requests import page_of
+from tests.console.test_first_use import served_to
+from tests.console.test_requests import OWN, page_of
 from tests.faults.commits import database_error
 
 
@@ -65,3 +70,20 @@ def test_an_error_page_comes_while_the_database_is_away(served: Served, path: st
     assert answer.status_code == (404 if path == "/nowhere" else 503)
     assert "<h1>This cannot be shown</h1>" in answer.text
     assert page_of(served, clerk(POLICE), "/cases/case-1").status_code == 200
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
+def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, language: str, told: str) -> None:
+    """Also where it was to be published, in the reader's language."""
+    spoiled = (
+        shipped_model("third-return").replace("severity: high", "severity: grave").replace("version: 1", "version: 0")
+    )
+    content = urlencode({"definition": spoiled}).encode()
+    headers = {"accept-language": language, "hx-request": "true", "content-type": "application/x-www-form-urlencoded"}
+    with served_to(tmp_path, analyst(PROCURATORATE)) as served:
+        token = served.token(analyst(PROCURATORATE))["authorization"].removeprefix("Bearer ")
+        headers |= {"cookie": f"__Secure-tallystick={token}"} | OWN
+        answer = served.request("POST", "/console/supervision/drafts/publish", content=content, headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert len(re.findall(told, answer.text)) == 2, answer.text
+    assert ("应为" in answer.text) == (language == "zh-CN"), answer.text
