@@ -65,10 +65,14 @@ class Clerk:
 
         Where that stream stands is told by the refusal of what stands elsewhere: the first attempt opens it.
         """
-        stream = Stream(kind="agency", id=self._actor().agency)
+        say_receipt(self.session, ids_of(body) | self.append(None, body))
+
+    def append(self, case_id: str | None, body: Body) -> dict[str, Any]:
+        """The receipt of an event of the case, or of the clerk's own agency, of which nothing is said."""
+        of_case = None if case_id is None else Stream(kind="case", id=case_id)
+        stream = of_case or Stream(kind="agency", id=self._actor().agency)
         with told_by_option():
-            receipt = self._append(stream, Place(stream), body, self._claims)
-        say_receipt(self.session, ids_of(body) | receipt)
+            return self._append(stream, self.place(stream) if of_case else Place(stream), body, self._claims)
 
     def record_matter(self, stream_id: str, body: Body) -> None:
         """Appends the event to the stream of a model, lead or recommendation and says the receipt."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.problems import HINTS
 from ledger.cli.complaints import in_a_line, next_step, of_refusal
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.locales import Labels, messages_in
@@ -57,6 +58,11 @@ def test_what_clerks_are_told_has_chinese(place: str) -> None:
     nouns = {text.replace("has no {} {}", "has no item {}") for text in told_by(place) if re.search("[A-Za-z]", text)}
     assert nouns
     assert [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()] == []
+
+
+def test_what_the_service_advises_has_chinese() -> None:
+    """The next step of each status, as the command line tells it."""
+    assert [told for told in HINTS.values() if said(told, CHINESE) == told] == []
 
 
 def test_chinese_fills_no_slot_that_english_lacks() -> None:

@@ -166,6 +166,11 @@ def test_audit_finds_nothing(world: World) -> None:
     world.anchored()
     assert world.tally.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
     assert world.tally.ok("audit", profile="auditor")["verdict"] == "intact"
+    recorded = world.tally.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
+    event = world.tally.ok("event", "show", recorded["event_id"], profile="auditor")
+    assert (event["event_type"], event["payload"]["body"]["verdict"]) == ("audit.recorded", "intact")
+    assert event["payload"]["body"]["document_number"] == "2026-3"
+    assert world.tally("audit", case_id, "--number", "2026-3", profile="auditor").status == Exit.USAGE
     assert world.tally("audit", profile="police").status == Exit.REFUSED
     shown = world.tally("audit", case_id, "--lang", "zh-CN", profile="auditor").out
     assert "结论: 完整未改" in shown

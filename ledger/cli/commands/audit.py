@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli.bodies import make_body
+from ledger.cli.clerk import Claims, Clerk, say_receipt
 from ledger.cli.command import Command
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
+from ledger.core.event.record import AuditRecorded
 
 if TYPE_CHECKING:
     from ledger.audit import AuditReport, Look
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from ledger.core.trust import Trust
     from ledger.settings import Settings
     from ledger.store.database import Database
+
+MOST_FINDINGS = 1000  # that an event holds
 
 
 @click.command("audit", cls=Command)
@@ -32,14 +37,44 @@ if TYPE_CHECKING:
     help="Audit the database of this installation, without the service.",
 )
 @click.option("--database-only", is_flag=True, help="With --data-dir: leave the chain out. Nothing is intact by that.")
+@click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
+@click.option("--number", help="With --record: number of the paper on which it is reported.")
 @pass_session
-def command(session: Session, case_id: str | None, data_dir: Path | None, database_only: bool) -> int:
+def command(
+    session: Session,
+    /,
+    *,
+    case_id: str | None,
+    data_dir: Path | None,
+    database_only: bool,
+    record: bool,
+    number: str | None,
+) -> int:
     """Audit a case, or everything."""
     if database_only and data_dir is None:
         raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
+    if number is not None and not record:
+        raise click.UsageError("--number goes with --record.")
     answer = _asked(session, case_id) if data_dir is None else _recomputed(session, case_id, data_dir, database_only)
-    show_audit(session, answer)
+    receipt = _recorded(session, case_id, answer, number) if record else None
+    show_audit(session, answer if receipt is None else answer | {"recorded": receipt})
+    if receipt and not session.json:
+        say_receipt(session, receipt)
     return OF_VERDICT[answer["verdict"]]
+
+
+def _recorded(session: Session, case_id: str | None, answer: dict[str, Any], number: str | None) -> dict[str, Any]:
+    """The receipt of the event that says what was found."""
+    findings = [found["what"] for found in answer["findings"][:MOST_FINDINGS]]
+    body = make_body(
+        AuditRecorded,
+        scope=answer["scope"],
+        size=answer["size"],
+        verdict=answer["verdict"],
+        findings=findings,
+        document_number=number,
+    )
+    return Clerk(session, Claims()).append(case_id, body)
 
 
 def _asked(session: Session, case_id: str | None) -> Any:
