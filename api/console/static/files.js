@@ -1,4 +1,5 @@
 // Files are hashed here and never sent: their digests go into the form or are compared with the record's.
+import { takeFrom } from "./dropping.js";
 import { digests } from "./hashing.js";
 
 function verdict(drop, found) {
@@ -58,20 +59,7 @@ for (const kind of ["dragover", "drop"]) {
 
 function attach(drop) {
   drop.dataset.attached = "";
-  const takeAll = (files) => [...files].forEach((file) => take(drop, file));
-  const chooser = drop.querySelector("input[type=file]");
-  chooser.addEventListener("change", () => takeAll(chooser.files));
-  takeAll(chooser.files); // chosen before this script ran
-  drop.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    takeAll(event.dataTransfer.files);
-  });
+  takeFrom(drop, drop, (files) => [...files].forEach((file) => take(drop, file)));
 }
 
 function attachAll() {

@@ -1,5 +1,6 @@
 // Checking in the browser: what is dropped is read here, judged by the verifier beside this page, and never sent.
 import { attachments } from "./attachment.js";
+import { takeFrom } from "./dropping.js";
 import { digests } from "./hashing.js";
 import { compared, showCode } from "./verify-code.js";
 import { showResult } from "./verify-result.js";
@@ -153,21 +154,9 @@ async function takeAll(list) {
   for (const file of [...list]) await take(file);
 }
 
-const chooser = part("dropped");
-chooser.addEventListener("change", () => takeAll(chooser.files));
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  drop.classList.add("over");
-});
-document.addEventListener("dragleave", () => drop.classList.remove("over"));
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  takeAll(event.dataTransfer.files);
-});
 addEventListener("hashchange", () => {
   showCode();
   check();
 });
 showCode();
-takeAll(chooser.files); // chosen before this script ran
+takeFrom(document, drop, takeAll);

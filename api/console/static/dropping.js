@@ -1,0 +1,17 @@
+// Files that are dropped on `area` or chosen in the field of `marked`, which is marked while they hang over it: all of
+// them go to `takeAll`, those that were chosen before this script ran as well.
+export function takeFrom(area, marked, takeAll) {
+  const chooser = marked.querySelector("input[type=file]");
+  chooser.addEventListener("change", () => takeAll(chooser.files));
+  area.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    marked.classList.add("over");
+  });
+  area.addEventListener("dragleave", () => marked.classList.remove("over"));
+  area.addEventListener("drop", (event) => {
+    event.preventDefault();
+    marked.classList.remove("over");
+    takeAll(event.dataTransfer.files);
+  });
+  takeAll(chooser.files);
+}
