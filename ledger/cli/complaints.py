@@ -48,7 +48,9 @@ def of_refusal(error: TallystickError, labels: Labels) -> str:
     if labels.language == "en":
         return told
     meaning, detail = labels.find("refusal", error.code), said(told, labels)
-    return f"{meaning}：{detail}" if meaning and error.code not in _ONLY_A_CLASS else detail
+    if meaning is None or meaning == detail or error.code in _ONLY_A_CLASS:
+        return detail
+    return f"{meaning}：{detail}"
 
 
 def next_step(error: TallystickError, labels: Labels) -> str | None:

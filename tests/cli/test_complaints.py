@@ -93,6 +93,7 @@ def test_the_nearest_text_is_found_and_filled() -> None:
             RuleRefused("item i-1 is checked out to p-1", code="checked_out"),
             "该物品已借出，须先收回：物品 i-1 已借给 p-1",
         ),
+        (RuleRefused("only property is fungible", code="not_fungible"), "只有财物可为种类物"),
         (Unavailable("it is away", code="service_unreachable"), "账本服务无法连接：it is away"),
     ],
 )
