@@ -1,0 +1,104 @@
+"""The clocks that ship give the time that the law gives: the table was written from the statutes, not the rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.clock_rules import ClockRule
+from ledger.record import shipped_rulebook
+
+# Each clock with its article, its time (the first that fits) and what its time may be extended by: + adds, = comes to
+# in all, "" is as long as the paper says.
+LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
+    "detention_house_admission": ("CPL 85", ["24 h"], {}),
+    "first_interrogation": ("CPL 86", ["24 h"], {}),
+    "family_notice": ("CPL 85", ["24 h"], {"notice_exception": ""}),
+    "arrest_request": ("CPL 91", ["3 d"], {"special_circumstances": "+4 d", "roaming_repeated_gang": "=30 d"}),
+    "arrest_decision": ("CPL 91", ["7 d", "15 d"], {"complex_case": "=20 d"}),
+    "investigation_custody": (
+        "CPL 156",
+        ["2 m"],
+        {"complex_case": "+1 m", "grave_complex_case": "+2 m", "ten_years_or_more": "+2 m", "trial_postponed": ""},
+    ),
+    "bail_limit": ("CPL 79", ["12 m"], {}),
+    "surveillance_limit": ("CPL 79", ["6 m"], {}),
+    "prosecution_review": (
+        "CPL 172",
+        ["10 d", "1 m"],
+        {"grave_complex_case": "+15 d", "fast_track_over_one_year": "=15 d"},
+    ),
+    "prosecution_review_anew": (
+        "CPL 172",
+        ["10 d", "1 m"],
+        {"grave_complex_case": "+15 d", "fast_track_over_one_year": "=15 d"},
+    ),
+    "supplementary_investigation": ("CPL 175", ["1 m"], {}),
+    "commission_measure_decision": ("CPL 170", ["10 d"], {"special_circumstances": "+4 d"}),
+    "court_acceptance": ("SPC interpretation 219", ["7 d"], {"supplement": "+3 d"}),
+    "first_instance": (
+        "CPL 208",
+        ["20 d", "10 d", "2 m"],
+        {
+            "at_latest_three_months": "=3 m",
+            "upper_court": "=6 m",
+            "supreme_court": "",
+            "summary_over_three_years": "=1.5 m",
+            "fast_track_over_one_year": "=15 d",
+        },
+    ),
+    "appeal_against_judgment": ("CPL 230", ["10 d"], {}),
+    "appeal_against_ruling": ("CPL 230", ["5 d"], {}),
+    "file_to_upper_court": ("CPL 231", ["3 d"], {}),
+    "second_instance": ("CPL 243", ["2 m"], {"high_court": "+2 m", "supreme_court": ""}),
+    "execution_papers": ("CPL 264", ["10 d"], {}),
+    "transfer_to_prison": ("Prison Law 15", ["1 m"], {}),
+    "community_correction_notice": ("Community Correction Law 20", ["5 d"], {}),
+    "community_correction_papers": ("Community Correction Law 20", ["10 d"], {}),
+    "community_correction_report": ("Community Correction Law 21", ["10 d"], {}),
+    "freeze": ("property rules", ["6 m"], {"major_case": "=1 y"}),
+    "custody_change": ("custody change rules", ["3 d"], {}),
+    "recommendation_reply": ("recommendation rules 19", ["2 m"], {}),
+}
+SET_BY_A_PARTY = {"remedy", "answer", "loan", "loan_to_agency"}  # whose day a paper sets, not the law
+RULES = {rule.name: rule for rule in shipped_rulebook().clocks}
+
+
+def extended(rule: ClockRule) -> dict[str, str]:
+    return {one.name: f"+{one.adds}" if one.adds else f"={one.to}" if one.to else "" for one in rule.extensions}
+
+
+def test_every_clock_of_the_law_ships_and_no_other() -> None:
+    """Beside those whose day a party sets; each in one row, as the law stands."""
+    assert RULES.keys() == LAW.keys() | SET_BY_A_PARTY
+    assert len(shipped_rulebook().clocks) == len(RULES)
+
+
+@pytest.mark.parametrize("name", LAW)
+def test_a_clock_gives_the_time_of_its_article(name: str) -> None:
+    """By its base and by each extension; the day from which the article holds is stated."""
+    rule, (article, periods, extensions) = RULES[name], LAW[name]
+    assert (rule.article, [base.period for base in rule.bases], extended(rule)) == (article, periods, extensions)
+    assert "2000-01-01" <= rule.valid_from <= "2021-03-01"
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "stop"),
+    [
+        ("execution_papers", "effective.judgment_effective", "offered.execution"),
+        ("transfer_to_prison", "served.execution_notified", "decided.admitted_to_prison"),
+        (
+            "community_correction_notice",
+            "effective.community_correction_ordered",
+            "decided.community_correction_notified",
+        ),
+        ("community_correction_papers", "effective.community_correction_ordered", "offered.community_correction"),
+        ("community_correction_report", "effective.community_correction_ordered", "received.community_correction"),
+        ("prosecution_review_anew", "received.jurisdiction_transfer", "offered.public_prosecution"),
+        ("recommendation_reply", "recommendation_issued", "recommendation_answered"),
+        ("file_to_upper_court", "decided.appealed", "offered.appeal"),
+    ],
+)
+def test_clocks_after_the_trial_run_from_act_to_act(name: str, start: str, stop: str) -> None:
+    """What starts each, and what is done in time by it."""
+    assert start in RULES[name].starts
+    assert stop in RULES[name].stops
