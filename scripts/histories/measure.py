@@ -48,7 +48,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "list-differs": ("11/list",),
     "loan-overdue": ("11/loan_overdue", "11/checked_in_late"),
     "loan-short": ("11/loan_short",),
-    "receipt-differs": (),  # a difference that an acceptance states opens its discrepancy itself: none can be without
+    "receipt-differs": ("11/receipt",),  # what an acceptance itself states to differ opens its discrepancy with it
     "anchored-after-deadline": ("12/anchored_late",),
     "backdated": ("12/backdated",),
     "custody-gap": ("12/gap",),

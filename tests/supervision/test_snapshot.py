@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ledger.core.event import case as acts
-from ledger.core.event import handover, item
-from ledger.core.event.terms import Quantity
+from ledger.core.event import handover, item, record
+from ledger.core.event.terms import EventRef, Quantity
 from ledger.record import shipped_rulebook
 from ledger.supervision.catalogue import views
 from ledger.supervision.snapshot import Logged, Views
@@ -22,7 +23,7 @@ from ledger.supervision.snapshot.given import GivenSource
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.tables import OF_A_CASE
 from ledger.workdays import shipped_calendar
-from tests.builders import POLICE, PROCURATORATE, Event
+from tests.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.casework import Case, person_id
 from tests.core.test_custody_machine import Custody
 
@@ -128,6 +129,24 @@ def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
     ]
     spans = ask(asked, "FROM custody_spans WHERE subject = 'item' AND subject_id = 'knives' ORDER BY since_sequence")
     assert columns(spans, "holder", "since_sequence", "until_sequence") == [(POLICE, 3, 5), (PROCURATORATE, 5, None)]
+
+
+def test_what_was_received_is_told_with_its_corrections(handed_over: Case) -> None:
+    """Those of count, seal, digest and result of the very item, with the event; not of other parts of the half."""
+    half = EventRef(event_id=handed_over.events[5].envelope.event_id, payload_digest=handed_over.events[5].digest)
+    told = (
+        record.Correction(field="received[0].quantity.value", recorded="9", correct="8"),
+        record.Correction(field="received_at", recorded="2026-03-01T00:00:00Z", correct="2026-03-02T00:00:00Z"),
+        record.Correction(field="not_accepted[0].explanation", recorded="a", correct="b"),
+        record.Correction(field="received[7].quantity.value", recorded="1", correct="2"),
+    )
+    case = deepcopy(handed_over)
+    case.say(record.RecordCorrected, clerk(PROCURATORATE), corrects=half, corrections=told, ground="counted")
+    lines = ask(of(case), "FROM handover_items ORDER BY item_id")
+    assert columns(lines, "item_id", "receipt_corrected", "evidence") == [
+        ("knives", "9 -> 8", digests(case, 4, 5, 6)),
+        ("phone", None, digests(handed_over, 4, 5)),
+    ]
 
 
 def test_measures_and_decisions_are_told() -> None:

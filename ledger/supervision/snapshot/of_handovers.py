@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Discrepancy, Handover, Item
-from ledger.core.event import Body, handover
+from ledger.core.event import Body, handover, record
 from ledger.core.event.custody_change import CustodyChangeRequested
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.record import CaseRecord, Step, amount, evidence, moment
 
+_OF_THE_RECEIPT = re.compile(r"received\[(\d{1,4})\]\.(?:quantity|seal_|digests|match_result)")
 _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused, handover.HandoverRecalled)
 
 
@@ -64,16 +66,40 @@ def _return_numbers(of: CaseRecord) -> dict[str, int]:
 
 
 def handover_items(of: CaseRecord) -> Iterator[Row]:
+    corrections = tuple(step for step in of.steps if isinstance(step.body, record.RecordCorrected))
     for made in of.state.handovers.values():
         offers, answers = _steps_of(of, made, *handover.OFFERS), _steps_of(of, made, *_ANSWERS)
         recorded = offers[0].after.items if offers else of.state.items
         for item_id in made.items:
             known = recorded.get(item_id)
             if known is not None:
-                yield _handover_item(of, made, known, answers, evidence((*offers, *answers)))
+                corrected = tuple(_corrected(corrections, answers, item_id))
+                cited = evidence((*offers, *answers, *(step for step, _ in corrected)))
+                yield _handover_item(of, made, known, answers, ("; ".join(told for _, told in corrected), cited))
 
 
-def _handover_item(of: CaseRecord, made: Handover, known: Item, answers: tuple[Step, ...], cited: list[str]) -> Row:
+def _corrected(corrections: tuple[Step, ...], answers: tuple[Step, ...], item_id: str) -> Iterator[tuple[Step, str]]:
+    """What was corrected of the item's line in the receiver's half, by which event."""
+    for step in corrections:
+        assert isinstance(step.body, record.RecordCorrected)
+        half = next((one.body for one in answers if one.digest == step.body.corrects.payload_digest), None)
+        if isinstance(half, handover.HandoverAccepted):
+            for one in step.body.corrections:
+                if _line_of(half, one.field) == item_id:
+                    yield step, f"{one.recorded} -> {one.correct}"
+
+
+def _line_of(half: handover.HandoverAccepted, field: str) -> str | None:
+    """The item of which a path into the receiver's half tells count, seal, digest or result."""
+    told = _OF_THE_RECEIPT.match(field)
+    number = int(told[1]) if told else len(half.received)
+    return half.received[number].item_id if number < len(half.received) else None
+
+
+def _handover_item(
+    of: CaseRecord, made: Handover, known: Item, answers: tuple[Step, ...], told: tuple[str, list[str]]
+) -> Row:
+    """``told`` is what was corrected of the receipt, and the events of it all."""
     listed = made.items[known.item_id]
     accepted = next((step.body for step in answers if isinstance(step.body, handover.HandoverAccepted)), None)
     received = next((one for one in accepted.received if one.item_id == known.item_id), None) if accepted else None
@@ -103,7 +129,8 @@ def _handover_item(of: CaseRecord, made: Handover, known: Item, answers: tuple[S
         digests_conflict(known.digests, received.digests) if received else False,
         left.reason_code if left else made.reason_code,
         _discrepancy(of, made.handover_id, known.item_id),
-        cited,
+        told[0] or None,
+        told[1],
     )
 
 

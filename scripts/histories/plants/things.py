@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from ledger.core.event import handover, item
+from ledger.core.event import handover, item, record
 from ledger.core.event.terms import Disposal
 from ledger.core.legal_day import DAY
 from ledger.samples.case_telling import pieces
@@ -97,6 +97,34 @@ class OtherSealListed(Criminal):
         return sent
 
 
+@plant(11, "receipt", exhibits=2)
+class ReceiptCorrected(Criminal):
+    """The receiver counts an exhibit as listed, corrects the count days later, and nobody records a discrepancy."""
+
+    def found(self, sent: str) -> tuple[handover.ReceivedItem, ...]:
+        one = self.id_of("exhibit1")
+        if self.life.planted or one not in self.life.state.handovers[sent].items:
+            return super().found(sent)
+        return (handover.ReceivedItem(item_id=one, quantity=self.life.state.items[one].quantity, match_result="match"),)
+
+    def receive_case(self, sent: str) -> None:
+        super().receive_case(sent)
+        counted = next((step.entry for step in self.life.steps if self.is_counted(step.entry.payload.body, sent)), None)
+        if counted is None or self.life.planted:
+            return
+        there = self.life.state.items[self.id_of("exhibit1")].quantity.value
+        told = record.Correction(field="received[0].quantity.value", recorded=there, correct="0")
+        body = record.RecordCorrected(corrects=counted.ref, corrections=(told,), ground="counted again")
+        self.say(body, self.life.state.handovers[sent].to_agency)
+        self.life.plant(11, "receipt", sent, self.id_of("exhibit1"))
+
+    def is_counted(self, body: object, sent: str) -> bool:
+        """Whether this is the receiver's half that counts the exhibit."""
+        if not isinstance(body, handover.HandoverAccepted) or body.handover_id != sent:
+            return False
+        return [one.item_id for one in body.received] == [self.id_of("exhibit1")]
+
+
 @plant(11, "examination", phone=True)
 class ExaminedOtherwise(Criminal):
     """The laboratory has another digest than the record, and nobody raises a discrepancy."""
@@ -115,6 +143,9 @@ class BroughtBackLate(Criminal):
         super().investigate()
 
     def bring_back(self, item_id: str) -> None:
+        if self.life.planted:
+            super().bring_back(item_id)
+            return
         self.until(8 + self.chance.randint(3, 6))
         self.say(item.ItemCheckedIn(item_id=item_id, match_result="match"))
         self.life.plant(11, "checked_in_late", item_id)

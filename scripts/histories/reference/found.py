@@ -23,6 +23,7 @@ OF_A_CASE = (
     things.undisposed,
     things.silent,
     things.lists,
+    things.receipts,
     things.examinations,
     things.check_outs,
     things.loans,

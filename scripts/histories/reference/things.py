@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from ledger.core.custody import CaseState, Handover, Item
 from ledger.core.custody.discrepancies import differences
-from ledger.core.event import case, handover, item
+from ledger.core.event import case, handover, item, record
 from ledger.core.legal_day import DAY
 from scripts.histories.life import Planted
 from scripts.histories.reference.told import Told, day, utc
@@ -79,6 +79,19 @@ def lists(told: Told) -> Iterator[Planted]:
                 recorded = step.after.items[line.item_id].seal_number
                 if line.seal_number not in (None, recorded) and not _opened(told, made, line.item_id):
                     yield told.breach(11, "list", made.handover_id, line.item_id)
+
+
+def receipts(told: Told) -> Iterator[Planted]:
+    """11: what was received of an item was corrected afterwards, and no discrepancy was opened."""
+    halves = {step.entry.digest: body for step, body in told.saying(handover.HandoverAccepted)}
+    for _, body in told.saying(record.RecordCorrected):
+        half = halves.get(body.corrects.payload_digest)
+        for one in body.corrections if half else ():
+            assert half is not None
+            made = told.state.handovers[half.handover_id]
+            for number, line in enumerate(half.received):
+                if one.field.startswith(f"received[{number}].quantity") and not _opened(told, made, line.item_id):
+                    yield told.breach(11, "receipt", made.handover_id, line.item_id)
 
 
 def _opened(told: Told, made: Handover, item_id: str) -> bool:
