@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.chain.journal import Purpose, WriteState
+from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES
 from tests.builders import START
 
 

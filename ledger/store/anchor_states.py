@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from ledger.chain.journal import ChainWrite
+from ledger.store.chain_tables import ANCHOR_STATES, TRIE_NODES
 from ledger.store.database import Connection, Database
-from ledger.store.tables import ANCHOR_STATES, TRIE_NODES
 
 
 def kept_header(connection: Connection, write: ChainWrite) -> bytes | None:

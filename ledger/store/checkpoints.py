@@ -9,8 +9,9 @@ from itertools import groupby
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select, update
 
+from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES
+from ledger.store.tables import CHECKPOINTS, COSIGNATURES
 
 LOOKED_AT = 4096  # co-signatures, from the newest down: a witness that comes back signs the newest
 

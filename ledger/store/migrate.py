@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
+from ledger.store import chain_tables, supervision_tables, tables  # noqa: F401 - imported, they are in the schema
 from ledger.store.access_tables import AccessBase
 from ledger.store.witness_tables import WITNESS_METADATA
 
