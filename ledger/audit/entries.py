@@ -14,7 +14,6 @@ from ledger.core.authority import Authority
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
 from ledger.core.merkle import leaf_hash
-from ledger.core.signature_batch import Signed, hold_together
 from ledger.store import audit as rows
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -66,16 +65,13 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
         leaves.append(NO_LEAF)
         commits.extend((0, 0))
 
-    found = list(rows.entries(connection, start, end))
-    opened = {row.log_index: _open(row) for row in found if isinstance(row, StoredEntry)}
-    signed = hold_together([_signed(one, ground) for one in opened.values() if isinstance(one, Envelope)])
-    for row in found:
+    for row in rows.entries(connection, start, end):
         if isinstance(row, int):
             miss(row)
             skip(row, UNREADABLE)
             continue
         miss(row.log_index)
-        findings += _check(row, opened[row.log_index], sections.get(row.log_index, {}), ground, signed=signed)
+        findings += check_entry(row, sections.get(row.log_index, {}), ground)
         leaves.append(leaf_hash(row.envelope))
         commits.extend((row.committed_size, row.recorded_at))
     miss(end)
@@ -84,18 +80,12 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
 
 def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Finding]:
     """The faults of one entry that it shows by itself."""
-    return _check(row, _open(row), sections, ground, signed=False)
-
-
-def _check(
-    row: StoredEntry, envelope: Envelope | Finding, sections: Sections, ground: Ground, *, signed: bool
-) -> list[Finding]:
-    """Its faults; ``signed`` tells that the signature is known to hold."""
-    if isinstance(envelope, Finding):
-        return [envelope]
-    findings = _columns(row, envelope)
-    if not signed:
-        findings += _signature(row, envelope, ground)
+    try:
+        envelope = decode_envelope(row.envelope)
+    except MalformedInput as error:
+        return [finding_of("entries", row.log_index, error)]
+    findings = list(_columns(row, envelope))
+    findings += _signature(row, envelope, ground)
     try:
         payload = decode_payload(row.payload, envelope.event_type)
         require_agreement(envelope, payload, row.payload)
@@ -103,18 +93,6 @@ def _check(
         return [*findings, finding_of("payloads", row.log_index, error)]
     findings += _authority(row, envelope, payload, ground)
     return [*findings, *_sections(row, payload, sections, ground)]
-
-
-def _open(row: StoredEntry) -> Envelope | Finding:
-    try:
-        return decode_envelope(row.envelope)
-    except MalformedInput as error:
-        return finding_of("entries", row.log_index, error)
-
-
-def _signed(envelope: Envelope, ground: Ground) -> Signed:
-    digest = signature.signing_hash(envelope, ground.log_id)
-    return Signed(envelope.key_id, digest, bytes.fromhex(envelope.signature[2:]))
 
 
 def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:

@@ -138,10 +138,10 @@ def _address(point: bytes) -> str:
     return "0x" + keccak256(point[1:])[12:].hex()
 
 
-def parts_of(signature: bytes, *, field: str = "envelope.signature") -> tuple[int, int, int]:
-    """r, s and v of r || s || v.
+def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
+    """The key id that signed ``digest`` (32 bytes).
 
-    Requires 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
+    Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
     """
     if len(signature) != 65:
         raise SignatureRefused(f"a signature has 65 bytes, not {len(signature)}", field=field)
@@ -152,21 +152,11 @@ def parts_of(signature: bytes, *, field: str = "envelope.signature") -> tuple[in
         raise SignatureRefused("s lies in the upper half of the curve's order (EIP-2 asks for the lower)", field=field)
     if v not in (27, 28):
         raise SignatureRefused(f"v is 27 or 28, not {v}", field=field)
-    return r, s, v
-
-
-def recover_key(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> PublicKey:
-    """The key that signed ``digest`` (32 bytes). Requires what ``parts_of`` does. Raises SignatureRefused."""
-    _, _, v = parts_of(signature, field=field)
     try:
-        return PublicKey.from_signature_and_message(signature[:64] + bytes((v - 27,)), digest, hasher=None)
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes((v - 27,)), digest, hasher=None)
     except ValueError as error:
         raise SignatureRefused("r is no point of the curve", field=field) from error
-
-
-def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
-    """The key id that signed ``digest`` (32 bytes). Requires what ``parts_of`` does. Raises SignatureRefused."""
-    return address_of(recover_key(digest, signature, field=field))
+    return address_of(key)
 
 
 def verify_envelope(envelope: Envelope, log_id: bytes) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ledger.core import signature_batch
 from tests.audit.stand import FOUNDING, Stand, found
 from tests.builders import POLICE, START, supervisor
 from tests.casework import Case
@@ -58,18 +57,6 @@ def test_one_byte_flipped(stand: Stand, column: str, index: int) -> None:
         flipped = whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :]
         stand.change(f"UPDATE entries SET {column} = :value WHERE log_index = {index}", value=flipped)
         assert {finding.index for finding in stand.audit().findings} == {index}, position
-
-
-def test_signature_changed_among_many(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where signatures are held against one equation, the one that does not hold is named, and no other."""
-    monkeypatch.setattr(signature_batch, "WORTH", 1)
-    assert not stand.audit().findings
-    index, start = FOUNDING + 1, b'"signature":"0x'
-    whole: bytes = stand.value(f"SELECT envelope FROM entries WHERE log_index = {index}")
-    place = whole.index(start) + len(start)
-    changed = whole[:place] + (b"1" if whole[place : place + 1] == b"0" else b"0") + whole[place + 1 :]
-    stand.change(f"UPDATE entries SET envelope = :value WHERE log_index = {index}", value=changed)
-    assert found(stand.audit()) == {("signatures", index), ("tree", index)}
 
 
 @pytest.mark.parametrize(
