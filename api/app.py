@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -20,6 +20,7 @@ from api.console.verifying import to_verify_page
 from api.dependencies import Service
 from api.edge import Edge
 from api.front import Front
+from api.parameters import require_known
 from api.parts import Parts
 from api.problems import HANDLERS
 from api.rates import RateLimit
@@ -122,7 +123,10 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         access,
     )
     for part in (*reads, sign_in, webhooks, audit, chain):
-        app.include_router(part.router)
+        strict = (
+            [Depends(require_known)] if part.router.prefix else []
+        )  # tiles and checkpoints are read by programs of others
+        app.include_router(part.router, dependencies=strict)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     app.router.routes += [Route("/", to_console), Route("/verify", to_verify_page)]
     app.mount(PATH, make_console(service))

@@ -223,3 +223,9 @@ def test_a_method_that_is_not_taken_is_a_problem_too(shared: Served, method: str
     answer = shared.request(method, path, headers=shared.token(clerk(PROCURATORATE)))
     assert answer.status_code in (400, 405)
     problem(answer, answer.status_code, answer.json()["code"], answer.json().get("field"))
+
+
+def test_a_parameter_that_no_route_takes_is_refused(shared: Served) -> None:
+    """A misspelt filter would show everything as if it were filtered: the problem names it, and what is taken."""
+    answer = shared.get("/api/v1/deadlines?within_day=7", clerk(PROCURATORATE))
+    assert "within_days" in problem(answer, 400, "malformed_input", "within_day")["detail"]

@@ -91,7 +91,7 @@ def test_a_look_up_is_recorded_with_the_cases_that_it_found(served: Served) -> N
     imported(served, "read", "A-1")
     look_up(served, POLICE_CLERK, ("A-1", "read"), ("A-2", "unknown"))
     with served.parts.database.access.connect() as connection:
-        from ledger.store.tables import ACCESS_LOG
+        from ledger.store.access_tables import ACCESS_LOG
 
         cases = [row.case_id for row in connection.execute(ACCESS_LOG.select())]
     assert cases == ["read"]
