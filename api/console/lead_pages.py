@@ -239,6 +239,19 @@ def acts(state: LeadState, reading: Reading) -> Iterator[Act]:
             yield Act("transfer", first=False)
 
 
+def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLine]:
+    """The leads whose next step is the reader's agency's, the latest change first; of many, these are the newest."""
+    if reading.is_of_procuratorate:
+        statuses = ("raised", "answered", "confirmed", "dismissed")
+        wanted = Wanted(procuratorate=reading.agency, statuses=statuses)
+    else:
+        wanted = Wanted(agency=reading.agency, statuses=("assigned",))
+    return [
+        lead_line(row)
+        for row in supervision.list_leads(connection, reading.reader, Page(limit), wanted, newest_first=True)
+    ]
+
+
 def officers(reading: Reading, agency: str) -> list[str]:
     """The officers of an agency whose keys hold now."""
     grants = reading.authority.grants.values()

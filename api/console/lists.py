@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.console import clock_views
 from api.console.access import LabelsOf, Reads
 from api.console.clock_views import ClockView
+from api.console.lead_pages import waiting
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugQuery
@@ -43,9 +44,17 @@ def start(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf
     with service.parts.database.read() as connection:
         clocks = clock_views.urgent(connection, service, reading, labels, FEW)
         known = cases.list_cases(connection, reading.reader, Page(1))
+        leads = waiting(connection, reading, FEW)
     is_empty = not known and reading.session.has_role("clerk", "supervisor")
-    reading.record("start page", *dict.fromkeys(case_id for case_id, _, _ in clocks))
-    values: dict[str, Any] = {"inbox": inbox, "outbox": outbox, "clocks": clocks, "is_empty": is_empty}
+    told_of = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
+    reading.record("start page", *dict.fromkeys(told_of))
+    values: dict[str, Any] = {
+        "inbox": inbox,
+        "outbox": outbox,
+        "clocks": clocks,
+        "leads": leads,
+        "is_empty": is_empty,
+    }
     return page(request, service, "start.html", reading.session, **values)
 
 

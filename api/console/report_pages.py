@@ -139,7 +139,7 @@ def _shown(table: Table, labels: Labels, names: Names) -> ShownTable:
         [(labels.told(column), column.kind) for column in table.columns],
         [
             ShownRow(
-                [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],
+                [cell_text(*cell, labels, names) for cell in zip(table.columns, row.cells, strict=True)],
                 row.evidence[:CITED_AT_MOST],
                 len(row.evidence),
             )

@@ -21,6 +21,7 @@ from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, co
 from ledger.supervision.report import Report, Scope, make_report
 from ledger.supervision.report.html import to_html
 from ledger.supervision.report.pdf import to_pdf
+from ledger.timeline.sentences import Names, agency_names
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
@@ -73,7 +74,7 @@ def report(
     with service.parts.supervisor.views.session() as session:
         made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
     reading.record(f"report from {since} to {until}")
-    return _as(made, file_format, labels)
+    return _as(made, file_format, labels, agency_names(reading.authority.names, labels))
 
 
 @router.get(
@@ -110,13 +111,13 @@ def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, 
     return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
-def _as(made: Report, file_format: str, labels: Labels) -> Response:
+def _as(made: Report, file_format: str, labels: Labels, named: Names) -> Response:
     if file_format == "json":
         return answer(made)
     if file_format == "html":
-        return Response(to_html(made, labels), media_type="text/html; charset=utf-8")
+        return Response(to_html(made, labels, named), media_type="text/html; charset=utf-8")
     headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
-    return Response(to_pdf(made, labels), media_type="application/pdf", headers=headers)
+    return Response(to_pdf(made, labels, named), media_type="application/pdf", headers=headers)
 
 
 def require_governing(reading: Reading) -> str:

@@ -156,3 +156,17 @@ def test_leads_are_for_everybody(office: Office) -> None:
             page.wait_for_load_state("networkidle")
             assert (grave_findings(page), too_wide(page)) == ([], []), (scheme, path)
         desk.leave()
+
+
+def test_who_must_act_finds_the_lead_on_the_start_page(office: Office) -> None:
+    """The procuratorate sees the lead that is to be assigned; the agency, which is not told of it yet, does not."""
+    raise_leads(office)
+    head = office.sit_down(supervisor(PROCURATORATE))
+    page = head.sign_in()
+    waiting = page.get_by_role("region", name="Leads that wait for your agency")
+    expect(waiting.get_by_role("link", name="was handed over for prosecution")).to_be_visible()
+    head.leave()
+
+    police = office.sit_down(clerk(POLICE))
+    expect(police.sign_in().get_by_role("heading", name="Leads that wait for your agency")).to_have_count(0)
+    police.leave()

@@ -299,3 +299,11 @@ def test_every_row_has_a_cell_for_each_column() -> None:
         for row in made.rows:
             assert isinstance(row, Row)
             assert len(row.cells) == len(made.columns)
+
+
+def test_agencies_are_called_by_their_names() -> None:
+    """In the table and in its picture, where the reader's office knows them; never elsewhere."""
+    report = make_report(views(handover(1), handover(2)), HALF_YEAR, tree_size=100, as_of=AS_OF)
+    page = to_html(report, Labels("en"), lambda agency: {"police-east": "East Police"}.get(agency, agency))
+    assert "East Police" in page
+    assert "police-east" not in page

@@ -13,6 +13,7 @@ from pygal.style import Style
 from ledger.locales import Labels
 from ledger.supervision.report.values import Column, Table
 from ledger.supervision.report.words import cell_text
+from ledger.timeline.sentences import Names
 
 BARS_AT_MOST = 12  # the rows come with the most remarkable first
 _STYLE = Style(
@@ -35,11 +36,10 @@ _COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
-def chart(table: Table, labels: Labels, *, bare: bool = False, named: Callable[[str], str] = str) -> str | None:
+def chart(table: Table, labels: Labels, *, bare: bool = False, named: Names = str) -> str | None:
     """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
 
-    ``named`` gives the name of an agency by its id, and anything else as it is. ``bare`` leaves its own style out, for
-    a page that has one and lets none stand within it.
+    ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
     """
     names = [column.name for column in table.columns]
     if table.chart is None or not table.rows:
@@ -48,7 +48,7 @@ def chart(table: Table, labels: Labels, *, bare: bool = False, named: Callable[[
     shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
     telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
     names_of_bars = [
-        " · ".join(_said(table.columns[at], row.cells[at], labels, named) for at in telling) for row in shown
+        " · ".join(cell_text(table.columns[at], row.cells[at], labels, named) for at in telling) for row in shown
     ]
     picture = pygal.HorizontalBar(
         style=_STYLE,
@@ -95,11 +95,6 @@ def _bare(drawing: Element) -> Element:
             if str(child.tag).rpartition("}")[2] in ("defs", "script", "title") or "style" in child.attrib:
                 part.remove(child)
     return drawing
-
-
-def _said(column: Column, cell: str | int | None, labels: Labels, named: Callable[[str], str]) -> str:
-    text = cell_text(column, cell, labels)
-    return named(text) if column.kind == "text" else text
 
 
 def _number(cell: str | int | None) -> int:

@@ -8,11 +8,12 @@ from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
 from ledger.supervision.report.words import cell_text
 from ledger.supervision.templates import templates_of
+from ledger.timeline.sentences import Names
 
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
-def to_html(report: Report, labels: Labels) -> str:
+def to_html(report: Report, labels: Labels, named: Names = str) -> str:
     """The page, in the language of ``labels``."""
     return (
         templates_of(__package__)
@@ -26,13 +27,13 @@ def to_html(report: Report, labels: Labels) -> str:
                     "columns": [(labels.told(column), column.kind) for column in table.columns],
                     "rows": [
                         (
-                            [cell_text(*cell, labels) for cell in zip(table.columns, row.cells, strict=True)],
+                            [cell_text(*cell, labels, named) for cell in zip(table.columns, row.cells, strict=True)],
                             row.evidence[:CITED_AT_MOST],
                             len(row.evidence),
                         )
                         for row in table.rows
                     ],
-                    "chart": chart(table, labels),
+                    "chart": chart(table, labels, named=named),
                 }
                 for table in report.tables
             ],
