@@ -29,3 +29,9 @@ def start_of(day: date) -> datetime:
 def end_of(day: date) -> datetime:
     """24:00 of ``day`` in UTC: the first instant that is no longer of it."""
     return start_of(day + DAY)
+
+
+def day_that_ends(instant: datetime) -> date | None:
+    """The day of which ``instant`` is 24:00; None where it is another hour."""
+    day = legal_day(instant)
+    return day - DAY if start_of(day) == instant else None

@@ -35,7 +35,7 @@ from ledger.core.deadlines.steps import (
     StartHourLeftOut,
 )
 from ledger.core.errors import MalformedInput, TallystickError, UnknownYear
-from ledger.core.legal_day import SHANGHAI, end_of, legal_day
+from ledger.core.legal_day import SHANGHAI, day_that_ends, end_of, legal_day
 from ledger.workdays import work_calendar
 
 BEIJING = ZoneInfo("Asia/Shanghai")
@@ -151,6 +151,8 @@ def test_a_day_ends_at_midnight_in_beijing() -> None:
     assert end == datetime(2026, 3, 10, 16, tzinfo=UTC)
     assert legal_day(end) == date(2026, 3, 11)
     assert legal_day(end - timedelta(microseconds=1)) == date(2026, 3, 10)
+    assert day_that_ends(end) == date(2026, 3, 10)
+    assert day_that_ends(end - timedelta(seconds=1)) is None
 
 
 def test_days_off_are_weekends_and_holidays_but_not_what_is_made_up() -> None:

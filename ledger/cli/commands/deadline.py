@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import NotFound
 from ledger.core.event import Body, deadline
 from ledger.core.event.terms import ExclusionGround, QualifyingGround
+from ledger.core.legal_day import day_that_ends
 from ledger.locales.messages import said
 
 SOON = 3  # days left from which a deadline is yellow
@@ -198,10 +200,16 @@ def _with_end(session: Session, found: list[dict[str, Any]]) -> list[dict[str, A
     name = session.labels.of_clock
     return [
         row
-        | {"label": name(row["clock"]), "ends_at": row.get("last_day") or row["due_at"]}
+        | {"label": name(row["clock"]), "ends_at": row.get("last_day") or _end_of(row["due_at"])}
         | {"short_id": _short(row["deadline_id"])}
         for row in found
     ]
+
+
+def _end_of(due_at: str | None) -> str | None:
+    """The last day, which warnings do not tell; the moment where hours count."""
+    day = None if due_at is None else day_that_ends(datetime.fromisoformat(due_at))
+    return due_at if day is None else day.isoformat()
 
 
 def _short(deadline_id: str) -> str:
