@@ -51,6 +51,7 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     counter = Counter(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     desk = Desk(Questioner(holder, session.labels, names, lambda: int(time.time())), signer, counter, chain_id)
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
+        socket.listen()  # whoever opens the page as soon as its address is told waits a moment
         note(
             texts(
                 "signing for {officer} of {agency} at {url}",
