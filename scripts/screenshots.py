@@ -131,7 +131,7 @@ def signer(stage: Studio, profile: str) -> Iterator[tuple[str, str]]:
 
 def chromium() -> str:
     """The browser of the tests."""
-    found = shutil.which("chromium")
+    found = shutil.which("chromium-headless-shell")
     if found is None:
         raise SystemExit("no browser here: run scripts/setup --browser")
     return found

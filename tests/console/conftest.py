@@ -28,7 +28,7 @@ OPTIONS = (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, asking nobody outside. It ends with its module: its event loop bars others."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell")
     assert chromium is not None, "no browser here: run scripts/setup --browser"
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:

@@ -31,11 +31,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.mark.parametrize("path", OF_PAGE)
 def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
-    """Each by itself, and all of the page's at once."""
+    """The worst of each by itself, and each value in all of the page's at once."""
     address, names = path.format_map(names_of(world)), OF_PAGE[path]
     for officer in READERS:
         for value in EXTREMES:
-            for given in (*([one] for one in names), names):
+            for given in (*([one] for one in names if value in WORST), names):
                 answer = page_of(world, officer, f"{address}?{urlencode(dict.fromkeys(given, value))}")
                 assert answer.status_code < 500, (given, value[:40], answer.text)
 

@@ -56,7 +56,7 @@ def url() -> Iterator[str]:
 
 def test_a_page_comes_to_the_same_verdict(url: str, tmp_path: Path) -> None:
     """Headless Chromium says of the example what Node says, step by step."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell")
     assert chromium is not None, "no browser here: run scripts/setup --browser"
     options = [
         "--headless",
