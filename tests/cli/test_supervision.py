@@ -85,7 +85,7 @@ def test_what_the_page_tells_to_type_works(place: World, tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"by_outcome": {\n      "recommendation": 1\n    }' in done.stdout
-    assert "recommendation.rechecked" in done.stdout
+    assert "re-checked" in done.stdout
 
 
 def test_every_step_of_the_page_is_one_that_there_is() -> None:
