@@ -32,7 +32,6 @@ def test_anchors_follow_one_another(world: World) -> None:
         record = world.anchor.head(write.block_hash)
         assert (record.number, record.size, record.root) == (number, len(world.leaves), write.anchored.root)
         assert (record.block_number, record.timestamp) == (write.block_number, write.timestamp)
-        assert world.anchor.number_of(write) == number
         assert world.anchor.record(number, "latest") == record
 
 
@@ -43,12 +42,9 @@ def test_record_zero_is_the_empty_log(world: World) -> None:
 
 
 def test_there_is_no_record_above_the_last(world: World) -> None:
-    """A record that is not there is NotFound, and a deployment made none."""
+    """A record that is not there is NotFound."""
     with pytest.raises(NotFound, match="up to 0, not 1"):
         world.anchor.record(1, "latest")
-    first = next(iter(world.journal.writes()))
-    with pytest.raises(NotFound):
-        world.anchor.number_of(first)
 
 
 def test_what_the_contract_refuses_is_not_signed(world: World) -> None:
