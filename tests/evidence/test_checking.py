@@ -404,16 +404,18 @@ def test_progress_knows_all_that_is_read(bag: Path) -> None:
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the files, sorted in runs that wait on the disk, take less than twice the memory."""
     monkeypatch.setattr(spool, "RUN", 100)
-    peaks = []
-    for count in (1000, 4000):
-        source = write(
-            tmp_path / f"source-{count}", {f"{'long name ' * 10}{number:05}": b"" for number in range(count)}
-        )
-        tracemalloc.start()
-        try:
-            sealed(source, tmp_path / f"bag-{count}")
-            assert check(tmp_path / f"bag-{count}")[0].files == count
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-    assert peaks[1] < 2 * peaks[0]
+    # The least of three: what threads of other tests take meanwhile is counted too.
+    few, many = (min(_peak(tmp_path / f"{count}-{turn}", count) for turn in range(3)) for count in (1000, 4000))
+    assert many < 2 * few
+
+
+def _peak(folder: Path, count: int) -> int:
+    """Bytes that were held at most while so many files were sealed and checked."""
+    source = write(folder / "source", {f"{'long name ' * 10}{number:05}": b"" for number in range(count)})
+    tracemalloc.start()
+    try:
+        sealed(source, folder / "bag")
+        assert check(folder / "bag")[0].files == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
