@@ -17,6 +17,7 @@ NO_TRUST_FILE = "no trust file"
 WITNESS_LINE = f"witness w1 {example.WITNESS.verifying_key.vkey()}"
 SECOND = SeedSigner.from_seed("witness.example/w2", b"\x03" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
 UNKNOWN_SIGNATURE = "— stranger.example/s AAAAAAA=\n"  # five bytes: a key id and one more
+OTHER = "0x" + "00" * 32  # bytes that stand for none of the ledger's
 
 Patch = dict[str, Any]  # an operation of RFC 6902
 
@@ -46,11 +47,13 @@ def policy(text: str) -> tuple[Patch]:
 
 
 def cases() -> list[Spoiled]:
-    """Each case, in the order of the steps."""
-    bundle = example.bundle()
-    proof, signature = bundle.proof, example.entries()[-1].envelope.signature
-    other = "0x" + "00" * 32
-    lines = proof.splitlines(keepends=True)
+    """Each case, in the order of the steps that it spoils."""
+    return [*_of_the_form(), *_of_the_log(), *_of_authority_and_anchor(), *_of_the_trust_file()]
+
+
+def _of_the_form() -> list[Spoiled]:
+    """What is left out or spelled otherwise (step 1)."""
+    lines = example.bundle().proof.splitlines(keepends=True)
     return [
         Spoiled("as it is", "intact"),
         Spoiled("what is not signed may be empty", "intact", bundle=put("/erased", [])),
@@ -71,7 +74,15 @@ def cases() -> list[Spoiled]:
             (1,),
             bundle=put("/proof", lines[0] + "extra AA==\n" * 2 + "".join(lines[1:])),
         ),
-        Spoiled("another ledger", "tampered", (2,), bundle=put("/log_id", other)),
+    ]
+
+
+def _of_the_log() -> list[Spoiled]:
+    """Ledger, signature, payload, checkpoint, inclusion, witnesses and sections (steps 2 to 8)."""
+    proof, signature = example.bundle().proof, example.entries()[-1].envelope.signature
+    lines = proof.splitlines(keepends=True)
+    return [
+        Spoiled("another ledger", "tampered", (2,), bundle=put("/log_id", OTHER)),
         Spoiled(
             "another signature",
             "tampered",
@@ -91,6 +102,12 @@ def cases() -> list[Spoiled]:
             (8,),
             bundle=put("/sections/other", {"fields": {"text": "x"}, "salt": "00" * 16}),
         ),
+    ]
+
+
+def _of_authority_and_anchor() -> list[Spoiled]:
+    """Grants, anchors and the state of the contracts (steps 9 to 12)."""
+    return [
         Spoiled(
             "the grant in place of the admission",
             "tampered",
@@ -109,18 +126,18 @@ def cases() -> list[Spoiled]:
             "unverifiable",
             bundle=put("/anchors/0/contract", "0x" + "e3" * 20),
         ),
-        Spoiled("an anchor in upper case", "tampered", (11,), bundle=put("/anchors/0/root", other.replace("00", "AA"))),
+        Spoiled("an anchor in upper case", "tampered", (11,), bundle=put("/anchors/0/root", OTHER.replace("00", "AA"))),
         Spoiled(
             "another hash of a transaction, which enters no step",
             "intact",
-            bundle=put("/anchors/0/anchored_in/transaction_hash", other),
+            bundle=put("/anchors/0/anchored_in/transaction_hash", OTHER),
         ),
         Spoiled("the state left out", "intact", bundle=without("/anchors/0/proven_at")),
         Spoiled(
             "another value of a slot",
             "tampered",
             (12,),
-            bundle=put("/anchors/0/proven_at/anchor/storage_proof/1/value", other),
+            bundle=put("/anchors/0/proven_at/anchor/storage_proof/1/value", OTHER),
         ),
         Spoiled(
             "another block time",
@@ -128,12 +145,18 @@ def cases() -> list[Spoiled]:
             (12,),
             bundle=put("/anchors/0/anchored_in/timestamp", example.ANCHORED_AT - 1),
         ),
-        Spoiled("contracts of other code", "tampered", (12,), trust=put("/chains/0/anchor_code_hash", other)),
+    ]
+
+
+def _of_the_trust_file() -> list[Spoiled]:
+    """What the verifier trusts is another, or cannot be read."""
+    return [
+        Spoiled("contracts of other code", "tampered", (12,), trust=put("/chains/0/anchor_code_hash", OTHER)),
         Spoiled(
-            "another hash of the trusted block", "tampered", (13,), trust=put("/chains/0/trusted_blocks/0/hash", other)
+            "another hash of the trusted block", "tampered", (13,), trust=put("/chains/0/trusted_blocks/0/hash", OTHER)
         ),
         Spoiled("no trusted block", "intact", trust=without("/chains/0/trusted_blocks")),
-        Spoiled("a trust file of another ledger", "tampered", (2, 3, 9), trust=put("/log_id", other)),
+        Spoiled("a trust file of another ledger", "tampered", (2, 3, 9), trust=put("/log_id", OTHER)),
         Spoiled(
             "no witness asked for by a production ledger", NO_TRUST_FILE, trust=policy(f"{WITNESS_LINE}\nquorum none\n")
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -30,6 +30,14 @@ def _chained(leaf: Hash, siblings: Sequence[Hash]) -> Hash:
     return leaf
 
 
+def refused_by(verify: Callable[..., None], claim: dict[str, Any], changes: dict[str, Any]) -> ProofRefused:
+    """The refusal of a claim that is changed; as it was, it holds."""
+    verify(**claim)
+    with pytest.raises(ProofRefused) as refused:
+        verify(**claim | changes)
+    return refused.value
+
+
 class TestForgedInclusion:
     """All of these are refused, whatever else about them is right."""
 
@@ -43,10 +51,7 @@ class TestForgedInclusion:
             "proof": inclusion(self.INDEX, self.SIZE),
             "root": ROOTS[self.SIZE],
         }
-        verify_inclusion(**claim)
-        with pytest.raises(ProofRefused) as refused:
-            verify_inclusion(**claim | changes)
-        return refused.value
+        return refused_by(verify_inclusion, claim, changes)
 
     def test_another_leaf(self) -> None:
         """A leaf that is elsewhere in the tree; the refusal carries both roots."""
@@ -152,10 +157,7 @@ class TestForgedConsistency:
             "second_root": ROOTS[self.SECOND],
             "proof": consistency(self.FIRST, self.SECOND),
         }
-        verify_consistency(**claim)
-        with pytest.raises(ProofRefused) as refused:
-            verify_consistency(**claim | changes)
-        return refused.value
+        return refused_by(verify_consistency, claim, changes)
 
     def test_another_first_root(self) -> None:
         """A first tree that the second does not begin with."""
