@@ -26,7 +26,7 @@ from ledger.follow import Link
 from ledger.installation import DataDirectory, Installation
 from ledger.keys import Signer
 from ledger.mirror import Mirror
-from ledger.record import Registry
+from ledger.registry import Registry
 from ledger.settings import EMBEDDED, Settings
 from ledger.state_proofs import StateProofs
 from ledger.store.database import Database

@@ -29,8 +29,9 @@ from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
 from ledger.keys import LocalSigner, open_keystore, open_note_key
 from ledger.publish import Publisher
-from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.record import Recorder, shipped_rulebook
 from ledger.recount import recount
+from ledger.registry import Registry
 from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings

@@ -18,8 +18,9 @@ from api.rates import RateLimit
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.event import Payload, decode_payload
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Judged, NeedsDatabase, Recorder
+from ledger.record import Duplicate, Judged, Recorder
 from ledger.sequence import Answer, Sequencer
+from ledger.states import NeedsDatabase
 from ledger.store.database import Database
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits for others to come along, while others come

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ledger.core.authority import Authority
 from ledger.installation import DataDirectory
-from ledger.record import Recorder, Registry
+from ledger.record import Recorder
 from ledger.recount import mark_of
+from ledger.registry import Registry
 from ledger.settings import Settings
 from ledger.store import log
 from ledger.store.database import Database

@@ -26,7 +26,7 @@ from ledger.core.authority import Authority
 from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.tiles import TileNodes
 from ledger.cosign import Gatherer, Seen
-from ledger.record import Registry
+from ledger.registry import Registry
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection, Database

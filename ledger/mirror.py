@@ -8,7 +8,7 @@ from typing import Protocol
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
 from ledger.core.errors import Conflict
-from ledger.record import Registry
+from ledger.registry import Registry
 from ledger.store import log
 from ledger.store.database import Database
 from ledger.system import SystemStream

@@ -43,7 +43,7 @@ from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
 from ledger.publish import Publisher
-from ledger.record import Registry
+from ledger.registry import Registry
 from ledger.store import checkpoints, log, timestamps
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal

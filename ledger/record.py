@@ -1,17 +1,12 @@
 """Record: what a submission says, who says it and whether it is possible, judged outside the writer's lock.
 
 The verdict is a pure function of the submission, of the case's state at ``previous`` and of the registry; the sequencer
-only checks that these still stand. States are remembered by the digest that they end in: such a memory cannot go stale.
+only checks that these still stand.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from importlib.resources import files
-from threading import Lock
-from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
@@ -23,22 +18,19 @@ from ledger.core.authority import Agency, Authority
 from ledger.core.custody import Act, CaseState, Outcome, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
-from ledger.core.event import Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
-from ledger.core.event.case import CaseJoined, CaseOpened
+from ledger.core.event import Envelope, Payload, Submitted, decode_submission, digest_of
 from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.record import SectionErased
-from ledger.core.event.registry import RegistryChange
 from ledger.core.rulebook import Rulebook
 from ledger.core.supervision import Matter, Move
 from ledger.matters import Definitions
+from ledger.registry import Registry
+from ledger.states import NoDatabase, Reads, States
 from ledger.store import clocks, log
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
-STATES_KEPT = 20_000
-READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 _NOT_YET = 2**63  # above every index: judged as of all that the log has
 
 
@@ -62,143 +54,9 @@ class Duplicate(Struct, frozen=True):
     entry: StoredEntry
 
 
-class NeedsDatabase(Exception):
-    """What is in memory does not decide."""
-
-
-class Reads(Protocol):
-    """Gives connections that see one state of the log."""
-
-    def read(self) -> AbstractContextManager[Connection]: ...
-
-
-class _NoDatabase:
-    def read(self) -> NoReturn:
-        raise NeedsDatabase
-
-
 def shipped_rulebook() -> Rulebook:
     """The rules that come with this version."""
     return rulebook.parse(files("ledger").joinpath("rules.toml").read_text(encoding="utf-8"))
-
-
-class Registry:
-    """The authority that the log has, folded as far as it is asked for."""
-
-    def __init__(self, log_id: bytes, service_key_id: str):
-        self._authority = authorities.initial(log_id, service_key_id)
-        self._index = -1
-        self._lock = Lock()
-
-    @property
-    def authority(self) -> Authority:
-        return self._authority
-
-    def at(self, connection: Connection, changes: int) -> Authority:
-        """The authority after all changes that ``connection`` sees. Requires that it sees ``changes`` of them."""
-        with self._lock:
-            if self._authority.changes != changes:
-                self._read(connection)
-            return self._authority
-
-    def _read(self, connection: Connection) -> None:
-        for entry in log.registry_entries(connection, after=self._index):
-            body = decode_payload(entry.payload).body
-            if isinstance(body, RegistryChange):
-                self._authority = authorities.fold(self._authority, body, entry.log_index)
-            self._index = entry.log_index
-
-
-class States:
-    """Case states by the digest of their last event: the newest ones kept, others folded again from the stream."""
-
-    def __init__(self, database: Reads, book: Rulebook, kept: OrderedDict[str, CaseState] | None = None):
-        self._database = database
-        self._book = book
-        self._kept: OrderedDict[str, CaseState] = OrderedDict() if kept is None else kept
-
-    def in_memory(self) -> States:
-        """The same states, none of which is looked for in the database."""
-        return States(_NoDatabase(), self._book, self._kept)
-
-    def keep(self, state: CaseState) -> None:
-        self._kept[state.head] = state
-        while len(self._kept) > STATES_KEPT:
-            self._kept.popitem(last=False)
-
-    def on_head(self, payload: Payload) -> CaseState | None:
-        """The state that the event says it stands on. Raises Conflict where that is not the stream's head."""
-        if payload.previous is None:
-            return None
-        kept = self._kept.get(payload.previous)
-        if kept is not None and kept.case_id == payload.stream.id:
-            return kept
-        state = self.of_case(payload.stream.id)
-        if state is None or state.head != payload.previous:
-            raise off_head(state.sequence if state else None, state.head if state else None)
-        return state
-
-    def of_case(self, case_id: str) -> CaseState | None:
-        """The state at the stream's head; None where there is no such case."""
-        with self._database.read() as connection:
-            head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
-            if head is None:
-                return None
-            kept = self._kept.get(head.digest)
-            return kept or self._fold(log.stream(connection, "case", case_id))
-
-    def of_shown(self, case_id: str) -> CaseState:
-        """The state of a case that the read model shows."""
-        state = self.of_case(case_id)
-        assert state is not None, "the read model shows a case that has a stream"
-        return state
-
-    def after(self, payload_digest: str) -> CaseState | None:
-        """The state right after the event of this digest, in whatever case it stands. None if it is in none."""
-        with self._database.read() as connection:
-            try:
-                entry = log.entry_by_digest(connection, payload_digest)
-            except NotFound:
-                return None
-            if entry.stream_kind != "case":
-                return None
-            stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
-            return self._fold(stream)
-
-    def take_in(self, entries: Iterable[StoredEntry]) -> None:
-        """Goes on with another process's entries, as far as the states that they stand on are in memory.
-
-        Every event that follows one of them would have to look for its case otherwise.
-        """
-        for entry in entries:
-            if entry.stream_kind == "case":
-                try:
-                    self._take_in(entry)
-                except TallystickError:
-                    continue  # whoever stands on it reads the whole stream, and is told what is wrong with it
-
-    def _take_in(self, entry: StoredEntry) -> None:
-        payload = log.payload_of(entry)
-        before = self._kept.get(payload.previous) if payload.previous else None
-        if before is not None or payload.previous is None:
-            self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
-
-    def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
-        state: CaseState | None = None
-        for entry in entries:
-            payload = log.payload_of(entry)
-            state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
-        if state is not None:
-            self.keep(state)
-        return state
-
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        """The event with what it cites of another case."""
-        body = payload.body
-        cites = body.split_from if isinstance(body, CaseOpened) else None
-        cites = body.cites if isinstance(body, CaseJoined) else cites
-        source = self.after(cites.payload_digest) if cites else None
-        return Act(payload, digest, signed_at, self._book, source)
 
 
 class Recorder:
@@ -224,7 +82,7 @@ class Recorder:
     def in_memory(self) -> Recorder:
         """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
         return Recorder(
-            _NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
+            NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
         )
 
     def judge(self, data: bytes, now: int) -> Judged | Duplicate:
@@ -381,19 +239,6 @@ def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> N
             code="event_id_taken",
             hint="Mint a new event id for a new event.",
         )
-
-
-def off_head(sequence: int | None, head: str | None) -> Conflict:
-    """The 409 of an event that does not stand on its stream's head."""
-    expected = 0 if sequence is None else sequence + 1
-    return Conflict(
-        f"expected sequence {expected} on {head or 'null'}",
-        head=head,
-        sequence=expected,
-        field="payload.previous",
-        code="not_on_head",
-        hint="Look at what happened since, then sign again on this head.",
-    )
 
 
 def _new_items(before: CaseState | None, after: CaseState, act: Act) -> frozenset[str]:

@@ -18,7 +18,8 @@ from ledger.core.digest import blake3_text
 from ledger.core.errors import TallystickError
 from ledger.core.event import decode_payload
 from ledger.core.rulebook import Rulebook
-from ledger.record import Recorder, States
+from ledger.record import Recorder
+from ledger.states import States
 from ledger.store import audit, clocks, log
 from ledger.store.clocks import Row
 from ledger.store.database import Connection, Database

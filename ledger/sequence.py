@@ -18,20 +18,20 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from ledger.core import authority as authorities
+from ledger.admit import LogView
 from ledger.core import merkle
-from ledger.core.authority import Authority
-from ledger.core.errors import Conflict, IntegrityBroken, RuleRefused, TallystickError, Unavailable
-from ledger.core.event.registry import RegistryChange
+from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.merkle import Hash, leaf_hash
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import Appended, RightEdge, TileNodes
 from ledger.publish import Publisher, Receipt
-from ledger.record import READ_ON_AT_MOST, Duplicate, Judged, Registry, States, off_head, require_same_event
-from ledger.store import cases, log
+from ledger.record import Duplicate, Judged, require_same_event
+from ledger.registry import Registry
+from ledger.states import READ_ON_AT_MOST, States
+from ledger.store import log
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
-from ledger.store.log import Head, StoredEntry, TreeState
+from ledger.store.log import StoredEntry, TreeState
 
 MAX_BATCH = 512  # events of one transaction
 MAX_WAITING = 20_000  # events; above this a submission is turned away
@@ -243,7 +243,8 @@ class Sequencer:
         return edge
 
     def _place(self, connection: Connection, batch: Sequence[Waiting], tree: TreeState) -> Placed:
-        view = _View.read(connection, batch, self._registry.at(connection, tree.registry_changes))
+        authority = self._registry.at(connection, tree.registry_changes)
+        view = LogView.read(connection, [waiting.judged for waiting in batch], authority)
         placed = Placed([], [], [], [], 0)
         taken: dict[str, int] = {}
         for waiting in batch:
@@ -299,67 +300,6 @@ class Sequencer:
             receipt = self._publisher.receipt(entry.envelope.event_id, leaf, proof, entry.flags, at)
             for taker in takers:
                 taker.set_result(receipt)
-
-
-class _View:
-    """What the log says under the lock, moved on by each event that is admitted."""
-
-    def __init__(
-        self,
-        stored: dict[str, StoredEntry],
-        heads: dict[tuple[str, str], Head],
-        owners: dict[str, str],
-        authority: Authority,
-    ):
-        self.stored = stored
-        self.heads = heads
-        self.owners = owners
-        self.authority = authority
-
-    @classmethod
-    def read(cls, connection: Connection, batch: Sequence[Waiting], authority: Authority) -> _View:
-        envelopes = [waiting.judged.submitted.envelope for waiting in batch]
-        new_items = {item for waiting in batch for item in waiting.judged.new_items}
-        return cls(
-            log.identities(connection, [envelope.event_id for envelope in envelopes]),
-            log.heads(connection, [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]),
-            cases.owners(connection, new_items) if new_items else {},
-            authority,
-        )
-
-    def admit(self, judged: Judged, index: int) -> None:
-        """Raises Conflict, RuleRefused or Unauthorized; else the event has the index."""
-        envelope, payload = judged.submitted.envelope, judged.submitted.payload
-        stream = (envelope.stream.kind, envelope.stream.id)
-        self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
-        for item_id in judged.new_items:
-            owner = self.owners.get(item_id)
-            if owner is not None and owner != envelope.stream.id:
-                raise RuleRefused(
-                    f"item {item_id} belongs to another case", code="foreign_item", field="payload.body.item_id"
-                )
-        if judged.registry_changes != self.authority.changes:
-            grant = authorities.require_key(self.authority, envelope, index)
-            authorities.require_officer(grant, payload)
-        if isinstance(payload.body, RegistryChange):
-            self._require_next_change(payload.body)
-            self.authority = authorities.fold(self.authority, payload.body, index)
-        self.heads[stream] = Head(envelope.sequence, envelope.payload_digest)
-        self.owners.update(dict.fromkeys(judged.new_items, envelope.stream.id))
-
-    @staticmethod
-    def _require_head(sequence: int, previous: str | None, head: Head | None) -> None:
-        expected = (0, None) if head is None else (head.sequence + 1, head.digest)
-        if (sequence, previous) != expected:
-            raise off_head(head.sequence if head else None, head.digest if head else None)
-
-    def _require_next_change(self, change: RegistryChange) -> None:
-        if change.number <= self.authority.changes:
-            raise Conflict(
-                f"the log has {self.authority.changes} changes of the registry, number {change.number} among them",
-                field="payload.body.number",
-                code="already_mirrored",
-            )
 
 
 def _new_entry(judged: Judged, index: int) -> NewEntry:

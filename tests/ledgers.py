@@ -26,7 +26,8 @@ from ledger.core.note import SeedSigner
 from ledger.core.proof import parse_tlog_proof
 from ledger.keys import LocalSigner
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.record import Duplicate, Recorder, shipped_rulebook
+from ledger.registry import Registry
 from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise

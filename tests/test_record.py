@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger import record as recording
+from ledger import states
 from ledger.core.custody import CaseState
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
 from ledger.core.event import Authority, registry
@@ -256,7 +256,7 @@ def test_states_are_folded_again_where_they_are_not_remembered(
     ledger.post_all(case.events)
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         assert cold.recorder.states.of_case("case-1") == case.state
-        monkeypatch.setattr(recording, "STATES_KEPT", 1)
+        monkeypatch.setattr(states, "STATES_KEPT", 1)
         other = Case("case-2").open().register("other-item")
         for event in (*other.events, case.register("late-item").last, other.register("last-item").last):
             cold.post(event)
@@ -353,7 +353,7 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.recorder.states = recording.States(ledger.database, story.book)
+    ledger.recorder.states = states.States(ledger.database, story.book)
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))

@@ -21,8 +21,9 @@ from ledger.core.event.item import ItemPart, ItemSplit
 from ledger.core.merkle import EMPTY_ROOT, leaf_hash
 from ledger.core.proof import parse_tlog_proof
 from ledger.publish import Receipt
-from ledger.record import Duplicate, Judged, NeedsDatabase
+from ledger.record import Duplicate, Judged
 from ledger.sequence import Answer
+from ledger.states import NeedsDatabase
 from ledger.store import log
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, Officer, Writer, clerk, signed
 from tests.casework import Case, pieces, registration

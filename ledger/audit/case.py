@@ -20,7 +20,7 @@ from ledger.core.merkle import Hash, NodeReader, leaf_hash
 from ledger.core.rulebook import Rulebook
 from ledger.core.tiles import TileNodes
 from ledger.core.trust import Trust
-from ledger.record import States
+from ledger.states import States
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
 from ledger.store.database import Connection, Database

@@ -15,7 +15,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.event import Payload, case
 from ledger.core.supervision import Act, Matter
 from ledger.core.supervision import fold as fold_matter
-from ledger.record import States
+from ledger.states import States
 from ledger.store import clocks, supervision
 from ledger.store.audit import Expected, Models
 from ledger.store.log import StoredEntry

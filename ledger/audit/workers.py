@@ -14,7 +14,7 @@ from ledger.audit.findings import Finding
 from ledger.audit.judging import Rules
 from ledger.audit.streams import Faulty, Part, check_part
 from ledger.core.rulebook import Rulebook
-from ledger.record import States
+from ledger.states import States
 from ledger.store.database import Database, attach
 from ledger.workdays import shipped_calendar
 

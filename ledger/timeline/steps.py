@@ -20,7 +20,8 @@ from ledger.core.custody.concerned import Concerned, concerned
 from ledger.core.deadlines.due import Deadline, deadline
 from ledger.core.event import Authority, Payload, decode_payload
 from ledger.core.instant import spelled
-from ledger.record import Recorder, States
+from ledger.record import Recorder
+from ledger.states import States
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from ledger.record import States
+from ledger.states import States
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.steps import Walked, walk_on

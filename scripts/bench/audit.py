@@ -24,7 +24,8 @@ from ledger.core.note import SeedSigner
 from ledger.core.policy import parse_policy
 from ledger.core.trust import Trust
 from ledger.publish import Publisher
-from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.record import Duplicate, Recorder, shipped_rulebook
+from ledger.registry import Registry
 from ledger.sequence import Sequencer
 from ledger.sign import Actor, Place, sign_event
 from ledger.store.database import attach, open_database

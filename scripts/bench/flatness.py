@@ -21,7 +21,8 @@ from msgspec import Struct
 from rich.progress import track
 
 from ledger.publish import Publisher
-from ledger.record import Duplicate, Judged, Recorder, Registry, shipped_rulebook
+from ledger.record import Duplicate, Judged, Recorder, shipped_rulebook
+from ledger.registry import Registry
 from ledger.sequence import Sequencer
 from ledger.store.database import attach
 from ledger.supervision.publishing import Definitions

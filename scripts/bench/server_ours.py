@@ -21,7 +21,8 @@ from ledger.core.trust import Trust
 from ledger.cosign import Courier
 from ledger.follow import Follower
 from ledger.publish import Publisher
-from ledger.record import Recorder, Registry, shipped_rulebook
+from ledger.record import Recorder, shipped_rulebook
+from ledger.registry import Registry
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
 from ledger.store.access import AccessLog

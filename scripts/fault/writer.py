@@ -17,7 +17,8 @@ from api import logs
 from ledger.core import canonical
 from ledger.core.errors import Conflict, TallystickError, Unavailable
 from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Recorder, Registry, shipped_rulebook
+from ledger.record import Duplicate, Recorder, shipped_rulebook
+from ledger.registry import Registry
 from ledger.sequence import Answer, Sequencer
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise

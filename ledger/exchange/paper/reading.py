@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.core.event import Section, decode_section
 from ledger.core.event.case import PersonNamed
 from ledger.exchange.paper.writer import Occasion
-from ledger.record import States
+from ledger.states import States
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry

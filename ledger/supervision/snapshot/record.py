@@ -54,7 +54,7 @@ class Step(Struct, frozen=True):
 
 
 class Acts(Protocol):
-    """Makes an act of an event, with the state that it cites of another case (``ledger.record.States``)."""
+    """Makes an act of an event, with the state that it cites of another case (``ledger.states.States``)."""
 
     def act(self, payload: Payload, digest: str, signed_at: int) -> Act: ...
 
