@@ -118,6 +118,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
     "paper": paper_words(),
+    "report": (
+        *("title", "period", "jurisdiction", "business_line", "all", "log", "entries", "as_of"),
+        *("note", "nothing", "events", "more"),
+    ),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
 

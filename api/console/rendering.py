@@ -23,7 +23,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.locales.messages import said
-from ledger.timeline import Narrator, agency_names
+from ledger.timeline import Narrator, names_by_id
 from ledger.timeline.sentences import Names
 
 LANGUAGE_COOKIE = "tallystick-language"
@@ -86,7 +86,7 @@ def _next_step(service: Service, session: Session | None) -> Step | None:
 
 def names_of(service: Service, labels: Labels) -> Names:
     """Names agencies as the registry does."""
-    return agency_names(lambda: service.authority().names(), labels)
+    return names_by_id(lambda: service.authority().names(), labels)
 
 
 def narrator_of(service: Service, labels: Labels) -> Narrator:

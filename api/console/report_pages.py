@@ -10,11 +10,11 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.console.access import LabelsOf, Reads
-from api.console.rendering import names_of, page
+from api.console.rendering import page
 from api.dependencies import Service, ServiceOf
 from api.reading import Reading
 from api.routes import reports
-from api.routes.reports import Day, Tree, require_governing, within_own
+from api.routes.reports import Day, Tree, called_in, require_governing, within_own
 from ledger.core.event import terms
 from ledger.core.event.terms import BusinessLine
 from ledger.core.legal_day import legal_day_of
@@ -23,8 +23,8 @@ from ledger.locales import Labels
 from ledger.supervision.report import Report, Scope, Table, make_report
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
-from ledger.supervision.report.words import cell_text
-from ledger.timeline.sentences import Names
+from ledger.supervision.report.values import Column
+from ledger.supervision.report.words import Called, cell_text
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for
@@ -35,10 +35,17 @@ Line = Annotated[BusinessLine | Literal[""], Query()]
 MaybeTree = Annotated[str, Query(max_length=84)]
 
 
+class ShownCell(NamedTuple):
+    """What is read, and the id of the model that it names, if it names one."""
+
+    text: str
+    model_id: str | None
+
+
 class ShownRow(NamedTuple):
     """Cells in words, digests of the events that they were counted from, and how many there are of these in all."""
 
-    cells: list[str]
+    cells: list[ShownCell]
     digests: tuple[str, ...]
     total: int
 
@@ -83,7 +90,7 @@ def report(
         reading.session,
         scope=scope,
         head=head_of(made, labels),
-        tables=[_shown(table, labels, names_of(service, labels)) for table in made.tables],
+        tables=[_shown(table, labels, called_in(service, labels)) for table in made.tables],
         jurisdictions=_below(reading, own),
         lines=terms.choices(terms.BusinessLine),
         cited_at_most=CITED_AT_MOST,
@@ -131,15 +138,15 @@ def _below(reading: Reading, own: str) -> list[str]:
     return sorted(one for one in found if lies_within(one, own))
 
 
-def _shown(table: Table, labels: Labels, names: Names) -> ShownTable:
-    picture = chart(table, labels, bare=True, named=names) if any(row.evidence for row in table.rows) else None
+def _shown(table: Table, labels: Labels, called: Called) -> ShownTable:
+    picture = chart(table, labels, bare=True, called=called) if any(row.evidence for row in table.rows) else None
     return ShownTable(
         table.name,
         labels.told(table),
         [(labels.told(column), column.kind) for column in table.columns],
         [
             ShownRow(
-                [cell_text(*cell, labels, names) for cell in zip(table.columns, row.cells, strict=True)],
+                [_cell(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)],
                 row.evidence[:CITED_AT_MOST],
                 len(row.evidence),
             )
@@ -147,3 +154,8 @@ def _shown(table: Table, labels: Labels, names: Names) -> ShownTable:
         ],
         None if picture is None else Markup(picture),  # noqa: S704 - drawn here; its texts are escaped by the drawing
     )
+
+
+def _cell(column: Column, cell: str | int | None, labels: Labels, called: Called) -> ShownCell:
+    model_id = cell if column.vocabulary == "model" and isinstance(cell, str) else None
+    return ShownCell(cell_text(column, cell, labels, called), model_id)

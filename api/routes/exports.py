@@ -15,7 +15,7 @@ from ledger.exchange import ocel
 from ledger.exchange.case_uco import case_uco
 from ledger.exchange.timeline_files import timeline_csv, timeline_json
 from ledger.locales import Labels
-from ledger.timeline import Chronicle, agency_names, chronicle
+from ledger.timeline import Chronicle, chronicle, names_by_id
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
@@ -62,7 +62,7 @@ def export_case(
         reading.require_case(connection, case_id)
         whole = chronicle(connection, teller(service, reading, labels), case_id)
     kind = _KINDS[file_format]
-    made = kind.make(whole, _Asked(labels, agency_names(reading.authority.names, labels), bom))
+    made = kind.make(whole, _Asked(labels, names_by_id(reading.authority.names, labels), bom))
     reading.record(f"export of the case as {file_format}", case_id)
     headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
     return Response(made, media_type=kind.media_type, headers=headers)

@@ -21,7 +21,7 @@ from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
 from ledger.locales import language_of
 from ledger.prove import Withheld
-from ledger.timeline import agency_names
+from ledger.timeline import names_by_id
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
 Document = Literal[
@@ -71,7 +71,7 @@ def paper(
             raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
         found = occasion(connection, service.parts.recorder.states, entry, confidential=confidential)
-    voice = Voice(spoken(request, language), lambda labels: agency_names(reading.authority.names, labels))
+    voice = Voice(spoken(request, language), lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(found, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
     made = typeset(sheet)

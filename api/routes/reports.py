@@ -13,15 +13,17 @@ from api.dependencies import LabelsOf, Reads, Service, ServiceOf, answer
 from api.openapi import answers, problems
 from api.reading import GOVERNING, Reading
 from ledger.core.errors import Unauthorized
+from ledger.core.event.supervision import Told
 from ledger.core.event.terms import BusinessLine
 from ledger.core.supervision.standing import lies_within
 from ledger.locales import Labels
-from ledger.store import cases
+from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
 from ledger.supervision.report import Report, Scope, make_report
 from ledger.supervision.report.html import to_html
 from ledger.supervision.report.pdf import to_pdf
-from ledger.timeline.sentences import Names, agency_names
+from ledger.supervision.report.words import Called
+from ledger.timeline.sentences import names_by_id
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
@@ -74,7 +76,7 @@ def report(
     with service.parts.supervisor.views.session() as session:
         made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
     reading.record(f"report from {since} to {until}")
-    return _as(made, file_format, labels, agency_names(reading.authority.names, labels))
+    return _as(made, file_format, labels, called_in(service, labels))
 
 
 @router.get(
@@ -111,13 +113,25 @@ def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, 
     return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
-def _as(made: Report, file_format: str, labels: Labels, named: Names) -> Response:
+def _as(made: Report, file_format: str, labels: Labels, called: Called) -> Response:
     if file_format == "json":
         return answer(made)
     if file_format == "html":
-        return Response(to_html(made, labels, named), media_type="text/html; charset=utf-8")
+        return Response(to_html(made, labels, called), media_type="text/html; charset=utf-8")
     headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
-    return Response(to_pdf(made, labels, named), media_type="application/pdf", headers=headers)
+    return Response(to_pdf(made, labels, called), media_type="application/pdf", headers=headers)
+
+
+def called_in(service: Service, labels: Labels) -> Called:
+    """Agencies as the registry names them, models by the titles of their newest versions."""
+    return Called(
+        names_by_id(lambda: service.authority().names(), labels), names_by_id(lambda: _model_titles(service), labels)
+    )
+
+
+def _model_titles(service: Service) -> dict[str, Told]:
+    with service.parts.database.read() as connection:
+        return supervision.model_titles(connection)
 
 
 def require_governing(reading: Reading) -> str:

@@ -15,7 +15,7 @@ from ledger.core.errors import NotFound
 from ledger.locales import Labels
 from ledger.store import cases
 from ledger.store.journal import DatabaseJournal
-from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, agency_names, history, spans
+from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, names_by_id, spans
 
 router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -25,7 +25,7 @@ def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
     """Tells in the reader's language, by the agencies' names, as far as the chain has the log."""
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
-    narrator = Narrator(labels, agency_names(reading.authority.names, labels))
+    narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
     return Teller(parts.recorder, service.walks, anchored, narrator)
 
 

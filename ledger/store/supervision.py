@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, and_, cast, false, func, literal, or_, select
 
+from ledger.core.event.supervision import Told
 from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, thing_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -265,6 +266,12 @@ def list_models(connection: Connection, page: Page, *, retired: bool | None = No
     if page.after is not None:
         query = query.where(MODELS.c.model_id > page.after)
     return fetched(connection, query.order_by(MODELS.c.model_id).limit(page.limit))
+
+
+def model_titles(connection: Connection) -> dict[str, Told]:
+    """What each model is called, by its id: retired ones too."""
+    rows = connection.execute(select(MODELS.c.model_id, MODELS.c.title_zh, MODELS.c.title_en))
+    return {model_id: Told(zh, en) for model_id, zh, en in rows}
 
 
 def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:

@@ -7,7 +7,7 @@ bundles are for.
 
 from ledger.timeline.anchored import Anchored, AnchoredSizes
 from ledger.timeline.history import Chronicle, History, chronicle, history, spans
-from ledger.timeline.sentences import Narrator, agency_names
+from ledger.timeline.sentences import Narrator, names_by_id
 from ledger.timeline.steps import Teller, TimelineStep
 from ledger.timeline.walks import Walks
 
@@ -20,8 +20,8 @@ __all__ = [
     "Teller",
     "TimelineStep",
     "Walks",
-    "agency_names",
     "chronicle",
     "history",
+    "names_by_id",
     "spans",
 ]

@@ -22,10 +22,9 @@ from ledger.core.event.case import ItemDecision
 from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
-from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Counted, Told
 from ledger.core.event.terms import EventRef, Money, Quantity
-from ledger.locales import Labels
+from ledger.locales import Bilingual, Labels
 from ledger.locales.messages import said
 from ledger.timeline.details import in_words
 
@@ -128,16 +127,16 @@ CLAUSES = (
 Names = Callable[[str], str]
 
 
-def agency_names(known: Callable[[], Mapping[str, Name]], labels: Labels) -> Names:
-    """Names agencies by their ids, in the language of the labels; the id where it is not known.
+def names_by_id(known: Callable[[], Mapping[str, Bilingual]], labels: Labels) -> Names:
+    """Names agencies or models by their ids, in the language of the labels; the id where it is not known.
 
     ``known`` is asked when the first one is named, and never again.
     """
     asked = cache(known)
 
-    def name(agency_id: str) -> str:
-        found = asked().get(agency_id)
-        return agency_id if found is None else labels.told(found)
+    def name(one: str) -> str:
+        found = asked().get(one)
+        return one if found is None else labels.told(found)
 
     return name
 

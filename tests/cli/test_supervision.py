@@ -22,6 +22,7 @@ from ledger.core.event.supervision import LeadRaised
 from ledger.installation import DataDirectory, load
 from ledger.keys import open_keystore
 from ledger.sign import Actor, Place, sign_event
+from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from tests.cli.tally import PASSPHRASE
 from tests.cli.world import World
@@ -111,6 +112,16 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "办结线索" in told
     listed = tally("--lang", "zh-CN", "lead", "list", "--case", "theft-22", profile="police").out
     assert "Item phone was seized and not handed over（中文）" in listed
+
+
+def test_a_report_calls_a_model_by_its_title(place: World) -> None:
+    """In the reader's language, with the id beside it that other commands take."""
+    raise_lead(place, {"case_id": "theft-27", "item_id": "knife"})
+    period = ("--from", "2020-01-01", "--until", "2099-12-31")
+    title = parse_model(shipped_model(MODEL)).title
+    for language, told in (("en", title.en), ("zh-CN", title.zh)):
+        shown = place.tally("--lang", language, "report", *period, profile="auditor").out
+        assert f"{told} ({MODEL})" in shown
 
 
 def test_leads_are_watched_as_they_come(place: World) -> None:

@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
 from ledger.matters import matter_of
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.shipped import shipped_model
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.casework import Case
 from tests.console.desk import Office, grave_findings, too_wide
@@ -27,13 +29,17 @@ def standing(office: Office, recommendation_id: str) -> RecommendationState:
 
 def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
     """A report of a period with pictures under the page's policy; a number opens the events it was counted from, a
-    period without any says so, and the document can be kept."""
+    model is called by its title and leads to the library, a period without any says so, and the document can be
+    kept."""
     raise_leads(office, "case-1", "case-2")
     desk = office.sit_down(analyst(PROCURATORATE))
     page = desk.enter()
     page.get_by_role("link", name="Reports").click()
     models = page.locator("#table-models").locator("..")
     expect(models.locator("svg .bar")).to_have_count(1)
+    title = parse_model(shipped_model(MODEL)).title.en
+    expect(models.get_by_role("link", name=title)).to_have_attribute("href", f"/console/library/{MODEL}")
+    expect(models.locator("svg")).to_contain_text(title[:20])
     models.get_by_role("button", name="Show the 2 events of this row").click()
     expect(models.locator(".event")).to_have_count(2)
     expect(models.locator(".event").first).to_contain_text("raises a lead")

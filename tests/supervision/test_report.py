@@ -13,6 +13,7 @@ from ledger.locales import LANGUAGES, Labels
 from ledger.supervision.report import Report, Row, Scope, Table, make_report, questions
 from ledger.supervision.report.html import CITED_AT_MOST, to_html
 from ledger.supervision.report.pdf import to_pdf
+from ledger.supervision.report.words import Called
 from ledger.supervision.session import Session
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
@@ -301,9 +302,12 @@ def test_every_row_has_a_cell_for_each_column() -> None:
             assert len(row.cells) == len(made.columns)
 
 
-def test_agencies_are_called_by_their_names() -> None:
-    """In the table and in its picture, where the reader's office knows them; never elsewhere."""
-    report = make_report(views(handover(1), handover(2)), HALF_YEAR, tree_size=100, as_of=AS_OF)
-    page = to_html(report, Labels("en"), lambda agency: {"police-east": "East Police"}.get(agency, agency))
-    assert "East Police" in page
-    assert "police-east" not in page
+def test_agencies_and_models_are_called_by_their_names() -> None:
+    """In the table and in its picture, where the reader's office knows them; the id stands nowhere else."""
+    lead = {"model_id": "third-return", "supervised": "police-east", "raised_at": "2026-03-02T01:00:00Z"}
+    session = views(handover(1), handover(2), leads=[lead | {"evidence": [digest(1)]}])
+    report = make_report(session, HALF_YEAR, tree_size=100, as_of=AS_OF)
+    names = {"police-east": "East Police", "third-return": "A third return"}
+    page = to_html(report, Labels("en"), Called(names.__getitem__, names.__getitem__))
+    assert {name: page.count(name) for name in names} == {"police-east": 0, "third-return": 0}
+    assert all(page.count(name) > 1 for name in names.values()), "the table and the picture"

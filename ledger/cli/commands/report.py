@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +14,9 @@ from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.event.terms import BusinessLine
+
+if TYPE_CHECKING:
+    from ledger.supervision.report.words import Called
 
 FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 
@@ -59,7 +62,7 @@ def _show(session: Session, report: object) -> None:
     from ledger.supervision.report.words import cell_text
 
     assert isinstance(report, Report)
-    head, labels = head_of(report, session.labels), session.labels
+    head, labels, called = head_of(report, session.labels), session.labels, _called(session)
     click.secho(head.title, bold=True)
     for name, value in head.facts:
         click.echo(f"{name}: {value}")
@@ -67,8 +70,26 @@ def _show(session: Session, report: object) -> None:
         click.secho(f"\n{labels.told(table)}", bold=True)
         titles = [labels.told(column) for column in table.columns]
         rows = [
-            dict(zip(titles, map(cell_text, table.columns, row.cells, repeat(labels)), strict=True))
+            {
+                title: cell_text(column, cell, labels, called)
+                for title, column, cell in zip(titles, table.columns, row.cells, strict=True)
+            }
             for row in table.rows
         ]
         session.output.table(rows, [Column(title) for title in titles])
     click.secho(f"\n{head.note}", dim=True)
+
+
+def _called(session: Session) -> Called:
+    """Names from the service; a model's with the id beside it, which other commands ask for."""
+    from ledger.supervision.report.words import Called
+
+    def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
+        return {one[key]: one[name][session.labels.suffix] for one in session.service.pages(path, kind)}
+
+    agencies = told("/api/v1/agencies", "agencies", "agency_id", "name")
+    models = told("/api/v1/models", "models", "model_id", "title")
+    return Called(
+        lambda agency: agencies.get(agency, agency),
+        lambda model: f"{models[model]} ({model})" if model in models else model,
+    )

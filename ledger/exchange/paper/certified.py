@@ -21,7 +21,7 @@ from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import RaisedFlag, verify_case
 from ledger.core.verify_chain import SeenBlock
 from ledger.locales import Labels
-from ledger.timeline import agency_names
+from ledger.timeline import names_by_id
 from ledger.timeline.sentences import Names
 
 
@@ -73,7 +73,7 @@ class Certified(Struct, frozen=True):
 
     def name_of(self, labels: Labels) -> Names:
         """Gives the name of an agency by its id; the id where the bundle does not tell it."""
-        return agency_names(lambda: self.names, labels)
+        return names_by_id(lambda: self.names, labels)
 
 
 class _Format(Struct):

@@ -12,8 +12,7 @@ from pygal.style import Style
 
 from ledger.locales import Labels
 from ledger.supervision.report.values import Column, Table
-from ledger.supervision.report.words import cell_text
-from ledger.timeline.sentences import Names
+from ledger.supervision.report.words import BY_ID, Called, cell_text
 
 BARS_AT_MOST = 12  # the rows come with the most remarkable first
 _STYLE = Style(
@@ -36,7 +35,7 @@ _COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
-def chart(table: Table, labels: Labels, *, bare: bool = False, named: Names = str) -> str | None:
+def chart(table: Table, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
     """Bars of the table's chart column, named by its first columns that are words or text; None where it has none.
 
     ``bare`` leaves its own style out, for a page that has one and lets none stand within it.
@@ -48,7 +47,7 @@ def chart(table: Table, labels: Labels, *, bare: bool = False, named: Names = st
     shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
     telling = [place for place, column in enumerate(table.columns) if column.kind in ("word", "text")]
     names_of_bars = [
-        " · ".join(cell_text(table.columns[at], row.cells[at], labels, named) for at in telling) for row in shown
+        " · ".join(cell_text(table.columns[at], row.cells[at], labels, called) for at in telling) for row in shown
     ]
     picture = pygal.HorizontalBar(
         style=_STYLE,

@@ -6,14 +6,13 @@ from ledger.locales import Labels
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
-from ledger.supervision.report.words import cell_text
+from ledger.supervision.report.words import BY_ID, Called, cell_text
 from ledger.supervision.templates import templates_of
-from ledger.timeline.sentences import Names
 
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
 
-def to_html(report: Report, labels: Labels, named: Names = str) -> str:
+def to_html(report: Report, labels: Labels, called: Called = BY_ID) -> str:
     """The page, in the language of ``labels``."""
     return (
         templates_of(__package__)
@@ -27,13 +26,13 @@ def to_html(report: Report, labels: Labels, named: Names = str) -> str:
                     "columns": [(labels.told(column), column.kind) for column in table.columns],
                     "rows": [
                         (
-                            [cell_text(*cell, labels, named) for cell in zip(table.columns, row.cells, strict=True)],
+                            [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)],
                             row.evidence[:CITED_AT_MOST],
                             len(row.evidence),
                         )
                         for row in table.rows
                     ],
-                    "chart": chart(table, labels, named=named),
+                    "chart": chart(table, labels, called=called),
                 }
                 for table in report.tables
             ],

@@ -14,16 +14,15 @@ from ledger.locales import Labels
 from ledger.supervision.report.charts import chart
 from ledger.supervision.report.head import head_of
 from ledger.supervision.report.values import Report
-from ledger.supervision.report.words import cell_text
-from ledger.timeline.sentences import Names
+from ledger.supervision.report.words import BY_ID, Called, cell_text
 
 
-def to_pdf(report: Report, labels: Labels, named: Names = str) -> bytes:
+def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
     """The document, in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
     template = files("ledger.supervision.report").joinpath("report.typ").read_bytes()
     try:
         made = typst.compile(
-            template, sys_inputs={"report": json.dumps(_content(report, labels, named))}, pdf_standards=["a-3b"]
+            template, sys_inputs={"report": json.dumps(_content(report, labels, called))}, pdf_standards=["a-3b"]
         )
     except typst.TypstError as error:
         raise Unavailable(
@@ -34,7 +33,7 @@ def to_pdf(report: Report, labels: Labels, named: Names = str) -> bytes:
     return made
 
 
-def _content(report: Report, labels: Labels, named: Names) -> dict[str, object]:
+def _content(report: Report, labels: Labels, called: Called) -> dict[str, object]:
     head = head_of(report, labels)
     at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)
     return {
@@ -50,10 +49,10 @@ def _content(report: Report, labels: Labels, named: Names) -> dict[str, object]:
                 "columns": [labels.told(column) for column in table.columns],
                 "numeric": [column.kind in ("count", "share", "days") for column in table.columns],
                 "rows": [
-                    [cell_text(*cell, labels, named) for cell in zip(table.columns, row.cells, strict=True)]
+                    [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)]
                     for row in table.rows
                 ],
-                "chart": chart(table, labels, named=named),
+                "chart": chart(table, labels, called=called),
             }
             for table in report.tables
         ],

@@ -22,8 +22,8 @@ class Scope(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """``word`` columns have words of ``vocabulary``, ``text`` of the vocabulary ``agency`` has ids of agencies; a share
-    is a count in parts of 1,000, days are in tenths."""
+    """``word`` columns have words of ``vocabulary``, ``text`` of the vocabularies ``agency`` and ``model``
+    has their ids; a share is a count in parts of 1,000, days are in tenths."""
 
     name: str
     kind: ColumnKind
