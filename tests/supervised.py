@@ -68,6 +68,7 @@ MODEL_ID = "item-not-handed-over"
 _SHIPPED = shipped_model(MODEL_ID)
 MATERIAL = "sha256:" + "ab" * 32
 KEY = {"case_id": "case-1", "item_id": "phone"}
+ASSIGNER, HANDLER, ANSWERER = supervisor(PROCURATORATE), clerk(PROCURATORATE), clerk(POLICE)  # of a lead
 
 S = TypeVar("S", ModelState, LeadState, RecommendationState)
 

@@ -17,7 +17,7 @@ import msgspec
 from api.routes.reports import GOVERNING
 from ledger.core.event import registry
 from ledger.core.event.case import PersonNamed
-from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.core.event.record import ImportRecorded
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyKind, Role
 from ledger.store import audits
@@ -41,6 +41,7 @@ from tests.builders import (
     section,
 )
 from tests.casework import Case, person_id
+from tests.datasets import dataset
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.supervised import Lead, Model, Recommendation, assigned
 
@@ -140,9 +141,7 @@ def made_world(folder: Path) -> Iterator[World]:
         with serving_ledger(ledger, no_chain) as served:
             case = served.record(made_case(instant(ledger.clock.seconds + EXPIRES_IN_S)))
             own = Writer("agency", POLICE)
-            told = {"source": "bureau", "legal_basis": "law", "rows": 1, "digest": "sha256:" + "00" * 32}
-            period = {"period_from": "2026-01-01", "period_until": "2026-01-31"}
-            ledger.post(own.write(DatasetRegistered(dataset_id="d1", **period, **told), clerk_of("former")))
+            ledger.post(own.write(dataset(dataset_id="d1"), clerk_of("former")))
             served.publish()
             for matter in made_matters():
                 for event in matter.events:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.core.event.record import ImportRecorded
 from ledger.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
 from tests.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
 from tests.casework import Case
+from tests.datasets import dataset
 
 SYSTEM = "case platform"
 DIGEST = "sha256:" + "11" * 32
@@ -120,15 +120,7 @@ def test_a_look_up_takes_a_token(shared: Served) -> None:
 
 def test_data_sets_are_listed_by_who_registered_them(served: Served) -> None:
     """Source, legal basis, period, rows and digest as signed; another agency sees none of it."""
-    body = DatasetRegistered(
-        dataset_id="pensions-2026",
-        source="social security bureau",
-        legal_basis="cooperation agreement 2026-3",
-        period_from="2026-01-01",
-        period_until="2026-06-30",
-        rows=1200,
-        digest=DIGEST,
-    )
+    body = dataset(dataset_id="pensions-2026", rows=1200)
     writer = Writer("agency", POLICE)
     served.submit(writer.write(body, POLICE_CLERK, signed_at=served.ledger.clock.seconds))
     (line,) = served.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
@@ -151,15 +143,7 @@ def keeping(tmp_path: Path) -> Iterator[Served]:
     """A service with a data directory of its own, where the police registered a list of two rows."""
     settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data", max_dataset_bytes=1000)
     with serving(tmp_path, settings) as made:
-        body = DatasetRegistered(
-            dataset_id="pensions-2026",
-            source="social security bureau",
-            legal_basis="cooperation agreement 2026-3",
-            period_from="2026-01-01",
-            period_until="2026-06-30",
-            rows=2,
-            digest=f"sha256:{hashlib.sha256(CSV).hexdigest()}",
-        )
+        body = dataset(CSV, dataset_id="pensions-2026", rows=2)
         made.submit(Writer("agency", POLICE).write(body, POLICE_CLERK, signed_at=made.ledger.clock.seconds))
         yield made
 

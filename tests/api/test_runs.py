@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.core.event.record import DatasetRegistered
 from ledger.settings import Settings
 from ledger.supervision.catalogue import views
 from tests.api.conftest import no_chain, serving_ledger
@@ -29,6 +27,7 @@ from tests.builders import (
     supervisor,
 )
 from tests.casework import Case, person_id
+from tests.datasets import dataset
 from tests.ledgers import open_ledger, sqlite_url
 from tests.supervised import Lead, Recommendation
 from tests.supervision.modelling import with_condition, with_sql
@@ -111,15 +110,7 @@ def test_correlation_ends_where_the_jurisdiction_does(served: Served) -> None:
 def give(served: Served, by: Officer) -> None:
     """A list of two persons, one of them of case-east, that this agency registers and gives."""
     data = f"who,paid_on,name\n{person_id('li')},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
-    body = DatasetRegistered(
-        dataset_id="pensions",
-        source="social security bureau",
-        legal_basis="cooperation agreement 2026-3",
-        period_from="2026-01-01",
-        period_until="2026-06-30",
-        rows=2,
-        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
-    )
+    body = dataset(data, rows=2)
     served.submit(Writer("agency", by.agency).write(body, by, signed_at=served.ledger.clock.seconds))
     headers = {"content-type": "application/octet-stream"} | served.token(by)
     kept = served.request("POST", "/api/v1/datasets/pensions/file", content=data, headers=headers)

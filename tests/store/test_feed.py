@@ -11,12 +11,12 @@ from alembic import command
 from sqlalchemy import event
 
 from ledger.core.errors import MalformedInput
-from ledger.core.event.record import DatasetRegistered
 from ledger.store import feed
 from ledger.store.feed import Cursor, Step, parse_cursor
 from ledger.store.migrate import configuration
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.casework import Case
+from tests.datasets import dataset
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 
 AGENCIES = (POLICE, PROCURATORATE, COURT, LAB)
@@ -104,9 +104,7 @@ def test_acceptance_of_an_offer_that_expires_brings_everything_again(ledger: Led
 def test_an_agency_gets_its_own_stream(ledger: Ledger) -> None:
     """And nobody else's; the registry's entries are public and in no feed."""
     own = Writer("agency", COURT)
-    fields = {"source": "bureau", "legal_basis": "law", "rows": 1, "digest": "sha256:" + "00" * 32}
-    body = DatasetRegistered(dataset_id="d1", period_from="2026-01-01", period_until="2026-01-31", **fields)
-    ledger.post(own.write(body, clerk(COURT)))
+    ledger.post(own.write(dataset(), clerk(COURT)))
     assert given(ledger, COURT) == [(COURT, 0)]
     assert given(ledger, POLICE) == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from datetime import UTC, datetime
 from io import BytesIO
@@ -13,31 +12,17 @@ from blake3 import blake3
 from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
-from ledger.core.event.record import DatasetRegistered, TableLayout
+from ledger.core.event.record import TableLayout
 from ledger.record import shipped_rulebook
 from ledger.supervision.datasets import DatasetFiles, Datasets, Registered, current
 from ledger.supervision.session import QueryRefused
 from ledger.supervision.snapshot import Views
 from ledger.supervision.snapshot.given import GivenSource
 from ledger.workdays import shipped_calendar
+from tests.datasets import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-def registered(
-    data: bytes, rows: int = 2, layout: TableLayout | None = None, name: str = "pensions"
-) -> DatasetRegistered:
-    return DatasetRegistered(
-        dataset_id=name,
-        source="social security bureau",
-        legal_basis="agreement 2026-3",
-        period_from="2026-01-01",
-        period_until="2026-06-30",
-        rows=rows,
-        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
-        layout=layout,
-    )
 
 
 @pytest.fixture
@@ -47,7 +32,7 @@ def files(tmp_path: Path) -> DatasetFiles:
 
 def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) -> None:
     """Under its digest, with mode 0600; given again it is the same; its rows are text, a blank cell is None."""
-    body = registered(CSV)
+    body = dataset(CSV, rows=2)
     assert files.rows(body) is None
     for _ in range(2):
         rows = files.keep(body, CSV)
@@ -62,7 +47,7 @@ def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) 
 def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
     """BLAKE3 of the pairs of column and text in one spelling, which anybody computes; blank cells are left out."""
     said = '[["身份证","310101"],["Amount","1200"]]', '[["身份证","310102"]]'
-    assert files.keep(registered(CSV), CSV).digests == tuple(
+    assert files.keep(dataset(CSV, rows=2), CSV).digests == tuple(
         f"blake3:{blake3(one.encode()).hexdigest()}" for one in said
     )
 
@@ -70,17 +55,19 @@ def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
 def test_the_layout_that_was_signed_says_how_it_is_read(files: DatasetFiles) -> None:
     """Another encoding and delimiter; the sheet of a workbook."""
     text = "姓名;金额\n张;1\n".encode("gb18030")
-    rows = files.keep(registered(text, 1, TableLayout(format="csv", encoding="gb18030", delimiter=";")), text)
+    rows = files.keep(dataset(text, layout=TableLayout(format="csv", encoding="gb18030", delimiter=";")), text)
     assert rows.rows == (("张", "1"),)
     book, stream = Book(), BytesIO()
     sheet = book.create_sheet("payments")
     for row in (("id", "paid"), ("a", datetime(2026, 3, 1)), ("b", 7)):  # noqa: DTZ001 - as a spreadsheet has it
         sheet.append(row)
     book.save(stream)
-    rows = files.keep(registered(stream.getvalue(), 2, TableLayout(format="xlsx", sheet="payments")), stream.getvalue())
+    rows = files.keep(
+        dataset(stream.getvalue(), rows=2, layout=TableLayout(format="xlsx", sheet="payments")), stream.getvalue()
+    )
     assert rows.rows == (("a", "2026-03-01"), ("b", "7"))
     lines = b'{"id":"a"}\n{"id":"b","paid":true}\n'
-    rows = files.keep(registered(lines, 2, TableLayout(format="json")), lines)
+    rows = files.keep(dataset(lines, rows=2, layout=TableLayout(format="json")), lines)
     assert (rows.columns, rows.rows) == (("id", "paid"), (("a", None), ("b", "true")))
 
 
@@ -98,7 +85,7 @@ def test_the_layout_that_was_signed_says_how_it_is_read(files: DatasetFiles) -> 
 )
 def test_what_is_no_such_table_is_not_kept(files: DatasetFiles, data: bytes, rows: int, reason: str) -> None:
     """Refused with what is wrong and where; nothing stays behind."""
-    body = registered(data, rows)
+    body = dataset(data, rows=rows)
     with pytest.raises(MalformedInput, match=reason):
         files.keep(body, data)
     assert not files.holds(body.digest)
@@ -107,7 +94,7 @@ def test_what_is_no_such_table_is_not_kept(files: DatasetFiles, data: bytes, row
 
 def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
     """Not on arrival, and not where the kept file was changed later: then it is as if it were not here."""
-    body = registered(CSV)
+    body = dataset(CSV, rows=2)
     with pytest.raises(MalformedInput, match="this one has sha256:") as refused:
         files.keep(body, CSV + b"310103,1\r\n")
     assert refused.value.field == "file"
@@ -119,7 +106,7 @@ def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
 def test_an_id_belongs_to_who_registered_it_first() -> None:
     """That agency's latest registration is the view; another agency's of the same id is not."""
     first, other, later = (
-        Registered(agency, f"blake3:{number:064x}", registered(CSV, number))
+        Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
         for number, agency in enumerate(("procuratorate-east", "police-east", "procuratorate-east"), start=1)
     )
     assert current([first, other]) == {"dataset_pensions": first}
@@ -129,7 +116,9 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     """Where it is given them, and by a template: each row with its digest and the registering event; else there is no
     such view."""
-    registration = Registered("procuratorate-east", "blake3:" + "11" * 32, registered(CSV, name="pension-list"))
+    registration = Registered(
+        "procuratorate-east", "blake3:" + "11" * 32, dataset(CSV, rows=2, dataset_id="pension-list")
+    )
     datasets = Datasets(files)
     assert datasets.tables([registration]) == {}
     kept = files.keep(registration.body, CSV)

@@ -16,7 +16,6 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.digest import blake3_text
 from ledger.core.errors import Unavailable
 from ledger.core.event.case import CaseStageEntered
-from ledger.core.event.record import DatasetRegistered
 from ledger.core.legal_day import legal_day
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
@@ -27,6 +26,7 @@ from ledger.supervision.snapshot import Anchors
 from tests.audit.test_rules import force
 from tests.builders import POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.casework import Case, person_id
+from tests.datasets import dataset
 from tests.supervised import Model, adopted
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -207,15 +207,7 @@ def test_a_lead_cites_the_data_set_that_was_asked(watched: Watched) -> None:
 
 
 def registered(watched: Watched, agency: str, data: bytes, *, by: Any) -> Writer:
-    body = DatasetRegistered(
-        dataset_id="pensions",
-        source="social security bureau",
-        legal_basis="agreement 2026-3",
-        period_from="2026-01-01",
-        period_until="2026-12-31",
-        rows=1,
-        digest=f"sha256:{sha256(data).hexdigest()}",
-    )
+    body = dataset(data, period_until="2026-12-31")
     watched.files.keep(body, data)
     writer = Writer("agency", agency, start=NOW - 3000)
     writer.write(body, by)

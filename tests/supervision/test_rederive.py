@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.event.case import CaseStageEntered
-from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
 from ledger.core.legal_day import legal_day
@@ -30,6 +28,7 @@ from ledger.workdays import shipped_calendar
 from tests.builders import PROCURATORATE, UPPER, Writer, analyst
 from tests.bundles import CHAIN, trust
 from tests.casework import Case, person_id
+from tests.datasets import dataset
 from tests.ledgers import LOG_SIGNER
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -306,15 +305,7 @@ def pensioner(watched: Watched, data: bytes) -> Held:
     """A pension list that the procuratorate registered, and the lead on somebody in it who serves a sentence."""
     case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
     case.say(CaseStageEntered, stage="execution")
-    body = DatasetRegistered(
-        dataset_id="pensions",
-        source="social security bureau",
-        legal_basis="agreement 2026-3",
-        period_from="2026-01-01",
-        period_until="2026-12-31",
-        rows=1,
-        digest=f"sha256:{sha256(data).hexdigest()}",
-    )
+    body = dataset(data, period_until="2026-12-31")
     register = Writer("agency", PROCURATORATE, start=NOW - 3000)
     register.write(body, analyst(PROCURATORATE))
     watched.files.keep(body, data)

@@ -1,22 +1,18 @@
-"""Folding of supervision: what models, leads and recommendations stand at, and what is refused to whom."""
+"""Folding a lead: from the finding to its outcome, and what is refused to whom."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core import canonical, rulebook
-from ledger.core.errors import Conflict, RuleRefused
+from ledger.core import canonical
+from ledger.core.errors import RuleRefused
 from ledger.core.event import Body
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.supervision import Act, finding_digest, fold, lead_id_of, reply_due, thing_of
-from ledger.core.supervision.standing import in_line, is_within, supervises
-from ledger.workdays import shipped_calendar
+from ledger.core.supervision import finding_digest, lead_id_of
 from tests.builders import (
     COURT,
     FAR_POLICE,
@@ -33,123 +29,22 @@ from tests.builders import (
     refused,
     supervisor,
 )
-from tests.casework import shipped_rulebook
-from tests.core.test_rulebook import PURPOSES
 from tests.supervised import (
+    ANSWERER,
+    ASSIGNER,
+    HANDLER,
     Lead,
-    Model,
-    Recommendation,
-    Stream,
-    adopted,
-    agencies,
     answered,
     assigned,
     closed,
     confirmed,
     dismissed,
-    figures,
-    issued,
-    published,
     raised,
-    rechecked,
-    replied,
     retired,
     transferred,
 )
 
-DATASET = DatasetRegistered(
-    dataset_id="pensions-2026",
-    source="social security office",
-    legal_basis="agreement of 2026",
-    period_from="2026-01-01",
-    period_until="2026-06-30",
-    rows=2,
-    digest="sha256:" + "00" * 32,
-)
-ASSIGNER, HANDLER, ANSWERER = supervisor(PROCURATORATE), clerk(PROCURATORATE), clerk(POLICE)
-
-
-# -- models ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_model_goes_through_its_versions() -> None:
-    """Each version is the next; what agencies adopted stays what it was; a new version brings a retired model back."""
-    model = Model().published().act(adopted(), analyst(UPPER)).published()
-    assert [one.body.version for one in model.state.versions] == [1, 2]
-    assert model.state.newest.officer == analyst(PROCURATORATE).officer_id
-    assert model.state.adoptions[UPPER].version == 1
-    assert model.state.adoptions[UPPER].parameters == {"grace_days": "5"}
-    model.act(retired(), supervisor(PROCURATORATE))
-    assert model.state.retired == "the statute was amended"
-    assert model.published().state.retired is None
-
-
-def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
-    """One agency runs one version of a model, under its newest parameters."""
-    model = Model().published().published().act(adopted(), analyst(UPPER))
-    model.act(adopted(2, parameters={}, note="wider"), analyst(UPPER))
-    assert {agency: (one.version, one.parameters, one.note) for agency, one in model.state.adoptions.items()} == {
-        UPPER: (2, {}, "wider")
-    }
-
-
-@pytest.mark.parametrize(
-    ("rule", "field", "body", "by"),
-    [
-        ("version_not_next", "body.version", published(3), analyst(PROCURATORATE)),
-        ("version_not_next", "body.version", published(1), analyst(PROCURATORATE)),
-        ("digest_differs", "body.model_digest", published(2, definition="another"), analyst(PROCURATORATE)),
-        ("figures_impossible", "body.figures.found", published(2, figures=figures(found=13)), analyst(PROCURATORATE)),
-        ("not_the_publisher", "agency", published(2), analyst(UPPER)),
-        ("wrong_stream", "body.model_id", published(2, "another"), analyst(PROCURATORATE)),
-        ("not_the_publisher", "agency", retired(), supervisor(UPPER)),
-        ("unknown_version", "body.version", adopted(2), analyst(UPPER)),
-        ("not_a_procuratorate", "agency", adopted(), analyst(COURT)),
-        ("digest_differs", "body.model_digest", adopted(1, model_digest=published(2).model_digest), analyst(UPPER)),
-        ("wrong_stream", "event_type", DATASET, analyst(PROCURATORATE)),
-        ("wrong_stream", "event_type", assigned(), ASSIGNER),
-    ],
-)
-def test_what_a_model_does_not_allow_is_refused(rule: str, field: str, body: Body, by: Officer) -> None:
-    """The refusal names the rule and the field, and leaves the model as it was."""
-    model = Model().published()
-    before = model.state
-    with refused(rule, field=f"payload.{field}"):
-        model.act(body, by)
-    assert model.state == before
-
-
-@pytest.mark.parametrize(("body", "by"), [(retired(), supervisor(PROCURATORATE)), (adopted(), analyst(UPPER))])
-def test_a_retired_model_is_not_run(body: Body, by: Officer) -> None:
-    """Nobody adopts it, and it is not retired twice."""
-    model = Model().published().act(retired(), supervisor(PROCURATORATE))
-    with refused("model_retired", field="payload.stream.id"):
-        model.act(body, by)
-
-
-@pytest.mark.parametrize(
-    ("rule", "field", "body"),
-    [
-        ("not_published", "event_type", retired()),
-        ("not_published", "event_type", DATASET),
-        ("wrong_stream", "stream.id", published(1, "another")),
-        ("version_not_next", "body.version", published(2)),
-        ("digest_differs", "body.model_digest", published(1, definition="another")),
-    ],
-)
-def test_a_model_begins_with_its_first_version(rule: str, field: str, body: Body) -> None:
-    """Nothing else may take the stream of a model."""
-    with refused(rule, field=f"payload.{field}"):
-        Model().act(body, analyst(PROCURATORATE))
-
-
-def test_a_model_is_a_procuratorate_s() -> None:
-    """Its leads are raised for whoever publishes it: no other kind of agency does."""
-    with refused("not_a_procuratorate", field="payload.agency"):
-        Model().published(analyst(COURT))
-
-
-# -- leads: their life -------------------------------------------------------------------------------------------------
+# -- their life --------------------------------------------------------------------------------------------------------
 
 
 def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
@@ -248,7 +143,7 @@ def test_no_order_of_steps_goes_round_a_decision(order: list[str]) -> None:
         assert state.told
 
 
-# -- leads: rights -----------------------------------------------------------------------------------------------------
+# -- rights ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["assigned", "confirmed", "dismissed"])
@@ -294,7 +189,7 @@ def test_the_supervised_agency_answers(agency: str) -> None:
         lead.act(answered(), clerk(agency))
 
 
-# -- leads: what they say ----------------------------------------------------------------------------------------------
+# -- what they say -----------------------------------------------------------------------------------------------------
 
 
 def test_a_lead_is_not_confirmed_by_data_alone() -> None:
@@ -384,107 +279,3 @@ def test_a_finding_is_told_by_model_and_key_alone() -> None:
         canonical.encode({"key": {"a": "1", "b": "2"}, "model_id": "m"}) == b'{"key":{"a":"1","b":"2"},"model_id":"m"}'
     )
     assert lead_id_of("blake3:" + "0123456789abcdef" * 4) == "lead-" + "0123456789abcdef" * 2
-
-
-# -- recommendations ---------------------------------------------------------------------------------------------------
-
-
-def test_a_recommendation_is_answered_and_checked_again() -> None:
-    """The first answer ends the time to reply; each re-check stays."""
-    made = Recommendation().issued()
-    assert made.state.recommendation_id == "2026-7"
-    assert (made.state.status, made.state.procuratorate, made.state.answered_at) == ("issued", PROCURATORATE, None)
-    made.act(replied(), ANSWERER)
-    first = made.state.answered_at
-    assert (made.state.status, first) == ("answered", made.last.payload.occurred_at)
-    made.act(replied(), supervisor(POLICE)).act(rechecked(), ASSIGNER).act(rechecked("recurs"), ASSIGNER)
-    assert (made.state.status, made.state.answered_at) == ("rechecked", first)
-    assert [one.result for one in made.state.rechecks] == ["fell", "recurs"]
-
-
-@pytest.mark.parametrize(
-    ("rule", "field", "body", "by"),
-    [
-        ("not_a_procuratorate", "agency", issued(), supervisor(POLICE)),
-        ("outside_jurisdiction", "body.to_agency", issued(to_agency=FAR_POLICE), ASSIGNER),
-        ("unknown_agency", "body.to_agency", issued(to_agency="police-moon"), ASSIGNER),
-        ("wrong_stream", "stream.id", issued("2026-8"), ASSIGNER),
-        ("not_issued", "event_type", replied(), ANSWERER),
-    ],
-)
-def test_a_recommendation_begins_with_its_issue(rule: str, field: str, body: Body, by: Officer) -> None:
-    """By a procuratorate, to an agency that it supervises, in its own stream."""
-    with refused(rule, field=f"payload.{field}"):
-        Recommendation().act(body, by)
-
-
-@pytest.mark.parametrize(
-    ("rule", "field", "body", "by"),
-    [
-        ("not_the_addressee", "agency", replied(), clerk(COURT)),
-        ("not_the_procuratorate", "agency", rechecked(), supervisor(UPPER)),
-        ("wrong_stream", "event_type", issued(), ASSIGNER),
-    ],
-)
-def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, body: Body, by: Officer) -> None:
-    """The addressee answers, the issuer checks again, and it is issued once."""
-    with refused(rule, field=f"payload.{field}"):
-        Recommendation().issued().act(body, by)
-
-
-def test_the_time_to_reply_is_two_months() -> None:
-    """Counted like every other clock: the day of issue does not count, a last day off rolls to the next working day."""
-    made = Recommendation().issued()
-    due = reply_due(made.state.issued_at, shipped_rulebook(), shipped_calendar())
-    assert due is not None
-    assert due.last_day == date(2026, 5, 6)  # 2 to 5 May are days off around Labour Day
-
-
-def test_no_time_is_counted_without_a_rule() -> None:
-    """Before the rule was in force, under rules without it, and in a year whose days off nobody knows yet."""
-    early = Recommendation(start=1483228800).issued()
-    late = Recommendation(start=4102444800).issued()
-    made = Recommendation().issued()
-    bare = rulebook.parse("flags = []\n" + PURPOSES)
-    assert reply_due(early.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
-    assert reply_due(late.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
-    assert reply_due(made.state.issued_at, bare, shipped_calendar()) is None
-
-
-# -- streams -----------------------------------------------------------------------------------------------------------
-
-
-def test_streams_say_by_their_names_what_they_are_of() -> None:
-    """Any other name is a stream of data sets."""
-    names = ("model-a", "lead-a", "recommendation-a", "pensions")
-    assert [thing_of(name) for name in names] == ["model", "lead", "recommendation", None]
-
-
-def test_data_sets_stand_in_streams_of_their_own() -> None:
-    """There they are no matter of supervision, and nothing else stands beside them."""
-    stream: Stream[Any] = Stream("pensions")
-    assert stream.act(DATASET, analyst(PROCURATORATE)).current is None
-    with refused("wrong_stream", field="payload.stream.id"):
-        stream.act(published(), analyst(PROCURATORATE))
-
-
-def test_an_event_stands_on_the_streams_head() -> None:
-    """One that does not is a conflict, which tells the head to stand on."""
-    lead = Lead().raised()
-    late = lead.draft(assigned(), ASSIGNER)
-    lead.assigned()
-    with pytest.raises(Conflict) as lost:
-        fold(lead.state, Act(late.payload, late.digest, lead.agencies))
-    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
-
-
-def test_jurisdictions_are_paths_and_no_prefixes() -> None:
-    """31/010 is beside 31/01, not within it."""
-    all_of = agencies()
-    own, upper, twin, police = all_of[PROCURATORATE], all_of[UPPER], all_of[PARALLEL], all_of[POLICE]
-    assert is_within(own, upper)
-    assert not is_within(twin, own)
-    assert in_line(upper, own)
-    assert not in_line(own, twin)
-    assert supervises(own, police)
-    assert not supervises(police, own)
