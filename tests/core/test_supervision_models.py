@@ -5,25 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.event import Body
-from tests.builders import (
-    COURT,
-    PROCURATORATE,
-    UPPER,
-    Officer,
-    analyst,
-    refused,
-    supervisor,
-)
+from tests.builders import COURT, PROCURATORATE, UPPER, Officer, analyst, refused, supervisor
 from tests.datasets import dataset
-from tests.supervised import (
-    ASSIGNER,
-    Model,
-    adopted,
-    assigned,
-    figures,
-    published,
-    retired,
-)
+from tests.supervised import ASSIGNER, Model, adopted, assigned, figures, published, retired
 
 
 def test_a_model_goes_through_its_versions() -> None:

@@ -10,27 +10,10 @@ from ledger.core import rulebook
 from ledger.core.event import Body
 from ledger.core.supervision import reply_due
 from ledger.workdays import shipped_calendar
-from tests.builders import (
-    COURT,
-    FAR_POLICE,
-    POLICE,
-    PROCURATORATE,
-    UPPER,
-    Officer,
-    clerk,
-    refused,
-    supervisor,
-)
+from tests.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
 from tests.casework import shipped_rulebook
 from tests.core.test_rulebook import PURPOSES
-from tests.supervised import (
-    ANSWERER,
-    ASSIGNER,
-    Recommendation,
-    issued,
-    rechecked,
-    replied,
-)
+from tests.supervised import ANSWERER, ASSIGNER, Recommendation, issued, rechecked, replied
 
 
 def test_a_recommendation_is_answered_and_checked_again() -> None:

@@ -9,23 +9,9 @@ import pytest
 from ledger.core.errors import Conflict
 from ledger.core.supervision import Act, fold, thing_of
 from ledger.core.supervision.standing import in_line, is_within, supervises
-from tests.builders import (
-    PARALLEL,
-    POLICE,
-    PROCURATORATE,
-    UPPER,
-    analyst,
-    refused,
-)
+from tests.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
 from tests.datasets import dataset
-from tests.supervised import (
-    ASSIGNER,
-    Lead,
-    Stream,
-    agencies,
-    assigned,
-    published,
-)
+from tests.supervised import ASSIGNER, Lead, Stream, agencies, assigned, published
 
 
 def test_streams_say_by_their_names_what_they_are_of() -> None:

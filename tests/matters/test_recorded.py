@@ -1,0 +1,159 @@
+"""Events of models, leads and recommendations are judged by their streams, and listed as these stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.errors import Conflict, RuleRefused, Unauthorized
+from ledger.core.event import Stream
+from ledger.matters import matter_of
+from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
+from tests.builders import (
+    COURT,
+    FAR_POLICE,
+    NEIGHBOUR,
+    PROCURATORATE,
+    SERVICE,
+    UPPER,
+    Event,
+    Officer,
+    analyst,
+    clerk,
+    event_id,
+    event_of,
+    refused,
+    supervisor,
+)
+from tests.datasets import dataset
+from tests.ledgers import Ledger
+from tests.matters.stand import findings, lived, post, rows, write
+from tests.supervised import (
+    Lead,
+    Model,
+    Recommendation,
+    adopted,
+    answered,
+    assigned,
+    closed,
+    confirmed,
+    raised,
+    retired,
+    transferred,
+)
+
+
+def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
+    """One row each, changed with the event that changed it, whether in one batch or in several."""
+    model, lead, made = lived()
+    post(ledger, model)
+    write(ledger, lead.events[:-1])
+    post(ledger, made)
+    last = ledger.post(lead.last).index
+    (row,) = rows(ledger, MODELS)
+    assert (row["model_id"], row["version"], row["adoptions"], row["retired"]) == (model.model_id, 2, 1, False)
+    (row,) = rows(ledger, LEADS)
+    assert (row["lead_id"], row["status"], row["told"]) == (lead.state.lead_id, "closed", True)
+    assert (row["outcome"], row["recommendation_id"], row["updated_index"]) == ("recommendation", "2026-7", last)
+    (row,) = rows(ledger, RECOMMENDATIONS)
+    assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
+    with ledger.database.read() as connection:
+        known = matter_of(connection, lead.state.lead_id, ledger.registry.authority.agencies)
+    assert known == lead.state
+
+
+def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
+    """The stream is folded before the event is sequenced; nothing of a refusal stays."""
+    lead = Lead().raised().assigned()
+    post(ledger, lead)
+    for body, by, rule, field in (
+        (confirmed(digests=()), clerk(PROCURATORATE), "material_missing", "body.digests"),
+        (confirmed(), supervisor(NEIGHBOUR), "not_the_procuratorate", "agency"),
+        (answered(), clerk(COURT), "not_the_supervised", "agency"),
+        (transferred("procuratorate-moon"), supervisor(PROCURATORATE), "unknown_agency", "body.to_agency"),
+    ):
+        with refused(rule, field=f"payload.{field}"):
+            ledger.post(lead.draft(body, by))
+    assert rows(ledger, LEADS)[0]["status"] == "assigned"
+
+
+def test_only_the_service_raises_leads(ledger: Ledger) -> None:
+    """An officer's key does not, whatever his roles."""
+    with pytest.raises(Unauthorized) as caught:
+        ledger.post(Lead().draft(raised(), analyst(PROCURATORATE)))
+    assert caught.value.code == "service_only"
+
+
+def test_a_finding_is_raised_once(ledger: Ledger) -> None:
+    """Twice in one batch, or later: the second loses, and the same event gets its receipt again."""
+    first, second = Lead().raised(), Lead(start=1772500000)
+    second.raised()
+    ledger.post(first.last)
+    with pytest.raises(Conflict) as lost:
+        ledger.post(
+            event_of(raised(), SERVICE, stream=first.stream, salt="11" * 16, event_id=second.last.envelope.event_id)
+        )
+    assert lost.value.code == "not_on_head"
+    assert ledger.post(first.last).index == rows(ledger, LEADS)[0]["updated_index"]
+
+
+def test_an_event_off_its_head_is_a_conflict(ledger: Ledger) -> None:
+    """Who writes on an older head is told the new one."""
+    lead = Lead().raised()
+    late = lead.draft(assigned(handler="p-1"), supervisor(PROCURATORATE), event_id=event_id("late"))
+    post(ledger, lead.assigned())
+    with pytest.raises(Conflict) as lost:
+        ledger.post(late)
+    assert (lost.value.head, lost.value.sequence) == (lead.last.digest, 2)
+
+
+def test_a_recommendation_rests_on_leads_that_the_issuer_has(ledger: Ledger) -> None:
+    """Or that a procuratorate below it has; not on a stranger's, and not on one that there is not."""
+    lead = Lead().raised()
+    post(ledger, lead)
+    own = (lead.state.lead_id,)
+    with refused("unknown_lead", field="payload.body.leads[0]"):
+        made = Recommendation("far").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE, leads=own)
+        ledger.post(made.last)
+    with refused("unknown_lead", field="payload.body.leads[1]"):
+        ledger.post(Recommendation().issued(leads=(*own, "lead-" + "00" * 16)).last)
+    ledger.post(Recommendation().issued(supervisor(UPPER), leads=own).last)
+
+
+def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> None:
+    """One that there is not is no outcome."""
+    lead = Lead().raised().assigned().confirmed()
+    post(ledger, lead)
+    with refused("unknown_recommendation", field="payload.body.recommendation_id"):
+        ledger.post(lead.draft(closed("recommendation"), clerk(PROCURATORATE)))
+    ledger.post(Recommendation().issued(leads=(lead.state.lead_id,)).last)
+    ledger.post(lead.act(closed("recommendation"), clerk(PROCURATORATE)).last)
+
+
+def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
+    """It may stand in a stream of supervision that is named otherwise, where nothing is folded."""
+    ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="supervision", id="pensions")))
+    with refused("not_raised", field="payload.event_type"):
+        ledger.post(event_of(dataset(), analyst(COURT), stream=Lead().stream))
+    assert findings(ledger) == set()
+
+
+def test_the_id_of_a_data_set_is_its_first_agencys(ledger: Ledger) -> None:
+    """Its next list comes under the same id; what another agency registers under it is refused, not passed over."""
+
+    def registering(by: Officer, step: int) -> Event:
+        stream = Stream(kind="supervision", id=f"list-{step}")
+        return event_of(dataset(), by, stream=stream, event_id=event_id(f"data set {step}"))
+
+    ledger.post(registering(analyst(COURT), 1))
+    ledger.post(registering(analyst(COURT), 2))
+    with refused("dataset_id_taken", field="payload.body.dataset_id"):
+        ledger.post(registering(analyst(PROCURATORATE), 3))
+
+
+def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:
+    """The rule reads the stream as the log has it, not what a list says."""
+    model = Model().published().act(retired(), analyst(PROCURATORATE))
+    post(ledger, model)
+    with pytest.raises(RuleRefused) as caught:
+        ledger.post(model.draft(adopted(), analyst(UPPER)))
+    assert caught.value.code == "model_retired"
