@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from ledger.core.event import EVENT_TYPES, Body
+from ledger.core.event import EVENT_TYPES, Authority, Body
+from tests.builders import POLICE, SERVICE, Event, Officer, event_of, section
 
 
 def sample_body(event_type: str, *, full: bool) -> Body:
@@ -39,3 +40,18 @@ def sample(kind: Any, *, full: bool) -> Any:
         case inspect.StrType(pattern=None):
             return "文 text"
     raise AssertionError(f"no sample of {kind}")
+
+
+def signer_of(event_type: str) -> Officer:
+    """An officer whose roles may sign the type."""
+    roles = EVENT_TYPES[event_type].roles
+    return Officer(f"{POLICE}-x", POLICE, roles[:1]) if roles else SERVICE
+
+
+def sample_event(event_type: str, *, full: bool) -> Event:
+    """An event of such a body by such an officer; the full one has an authority and two sections."""
+    fields: dict[str, Any] = {}
+    if full or EVENT_TYPES[event_type].on_authority:
+        fields["authority"] = Authority(authorization_type="warrant", authorization_identifier="2026-12")
+    sections = {"narrative": section(), "person:1": section("person:1", name="甲")} if full else None
+    return event_of(sample_body(event_type, full=full), signer_of(event_type), sections=sections, **fields)

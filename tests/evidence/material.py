@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger.evidence.bag import Binding
+from ledger.evidence.checking import Checked, Record, check_bag
+from ledger.evidence.comparison import Finding
 from ledger.evidence.sealing import Sealed, seal
 
 NOBODY = 65534
@@ -79,3 +81,23 @@ def as_nobody(folder: Path) -> Iterator[None]:
     finally:
         os.seteuid(user)
         os.chdir(before)
+
+
+def check(bag: Path, record: Record | None = None) -> tuple[Checked, set[tuple[str, str]]]:
+    """What the check came to, and fault and path of each finding."""
+    findings: list[Finding] = []
+    checked = check_bag(bag, record, report=findings.append)
+    return checked, {(finding.fault, finding.path) for finding in findings}
+
+
+def results(checked: Checked) -> list[str]:
+    """The results of the steps."""
+    return [step.result for step in checked.steps]
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    """Changes a file that was sealed."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.unlink()
+    path.write_text(text.replace(old, new), encoding="utf-8")

@@ -15,7 +15,8 @@ from tests.bundles import Log
 from tests.cli.faulty_service import Answer, Asked, faulty_service
 from tests.cli.tally import Tally
 from tests.corpus.compare import Sample, samples
-from tests.hostile.attacks import ATTACKS, Ground, Words, serve_spoiled
+from tests.hostile.attacks import ATTACKS, serve_spoiled
+from tests.hostile.ground import Ground, Words
 from tests.hostile.service import Hostile
 
 

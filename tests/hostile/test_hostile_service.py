@@ -17,8 +17,9 @@ from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.note import parse_note
 from tests.cli.faulty_service import Answer, Asked, faulty_service
 from tests.cli.tally import Tally
-from tests.hostile.attacks import ATTACKS, Ground, equal, larger, rolled_back
+from tests.hostile.attacks import ATTACKS, equal, larger, rolled_back
 from tests.hostile.campaign import Campaign
+from tests.hostile.ground import Ground
 from tests.hostile.service import filler, receipt, written
 
 

@@ -8,26 +8,18 @@ from typing import NoReturn
 import pytest
 from msgspec.structs import replace
 
-from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations
-from ledger.chain.rpc import JsonRpc
-from ledger.core.checkpoint import sign_checkpoint
-from ledger.core.errors import Conflict, NotFound, ProofRefused
+from ledger.core.errors import Conflict, ProofRefused
 from ledger.core.event import registry
-from ledger.core.following import LogFault, Unreadable
-from ledger.core.note import SeedSigner
+from ledger.core.following import LogFault
 from ledger.core.signature import signing_hash
-from ledger.core.tiles import encode_bundle
 from ledger.core.witness_protocol import AddCheckpoint
 from ledger.store.witness import Halted, Moved
-from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.status import Health
 from tests.builders import LOG_ID, Event, Registry, clerk, signature_of
-from tests.bundles import LOG_SIGNER
 from tests.casework import Case
 from tests.linked import AGENCIES
 from tests.witness.halting import begun, halted
-from tests.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, event_by
+from tests.witness.stand import CLERK, OTHER_CLERK, Stand, event_by
 
 STRANGER = clerk(AGENCIES[2], 7)  # no key of his is granted
 
@@ -207,143 +199,6 @@ def test_a_change_that_is_mirrored_with_another_place(chained: Stand) -> None:
     with pytest.raises(LogFault):
         chained.watch.look()
     halted(chained, "false_mirror")
-
-
-# -- what only passes --------------------------------------------------------------------------------------------------
-
-
-def test_a_log_that_is_silent(stand: Stand) -> None:
-    """The alarm stands while nobody answers, and passes by itself."""
-    begun(stand)
-    stand.log.lies["/checkpoint"] = 503
-    stand.watch.try_look()
-    assert stand.kinds() == ["unreachable"]
-    assert stand.status.health is Health.SILENT
-    del stand.log.lies["/checkpoint"]
-    stand.watch.try_look()
-    assert stand.kinds() == []
-    assert stand.status.health is Health.WATCHING
-
-
-def test_a_witness_that_does_not_look(stand: Stand) -> None:
-    """Whoever asks is told that the last good look is long ago."""
-    begun(stand)
-    stand.clock.forward(61)
-    assert stand.status.health is Health.SILENT
-
-
-@pytest.mark.parametrize("lie", ["no note", "other key", "withheld", "swapped", "cut", "tile", "payload"])
-def test_what_is_served_and_does_not_fit(stand: Stand, lie: str) -> None:
-    """It may be changed on the way: nothing is signed, and once it is right the witness goes on."""
-    size = begun(stand)
-    stand.mirror()
-    stand.open_cases(300, CLERK)
-    entries = stand.log.entries()
-    width = len(entries) - 256
-    bundle = f"/tile/entries/001.p/{width}"
-    other = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32)
-    lies: dict[str, tuple[str, bytes | int]] = {
-        "no note": ("/checkpoint", b"hello\n"),
-        "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), other).encode()),
-        "withheld": (bundle, 404),
-        "swapped": (bundle, encode_bundle([*entries[257:], entries[256]])),
-        "cut": (bundle, encode_bundle(entries[256:])[:-1]),
-        "tile": ("/tile/0/000", bytes(32 * 256)),
-        "payload": ("/api/v1/registry", b'{"entries":[]}'),
-    }
-    if lie == "payload":
-        stand = fresh(stand)
-        size = 0
-    path, answer = lies[lie]
-    stand.log.lies[path] = answer
-    with pytest.raises(Unreadable):
-        stand.watch.look()
-    assert stand.kinds() == ["unreadable"]
-    assert stand.status.followed == size
-    assert stand.status.health is Health.UNREADABLE or lie == "payload"
-    stand.log.lies.clear()
-    stand.watch.look()
-    assert (stand.kinds(), stand.status.followed) == ([], len(entries))
-
-
-def fresh(stand: Stand) -> Stand:
-    """Another witness of the same log, which has followed nothing."""
-    return Stand(stand.linked, stand.log, stand.folder / "fresh")
-
-
-def test_a_node_that_is_silent(stand: Stand) -> None:
-    """What needs no chain is followed and signed; the alarm passes once the node answers."""
-    begun(stand)
-    answering = stand.watch._contracts
-    stand.watch._contracts = Contracts(
-        Eth(JsonRpc("http://127.0.0.1:9", timeout_seconds=1)), answering.chain, LOG_ID, Confirmations(0)
-    )
-    stand.open_cases(1, CLERK)
-    stand.watch.look()
-    assert stand.kinds() == ["chain_unreachable"]
-    assert stand.status.health is Health.SILENT
-    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
-    stand.watch._contracts = answering
-    stand.watch.look()
-    assert stand.kinds() == []
-
-
-def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
-    """A witness does not start beside a node of a chain that its trust file does not name."""
-    (chain,) = stand.trust.chains
-    other = replace(stand.trust, chains=(replace(chain, chain_id=1),))
-    with pytest.raises(NotFound) as refused:
-        contracts_at(stand.eth, other, Confirmations(0))
-    assert refused.value.field == "--rpc"
-
-
-def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:
-    """All changes of the registry are missing from it: late, that is an alarm like one that is missing."""
-    chained.log.events.clear()
-    chained.log.published = 0
-    chained.log.lies["/checkpoint"] = chained.log.note(0).encode()
-    chained.watch.look()
-    assert (chained.kinds(), chained.status.followed) == ([], 0)
-    chained.clock.forward(LAG_S + 1)
-    chained.watch.look()
-    assert chained.kinds() == ["mirror_lag"]
-
-
-@pytest.mark.parametrize("answer", [bytes(200_000), b"\xff\xfe\n", 302, 500])
-def test_a_checkpoint_of_no_form(stand: Stand, answer: bytes | int) -> None:
-    """Too long, no text, a redirect, a fault: an alarm that passes, and the witness looks on."""
-    begun(stand)
-    stand.log.lies["/checkpoint"] = answer
-    stand.watch.try_look()
-    assert stand.kinds() in (["unreadable"], ["unreachable"])
-    stand.log.lies.clear()
-    stand.watch.try_look()
-    assert stand.kinds() == []
-
-
-@pytest.mark.parametrize(
-    "page", [b"[]", b'{"entries":[],"next":5}', b'{"entries":[{"index":0,"payload":{}}],"next":0}']
-)
-def test_registry_changes_of_no_form(stand: Stand, page: bytes) -> None:
-    """Pages that are none, that lead nowhere, or that hold something else: nothing is followed of them."""
-    stand.log.lies["/api/v1/registry"] = page
-    stand.watch.try_look()
-    assert (stand.kinds(), stand.status.followed) == (["unreadable"], 0)
-
-
-def test_a_withheld_change_of_the_registry(chained: Stand) -> None:
-    """A revocation that the log does not mirror in time is an alarm until it does."""
-    begun(chained)
-    chained.anchor()
-    chained.linked.revoke(CLERK)
-    chained.watch.look()
-    assert chained.kinds() == []
-    chained.clock.forward(LAG_S + 1)
-    chained.watch.look()
-    assert chained.kinds() == ["mirror_lag"]
-    chained.mirror()
-    chained.watch.look()
-    assert chained.kinds() == []
 
 
 # -- the operator ------------------------------------------------------------------------------------------------------
