@@ -1,88 +1,38 @@
-"""``ledger.core.verify``, steps 10 and 12 to 14: what the contracts' storage proves, and each fault by its step."""
+"""``ledger.core.verify``, steps 12 to 14: what the contracts' storage proves, and of which block."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, cast
 
-import msgspec
 import pytest
 import rlp
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, ProvenAt, raw
-from ledger.core.contract_state import anchor_slots, registry_slots
+from ledger.core.bundle import raw
+from ledger.core.contract_state import anchor_slots
 from ledger.core.merkle import EMPTY_TREE
-from ledger.core.report import Report
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.verify import verify_bundle
+from ledger.core.trust import TrustedBlock
 from ledger.core.verify_case import verify_case
 from ledger.core.verify_chain import SeenBlock
 from ledger.record import shipped_rulebook
-from tests.builders import POLICE, PROCURATORATE, START, clerk
-from tests.bundles import CHAIN, WITNESSES, Log, anchor_of, encode_bundle, log_with, tree, trust
-from tests.states import State, hexed, packed, path, storage_trie
-from tests.verifying import CASE, LOG, NOTE, REGISTERED, Tree, faults, put, results
-
-ANCHORED_AT = START + 4000  # the block time of ``anchor_of``
-BLOCK = 12  # whose state proves the anchor; the anchor's is 9
-
-
-def state_of(log: Log, *, number: int = 1, revoked_at: dict[str, int] | None = None, fields: int = 20) -> State:
-    """The contracts three blocks after they took the present tree head as record ``number``."""
-    made = State(CHAIN, BLOCK, ANCHORED_AT + 36, fields=fields)
-    if number > 1:
-        made.record(number - 1, bytes([5]) * 32, 5, 7, ANCHORED_AT - 24)
-    checkpoint = log.checkpoint()
-    made.record(number, checkpoint.root, checkpoint.size, 9, ANCHORED_AT)
-    authority = log.registry.authority
-    return made.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked_at)
-
-
-def replace_state(number: int) -> State:
-    """The same contracts by the header of another block."""
-    made = state_of(LOG, number=2)
-    made.number = number
-    return made
-
-
-def tree_of(proven: ProvenAt) -> Tree:
-    return cast(Tree, msgspec.to_builtins(proven))
-
-
-def exclusion() -> list[str]:
-    """A path of the anchor contract's storage to a slot that holds nothing."""
-    storage = storage_trie(state_of(LOG, number=2).anchor)
-    return [hexed(node) for node in path(storage, anchor_slots(9)[1])]
-
-
-def anchored(log: Log, index: int, made: State, *, number: int = 1, note: str | None = None, **said: Any) -> Bundle:
-    """The bundle of an entry whose anchor the state proves."""
-    envelope = log.events[index].envelope
-    key_id = envelope.key_id if envelope.stream.kind != "system" else None
-    proven = made.proven(number, key_id)
-    anchor = anchor_of(log.checkpoint(), log.registry.authority.registry_hash, number=number, proven_at=proven)
-    return log.bundle(index, note, anchors=raw([replace(anchor, **said)]))
-
-
-GOOD = anchored(LOG, REGISTERED, state_of(LOG, number=2), number=2, note=NOTE)
-PROVEN = tree(GOOD)["anchors"][0]["proven_at"]
-NAMED = TrustedBlock(PROVEN["block_number"], PROVEN["block_hash"])
-
-
-def trusting(*blocks: TrustedBlock) -> Trust:
-    return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
-
-
-def verdict_of(bundle: Bundle | Tree, *seen: SeenBlock, using: Trust | None = None) -> Report:
-    data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    return verify_bundle(data, using or trusting(NAMED), seen=seen)
-
-
-def on_chain(**changes: Any) -> SeenBlock:
-    return replace(SeenBlock(CHAIN.identity, NAMED.number, NAMED.hash, is_final=True), **changes)
-
+from tests.builders import POLICE, START, clerk
+from tests.bundles import CHAIN, WITNESSES, anchor_of, tree, trust
+from tests.proven import (
+    ANCHORED_AT,
+    BLOCK,
+    GOOD,
+    NAMED,
+    anchored,
+    held,
+    of,
+    on_chain,
+    replace_state,
+    state_of,
+    trusting,
+    verdict_of,
+)
+from tests.states import packed
+from tests.verifying import LOG, NOTE, REGISTERED, faults, results
 
 # -- what holds --------------------------------------------------------------------------------------------------------
 
@@ -197,113 +147,7 @@ def test_case_bundle() -> None:
     assert {results(event)["block"] for event in unseen.events} == {"checked"}
 
 
-# -- faults: changes of the bundle -------------------------------------------------------------------------------------
-
-EARLIER = tree(anchored(LOG, REGISTERED, replace_state(number=BLOCK - 1), number=2, note=NOTE))
-OTHER_KEY = tree(anchored(LOG, REGISTERED + 2, state_of(LOG, number=2), number=2, note=NOTE))
-RECORD_1 = state_of(LOG, number=2).proven(1)
-
-
-def at(*path: str | int, to: Any) -> Callable[[Tree], None]:
-    return put("anchors", 0, "proven_at", *path, to=to)
-
-
-def of(bundle: Tree, *path: str | int) -> Any:
-    """A part of a bundle's proof."""
-    found = bundle["anchors"][0]["proven_at"]
-    for key in path:
-        found = found[key]
-    return found
-
-
-def flipped(text: str) -> str:
-    return text[:-1] + ("0" if text[-1] != "0" else "1")
-
-
-SLOTS = ("anchor", "storage_proof")
-FAULTS: dict[str, Callable[[Tree], None]] = {
-    "slot of another record": at(*SLOTS, 1, "key", to=hexed(anchor_slots(3)[1])),
-    "slots of a record swapped": at(*SLOTS, to=lambda slots: [slots[0], slots[2], slots[1], *slots[3:]]),
-    "slots of record n-1 for those of n": at(*SLOTS, to=lambda slots: [slots[0], *slots[3:], *slots[1:3]]),
-    "slot of record n-1 left out": at(*SLOTS, to=lambda slots: slots[:-1]),
-    "one slot more": at(*SLOTS, to=lambda slots: [*slots, slots[0]]),
-    "no slots": at(*SLOTS, to=[]),
-    "registry without its hash": at("registry", "storage_proof", to=lambda slots: slots[1:]),
-    "key's slots cut": at("registry", "storage_proof", to=lambda slots: slots[:-1]),
-    "key's slots of another key": at("registry", to=of(OTHER_KEY, "registry")),
-    "account of the other contract": at("anchor", "account_proof", to=of(tree(GOOD), "registry", "account_proof")),
-    "contracts swapped": lambda b: b["anchors"][0]["proven_at"].update(
-        anchor=of(tree(GOOD), "registry"), registry=of(tree(GOOD), "anchor")
-    ),
-    "header of another block": at("header_rlp", to=of(EARLIER, "header_rlp")),
-    "header and hash of another block": lambda b: b["anchors"][0]["proven_at"].update(
-        header_rlp=of(EARLIER, "header_rlp"), block_hash=of(EARLIER, "block_hash")
-    ),
-    "header that was changed": at("header_rlp", to=flipped),
-    "header that is none": at("header_rlp", to="0xc0"),
-    "hash of another block": at("block_hash", to=flipped),
-    "number of another block": at("block_number", to=13),
-    "proof of record 1 as record 2": lambda b: b["anchors"][0].update(proven_at=tree_of(RECORD_1)),
-    "value that the proof does not have": at(*SLOTS, 0, "value", to=flipped),
-    "inclusion as exclusion": at(*SLOTS, 1, "value", to="0x" + "00" * 32),
-    "exclusion as inclusion": at(*SLOTS, 1, "proof", to=exclusion()),
-    "slot's node cut": at(*SLOTS, 1, "proof", to=lambda nodes: nodes[:-1]),
-    "slot's node added": at(*SLOTS, 1, "proof", to=lambda nodes: [*nodes, nodes[-1]]),
-    "slot without nodes": at(*SLOTS, 1, "proof", to=[]),
-    "slot's node changed": at(*SLOTS, 1, "proof", 0, to=flipped),
-    "account's node cut": at("anchor", "account_proof", to=lambda nodes: nodes[:-1]),
-    "account's node added": at("registry", "account_proof", to=lambda nodes: [*nodes, "0x80"]),
-    "account's node changed": at("registry", "account_proof", 0, to=flipped),
-    "account's nodes swapped": at("anchor", "account_proof", to=lambda nodes: nodes[::-1]),
-    "other block number of the record": put("anchors", 0, "anchored_in", "block_number", to=8),
-    "other block time of the record": put("anchors", 0, "anchored_in", "timestamp", to=ANCHORED_AT + 1),
-    "number of another record": put("anchors", 0, "number", to=1),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_found_by_step_12(name: str) -> None:
-    """What does not lead from the header to the record is tampered with; steps 10 and 13 then check nothing of it."""
-    bad = tree(GOOD)
-    FAULTS[name](bad)
-    report = verdict_of(bad)
-    assert (report.verdict, faults(report)) == ("tampered", ["storage"])
-    assert results(report)["block"] == results(report)["revocation"] == "not_checked"
-    assert report.block is None
-
-
-FORMS: dict[str, Callable[[Tree], None]] = {
-    "odd hex": at("header_rlp", to="0xc"),
-    "upper-case hex": at("header_rlp", to="0xC0"),
-    "a short slot": at(*SLOTS, 0, "key", to="0x0"),
-    "a value as a quantity": at(*SLOTS, 0, "value", to="0x5"),
-    "66 nodes": at("anchor", "account_proof", to=["0x80"] * 66),
-    "17 slots": at(*SLOTS, to=lambda slots: slots[:1] * 17),
-    "a field more": at("more", to=1),
-    "no registry": lambda b: b["anchors"][0]["proven_at"].pop("registry"),
-    "null": put("anchors", 0, "proven_at", to=None),
-}
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_fault_of_form_is_found_by_step_11(name: str) -> None:
-    """What is not of its form makes the anchor none."""
-    bad = tree(GOOD)
-    FORMS[name](bad)
-    assert faults(verdict_of(bad)) == ["anchor"]
-
-
-# -- faults: a chain that holds something else -------------------------------------------------------------------------
-
-
-def held(**slots: int) -> Bundle:
-    """The good bundle of a chain whose slots hold other words, by their place in the proof."""
-    made = state_of(LOG, number=2)
-    for name, word in slots.items():
-        contract, _, place = name.partition("_")
-        keys = anchor_slots(2) if contract == "anchor" else registry_slots(clerk(POLICE).key_id)
-        (made.anchor if contract == "anchor" else made.registry)[keys[int(place)]] = word
-    return anchored(LOG, REGISTERED, made, number=2, note=NOTE)
+# -- a chain that holds something else ---------------------------------------------------------------------------------
 
 
 SIZE = len(LOG.events)
@@ -402,57 +246,7 @@ def test_odd_words(value: bytes) -> None:
     assert faults(verdict_of(anchored(LOG, REGISTERED, made), using=trust())) == ["storage"]
 
 
-# -- step 10 -----------------------------------------------------------------------------------------------------------
-
-
-def revoked(moment: int, *, mirrored: bool) -> Report:
-    """The registry says that the clerk's key was revoked then; the log has it or not."""
-    log = log_with(CASE, POLICE, PROCURATORATE)
-    if mirrored:
-        log.registry.revoke(clerk(POLICE))
-        log.mirror()
-    made = state_of(log, revoked_at={clerk(POLICE).key_id: moment})
-    return verdict_of(anchored(log, REGISTERED, made), using=trust())
-
-
-def test_revocation_that_is_hidden() -> None:
-    """A key that the registry revoked before the anchor, without the entry that says so: the bundle hides it."""
-    report = revoked(ANCHORED_AT - 1, mirrored=False)
-    assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
-    assert "is not shown" in report.faults[0].detail
-
-
-def test_revocation_in_the_block_of_the_anchor() -> None:
-    """Whether it came before or after the anchor cannot be told: unverifiable, and no fault."""
-    report = revoked(ANCHORED_AT, mirrored=False)
-    assert (report.verdict, results(report)["revocation"]) == ("unverifiable", "not_checked")
-
-
-def test_revocation_after_the_anchor() -> None:
-    """What was anchored before was signed with a good key; the log need not have the entry yet."""
-    report = revoked(ANCHORED_AT + 1, mirrored=False)
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-
-
-def test_revocation_that_both_have() -> None:
-    """Log and registry agree."""
-    report = revoked(ANCHORED_AT - 1, mirrored=True)
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-
-
-def test_revocation_that_the_registry_does_not_have() -> None:
-    """A mirror entry of what never happened."""
-    report = revoked(0, mirrored=True)
-    assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
-
-
-@pytest.mark.parametrize("place", [1, 2, 3])
-def test_grant_that_is_another(place: int) -> None:
-    """Agency, officer and terms of the registry's grant are those of the mirror entry."""
-    assert faults(verdict_of(held(**{f"registry_{place}": 77}), using=trust())) == ["revocation"]
-
-
-# -- step 13 -----------------------------------------------------------------------------------------------------------
+# -- the block ---------------------------------------------------------------------------------------------------------
 
 
 def test_trust_file_that_names_another_block() -> None:
