@@ -11,11 +11,13 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.blocks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.case_pages import see
+from api.console.moments import minute
 from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf, SlugPath
 from ledger.core.custody import CaseState
 from ledger.core.errors import NotFound
 from ledger.core.event.catalogue import HANDLING
+from ledger.core.instant import unix_seconds
 from ledger.timeline.sentences import Words
 
 router = APIRouter()
@@ -50,6 +52,7 @@ def act_form(
         of=of,
         houses=_detention_houses(service),
         words=Words(labels, names_of(service, labels), "", seen.state),
+        this_minute=minute(unix_seconds(reading.reader.now)),
         **values,
     )
 

@@ -12,6 +12,7 @@ from api.console.blocks import blocks, free_items
 from api.console.bodies import CHECKED
 from api.console.case_parts import FirstQuery, Kind, Rest, RestOf, part
 from api.console.forms import FormOf
+from api.console.moments import minute
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import names_of, page
 from api.console.security import PATH
@@ -23,6 +24,7 @@ from ledger.core.custody import CaseState, Handover
 from ledger.core.errors import NotFound
 from ledger.core.event import terms
 from ledger.core.event.catalogue import HANDLING
+from ledger.core.instant import unix_seconds
 from ledger.sign import new_id
 from ledger.store import cases
 from ledger.store.cases import Sight
@@ -204,6 +206,7 @@ def handover(
         "checked": CHECKED,
         "results": terms.choices(terms.CheckResult),
         "expired": expired,
+        "this_minute": minute(unix_seconds(reading.reader.now)),
     }
     return page(request, service, "handover.html", reading.session, **values)
 

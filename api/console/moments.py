@@ -28,6 +28,11 @@ def typed(text: str, field: str) -> datetime:
     return at
 
 
+def minute(unix_s: int) -> str:
+    """As a field for times has it: Beijing's, to the minute."""
+    return datetime.fromtimestamp(unix_s, SHANGHAI).strftime("%Y-%m-%dT%H:%M")
+
+
 def instant(unix_s: float | None) -> Markup:
     """An HTML ``time``: Beijing's to the second, with UTC's as its title; ∞ for what never ends."""
     if unix_s is None:

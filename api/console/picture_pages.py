@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.case_pages import see
 from api.console.drawing import SHORTEST_S, Window, draw, fitted
-from api.console.moments import EARLIEST, LATEST, typed
+from api.console.moments import EARLIEST, LATEST, minute, typed
 from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath
 from api.routes.timelines import teller
@@ -19,7 +19,6 @@ from ledger.core.custody import CaseState
 from ledger.core.deadlines.due import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.instant import unix_seconds
-from ledger.core.legal_day import SHANGHAI
 from ledger.locales import Labels
 from ledger.timeline.picture import Bar, Picture
 
@@ -68,7 +67,7 @@ def case_picture(
         "moves": _moves(whole, window),
         "whole": window.since <= whole.begin and window.until >= whole.end,
         "things": lambda bar: things(bar, seen.state, labels),
-        "minute": _minute,
+        "minute": minute,
         "fitted": fitted,
     }
     return page(request, service, "picture.html", reading.session, **values)
@@ -114,8 +113,3 @@ def _moves(whole: Picture, window: Window) -> dict[str, Window]:
     first, last = int(EARLIEST.timestamp()), int(LATEST.timestamp())
     taken = {name: Window(max(one.since, first), min(one.until, last)) for name, one in asked.items()}
     return {name: one if one.seconds >= SHORTEST_S else window for name, one in taken.items()}
-
-
-def _minute(at: int) -> str:
-    """As the address of a page says a moment."""
-    return datetime.fromtimestamp(at, SHANGHAI).strftime("%Y-%m-%dT%H:%M")

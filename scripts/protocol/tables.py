@@ -10,7 +10,7 @@ from msgspec import inspect
 from ledger.core import contract_change, event
 from ledger.core.clock_rules import ClockRule, ExtensionRule
 from ledger.core.event import EVENT_TYPES, terms
-from ledger.core.rulebook import FlagName, Rulebook
+from ledger.core.rulebook import FlagName, FlagRule, Rulebook
 
 WORDS = {
     name: value
@@ -238,7 +238,9 @@ def _extension(row: ExtensionRule) -> str:
 def flags(book: Rulebook) -> str:
     """The flags and the rows that raise them."""
     assert {found.name for found in book.flags} == set(terms.choices(FlagName))
-    rows = [
-        (f"`{found.name}`", found.en, str(found.limit or ""), found.article, found.valid_from) for found in book.flags
-    ]
+    rows = [(f"`{found.name}`", found.en, str(found.limit or ""), found.article, _days(found)) for found in book.flags]
     return table(("flag", "raised for", "limit", "article", "acts from"), rows)
+
+
+def _days(row: FlagRule) -> str:
+    return row.valid_from if row.valid_until is None else f"{row.valid_from}, before {row.valid_until}"

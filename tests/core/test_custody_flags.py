@@ -152,6 +152,19 @@ def test_an_act_said_to_be_before_the_last_is_flagged(claimed: int, flagged: boo
     assert names(written) == (["backdated"] if flagged else [])
 
 
+@pytest.mark.parametrize(
+    ("day", "seconds_before", "flagged"),
+    [("2026-11-26", 1, True), ("2026-11-27", 60, False), ("2026-11-27", 61, True)],
+    ids=["under the former row", "typed to the minute", "more than a minute before"],
+)
+def test_an_act_typed_to_the_minute_is_not_before_the_last(day: str, seconds_before: int, flagged: bool) -> None:
+    """Whoever says ten o'clock of 10:00:59 claims no other order. Acts of former days keep their row."""
+    now = seconds(f"{day}T02:10:00+00:00")
+    written = Case().open(occurred_at=instant(now), signed_at=now)
+    written.register("knife", occurred_at=instant(now - seconds_before), signed_at=now)
+    assert names(written) == (["backdated"] if flagged else [])
+
+
 @pytest.mark.parametrize(("late", "hours"), [(86_400, None), (86_401, 24), (172_799, 47)])
 def test_a_late_entry_is_flagged(late: int, hours: int | None) -> None:
     """What is signed more than a day after it happened is recorded and flagged, and says how many whole hours."""

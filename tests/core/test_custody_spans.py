@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import pytest
+
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
@@ -185,6 +187,17 @@ def test_receipt_before_release_is_an_overlap() -> None:
     assert (found.kind, found.since, found.until) == ("overlap", instant(START + 60), instant(START + 600))
 
 
+@pytest.mark.parametrize(
+    ("received", "kinds"),
+    [(-61, ["overlap"]), (-60, []), (60, []), (61, ["gap"])],
+    ids=["more than a minute before", "a minute before", "a minute after", "more than a minute after"],
+)
+def test_a_receipt_within_a_minute_of_the_release_breaks_nothing(received: int, kinds: list[str]) -> None:
+    """A clerk's 10:00 is any second of that minute: what is typed so is told neither as an overlap nor as a gap."""
+    case = offered("phone", occurred_at=instant(START + 30)).accept(received_at=instant(START + 30 + received))
+    assert [found.kind for found in last_breaks(case)] == kinds
+
+
 def test_what_does_not_travel_has_no_gap() -> None:
     """Not what stays, not what was not accepted, and not a receipt at the moment of the release."""
     staying = holding("car").offer(stays("car"), to=PROCURATORATE, occurred_at=instant(START)).accept()
@@ -204,6 +217,13 @@ def test_what_was_seized_before_it_was_recorded_says_since_when() -> None:
     assert last_breaks(case) == (Break("unrecorded", instant(START - 3600), case.last.payload.occurred_at, ("phone",)),)
     at_once = item.Seizure(document_number="S-7", seized_at=instant(START + 900), officers=("p-1", "p-2"))
     assert last_breaks(Case().open().register("phone", seizure=at_once)) == ()
+
+
+def test_acts_typed_to_the_minute_are_not_out_of_order() -> None:
+    """Nor is what was seized in the minute of its registration unrecorded for a time."""
+    seizure = item.Seizure(document_number="S-7", seized_at=instant(START), officers=("p-1", "p-2"))
+    case = Case().open(occurred_at=instant(START + 60)).register("phone", seizure=seizure, occurred_at=instant(START))
+    assert last_breaks(case) == ()
 
 
 def test_an_act_that_claims_to_lie_before_the_last_one_is_marked() -> None:

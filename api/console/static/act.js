@@ -104,9 +104,3 @@ document.addEventListener("input", ({ target }) => {
 const focus = (within) => within.querySelector("[data-focus]")?.focus();
 document.addEventListener("htmx:after:swap", () => focus(document.getElementById("draft") ?? document));
 focus(document.getElementById("main"));
-
-const pad = (number) => String(number).padStart(2, "0");
-for (const field of document.querySelectorAll("[data-now]")) {
-  const beijing = new Date(Date.now() + 8 * 3600 * 1000); // the console's times are Beijing's, wherever the browser is
-  field.value ||= `${beijing.getUTCFullYear()}-${pad(beijing.getUTCMonth() + 1)}-${pad(beijing.getUTCDate())}T${pad(beijing.getUTCHours())}:${pad(beijing.getUTCMinutes())}`;
-}

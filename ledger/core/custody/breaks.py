@@ -9,13 +9,15 @@ from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Handover
 from ledger.core.event import Payload, handover, item
+from ledger.core.instant import is_surely_before
 
 BreakKind = Literal["gap", "overlap", "unrecorded", "backdated"]
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 
 
 class Break(Struct, frozen=True):
-    """From ``since`` until ``until``, both as claimed. What kind it is says what is wrong with that time:
+    """From ``since`` until ``until``, both as claimed, and more than a minute apart: claims are no nearer than that.
+    What kind it is says what is wrong with that time:
 
     ``gap``: the sender had let go, the receiver had not yet received. ``overlap``: both claim to have had it.
     ``unrecorded``: seized, and not in the record yet. ``backdated``: the event claims to lie before what was recorded
@@ -36,10 +38,12 @@ def breaks(before: CaseState | None, payload: Payload, after: CaseState) -> tupl
 
 def _found(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
     body = payload.body
-    if before is not None and payload.occurred_at < before.last_occurred_at:
+    if before is not None and is_surely_before(payload.occurred_at, before.last_occurred_at):
         yield Break("backdated", payload.occurred_at, before.last_occurred_at)
-    if isinstance(body, item.ItemRegistered) and body.seizure and body.seizure.seized_at < payload.occurred_at:
-        yield Break("unrecorded", body.seizure.seized_at, payload.occurred_at, item_ids=(body.item_id,))
+    if isinstance(body, item.ItemRegistered) and body.seizure:
+        seized_at = body.seizure.seized_at
+        if is_surely_before(seized_at, payload.occurred_at):
+            yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
         yield from _of_delivery(after.handovers[body.handover_id], body)
 
@@ -50,7 +54,7 @@ def _of_delivery(answered: Handover, body: handover.HandoverAccepted) -> Iterato
     present = tuple(person for person in answered.person_ids if person not in body.absent_person_ids)
     if not moved and not present:
         return
-    if body.received_at > answered.offered_at:
+    if is_surely_before(answered.offered_at, body.received_at):
         yield Break("gap", answered.offered_at, body.received_at, moved, present)
-    if body.received_at < answered.offered_at:
+    if is_surely_before(body.received_at, answered.offered_at):
         yield Break("overlap", body.received_at, answered.offered_at, moved, present)

@@ -111,6 +111,10 @@ def _same_officer(before: CaseState | None, act: Act, after: CaseState, rule: Fl
 def _backdated(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     if before is None or act.payload.occurred_at >= before.last_occurred_at:
         return None
+    happened, _ = _seconds_and_day(act.payload.occurred_at)
+    last, _ = _seconds_and_day(before.last_occurred_at)
+    if last - happened <= rule.limit:
+        return None
     return f"{act.payload.occurred_at}, after an act of {before.last_occurred_at}"
 
 

@@ -14,6 +14,7 @@ from scripts.histories.reference.told import Told, day, utc
 
 GAP = timedelta(hours=72)
 LATE = timedelta(hours=24)  # of an anchor after the deadline
+MINUTE = timedelta(minutes=1)  # within which claims say nothing of the order
 UNANSWERED = 7  # days
 
 
@@ -26,7 +27,7 @@ def deliveries(told: Told) -> Iterator[Planted]:
                 continue
             if made.items and utc(made.received_at) - utc(made.offered_at) > GAP:
                 yield told.breach(12, "gap", made.handover_id)
-            if made.received_at < made.offered_at:
+            if utc(made.offered_at) - utc(made.received_at) > MINUTE:
                 yield told.breach(12, "overlap", made.handover_id)
             if made.offered_by == step.entry.payload.officer:
                 yield told.breach(12, "same_officer", made.handover_id, made.offered_by)
