@@ -23,7 +23,7 @@ DEFENDANT = "样例壬 a defendant"
 
 
 def third_return(teller: Teller) -> None:
-    """Two returns are lawful, the third is recorded; its lead goes all the way to a rectification notice."""
+    """Two returns are lawful, the third is recorded."""
     dossier = f"{THIRD}-dossier"
     told = (
         CaseTelling(teller, THIRD, days_ago=140).open("东公刑立字〔样例〕4号", "合同诈骗 contract fraud").name(SUSPECT)
@@ -40,6 +40,10 @@ def third_return(teller: Teller) -> None:
             remedy="supplement",
             explanation="账目往来未查清 the accounts are not cleared up",
         ).accept()
+
+
+def third_return_supervised(teller: Teller) -> None:
+    """The lead on it goes all the way to a rectification notice."""
     lead = teller.lead("third-return", case_id=THIRD, handover_id="handover-6")
     lead.say("prosecutor-chief", LeadAssigned(handler="j-0021", department="第二检察部 second department"))
     answer = "两次补充侦查均未查清银行流水，现已调取 the bank's records are here only now"
@@ -72,6 +76,10 @@ def detained_then_bailed(teller: Teller) -> None:
     told.on(60).offer("procuratorate-east", "prosecution_review", persons=PAIR).accept()
     told.change_custody(other, "换5")
     told.on(62).change("bail-1", "bail-1-anew", "bail", "重新取保候审 decided anew")
+
+
+def detention_supervised(teller: Teller) -> None:
+    """The lead on its missing ground is answered, and waits for a finding."""
     lead = teller.lead("detention-without-ground", case_id=BAILED, measure_id="detention-1")
     lead.say("prosecutor-chief", LeadAssigned(handler="j-0021", department="第一检察部 first department"))
     answer = "审批表未填事由，已说明情况 the form's ground was left blank"

@@ -8,13 +8,14 @@ from ledger.samples.case_telling import CaseTelling, digest, pieces, yuan
 from ledger.samples.telling import Teller
 
 GOODS, PHONE, ERASED = "sample-07-money-and-a-car", "sample-08-a-phone", "sample-12-erasure"
+PROCEEDS = f"{GOODS}-proceeds"  # of the car
 ACQUITTED = "样例癸 a name that is erased"
 
 
 def money_and_a_car(teller: Teller) -> None:
-    """Cash is split, the car stays in the depot and is sold early, the judgment is silent on it: a lead, assigned."""
+    """Cash is split, the car stays in the depot and is sold early, the judgment says nothing of what it brought."""
     cash, car, account = (f"{GOODS}-{name}" for name in ("cash", "car", "account"))
-    notes, proceeds = (f"{GOODS}-notes-1", f"{GOODS}-notes-2"), f"{GOODS}-proceeds"
+    notes = (f"{GOODS}-notes-1", f"{GOODS}-notes-2")
     told = CaseTelling(teller, GOODS, days_ago=130).open("东公刑立字〔样例〕7号", "开设赌场 gambling house")
     told.register(cash, "现金 cash", "property", quantity=pieces(8), fungible=True, money=yuan(800))
     told.register(car, "小型轿车 car", "property", condition="可行驶 roadworthy", storage_location="depot, row 4")
@@ -36,14 +37,18 @@ def money_and_a_car(teller: Teller) -> None:
             item_ids=(car,), disposal="sold_early", ground="贬值 loses value", decision_id="sale"
         ),
     )
-    sold = item.ItemPart(item_id=proceeds, quantity=pieces(1), money=yuan(52_000))
+    sold = item.ItemPart(item_id=PROCEEDS, quantity=pieces(1), money=yuan(52_000))
     told.say("depot-chief", item.ItemDisposed(cites=told.ref, disposed_at=told.now, proceeds=sold))
-    stays = [handover.OfferedItem(item_id=one, stays=True) for one in (account, proceeds)]
+    stays = [handover.OfferedItem(item_id=one, stays=True) for one in (account, PROCEEDS)]
     told.on(90).offer("court-east", "public_prosecution", *notes, *stays).accept()
     ordered = {account: "forfeited", notes[0]: "returned_to_victim", notes[1]: "returned_to_victim"}
     lines = tuple(case.ItemDecision(item_id=name, disposal=end) for name, end in ordered.items())  # type: ignore[arg-type]
     told.on(121).decide("judgment", "（样例）东刑初7号", items=lines)
-    lead = teller.lead("judgment-silent", case_id=GOODS, item_id=proceeds)
+
+
+def judgment_supervised(teller: Teller) -> None:
+    """The lead on what the judgment says nothing of, assigned."""
+    lead = teller.lead("judgment-silent", case_id=GOODS, item_id=PROCEEDS)
     lead.say("prosecutor-chief", LeadAssigned(handler="j-0021", department="第四检察部 fourth department"))
 
 

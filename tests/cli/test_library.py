@@ -13,7 +13,7 @@ import pytest
 
 from ledger.cli.exits import Exit
 from ledger.supervision.model.shipped import shipped_model
-from tests.cli.test_supervision import ANALYST, raise_lead
+from tests.cli.test_supervision import raise_lead
 from tests.cli.world import World, running_world
 from tests.machine import REPOSITORY
 
@@ -25,18 +25,10 @@ FIGURES = 'measured_on: "2026-03-01"\ncases: 2000\nplanted: 57\nfound: 56\nfalse
 PAGE = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
 
 
-def with_analyst(world: World) -> World:
-    if not (world.tally.config / "profiles" / "analyst" / "profile.json").exists():
-        key_id = world.grant("analyst", *ANALYST)
-        path = "/api/v1/agencies/procuratorate-east/keys"
-        world.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
-    return world
-
-
 @pytest.fixture(scope="module")
 def east(world: World) -> World:
     """A ledger with two versions of a model, figures and a case study, all anchored."""
-    with_analyst(world)
+    world.with_analyst()
     files = {"1.yaml": shipped_model(MODEL), "2.yaml": _second(), "study.yaml": STUDY, "figures.yaml": FIGURES}
     for name, text in files.items():
         (world.tally.folder / name).write_text(text, encoding="utf-8")
@@ -52,7 +44,7 @@ def east(world: World) -> World:
 def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The ledger of another place."""
     with running_world(tmp_path_factory.mktemp("west")) as other:
-        yield with_analyst(other)
+        yield other.with_analyst()
 
 
 @pytest.fixture(scope="module")

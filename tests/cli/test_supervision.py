@@ -31,15 +31,12 @@ from tests.supervised import raised
 
 MODEL = "item-not-handed-over"
 PAGE = (REPOSITORY / "docs" / "supervision.md").read_text(encoding="utf-8")
-ANALYST = ("procuratorate-east", "j-0095", "analyst")
 
 
 @pytest.fixture(scope="module")
 def place(world: World) -> World:
     """The world, with an analyst of the procuratorate and the shipped model published."""
-    key_id = world.grant("analyst", *ANALYST)
-    path = "/api/v1/agencies/procuratorate-east/keys"
-    world.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
+    world.with_analyst()
     file = world.tally.folder / f"{MODEL}.yaml"
     file.write_text(shipped_model(MODEL), encoding="utf-8")
     return world

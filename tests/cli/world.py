@@ -27,6 +27,8 @@ PEOPLE = {  # profile: agency, officer, role
     "auditor": ("procuratorate-east", "j-0090", "auditor"),
 }
 
+ANALYST = ("procuratorate-east", "j-0095", "analyst")
+
 
 class World:
     """The service at ``url`` on the ledger in ``data``; each of ``PEOPLE`` has a profile, and so has each admin."""
@@ -70,6 +72,14 @@ class World:
         terms = ("--officer", officer, "--role", role, "--until", UNTIL)
         self.tally.ok("key", "grant", key_id, *terms, profile=f"admin-{agency}")
         return key_id
+
+    def with_analyst(self) -> World:
+        """The same, with an analyst of the procuratorate whose key the log has, however often it is asked."""
+        if not (self.tally.config / "profiles" / "analyst" / "profile.json").exists():
+            key_id = self.grant("analyst", *ANALYST)
+            path = "/api/v1/agencies/procuratorate-east/keys"
+            self.wait(path, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
+        return self
 
     def wait(self, path: str, holds: Callable[[Any], bool]) -> Any:
         """The service's answer once it holds."""
