@@ -12,11 +12,10 @@ from itertools import groupby
 import msgspec
 import structlog
 
-from ledger.core.custody import CaseState, fold
+from ledger.core.custody import CaseState
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import blake3_text
 from ledger.core.errors import TallystickError
-from ledger.core.event import decode_payload
 from ledger.core.rulebook import Rulebook
 from ledger.record import Recorder
 from ledger.states import States
@@ -58,8 +57,7 @@ def _rows(connection: Connection, states: States, recorder: Recorder) -> Iterato
 def _of_case(events: Iterator[StoredEntry], states: States, recorder: Recorder) -> dict[tuple[str, str], Row]:
     rows: dict[tuple[str, str], Row] = {}
     before: CaseState | None = None
-    for entry in events:
-        after = fold(before, states.act(decode_payload(entry.payload), entry.payload_digest, entry.signed_at)).state
+    for entry, _, after in states.follow(events):
         rows.update(clocks.rows(clocks.changes(before, after, recorder.book, recorder.calendar), entry.log_index))
         before = after
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NoReturn, Protocol
 
@@ -69,11 +69,12 @@ class States:
     def of_case(self, case_id: str) -> CaseState | None:
         """The state at the stream's head; None where there is no such case."""
         with self._database.read() as connection:
-            head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
-            if head is None:
-                return None
-            kept = self._kept.get(head.digest)
-            return kept or self._fold(log.stream(connection, "case", case_id))
+            return self.kept_of(connection, case_id) or self._fold(log.stream(connection, "case", case_id))
+
+    def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
+        """The same, where it is in memory."""
+        head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
+        return None if head is None else self._kept.get(head.digest)
 
     def of_shown(self, case_id: str) -> CaseState:
         """The state of a case that the read model shows."""
@@ -111,11 +112,20 @@ class States:
         if before is not None or payload.previous is None:
             self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
 
-    def _fold(self, entries: list[StoredEntry]) -> CaseState | None:
-        state: CaseState | None = None
+    def follow(
+        self, entries: Iterable[StoredEntry], before: CaseState | None = None
+    ) -> Iterator[tuple[StoredEntry, Payload, CaseState]]:
+        """Each of these entries of a case, which stand on ``before``, with the state after it. Nothing is kept."""
+        state = before
         for entry in entries:
             payload = log.payload_of(entry)
             state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
+            yield entry, payload, state
+
+    def _fold(self, entries: Iterable[StoredEntry]) -> CaseState | None:
+        state: CaseState | None = None
+        for _, _, after in self.follow(entries):
+            state = after
         if state is not None:
             self.keep(state)
         return state

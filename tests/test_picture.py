@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.locales import Labels
+from ledger.states import States
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks
@@ -104,6 +105,21 @@ def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
         assert len(walks.of(before, "case-3")) == 4
     with ledger.database.read() as connection:
         assert walks.of(connection, "nothing") == ()
+
+
+def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
+    """A case that nobody has in memory is walked for its state, which whoever acts in it then stands on; one that
+    somebody has is not walked."""
+    ledger.post_all(kindred().events)
+    cold = States(ledger.database, ledger.recorder.book)
+    walks = Walks(cold)
+    with ledger.database.read() as connection:
+        state = walks.state(connection, "case-3")
+        assert state is walks.of(connection, "case-3")[-1].after
+        assert state is cold.of_case("case-3")
+        known = ledger.recorder.states.of_case("case-3")
+        assert Walks(ledger.recorder.states).state(connection, "case-3") is known
+        assert state == known
 
 
 def assert_same(connection: Connection, ledger: Ledger, walks: Walks) -> None:

@@ -250,7 +250,7 @@ def see(service: Service, reading: Reading, case_id: str, what: str) -> Seen:
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-    state = service.parts.recorder.states.of_shown(case_id)
+        state = service.walks.state(connection, case_id)
     reading.record(what, case_id)
     return Seen(row, state, sight)
 

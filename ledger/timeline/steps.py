@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
 from ledger.core.deadlines.due import Deadline, deadline
-from ledger.core.event import Authority, Payload, decode_payload
+from ledger.core.event import Authority, Payload
 from ledger.core.instant import spelled
 from ledger.record import Recorder
 from ledger.states import States
@@ -91,9 +91,8 @@ def walk_on(
 ) -> Iterator[Walked]:
     """The events that follow the ``last`` one."""
     before, sequence = (last.after, last.entry.sequence) if last else (None, -1)
-    for entry in log.stream(connection, "case", case_id, after=sequence, limit=limit):
-        payload = decode_payload(entry.payload)
-        after = fold(before, states.act(payload, entry.payload_digest, entry.signed_at)).state
+    entries = log.stream(connection, "case", case_id, after=sequence, limit=limit)
+    for entry, payload, after in states.follow(entries, before):
         yield Walked(entry, payload, before, after)
         before = after
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
+from ledger.core.custody import CaseState
 from ledger.states import States
 from ledger.store import log
 from ledger.store.database import Connection
@@ -28,11 +29,20 @@ class Walks:
         last = known[-1] if known else None
         later = tuple(walk_on(connection, self._states, case_id, last))
         found = known + later
+        if later:
+            self._states.keep(later[-1].after)
         if not later and found:
             head = log.heads(connection, [("case", case_id)])["case", case_id]
             found = found[: head.sequence + 1]
         self._keep(case_id, known + later)
         return found
+
+    def state(self, connection: Connection, case_id: str) -> CaseState:
+        """The case as ``connection`` sees it. Requires that there is such a case.
+
+        One that nobody has in memory is walked: who looks at it asks for its events next, and they are read once.
+        """
+        return self._states.kept_of(connection, case_id) or self.of(connection, case_id)[-1].after
 
     def _keep(self, case_id: str, walked: tuple[Walked, ...]) -> None:
         with self._lock:
