@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -11,14 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.machine import REPOSITORY, free_port
+from tests.pages import blocks
 
 WITHIN = 900  # seconds; keys of full strength take seconds to open on a busy machine
-_BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(document: str) -> list[str]:
-    """The bash blocks of a Markdown text."""
-    return _BLOCK.findall(document)
 
 
 @pytest.mark.timeout(WITHIN + 30)

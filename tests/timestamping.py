@@ -6,13 +6,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+from tests.listening import Quiet, listening
 
 EXTENSIONS = (
     "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n"
@@ -89,7 +91,7 @@ def new_authority(folder: Path, *, name: str = "Test", accuracy: str = "secs:1")
 def serving_authority(authority: Authority) -> Iterator[Authority]:
     """The authority at ``url``, until the block is left."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["content-length"]))
             authority.asked += 1
@@ -101,19 +103,9 @@ def serving_authority(authority: Authority) -> Iterator[Authority]:
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, _format: str, *_arguments: object) -> None:
-            """Nothing is printed."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    authority.url = f"http://127.0.0.1:{server.server_port}/tsa"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        authority.url = f"{url}/tsa"
         yield authority
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _openssl(folder: Path, *arguments: str) -> None:

@@ -6,11 +6,10 @@ It sees no entry: what a real witness checks of those is not its matter.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from ledger.chain.calls import ContractDomain, checkpoint_digest
 from ledger.core.checkpoint import cosign_checkpoint, verify_checkpoint
@@ -20,6 +19,7 @@ from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.witness_protocol import parse_add_checkpoint
 from ledger.cosign import Witness
 from tests.chain.keys import Key
+from tests.listening import Quiet, listening
 
 START = 1_900_000_000  # unix seconds
 
@@ -107,7 +107,7 @@ class SmallWitness:
 def serving(witness: SmallWitness, port: int = 0) -> Iterator[SmallWitness]:
     """The witness, reached at its ``url`` for as long as the block lasts."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             reply = witness.answer(self.path, body)
@@ -117,18 +117,8 @@ def serving(witness: SmallWitness, port: int = 0) -> Iterator[SmallWitness]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        witness.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield witness
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler, port) as witness.url:
+        yield witness
 
 
 @contextmanager

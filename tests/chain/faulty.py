@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 import httpx
+
+from tests.listening import Quiet, listening
 
 
 class Answer(NamedTuple):
@@ -85,7 +86,7 @@ def wrong_refusal(request: dict[str, Any], pass_on: Callable[[], bytes]) -> Answ
 def faulty_node(target: str | None = None) -> Iterator[FaultyNode]:
     """Serves until the end of the block."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             answer = node.answer(self.rfile.read(int(self.headers["Content-Length"])))
             if answer is None:
@@ -110,16 +111,6 @@ def faulty_node(target: str | None = None) -> Iterator[FaultyNode]:
             except ConnectionError:
                 pass  # the client has had enough, as it should
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    node = FaultyNode(f"http://127.0.0.1:{server.server_address[1]}", target)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        node = FaultyNode(url, target)
         yield node
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.listening import Quiet, listening
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class FaultyService:
 def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]:
     """Runs on a free loopback port until the block is left."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer()
 
@@ -63,16 +64,6 @@ def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]
             self.end_headers()
             self.wfile.write(answer.body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service = FaultyService(f"http://127.0.0.1:{server.server_port}", script)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        service = FaultyService(url, script)
         yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

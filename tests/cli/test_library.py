@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from ledger.supervision.model.shipped import shipped_model
 from tests.cli.test_supervision import raise_lead
 from tests.cli.world import World, running_world
 from tests.machine import REPOSITORY
+from tests.pages import typed
 
 MODEL = "offer-unanswered"
 STUDY = (
@@ -226,15 +224,7 @@ def test_what_the_page_tells_to_type_works(east: World, west: World, package: Pa
     (tmp_path / "figures.yaml").write_text(FIGURES, encoding="utf-8")
     for place, commands in blocks:
         world = {"here": east, "there": west}[place]
-        given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
-            cwd=tmp_path,
-            env=world.tally.environment() | given,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        typed([commands], tmp_path, world.tally.environment())
 
 
 def test_a_shipped_model_is_published_by_its_name(east: World) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from pypdf import PdfReader
@@ -14,23 +11,16 @@ from ledger.exchange.paper.forms import FORMS
 from ledger.locales import Labels
 from tests.cli.world import World
 from tests.machine import REPOSITORY
+from tests.pages import blocks, typed
 
 PAGE = (REPOSITORY / "docs" / "paper.md").read_text(encoding="utf-8")
 
 
 def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None:
     """One command after the other; every file that is named is there, and the certificate has its bundle inside."""
-    commands = "\n".join(re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-    given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TALLYSTICK_PROFILE": "police"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=tmp_path,
-        env=world.tally.environment() | given,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert set(re.findall(r"-o (\S+)", commands)) | {"offer.json"} == {file.name for file in tmp_path.iterdir()}
+    typed(blocks(PAGE), tmp_path, world.tally.environment() | {"TALLYSTICK_PROFILE": "police"})
+    named = set(re.findall(r"-o (\S+)", "".join(blocks(PAGE))))
+    assert named | {"offer.json"} == {file.name for file in tmp_path.iterdir()}
     assert [file.name for file in (tmp_path / "papers").iterdir()] == ["0002-transfer_list.pdf"]
     attachments = PdfReader(tmp_path / "certificate.pdf").attachments
     assert attachments["coat-7.bundle.json"] == [(tmp_path / "coat-7.bundle.json").read_bytes()]

@@ -27,6 +27,7 @@ from ledger.supervision.model.shipped import shipped_model
 from tests.cli.tally import PASSPHRASE
 from tests.cli.world import World
 from tests.machine import REPOSITORY
+from tests.pages import blocks, typed
 from tests.supervised import raised
 
 MODEL = "item-not-handed-over"
@@ -72,18 +73,9 @@ def test_what_the_page_tells_to_type_works(place: World, tmp_path: Path) -> None
     (tmp_path / f"{MODEL}.yaml").write_text(shipped_model(MODEL), encoding="utf-8")
     (tmp_path / "depot-book.txt").write_text("page 12: a phone", encoding="utf-8")
     raise_lead(place, {"case_id": "theft-21", "item_id": "phone"})
-    commands = "\n".join(re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-    given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=tmp_path,
-        env=place.tally.environment() | given,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert '"by_outcome": {\n      "recommendation": 1\n    }' in done.stdout
-    assert "re-checked" in done.stdout
+    out = typed(blocks(PAGE), tmp_path, place.tally.environment())
+    assert '"by_outcome": {\n      "recommendation": 1\n    }' in out
+    assert "re-checked" in out
 
 
 def test_every_step_of_the_page_is_one_that_there_is() -> None:

@@ -22,18 +22,18 @@ def short_delivery() -> Case:
     return case.accept(received=(short,))
 
 
-def at_case(office: Office, officer: Officer, **options: object) -> Clerk:
-    """The officer signed in, before the page of the case."""
-    desk = office.sit_down(officer, **options)  # type: ignore[arg-type]
+def led_to(act: str, office: Office, officer: Officer) -> Clerk:
+    """The officer, signed in, at the form to which the page of the case leads him by this link."""
+    desk = office.sit_down(officer)
     desk.sign_in()
-    desk.go("/cases/case-1")
+    desk.go("/cases/case-1").get_by_role("link", name=act).click()
     return desk
 
 
 def record(desk: Clerk) -> str:
     """Drafts and signs what the form says; gives what the signer said."""
     page = desk.page
-    page.get_by_role("button", name="Read what you will sign").click()
+    draft_of(page)
     expect(page.locator("#draft-title")).to_be_visible()
     told = sign(desk)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
@@ -43,9 +43,8 @@ def record(desk: Clerk) -> str:
 def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Office) -> None:
     """Closing tells what bars it; the link beside the difference leads each side to the same words; then it closes."""
     office.record(short_delivery())
-    prosecutor = at_case(office, clerk(PROCURATORATE))
+    prosecutor = led_to("Close the case", office, clerk(PROCURATORATE))
     page = prosecutor.page
-    page.get_by_role("link", name="Close the case").click()
     expect(page.locator(".notice")).to_contain_text("A difference is not resolved")
     assert grave_findings(page) == []
     page.locator(".notice").get_by_role("link", name="Sign a resolution").click()
@@ -55,9 +54,8 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     expect(page.get_by_role("link", name="Sign a resolution")).to_have_count(0)
     prosecutor.leave()
 
-    police = at_case(office, clerk(POLICE))
+    police = led_to("Sign a resolution", office, clerk(POLICE))
     page = police.page
-    page.get_by_role("link", name="Sign a resolution").click()
     expect(page.get_by_text(f"{PROCURATORATE} has signed:")).to_contain_text(RESOLUTION)
     expect(page.get_by_label("Resolution")).to_have_value(RESOLUTION)
     assert grave_findings(page) == []
@@ -67,9 +65,8 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     expect(page.get_by_role("link", name="Close the case")).to_have_count(0)
     police.leave()
 
-    prosecutor = at_case(office, clerk(PROCURATORATE))
+    prosecutor = led_to("Close the case", office, clerk(PROCURATORATE))
     page = prosecutor.page
-    page.get_by_role("link", name="Close the case").click()
     page.get_by_label("Why").fill("not prosecuted")
     record(prosecutor)
     assert state_of(office).closed
@@ -81,9 +78,8 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
 def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     """The organ that accepted is led to ask for it, the detention house to serve it; then nothing is in the way."""
     office.record(detained().offer(to=PROCURATORATE, persons=("li",)).accept())
-    prosecutor = at_case(office, clerk(PROCURATORATE))
+    prosecutor = led_to("Ask for the change of custody", office, clerk(PROCURATORATE))
     page = prosecutor.page
-    page.get_by_role("link", name="Ask for the change of custody").click()
     expect(page.get_by_label("Detention house")).to_have_value(DETENTION)
     page.get_by_label("Number of the certificate").fill("2026-11")
     assert grave_findings(page) == []
@@ -92,9 +88,8 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     expect(page.get_by_role("link", name="Ask for the change of custody")).to_have_count(0)
     prosecutor.leave()
 
-    house = at_case(office, clerk(DETENTION))
+    house = led_to("Serve the change of custody", office, clerk(DETENTION))
     page = house.page
-    page.get_by_role("link", name="Serve the change of custody").click()
     assert grave_findings(page) == []
     record(house)
     assert state_of(office).persons[person_id("li")].kept_for == PROCURATORATE

@@ -11,6 +11,13 @@ from ledger.core.event.handover import OfferedItem
 from tests.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk
 from tests.casework import Case, Refusals, holding, lent, offered, passed, pieces, require_refusal, stays
 
+
+def split() -> Case:
+    """Two pills, a pill each in ``a`` and ``b`` by now."""
+    parts = tuple(item.ItemPart(item_id=i, quantity=pieces(1)) for i in ("a", "b"))
+    return holding("pills", quantity=2).say(item.ItemSplit, item_id="pills", parts=parts)
+
+
 REFUSED: Refusals = {
     "what one does not hold": (
         lambda: lent("phone"),
@@ -31,11 +38,7 @@ REFUSED: Refusals = {
         "body.items",
     ),
     "what is gone": (
-        lambda: holding("pills", quantity=2).say(
-            item.ItemSplit,
-            item_id="pills",
-            parts=tuple(item.ItemPart(item_id=i, quantity=pieces(1)) for i in ("a", "b")),
-        ),
+        split,
         lambda c: c.offer("pills", to=COURT, purpose="property_transfer"),
         "item_gone",
         "body.items",
@@ -138,11 +141,7 @@ REFUSED: Refusals = {
         "body.items",
     ),
     "in place what is gone": (
-        lambda: holding("pills", quantity=2).say(
-            item.ItemSplit,
-            item_id="pills",
-            parts=tuple(item.ItemPart(item_id=i, quantity=pieces(1)) for i in ("a", "b")),
-        ),
+        split,
         lambda c: c.offer(stays("pills"), to=PROCURATORATE),
         "item_gone",
         "body.items",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -28,6 +28,14 @@ def _chained(leaf: Hash, siblings: Sequence[Hash]) -> Hash:
     for sibling in siblings:
         leaf = node_hash(leaf, sibling)
     return leaf
+
+
+def spoiled(proof: Sequence[Hash]) -> Iterator[list[Hash]]:
+    """The proof with one hash changed, missing or doubled, for each of its hashes."""
+    for at, sibling in enumerate(proof):
+        yield [*proof[:at], other(sibling), *proof[at + 1 :]]
+        yield [*proof[:at], *proof[at + 1 :]]
+        yield [*proof[:at], sibling, *proof[at:]]
 
 
 def refused_by(verify: Callable[..., None], claim: dict[str, Any], changes: dict[str, Any]) -> ProofRefused:
@@ -82,13 +90,7 @@ class TestForgedInclusion:
         for index in range(size):
             proof = inclusion(index, size)
             forged = [[*proof, ROOTS[size]], [ROOTS[size], *proof], [*proof, LEAVES[index]], [LEAVES[index], *proof]]
-            for at, sibling in enumerate(proof):
-                forged += [
-                    [*proof[:at], other(sibling), *proof[at + 1 :]],
-                    [*proof[:at], *proof[at + 1 :]],
-                    [*proof[:at], sibling, *proof[at:]],
-                ]
-            for wrong in forged:
+            for wrong in [*forged, *spoiled(proof)]:
                 with pytest.raises(ProofRefused):
                     verify_inclusion(LEAVES[index], index, size, wrong, ROOTS[size])
 
@@ -186,13 +188,7 @@ class TestForgedConsistency:
         for first in range(1, second + 1):
             proof = consistency(first, second)
             forged = [[*proof, ROOTS[second]], [ROOTS[first], *proof]]
-            for at, sibling in enumerate(proof):
-                forged += [
-                    [*proof[:at], other(sibling), *proof[at + 1 :]],
-                    [*proof[:at], *proof[at + 1 :]],
-                    [*proof[:at], sibling, *proof[at:]],
-                ]
-            for wrong in forged:
+            for wrong in [*forged, *spoiled(proof)]:
                 with pytest.raises(ProofRefused):
                     verify_consistency(first, ROOTS[first], second, ROOTS[second], wrong)
 

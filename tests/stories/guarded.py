@@ -12,13 +12,11 @@ from typing import Any, Self
 import httpx
 
 from ledger.chain.calls import ContractDomain, checkpoint_digest
-from ledger.chain.contract import contract_abi
-from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.keys import LocalSigner, open_keystore
 from tests.builders import COURT, POLICE, PROCURATORATE
 from tests.cli.tally import PASSPHRASE
 from tests.machine import free_port
-from tests.merkle_reference import consistency_proof, mth
+from tests.merkle_reference import mth
 from tests.stories.service import TALLY
 from tests.stories.town import Town
 
@@ -163,25 +161,3 @@ class GuardedTown(Town):
         chain = self.get("/api/v1/chain")
         domain = ContractDomain(self.log_id, chain["chain_id"], chain["anchor"])
         return signer.sign(checkpoint_digest(domain, len(entries), mth(entries), registry_hash))
-
-    def anchor_by_hand(
-        self, entries: list[bytes], *cosignatures: bytes, registry_hash: bytes | None = None
-    ) -> CallReverted | None:
-        """What the contract says to these entries as the continuation of its head; None if it would take them."""
-        head = self.get("/api/v1/anchors")["anchors"][-1]
-        abi = contract_abi("LogAnchor")
-        data = abi.encode_call(
-            "anchor",
-            head["size"],
-            bytes.fromhex(head["root"].removeprefix("sha256:")),
-            len(entries),
-            mth(entries),
-            registry_hash or bytes.fromhex(head["registry_hash"][2:]),
-            consistency_proof(head["size"], entries),
-            b"".join(cosignatures),
-        )
-        try:
-            self.chain().estimate_gas(self.key("submitter").key_id, self.get("/api/v1/chain")["anchor"], data, 0)
-        except RpcRefused as error:
-            return abi.reverted(error) or CallReverted(str(error))
-        return None

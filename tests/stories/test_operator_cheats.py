@@ -18,15 +18,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.chain.contract import contract_abi
-from ledger.chain.errors import RpcRefused
 from ledger.core import canonical, contract_change
 from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.core.event import SYSTEM_STREAM_ID, Stream, decode_payload, registry
 from ledger.core.event.registry import RegistryChange
 from ledger.sign import Actor, Place, sign_event
 from tests.builders import PROCURATORATE, Officer, Writer, key_id, profile
-from tests.merkle_reference import consistency_proof, mth
+from tests.merkle_reference import mth
 from tests.stories.service import Refused
 from tests.stories.town import AUDITOR, GRANTED_UNTIL, OPENING, Town, TownCase
 
@@ -227,34 +225,17 @@ def test_the_contract_refuses_to_anchor_a_fork(history: History, tmp_path: Path)
         town.start()
         true = town.entries()
         town.anchored()
-        head = town.get("/api/v1/anchors")["anchors"][-1]
+        head = town.anchored_head()
         assert head["size"] == len(true)
         fork = [*true[:-1], true[-1].replace(b'"sequence":', b'"sequence":9'), b"one more"]
-        assert anchor_by_hand(town, head, fork) == "Inconsistent"
+        refused = town.anchor_by_hand(fork)
+        assert refused is not None
+        assert refused.error == "Inconsistent"
         head_of_the_fork = head | {"root": f"sha256:{mth(fork[:-1]).hex()}"}
-        assert anchor_by_hand(town, head_of_the_fork, fork) == "HeadMoved"
-        assert anchor_by_hand(town, head, [*true, b"one more"]) is None
-
-
-def anchor_by_hand(town: Town, head: dict[str, Any], entries: list[bytes]) -> str | None:
-    """The contract's error for these entries as the continuation of ``head``; None if it would take them."""
-    abi = contract_abi("LogAnchor")
-    data = abi.encode_call(
-        "anchor",
-        head["size"],
-        bytes.fromhex(head["root"].removeprefix("sha256:")),
-        len(entries),
-        mth(entries),
-        bytes.fromhex(head["registry_hash"][2:]),
-        consistency_proof(head["size"], entries),
-        b"",
-    )
-    try:
-        town.chain().estimate_gas(town.key("submitter").key_id, town.get("/api/v1/chain")["anchor"], data, 0)
-    except RpcRefused as error:
-        reverted = abi.reverted(error)
-        return reverted.error if reverted else str(error)
-    return None
+        refused = town.anchor_by_hand(fork, head=head_of_the_fork)
+        assert refused is not None
+        assert refused.error == "HeadMoved"
+        assert town.anchor_by_hand([*true, b"one more"]) is None
 
 
 # -- an invented agency ------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ledger.chain import calls
+from ledger.chain.contract import contract_abi
+from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.event import Body
@@ -47,6 +49,7 @@ from tests.builders import (
 )
 from tests.casework import Case
 from tests.cli.tally import PASSPHRASE, Done
+from tests.merkle_reference import consistency_proof, mth
 from tests.stories.service import Service
 
 AGENCIES = (POLICE, PROCURATORATE, COURT, UPPER_COURT, PRISON, DETENTION, DEPOT, LAB, UPPER)
@@ -173,6 +176,38 @@ class Town(Service):
         )
         raw = {"raw": "0x" + sign(transaction, signer).raw.hex()}
         self.answer(self.http.post("/api/v1/chain/transactions", json=raw))
+
+    def anchored_head(self) -> dict[str, Any]:
+        """The newest anchor that the service tells of."""
+        head: dict[str, Any] = self.get("/api/v1/anchors")["anchors"][-1]
+        return head
+
+    def anchor_by_hand(
+        self,
+        entries: list[bytes],
+        *cosignatures: bytes,
+        head: dict[str, Any] | None = None,
+        registry_hash: bytes | None = None,
+    ) -> CallReverted | None:
+        """What the contract says to these entries as the continuation of ``head``, by default its own; None if it would
+        take them."""
+        head = head or self.anchored_head()
+        abi = contract_abi("LogAnchor")
+        data = abi.encode_call(
+            "anchor",
+            head["size"],
+            bytes.fromhex(head["root"].removeprefix("sha256:")),
+            len(entries),
+            mth(entries),
+            registry_hash or bytes.fromhex(head["registry_hash"][2:]),
+            consistency_proof(head["size"], entries),
+            b"".join(cosignatures),
+        )
+        try:
+            self.chain().estimate_gas(self.key("submitter").key_id, self.get("/api/v1/chain")["anchor"], data, 0)
+        except RpcRefused as error:
+            return abi.reverted(error) or CallReverted(str(error))
+        return None
 
     def is_granted(self, officer: Officer) -> bool:
         """Whether the log has the officer's key."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from textwrap import indent
@@ -18,10 +14,11 @@ from ledger.supervision.model.parse import ModelFile, parse_model, require_publi
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.shipped import model_id, shipped_models
 from tests.machine import REPOSITORY
+from tests.pages import blocks, typed
 from tests.supervision.modelling import with_condition
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
-CONDITIONS = re.findall(r"^```yaml condition\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+CONDITIONS = blocks(PAGE, "yaml condition")
 
 
 def template_table(name: str) -> str:
@@ -57,7 +54,7 @@ def test_each_shipped_model_is_listed() -> None:
 
 def test_the_model_of_the_page_is_publishable() -> None:
     """As it stands there."""
-    (text,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (text,) = blocks(PAGE, "yaml")
     assert require_publishable(text).model_id == "repeated-refusals"
 
 
@@ -78,14 +75,6 @@ def test_each_part_of_a_file_and_each_function_is_told() -> None:
 
 def test_what_the_page_tells_to_type_works(tmp_path: Path) -> None:
     """The commands, one after the other."""
-    (commands,) = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "TALLYSTICK_CONFIG_DIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    out = typed(blocks(PAGE), tmp_path, {"TALLYSTICK_CONFIG_DIR": str(tmp_path)})
     assert (tmp_path / "repeated-refusals.yaml").is_file()
-    assert "as expected" in done.stdout
+    assert "as expected" in out

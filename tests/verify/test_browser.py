@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.listening import Quiet, listening
 from tests.machine import REPOSITORY
 
 PAGE = """<!doctype html>
@@ -27,7 +27,7 @@ document.body.textContent = `${verdict} ${steps.map((step) => step.status).join(
 """
 
 
-class Handler(SimpleHTTPRequestHandler):
+class Handler(Quiet, SimpleHTTPRequestHandler):
     """The repository's files, and the page."""
 
     def do_GET(self) -> None:
@@ -39,19 +39,11 @@ class Handler(SimpleHTTPRequestHandler):
         self.wfile.write(PAGE.encode())
         return None
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(REPOSITORY)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(partial(Handler, directory=str(REPOSITORY))) as url:
+        yield f"{url}/"
 
 
 def test_a_page_comes_to_the_same_verdict(url: str, tmp_path: Path) -> None:
