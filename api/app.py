@@ -86,6 +86,13 @@ def create_app(
     )
 
 
+PARTS = (
+    *(health, tiles, log, agencies, events, cases, search, timelines, exports, deadlines, imports, proofs, papers),
+    *(runs, models, library, leads, recommendations, reports, access),
+    *(sign_in, webhooks, audit, chain),
+)
+
+
 def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAPI:
     """All routes but the busy ones, and the document that tells of all."""
     app = FastAPI(
@@ -100,32 +107,9 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.service = service
-    reads = (
-        health,
-        tiles,
-        log,
-        agencies,
-        events,
-        cases,
-        search,
-        timelines,
-        exports,
-        deadlines,
-        imports,
-        proofs,
-        papers,
-        runs,
-        models,
-        library,
-        leads,
-        recommendations,
-        reports,
-        access,
-    )
-    for part in (*reads, sign_in, webhooks, audit, chain):
-        strict = (
-            [Depends(require_known)] if part.router.prefix else []
-        )  # tiles and checkpoints are read by programs of others
+    for part in PARTS:
+        # Tiles and checkpoints are read by programs of others.
+        strict = [Depends(require_known)] if part.router.prefix else []
         app.include_router(part.router, dependencies=strict)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     app.router.routes += [Route("/", to_console), Route("/verify", to_verify_page)]

@@ -76,8 +76,8 @@ class LeadView(Struct, frozen=True):
     events: tuple[EventView, ...]
 
 
-class ModelHead(Struct, frozen=True):
-    """A model by one of its versions; ``adoptions`` counts the agencies that run any of them."""
+class ModelHeading(Struct, frozen=True):
+    """What every view of a version of a model begins with."""
 
     model_id: str
     version: int
@@ -87,6 +87,11 @@ class ModelHead(Struct, frozen=True):
     severity: str
     publisher: str
     published_at: str
+
+
+class ModelHead(ModelHeading, frozen=True):
+    """A model by one of its versions; ``adoptions`` counts the agencies that run any of them."""
+
     retired: bool
     adoptions: int
 
@@ -126,7 +131,7 @@ class LeadsOfModel(Struct, frozen=True):
     by_outcome: dict[str, int]
 
 
-class ModelView(Struct, frozen=True):
+class ModelView(ModelHeading, frozen=True):
     """A version of a model: ``definition`` is its file's text. ``leads`` are those of this version, null for
     who is no procuratorate.
 
@@ -134,14 +139,6 @@ class ModelView(Struct, frozen=True):
     stands on ``head``, its number is ``sequence`` + 1.
     """
 
-    model_id: str
-    version: int
-    model_digest: str
-    title: Told
-    business_line: str
-    severity: str
-    publisher: str
-    published_at: str
     retired: str | None
     sequence: int
     head: str

@@ -69,33 +69,10 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts, system, connector = _assemble(settings)
     stop = Event()
     parts.sequencer.start()
-    warner = Warner(parts.database)
-    sealer = Sealer(parts.database, parts.access, system)
-    deliverer = Deliverer(
-        parts.database,
-        WebhookPages(parts),
-        receivers_of(parts),
-        secret=partial(webhook_secret, parts),
-        clock=now_ms,
-    )
-    hearing = {
-        "cosign": parts.courier.run,
-        "publish": _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
-    }
-    working = {
-        "follow": parts.follower.run,
-        "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
-        "deliver": deliverer.run,
-        "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
-        "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
-        "supervise": parts.supervisor.run,
-    }
-    if parts.stamper is not None:
-        working["stamp"] = parts.stamper.run
-    threads = _threads(hearing, stop)
+    threads = _threads(_hearing(parts), stop)
     try:
         parts.courier.has_looked.wait(WITNESS_LOOK_S)
-        threads += _threads(working, stop)
+        threads += _threads(_working(parts, system), stop)
         parts.follower.has_looked.wait(LOOK_S)
         yield parts
     finally:
@@ -106,6 +83,38 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         connector.close()
         parts.supervisor.views.close()
         parts.database.close()
+
+
+def _hearing(parts: Parts) -> dict[str, Callable[[Event], None]]:
+    """What has witnesses sign, and tells others of the log."""
+    return {
+        "cosign": parts.courier.run,
+        "publish": _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
+    }
+
+
+def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
+    """What writes to the log by itself, and tells of what was written."""
+    warner = Warner(parts.database)
+    sealer = Sealer(parts.database, parts.access, system)
+    deliverer = Deliverer(
+        parts.database,
+        WebhookPages(parts),
+        receivers_of(parts),
+        secret=partial(webhook_secret, parts),
+        clock=now_ms,
+    )
+    working = {
+        "follow": parts.follower.run,
+        "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
+        "deliver": deliverer.run,
+        "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "supervise": parts.supervisor.run,
+    }
+    if parts.stamper is not None:
+        working["stamp"] = parts.stamper.run
+    return working
 
 
 def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:

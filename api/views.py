@@ -67,8 +67,8 @@ class RegistryEntryView(Struct, frozen=True):
     payload: Raw
 
 
-class CaseLine(Struct, frozen=True):
-    """A case in a list."""
+class CaseHeading(Struct, frozen=True):
+    """What every view of a case begins with."""
 
     case_id: str
     case_number: str
@@ -78,6 +78,11 @@ class CaseLine(Struct, frozen=True):
     opened_at: str
     responsible: str
     stage: str
+
+
+class CaseLine(CaseHeading, frozen=True):
+    """A case in a list."""
+
     closed: bool
 
 
@@ -178,19 +183,11 @@ class AssignmentView(Struct, frozen=True):
     handler: str
 
 
-class CaseView(Struct, frozen=True):
+class CaseView(CaseHeading, frozen=True):
     """A case as it stands. ``sight`` tells by what the reader sees it, ``agencies`` each party's number of it,
     ``links`` how it belongs to other cases.
     """
 
-    case_id: str
-    case_number: str
-    case_type: str
-    business_line: str
-    opened_by: str
-    opened_at: str
-    responsible: str
-    stage: str
     procedure: str
     closed: bool
     sight: Sight

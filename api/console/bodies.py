@@ -51,11 +51,8 @@ def offered(form: Form, _state: CaseState | None) -> Body:
     """The sender's half of a handover."""
     return made(
         handover.HandoverOffered,
-        handover_id=new_id("handover"),
-        items=list(_lines(form)),
-        person_ids=form.all("person"),
+        **_on_offer(form),
         expires_at=instant_of(form, "expires_at"),
-        due_at=instant_of(form, "due_at"),
         **form.fields("to_agency", "purpose", "follows"),
     )
 
@@ -64,10 +61,7 @@ def returned(form: Form, _state: CaseState | None) -> Body:
     """An offer back of what an accepted handover brought."""
     return made(
         handover.HandoverReturned,
-        handover_id=new_id("handover"),
-        items=list(_lines(form)),
-        person_ids=form.all("person"),
-        due_at=instant_of(form, "due_at"),
+        **_on_offer(form),
         **form.fields("returns", "purpose", "reason_code", "explanation", "remedy"),
     )
 
@@ -146,6 +140,16 @@ def made(body: type[Body], **fields: Any) -> Body:
     """The body with the fields that are filled in. Raises MalformedInput, naming the field."""
     told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
     return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
+
+
+def _on_offer(form: Form) -> dict[str, Any]:
+    """What an offer of either way says: what goes, and until when."""
+    return {
+        "handover_id": new_id("handover"),
+        "items": list(_lines(form)),
+        "person_ids": form.all("person"),
+        "due_at": instant_of(form, "due_at"),
+    }
 
 
 def _lines(form: Form) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from api.console.abridging import abridged, in_brief
 from api.console.access import LabelsOf, Reads
 from api.console.rendering import names_of, page
-from api.dependencies import ServiceOf
+from api.dependencies import Service, ServiceOf
 from api.routes.reports import node_named, require_governing
+from ledger.locales import Labels
 from ledger.store import cases
 from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate
 from ledger.supervision.drawing import HEIGHT, WIDTH, draw
@@ -57,11 +58,17 @@ def correlation(
         node = Node(kind, asked) if kind and is_id else node_named(service, session, asked, now)
         found = correlate(session, node, depth=depth, as_of=now)
     reading.record(f"what {node.name} has in common with others", *found.cases())
+    values |= _drawn(service, labels, found)
+    return page(request, service, "correlation.html", reading.session, **values)
+
+
+def _drawn(service: Service, labels: Labels, found: Correlation) -> dict[str, Any]:
+    """The graph and its table, the cases by their numbers."""
     with service.parts.database.read() as connection:
         numbers = cases.numbers_of(connection, found.cases()[:LISTED_AT_MOST])
     names = names_of(service, labels)
-    values |= {
-        "start": node,
+    return {
+        "start": found.start,
         "found": found,
         "drawing": draw(found),
         "box": (WIDTH, HEIGHT),
@@ -71,7 +78,6 @@ def correlation(
         "relation": labels.of_relation,
         "listed_at_most": LISTED_AT_MOST,
     }
-    return page(request, service, "correlation.html", reading.session, **values)
 
 
 def _rows(found: Correlation) -> list[tuple[Place, Edge | None]]:

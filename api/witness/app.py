@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -36,6 +37,48 @@ JSON_TYPE = {"content-type": JSON}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the routes answer."""
+
+    cosigner: Cosigner
+    status: Callable[[], Status]
+    timeout_s: float
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(ADD_CHECKPOINT, self.add_checkpoint, methods=["POST"]),
+            Route(COSIGN_ANCHOR, self.cosign_anchor, methods=["POST"]),
+            Route("/status", self.show_status),
+            Route("/status.txt", self.show_plain_status),
+        ]
+
+    async def add_checkpoint(self, request: Request) -> Response:
+        body = await self._body(request, None, MAX_ADD_CHECKPOINT)
+        asked = parse_add_checkpoint(body)
+        try:
+            line = await run_in_threadpool(self.cosigner.add_checkpoint, asked)
+        except Moved as error:
+            return Response(f"{error.size}\n", 409, {"content-type": SIZE_MEDIA_TYPE})
+        return Response(line, 200, TEXT_TYPE)
+
+    async def cosign_anchor(self, request: Request) -> Response:
+        body = await self._body(request, JSON, MAX_COSIGN_ANCHOR)
+        signed = await run_in_threadpool(self.cosigner.cosign_anchor, parse_cosign_anchor(body))
+        return Response(msgspec.json.encode(signed), 200, JSON_TYPE)
+
+    async def show_status(self, _request: Request) -> Response:
+        told = await run_in_threadpool(self.status)
+        return Response(msgspec.json.encode(told), 200, JSON_TYPE)
+
+    async def show_plain_status(self, _request: Request) -> Response:
+        told = await run_in_threadpool(self.status)
+        return Response(told.lines(), 200 if told.health is Health.WATCHING else 503, TEXT_TYPE)
+
+    async def _body(self, request: Request, media_type: str | None, limit: int) -> bytes:
+        return await read_body(request.scope, request.receive, media_type, limit=limit, timeout_s=self.timeout_s)
+
+
 def create_app(
     cosigner: Cosigner,
     status: Callable[[], Status],
@@ -46,41 +89,9 @@ def create_app(
 ) -> ASGIApp:
     """The application. ``write_log`` takes the line of each request, standard error unless given."""
     logs.configure()
-
-    async def add_checkpoint(request: Request) -> Response:
-        body = await read_body(
-            request.scope, request.receive, None, limit=MAX_ADD_CHECKPOINT, timeout_s=request_timeout_s
-        )
-        asked = parse_add_checkpoint(body)
-        try:
-            line = await run_in_threadpool(cosigner.add_checkpoint, asked)
-        except Moved as error:
-            return Response(f"{error.size}\n", 409, {"content-type": SIZE_MEDIA_TYPE})
-        return Response(line, 200, TEXT_TYPE)
-
-    async def cosign_anchor(request: Request) -> Response:
-        body = await read_body(
-            request.scope, request.receive, JSON, limit=MAX_COSIGN_ANCHOR, timeout_s=request_timeout_s
-        )
-        signed = await run_in_threadpool(cosigner.cosign_anchor, parse_cosign_anchor(body))
-        return Response(msgspec.json.encode(signed), 200, JSON_TYPE)
-
-    async def show_status(_request: Request) -> Response:
-        told = await run_in_threadpool(status)
-        return Response(msgspec.json.encode(told), 200, JSON_TYPE)
-
-    async def show_plain_status(_request: Request) -> Response:
-        told = await run_in_threadpool(status)
-        return Response(told.lines(), 200 if told.health is Health.WATCHING else 503, TEXT_TYPE)
-
-    routes = [
-        Route(ADD_CHECKPOINT, add_checkpoint, methods=["POST"]),
-        Route(COSIGN_ANCHOR, cosign_anchor, methods=["POST"]),
-        Route("/status", show_status),
-        Route("/status.txt", show_plain_status),
-    ]
+    answers = Answers(cosigner, status, request_timeout_s)
     return Edge(
-        Starlette(routes=routes, exception_handlers=dict(HANDLERS)),
+        Starlette(routes=answers.routes(), exception_handlers=dict(HANDLERS)),
         addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
         secure=False,
         log=write_log or logs.request_log(),

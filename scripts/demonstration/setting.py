@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Person, admin_of
+from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, admin_of
 from scripts.demonstration import witnesses
 from scripts.demonstration.stage import Stage
 from scripts.demonstration.witnesses import QUORUM, Witness
@@ -24,21 +26,7 @@ def found(stage: Stage, *, whole: bool) -> list[Witness]:
     stage.act(f"{len(agencies)} agencies found a ledger, and three of them witness it")
     admins = {one.agency_id: new_key(stage, admin_of(one.agency_id)) for one in agencies}
     watching = witnesses.make(stage)
-    keys = {one.agency: {"witness": one.account, "witness_key": one.vkey} for one in watching}
-    founding = {
-        "quorum": QUORUM,
-        "agencies": [
-            {
-                "agency_id": one.agency_id,
-                "kind": one.kind,
-                "admin": admins[one.agency_id],
-                "jurisdiction": one.jurisdiction,
-                "name": {"en": one.en, "zh": one.zh},
-            }
-            | keys.get(one.agency_id, {})
-            for one in agencies
-        ],
-    }
+    founding = _founding(agencies, admins, watching)
     file = stage.directory / "founding.json"
     file.write_text(json.dumps(founding, ensure_ascii=False, indent=2))
     made = stage.tally("init", "--founding", str(file), "--passphrase-file", str(stage.passphrase_file))
@@ -56,6 +44,25 @@ def found(stage: Stage, *, whole: bool) -> list[Witness]:
     stage.wait_until("the registry is mirrored", "/api/v1/log", lambda log: log["size"] >= expected)
     stage.held("keys granted on the chain and mirrored into the log", f"{len(people)} keys")
     return watching
+
+
+def _founding(agencies: Sequence[Agency], admins: Mapping[str, str], watching: Sequence[Witness]) -> dict[str, Any]:
+    """The file that names the agencies, their admins, and of those that watch the log their witnesses."""
+    keys = {one.agency: {"witness": one.account, "witness_key": one.vkey} for one in watching}
+    return {
+        "quorum": QUORUM,
+        "agencies": [
+            {
+                "agency_id": one.agency_id,
+                "kind": one.kind,
+                "admin": admins[one.agency_id],
+                "jurisdiction": one.jurisdiction,
+                "name": {"en": one.en, "zh": one.zh},
+            }
+            | keys.get(one.agency_id, {})
+            for one in agencies
+        ],
+    }
 
 
 def new_key(stage: Stage, name: str) -> str:

@@ -17,7 +17,7 @@ from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
-from ledger.core.event import handover
+from ledger.core.event import Body, handover
 from ledger.core.event.terms import CheckResult, Purpose, ReasonCode, Remedy
 from ledger.sign import new_id
 
@@ -64,9 +64,7 @@ def offer(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) ->
 
     FIELD of --listed is quantity, condition or seal_number; what it leaves out is as recorded.
     """
-    own = handover_id or new_id("handover")
-    lines = _lines(clerk.session, case_id, fields)
-    clerk.record(case_id, make_body(handover.HandoverOffered, handover_id=own, items=lines, **fields))
+    _offered(clerk, case_id, handover.HandoverOffered, handover_id, fields)
 
 
 @command.command("accept")
@@ -163,9 +161,7 @@ def recall(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @acting
 def return_(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) -> None:
     """Offer back what an accepted handover brought. Nothing moves until the other side accepts."""
-    own = handover_id or new_id("handover")
-    lines = _lines(clerk.session, case_id, fields)
-    clerk.record(case_id, make_body(handover.HandoverReturned, handover_id=own, items=lines, **fields))
+    _offered(clerk, case_id, handover.HandoverReturned, handover_id, fields)
 
 
 @command.command("check")
@@ -231,6 +227,13 @@ def _list_of(session: Session, told: dict[str, Any]) -> list[dict[str, Any]]:
 def _list(session: Session, box: str, status: str | None) -> None:
     handovers = list(session.service.pages("/api/v1/handovers", "handovers", box=box, status=status))
     session.output.table(handovers, [Column(name) for name in LISTED])
+
+
+def _offered(clerk: Clerk, case_id: str, body: type[Body], handover_id: str | None, fields: dict[str, Any]) -> None:
+    """An offer of either way."""
+    own = handover_id or new_id("handover")
+    lines = _lines(clerk.session, case_id, fields)
+    clerk.record(case_id, make_body(body, handover_id=own, items=lines, **fields))
 
 
 def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
