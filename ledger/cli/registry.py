@@ -17,7 +17,7 @@ from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.session import Session
 from ledger.core.contract_change import ROLE_BITS, ContractChange
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.event.terms import KeyId
+from ledger.core.event.terms import AgencyId, KeyId
 from ledger.core.signature import SUITE_SECP256K1_EIP712
 from ledger.core.trust import parse_trust
 from ledger.sign import SYSTEM_SOURCES
@@ -69,6 +69,16 @@ def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
     return send_call(session, calls.revoke_key(_account(key_id)))
 
 
+def propose_admin(session: Session, account: str) -> dict[str, Any]:
+    """Names the account that may become the admin of the caller's agency; the last one named counts."""
+    return send_call(session, calls.propose_admin(_account(account, field="ACCOUNT")))
+
+
+def accept_admin(session: Session, agency_id: str) -> dict[str, Any]:
+    """The caller becomes the admin of the agency that proposed it."""
+    return send_call(session, calls.accept_admin(_agency(agency_id)))
+
+
 def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
     """Sends a change that a majority has approved."""
     return send_call(session, calls.decide(change, approvals))
@@ -115,10 +125,21 @@ def require_trusted(session: Session, chain_id: int, registry: str) -> None:
         )
 
 
-def _account(key_id: str) -> str:
+def _account(key_id: str, *, field: str = "KEY_ID") -> str:
     try:
         return msgspec.convert(key_id, KeyId)
     except msgspec.ValidationError as error:
         raise MalformedInput(
-            f"expected an address, 0x and 40 lower-case hex digits, not {key_id[:100]!r}", field="KEY_ID"
+            f"expected an address, 0x and 40 lower-case hex digits, not {key_id[:100]!r}", field=field
+        ) from error
+
+
+def _agency(agency_id: str) -> str:
+    try:
+        return msgspec.convert(agency_id, AgencyId)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(
+            f"expected the id of an agency, such as psb-east, not {agency_id[:100]!r}",
+            field="AGENCY_ID",
+            hint="See: tally agency list",
         ) from error

@@ -56,6 +56,30 @@ def test_revoked_key_signs_nothing_more(world: World) -> None:
     assert world.tally.ok("case", "show", case_id, profile="police")["opened_by"] == "police-east"
 
 
+def test_an_admin_hands_over_to_the_next(world: World) -> None:
+    """Only who was proposed accepts, and only the admin proposes; from then on the new one grants and the old one does
+    not. The log mirrors it, and the way back is the same."""
+    former = world.tally.ok("key", "show", "admin-police-east")["key_id"]
+    key_id = world.tally.new_key("heir")
+    world.tally.add_profile("heir", world.url, "police-east", "heir", "heir")
+    refused = world.tally("agency", "accept-admin", "police-east", profile="heir")
+    assert (refused.status, "NotProposedAdmin" in refused.err) == (Exit.REFUSED, True)
+    assert "NotAdmin" in world.tally("agency", "propose-admin", key_id, profile="police").err
+    mistyped = world.tally("agency", "propose-admin", key_id.upper(), profile="admin-police-east")
+    assert (mistyped.status, "ACCOUNT" in mistyped.err) == (Exit.USAGE, True)
+    mistyped = world.tally("agency", "accept-admin", "Police East", profile="heir")
+    assert (mistyped.status, "AGENCY_ID" in mistyped.err) == (Exit.USAGE, True)
+    terms = ("--officer", "p-1002", "--role", "clerk", "--until", UNTIL)
+    for old, new, account in (("admin-police-east", "heir", key_id), ("heir", "admin-police-east", former)):
+        world.tally.ok("agency", "propose-admin", account, profile=old)
+        assert world.tally.ok("agency", "show", "police-east", profile="police")["admin"] != account
+        world.tally.ok("agency", "accept-admin", "police-east", profile=new)
+        world.wait("/api/v1/agencies/police-east", lambda told, admin=account: told["admin"] == admin)
+        late = world.tally("key", "grant", world.tally.new_key(f"late-{old}"), *terms, profile=old)
+        assert (late.status, "NotAdmin" in late.err) == (Exit.REFUSED, True)
+        world.tally.ok("key", "grant", world.tally.new_key(f"by-{new}"), *terms, profile=new)
+
+
 def test_only_the_admin_grants(world: World) -> None:
     """The registry refuses a clerk's grant; an empty period is refused before anything is asked."""
     key_id = world.tally.new_key("stranger")

@@ -1,4 +1,4 @@
-"""``tally agency``: the agencies of the ledger."""
+"""``tally agency``: the agencies of the ledger, and how an agency's admin hands over to the next."""
 
 from __future__ import annotations
 
@@ -37,3 +37,29 @@ def show(session: Session, agency_id: str) -> None:
     )
     columns = ("key_id", "officer", "roles", "valid_from", "valid_until", "granted", "revoked")
     return session.output.table(keys, [Column(name) for name in columns])
+
+
+@command.command("propose-admin")
+@click.argument("account")
+@pass_session
+def propose_admin(session: Session, account: str) -> None:
+    """Propose ACCOUNT as the next admin of your agency, as its admin. Nothing changes until it accepts.
+
+    The last proposal counts: to take one back, propose another account, or your own.
+    """
+    from ledger.cli.registry import propose_admin as propose
+
+    session.output.record(propose(session, account))
+
+
+@command.command("accept-admin")
+@click.argument("agency_id")
+@pass_session
+def accept_admin(session: Session, agency_id: str) -> None:
+    """Become the admin of the agency that proposed your account. Its admin before is none from then on.
+
+    Keys that were granted stay; from now on you grant and revoke.
+    """
+    from ledger.cli.registry import accept_admin as accept
+
+    session.output.record(accept(session, agency_id))
