@@ -32,7 +32,8 @@ SINCE_SHOWN = 5  # events that came in between and are told
 
 class Draft(NamedTuple):
     """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with their articles;
-    ``since`` tells what came in between, where the event was drafted anew on a newer head."""
+    ``since`` tells what came in between, where the event was drafted anew on a newer head; ``warnings`` tell what may
+    not be wanted of it, and keeps nobody from signing."""
 
     payload: str
     event_id: str
@@ -43,6 +44,7 @@ class Draft(NamedTuple):
     sequence: int
     following: str
     occurred_at: str
+    warnings: tuple[str, ...] = ()
 
 
 @router.post("/cases/{case_id}/drafts/{act}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -15,15 +16,18 @@ from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
 from api.reading import Reading
+from api.routes.imports import known_to_models
 from ledger.core import canonical
 from ledger.core.errors import NotFound
 from ledger.core.event import Body, Stream, supervision
-from ledger.core.supervision import Matter, thing_of
+from ledger.core.supervision import Matter, ModelState, thing_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.locales import Labels
 from ledger.matters import matter_of
 from ledger.store import supervision as store
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.templates import dataset_of
 from ledger.timeline.particulars import particulars
 
 router = APIRouter()
@@ -102,7 +106,22 @@ class MatterDrafter:
             sequence=payload.sequence,
             following=page_of(stream_id),
             occurred_at=payload.occurred_at,
+            warnings=tuple(self._warnings(state, body)),
         )
+
+    def _warnings(self, state: Matter | None, body: Body) -> Iterator[str]:
+        """That a model's data set is not here: no reason to refuse it, since other places may have the list."""
+        if isinstance(body, supervision.ModelPublished):
+            definition, given = body.definition, dict[str, str]()
+        elif isinstance(body, supervision.ModelAdopted) and isinstance(state, ModelState):
+            definition = next(one.body.definition for one in state.versions if one.body.version == body.version)
+            given = body.parameters
+        else:
+            return
+        model = parse_model(definition)
+        dataset_id = dataset_of(model.condition, model.parameters_of(given))
+        if dataset_id is not None and dataset_id not in known_to_models(self.service, self.reading):
+            yield self.labels.of("message", "dataset_missing").format(dataset=dataset_id)
 
 
 def page_of(stream_id: str) -> str:

@@ -17,15 +17,19 @@ from api.bodies import read_body
 from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page, posted
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
+from api.routes.reports import require_governing
 from ledger.core.errors import NotFound
 from ledger.core.event import EVENT_TYPES
 from ledger.core.event.terms import CaseId, Line
+from ledger.core.supervision.standing import in_line
 from ledger.installation import DataDirectory
 from ledger.store import imports
+from ledger.store.cases import Page
+from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
 from ledger.store.log import Head
 from ledger.supervision.catalogue import dataset_view
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.datasets import DatasetFiles, current
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes
@@ -35,6 +39,9 @@ REGISTERING = EVENT_TYPES["dataset.registered"].roles
 
 router = APIRouter(prefix="/api/v1")
 After = Annotated[int | None, Query(ge=0, lt=2**53, description="the last index of the page before")]
+ForModels = Annotated[
+    bool, Query(description="those that models of your procuratorate compare with, of every agency in line with it")
+]
 Words = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
@@ -157,11 +164,18 @@ def list_imports(
     summary="List the outside data sets that your agency registered",
     responses=answers(page_of("datasets", DatasetLine), 400, 401, 503),
 )
-def list_datasets(service: ServiceOf, reading: Reads, limit: Limit = 100, after: After = None) -> Response:
-    """With source, legal basis, period and digest; `after` is an `index`."""
+def list_datasets(
+    *, service: ServiceOf, reading: Reads, for_models: ForModels = False, limit: Limit = 100, after: After = None
+) -> Response:
+    """With source, legal basis, period and digest; `after` is an `index`. `for_models` is for auditors, analysts and
+    supervisors of procuratorates."""
     window = page(service, limit, after)
     with service.parts.database.read() as connection:
-        found = imports.datasets(connection, reading.agency, window)
+        if for_models:
+            require_governing(reading)
+            found = _compared_with(connection, reading, window)
+        else:
+            found = imports.datasets(connection, reading.agency, window)
     reading.record("list of data sets")
     files = _files(service)
     lines = [_dataset_line(one, kept=files.holds(one.body.digest)) for one in found]
@@ -195,6 +209,23 @@ def _kept(service: Service, reading: Reading, dataset_id: str, data: bytes) -> R
     rows = _files(service).keep(body, data)
     reading.record(f"file of the data set {dataset_id} given")
     return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), rows.columns, len(rows.rows)))
+
+
+def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
+    """The ids of the data sets that models of the reader's agency can ask: registered in line with it, and given."""
+    with service.parts.database.read() as connection:
+        found = _compared_with(connection, reading, Page(imports.MAX_DATASETS))
+    files = _files(service)
+    return frozenset(one.body.dataset_id for one in found if files.holds(one.body.digest))
+
+
+def _compared_with(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
+    """The registrations that count, of agencies in line with the reader's."""
+    agencies = reading.authority.agencies
+    own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
+    counting = current(imports.every_dataset(connection)).values()
+    near = [one for one in counting if one.index > after and in_line(agencies[one.agency], own)]
+    return sorted(near, key=lambda one: one.index)[: window.limit]
 
 
 def _files(service: Service) -> DatasetFiles:

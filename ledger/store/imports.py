@@ -117,6 +117,11 @@ def datasets(connection: Connection, agency: str, page: Page) -> list[Registered
     return [_dataset(row.log_index, decode_payload(row.payload)) for row in rows]
 
 
+def every_dataset(connection: Connection) -> list[RegisteredDataset]:
+    """What all agencies registered, in the order of the log."""
+    return [_dataset(entry.log_index, log.payload_of(entry)) for entry in log.registered_datasets(connection)]
+
+
 def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
     """What the agency registered under this id, in the order of the log."""
     known = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow
 from msgspec import Struct
@@ -122,12 +122,25 @@ def table_of(path: Path, registered: Registered) -> pyarrow.Table:
     return _table(read_rows(path, registered.body), registered.digest)
 
 
-def current(registrations: Iterable[Registered]) -> dict[str, Registered]:
+class ByAgency(Protocol):
+    """A registration, however it is kept."""
+
+    @property
+    def agency(self) -> str: ...
+
+    @property
+    def body(self) -> DatasetRegistered: ...
+
+
+R = TypeVar("R", bound=ByAgency)
+
+
+def current(registrations: Iterable[R]) -> dict[str, R]:
     """The registration of each view, out of all in the order of the log.
 
     An id belongs to the agency that registered it first: its latest registration counts, those of others do not.
     """
-    found: dict[str, Registered] = {}
+    found: dict[str, R] = {}
     for registered in registrations:
         name = dataset_view(registered.body.dataset_id)
         if name not in found or found[name].agency == registered.agency:

@@ -16,6 +16,7 @@ from ledger.supervision.model.cel import matching
 from ledger.supervision.model.columns import views
 from ledger.supervision.model.query import EVIDENCE, bound, query_of
 from ledger.supervision.model.spelling import text_of
+from ledger.supervision.model.templates import dataset_of
 from ledger.supervision.model.values import Cel, Model, Template
 from ledger.supervision.session import Session, quoted
 
@@ -66,6 +67,8 @@ def find(
     """
     values = model.parameters_of(parameters)
     query = query_of(model.condition, values)
+    if (dataset_id := dataset_of(model.condition, values)) is not None:
+        session.require_dataset(dataset_id)
     if isinstance(model.condition, Cel):
         rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
     else:

@@ -16,7 +16,7 @@ import duckdb
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
-from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS, nearest, views
+from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
 from ledger.supervision.statement import QueryRefused, refused, require_sound
 from ledger.supervision.wording import Wording
 
@@ -119,6 +119,11 @@ class Session:
         if len(set(names)) < len(names):
             raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def require_dataset(self, dataset_id: str) -> None:
+        """Raises QueryRefused where the data set is not among those that this session has."""
+        if dataset_view(dataset_id) not in self._datasets:
+            raise QueryRefused(Wording("no_dataset", name=dataset_id), field="dataset", hint=Wording("hint_dataset"))
 
     def close(self) -> None:
         """Ends the connection."""

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.settings import Settings
 from ledger.supervision.catalogue import views
+from ledger.supervision.model.shipped import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import (
@@ -132,7 +133,41 @@ def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Ser
         (one,) = run(served, PAID, analyst(by)).json()["findings"]
         assert (one["case_id"], one["values"]["matched"]) == ("case-east", "1")
         assert "Li Si" not in str(one)
-    problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "sql")
+    problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "dataset")
+
+
+def for_models(served: Served, by: Officer) -> Any:
+    return served.get("/api/v1/datasets", by, for_models="true")
+
+
+def drafted(served: Served, by: Officer, language: str) -> str:
+    """What the console shows whoever would publish the model, before anything is signed."""
+    token = served.token(by)["authorization"].removeprefix("Bearer ")
+    headers = {"origin": "https://ledger.test", "accept-language": language}
+    headers["cookie"] = f"__Secure-tallystick={token}"
+    given = {"definition": shipped_model("pension-in-execution").rstrip("\n")}
+    page = served.request("POST", "/console/supervision/drafts/publish", data=given, headers=headers)
+    assert page.status_code == 200, page.text
+    return page.text
+
+
+def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Served) -> None:
+    """In the reader's language, and by what the service lists for models; no more once the file was given in line with
+    the procuratorate. Next door it is missing still. Who runs no models is not shown what others registered."""
+    missing = ("the data set pensions", "数据集 pensions")
+    assert for_models(served, analyst(PROCURATORATE)).json()["datasets"] == []
+    for language, told in zip(("en", "zh-CN"), missing, strict=True):
+        assert told in " ".join(drafted(served, analyst(PROCURATORATE), language).lower().split())
+    give(served, clerk(POLICE))
+    for by, count in ((PROCURATORATE, 1), (UPPER, 1), (NEIGHBOUR, 0)):
+        lines = for_models(served, analyst(by)).json()["datasets"]
+        told = [(one["dataset_id"], one["agency"], one["kept"]) for one in lines]
+        assert told == [("pensions", POLICE, True)] * count
+        assert (missing[0] in drafted(served, analyst(by), "en").lower()) == (count == 0)
+    problem(for_models(served, clerk(POLICE)), 403, "role_missing")
+    (line,) = for_models(served, analyst(PROCURATORATE)).json()["datasets"]
+    after = served.get("/api/v1/datasets", analyst(PROCURATORATE), for_models="true", after=line["index"])
+    assert after.json()["datasets"] == []
 
 
 def test_no_run_lists_the_rows_of_a_data_set(served: Served) -> None:

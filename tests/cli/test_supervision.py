@@ -113,6 +113,15 @@ def test_a_report_calls_a_model_by_its_title(place: World) -> None:
         assert f"{told} ({MODEL})" in shown
 
 
+def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: World) -> None:
+    """Others may have the list, so it is no refusal; what is to be done is told, to whoever adopts it as well."""
+    model = "pension-in-execution"
+    published = place.tally("--lang", "zh-CN", "model", "publish", model, profile="analyst")
+    assert (published.status, "数据集 pensions" in published.err) == (Exit.OK, True), published.err
+    adopted = place.tally("model", "adopt", model, "--set", "dataset=other-list", profile="analyst")
+    assert "data set other-list" in adopted.err
+
+
 def test_leads_are_watched_as_they_come(place: World) -> None:
     """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
     shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,9 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.event import digest_of, supervision
 from ledger.core.supervision.models import STREAM
+
+if TYPE_CHECKING:
+    from ledger.supervision.model.values import Model
 
 LISTED = tuple(
     Column(name)
@@ -91,6 +95,7 @@ def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | N
         read = require_publishable(_text_of(model))
     beside = {"case_study": _fields_of(clerk, case_study), "figures": _fields_of(clerk, figures)}
     body = make_body(supervision.ModelPublished, **said_of(read), **beside)
+    _tell_missing_dataset(clerk, read, {})
     stream_id = STREAM + read.model_id
     if read.version == 1:
         clerk.open_matter(stream_id, body)
@@ -126,10 +131,24 @@ def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tupl
 
     found = _model(clerk.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    parse_model(found["definition"]).parameters_of(parameters)
+    _tell_missing_dataset(clerk, parse_model(found["definition"]), parameters)
     told = {"version": found["version"], "model_digest": found["model_digest"]}
     body = make_body(supervision.ModelAdopted, **told, parameters=parameters, note=note)
     clerk.record_matter(STREAM + model_id, body)
+
+
+def _tell_missing_dataset(clerk: Clerk, model: Model, given: Mapping[str, str]) -> None:
+    """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
+    have the list. Raises MalformedInput for parameters out of bounds."""
+    from ledger.supervision.model.templates import dataset_of
+
+    dataset_id = dataset_of(model.condition, model.parameters_of(given))
+    if dataset_id is None:
+        return
+    lines = clerk.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
+    if dataset_id not in {line["dataset_id"] for line in lines if line["kept"]}:
+        told = clerk.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+        clerk.session.output.warn(told)
 
 
 def _fields_of(clerk: Clerk, file: Path | None) -> dict[str, Any] | None:

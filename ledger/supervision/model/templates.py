@@ -9,7 +9,7 @@ from ledger.supervision.model.binding import Bindings
 from ledger.supervision.model.columns import dataset_view, type_of, views
 from ledger.supervision.model.filters import filter_sql
 from ledger.supervision.model.forms import filled_in, forms
-from ledger.supervision.model.values import Query, Scope, Template
+from ledger.supervision.model.values import Condition, Query, Scope, Template
 from ledger.supervision.session import quoted
 
 Made = tuple[str, dict[str, str]]  # the SQL, and the columns of its rows with their types
@@ -23,6 +23,16 @@ def template_query(template: Template, datasets: Mapping[str, str]) -> Query:
     sql, columns = _MAKERS[template.name](given, bindings, datasets)
     scope: Scope = "case" if form.scope == "case" or (form.scope == "per" and "case_id" in given["per"]) else "all"
     return Query(sql=sql, bindings=bindings.values, columns=columns, scope=scope, views=_views(template.name, given))
+
+
+def dataset_of(condition: Condition, values: Mapping[str, Any]) -> str | None:
+    """The id of the outside data set that a run under these values of the parameters compares with, if with one."""
+    named = condition.given.get("dataset") if isinstance(condition, Template) else None
+    return None if named is None else _dataset_named(named, values)
+
+
+def _dataset_named(named: str, values: Mapping[str, Any]) -> str:
+    return str(values[named[1:]]) if named.startswith("$") else named
 
 
 def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings, _datasets: Any) -> Made:
@@ -118,8 +128,7 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings, _dataset
 
 
 def _dataset_match(given: Mapping[str, Any], bindings: Bindings, datasets: Mapping[str, str]) -> Made:
-    view, named = given["view"], given["dataset"]
-    dataset_id = datasets[named[1:]] if named.startswith("$") else named
+    view, dataset_id = given["view"], _dataset_named(given["dataset"], datasets)
     columns = [name for name in views()[view] if name != "evidence"]
     extra = {"dataset_id": "VARCHAR", "row_digests": "VARCHAR[]", "matched": "BIGINT"}
     day = None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
