@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -12,8 +11,6 @@ from fastapi.routing import APIRoute
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from api.auth import Session
 from api.console import (
@@ -42,8 +39,9 @@ from api.console import (
     verifying,
 )
 from api.console.access import SignInNeeded, session_of, sign_in_first, visiting
+from api.console.assets import Assets, release
 from api.console.rendering import language, page
-from api.console.security import WORKER_POLICY, OwnPages
+from api.console.security import OwnPages
 from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
 from api.texts import Texts
@@ -52,7 +50,6 @@ from ledger.locales import Labels
 from ledger.store.uses import KeyUses
 from ledger.supervision.model.refused import ModelRefused
 
-STATIC = Path(__file__).parent / "static"
 _PARTS = (
     signing_in,
     lists,
@@ -80,15 +77,6 @@ _PARTS = (
 )
 
 
-class Static(StaticFiles):
-    """Scripts, styles and pictures. What runs as a worker is under its own policy, not its page's."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = WORKER_POLICY
-        return response
-
-
 def make_console(service: Service) -> FastAPI:
     """The pages of this service, to be mounted at ``security.PATH``."""
     own_pages = OwnPages(service.parts.settings.url)
@@ -110,7 +98,7 @@ def make_console(service: Service) -> FastAPI:
     app.state.loading = samples.Loading(service.parts)
     for part in _PARTS:
         app.include_router(part.router)
-    app.mount("/static", Static(directory=STATIC))
+    app.mount(f"/static/{release()}", Assets())
     return app
 
 

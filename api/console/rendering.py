@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from api.auth import Session
 from api.console import abridging, moments
 from api.console.advice import advice
+from api.console.assets import address
 from api.console.first_steps import Step, next_step
 from api.console.menu import menu_of
 from api.console.security import PATH, content_policy
@@ -54,6 +55,7 @@ def page(
     around = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
+        "assets": address(),
         "pages": request.app.state.pages,
         "signer_url": settings.signer_url,
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from api.console.assets import address
 from tests.api.service import listening_at
 from tests.builders import POLICE, clerk
 from tests.casework import holding
@@ -96,10 +97,10 @@ def test_another_site_reads_and_changes_nothing(victim: Clerk, evil: Page) -> No
     """Its scripts get no answer of console or API, and its forms no further than the refusal, cookie or not."""
     url = victim.office.url
     form = {"content-type": "application/x-www-form-urlencoded"}
-    for path in ("/console/", "/console/cases/case-1", "/console/static/act.js"):
+    for path in ("/console/", "/console/cases/case-1", f"{address()}/act.js"):
         assert asked(evil, url + path) == "TypeError", path
     assert asked(evil, f"{url}/console/sign-out", method="POST", headers=form, body="") == "TypeError"
-    assert asked(evil, f"{url}/console/static/act.js", mode="no-cors") == "TypeError"
+    assert asked(evil, f"{url}{address()}/act.js", mode="no-cors") == "TypeError"
     evil.evaluate(
         """(action) => {
           const form = Object.assign(document.createElement("form"), { method: "post", action });

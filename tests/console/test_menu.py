@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from api.auth import Session
+from api.console.assets import address
 from api.console.menu import MENU, Menu, menu_of
 from ledger.core.authority import Grant
 from ledger.core.event.terms import Role
@@ -111,7 +112,7 @@ def test_axe_finds_what_is_wrong(office: Office) -> None:
     """The tests' own eye: a picture without words and a button without a name are told."""
     page = office.sit_down(clerk(POLICE)).enter()
     assert grave_findings(page) == []
-    page.evaluate("document.querySelector('main').innerHTML += '<img src=/console/static/mark.svg><button></button>'")
+    page.evaluate(f"document.querySelector('main').innerHTML += '<img src={address()}/mark.svg><button></button>'")
     found = [told.partition(":")[0] for told in grave_findings(page)]
     assert {"image-alt", "button-name"} <= set(found)
 

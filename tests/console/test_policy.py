@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import httpx
 import pytest
 
 from api.auth import personal_digest
-from api.console.app import STATIC
+from api.console.assets import STATIC, address, release
 from tests.api.conftest import SETTINGS
 from tests.api.matrix import World, made_world, reader
 from tests.api.service import Served
@@ -87,11 +88,12 @@ def test_every_answer_carries_the_policy(world: World, route: str) -> None:
 @pytest.mark.parametrize("name", sorted(str(file.relative_to(STATIC)) for file in STATIC.rglob("*.*") if file.suffix))
 def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> None:
     """A page of another site can load none of them, and none is taken for what it is not."""
-    headers = world.served.get(f"/console/static/{name}").headers
+    headers = world.served.get(f"{address()}/{name}").headers
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'; script-src 'self'; connect-src 'none';" in headers["content-security-policy"]
     assert headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/svg+xml")
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
 def form_to(served: Served, path: str, headers: dict[str, str], body: bytes = b"language=en") -> httpx.Response:
@@ -159,3 +161,14 @@ def test_the_browser_tells_of_what_the_policy_forbids(office: Office) -> None:
     told = " ".join(office.complaints)
     office.complaints.clear()
     assert all(f"CSP {name}" in told for name in ("script-src-elem", "style-src-attr", "img-src")), told
+
+
+def test_another_release_has_another_address(tmp_path: Path) -> None:
+    """A browser that keeps what it has never mixes two releases: any change to a file moves them all."""
+    (tmp_path / "a.js").write_text("1")
+    seen = [release.__wrapped__(tmp_path)]
+    (tmp_path / "a.js").write_text("2")
+    seen.append(release.__wrapped__(tmp_path))
+    (tmp_path / "a.js").rename(tmp_path / "b.js")
+    seen.append(release.__wrapped__(tmp_path))
+    assert len(set(seen)) == len(seen)

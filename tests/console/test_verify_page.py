@@ -395,7 +395,7 @@ def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
 def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, script: str) -> None:
     """Nobody waits for a verdict that never comes: the page says what to do instead, before and after a drop."""
     with verify_page(tmp_path, browser) as (page, url):
-        page.context.route(f"**/static/{script}", lambda route: route.abort())
+        page.context.route(f"**/{script}", lambda route: route.abort())
         page.goto(f"{url}/verify")
         state = page.locator("#state")
         expect(state).to_contain_text("The verifier does not run in this browser")
