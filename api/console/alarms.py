@@ -9,6 +9,7 @@ from api.console.standing import Standing
 from api.texts import later
 from ledger.anchor import Waits
 from ledger.supervision.supervise import ALL
+from ledger.supervision.wording import Wording
 
 Colour = Literal["bad", "soon"]
 
@@ -34,7 +35,7 @@ class Alarm(NamedTuple):
 
     kind: str
     about: str = ""
-    detail: str | None = None
+    detail: Wording | str | None = None
     hint: str | None = None
     agency: str | None = None
 
@@ -172,9 +173,9 @@ def _of_inside(of: Standing) -> Iterator[Alarm]:
         return
     for fault in of.inside.runs.faults:
         if fault.model_id == ALL:
-            yield Alarm("runs_fault", detail=fault.message)
+            yield Alarm("runs_fault", detail=fault.says)
         else:
-            yield Alarm("model_fault", fault.model_id, fault.message, agency=fault.procuratorate)
+            yield Alarm("model_fault", fault.model_id, fault.says, agency=fault.procuratorate)
     for hook in of.inside.webhooks or ():
         if hook.failures:
             yield Alarm("webhook_failing", hook.url, hook.last_error)

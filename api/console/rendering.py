@@ -24,6 +24,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.locales.messages import said
+from ledger.supervision.wording import told_in
 from ledger.timeline import Narrator, names_by_id
 from ledger.timeline.sentences import Names
 
@@ -115,6 +116,7 @@ def environment(spoken: str) -> Environment:
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
     made.filters["span"] = lambda seconds: moments.span(seconds, texts)
     made.filters["of_audit"] = lambda text: said(text, labels)
+    made.filters["of_fault"] = lambda says: told_in(labels, says)
     made.filters["of_finding"] = lambda one: (
         audit_words.finding_told(labels, one.word, one.slots) if one.word else one.what
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.machinery import SourceFileLoader
@@ -44,6 +45,10 @@ class Labels:
     def find(self, vocabulary: str, word: str) -> str | None:
         """The label that the catalogue has, if any."""
         return self._labels.get(vocabulary, {}).get(word)
+
+    def all(self, vocabulary: str) -> Mapping[str, str]:
+        """Every word of the vocabulary with its label."""
+        return self._labels[vocabulary]
 
     def told(self, both: Bilingual) -> str:
         """What is said in both languages, in this one."""

@@ -1,17 +1,21 @@
 """What refusals, proofs and the log of reads say, in the reader's language.
 
 They say it in English where they are made, for programs and for what is recorded. A text is found by its English, with
-slots in braces, and what stood in the slots is put into the Chinese one.
+slots in braces, and what stood in the slots is put into the Chinese one. So are the sentences that have a word of their
+own (docs/decisions/0011), where nothing but their English has come here.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from string import Formatter
 
 from ledger.locales import Labels, messages_in
 
 _SLOT = "{}"
+_WORDED = "model_fault"
+_OF_ANY_TEXT = ("comma", "or", "said", "hinted", "engine_said", "other_form", "expected", "expected_not")
 
 
 def said(text: str, labels: Labels) -> str:
@@ -32,7 +36,24 @@ def _filled(told: str, parts: list[str]) -> str:
 @cache
 def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
     """The catalogue's texts, those first that leave the least open."""
-    texts = sorted(messages_in(language).items(), key=lambda text: len(text[0].replace(_SLOT, "")), reverse=True)
+    told = _worded(Labels("en"), Labels(language)) | messages_in(language) if language != "en" else {}
+    texts = sorted(told.items(), key=lambda text: len(text[0].replace(_SLOT, "")), reverse=True)
     return [
         (re.compile("(.+?)".join(map(re.escape, english.split(_SLOT))), re.DOTALL), told) for english, told in texts
     ]
+
+
+def _worded(english: Labels, other: Labels) -> dict[str, str]:
+    """The sentences of words, but those that any text could be. What something is (``a_column``) has its label within
+    them alone: by itself it may be anybody's id."""
+    words = english.all(_WORDED)
+    kinds = [word for word in words if word.startswith("a_") and "{" not in words[word]]
+    told: dict[str, str] = {}
+    for word, sentence in words.items():
+        if word not in (*kinds, *_OF_ANY_TEXT):
+            for kind in kinds if "{what}" in sentence else [""]:
+                text = sentence.replace("{what}", words.get(kind, ""))
+                names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+                places = {name: f"{{{names.index(name)}}}" for name in names} | {"what": other.of(_WORDED, kind)}
+                told[text.format(**dict.fromkeys(names, _SLOT))] = other.of(_WORDED, word).format(**places)
+    return told

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ledger import matters
 from ledger.core.authority import Agency, Authority
-from ledger.core.errors import Conflict, NotFound, RuleRefused
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
 from ledger.core.event import Stream
 from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
@@ -24,6 +24,8 @@ from ledger.supervision.datasets import Registered, current
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.values import Model
+from ledger.supervision.statement import QueryRefused
+from ledger.supervision.wording import Wording
 from ledger.system import SystemStream
 
 MODELS_AT_MOST: Final = 10_000
@@ -40,11 +42,18 @@ class Run(Struct, frozen=True):
 
 
 class RunFault(Struct, frozen=True):
-    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds."""
+    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds. ``says`` tells it
+    in both languages where it has words for that, else in English."""
 
     model_id: str
     procuratorate: str
-    message: str
+    says: Wording | str
+
+
+def fault_of(model_id: str, procuratorate: str, error: TallystickError) -> RunFault:
+    """What the error tells of this run."""
+    says = error.expected if isinstance(error, ModelRefused | QueryRefused) else error.message
+    return RunFault(model_id, procuratorate, says)
 
 
 class Standing(Struct, frozen=True):
@@ -138,4 +147,4 @@ def _runs(connection: Connection, model_id: str, agencies: Mapping[str, Agency])
             yield Run(parse_model(definition), agency, parameters)
         except ModelRefused as error:
             logger.warning("a published model is not run", model=model_id, version=version, reason=error.for_operator)
-            yield RunFault(model_id, agency, error.message)
+            yield fault_of(model_id, agency, error)

@@ -24,7 +24,7 @@ from ledger.supervision.model.values import Sql
 from ledger.supervision.raising import lead_of, procuratorate_for
 from ledger.supervision.session import Session
 from ledger.supervision.snapshot import Head, Views
-from ledger.supervision.standing import Record, Run, RunFault, Standing
+from ledger.supervision.standing import Record, Run, RunFault, Standing, fault_of
 
 LOOK_EVERY_S = 1.0
 PAUSE = 4  # times as long as a look took passes until the next one
@@ -74,10 +74,10 @@ class Supervisor:
             self.step()
         except TallystickError as error:
             logger.warning("supervision cannot look", reason=error.for_operator)
-            self._say_that_none_runs(error.message)
+            self._say_that_none_runs(fault_of(ALL, "", error))
         except Exception as error:
             logger.exception("supervision cannot look for a reason that nobody foresaw")
-            self._say_that_none_runs(type(error).__name__)
+            self._say_that_none_runs(RunFault(ALL, "", type(error).__name__))
 
     def step(self) -> int:
         """The number of leads raised by one look at what has changed, or at everything where that is due."""
@@ -194,13 +194,13 @@ class Supervisor:
         """The first fault of a run stands until everything is looked at again."""
         model_id = one.model.model_id
         logger.warning("a model cannot be run", model=model_id, agency=one.procuratorate, reason=error.for_operator)
-        self._faults.setdefault((model_id, one.procuratorate), RunFault(model_id, one.procuratorate, error.message))
+        self._faults.setdefault((model_id, one.procuratorate), fault_of(model_id, one.procuratorate, error))
 
     def _told_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))
 
-    def _say_that_none_runs(self, message: str) -> None:
-        self.state = replace(self.state, faults=(RunFault(ALL, "", message), *self._told_faults()))
+    def _say_that_none_runs(self, why: RunFault) -> None:
+        self.state = replace(self.state, faults=(why, *self._told_faults()))
 
 
 def _supervised_by_nobody(finding: Finding) -> NotFound:

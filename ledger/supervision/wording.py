@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ledger.core.event.supervision import Told
 from ledger.locales import Labels
+from ledger.locales.messages import said
 
 VOCABULARY = "model_fault"
 
@@ -37,12 +38,17 @@ class Wording:
 Slot = str | int | Told | Wording | tuple[str, ...]
 
 
+def told_in(labels: Labels, says: Wording | str) -> str:
+    """A fault in the language of the labels: by its wording, or found by its English."""
+    return says.told_in(labels) if isinstance(says, Wording) else said(says, labels)
+
+
 def one_of(words: Sequence[str]) -> str | Wording:
     """One or the other of the words. Requires at least one."""
-    said: str | Wording = words[0]
+    listed: str | Wording = words[0]
     for word in words[1:]:
-        said = Wording("or", first=said, second=word)
-    return said
+        listed = Wording("or", first=listed, second=word)
+    return listed
 
 
 def _told(slot: Slot, labels: Labels) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from api.problems import HINTS
+from ledger.chain.hints import HINT_OF_SILENCE
+from ledger.chain.hints import HINTS as CONTRACT_HINTS
 from ledger.cli.complaints import in_a_line, next_step, of_refusal
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.locales import Labels, messages_in
@@ -32,6 +34,17 @@ MESSAGE_AT = {
     "RowRefused": 0,
     "CellRefused": 2,
 }
+PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports a file
+    *("ledger/supervision", "ledger/exchange", "ledger/chain", "ledger/anchor.py", "ledger/witness", "ledger/cosign"),
+    *("ledger/stamp.py", "ledger/deliver"),
+)
+MESSAGE_OF_PARTS_AT = MESSAGE_AT | dict.fromkeys(
+    (
+        *("MalformedInput", "RuleRefused", "IntegrityBroken", "SignatureRefused", "ChainMismatch", "ChainAhead"),
+        *("ChainUnavailable", "CallReverted", "NotCosigned", "WitnessAhead", "Undelivered"),
+    ),
+    0,
+)
 
 
 def english(node: ast.expr) -> str:
@@ -41,13 +54,13 @@ def english(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def told_by(place: str) -> Iterator[str]:
+def told_by(place: str, message_at: Mapping[str, int] = MESSAGE_AT) -> Iterator[str]:
     """The messages and hints of the refusals in a file, or in the files of a folder."""
     path = REPOSITORY / place
     for file in [path] if path.suffix else path.rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(call, ast.Call):
-                at = MESSAGE_AT.get(getattr(call.func, "id", ""), len(call.args))
+                at = message_at.get(getattr(call.func, "id", ""), len(call.args))
                 yield from map(english, call.args[at : at + 1])
                 yield from (english(one.value) for one in call.keywords if one.arg == "hint")
 
@@ -55,9 +68,36 @@ def told_by(place: str) -> Iterator[str]:
 @pytest.mark.parametrize("place", TOLD)
 def test_what_clerks_are_told_has_chinese(place: str) -> None:
     """Every refusal of the rules and every hint with it, with whatever stands in its slots."""
-    nouns = {text.replace("has no {} {}", "has no item {}") for text in told_by(place) if re.search("[A-Za-z]", text)}
+    assert without_chinese(told_by(place)) == []
+
+
+@pytest.mark.parametrize("place", PARTS)
+def test_what_parts_of_a_service_say_has_chinese(place: str) -> None:
+    """Faults of chain, witnesses, timestamps, models, data sets and mappings, and every hint with them."""
+    assert without_chinese(told_by(place, MESSAGE_OF_PARTS_AT)) == []
+
+
+def without_chinese(texts: Iterator[str]) -> list[str]:
+    """Those of the texts, of which there are some, that Chinese readers would be told in English."""
+    nouns = {text.replace("has no {} {}", "has no item {}") for text in texts if re.search("[A-Za-z]", text)}
     assert nouns
-    assert [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()] == []
+    return [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()]
+
+
+def test_what_the_contracts_refuse_has_chinese() -> None:
+    """What to do about it, by the contract's name of the refusal."""
+    assert without_chinese(iter((*CONTRACT_HINTS.values(), HINT_OF_SILENCE))) == []
+
+
+def test_sentences_with_a_word_are_found_by_their_english() -> None:
+    """What a service refused of a model comes to the command line as English, and is told in Chinese there."""
+    told = {
+        "line 3: unknown column 'agncy': did you mean agency?": "第 3 行：没有列 'agncy'，是否为 agency？",
+        "the query was ended after 30 s": "查询运行 30 秒后被终止",
+        "there is no column name in flags": "flags 没有列 name",
+    }
+    assert {english: said(english, CHINESE) for english in told} == told
+    assert [said(word, CHINESE) for word in ("name", "view", "this or that")] == ["name", "view", "this or that"]
 
 
 def test_what_the_service_advises_has_chinese() -> None:

@@ -96,10 +96,10 @@ def test_keys_have_their_history(office: Office) -> None:
     expect(page.locator(".blocked")).to_be_visible()
 
 
-def at(town: Town, browser: Browser, officer: Officer) -> Page:
+def at(town: Town, browser: Browser, officer: Officer, language: str = "en") -> Page:
     """A window of the officer's, signed in."""
     token = town.session(officer)
-    context = browser.new_context(locale="en")
+    context = browser.new_context(locale=language)
     context.add_cookies([{"name": "tallystick", "value": token, "domain": "127.0.0.1", "path": "/console"}])
     return context.new_page()
 
@@ -131,5 +131,10 @@ def test_nothing_waits_for_a_chain_that_is_away(tmp_path: Path, browser: Browser
                 answer = page.goto(f"{town.url}/console{path}", timeout=5000)
                 assert answer is not None
                 assert answer.status == 200, path
+            page.context.close()
+            page = at(town, browser, clerk(POLICE), language="zh-CN")
+            page.goto(f"{town.url}/console/operation")
+            expect(page.locator(".alarm")).to_contain_text("无法连接链节点")
+            expect(page.locator("main [lang=en]")).to_have_count(0)
             page.context.close()
     shutil.rmtree(tmp_path / "town")

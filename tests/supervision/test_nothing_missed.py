@@ -17,12 +17,14 @@ from ledger.core.digest import blake3_text
 from ledger.core.errors import Unavailable
 from ledger.core.event.case import CaseStageEntered
 from ledger.core.legal_day import legal_day
+from ledger.locales import Labels
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.session import Session
 from ledger.supervision.snapshot import Anchors
+from ledger.supervision.wording import told_in
 from tests.audit.test_rules import force
 from tests.builders import POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.casework import Case, person_id
@@ -30,6 +32,7 @@ from tests.datasets import dataset
 from tests.supervised import Model, adopted
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
+ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
 PENSIONS = shipped_model("pension-in-execution")
 
 
@@ -114,8 +117,12 @@ def test_sql_that_looks_at_one_case_raises_at_once(watched: Watched) -> None:
 # -- one bad finding, one bad file -------------------------------------------------------------------------------------
 
 
-def faults(watched: Watched) -> dict[tuple[str, str], str]:
-    return {(one.model_id, one.procuratorate): one.message for one in watched.supervisor.state.faults}
+def faults(watched: Watched, labels: Labels = ENGLISH) -> dict[tuple[str, str], str]:
+    return {(one.model_id, one.procuratorate): told_in(labels, one.says) for one in watched.supervisor.state.faults}
+
+
+def are_told_in_chinese(watched: Watched) -> bool:
+    return not any(text.isascii() for text in faults(watched, CHINESE).values())
 
 
 BAD_ROWS = {
@@ -139,6 +146,7 @@ def test_a_bad_finding_stops_no_other(watched: Watched, name: str) -> None:
     assert watched.supervisor.step() == 1
     assert [lead.raised.case_id for lead in watched.leads()] == ["case-2"]
     assert set(faults(watched)) == {("odd", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
     watched.post(sent_back("case-3", 3))
     assert watched.supervisor.step() == 1
     assert set(faults(watched)) == {("odd", PROCURATORATE)}, "a look at other cases does not mend it"
@@ -155,6 +163,7 @@ def test_each_procuratorate_has_faults_of_its_own(watched: Watched) -> None:
     watched.ledger.post(model.last)
     assert watched.supervisor.step() == 2
     assert set(faults(watched)) == {("strict", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
 
 
 def test_a_model_that_cannot_be_read_is_told(watched: Watched) -> None:
@@ -166,6 +175,7 @@ def test_a_model_that_cannot_be_read_is_told(watched: Watched) -> None:
     watched.publish()
     assert watched.supervisor.step() == 1
     assert set(faults(watched)) == {("from-another-release", PROCURATORATE)}
+    assert are_told_in_chinese(watched)
 
 
 def test_while_nothing_can_be_written_nothing_is_lost(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

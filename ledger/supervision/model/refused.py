@@ -52,6 +52,12 @@ class ModelRefused(MalformedInput):
             else None,
         )
 
+    @property
+    def expected(self) -> Wording:
+        """The first fault with its line."""
+        first = self.faults[0]
+        return Wording("on_line", line=first.line, said=first.expected)
+
     def told_in(self, labels: Labels) -> list[ToldFault]:
         """Each fault, by line, in the language of the labels."""
         return [ToldFault(fault.line, fault.field, fault.expected.told_in(labels)) for fault in self.faults]
