@@ -18,6 +18,8 @@ from ledger.states import States
 from ledger.store.database import Database, attach
 from ledger.workdays import shipped_calendar
 
+NEW_OBJECTS = 50_000  # in a worker's process, between two looks for garbage among them
+
 Range = tuple[int, int]
 
 
@@ -40,28 +42,15 @@ class Worker:
 
     def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
         for start, end in ranges:
-            with self._database.read() as connection, _no_search_for_cycles():
+            with self._database.read() as connection:
                 result = check_range(connection, self._ground, start, end)
             yield result
 
     def streams(self, parts: Iterable[Part], faulty: Faulty) -> Iterator[list[Finding]]:
         for part in parts:
-            with self._database.read() as connection, _no_search_for_cycles():
+            with self._database.read() as connection:
                 findings = check_part(connection, part, faulty, self._rules)
             yield findings
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """What a range makes has no cycles and is gone with its last use; looking for some took a tenth of an audit."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class _Pool:
@@ -95,7 +84,9 @@ _worker: Worker
 def _attach(url: str, ground: Ground, book: Rulebook) -> None:
     global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
     _worker = Worker(attach(url), ground, book)
-    gc.freeze()  # what lasts as long as the process is not looked through again and again
+    # What lasts as long as the process is not looked through again and again, and what a range makes has no cycles.
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
 
 
 def _entries(task: Range) -> RangeResult:
