@@ -123,13 +123,22 @@ class Report(Struct, frozen=True):
 def of_all(reports: Sequence[Report], what: str) -> Outcome:
     """The verifications of several bundles as one step: the worst verdict counts. ``what`` they are, in the plural."""
     verdict = worst(report.verdict for report in reports)
-    concerned = [str(number) for number, report in enumerate(reports) if report.verdict == verdict]
-    said = f"{what} {', '.join(concerned)}: {verdict}"
+    concerned = [number for number, report in enumerate(reports) if report.verdict == verdict]
+    said = f"{what} {in_ranges(concerned)}: {verdict}"
     if verdict == "tampered":
         raise IntegrityBroken(said, field=what)
     if verdict != "intact":
         return NotChecked(said, verdict)
     return f"{len(reports)} {what}, each of them intact"
+
+
+def in_ranges(numbers: Iterable[int]) -> str:
+    """Rising numbers, those in a row as a range: ``3-7, 9``."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        first, _ = ranges.pop() if ranges and ranges[-1][1] == number - 1 else (number, number)
+        ranges.append((first, number))
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def subject_of(

@@ -19,11 +19,11 @@ _OF_ANY_TEXT = ("comma", "or", "said", "hinted", "engine_said", "other_form", "e
 
 
 def said(text: str, labels: Labels) -> str:
-    """The text, or the type of an event, in the reader's language; as it is where the catalogues have none like it."""
+    """The text, the type of an event or a verdict in the reader's language; as it is where the catalogues have none."""
     for pattern, told in _patterns(labels.language):
         if match := pattern.fullmatch(text):
             return _filled(told, [said(part, labels) for part in match.groups()])
-    return labels.find("event_type", text) or text
+    return labels.find("event_type", text) or labels.find("verdict", text) or text
 
 
 def _filled(told: str, parts: list[str]) -> str:

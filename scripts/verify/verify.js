@@ -362,12 +362,23 @@ function order(events, results) {
   let [previous, last] = [null, -1n];
   for (const [at, { envelope }] of events.entries()) {
     const { index } = results[at];
-    if (envelope.sequence !== at || envelope.previous !== previous) return failed(`event ${at} is not on the one before`);
-    if (index === undefined) return unchecked(`event ${at} has no index that its proof shows`, "unverifiable");
-    if (index <= last) return failed(`event ${at} does not stand above the one before`);
+    if (envelope.sequence !== at || envelope.previous !== previous) return failed(`event ${at + 1} of ${events.length} is not on the one before`);
+    if (index === undefined) return unchecked(`event ${at + 1} of ${events.length} has no index that its proof shows`, "unverifiable");
+    if (index <= last) return failed(`event ${at + 1} of ${events.length} does not stand above the one before`);
     [previous, last] = [envelope.payload_digest, index];
   }
   return checked(`sequence 0 to ${events.length - 1} without a gap`);
+}
+
+// Rising numbers, those in a row as a range: 3-7, 9.
+function inRanges(numbers) {
+  const ranges = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last?.[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ");
 }
 
 // The steps over a case bundle; step 4 asks for the rules of section 8, which this verifier does not have.
@@ -380,10 +391,11 @@ export function verifyCase(file, trust, told) {
     return verify(event, trust);
   });
   const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
+  const concerned = inRanges(results.flatMap((result, at) => (result.verdict === verdict ? [at + 1] : [])));
   const ours = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
   const steps = [
     ["form", ours ? checked(`${events.length} events of ${file.case_id}`) : failed("an event of another ledger or case")],
-    ["events", verdict === "tampered" ? failed("an event failed") : verdict === "intact" ? checked("each holds") : unchecked("an event is not whole", verdict)],
+    ["events", verdict === "intact" ? checked("each holds") : verdict === "tampered" ? failed(`events ${concerned} of ${events.length}: ${verdict}`) : unchecked(`events ${concerned} of ${events.length}: ${verdict}`, verdict)],
     ["order", order(events, results)],
     ["custody", unchecked("this verifier does not fold cases", results.some((result) => !result.payload) ? "unverifiable" : "intact")],
     ["end", unchecked("no entries of the log were given")],

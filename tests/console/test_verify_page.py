@@ -197,6 +197,7 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         expect(visitor.page.locator("#faults")).to_contain_text(
             "第 2/4 个事件（登记物品），步骤 4 内容：内容的校验值与所签名的不同"
         )
+        expect(visitor.page.locator("#faults")).to_contain_text("共 4 个事件中的第 2 个：已被篡改")
         events.nth(1).locator("summary").click()
         expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
         assert "tampered" not in (events.nth(2).get_attribute("class") or "")
@@ -226,7 +227,7 @@ def test_a_missing_event_is_told(visitor: Visitor) -> None:
     del case["events"][2]
     visitor.drop(**of_tests(), case__json=encoded(case))
     assert visitor.verdict() == "tampered"
-    expect(visitor.page.locator("#faults")).to_contain_text("Step 3 order: event 2 is not on the one before")
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 3 order: event 3 of 3 is not on the one before")
 
 
 def test_what_is_withheld_is_told(visitor: Visitor) -> None:

@@ -13,6 +13,7 @@ from ledger.core.custody.rules import RULES
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.event import EVENT_TYPES, Stream, case, handover
 from ledger.core.merkle import RootMismatch
+from ledger.core.report import in_ranges
 from ledger.core.verify_case import BATCH, CaseReport, scan, verify_case
 from tests.builders import COURT, POLICE, PROCURATORATE, Writer, clerk, event_of
 from tests.bundles import LOG_SIGNER, Log, log_with, tree, trust
@@ -142,11 +143,20 @@ def test_withheld_payload() -> None:
     assert {name for name, result in results(report).items() if result == "not_checked"} == {"events", "custody", "end"}
 
 
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [((), ""), ((4,), "4"), ((0, 1), "0-1"), ((3, 4, 5, 6, 7, 9), "3-7, 9"), ((0, 2, 4, 5), "0, 2, 4-5")],
+)
+def test_numbers_in_a_row_are_told_as_a_range(numbers: tuple[int, ...], told: str) -> None:
+    """A case has thousands of events, and nobody reads so many numbers."""
+    assert in_ranges(numbers) == told
+
+
 def test_not_yet_anchored() -> None:
     """The worst verdict of the events is that of the case, and the events concerned are named."""
     report = report_of(LOG.case_bundle(anchored=False))
     assert report.verdict == "not_yet_anchored"
-    assert report.steps[1].detail == "events 0, 1, 2, 3, 4: not_yet_anchored"
+    assert report.steps[1].detail == "events 0-4: not_yet_anchored"
 
 
 def test_proof_that_does_not_hold() -> None:

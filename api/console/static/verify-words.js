@@ -19,7 +19,7 @@ function translated(reason) {
     let next = 0;
     return told.replace(/{(\d?)}/g, (_, at) => translated(found[at === "" ? (next += 1) : Number(at) + 1]));
   }
-  return reason;
+  return words.verdicts[reason] ?? reason;
 }
 
 const clock = (zone) => new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
