@@ -22,7 +22,7 @@ from ledger.record import shipped_rulebook
 from tests.api.conftest import Trusted
 from tests.builders import POLICE, PROCURATORATE, Officer, auditor, supervisor
 from tests.casework import Case
-from tests.console.desk import Clerk, Office, grave_findings, office_in, too_wide
+from tests.console.desk import Clerk, Office, axe_findings, office_in, too_wide
 from tests.pictured import eventful, kindred, long_case
 
 SCAN = b"a scan of a paper"
@@ -202,7 +202,7 @@ def require_good(desk: Clerk, scheme: str) -> None:
     for path in (*PAGES, *of_cases, "/cases/case-3", f"/cases/case-1/events/{event}"):
         page = desk.go(path)
         page.wait_for_load_state("networkidle")
-        assert grave_findings(page) == [], (scheme, path)
+        assert axe_findings(page) == [], (scheme, path)
         assert too_wide(page) == [], (scheme, path)
         assert page.get_by_role("heading", level=1).count() == 1
 

@@ -15,7 +15,7 @@ from ledger.samples import load
 from ledger.settings import read_settings
 from tests.api.service import listening_at
 from tests.builders import POLICE, clerk
-from tests.console.desk import Office, grave_findings, too_wide
+from tests.console.desk import Office, axe_findings, too_wide
 from tests.console.test_first_use import town_in
 from tests.machine import free_port
 
@@ -33,7 +33,7 @@ def test_a_command_is_copied(office: Office) -> None:
         page.locator(".next-step button").first.click()
         expect(page.locator(".next-step button").first).to_have_text("Copied" if language == "en" else "已复制")
         assert page.evaluate("navigator.clipboard.readText()") == "tally import check FILE --mapping MAPPING"
-        assert (grave_findings(page), too_wide(page)) == ([], [])
+        assert (axe_findings(page), too_wide(page)) == ([], [])
         desk.leave()
 
 
@@ -49,14 +49,14 @@ def test_the_stories_are_loaded_from_the_page(tmp_path: Path, browser: Browser) 
             page = browser.new_context(locale="zh-CN", viewport={"width": 390, "height": 800}).new_page()
             page.goto(f"{settings.url}/console/sign-in")
             expect(page.locator(".next-step").first).to_contain_text("尚无人员持有密钥")
-            assert (grave_findings(page), too_wide(page)) == ([], [])
+            assert (axe_findings(page), too_wide(page)) == ([], [])
             page.get_by_role("button", name="载入示例数据").click()
             bar = page.locator("main progress")
             expect(bar).to_be_visible()
-            assert grave_findings(page) == []
+            assert axe_findings(page) == []
             expect(page.locator(".done")).to_contain_text("已载入", timeout=LOADED_WITHIN_MS)
             expect(page.get_by_text(f"tally sample profiles --data-dir {settings.data_dir.absolute()}")).to_be_visible()
-            assert (grave_findings(page), too_wide(page)) == ([], [])
+            assert (axe_findings(page), too_wide(page)) == ([], [])
             page.goto(f"{settings.url}/console/sign-in")
             expect(page.get_by_role("button", name="载入示例数据")).to_have_count(0)
             again = httpx.post(f"{settings.url}/console/samples", headers={"origin": settings.url})

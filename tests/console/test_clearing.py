@@ -9,7 +9,7 @@ from ledger.core.event.terms import Quantity
 from ledger.store import log
 from tests.builders import DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk
 from tests.casework import Case, detained, holding, offered, person_id
-from tests.console.desk import Clerk, Office, grave_findings
+from tests.console.desk import Clerk, Office, axe_findings
 from tests.console.test_handovers import sign, state_of
 
 RESOLUTION = "counted again by both: one was never packed"
@@ -46,7 +46,7 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     prosecutor = led_to("Close the case", office, clerk(PROCURATORATE))
     page = prosecutor.page
     expect(page.locator(".notice")).to_contain_text("A difference is not resolved")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     page.locator(".notice").get_by_role("link", name="Sign a resolution").click()
     page.get_by_label("Resolution").fill(RESOLUTION)
     record(prosecutor)
@@ -58,7 +58,7 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     page = police.page
     expect(page.get_by_text(f"{PROCURATORATE} has signed:")).to_contain_text(RESOLUTION)
     expect(page.get_by_label("Resolution")).to_have_value(RESOLUTION)
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     record(police)
     (difference,) = state_of(office).discrepancies.values()
     assert difference.is_resolved
@@ -82,7 +82,7 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     page = prosecutor.page
     expect(page.get_by_label("Detention house")).to_have_value(DETENTION)
     page.get_by_label("Number of the certificate").fill("2026-11")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     record(prosecutor)
     expect(page.locator(".notice")).to_contain_text(f"{DETENTION} has not served the change of custody")
     expect(page.get_by_role("link", name="Ask for the change of custody")).to_have_count(0)
@@ -90,7 +90,7 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
 
     house = led_to("Serve the change of custody", office, clerk(DETENTION))
     page = house.page
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     record(house)
     assert state_of(office).persons[person_id("li")].kept_for == PROCURATORATE
     expect(page.locator("body")).not_to_contain_text("has not served the change of custody")
@@ -121,7 +121,7 @@ def test_the_receiver_records_his_check_before_he_answers(office: Office) -> Non
         check.locator(f"[name={name}]").select_option("passed")
     check.locator("[name=dossier_complete]").select_option(label="不通过")
     check.locator("[name=remark]").fill("缺第二卷")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     check.locator("button").last.click()
     expect(page.locator(".draft .sentence")).to_be_visible()
     sign(desk)

@@ -14,7 +14,7 @@ from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.casework import Case
-from tests.console.desk import Office, grave_findings, too_wide
+from tests.console.desk import Office, axe_findings, too_wide
 from tests.console.prosecuting import DAY_S, MODEL, raise_leads, sign
 
 READ = "Read what you will sign"
@@ -43,7 +43,7 @@ def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
     models.get_by_role("button", name="Show the 2 events of this row").click()
     expect(models.locator(".event")).to_have_count(2)
     expect(models.locator(".event").first).to_contain_text("raises a lead")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     with page.expect_download() as kept:
         page.get_by_role("link", name="As a PDF").click()
     assert kept.value.path().read_bytes().startswith(b"%PDF-")
@@ -109,7 +109,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     (recheck,) = standing(office, recommendation_id).rechecks
     assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
-    assert (grave_findings(page), too_wide(page)) == ([], [])
+    assert (axe_findings(page), too_wide(page)) == ([], [])
 
 
 def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:
@@ -130,7 +130,7 @@ def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:
     row = page.locator("tbody tr", has_text="2026-0412").first
     row.get_by_role("button").click()
     expect(page.locator(".event").first).to_contain_text("registers the phone-2")
-    assert (grave_findings(page), too_wide(page)) == ([], [])
+    assert (axe_findings(page), too_wide(page)) == ([], [])
 
 
 @pytest.mark.parametrize("start", ["case:ghost", "planet:mars"])
@@ -154,5 +154,5 @@ def test_governance_is_for_everybody(office: Office) -> None:
         for path in (*paths, "/library", f"/library/{MODEL}"):
             desk.go(path)
             page.wait_for_load_state("networkidle")
-            assert (grave_findings(page), too_wide(page)) == ([], []), (scheme, path)
+            assert (axe_findings(page), too_wide(page)) == ([], []), (scheme, path)
         desk.leave()

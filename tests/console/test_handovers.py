@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import Case, holding, offered
-from tests.console.desk import Clerk, Office, grave_findings
+from tests.console.desk import Clerk, Office, axe_findings
 
 
 def state_of(office: Office, case_id: str = "case-1"):  # type: ignore[no-untyped-def]
@@ -37,7 +37,7 @@ def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
     page.get_by_role("checkbox", name="the knife").check()
     page.get_by_role("button", name="Read what you will sign").click()
     expect(page.locator(".draft .sentence")).to_contain_text("offers to procuratorate-east for prosecution review")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     told = sign(police)
     assert "police-east offers to procuratorate-east for prosecution review: phone, knife" in told
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
@@ -49,7 +49,7 @@ def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
     prosecutor = office.sit_down(clerk(PROCURATORATE))
     page = prosecutor.sign_in()
     page.get_by_role("link", name="2026-0417").first.click()
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     knife = page.locator(".lines > li", has_text="the knife")
     knife.get_by_label("not accepted").check()
     knife.get_by_label("Reason").select_option("seal_broken")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from ledger.core.supervision import LeadState
 from ledger.matters import matter_of
 from tests.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
-from tests.console.desk import Office, grave_findings, too_wide
+from tests.console.desk import Office, axe_findings, too_wide
 from tests.console.prosecuting import raise_leads, sign
 
 READ = "Read what you will sign"
@@ -99,7 +99,7 @@ def test_the_cited_events_stand_side_by_side(office: Office) -> None:
     assert shown == {ref.payload_digest for ref in cited}
     page.get_by_role("button", name="Find it again from these events").click()
     expect(page.locator("#rederived")).to_contain_text("the model finds it again: case-1, case-1-knife")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
 
 
 def test_the_board_is_narrowed(office: Office) -> None:
@@ -154,7 +154,7 @@ def test_leads_are_for_everybody(office: Office) -> None:
         for path in ("/leads", f"/leads/{lead_id}"):
             desk.go(path)
             page.wait_for_load_state("networkidle")
-            assert (grave_findings(page), too_wide(page)) == ([], []), (scheme, path)
+            assert (axe_findings(page), too_wide(page)) == ([], []), (scheme, path)
         desk.leave()
 
 

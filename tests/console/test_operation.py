@@ -12,7 +12,7 @@ from ledger.core.event.record import IncidentRecorded
 from tests.builders import POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.casework import offered
 from tests.chain.external import running_anvil
-from tests.console.desk import OPEN, Office, grave_findings, too_wide
+from tests.console.desk import OPEN, Office, axe_findings, too_wide
 from tests.stories.town import AGENCIES, Town, admin
 
 
@@ -59,7 +59,7 @@ def test_everybody_can_read_them(office: Office, language: str, width: int) -> N
     page = desk.enter()
     for path in OPEN:
         desk.go(path)
-        assert (grave_findings(page), too_wide(page)) == ([], []), path
+        assert (axe_findings(page), too_wide(page)) == ([], []), path
         assert page.get_by_role("heading", level=1).count() == 1
 
 
@@ -82,7 +82,7 @@ def test_keys_have_their_history(office: Office) -> None:
     expect(page.locator(".sentence")).to_contain_text(f"{clerk(POLICE).key_id[:10]}…")
     expect(page.locator("dd", has_text=clerk(POLICE).key_id)).to_be_visible()
     expect(page.get_by_text("Its proof bundle is given to whoever is signed in.")).to_be_visible()
-    assert (grave_findings(page), too_wide(page)) == ([], [])
+    assert (axe_findings(page), too_wide(page)) == ([], [])
     page.get_by_role("link", name="To the key").click()
     expect(page.locator("tbody tr").first).to_contain_text("a case")
     address = page.url.partition("/console")[2]

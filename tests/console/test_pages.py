@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.builders import POLICE, clerk
 from tests.casework import offered
-from tests.console.desk import OF_CASE, PAGES, Office, grave_findings
+from tests.console.desk import OF_CASE, PAGES, Office, axe_findings
 
 
 def test_every_page_is_for_everybody(office: Office) -> None:
@@ -15,11 +15,11 @@ def test_every_page_is_for_everybody(office: Office) -> None:
     for scheme in ("light", "dark"):
         police = office.sit_down(clerk(POLICE), language="zh-CN", color_scheme=scheme)
         page = police.sign_in()
-        assert grave_findings(police.signers()) == []
+        assert axe_findings(police.signers()) == []
         for path in (*PAGES[:-1], *OF_CASE, "/nowhere", "/sign-in"):
             police.go(path)
             page.wait_for_load_state("networkidle")
-            assert grave_findings(page) == [], (scheme, path)
+            assert axe_findings(page) == [], (scheme, path)
             assert page.get_by_role("heading", level=1).count() == 1
         police.leave()
 

@@ -8,7 +8,7 @@ from ledger.core.event import handover
 from ledger.core.event.terms import Quantity
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import Case, detained, holding, registration
-from tests.console.desk import Office, grave_findings
+from tests.console.desk import Office, axe_findings
 from tests.console.test_handovers import sign, state_of
 
 PHONE_FILE = b"image of the phone"
@@ -78,7 +78,7 @@ def test_a_file_that_differs_says_that_its_item_does(office: Office) -> None:
     drop(page, phone.locator(".drop"), "image.bin", PHONE_FILE + b"!")
     expect(phone.locator(".hashed li")).to_contain_text("differs from the record")
     expect(phone.get_by_label("accepted, but it differs")).to_be_checked()
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     page.get_by_role("button", name="Accept: read what you will sign").click()
     sign(desk)
     expect(page.locator(".done")).to_contain_text("Recorded as entry")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.builders import POLICE, clerk
-from tests.console.desk import Office, grave_findings
+from tests.console.desk import Office, axe_findings
 
 
 def test_clerk_signs_in_with_the_signer(office: Office) -> None:
@@ -13,7 +13,7 @@ def test_clerk_signs_in_with_the_signer(office: Office) -> None:
     police = office.sit_down(clerk(POLICE))
     page = police.go("/")
     expect(page).to_have_url(f"{office.url}/console/sign-in?next=/console/")
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     page.locator("#code").fill(police.signing.codes[-1].lower())
     page.keyboard.press("Enter")
     page.locator("#by-signer").click()

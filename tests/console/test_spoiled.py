@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ledger.core.event import EVENT_TYPES
 from tests.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
-from tests.console.desk import AGENCIES, ROLES, Office, grave_findings, office_in, too_wide
+from tests.console.desk import AGENCIES, ROLES, Office, axe_findings, office_in, too_wide
 from tests.console.matrix import PAGES, PUBLIC
 from tests.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
 
@@ -81,7 +81,7 @@ def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office, sche
         desk.open(path)
         if not page.locator("main").count():
             continue  # a part of a page
-        found = [*grave_findings(page), *(f"too wide: {one}" for one in too_wide(page))]
+        found = [*axe_findings(page), *(f"too wide: {one}" for one in too_wide(page))]
         headings = page.get_by_role("heading", level=1).count()
         if found or headings != 1:
             wrong[path] = (headings, found)

@@ -25,7 +25,7 @@ from tests.api.service import listening_at
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
 from tests.bundles import log_with, tree
 from tests.casework import Case, registration
-from tests.console.desk import grave_findings, too_wide
+from tests.console.desk import axe_findings, too_wide
 from tests.exchange.test_certificate import OF_EVENT
 from tests.exchange.test_certificate import TRUST as CERTIFIED_BY
 from tests.exchange.test_certificate import made as certified
@@ -132,7 +132,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
     viewport = {"width": width, "height": 844}
     with visiting(tmp_path, browser, locale=language, viewport=viewport) as visitor:
         page = visitor.page
-        assert (grave_findings(page), too_wide(page)) == ([], [])
+        assert (axe_findings(page), too_wide(page)) == ([], [])
         page.locator("#dropped").set_input_files([EXAMPLES / "bundle.json", EXAMPLES / "trust.json"])
         expect(page.locator("#trusted-by")).to_contain_text("trust.json")
         assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 14)
@@ -142,7 +142,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
         expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:00")
         page.locator("#content summary").click()
         expect(page.locator("#content dl")).to_contain_text("event_type")
-        assert (grave_findings(page), too_wide(page)) == ([], [])
+        assert (axe_findings(page), too_wide(page)) == ([], [])
 
 
 def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
@@ -180,7 +180,7 @@ def test_what_was_changed_is_said_and_where(visitor: Visitor, fault: str) -> Non
     assert visitor.verdict() == "tampered"
     expect(visitor.page.locator("#faults li").first).to_contain_text(where)
     assert visitor.steps() == [step.result for step in verify_bundle(data, TRUST).steps]
-    assert grave_findings(visitor.page) == []
+    assert axe_findings(visitor.page) == []
 
 
 def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
@@ -201,7 +201,7 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         events.nth(1).locator("summary").click()
         expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
         assert "tampered" not in (events.nth(2).get_attribute("class") or "")
-        assert grave_findings(visitor.page) == []
+        assert axe_findings(visitor.page) == []
 
 
 def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
@@ -342,7 +342,7 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         spoiled["payload"]["body"]["description"] = "another phone"
         visitor.drop(bundle__json=encoded(spoiled))
         expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
-        assert grave_findings(visitor.page) == []
+        assert axe_findings(visitor.page) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.builders import POLICE, PROCURATORATE, Officer, clerk
 from tests.casework import holding
-from tests.console.desk import Clerk, Office, grave_findings
+from tests.console.desk import Clerk, Office, axe_findings
 from tests.console.test_handovers import offer_phone, state_of
 
 # What a wallet's extension puts into the page: EIP-1193's one method, whose errors bear a code.
@@ -129,7 +129,7 @@ def test_another_account_is_told_before_it_signs(office: Office) -> None:
     expect(outcome).to_contain_text("钱包当前账户不是您登录所用的账户")
     expect(outcome).to_contain_text(clerk(POLICE).key_id)
     assert "eth_signTypedData_v4" not in wallet.asked
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
     wallet.holder = clerk(POLICE)
     page.locator("[data-sign]").click()
     expect(page.locator(".done")).to_be_visible()

@@ -21,7 +21,7 @@ from ledger.supervision.model.draft import FORMS, draft
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_models
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor
-from tests.console.desk import Clerk, Office, grave_findings, too_wide
+from tests.console.desk import Clerk, Office, axe_findings, too_wide
 from tests.console.prosecuting import MODEL, publish, raise_leads, sign
 
 TEXTS = {
@@ -80,7 +80,7 @@ def test_a_model_is_written_without_programming(office: Office, desk: Clerk) -> 
     model = parse_model(file_of(page))
     assert (model.title.zh, model.parameters["grace_days"].default) == ("物品滞留", 2)
     assert "# 移送目的" in file_of(page), "the author's comments stay"
-    assert grave_findings(page) == []
+    assert axe_findings(page) == []
 
     page.get_by_role("button", name="Run the examples").click()
     expect(page.locator("#tried .tag.good")).to_have_count(2)
@@ -216,7 +216,7 @@ def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
         for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
             one.go(path)
             page.wait_for_load_state("networkidle")
-            assert (grave_findings(page), too_wide(page)) == ([], []), (scheme, path)
+            assert (axe_findings(page), too_wide(page)) == ([], []), (scheme, path)
         one.leave()
 
 
