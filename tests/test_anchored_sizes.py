@@ -7,30 +7,20 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.store import journal as journals
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes
 from tests.builders import POLICE, clerk
 from tests.casework import Case
+from tests.journals import anchor_write
 from tests.ledgers import Ledger, open_ledger
 
 
 def anchor(number: int, size: int, state: WriteState = WriteState.CONFIRMED, time: int | None = 0) -> ChainWrite:
     """An anchor of this size in the block of time ``1000 + number``; None where that is not known."""
-    return ChainWrite(
-        number=number,
-        purpose=Purpose.ANCHOR,
-        chain_id=1,
-        sender="0x" + "1a" * 20,
-        nonce=number,
-        raw_transaction=b"",
-        transaction_hash=number.to_bytes(32, "big"),
-        timestamp=1,
-        state=state,
-        block_time=None if time is None else 1000 + number,
-        anchored=AnchoredHead(size, b"\x01" * 32, b"\x02" * 32),
-    )
+    head = AnchoredHead(size, b"\x01" * 32, b"\x02" * 32)
+    return anchor_write(number, head, state, block_time=None if time is None else 1000 + number)
 
 
 ANCHORS = (

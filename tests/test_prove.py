@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.bundle import Anchor
 from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.errors import IntegrityBroken, NotFound
@@ -29,6 +29,7 @@ from ledger.store.journal import DatabaseJournal
 from tests.builders import POLICE, PROCURATORATE, START, clerk, section, supervisor
 from tests.bundles import CHAIN, trust
 from tests.casework import Case, registration
+from tests.journals import anchor_present
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
@@ -61,27 +62,7 @@ class Stand:
 
     def anchor(self, state: WriteState = WriteState.CONFIRMED) -> ChainWrite:
         """Anchors the present size in the journal, as the anchorer leaves it."""
-        with self.ledger.database.read() as connection:
-            tree = stored_log.tree(connection)
-        last = self.journal.last()
-        number = last.number + 1 if last else 1
-        write = ChainWrite(
-            number=number,
-            purpose=Purpose.ANCHOR,
-            chain_id=CHAIN.chain_id,
-            sender="0x" + "11" * 20,
-            nonce=number,
-            raw_transaction=b"raw",
-            transaction_hash=bytes([number]) * 32,
-            timestamp=START + 4000 + number,
-            state=state,
-            block_number=number + 5,
-            block_hash=bytes([number + 100]) * 32,
-            block_time=START + 4001 + number,
-            anchored=AnchoredHead(tree.size, tree.root, self.ledger.registry.authority.registry_hash),
-        )
-        self.journal.append(write)
-        return write
+        return anchor_present(self.ledger, state)
 
     def bundle(self, number: int = 1, withheld: Withheld | None = None) -> dict[str, Any]:
         made: dict[str, Any] = json.loads(self.prover.bundle(self.event_id(number), withheld))
@@ -119,16 +100,16 @@ def test_not_anchored_yet(stand: Stand) -> None:
 
 def test_anchored(stand: Stand) -> None:
     """An anchored entry is proven at the anchored size, under the record that the contract has."""
-    stand.anchor()
+    write = stand.anchor()
     bundle = stand.bundle()
     assert stand.verdict(bundle) == "intact"
     told = bundle["anchors"][0]
     assert (told["number"], told["size"], told["contract"]) == (1, 9, CHAIN.anchor)
     assert told["anchored_in"] == {
-        "transaction_hash": "0x" + "01" * 32,
+        "transaction_hash": "0x" + write.transaction_hash.hex(),
         "block_number": 6,
         "block_hash": "0x" + "65" * 32,
-        "timestamp": START + 4002,
+        "timestamp": START + 4001,
     }
 
 

@@ -15,17 +15,16 @@ from sqlalchemy import text
 
 from ledger.audit import AuditReport, Look, audit_log, left_out
 from ledger.chain.anchor import AnchorRecord
-from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.event import Authority, case, record
-from ledger.core.signature import keccak256
 from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
 from ledger.store import log as stored_log
 from ledger.store.access import AccessLog, Read
 from ledger.store.journal import DatabaseJournal
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, START, clerk, section, supervisor
-from tests.bundles import CHAIN, trust
+from tests.bundles import trust
 from tests.casework import Case, registration
+from tests.journals import anchor_present
 from tests.ledgers import LOG_SIGNER, Ledger
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE), clerk(COURT))
@@ -89,28 +88,7 @@ class Stand:
         assert self.ledger.publisher.publish(self.database, self.ledger.clock())
 
     def anchor(self) -> None:
-        journal = DatabaseJournal(self.database)
-        with self.database.read() as connection:
-            tree = stored_log.tree(connection)
-        last = journal.last()
-        number = last.number + 1 if last else 1
-        journal.append(
-            ChainWrite(
-                number=number,
-                purpose=Purpose.ANCHOR,
-                chain_id=CHAIN.chain_id,
-                sender="0x" + "11" * 20,
-                nonce=number,
-                raw_transaction=b"raw %d" % number,
-                transaction_hash=keccak256(b"raw %d" % number),
-                timestamp=START + 4000 + number,
-                state=WriteState.CONFIRMED,
-                block_number=number + 5,
-                block_hash=bytes([number + 100]) * 32,
-                block_time=START + 4000 + number,
-                anchored=AnchoredHead(tree.size, tree.root, self.ledger.registry.authority.registry_hash),
-            )
-        )
+        anchor_present(self.ledger)
 
     def change(self, statement: str, **values: Any) -> None:
         """What somebody does behind the service's back."""

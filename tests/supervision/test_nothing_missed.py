@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.digest import blake3_text
 from ledger.core.errors import Unavailable
 from ledger.core.event.case import CaseStageEntered
@@ -29,6 +29,7 @@ from tests.audit.test_rules import force
 from tests.builders import POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.casework import Case, person_id
 from tests.datasets import dataset
+from tests.journals import anchor_write
 from tests.supervised import Model, adopted
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -230,21 +231,9 @@ def registered(watched: Watched, agency: str, data: bytes, *, by: Any) -> Writer
 def anchor(
     watched: Watched, number: int, size: int, state: WriteState = WriteState.CONFIRMED, *, is_timed: bool = True
 ) -> ChainWrite:
-    write = ChainWrite(
-        number=number,
-        purpose=Purpose.ANCHOR,
-        chain_id=31337,
-        sender="0x" + "11" * 20,
-        nonce=number,
-        raw_transaction=b"raw",
-        transaction_hash=number.to_bytes(32, "big"),
-        timestamp=NOW + number,
-        state=state,
-        block_number=number if state is WriteState.CONFIRMED else None,
-        block_hash=number.to_bytes(32, "big") if state is WriteState.CONFIRMED else None,
-        block_time=NOW + number if state is WriteState.CONFIRMED and is_timed else None,
-        anchored=AnchoredHead(size, b"\x01" * 32, b"\x02" * 32),
-    )
+    head = AnchoredHead(size, b"\x01" * 32, b"\x02" * 32)
+    known = NOW + number if state is WriteState.CONFIRMED and is_timed else None
+    write = anchor_write(number, head, state, timestamp=NOW + number, block_time=known)
     DatabaseJournal(watched.ledger.database).append(write)
     return write
 

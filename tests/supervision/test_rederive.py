@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.event.case import CaseStageEntered
 from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
@@ -19,16 +18,16 @@ from ledger.core.legal_day import legal_day
 from ledger.core.trust import Trust
 from ledger.record import shipped_rulebook
 from ledger.store import log
-from ledger.store.journal import DatabaseJournal
 from ledger.supervision import rederive as rederiving
 from ledger.supervision import standing
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
 from tests.builders import PROCURATORATE, UPPER, Writer, analyst
-from tests.bundles import CHAIN, trust
+from tests.bundles import trust
 from tests.casework import Case, person_id
 from tests.datasets import dataset
+from tests.journals import anchor_present
 from tests.ledgers import LOG_SIGNER
 from tests.supervision.watched import NOW, THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -38,24 +37,7 @@ TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 def anchor(watched: Watched) -> None:
     """What is in the log now is anchored, as the anchorer leaves it."""
-    with watched.ledger.database.read() as connection:
-        tree = log.tree(connection)
-    write = ChainWrite(
-        number=1,
-        purpose=Purpose.ANCHOR,
-        chain_id=CHAIN.chain_id,
-        sender="0x" + "11" * 20,
-        nonce=1,
-        raw_transaction=b"raw",
-        transaction_hash=b"\x01" * 32,
-        timestamp=NOW + 60,
-        state=WriteState.CONFIRMED,
-        block_number=6,
-        block_hash=b"\x65" * 32,
-        block_time=NOW + 60,
-        anchored=AnchoredHead(tree.size, tree.root, watched.authority().registry_hash),
-    )
-    DatabaseJournal(watched.ledger.database).append(write)
+    anchor_present(watched.ledger, timestamp=NOW + 60, block_time=NOW + 60)
 
 
 def held_of(watched: Watched) -> Held:
