@@ -336,6 +336,17 @@ def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> Authority:
     return Registry(log_id=log_id).admit(*agencies).grant(*officers).authority
 
 
+def founder(agency: str, **fields: Any) -> dict[str, Any]:
+    """The agency as a founding file names it."""
+    return {
+        "agency_id": agency,
+        "kind": KINDS[agency],
+        "admin": key_id(f"admin of {agency}"),
+        "jurisdiction": "31/01",
+        "name": {"en": agency, "zh": agency},
+    } | fields
+
+
 def profile(agency: str) -> Profile:
     """An agency's public profile."""
     return Profile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))

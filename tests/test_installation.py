@@ -15,7 +15,7 @@ from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.note import SeedSigner, SignatureType
 from ledger.installation import DataDirectory, Founding, create, load, read_founding, read_token_key, witness_policy
 from ledger.keys import open_keystore, open_note_key
-from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, key_id, refused
+from tests.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refused
 
 PASSPHRASE = "correct horse"
 
@@ -28,17 +28,7 @@ def _light_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(*agencies: str, **fields: Any) -> bytes:
-    rows = [
-        {
-            "agency_id": agency,
-            "kind": KINDS[agency],
-            "admin": key_id(f"admin of {agency}"),
-            "jurisdiction": "31/01",
-            "name": {"en": agency, "zh": agency},
-        }
-        for agency in agencies
-    ]
-    return msgspec.json.encode({"agencies": rows, "development": True, **fields})
+    return msgspec.json.encode({"agencies": [founder(agency) for agency in agencies], "development": True, **fields})
 
 
 def founding() -> Founding:

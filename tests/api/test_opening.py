@@ -13,7 +13,7 @@ from ledger.chain.journal import ChainIdentity
 from ledger.core.note import SeedSigner, SignatureType
 from ledger.core.trust import parse_trust
 from ledger.installation import FORMAT, DataDirectory, Installation, read_founding
-from tests.builders import COURT, KINDS, POLICE, PROCURATORATE, SERVICE, key_id
+from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, founder, key_id
 from tests.ledgers import LOG_SIGNER
 from tests.timestamping import new_authority
 
@@ -29,15 +29,7 @@ WITNESSES = {
 def installation(*, quorum: int) -> Installation:
     """A ledger whose agencies all have a witness; for development where the quorum is 0."""
     agencies = [
-        {
-            "agency_id": agency,
-            "kind": KINDS[agency],
-            "admin": key_id(f"admin of {agency}"),
-            "jurisdiction": "31/01",
-            "name": {"en": agency, "zh": agency},
-            "witness": key_id(f"witness of {agency}"),
-            "witness_key": witness.verifying_key.vkey(),
-        }
+        founder(agency, witness=key_id(f"witness of {agency}"), witness_key=witness.verifying_key.vkey())
         for agency, witness in WITNESSES.items()
     ]
     founding = {"agencies": agencies, "quorum": quorum, "development": quorum == 0}
