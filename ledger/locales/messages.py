@@ -15,7 +15,17 @@ from ledger.locales import Labels, messages_in
 
 _SLOT = "{}"
 _WORDED = "model_fault"
-_OF_ANY_TEXT = ("comma", "or", "said", "hinted", "engine_said", "other_form", "expected", "expected_not")
+_OF_ANY_TEXT = (
+    "comma",
+    "or",
+    "said",
+    "hinted",
+    "engine_said",
+    "other_form",
+    "expected",
+    "expected_not",
+    "fields_expected",
+)
 
 
 def said(text: str, labels: Labels) -> str:

@@ -34,9 +34,9 @@ MESSAGE_AT = {
     "RowRefused": 0,
     "CellRefused": 2,
 }
-PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports a file
+PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports or checks a file
     *("ledger/supervision", "ledger/exchange", "ledger/chain", "ledger/anchor.py", "ledger/witness", "ledger/cosign"),
-    *("ledger/stamp.py", "ledger/deliver"),
+    *("ledger/stamp.py", "ledger/deliver", "ledger/cli", "ledger/installation.py", "ledger/prove.py"),
 )
 MESSAGE_OF_PARTS_AT = MESSAGE_AT | dict.fromkeys(
     (
@@ -79,7 +79,8 @@ def test_what_parts_of_a_service_say_has_chinese(place: str) -> None:
 
 def without_chinese(texts: Iterator[str]) -> list[str]:
     """Those of the texts, of which there are some, that Chinese readers would be told in English."""
-    nouns = {text.replace("has no {} {}", "has no item {}") for text in texts if re.search("[A-Za-z]", text)}
+    told = {text for text in texts if re.search("[A-Za-z]", text) and not text.startswith("tally ")}
+    nouns = {text.replace("has no {} {}", "has no item {}").replace("not {}: {}", "not TOML: {}") for text in told}
     assert nouns
     return [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()]
 
