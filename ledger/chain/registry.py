@@ -74,10 +74,6 @@ class RegistryReader:
             development=self._read("development", at),
         )
 
-    def admin_agency(self, account: str, at: BlockId) -> str | None:
-        """The agency that the account is the admin of."""
-        return id_text(self._read("adminAgency", at, account)) or None
-
     def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[OnChainChange]:
         """The changes above number ``after``, at which the rolling hash was ``registry_hash``, up to the final block.
 

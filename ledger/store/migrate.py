@@ -7,7 +7,6 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
@@ -43,10 +42,3 @@ def metadata(store: Store) -> MetaData:
 def version_table(store: Store) -> str:
     """Stores may lie in one database: each keeps its own version."""
     return f"alembic_version_{store}"
-
-
-def current_revision(engine: Engine, store: Store) -> str | None:
-    """The revision that a store is at; None where it is empty."""
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": version_table(store)})
-        return context.get_current_revision()

@@ -19,10 +19,11 @@ from sqlalchemy.engine import make_url
 from ledger.core.errors import Conflict, MalformedInput, NotFound, Unavailable
 from ledger.store import log
 from ledger.store.database import Database, DiskFailed, NotDurable, open_database, require_durable
-from ledger.store.migrate import Store, configuration, current_revision, metadata
+from ledger.store.migrate import Store, configuration, metadata
 from tests import machine
 from tests.builders import LOG_ID
 from tests.ledgers import sqlite_url
+from tests.store.revisions import current_revision
 
 STORES: tuple[Store, ...] = ("log", "access")
 

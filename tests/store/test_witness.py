@@ -11,11 +11,12 @@ from alembic import command
 from ledger.core.following import Followed, Step
 from ledger.core.merkle import EMPTY_ROOT
 from ledger.store.database import open_witness_engine
-from ledger.store.migrate import configuration, current_revision
+from ledger.store.migrate import configuration
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
 from tests import bundles
 from tests.builders import POLICE
 from tests.core.test_following import judged
+from tests.store.revisions import current_revision
 
 ROOT, OTHER = b"\x01" * 32, b"\x02" * 32
 
