@@ -123,7 +123,7 @@ def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
     assert watched.supervisor.step() == 1
     (fault,) = watched.supervisor.state.faults
     assert fault.procuratorate == PROCURATORATE
-    assert "no procuratorate supervises elsewhere" in fault.message
+    assert "no procuratorate supervises elsewhere" in str(fault.says)
 
 
 def test_a_retired_model_is_not_run(watched: Watched) -> None:
@@ -156,7 +156,7 @@ lead:"""
     assert watched.supervisor.step() == 1
     (fault,) = watched.supervisor.state.faults
     assert (fault.model_id, fault.procuratorate) == ("broken", PROCURATORATE)
-    assert "Could not convert" in fault.message
+    assert "Could not convert" in str(fault.says)
 
 
 def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(views, "refresh", defect)
         watched.supervisor.try_step()
-    assert [(one.model_id, one.message) for one in watched.supervisor.state.faults] == [("*", "KeyError")]
+    assert [(one.model_id, str(one.says)) for one in watched.supervisor.state.faults] == [("*", "KeyError")]
     watched.supervisor.try_step()
     assert watched.supervisor.state.faults == ()
 
