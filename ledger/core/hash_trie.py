@@ -19,10 +19,9 @@ _LEAF = 32  # entries of a leaf; one that has more becomes a branch
 
 def get(node: Node[V], key: str) -> V | None:
     """The entry under ``key``."""
-    if isinstance(node, tuple):
-        rest = hash(key)
-        while isinstance(node, tuple):
-            node, rest = node[rest % _WIDTH], rest >> _BITS
+    rest = hash(key)
+    while isinstance(node, tuple):
+        node, rest = node[rest % _WIDTH], rest >> _BITS
     return node.get(key)
 
 

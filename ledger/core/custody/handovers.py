@@ -223,8 +223,9 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         received_at=body.received_at,
         accepted_items=tuple(taken),
     )
-    after = _release(state, handover).with_handover(answered)
-    after = after.with_items(*(_take(after.items[item_id], handover, found.get(item_id)) for item_id in taken))
+    free = (replace(state.items[item_id], offer=None) for item_id in handover.items)
+    items = (one if one.item_id in kept else _take(one, handover, found.get(one.item_id)) for one in free)
+    after = state.with_items(*items).with_handover(answered)
     after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body))
     return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
 

@@ -94,8 +94,8 @@ def _given_away(before: CaseState, act: Act, after: CaseState) -> list[str]:
 
 def _is_frozen(one: Item, act: Act) -> bool:
     """Whether a freeze is in force on the day of the act; its last day counts."""
-    today = legal_day_of(act.payload.occurred_at)
-    return one.frozen_until is not None and date.fromisoformat(one.frozen_until) >= today
+    until = one.frozen_until
+    return until is not None and date.fromisoformat(until) >= legal_day_of(act.payload.occurred_at)
 
 
 def judgment_silent(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
