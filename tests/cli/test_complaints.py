@@ -85,6 +85,17 @@ def without_chinese(texts: Iterator[str]) -> list[str]:
     return [text for text in sorted(nouns) if said(text.replace("{}", "x-1"), CHINESE).isascii()]
 
 
+def test_what_the_doctor_finds_has_chinese() -> None:
+    """Each detail that stands in the source of a finding, and what the reader of a mapping says of its form."""
+    tree = ast.parse((REPOSITORY / "ledger" / "cli" / "diagnosis.py").read_text("utf-8"))
+    found = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"
+    )
+    texts = (english(call.args[2]) for call in found if len(call.args) > 2)
+    assert without_chinese(text for text in texts if text != "{}: {}") == []
+    assert said("Object contains unknown field `x`", CHINESE) == "没有字段 `x`"
+
+
 def test_what_the_contracts_refuse_has_chinese() -> None:
     """What to do about it, by the contract's name of the refusal."""
     assert without_chinese(iter((*CONTRACT_HINTS.values(), HINT_OF_SILENCE))) == []

@@ -11,6 +11,8 @@ from ledger.cli.diagnosis import diagnose
 from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
+from ledger.locales import Labels
+from ledger.locales.messages import said
 
 
 @click.command("doctor", cls=Command)
@@ -19,7 +21,11 @@ from ledger.cli.session import Session, pass_session
 def command(session: Session, data_dir: Path | None) -> int:
     """Look at this machine, the data directory, the keys, the chain and the service."""
     findings = diagnose(session, data_dir)
-    rows = [{"check": one.check, "result": one.result, "detail": one.detail, "mend": one.mend} for one in findings]
+    labels = Labels("en") if session.output.json else session.output.labels  # programs are told in English
+    rows = [
+        {"check": one.check, "result": one.result, "detail": said(one.detail, labels), "mend": said(one.mend, labels)}
+        for one in findings
+    ]
     columns = [Column("check", "check"), Column("result", "result"), Column("detail"), Column("mend")]
     session.output.table(rows, columns)
     return Exit.REFUSED if any(one.result == "failed" for one in findings) else Exit.OK
