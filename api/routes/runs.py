@@ -50,6 +50,25 @@ class WidenRequest(Struct, frozen=True, forbid_unknown_fields=True):
     as_of: Instant | None = None
 
 
+class FaultView(Struct, frozen=True):
+    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds."""
+
+    model_id: str
+    procuratorate: str
+    message: str
+
+
+class RunsView(Struct, frozen=True):
+    """When everything was looked at last (unix milliseconds), at which tree size, how long that took, and how many
+    leads were raised since the service started."""
+
+    looked_at: int | None
+    size: int
+    took_ms: int
+    raised: int
+    faults: tuple[FaultView, ...]
+
+
 class FoundView(Struct, frozen=True):
     """A finding: ``lead_id`` is the lead that it would be, ``known`` whether that was raised."""
 
@@ -121,11 +140,16 @@ def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenReq
     return answer(run(service, reading, parse_model(definition), parameters, asked.as_of))
 
 
-@router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunState, 400, 401, 503))
+@router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunsView, 400, 401, 503))
 def show_runs(service: ServiceOf, reading: Reads) -> Response:
     """When all models were run over everything, how long that took, and what keeps a model from being run."""
     reading.record("runs of models")
-    return answer(service.parts.supervisor.state)
+    return answer(_runs_view(service.parts.supervisor.state))
+
+
+def _runs_view(state: RunState) -> RunsView:
+    faults = tuple(FaultView(one.model_id, one.procuratorate, str(one.says)) for one in state.faults)
+    return RunsView(state.looked_at, state.size, state.took_ms, state.raised, faults)
 
 
 def run(

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.settings import Settings
 from ledger.supervision.catalogue import views
+from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
@@ -30,7 +31,7 @@ from tests.builders import (
 from tests.casework import Case, person_id
 from tests.datasets import dataset
 from tests.ledgers import open_ledger, sqlite_url
-from tests.supervised import Lead, Recommendation
+from tests.supervised import Lead, Model, Recommendation
 from tests.supervision.modelling import with_condition, with_sql
 
 OFFICERS = (
@@ -134,6 +135,16 @@ def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Ser
         assert (one["case_id"], one["values"]["matched"]) == ("case-east", "1")
         assert "Li Si" not in str(one)
     problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "dataset")
+
+
+def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:
+    """In a sentence, by model and procuratorate."""
+    model, text = Model("pension-in-execution"), shipped_model("pension-in-execution")
+    served.ledger.post(model.published(definition=text, model_digest=parse_model(text).digest).last)
+    served.parts.supervisor.step()
+    (fault,) = served.get("/api/v1/supervision", analyst(PROCURATORATE)).json()["faults"]
+    assert (fault["model_id"], fault["procuratorate"]) == ("pension-in-execution", PROCURATORATE)
+    assert "the data set pensions is not registered" in fault["message"]
 
 
 def for_models(served: Served, by: Officer) -> Any:
