@@ -208,6 +208,17 @@ def axe_findings(page: Page) -> list[str]:
     return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 
+def barriers(page: Page) -> list[str]:
+    """What keeps anybody out of the page that is open: on a large screen in light, on a telephone in dark."""
+    found = [] if page.get_by_role("heading", level=1).count() == 1 else ["not one heading of the first level"]
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 800})
+        wrong = [*axe_findings(page), *(f"wider than the window: {one}" for one in too_wide(page))]
+        found += [f"{scheme}, {width}: {one}" for one in wrong]
+    return found
+
+
 def too_wide(page: Page) -> list[str]:
     """What makes the page wider than its window, so that it has to be pushed to and fro."""
     found: list[str] = page.evaluate(

@@ -21,7 +21,7 @@ from ledger.supervision.model.draft import FORMS, draft
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_models
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor
-from tests.console.desk import Clerk, Office, axe_findings, too_wide
+from tests.console.desk import Clerk, Office, axe_findings, barriers
 from tests.console.prosecuting import MODEL, publish, raise_leads, sign
 
 TEXTS = {
@@ -157,6 +157,24 @@ def test_a_bad_model_is_refused_and_the_service_goes_on(desk: Clerk, name: str) 
     expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
 
 
+def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp_path: Path) -> None:
+    """Whoever types and presses a button at once gets the answer to what he typed, and it stays; a file has it, too."""
+    desk.enter()
+    page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=quick")
+    statement = page.locator("[id='condition.sql']")
+    sound = statement.input_value()
+    statement.fill(BAD["writes"])
+    page.get_by_role("button", name="What would it find now?").click()
+    expect(page.locator("#tried .blocked")).to_be_visible()
+    expect(page.locator(".faults li").first).to_contain_text("condition")
+    page.locator("[id='condition.sql']").fill(sound)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as a file").click()
+    saved.value.save_as(tmp_path / "quick.yaml")
+    assert BAD["writes"] not in (tmp_path / "quick.yaml").read_text(encoding="utf-8")
+    expect(page.get_by_text("The file is sound.")).to_be_visible()
+
+
 def test_drafts_stay_in_the_browser_and_files_are_taken(desk: Clerk, tmp_path: Path) -> None:
     """Who leaves the page finds the draft again; a file is saved and opened."""
     desk.enter()
@@ -208,16 +226,12 @@ def test_the_workbench_is_for_procuratorates(office: Office) -> None:
 def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
     """Nothing keeps people out, in light and dark; on a phone form and file stand one below the other."""
     desk.leave()
-    for scheme in ("light", "dark"):
-        one = office.sit_down(
-            analyst(PROCURATORATE), language="zh-CN", color_scheme=scheme, viewport={"width": 360, "height": 640}
-        )
-        page = one.enter()
-        for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
-            one.go(path)
-            page.wait_for_load_state("networkidle")
-            assert (axe_findings(page), too_wide(page)) == ([], []), (scheme, path)
-        one.leave()
+    one = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
+    page = one.enter()
+    for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
+        one.go(path)
+        page.wait_for_load_state("networkidle")
+        assert barriers(page) == [], path
 
 
 def test_columns_are_told_by_the_view_they_come_from() -> None:

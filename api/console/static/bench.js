@@ -60,8 +60,24 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("change", ({ target }) => {
   if (target.closest("#parts") || target === definition()) byId("draft")?.replaceChildren();
 });
-document.addEventListener("submit", ({ target }) => {
-  if (target.matches("[data-save]")) target.elements.definition.value = definition().value;
+// What was typed last is in the file before anything is done with it: a press that leaves a field comes after the change.
+let writing = null; // the part that the file is being brought up to date with
+let saving = null; // the form that waits for it
+const writes = (source) => source.matches("#parts, #definition");
+document.addEventListener("htmx:before:request", ({ target, detail }) => {
+  if (writes(target)) writing = target;
+  else if (detail.ctx.request.body?.has("definition")) detail.ctx.request.body.set("definition", definition().value);
+});
+document.addEventListener("htmx:finally:request", ({ target }) => {
+  if (target !== writing) return;
+  writing = null;
+  saving?.requestSubmit();
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-save]")) return;
+  saving = writing && event.target;
+  if (saving) event.preventDefault();
+  else event.target.elements.definition.value = definition().value;
 });
 
 const drafts = document.querySelector("[data-drafts]");
