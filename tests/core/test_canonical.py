@@ -32,6 +32,14 @@ values = st.recursive(
 )
 
 
+class Row(msgspec.Struct):
+    count: int
+
+
+class Table(msgspec.Struct):
+    row: Row
+
+
 def submission() -> bytes:
     """A good submission: the registration of a phone, with a confidential section."""
     return Case().open().register("phone", seal_number="S-1", condition="screen broken").last.submission
@@ -350,3 +358,15 @@ def test_a_fault_in_a_section_is_named_there() -> None:
     case = Case().open(sections={"narrative": section()})
     data = case.last.submission.replace(b'"text":"withheld', b'"Text":"withheld')
     assert refusal(data).field == "sections[...].fields"
+
+
+def test_what_was_read_already_is_refused_as_bytes_are() -> None:
+    """A value of no type that fits is told by the same words and the same field as the bytes that spell it."""
+    spelled = b'{"row":{"count":"x"}}'
+    with pytest.raises(MalformedInput) as of_bytes:
+        canonical.decode(spelled, msgspec.json.Decoder(Table), where="model")
+    with pytest.raises(msgspec.ValidationError) as found:
+        msgspec.convert(json.loads(spelled), Table)
+    of_value = canonical.refusal_of(str(found.value), json.loads(spelled), Table, "model")
+    assert (of_value.message, of_value.field) == (of_bytes.value.message, of_bytes.value.field)
+    assert of_value.field == "model.row.count"

@@ -12,6 +12,7 @@ from ledger.core.event import (
     MAX_ENTRY_BYTES,
     NAME_OF,
     catalogue,
+    decode_again,
     decode_envelope,
     decode_payload,
     decode_section,
@@ -127,6 +128,7 @@ def test_parts_decode_on_their_own(event_type: str) -> None:
     """Stored payloads, entries and sections decode without the submission that they came in."""
     event = sample_event(event_type, full=True)
     assert decode_payload(event.payload_bytes) == event.payload
+    assert decode_again(event.payload_bytes, event_type) == event.payload
     assert decode_envelope(event.entry) == event.envelope
     for label, part in event.sections.items():
         assert decode_section(canonical.encode(part), label) == part

@@ -8,7 +8,7 @@ import pytest
 from coincurve import PrivateKey
 from coincurve.utils import GROUP_ORDER_INT as N
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import encode_defunct, encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -72,6 +72,14 @@ def test_eth_account_recovers_our_signer(drawn: Envelope, secret: PrivateKey, lo
     raw = signed_bytes(signature.signing_hash(drawn, log_id), secret)
     message = encode_typed_data(full_message=wallet_document(drawn, log_id))
     assert Account.recover_message(message, signature=raw).lower() == signer
+
+
+@given(st.text(), secrets)
+def test_eth_account_recovers_who_signed_a_message(text: str, secret: PrivateKey) -> None:
+    """The digest of a message is the one that a wallet's personal_sign signs."""
+    raw = signed_bytes(signature.personal_digest(text), secret)
+    signer = Account.recover_message(encode_defunct(text=text), signature=raw).lower()
+    assert signer == signature.address_of(secret.public_key)
 
 
 @given(envelopes, secrets, log_ids)
