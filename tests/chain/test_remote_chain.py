@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -351,6 +352,8 @@ def test_an_older_database_is_refused(world: World, journal: FileJournal, tmp_pa
     """After a rollback the chain knows more of our transactions than the journal: nothing is signed."""
     backup = journal.path.read_bytes()
     world.anchor_more()
+    while world.anchor.head(world.chain.eth.head().hash).number == 0:
+        time.sleep(0.01)  # until it is in a block
     older = tmp_path / "older.jsonl"
     older.write_bytes(backup)
     rolled_back = FileJournal(older)
