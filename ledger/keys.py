@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.serialization import (
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.note import SeedSigner, SignatureType, VerifyingKey, parse_vkey
 from ledger.core.signature import address_of
-from ledger.keystore import decrypt
 from ledger.secret_files import read_secret, write_secret
 
 LIGHT_WORK = 4096  # scrypt N; a standard keystore takes 262,144, about a second to open
@@ -99,13 +98,15 @@ def keystore_key_id(path: Path) -> str:
 
 def open_keystore(path: Path, passphrase: str) -> LocalSigner:
     """The signer of a keystore v3 file. Raises SecretRefused or KeyRefused."""
+    from eth_account import Account  # noqa: PLC0415
+
     keystore = _parsed_keystore(path)
     try:
-        signer = LocalSigner.from_private_key(decrypt(keystore, passphrase))
-    except ValueError as error:
-        raise KeyRefused(f"{path} does not open: {error}", field="passphrase", hint=REMEMBER) from error
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise KeyRefused(f"{path} does not open: a part that version 3 has is not in it", field="key") from error
+        private_key = bytes(Account.decrypt(keystore, passphrase))
+    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
+        why = "wrong passphrase, or damaged" if str(error) == "MAC mismatch" else error
+        raise KeyRefused(f"{path} does not open: {why}", field="passphrase", hint=REMEMBER) from error
+    signer = LocalSigner.from_private_key(private_key)
     if signer.key_id != keystore_key_id(path):
         raise KeyRefused(f"{path} names {keystore_key_id(path)} but holds the key {signer.key_id}", field="key")
     return signer
