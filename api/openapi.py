@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from api.problems import HINTS, MEDIA_TYPE, Problem
@@ -98,15 +99,24 @@ def takes(body: type) -> dict[str, Any]:
 def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
     """Makes the application tell its routes, and ``paths`` beside them; ``with_page`` serves the document to read."""
 
+    build = Lock()
+    text: list[bytes] = []
+
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app, paths)
-        return app.openapi_schema
+        with build:  # many may ask at once for what nobody has built yet
+            if app.openapi_schema is None:
+                app.openapi_schema = _document(app, paths)
+            return app.openapi_schema
+
+    def served(_request: Request) -> Response:
+        if not text:
+            text.append(msgspec.json.encode(document()))
+        return Response(text[0], media_type=_JSON)
 
     app.openapi = document  # type: ignore[method-assign]
     if with_page:
         app.router.routes += [
-            Route(DOCUMENT, lambda _request: JSONResponse(document())),
+            Route(DOCUMENT, served),
             Route(PAGE, _page),
             Route(f"{PAGE}/start.js", _start),
             Route(f"{PAGE}/{{name}}", _asset),

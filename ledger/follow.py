@@ -126,8 +126,10 @@ class Follower:
         link = self._link or self._connect()
         self._link = link
         final = link.chain.final_block()
-        if final is not None:
-            link.mirror.catch_up(final)
+        if link.lookout.last is None:
+            link.lookout.step()  # what stands in the way of the rest must not keep the chain from being shown
+        if final is not None and link.mirror.catch_up(final):
+            link.lookout.expire()
         outcome = link.anchorer.step()
         link.states.step(trusted_chain(link.deployment))
         link.lookout.step()

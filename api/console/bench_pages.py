@@ -112,6 +112,7 @@ def take_up(*, request: Request, service: ServiceOf, reading: Reads, labels: Lab
 @router.post("/models/workbench/write")
 def write(*, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, form: FormOf) -> Response:
     """A part of the workbench: the file with what was typed into the form, and what is wrong with it now."""
+    require_governing(reading)
     text = definition_of(form)
     try:
         tree = read_document(text).tree
@@ -138,6 +139,7 @@ def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: 
 @router.post("/models/workbench/hits")
 def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
+    require_governing(reading)
     found = run(service, reading, parse_model(definition_of(form)), {}, None)
     return page(request, service, "bench_hits.html", reading.session, found=found)
 

@@ -71,7 +71,7 @@ class Drafter:
         """Raises what the ledger would refuse of the signed event."""
         state = None if act == "open" else _state(self.service, self.reading, case_id)
         body = ACTS[act](self.form, state)
-        require_role(self.reading, body)
+        require_role(self.reading, type(body))
         stream = Stream(kind="case", id=case_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         before, outcome = self.service.parts.recorder.foresee(payload, self.service.parts.clock() // 1000)
@@ -149,9 +149,9 @@ def since(service: Service, form: Form, narrator: Narrator, payload: Payload) ->
     return [narrator.alone(decode_payload(entry.payload)) for entry in entries]
 
 
-def require_role(reading: Reading, body: Body) -> None:
+def require_role(reading: Reading, body: type[Body]) -> None:
     """Raises Unauthorized where the reader's role does not sign such an event."""
-    row = next(row for row in EVENT_TYPES.values() if row.body is type(body))
+    row = next(row for row in EVENT_TYPES.values() if row.body is body)
     if not reading.session.has_role(*row.roles):
         raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
 

@@ -108,6 +108,20 @@ def _counted(form: Form, name: str) -> dict[str, Any]:
     return numbers | {field: day for field, day in days.items() if day is not None}
 
 
+BODIES: dict[str, type[Body]] = {
+    "publish": supervision.ModelPublished,
+    "issue": supervision.RecommendationIssued,
+    "assign": supervision.LeadAssigned,
+    "transfer": supervision.LeadTransferred,
+    "answer": supervision.LeadAnswered,
+    "confirm": supervision.LeadConfirmed,
+    "dismiss": supervision.LeadDismissed,
+    "close": supervision.LeadClosed,
+    "retire": supervision.ModelRetired,
+    "adopt": supervision.ModelAdopted,
+    "reply": supervision.RecommendationAnswered,
+    "recheck": supervision.RecommendationRechecked,
+}
 FIRST: dict[str, Maker] = {"publish": published, "issue": issued}
 FOLLOWING: dict[str, Maker] = {
     "assign": assigned,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.drafts import Draft, require_role, since, unsigned
 from api.console.forms import Form, FormOf
-from api.console.matter_bodies import FIRST, FOLLOWING
+from api.console.matter_bodies import BODIES, FIRST, FOLLOWING
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
@@ -72,6 +72,7 @@ class MatterDrafter:
         """The next version of a model and its first are published alike."""
         if act not in FIRST:
             raise NotFound(f"no act {act[:40]} is drafted here")
+        require_role(self.reading, BODIES[act])  # before the form is read: a model's file is tried out
         body = FIRST[act](self.form, None)
         stream_id = _stream_of(body)
         return self._draft(stream_id, self._standing(stream_id), body)
@@ -81,6 +82,7 @@ class MatterDrafter:
         state = self._standing(stream_id)
         if act not in FOLLOWING or state is None:
             raise NotFound("there is nothing of this id that you may act on", field="stream_id")
+        require_role(self.reading, BODIES[act])
         return self._draft(stream_id, state, FOLLOWING[act](self.form, state))
 
     def _standing(self, stream_id: str) -> Matter | None:
@@ -90,7 +92,6 @@ class MatterDrafter:
             return matter_of(connection, stream_id, self.reading.authority.agencies)
 
     def _draft(self, stream_id: str, state: Matter | None, body: Body) -> Draft:
-        require_role(self.reading, body)
         stream = Stream(kind="supervision", id=stream_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         self.service.parts.recorder.foresee_matter(payload)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Annotated
 
 import msgspec
@@ -13,10 +16,15 @@ from starlette.responses import Response
 from api.dependencies import After, Limit, ServiceOf, answer, listed, posted
 from api.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
+from ledger.core.errors import Unavailable
 from ledger.core.event.terms import KeyId
 from ledger.store.journal import DatabaseJournal
 
 MAX_BODY = 512 * 1024  # bytes; a decision of many admins is the longest call
+MAX_ASKING = 8  # requests that wait for the node at once
+ASKING_RETRY_S = 5
+
+_asking = BoundedSemaphore(MAX_ASKING)
 
 router = APIRouter(prefix="/api/v1", tags=["chain"])
 Hex = Annotated[str, Meta(pattern=r"^0x(?:[0-9a-f]{2})+$(?!\n)")]
@@ -38,8 +46,9 @@ class AnchorView(Struct, frozen=True):
 
 
 class ChainView(Struct, frozen=True):
-    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry has, and of how
-    many agencies a witness must co-sign an anchor."""
+    """The contracts; how many changes, decisions of a majority, agencies and witnesses the registry had when the chain
+    was last seen, and of how many agencies a witness must co-sign an anchor. ``seen_at`` is in unix seconds, ``age_s``
+    how long ago that was."""
 
     chain_id: int
     registry: str
@@ -49,6 +58,8 @@ class ChainView(Struct, frozen=True):
     agency_count: int
     witness_count: int
     quorum: int
+    seen_at: int
+    age_s: int
 
 
 class CallAsked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,9 +110,12 @@ def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Respons
 
 @router.get("/chain", summary="Say where the contracts are", responses=answers(ChainView, 503))
 def chain(service: ServiceOf) -> Response:
-    """503 while the chain is not connected."""
-    link = service.parts.follower.link
-    state = link.registry.state(link.chain.eth.head().hash)
+    """As the chain was last seen, however long ago: no node is asked. 503 while it was never seen."""
+    follower = service.parts.follower
+    link, seen = follower.link, follower.sighting
+    if seen is None:
+        raise Unavailable("the chain is connected, and was not looked at yet", code="chain_unavailable")
+    state = seen.registry
     return answer(
         ChainView(
             link.deployment.identity.chain_id,
@@ -112,6 +126,8 @@ def chain(service: ServiceOf) -> Response:
             state.agency_count,
             state.witness_count,
             state.quorum,
+            seen.seen_at,
+            age_s=max(0, service.parts.clock() // 1000 - seen.seen_at),
         )
     )
 
@@ -127,7 +143,8 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
     asked = await posted(request, service, _asked, limit=MAX_BODY)
     call = bytes.fromhex(asked.call[2:])
     registry = service.parts.follower.link.registry
-    made = await run_in_threadpool(registry.prepare, asked.sender, call)
+    with _asking_the_node():
+        made = await run_in_threadpool(registry.prepare, asked.sender, call)
     assert made.to is not None, "a call goes to the registry"
     fees = made.fees
     return answer(
@@ -144,8 +161,25 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
 async def send(request: Request, service: ServiceOf) -> Response:
     """Grants, revocations and decisions of agencies' admins; nothing else is passed on."""
     raw = bytes.fromhex((await posted(request, service, _raw, limit=MAX_BODY)).raw[2:])
-    write = await run_in_threadpool(service.parts.follower.link.registry.relay, raw)
+    link = service.parts.follower.link
+    with _asking_the_node():
+        write = await run_in_threadpool(link.registry.relay, raw)
+    link.lookout.expire()
     return answer(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
+
+
+@contextmanager
+def _asking_the_node() -> Iterator[None]:
+    """Lets few requests wait for the node at once, so that one that hangs holds few of the service's threads.
+
+    Raises Unavailable. Entered in the event loop only.
+    """
+    if not _asking.acquire(blocking=False):
+        raise Unavailable("other requests are waiting for the chain", code="busy", retry_after=ASKING_RETRY_S)
+    try:
+        yield
+    finally:
+        _asking.release()
 
 
 def _anchor_view(write: ChainWrite) -> AnchorView:

@@ -24,7 +24,7 @@ class Readiness(Struct, frozen=True):
     """``ready`` needs database and sequencer, and a chain that is followed: one that is away holds up anchors, not
     submissions, but a defect of this service in following the chain or in asking witnesses wants somebody to look.
     ``waits`` is why nothing was anchored and ``told`` what that waits for, ``fault`` what holds up anchors, ``hint``
-    what to do about it."""
+    what to do about it; ``chain_seen_s`` is how many seconds ago the chain was last seen, null where it never was."""
 
     ready: bool
     database: str
@@ -35,6 +35,7 @@ class Readiness(Struct, frozen=True):
     told: str | None
     fault: str | None
     hint: str | None
+    chain_seen_s: int | None
 
 
 @router.get("/healthz", summary="Say that the process lives", responses=answers(Alive))
@@ -45,8 +46,9 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="Say whether submissions can be taken", responses=answers(Readiness, 503))
 def readyz(service: ServiceOf) -> Response:
-    """503, with the same document, where they cannot."""
+    """503, with the same document, where they cannot. No chain and no witness is asked."""
     parts = service.parts
+    seen = parts.follower.sighting
     database = _database(service)
     sequencer = "ok" if parts.sequencer.is_running else "failed"
     state, defect = parts.follower.state, parts.courier.defect
@@ -61,6 +63,7 @@ def readyz(service: ServiceOf) -> Response:
         told=state.told,
         fault=state.fault or defect,
         hint=state.hint,
+        chain_seen_s=None if seen is None else max(0, parts.clock() // 1000 - seen.seen_at),
     )
     return answer(told, 200 if told.ready else 503)
 

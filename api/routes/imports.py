@@ -20,6 +20,7 @@ from api.reading import Reading
 from api.routes.reports import require_governing
 from ledger.core.errors import NotFound
 from ledger.core.event import EVENT_TYPES
+from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.terms import CaseId, Line
 from ledger.core.supervision.standing import in_line
 from ledger.installation import DataDirectory
@@ -194,18 +195,24 @@ async def keep_dataset(request: Request, dataset_id: SlugPath, service: ServiceO
     that was signed, and be a table of as many rows. Only runs of models read them.
     """
     reading.require_role(*REGISTERING)
+    body = await run_in_threadpool(_registered, service, reading, dataset_id)
     settings = service.parts.settings
     limit, timeout_s = settings.max_dataset_bytes, settings.request_timeout_s
     data = await read_body(request.scope, request.receive, FILE, limit=limit, timeout_s=timeout_s)
-    return await run_in_threadpool(_kept, service, reading, dataset_id, data)
+    return await run_in_threadpool(_kept, service, reading, body, data)
 
 
-def _kept(service: Service, reading: Reading, dataset_id: str, data: bytes) -> Response:
+def _registered(service: Service, reading: Reading, dataset_id: str) -> DatasetRegistered:
+    """What the reader's agency registered under the id last. Raises NotFound."""
     with service.parts.database.read() as connection:
         found = imports.registrations(connection, reading.agency, dataset_id)
     if not found:
         raise NotFound(f"your agency registered no data set {dataset_id}", field="dataset_id")
-    body = found[-1].body
+    return found[-1].body
+
+
+def _kept(service: Service, reading: Reading, body: DatasetRegistered, data: bytes) -> Response:
+    dataset_id = body.dataset_id
     rows = _files(service).keep(body, data)
     reading.record(f"file of the data set {dataset_id} given")
     return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), rows.columns, len(rows.rows)))

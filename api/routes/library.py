@@ -217,12 +217,12 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
 async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """Ids of this ledger, and what has the form of an identifier. For a procuratorate's auditors, analysts and
     supervisors, before they publish; each check is recorded as a read."""
+    require_governing(reading)
     asked = await posted(request, service, _texts, limit=MAX_BODY)
     return await run_in_threadpool(_checked, service, reading, asked.texts)
 
 
 def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Response:
-    require_governing(reading)
     with service.parts.database.read() as connection:
         found = [
             TraceView(number, one.start, one.text, one.what, one.instead)

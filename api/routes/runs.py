@@ -109,6 +109,7 @@ _widen_request = msgspec.json.Decoder(WidenRequest)
 async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Response:
     """Nothing is raised. For a procuratorate's auditors, analysts and supervisors, over the agencies in its
     jurisdiction; each run is recorded as a read."""
+    require_governing(reading)
     asked = await posted(request, service, _run_request, limit=MAX_BODY)
     return await run_in_threadpool(_run_asked, service, reading, asked)
 
@@ -125,12 +126,12 @@ def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Respons
 )
 async def find_kind(request: Request, service: ServiceOf, reading: Reads, lead_id: LeadPath) -> Response:
     """Runs the model that raised the lead over all history, with its parameters as they were, or others."""
+    require_governing(reading)
     asked = await posted(request, service, _widen_request, limit=MAX_BODY)
     return await run_in_threadpool(_run_again, service, reading, lead_id, asked)
 
 
 def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenRequest) -> Response:
-    require_governing(reading)
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         stream = MODEL_STREAM + lead.raised.model_id

@@ -45,9 +45,21 @@ class Lookout:
         """Looks if it is time. Raises Unavailable where the chain does not answer; what was seen before stays."""
         if time.monotonic() < self._next_at:
             return
+        self._next_at = time.monotonic() + LOOK_EVERY_S  # before it looks: what changes meanwhile is looked at again
+        try:
+            self.last = self._look()
+        except BaseException:
+            self.expire()
+            raise
+
+    def expire(self) -> None:
+        """Lets the next step look, whenever the last one was: something is known to have changed."""
+        self._next_at = 0.0
+
+    def _look(self) -> Sighting:
         eth = self._chain.eth
         head, final = eth.head(), self._chain.final_block()
-        self.last = Sighting(
+        return Sighting(
             seen_at=self._clock(),
             head=head.number,
             head_at=head.timestamp,
@@ -57,4 +69,3 @@ class Lookout:
             fee=self._chain.fees().max_fee,
             registry=self._registry.state(head.hash),
         )
-        self._next_at = time.monotonic() + LOOK_EVERY_S

@@ -7,19 +7,24 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 
+from api.routes import chain
 from ledger.chain.rpc import JsonRpc
 from ledger.core.trust import Trust
 from ledger.state_proofs import trusted_chain
 from tests.api.conftest import Trusted, serving_ledger
-from tests.api.service import Served
+from tests.api.service import Served, problem
 from tests.builders import LOG_ID, POLICE, SERVICE, auditor, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER
 from tests.linked import Linked, linked_ledger
+
+AT_ONCE_S = 2  # a node is given ten seconds to answer
 
 READER = auditor(POLICE)
 
@@ -105,3 +110,37 @@ def test_reading_what_is_proven_asks_no_chain(
     befall(town)
     assert town.read() == before
     assert asked == []
+
+
+def test_a_node_that_hangs_is_told_by_its_age_and_holds_no_request(town: Town) -> None:
+    """While a step waits for the node, `/chain` and `/readyz` answer as it was last seen, with how long ago that was,
+    and as many as ask; of what must ask the node, few requests wait at once and the others are told to come again."""
+    before = town.served.get("/api/v1/chain").json()
+    stopped(town)
+    town.served.parts.follower.link.lookout.expire()
+    step = Thread(target=town.served.parts.follower.try_step, daemon=True)
+    step.start()
+    town.linked.clock.forward(90)
+    began = time.monotonic()
+    for _ in range(60):  # more than there are threads for requests
+        assert town.served.get("/api/v1/chain").json() == before | {"age_s": before["age_s"] + 90}
+    ready = town.served.get("/readyz")
+    assert (ready.status_code, ready.json()["chain_seen_s"]) == (200, before["age_s"] + 90)
+    assert time.monotonic() - began < AT_ONCE_S
+    assert step.is_alive()
+
+
+def test_few_requests_wait_for_a_node_that_hangs(town: Town) -> None:
+    """Beyond those, a transaction is refused at once with 503, and everything else is answered."""
+    stopped(town)
+    asked = {"sender": "0x" + "11" * 20, "call": "0x00"}
+    for _ in range(chain.MAX_ASKING):
+        assert chain._asking.acquire(blocking=False)
+    try:
+        began = time.monotonic()
+        answer = town.served.post("/api/v1/chain/transactions/prepare", msgspec.json.encode(asked))
+        problem(answer, 503, "busy")
+        assert time.monotonic() - began < AT_ONCE_S
+    finally:
+        for _ in range(chain.MAX_ASKING):
+            chain._asking.release()

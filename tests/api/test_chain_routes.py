@@ -31,6 +31,7 @@ CHAIN = "/api/v1/chain"
 PREPARE = "/api/v1/chain/transactions/prepare"
 SEND = "/api/v1/chain/transactions"
 CLERK = clerk(POLICE)
+TIMES = {"seen_at": 0, "age_s": 0}
 GRANT = grant_key(CLERK.key_id, officer=CLERK.officer_id, roles=1, suite=1, valid_from=0, valid_until=2**40)
 
 
@@ -99,8 +100,10 @@ def case_of_now(chained: Chained, case_id: str = "case-1") -> Case:
 
 
 def test_the_contracts_are_named(shared_chain: Chained) -> None:
-    """Chain id, both addresses, and how many changes and decisions there are."""
+    """Chain id, both addresses, how many changes and decisions there are, and when that was seen."""
     deployment = shared_chain.linked.deployment
+    seen = shared_chain.served.parts.follower.sighting
+    assert seen is not None
     assert shared_chain.get(CHAIN) == {
         "chain_id": 31337,
         "registry": deployment.registry,
@@ -110,6 +113,8 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
         "agency_count": len(AGENCIES),
         "witness_count": 0,
         "quorum": 0,
+        "seen_at": seen.seen_at,
+        "age_s": shared_chain.served.parts.clock() // 1000 - seen.seen_at,
     }
 
 
@@ -133,6 +138,7 @@ def test_a_transaction_sent_again_is_the_same_write(chained: Chained) -> None:
     first, second = (chained.send(transaction, admin(POLICE)).json() for _ in range(2))
     assert first == second
     assert first["transaction_hash"] == "0x" + sign(transaction, admin(POLICE)).hash.hex()
+    chained.follow()
     assert chained.get(CHAIN)["change_count"] == len(AGENCIES) + 2
 
 
@@ -247,7 +253,7 @@ def test_anchors_are_listed_as_they_were_made(chained: Chained) -> None:
 
 
 def test_a_node_that_dies_comes_back(chained: Chained) -> None:
-    """Whoever asks after a kill -9 finds the same chain, made anew; a transaction afterwards is made once."""
+    """The next look after a kill -9 finds the same chain, made anew; a transaction afterwards is made once."""
     before = chained.get(CHAIN)
     pid = chained.linked.node.pid
     assert pid is not None
@@ -255,6 +261,10 @@ def test_a_node_that_dies_comes_back(chained: Chained) -> None:
     while chained.linked.node.runs():
         time.sleep(0.01)
     assert chained.get(CHAIN) == before
+    chained.served.parts.follower.link.lookout.expire()
+    chained.follow()
+    assert chained.get(CHAIN) | TIMES == before | TIMES
     assert chained.linked.node.pid != pid
     chained.make(admin(POLICE), GRANT)
+    chained.follow()
     assert chained.get(CHAIN)["change_count"] == before["change_count"] + 1

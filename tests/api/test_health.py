@@ -27,6 +27,7 @@ READY = {
     "told": None,
     "fault": None,
     "hint": None,
+    "chain_seen_s": None,
 }
 
 

@@ -1,0 +1,65 @@
+"""Who may not ask for something is refused before anything of the request is read, parsed, looked up or run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.settings import Settings
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.service import Served, problem
+from tests.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
+from tests.ledgers import open_ledger, sqlite_url
+
+LEAD = "lead-" + "5f" * 16
+DEEP = b"[" * 100_000  # refused by whatever reads it
+FILES = "application/octet-stream"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("rights")
+    settings = Settings(public_url="https://ledger.test", data_dir=folder / "data")
+    officers = (clerk(POLICE), clerk(PROCURATORATE), analyst(POLICE), auditor(POLICE))
+    with open_ledger(sqlite_url(folder)) as ledger, serving_ledger(ledger.found(*officers), no_chain, settings) as made:
+        yield made
+
+
+def posted(served: Served, path: str, by: Officer, kind: str) -> Any:
+    return served.request("POST", path, content=DEEP, headers={"content-type": kind} | served.token(by))
+
+
+@pytest.mark.parametrize("path", ["/models/run", f"/leads/{LEAD}/kind", "/library/anonymity"])
+def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path: str) -> None:
+    """A clerk, and an analyst of no procuratorate, learn nothing but that; nothing is said of a body that is none."""
+    problem(posted(shared, f"/api/v1{path}", clerk(PROCURATORATE), "application/json"), 403, "role_missing")
+    problem(posted(shared, f"/api/v1{path}", analyst(POLICE), "application/json"), 403, "not_a_procuratorate")
+
+
+def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Served) -> None:
+    """The role first, then the registration, then the bytes."""
+    path = "/api/v1/datasets/pensions/file"
+    problem(posted(shared, path, auditor(POLICE), "text/plain"), 403, "role_missing")
+    problem(posted(shared, path, clerk(POLICE), "text/plain"), 404, "not_found", "dataset_id")
+
+
+@pytest.mark.parametrize("page", ["", "/write", "/read", "/examples", "/hits", "/file"])
+def test_the_workbench_reads_no_model_of_who_may_not_run_one(shared: Served, page: str) -> None:
+    """Whatever its text says: the role comes first."""
+    assert drafted(shared, f"/console/models/workbench{page}", clerk(PROCURATORATE)) == 403
+
+
+@pytest.mark.parametrize("act", ["publish", "issue"])
+def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> None:
+    """A model would be tried out before anything is shown."""
+    assert drafted(shared, f"/console/supervision/drafts/{act}", clerk(POLICE)) == 403
+
+
+def drafted(served: Served, path: str, by: Officer) -> int:
+    """The status of the answer to a form with a model that is none."""
+    token = served.token(by)["authorization"].removeprefix("Bearer ")
+    headers = {"origin": "https://ledger.test", "cookie": f"__Secure-tallystick={token}"}
+    return int(served.request("POST", path, data={"definition": "%YAML 9"}, headers=headers).status_code)
