@@ -31,7 +31,7 @@ from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction,
 from ledger.core.note import SignatureType, parse_vkey, require_type
 from ledger.core.policy import NO_QUORUM, Policy, parse_policy
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
-from ledger.secret_files import read_secret, write_secret
+from ledger.secret_files import make_private_folder, read_secret, write_secret
 
 FORMAT = "tallystick/installation@v1"
 MAX_PROFILE = 1024  # bytes, as the contract takes them
@@ -203,7 +203,7 @@ def create(where: DataDirectory, founding: Founding, origin: str | None, passphr
             code="identity_missing",
             hint=f"Restore {where.installation.name} and the keys of this ledger, or choose another directory.",
         )
-    where.keys.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(where.keys.path)
     keystores = (where.keys.keystore("service"), where.keys.keystore("submitter"))
     for left_over in (where.keys.note_key("log"), *keystores, where.token_key):
         left_over.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Files that only their owner may read: keys, passphrases, tokens, what waits to be sent.
+"""Files that only their owner may read: keys, passphrases, tokens, what waits to be sent, and data directories.
 
-A file is written whole or not at all, and is durable when its writer returns.
+A secret is written whole or not at all, and is durable when its writer returns.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.core.errors import TallystickError
 
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
+OWNER_ONLY_UMASK = 0o077
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -47,7 +50,7 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
     Raises SecretRefused, with nothing changed, where the file is there already and ``replace`` is not set.
     """
     try:
-        path.parent.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             _write_durably(fresh, data)
@@ -71,6 +74,56 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder of mode 0700 where there is none, and those above it that are missing likewise."""
+    for folder in (*reversed(path.parents), path):  # mkdir(parents=True) gives the mode to the last one only
+        if not folder.is_dir():
+            folder.mkdir(mode=OWNER_ONLY_FOLDER, exist_ok=True)
+
+
+def open_to_others(folder: Path) -> Iterator[Path]:
+    """Yield the folder and what lies in it as far as group or others may do anything with it.
+
+    Links are judged by what they lead to, but folders that they lead to are not entered.
+    """
+    for path in (folder, *sorted(folder.rglob("*"))):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:  # a link into nowhere, or a file that is gone by now
+            continue
+        if mode & _OTHERS:
+            yield path
+
+
+def make_private(folder: Path, *, keys: Path) -> list[Path]:
+    """Take a data directory away from group and others; give what was open to them.
+
+    Files in ``keys`` stay as they are: ``read_secret`` refuses one that others could read, for it may be known by now.
+    Raises SecretRefused where something belongs to another user, who could open it again.
+    """
+    repaired = [path for path in open_to_others(folder) if path.is_dir() or keys not in path.parents]
+    for path in repaired:
+        try:
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_OTHERS)
+        except OSError as error:
+            raise SecretRefused(
+                f"others may use {path}, and it cannot be made private: {error.strerror}",
+                field="data_dir",
+                hint=f"Make everything in {folder} belong to the user who runs this, with mode 0700 and 0600.",
+            ) from error
+    return repaired
+
+
+@contextmanager
+def private_umask() -> Iterator[None]:
+    """Make every new file of this process, and of its children, its owner's alone until the block is left."""
+    before = os.umask(OWNER_ONLY_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def sync_folder(path: Path) -> None:

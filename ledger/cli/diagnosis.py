@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,8 +14,8 @@ from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.exchange.paper import typeset
 from ledger.installation import DataDirectory, load
-from ledger.secret_files import read_secret
-from ledger.settings import EMBEDDED, Settings, read_settings
+from ledger.secret_files import open_to_others, read_secret
+from ledger.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -37,7 +38,8 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     except TallystickError as error:
         findings.append(Finding("settings", "failed", f"{error.field}: {error.message}", error.hint or ""))
     else:
-        findings += [anvil(settings), installation(settings), *keys(settings), database(settings), chain(settings)]
+        findings += [anvil(settings), installation(settings), *keys(settings), *files(settings)]
+        findings += [database(settings), chain(settings)]
     return [*findings, *profile_keys(session), *service(session)]
 
 
@@ -104,6 +106,26 @@ def keys(settings: Settings) -> Iterator[Finding]:
     files = (where.keys.note_key("log"), where.keys.keystore("service"), where.keys.keystore("submitter"))
     yield from (_secret("key", file) for file in (*files, where.token_key))
     yield _tried("passphrase", lambda: "known" if settings.passphrase(where) else "empty")
+
+
+def files(settings: Settings) -> Iterator[Finding]:
+    """Whether nobody else can use what lies in the directories of service and witness, or a database elsewhere."""
+    folders = [settings.data_dir]
+    with suppress(TallystickError):  # a witness's wrong settings are told by the witness
+        folders.append(read_witness_settings().data_dir)
+    yield from (_private(folder) for folder in folders if folder.exists())
+    url = settings.database_url or ""
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///"))
+        yield from (_private(path) for path in sorted(file.parent.glob(f"{file.stem}*{file.suffix}*")))
+
+
+def _private(folder: Path) -> Finding:
+    opened = list(open_to_others(folder))
+    if not opened:
+        return Finding("files", "checked", f"{folder} is its owner's alone")
+    detail = f"others may use {len(opened)} of the files and folders in {folder}, {opened[0]} among them"
+    return Finding("files", "failed", detail, f"chmod -R go-rwx {folder}")
 
 
 def database(settings: Settings) -> Finding:

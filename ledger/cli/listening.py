@@ -1,4 +1,4 @@
-"""What a command needs that runs a server: to be alone on its files, and a socket before anything is opened."""
+"""What a command needs that runs a server: to be alone on files that nobody else reads, and a socket first of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ledger.cli.output import Output
 from ledger.core.errors import MalformedInput
+from ledger.locales.messages import said
+from ledger.secret_files import make_private, private_umask
 
 
 @contextmanager
@@ -22,6 +25,17 @@ def alone_with(file: Path, *, told: str, hint: str, shares: bool = False) -> Ite
             fcntl.flock(lock, (fcntl.LOCK_SH if shares else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MalformedInput(told, field="--data-dir", hint=hint) from error
+        yield
+
+
+@contextmanager
+def private(folder: Path, *, keys: Path, output: Output) -> Iterator[None]:
+    """Hold a data directory that is its owner's alone; tell what of it was open to others. Raises SecretRefused."""
+    if opened := make_private(folder, keys=keys):
+        count, example = len(opened), opened[0]
+        warning = f"others could use {count} files and folders, {example} among them; now they are their owner's alone"
+        output.warn(said(warning, output.labels))
+    with private_umask():
         yield
 
 

@@ -14,7 +14,7 @@ from ledger.core.event.registry import Name
 from ledger.installation import DataDirectory, Founding, FoundingAgency
 from ledger.keys import KeyDirectory, LocalSigner, create_keystore, keystore_key_id, open_keystore
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, admin_of
-from ledger.secret_files import read_secret, write_secret
+from ledger.secret_files import make_private_folder, read_secret, write_secret
 from ledger.sign import Actor
 
 NAMES = (*(admin_of(agency.agency_id) for agency in AGENCIES), *(person.profile for person in PEOPLE))
@@ -41,7 +41,7 @@ class TownKeys:
 
     def make(self) -> Founding:
         """Makes the keys, or takes those that an earlier attempt made; gives the founding that they belong to."""
-        self.directory.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.directory.path)
         if not self.are_there:
             write_secret(self.passphrase_file, secrets.token_urlsafe(24).encode() + b"\n", field="passphrase")
         passphrase = self._passphrase()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 from sqlalchemy import ClauseElement, Column, ColumnElement, Engine, bindparam, create_engine, event, select, text
@@ -24,6 +26,7 @@ from ledger.core.errors import MalformedInput, Unavailable
 
 BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TIMEOUT_MS = 200
+PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
@@ -267,9 +270,37 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, **pool)
     engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **pool)
+    event.listen(engine, "do_connect", partial(_keep_private, Path(url.database or "")))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_private(file: Path, *_: Any) -> None:
+    """Make the file its owner's alone before SQLite opens or creates it; its log and shared memory take on its mode.
+
+    Raises Unavailable where it belongs to somebody else and stays open to others.
+    """
+    with suppress(OSError):  # it is there, or cannot be: SQLite says so
+        file.touch(PRIVATE, exist_ok=False)
+    for path in (file, *(file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal"))):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            _make_private(path)
+
+
+def _make_private(path: Path) -> None:
+    mode = S_IMODE(path.stat().st_mode)
+    if not mode & ~PRIVATE:
+        return
+    try:
+        path.chmod(mode & PRIVATE)
+    except OSError as error:
+        raise Unavailable(
+            f"others may read the database {path}: its mode is {mode:04o}, expected 0600",
+            field="database_url",
+            code="database_open_to_others",
+            hint=f"Make it belong to the user who runs this, with mode 0600: {error.strerror}.",
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

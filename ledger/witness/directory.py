@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ledger.core.note import SeedSigner, SignatureType, require_type
 from ledger.keys import KeyDirectory, LocalSigner, create_keystore, create_note_key, open_keystore, open_note_key
+from ledger.secret_files import make_private_folder
 
 
 class WitnessKeys(Struct, frozen=True):
@@ -43,7 +44,7 @@ def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: b
 
     Raises SecretRefused where one is there already, MalformedInput for a name that notes cannot carry.
     """
-    where.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(where.keys)
     note_key = create_note_key(where.note_key, name, passphrase, cosigner=True)
     return note_key.vkey(), create_keystore(where.account_key, passphrase, light=light)
 

@@ -140,7 +140,7 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally) -> None:
     done = tally("--json", "doctor", "--data-dir", where.path)
     wrong = [finding for finding in done.json() if finding["result"] == "failed"]
     assert done.status == Exit.REFUSED
-    assert {finding["check"] for finding in wrong} == {"key", "passphrase", "chain", "service"}
+    assert {finding["check"] for finding in wrong} == {"key", "files", "passphrase", "chain", "service"}
     assert f"chmod 600 {where.keys.keystore('service')}" in wrong[0]["mend"]
 
 

@@ -10,6 +10,7 @@ import pytest
 from ledger.cli.exits import Exit
 from ledger.cli.listening import alone_with
 from ledger.core.errors import MalformedInput
+from ledger.secret_files import open_to_others
 from tests.cli.tally import Tally
 from tests.cli.world import World
 from tests.machine import free_port
@@ -50,6 +51,25 @@ def test_address_in_use_is_told(tally: Tally, tmp_path: Path) -> None:
     assert f"--port: cannot listen at 127.0.0.1 port {port}: Address already in use" in done.err
     assert "TALLYSTICK_PORT" in done.err
     assert not (ledger / "tallystick.db").exists()
+
+
+def test_nothing_in_the_directory_of_a_running_service_is_open_to_others(world: World) -> None:
+    """Databases and their write-ahead logs, and what libraries and the chain's node write by the process's umask."""
+    names = ("tallystick.db-wal", "tallystick-access.db-shm", "trust.json", "service.lock", "chain")
+    assert [name for name in names if not (world.data / name).exists()] == []
+    assert list(open_to_others(world.data)) == []
+
+
+def test_a_directory_that_was_open_to_others_is_repaired_and_told(tally: Tally, tmp_path: Path) -> None:
+    """Before anything else is opened: one restored from a backup, say, that did not keep its modes."""
+    ledger = minted(tally, tmp_path / "ledger")
+    (ledger / "settings.env").write_text("")
+    for path, mode in ((ledger, 0o755), (ledger / "settings.env", 0o644)):
+        path.chmod(mode)
+    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    done = tally("serve", *given, "--host", "192.0.2.1", "--port", str(free_port()))
+    assert f"others could use 2 files and folders, {ledger} among them" in done.err
+    assert list(open_to_others(ledger)) == []
 
 
 def test_host_that_is_not_is_told(tally: Tally, tmp_path: Path) -> None:

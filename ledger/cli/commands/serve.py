@@ -27,13 +27,14 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     from api.app import create_app
     from api.opening import open_parts
     from api.server import make_server
-    from ledger.cli.listening import alone_with, listening
+    from ledger.cli.listening import alone_with, listening, private
     from ledger.installation import DataDirectory, load
     from ledger.settings import EMBEDDED, read_settings
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)
     load(where)
+    owned = private(where.path, keys=where.keys.path, output=session.output)
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the service's keys")
         settings = read_settings(data_dir, **given, key_passphrase=secret)
@@ -46,7 +47,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
         hint="Work with that one, stop it, or name the directory of another ledger.",
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
-    with alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
+    with owned, alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
         with open_parts(settings) as parts:
             server = make_server(

@@ -86,7 +86,7 @@ def run(
     """
     from api.server import make_server
     from api.witness.opening import open_witness
-    from ledger.cli.listening import alone_with, listening
+    from ledger.cli.listening import alone_with, listening, private
     from ledger.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory
 
@@ -101,6 +101,7 @@ def run(
         settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
     told, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
     with (
+        private(where.path, keys=where.keys, output=session.output),
         alone_with(where.lock, told=told, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
         open_witness(settings) as witness,

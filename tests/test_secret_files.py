@@ -1,0 +1,153 @@
+"""Secrets and data directories are their owner's alone, whatever the umask and whatever lay there before."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+
+from ledger.core.errors import TallystickError, Unavailable
+from ledger.secret_files import (
+    SecretRefused,
+    make_private,
+    make_private_folder,
+    open_to_others,
+    private_umask,
+    write_secret,
+)
+from ledger.store.database import open_database, open_witness_engine
+
+NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def _careless_umask() -> Iterator[None]:
+    """The umask of a machine on which every new file may be read, and changed, by everybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_folders_of_secrets_are_private_from_the_first_that_is_made(tmp_path: Path) -> None:
+    """Not the innermost folder alone: whoever may enter an outer one could rename what lies in it."""
+    write_secret(tmp_path / "ledger" / "keys" / "token.key", b"seed", field="key")
+    made = [tmp_path / "ledger", tmp_path / "ledger" / "keys"]
+    assert [mode_of(folder) for folder in made] == [0o700, 0o700]
+    make_private_folder(tmp_path / "ledger")
+    assert mode_of(tmp_path / "ledger" / "keys" / "token.key") == 0o600
+
+
+def test_new_files_are_private_while_a_service_runs(tmp_path: Path) -> None:
+    """Files that libraries and children make fall under the umask, which is as before afterwards."""
+    with private_umask():
+        (tmp_path / "inside").write_text("")
+    (tmp_path / "outside").write_text("")
+    assert (mode_of(tmp_path / "inside"), mode_of(tmp_path / "outside")) == (0o600, 0o666)
+
+
+def test_what_was_open_is_repaired_and_told(tmp_path: Path) -> None:
+    """Folders and files lose what group and others may do, and nothing else; a second look finds nothing."""
+    where = tmp_path / "ledger"
+    (where / "supervision").mkdir(parents=True)
+    (where / "supervision" / "views.duckdb").write_text("")
+    (where / "trust.json").write_text("")
+    (where / "nowhere").symlink_to("nothing")
+    (where / "run").write_text("")
+    (where / "run").chmod(0o755)
+    found = {where, where / "supervision", where / "supervision" / "views.duckdb", where / "trust.json", where / "run"}
+    assert set(open_to_others(where)) == found
+    assert set(make_private(where, keys=where / "keys")) == found
+    assert list(open_to_others(where)) == []
+    assert (mode_of(where), mode_of(where / "trust.json"), mode_of(where / "run")) == (0o700, 0o600, 0o700)
+
+
+def test_an_open_key_is_not_made_private_in_silence(tmp_path: Path) -> None:
+    """Who read it before knows it: it stays as it is, and whoever opens it refuses it."""
+    key = tmp_path / "keys" / "development" / "token.key"
+    write_secret(key, b"seed", field="key")
+    key.chmod(0o640)
+    key.parent.chmod(0o750)
+    assert set(make_private(tmp_path, keys=tmp_path / "keys")) == {key.parent}
+    assert mode_of(key) == 0o640
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+def test_databases_are_private_from_their_first_byte(tmp_path: Path, umask: int) -> None:
+    """The files of log, reads and witness, their write-ahead logs and shared memory, by whatever umask."""
+    os.umask(umask)
+    try:
+        database = open_database(f"sqlite:///{tmp_path}/ledger.db")
+        engine = open_witness_engine(tmp_path / "witness.db")
+        with database.read(), engine.connect():
+            files = sorted(tmp_path.iterdir())
+            assert len(files) == 9
+            assert {mode_of(file) for file in files} == {0o600 & ~umask}
+    except TallystickError:
+        assert umask == 0o777, "only a user who may not read his own files fails"
+        assert os.getuid() != 0
+    else:
+        database.close()
+        engine.dispose()
+
+
+def test_a_database_that_was_open_to_others_is_made_private(tmp_path: Path) -> None:
+    """One that was restored with another mode, or made by an earlier release, wherever it lies."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    open_database(url).close()
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    database = open_database(url)
+    with database.read():
+        assert {mode_of(file) for file in tmp_path.iterdir()} == {0o600}
+    database.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files that are another user's")
+def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
+    """Whoever owns a file can open it again: neither a directory nor a database of somebody else's is used."""
+    open_database(f"sqlite:///{tmp_path}/ledger.db").close()
+    for path in (tmp_path, *tmp_path.iterdir()):
+        path.chmod(0o777)
+    refusals = as_nobody(tmp_path)
+    assert refusals == [
+        (SecretRefused.code, "data_dir", f"others may use {tmp_path}, and it cannot be made private"),
+        ("database_open_to_others", "database_url", f"others may read the database {tmp_path}/ledger.db"),
+    ]
+
+
+def as_nobody(folder: Path) -> list[tuple[str, str | None, str]]:
+    """What a process of another user is told that tries to use the folder and the database in it."""
+    context = multiprocessing.get_context("fork")
+    told: Any = context.Queue()
+    process = context.Process(target=_refusals, args=(folder, told))
+    process.start()
+    try:
+        answer: list[tuple[str, str | None, str]] = told.get(timeout=60)
+    except Empty:
+        raise AssertionError("the other user's process told nothing") from None
+    process.join()
+    return answer
+
+
+def _refusals(folder: Path, told: Any) -> None:
+    os.setuid(NOBODY)
+    refusals: list[tuple[str, str | None, str]] = []
+    for attempt in (
+        lambda: make_private(folder, keys=folder / "keys"),
+        lambda: open_database(f"sqlite:///{folder}/ledger.db"),
+    ):
+        try:
+            attempt()
+        except (SecretRefused, Unavailable) as error:
+            refusals.append((error.code, error.field, error.message.partition(":")[0]))
+    told.put(refusals)
