@@ -189,10 +189,13 @@ def _require_witness_key(agency: FoundingAgency, field: str) -> None:
         raise MalformedInput(error.message, field=field, hint=error.hint) from error
 
 
-def create(where: DataDirectory, founding: Founding, origin: str | None, passphrase: str) -> Installation:
+def create(
+    where: DataDirectory, founding: Founding, origin: str | None, passphrase: str, *, light: bool = False
+) -> Installation:
     """Mints a ledger: id, keys and identity. Raises Conflict, with nothing changed, where there is one already.
 
-    The identity is written last: without it there is no installation, and the same call starts anew.
+    The identity is written last: without it there is no installation, and the same call starts anew. ``light`` keys
+    take little work to open: for tests and demonstrations.
     """
     if where.installation.exists():
         raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
@@ -208,9 +211,10 @@ def create(where: DataDirectory, founding: Founding, origin: str | None, passphr
     for left_over in (where.keys.note_key("log"), *keystores, where.token_key):
         left_over.unlink(missing_ok=True)
     log_id = secrets.token_bytes(32)
-    log_key = create_note_key(where.keys.note_key("log"), origin or f"tallystick.local/{log_id.hex()[:16]}", passphrase)
-    service = create_keystore(where.keys.keystore("service"), passphrase)
-    submitter = create_keystore(where.keys.keystore("submitter"), passphrase)
+    name = origin or f"tallystick.local/{log_id.hex()[:16]}"
+    log_key = create_note_key(where.keys.note_key("log"), name, passphrase, light=light)
+    service = create_keystore(where.keys.keystore("service"), passphrase, light=light)
+    submitter = create_keystore(where.keys.keystore("submitter"), passphrase, light=light)
     write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
     made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
     write_secret(where.installation, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", field="data_dir")

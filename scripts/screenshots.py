@@ -99,7 +99,7 @@ def town(directory: Path) -> Iterator[Studio]:
     """A running service with the stories of the sample, and a profile of each of its people."""
     stage = Studio(directory, Chain("the embedded Anvil"))
     try:
-        stage.tally("init", "--development", "--passphrase-file", str(stage.passphrase_file))
+        stage.tally("init", "--development", "--light", "--passphrase-file", str(stage.passphrase_file))
         stage.start_service()
         stage.tally("sample", "load")
         stage.tally("sample", "profiles")

@@ -20,13 +20,6 @@ from tests.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refuse
 PASSPHRASE = "correct horse"
 
 
-@pytest.fixture(autouse=True)
-def _light_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keystores that open with little work."""
-    original = installation.create_keystore
-    monkeypatch.setattr(installation, "create_keystore", lambda path, word: original(path, word, light=True))
-
-
 def told(*agencies: str, **fields: Any) -> bytes:
     return msgspec.json.encode({"agencies": [founder(agency) for agency in agencies], "development": True, **fields})
 
@@ -42,7 +35,7 @@ def files_of(where: DataDirectory) -> dict[str, bytes]:
 def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
     """Identity, keys and token seed fit each other; each key opens with the passphrase."""
     where = DataDirectory(tmp_path / "data")
-    made = create(where, founding(), "ledger.example/handovers", PASSPHRASE)
+    made = create(where, founding(), "ledger.example/handovers", PASSPHRASE, light=True)
     assert load(where) == made
     assert made.origin == "ledger.example/handovers"
     assert len(made.log_id_bytes) == len(read_token_key(where)) == 32
@@ -54,7 +47,9 @@ def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
 
 def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
     """Ids, keys and seeds are minted anew; without an origin the log's name comes from its id."""
-    one, two = (create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE) for name in ("one", "two"))
+    one, two = (
+        create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE, light=True) for name in ("one", "two")
+    )
     assert one.log_id != two.log_id
     assert {one.service_key_id, one.submitter}.isdisjoint({two.service_key_id, two.submitter})
     assert one.origin.endswith(one.log_id[2:18])
@@ -63,7 +58,7 @@ def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
 def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
     """No key file may be read by others, nor their folder entered."""
     where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE)
+    create(where, founding(), None, PASSPHRASE, light=True)
     for path in where.keys.path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(where.keys.path.stat().st_mode) == 0o700
@@ -73,10 +68,10 @@ def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
 def test_a_ledger_is_minted_once(tmp_path: Path) -> None:
     """Where there is one, the second try changes nothing."""
     where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE)
+    create(where, founding(), None, PASSPHRASE, light=True)
     before = files_of(where)
     with refused("already_initialised", field="data_dir", error=Conflict):
-        create(where, founding(), None, PASSPHRASE)
+        create(where, founding(), None, PASSPHRASE, light=True)
     assert files_of(where) == before
 
 
@@ -86,11 +81,11 @@ def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as broken:
         broken.setattr(installation, "Installation", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            create(where, founding(), None, PASSPHRASE)
+            create(where, founding(), None, PASSPHRASE, light=True)
     with pytest.raises(NotFound):
         load(where)
     (where.keys.path / "admin.json").write_bytes(b"somebody's own key")
-    made = create(where, founding(), None, PASSPHRASE)
+    made = create(where, founding(), None, PASSPHRASE, light=True)
     assert load(where) == made
     assert (where.keys.path / "admin.json").read_bytes() == b"somebody's own key"
 
@@ -98,12 +93,12 @@ def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytes
 def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Path) -> None:
     """A data directory with a database but no identity is no place for a new ledger: its log key would be gone."""
     where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE)
+    create(where, founding(), None, PASSPHRASE, light=True)
     where.database.write_bytes(b"entries")
     where.installation.unlink()
     before = files_of(where)
     with refused("identity_missing", field="data_dir", error=Conflict):
-        create(where, founding(), None, PASSPHRASE)
+        create(where, founding(), None, PASSPHRASE, light=True)
     assert files_of(where) == before
 
 
@@ -112,7 +107,7 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     where = DataDirectory(tmp_path)
     with refused("no_ledger", field="data_dir", error=NotFound):
         load(where)
-    made = create(where, founding(), None, PASSPHRASE)
+    made = create(where, founding(), None, PASSPHRASE, light=True)
     whole = where.installation.read_bytes()
     for spoiled in (b"", whole[: len(whole) // 2], whole.replace(b'"log_id"', b'"log_1d"')):
         where.installation.write_bytes(spoiled)

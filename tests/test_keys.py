@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,12 +21,14 @@ from ledger.keys import (
     KeyDirectory,
     KeyRefused,
     LocalSigner,
+    change_passphrase,
     create_keystore,
     create_note_key,
     keystore_key_id,
     note_key,
     open_keystore,
     open_note_key,
+    opens,
 )
 from ledger.secret_files import SecretRefused
 
@@ -42,7 +48,7 @@ def keystore(tmp_path: Path) -> Path:
 def log_key(tmp_path: Path) -> Path:
     """The log key of the protocol's worked example under the passphrase "tally"."""
     path = tmp_path / "log.pem"
-    create_note_key(path, "ledger.example/handovers", "tally", seed=b"\x01" * 32)
+    create_note_key(path, "ledger.example/handovers", "tally", seed=b"\x01" * 32, light=True)
     return path
 
 
@@ -137,7 +143,7 @@ def test_key_is_never_overwritten(keystore: Path, log_key: Path) -> None:
     with pytest.raises(SecretRefused):
         create_keystore(keystore, "other", light=True)
     with pytest.raises(SecretRefused):
-        create_note_key(log_key, "other", "other")
+        create_note_key(log_key, "other", "other", light=True)
     assert (keystore.read_bytes(), log_key.read_bytes()) == before
 
 
@@ -179,14 +185,68 @@ def test_log_key_is_that_of_the_worked_example(log_key: Path) -> None:
 
 def test_witness_key_is_one_for_cosignatures(tmp_path: Path) -> None:
     """A cosigner's key has the type of cosignature/v1, as in the protocol's example."""
-    public = create_note_key(tmp_path / "w.pem", "witness.example/w1", "tally", cosigner=True, seed=b"\x02" * 32)
+    public = create_note_key(
+        tmp_path / "w.pem", "witness.example/w1", "tally", cosigner=True, seed=b"\x02" * 32, light=True
+    )
     assert public.vkey() == "witness.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
     assert open_note_key(tmp_path / "w.pem", "tally").verifying_key.signature_type is SignatureType.COSIGNATURE_V1
 
 
+@pytest.mark.parametrize(("light", "work"), [(False, 262_144), (True, 4096)])
+def test_both_kinds_of_keys_are_under_the_same_scrypt(tmp_path: Path, light: bool, work: int) -> None:
+    """A seed is no easier to guess than a keystore: N, r and p stand in both files, and are the same."""
+    create_keystore(tmp_path / "key.json", "tally", light=light)
+    create_note_key(tmp_path / "key.pem", "log", "tally", light=light)
+    parameters = json.loads((tmp_path / "key.json").read_bytes())["crypto"]["kdfparams"]
+    assert {name: parameters[name] for name in "nrp"} == {"n": work, "r": 8, "p": 1}
+    der = base64.b64decode(b"".join((tmp_path / "key.pem").read_bytes().splitlines()[2:-1]))
+    scrypt, n, r_and_p = "06092b06010401da47040b", f"0203{work:06x}" if work > 0x7FFF else "02021000", "020108020101"
+    before, after = re.escape(bytes.fromhex(scrypt)), re.escape(bytes.fromhex(n + r_and_p))
+    assert re.search(before + b"..\x04\x10.{16}" + after, der, re.DOTALL)
+    assert open_note_key(tmp_path / "key.pem", "tally").verifying_key == note_key(tmp_path / "key.pem")
+
+
+def test_seed_opens_without_this_project(tmp_path: Path) -> None:
+    """OpenSSL reads the key: it is plain PKCS #8, for whoever has nothing but the file and the passphrase."""
+    create_note_key(tmp_path / "log.pem", "log", "tally", seed=b"\x01" * 32, light=True)
+    command = ["openssl", "pkey", "-in", str(tmp_path / "log.pem"), "-passin", "pass:tally", "-outform", "DER"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout.endswith(b"\x01" * 32)
+
+
+def test_passphrases_are_changed_together_or_not_at_all(keystore: Path, log_key: Path) -> None:
+    """Each key is the same under the new passphrase; where one does not open, none is written."""
+    before = keystore.read_bytes(), log_key.read_bytes(), note_key(log_key)
+    other = log_key.with_name("other") / "w.pem"
+    create_note_key(other, "witness", "another passphrase", light=True)
+    with pytest.raises(KeyRefused, match=r"w\.pem"):
+        change_passphrase([keystore, log_key, other], "tally", "next", light=True)
+    with pytest.raises(KeyRefused, match=r"officer\.json"):
+        change_passphrase([keystore, log_key], "wrong", "next", light=True)
+    assert (keystore.read_bytes(), log_key.read_bytes()) == before[:2]
+    change_passphrase([keystore, log_key], "tally", "next", light=True)
+    assert (open_keystore(keystore, "next").key_id, open_note_key(log_key, "next").verifying_key) == (KEY_ID, before[2])
+    assert not any(opens(path, "tally") for path in (keystore, log_key))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (keystore, log_key)} == {0o600}
+
+
+def test_a_change_that_was_cut_short_goes_on(keystore: Path, log_key: Path) -> None:
+    """Keys that are under the new passphrase already stay as they are, to the byte."""
+    change_passphrase([keystore], "tally", "next", light=True)
+    before = keystore.read_bytes()
+    change_passphrase([keystore, log_key], "tally", "next", light=True)
+    assert keystore.read_bytes() == before
+    assert opens(log_key, "next")
+
+
+def test_a_changed_passphrase_takes_full_work(keystore: Path) -> None:
+    """A key that was made with little work is made hard to guess by a new passphrase."""
+    change_passphrase([keystore], "tally", "next")
+    assert json.loads(keystore.read_bytes())["crypto"]["kdfparams"]["n"] == 262_144
+
+
 def test_seed_is_encrypted(tmp_path: Path) -> None:
     """The file holds an encrypted PKCS #8 key, and neither the seed nor an unencrypted one."""
-    create_note_key(tmp_path / "log.pem", "log", "tally", seed=b"\x01" * 32)
+    create_note_key(tmp_path / "log.pem", "log", "tally", seed=b"\x01" * 32, light=True)
     data = (tmp_path / "log.pem").read_bytes()
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in data
     assert b"\x01" * 32 not in data
@@ -194,7 +254,7 @@ def test_seed_is_encrypted(tmp_path: Path) -> None:
 
 def test_note_key_under_a_foreign_vkey_is_refused(log_key: Path, tmp_path: Path) -> None:
     """A PEM that is not the key of the line above it does not open."""
-    create_note_key(tmp_path / "other.pem", "ledger.example/handovers", "tally", seed=b"\x03" * 32)
+    create_note_key(tmp_path / "other.pem", "ledger.example/handovers", "tally", seed=b"\x03" * 32, light=True)
     other_vkey = (tmp_path / "other.pem").read_bytes().partition(b"\n")[0]
     pem = log_key.read_bytes().partition(b"\n")[2]
     log_key.write_bytes(other_vkey + b"\n" + pem)

@@ -52,7 +52,7 @@ class Town:
 @contextmanager
 def founded(folder: Path) -> Iterator[Town]:
     tally, data = Tally(folder), folder / "ledger"
-    tally.ok("init", "--development", "--keep-passphrase", "--data-dir", data)
+    tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     with open_parts(read_settings(data, supervision_interval_s=2, anchor_interval_s=1)) as parts:
         assert parts.follower.has_looked.wait(60)
         yield Town(DataDirectory(data), parts)
@@ -110,7 +110,7 @@ def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
 def test_other_ledgers_than_a_development_town_are_refused(tmp_path: Path, change: str) -> None:
     """In earnest, with agencies whose keys are elsewhere, or without any: nobody here could play anything."""
     tally, data = Tally(tmp_path), tmp_path / "ledger"
-    tally.ok("init", "--development", "--keep-passphrase", "--data-dir", data)
+    tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     identity = json.loads((data / "installation.json").read_bytes())
     if change == "not for development":
         identity["founding"]["development"] = False
@@ -131,7 +131,7 @@ def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
     """The service runs: the stories are played over HTTP, and each of the town's people has a profile that works."""
     with closing(Service(tmp_path, supervision_interval_s=2)) as service:
         pair = ("--data-dir", service.data)
-        service.tally.ok("init", "--development", *pair, "--passphrase-file", service.tally.passphrase_file)
+        service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
         service.start()
         assert service.tally.ok("sample", "load", *pair, "--url", service.url)["stories"] == 12
         made = service.tally.ok("sample", "profiles", *pair, "--url", service.url)

@@ -17,10 +17,14 @@ from ledger.secret_files import read_secret, write_secret
 
 
 class Passphrase(NamedTuple):
-    """Where a passphrase comes from: a file of mode 0600, an environment variable, else the terminal."""
+    """Where a passphrase comes from: a file of mode 0600, an environment variable, else the terminal.
+
+    ``option`` is how the options are called that name them, without their ends.
+    """
 
     file: Path | None = None
     variable: str | None = None
+    option: str = "--passphrase"
 
     @property
     def is_named(self) -> bool:
@@ -29,13 +33,25 @@ class Passphrase(NamedTuple):
     def read(self, *, of: str, new: bool = False) -> str:
         """The passphrase of ``of``; a ``new`` one is asked for twice. Raises MalformedInput, SecretRefused."""
         if self.file is not None and self.variable is not None:
-            raise MalformedInput("expected one of the two, not both", field="--passphrase-file, --passphrase-env")
+            field = f"{self.option}-file, {self.option}-env"
+            raise MalformedInput("expected one of the two, not both", field=field)
         if self.file is not None:
-            text = read_secret(self.file, field="--passphrase-file").decode(errors="replace")
-            return _not_empty(text.rstrip("\r\n"), "--passphrase-file")
+            text = read_secret(self.file, field=f"{self.option}-file").decode(errors="replace")
+            return _not_empty(text.rstrip("\r\n"), f"{self.option}-file")
         if self.variable is not None:
-            return _not_empty(os.environ.get(self.variable, ""), f"--passphrase-env {self.variable}")
-        return _asked(of, new=new)
+            return _not_empty(os.environ.get(self.variable, ""), f"{self.option}-env {self.variable}")
+        return self._asked(of, new=new)
+
+    def _asked(self, of: str, *, new: bool) -> str:
+        if not sys.stdin.isatty():
+            raise MalformedInput(
+                f"the passphrase of {of} is not given, and there is no terminal to ask at",
+                field=f"{self.option}-file",
+                hint=f"Name a file of mode 0600, or a variable with {self.option}-env.",
+            )
+        prompt = f"{'New passphrase' if new else 'Passphrase'} of {of}"
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True)
+        return answer
 
 
 def minted(file: Path, given: Passphrase) -> str:
@@ -59,18 +75,6 @@ def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     variable = click.option("--passphrase-env", metavar="NAME", help="Environment variable with the key's passphrase.")
     return file(variable(told))
-
-
-def _asked(of: str, *, new: bool) -> str:
-    if not sys.stdin.isatty():
-        raise MalformedInput(
-            f"the passphrase of {of} is not given, and there is no terminal to ask at",
-            field="--passphrase-file",
-            hint="Name a file of mode 0600, or a variable with --passphrase-env.",
-        )
-    prompt = f"{'New passphrase' if new else 'Passphrase'} of {of}"
-    answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True)
-    return answer
 
 
 def _not_empty(passphrase: str, field: str) -> str:

@@ -53,6 +53,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "profile add": (
         "tally profile add court --url http://127.0.0.1:8420 --agency court-east --officer c-0007 --key court",
     ),
+    "key passphrase": (
+        "tally key passphrase court",
+        "tally key passphrase --key-dir tallystick-data/keys --keep-passphrase",
+    ),
     "key new": ("tally key new court", "tally key new court --passphrase-file passphrase"),
     "key grant": (
         "tally --profile admin-court key grant 0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a"

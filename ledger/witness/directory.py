@@ -45,7 +45,7 @@ def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: b
     Raises SecretRefused where one is there already, MalformedInput for a name that notes cannot carry.
     """
     make_private_folder(where.keys)
-    note_key = create_note_key(where.note_key, name, passphrase, cosigner=True)
+    note_key = create_note_key(where.note_key, name, passphrase, cosigner=True, light=light)
     return note_key.vkey(), create_keystore(where.account_key, passphrase, light=light)
 
 

@@ -29,7 +29,7 @@ def found(stage: Stage, *, whole: bool) -> list[Witness]:
     founding = _founding(agencies, admins, watching)
     file = stage.directory / "founding.json"
     file.write_text(json.dumps(founding, ensure_ascii=False, indent=2))
-    made = stage.tally("init", "--founding", str(file), "--passphrase-file", str(stage.passphrase_file))
+    made = stage.tally("init", "--light", "--founding", str(file), "--passphrase-file", str(stage.passphrase_file))
     (stage.data / "witnesses.toml").write_text("".join(one.row() for one in watching))
     stage.chain.fund([*admins.values(), made["submitter"]])
     stage.start_service()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from eth_account import Account
 
 from ledger import installation as installations
 from ledger.chain.calls import grant_key
@@ -22,7 +21,6 @@ from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.note import VerifyingKey, parse_vkey
 from ledger.installation import DataDirectory, Founding, FoundingAgency, Installation
-from ledger.keys import create_keystore
 from ledger.publish import Receipt
 from ledger.secret_files import write_secret
 from scripts.fault import people
@@ -143,18 +141,14 @@ class ServiceTarget:
 
 
 def _install(where: DataDirectory) -> Installation:
-    """A new ledger whose keystores open with little work: the service is started a hundred times."""
+    """A new ledger whose keys open with little work: the service is started a hundred times."""
     agencies = tuple(
         FoundingAgency(agency, kind, people.admin_of(agency).key_id, "31/01", people.profile_of(agency).name)
         for agency, kind in people.KINDS.items()
     )
-    made = installations.create(where, Founding(agencies, development=True), "fault.example/log", PASSPHRASE)
+    founding = Founding(agencies, development=True)
+    made = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
     write_secret(where.passphrase, PASSPHRASE.encode(), field="passphrase")
-    for name in ("service", "submitter"):
-        keystore = where.keys.keystore(name)
-        secret = bytes(Account.decrypt(json.loads(keystore.read_bytes()), PASSPHRASE))
-        keystore.unlink()
-        create_keystore(keystore, PASSPHRASE, private_key=secret, light=True)
     return made
 
 

@@ -43,7 +43,7 @@ def founding(tally: Tally, **changes: Any) -> Path:
 def init(tally: Tally, file: Path, *more: str | Path) -> Any:
     """What a successful `tally init` answers."""
     given = more or ("--passphrase-file", tally.passphrase_file)
-    return tally.ok("init", "--founding", file, "--data-dir", tally.folder / "ledger", *given)
+    return tally.ok("init", "--light", "--founding", file, "--data-dir", tally.folder / "ledger", *given)
 
 
 def test_init_lays_down_a_ledger(tally: Tally) -> None:

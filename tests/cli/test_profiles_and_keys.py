@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.keys import open_keystore, open_note_key
+from ledger.keys import change_passphrase, open_keystore, open_note_key
 from ledger.secret_files import write_secret
+from ledger.witness.directory import WitnessDirectory, open_keys
 from tests.builders import LOG_ID
 from tests.cli.tally import PASSPHRASE, Tally, write_trust
 
@@ -188,3 +189,71 @@ def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:
     assert tally.ok("profile", "list") == []
     assert tally.ok("key", "show", "clerk")
     assert tally("profile", "show", "police").status == Exit.USAGE
+
+
+def lone_key(tally: Tally) -> Path:
+    tally.new_key("one")
+    return tally.config / "keys" / "one.json"
+
+
+def test_passphrase_of_a_key_is_changed(tally: Tally) -> None:
+    """The new one opens the key; whoever still has a file with the old one is told its name."""
+    key = lone_key(tally)
+    new = tally.folder / "new"
+    write_secret(new, b"another\n", field="passphrase")
+    tally.add_profile("somebody", "http://127.0.0.1:1", "police-east", "p-1", "one")
+    given = ("--passphrase-file", tally.passphrase_file, "--new-passphrase-file", new)
+    done = tally("key", "passphrase", "one", "--light", *given)
+    assert done.status == 0
+    assert f"{tally.passphrase_file} still holds the passphrase of before" in done.err
+    assert open_keystore(key, "another")
+    done = tally("key", "passphrase", "one", "--light", *given)
+    assert (done.status, done.err.count("still holds")) == (0, 1), "the same command again changes nothing"
+
+
+def test_wrong_passphrase_changes_nothing(tally: Tally) -> None:
+    """Neither the key nor what is kept beside it; nor does a name that no key has."""
+    key = lone_key(tally)
+    before = key.read_bytes()
+    new = tally.folder / "new"
+    write_secret(new, b"another\n", field="passphrase")
+    done = tally("key", "passphrase", "one", "--light", "--passphrase-file", new, "--keep-passphrase")
+    assert (done.status, "wrong passphrase" in done.err) == (Exit.USAGE, True)
+    assert (key.read_bytes(), [file.name for file in key.parent.iterdir()]) == (before, ["one.json"])
+    done = tally("key", "passphrase", "two", "--passphrase-file", new, "--new-passphrase-file", new)
+    assert (done.status, "there is no key two" in done.err) == (Exit.USAGE, True)
+
+
+def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Tally) -> None:
+    """All keys of a witness at once; one of them alone is refused, for the kept passphrase opens all."""
+    folder = tally.folder / "witness"
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
+    where = WitnessDirectory(folder)
+    old = where.passphrase.read_text().strip()
+    done = tally("key", "passphrase", "note", "--key-dir", where.keys, "--keep-passphrase")
+    assert (done.status, "Name no key, to change all of them." in done.err) == (Exit.USAGE, True)
+    changed = tally.ok("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light")
+    assert [key["name"] for key in changed] == ["account", "note"]
+    new = where.passphrase.read_text().strip()
+    assert (new != old, open_keys(where, new).account.key_id) == (True, changed[0]["key_id"])
+    assert {file.name for file in where.keys.iterdir()} == {"account.json", "note.pem", "passphrase"}
+    assert {file.stat().st_mode & 0o777 for file in where.keys.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally: Tally, changed: int) -> None:
+    """Killed before, between or after the keys, the new one is in a file; another one would lose the first keys."""
+    folder = tally.folder / "witness"
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
+    where = WitnessDirectory(folder)
+    write_secret(where.keys / "passphrase.new", b"minted then\n", field="passphrase")
+    paths = [where.account_key, where.note_key][:changed]
+    change_passphrase(paths, where.passphrase.read_text().strip(), "minted then", light=True)
+    other = tally.folder / "other"
+    write_secret(other, b"another", field="passphrase")
+    all_of_them = ("key", "passphrase", "--key-dir", where.keys, "--light")
+    done = tally(*all_of_them, "--new-passphrase-file", other)
+    assert (done.status, "an earlier change was cut short" in done.err) == (Exit.USAGE, True)
+    assert tally(*all_of_them, "--keep-passphrase").status == 0
+    assert where.passphrase.read_text() == "minted then\n"
+    assert open_keys(where, "minted then")

@@ -89,5 +89,6 @@ def minted(tally: Tally, ledger: Path) -> Path:
         '"jurisdiction": "31/01", "name": {"en": "Court", "zh": "法院"}}]}',
         encoding="utf-8",
     )
-    tally.ok("init", "--founding", founding, "--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    tally.ok("init", "--light", "--founding", founding, *given)
     return ledger

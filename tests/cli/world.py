@@ -55,7 +55,7 @@ class World:
         file = self.tally.folder / "founding.json"
         file.write_text(json.dumps({"agencies": agencies, "development": True}), encoding="utf-8")
         given = ("--passphrase-file", self.tally.passphrase_file)
-        self.tally.ok("init", "--founding", file, "--data-dir", self.data, *given)
+        self.tally.ok("init", "--light", "--founding", file, "--data-dir", self.data, *given)
 
     def add_people(self) -> None:
         """Grants everybody a key on the chain, and waits until the log has it."""

@@ -106,7 +106,7 @@ def test_commands_are_those_of_the_command_line(step: Step) -> None:
 def town_in(folder: Path) -> Path:
     """The data directory of a development town whose service never ran."""
     data = folder / "town"
-    Tally(folder).ok("init", "--development", "--keep-passphrase", "--data-dir", data)
+    Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     return data
 
 

@@ -93,13 +93,11 @@ class Town(Service):
             yield town
 
     def init(self) -> None:
-        """``tally init``; then the service's keys get light keystores, which open at once."""
+        """``tally init``, with keys that open at once."""
         file = self.folder / "founding.json"
         file.write_text(json.dumps(self.founding()), encoding="utf-8")
-        words = ("init", "--founding", file, "--data-dir", self.data)
+        words = ("init", "--founding", file, "--data-dir", self.data, "--light")
         self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)
-        for name in ("service", "submitter"):
-            self._lighten(self.data / "keys" / f"{name}.json")
 
     def founding(self) -> dict[str, Any]:
         """Who founds the ledger."""
@@ -114,11 +112,6 @@ class Town(Service):
             for agency in self.agencies
         ]
         return {"development": True, "agencies": agencies}
-
-    def _lighten(self, keystore: Path) -> None:
-        secret = secret_of(open_keystore(keystore, PASSPHRASE))
-        keystore.unlink()
-        create_keystore(keystore, PASSPHRASE, private_key=secret, light=True)
 
     @property
     def log_id(self) -> bytes:

@@ -34,6 +34,7 @@ from ledger.settings import DEFAULT_DATA_DIR
 @click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
 @click.option("--development", is_flag=True, help="Allow quorum 0: every verdict says so.")
 @click.option("--keep-passphrase", is_flag=True, help="Mint the passphrase and keep it beside the keys it opens.")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
 @passphrase_options
 @pass_session
 def command(
@@ -45,6 +46,7 @@ def command(
     origin: str | None,
     development: bool,
     keep_passphrase: bool,
+    light: bool,
     passphrase: Passphrase,
 ) -> None:
     """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
@@ -63,7 +65,7 @@ def command(
     secret = (
         minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
     )
-    made = create(where, founding, origin, secret)
+    made = create(where, founding, origin, secret, light=light)
     session.output.record(
         {
             "data_dir": str(data_dir),

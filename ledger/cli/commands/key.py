@@ -15,6 +15,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Role
 from ledger.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
+from ledger.locales.messages import said
 
 KEY_DIR = click.option(
     "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
@@ -55,7 +56,7 @@ def new(
         raise MalformedInput(f"the key {name} is there already", field="NAME", hint="Choose another name.")
     secret = passphrase.read(of=f"the key {name}", new=True)
     if note_name:
-        create_note_key(path, note_name, secret, cosigner=witness_name is not None)
+        create_note_key(path, note_name, secret, cosigner=witness_name is not None, light=light)
     else:
         create_keystore(path, secret, light=light)
     session.output.record(_described(path))
@@ -83,6 +84,44 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
     if not path.exists():
         raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")
     session.output.record(_described(path))
+
+
+@command.command("passphrase")
+@click.argument("name", required=False)
+@KEY_DIR
+@passphrase_options
+@click.option("--new-passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the new one.")
+@click.option("--new-passphrase-env", metavar="NAME", help="Environment variable with the new one.")
+@click.option("--keep-passphrase", is_flag=True, help="Mint the new one and keep it beside the keys it opens.")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@pass_session
+def passphrase_(
+    session: Session,
+    /,
+    *,
+    name: str | None,
+    key_dir: Path | None,
+    passphrase: Passphrase,
+    new_passphrase_file: Path | None,
+    new_passphrase_env: str | None,
+    keep_passphrase: bool,
+    light: bool,
+) -> None:
+    """Change the passphrase of a key, or of all keys in the folder.
+
+    The keys of a service, and those of a witness, lie in keys/ of its data directory and open with one passphrase, so
+    change all of them. One that is kept beside them is known, and is replaced. A process that runs goes on, and needs
+    the new one when it starts again.
+    """
+    from ledger.cli.new_passphrase import change
+
+    new = Passphrase(new_passphrase_file, new_passphrase_env, "--new-passphrase")
+    changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
+    session.output.table(
+        [_described(path) for path in changed.keys], [Column("name"), Column("key_id"), Column("vkey")]
+    )
+    for file in changed.outdated(session.profiles, passphrase, new):
+        session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
 
 
 @command.command("grant")
