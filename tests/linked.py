@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.anchor import Anchorer
 from ledger.chain.anchor import AnchorClient
-from ledger.chain.calls import grant_key, revoke_key
+from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import BlockRef
@@ -24,6 +24,7 @@ from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
 from ledger.core.policy import Policy, parse_policy
 from ledger.cosign import Courier, Gatherer, Witness
 from ledger.follow import Link
+from ledger.keys import LocalSigner
 from ledger.mirror import Mirror
 from ledger.state_proofs import StateProofs
 from ledger.store.journal import DatabaseJournal
@@ -153,15 +154,14 @@ class Linked:
 
     def grant(self, officer: Officer) -> None:
         """The officer's admin grants his key on the chain."""
-        call = grant_key(
-            officer.key_id,
-            officer=officer.officer_id,
-            roles=sum(ROLE_BITS[role] for role in officer.roles),
-            suite=1,
-            valid_from=0,
-            valid_until=2**40,
-        )
-        self.relay(officer.agency, call)
+        roles = sum(ROLE_BITS[role] for role in officer.roles)
+        self.relay(officer.agency, grant_key(self.request(officer), roles=roles, valid_from=0, valid_until=2**40))
+
+    def request(self, officer: Officer, *, agency: str | None = None) -> KeyRequest:
+        """The officer's request that his key be granted, by his own agency or another."""
+        domain = self.registry.domain(LOG_ID)
+        signer = LocalSigner.from_private_key(officer.key.secret)
+        return request_key(signer, domain, agency=agency or officer.agency, officer=officer.officer_id)
 
     def revoke(self, officer: Officer) -> None:
         self.relay(officer.agency, revoke_key(officer.key_id))

@@ -9,7 +9,7 @@ from api.texts import later
 
 _AGAIN = later("Wait a moment, then do the same again. What was signed counts once, however often it is sent.")
 _SIGN_IN = later("Sign in again.")
-_GRANT = later("Ask the admin of your agency: a key is granted with tally key grant, and counts a moment later.")
+_GRANT = later("Make a file with tally key request. The admin of your agency grants your key with it: tally key grant.")
 _OPERATOR = later("Tell the operator of the ledger, and read the state of the service: here nothing can be done.")
 _ANEW = later("Load the page again to see how the case stands now, then draft anew.")
 _RELOAD = later("Load the page again, sign in anew, and try once more.")

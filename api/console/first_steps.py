@@ -22,7 +22,7 @@ class Step(NamedTuple):
     link: str | None = None
 
 
-GRANT = "tally key grant KEY_ID --officer SERVICE_NUMBER --role clerk --until 2035-01-01T00:00:00Z"
+GRANT = "tally key grant FILE --role clerk --until 2035-01-01T00:00:00Z"
 NO_AGENCY = Step(
     later("The log has no agency yet."),
     later("The founding agencies come into it by themselves once the chain answers. Nothing can be signed before."),
@@ -32,19 +32,22 @@ NO_AGENCY = Step(
 NO_KEY = Step(
     later("No officer has a key yet."),
     later(
-        "An officer makes his key on his own computer. The admin of his agency grants it, with the officer's service "
-        "number and role. Then the officer starts the signer, and signs in here."
+        "An officer makes his key on his own computer, and a file that asks for its grant. The admin of his agency "
+        "grants it with the officer's role. Then the officer starts the signer, and signs in here."
     ),
     (
         "tally key new NAME",
-        GRANT,
         "tally profile add NAME --url {url} --agency AGENCY --officer SERVICE_NUMBER --key NAME",
+        "tally --profile NAME key request -o FILE",
+        GRANT,
         "tally --profile NAME signer",
     ),
 )
 NO_CLERK = Step(
     later("Nobody in your agency can hand anything over yet."),
-    later("Its admin grants a key with the role clerk to each officer who is to open cases and hand over:"),
+    later(
+        "Its admin grants a key with the role clerk to each officer who is to open cases and hand over, and has asked:"
+    ),
     (GRANT,),
 )
 NO_CASE = Step(

@@ -11,6 +11,9 @@ contract AgencyRegistry is IAgencyRegistry {
         "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
         "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
+    bytes32 private constant KEY_REQUEST_TYPEHASH =
+        keccak256("KeyRequest(bytes32 agency,bytes32 officer,address account)");
+    uint8 private constant SUITE_SECP256K1 = 1;
     uint32 private constant KNOWN_ROLES = 1 | 2 | 4 | 8 | 16;
     uint256 private constant PROFILE_LIMIT = 1024; // bytes
     uint256 private constant SIGNATURE_LENGTH = 65; // bytes
@@ -60,9 +63,15 @@ contract AgencyRegistry is IAgencyRegistry {
     }
 
     /// @inheritdoc IAgencyRegistry
-    function grantKey(address account, bytes32 officer, uint32 roles, uint8 suite, uint64 validFrom, uint64 validUntil)
-        external
-    {
+    function grantKey(
+        address account,
+        bytes32 officer,
+        uint32 roles,
+        uint8 suite,
+        uint64 validFrom,
+        uint64 validUntil,
+        bytes calldata proof
+    ) external {
         bytes32 id = _callersAgency();
         if (account == address(0)) revert AccountRefused(account, id);
         if (_grants[account].agency != 0) revert KeyTaken(account, _grants[account].agency);
@@ -70,6 +79,8 @@ contract AgencyRegistry is IAgencyRegistry {
         if (roles == 0 || roles & ~KNOWN_ROLES != 0) revert RolesRefused(KNOWN_ROLES, roles);
         if (suite == 0) revert SuiteRefused();
         if (validFrom >= validUntil || validUntil >= TIME_LIMIT) revert PeriodRefused(validFrom, validUntil);
+        address proven = _provenKey(id, officer, account, suite, proof);
+        if (proven != account) revert KeyUnproven(account, proven);
 
         _grants[account] = Grant(id, officer, roles, suite, validFrom, validUntil, 0);
         Change memory change = _change(ChangeKind.KeyGranted, id, account);
@@ -254,6 +265,20 @@ contract AgencyRegistry is IAgencyRegistry {
     function _callersAgency() private view returns (bytes32 id) {
         id = adminAgency[msg.sender];
         if (id == 0) revert NotAdmin(msg.sender);
+    }
+
+    /// @dev The key that `proof` stands for, which is `account` if the proof holds: without it an admin could take a key
+    /// of another agency for good, since a key is granted once.
+    function _provenKey(bytes32 id, bytes32 officer, address account, uint8 suite, bytes calldata proof)
+        private
+        view
+        returns (address)
+    {
+        if (suite != SUITE_SECP256K1) {
+            return address(uint160(uint256(keccak256(abi.encode(suite, id, keccak256(proof))))));
+        }
+        bytes32 structHash = keccak256(abi.encode(KEY_REQUEST_TYPEHASH, id, officer, account));
+        return Signers.recover(Signers.digest(domainSeparator(), structHash), proof);
     }
 
     /// @dev The number of agencies whose admins signed `change` as decision `number`.

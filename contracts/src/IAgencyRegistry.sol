@@ -121,6 +121,9 @@ interface IAgencyRegistry {
     error AccountRefused(address account, bytes32 agency);
     /// @notice The key `account` was granted by `agency` before; a key is granted once in its life.
     error KeyTaken(address account, bytes32 agency);
+    /// @notice The proof given for the key `account` stands for the key `actual`: signed by another key, or for another
+    /// agency, officer, registry or chain; or, from suite 2 on, of another agency's key id.
+    error KeyUnproven(address account, address actual);
     /// @notice The key `account` belongs to `expected`, not to the caller's agency `actual`.
     error NotYourKey(address account, bytes32 expected, bytes32 actual);
     /// @notice The key `account` was revoked at `revokedAt`.
@@ -160,15 +163,30 @@ interface IAgencyRegistry {
     /// @notice The founding admits no agency.
     error NoFoundingAgency();
 
-    /// @notice Grants the caller's agency's officer `officer` the key `account`. Only an agency's admin.
+    /// @notice Grants the caller's agency's officer `officer` the key `account`. Only an agency's admin, and only with a
+    /// proof that the key is this agency's: nobody takes a key of another agency, which could never be granted again.
+    ///
+    /// Suite 1: the key's signature of EIP-712 `KeyRequest(bytes32 agency,bytes32 officer,address account)` in the domain
+    /// of `domainSeparator`, 65 bytes r || s || v, low s, v 27 or 28. Its holder agrees to agency and officer; roles and
+    /// period are the admin's.
+    /// Suites from 2 on, which this contract cannot verify: the public key, in the suite's encoding. The key id commits to
+    /// its agency: the last 20 bytes of keccak256(abi.encode(uint8 suite, bytes32 agency, keccak256(public key))).
     /// @param account The key; never granted before
     /// @param officer Id of the officer
     /// @param roles Non-empty bit set, as in `Change`
     /// @param suite Not 0, as in `Change`
     /// @param validFrom Unix seconds; validFrom < validUntil < 2^53
     /// @param validUntil Unix seconds
-    function grantKey(address account, bytes32 officer, uint32 roles, uint8 suite, uint64 validFrom, uint64 validUntil)
-        external;
+    /// @param proof By suite, see above
+    function grantKey(
+        address account,
+        bytes32 officer,
+        uint32 roles,
+        uint8 suite,
+        uint64 validFrom,
+        uint64 validUntil,
+        bytes calldata proof
+    ) external;
 
     /// @notice Revokes the key `account` for good. Only the admin of the agency that granted it.
     function revokeKey(address account) external;

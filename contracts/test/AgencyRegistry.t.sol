@@ -15,14 +15,29 @@ contract RegistryHandler is Fixture {
     uint256 public changes = registry.changeCount();
     mapping(address => IAgencyRegistry.Grant) private _granted;
 
-    function grantKey(uint256 sender, uint256 key, uint32 roles, uint8 suite, uint64 from, uint64 until) external {
+    /// @dev The key asks for the agency `asked`, or signs as another key if `forged`; any admin may pass that on.
+    function grantKey(uint256 sender, uint256 key, uint256 asked, bool forged, uint32 roles, uint64 from, uint64 until)
+        external
+    {
         address account = _key(key);
+        bytes memory proof =
+            _request(registry, 1000 + (forged ? key % KEYS + 1 : key) % KEYS, _id(asked % 5), "officer-1");
         vm.prank(_sender(sender));
-        try registry.grantKey(account, "officer-1", roles % 40, suite % 3, from, until) {
-            assert(_granted[account].agency == 0);
-            _granted[account] = registry.grant(account);
-            assert(_granted[account].agency == registry.adminAgency(_sender(sender)));
-            ++changes;
+        try registry.grantKey(account, "officer-1", roles % 40, 1, from, until, proof) {
+            assert(!forged);
+            _noteGrant(account, sender);
+            assert(_granted[account].agency == _id(asked % 5));
+        } catch {}
+    }
+
+    /// @dev A key of a suite that the contract cannot verify, whose id commits to the agency `asked`.
+    function grantLaterKey(uint256 sender, uint256 key, uint256 asked, uint8 suite, uint64 until) external {
+        address account = _laterKey(key, asked, suite);
+        vm.prank(_sender(sender));
+        try registry.grantKey(account, "officer-1", 1, suite, 1, until, abi.encode(key % KEYS)) {
+            assert(suite > 1);
+            _noteGrant(account, sender);
+            assert(_granted[account].agency == _id(asked % 5));
         } catch {}
     }
 
@@ -75,6 +90,18 @@ contract RegistryHandler is Fixture {
     function granted(uint256 n) external view returns (address account, IAgencyRegistry.Grant memory) {
         account = _key(n);
         return (account, _granted[account]);
+    }
+
+    function _noteGrant(address account, uint256 sender) private {
+        assert(_granted[account].agency == 0);
+        _granted[account] = registry.grant(account);
+        assert(_granted[account].agency == registry.adminAgency(_sender(sender)));
+        ++changes;
+    }
+
+    function _laterKey(uint256 key, uint256 asked, uint8 suite) private pure returns (address) {
+        return
+            address(uint160(uint256(keccak256(abi.encode(suite, _id(asked % 5), keccak256(abi.encode(key % KEYS)))))));
     }
 
     /// @dev Every account signs if `approving` is even, else those with a bit set; only a strict majority of agencies
@@ -171,7 +198,37 @@ contract AgencyRegistryTest is Fixture {
         if (_registry.adminAgency(sender) != 0) return;
         vm.expectRevert(abi.encodeWithSelector(IAgencyRegistry.NotAdmin.selector, sender));
         vm.prank(sender);
-        _registry.grantKey(key, "officer-1", 1, 1, 1, 2);
+        _registry.grantKey(key, "officer-1", 1, 1, 1, 2, "");
+    }
+
+    function testFuzz_grantKey_refusesAKeyThatAskedForAnotherAgency(uint256 key, bytes32 asked, bytes32 officer)
+        external
+    {
+        if (asked == _id(0) && officer == "officer-1") return;
+        key = 1000 + key % 1e18;
+        bytes memory proof = _request(_registry, key, asked, officer);
+        vm.prank(_admin(0));
+        try _registry.grantKey(vm.addr(key), "officer-1", 1, 1, 1, 2, proof) {
+            assert(false);
+        } catch (bytes memory reason) {
+            assert(bytes4(reason) == IAgencyRegistry.KeyUnproven.selector);
+        }
+        proof = _request(_registry, key, _id(1), "officer-1");
+        vm.prank(_admin(1));
+        _registry.grantKey(vm.addr(key), "officer-1", 1, 1, 1, 2, proof);
+    }
+
+    function testFuzz_grantKey_refusesALaterKeyOfAnotherAgency(bytes calldata publicKey, uint8 suite) external {
+        if (suite < 2) return;
+        address account = address(uint160(uint256(keccak256(abi.encode(suite, _id(1), keccak256(publicKey))))));
+        vm.prank(_admin(0));
+        try _registry.grantKey(account, "officer-1", 1, suite, 1, 2, publicKey) {
+            assert(false);
+        } catch (bytes memory reason) {
+            assert(bytes4(reason) == IAgencyRegistry.KeyUnproven.selector);
+        }
+        vm.prank(_admin(1));
+        _registry.grantKey(account, "officer-1", 1, suite, 1, 2, publicKey);
     }
 
     function testFuzz_acceptAdmin_refusesAnybodyButTheProposed(address sender, address proposed) external {

@@ -16,6 +16,9 @@ abstract contract Fixture {
         "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
 
+    bytes32 private constant KEY_REQUEST_TYPEHASH =
+        keccak256("KeyRequest(bytes32 agency,bytes32 officer,address account)");
+
     function _id(uint256 n) internal pure returns (bytes32) {
         return bytes32(abi.encodePacked("agency-", bytes1(uint8(48 + n))));
     }
@@ -88,6 +91,16 @@ abstract contract Fixture {
         );
         bytes32 structHash = keccak256(bytes.concat(head, tail));
         return IAgencyRegistry.Approval(vm.addr(key), _sign(key, registry.domainSeparator(), structHash));
+    }
+
+    /// @dev The request of `key` to be granted to `officer` of `agency`.
+    function _request(AgencyRegistry registry, uint256 key, bytes32 agency, bytes32 officer)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 structHash = keccak256(abi.encode(KEY_REQUEST_TYPEHASH, agency, officer, vm.addr(key)));
+        return _sign(key, registry.domainSeparator(), structHash);
     }
 
     function _sign(uint256 key, bytes32 separator, bytes32 structHash) internal pure returns (bytes memory) {

@@ -54,8 +54,9 @@ contract AnchorHandler is Fixture {
     function grantKey(uint256 n, uint256 key) external {
         address account = vm.addr(1000 + key % 1e18);
         if (registry.grant(account).agency != 0) return;
+        bytes memory proof = _request(registry, 1000 + key % 1e18, _id(n % AGENCIES), "officer-1");
         vm.prank(_admin(n % AGENCIES));
-        registry.grantKey(account, "officer-1", 1, 1, 1, 2);
+        registry.grantKey(account, "officer-1", 1, 1, 1, 2, proof);
     }
 
     function expected(uint256 number) external view returns (ILogAnchor.Record memory) {

@@ -10,16 +10,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.chain.contract import contract_abi
+from ledger.chain.transaction import Signer
 from ledger.core.contract_change import ContractChange
-from ledger.core.signature import DOMAIN_NAME, DOMAIN_VERSION, keccak256
+from ledger.core.signature import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712, keccak256
 
 REGISTRY = contract_abi("AgencyRegistry")
 
-_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+_DOMAIN_FIELDS = (
+    ("name", "string"),
+    ("version", "string"),
+    ("chainId", "uint256"),
+    ("verifyingContract", "address"),
+    ("salt", "bytes32"),
+)
+_DOMAIN_TYPE = f"EIP712Domain({','.join(f'{kind} {name}' for name, kind in _DOMAIN_FIELDS)})"
 _DECISION_TYPE = (
     "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
     "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
 )
+_KEY_REQUEST_FIELDS = (("agency", "bytes32"), ("officer", "bytes32"), ("account", "address"))
+_KEY_REQUEST_TYPE = f"KeyRequest({','.join(f'{kind} {name}' for name, kind in _KEY_REQUEST_FIELDS)})"
 _CHECKPOINT_TYPE = "Checkpoint(uint64 size,bytes32 root,bytes32 registryHash)"
 
 
@@ -50,9 +60,35 @@ class Approval:
     signature: bytes  # 65 bytes
 
 
-def grant_key(account: str, *, officer: str, roles: int, suite: int, valid_from: int, valid_until: int) -> bytes:
-    """The caller's agency grants its officer a key. ``roles`` is the contract's bit set, times are unix seconds."""
-    return REGISTRY.encode_call("grantKey", account, id_word(officer), roles, suite, valid_from, valid_until)
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """The request of a key's holder that an agency grant it to this officer; the contract checks the proof.
+
+    Suite 1: the key's signature of ``key_request_digest``. The contract cannot verify later suites: there the proof is
+    the public key, and the key id commits to its agency.
+    """
+
+    agency: str
+    officer: str
+    key_id: str
+    proof: bytes
+    suite: int = SUITE_SECP256K1_EIP712
+
+
+def request_key(signer: Signer, domain: ContractDomain, *, agency: str, officer: str) -> KeyRequest:
+    """Sign the request that the agency grant this key to its officer."""
+    proof = signer.sign(key_request_digest(domain, agency=agency, officer=officer, key_id=signer.key_id))
+    return KeyRequest(agency, officer, signer.key_id, proof)
+
+
+def grant_key(request: KeyRequest, *, roles: int, valid_from: int, valid_until: int) -> bytes:
+    """Build the call by which an agency's admin grants the key that was asked for.
+
+    ``roles`` is the contract's bit set, times are unix seconds. The contract takes it from the admin of
+    ``request.agency`` alone.
+    """
+    key, officer = request.key_id, id_word(request.officer)
+    return REGISTRY.encode_call("grantKey", key, officer, roles, request.suite, valid_from, valid_until, request.proof)
 
 
 def revoke_key(account: str) -> bytes:
@@ -80,6 +116,36 @@ def decision_digest(domain: ContractDomain, number: int, change: ContractChange)
     """What an admin signs to approve the change as decision ``number`` (the contract's count + 1)."""
     struct = keccak256(keccak256(_DECISION_TYPE.encode()) + _word(number) + change.words())
     return keccak256(b"\x19\x01" + domain.separator() + struct)
+
+
+def key_request_digest(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> bytes:
+    """What the holder of a key signs to ask for its grant, in the domain of AgencyRegistry."""
+    fields = id_word(agency) + id_word(officer) + _word(int(key_id, 16))
+    struct = keccak256(keccak256(_KEY_REQUEST_TYPE.encode()) + fields)
+    return keccak256(b"\x19\x01" + domain.separator() + struct)
+
+
+def key_request_document(domain: ContractDomain, *, agency: str, officer: str, key_id: str) -> dict[str, Any]:
+    """The same as a document for ``eth_signTypedData_v4``, for a key that lies in a wallet."""
+    return {
+        "types": {
+            "EIP712Domain": [{"name": name, "type": kind} for name, kind in _DOMAIN_FIELDS],
+            "KeyRequest": [{"name": name, "type": kind} for name, kind in _KEY_REQUEST_FIELDS],
+        },
+        "primaryType": "KeyRequest",
+        "domain": {
+            "name": DOMAIN_NAME,
+            "version": DOMAIN_VERSION,
+            "chainId": domain.chain_id,
+            "verifyingContract": domain.contract,
+            "salt": "0x" + domain.log_id.hex(),
+        },
+        "message": {
+            "agency": "0x" + id_word(agency).hex(),
+            "officer": "0x" + id_word(officer).hex(),
+            "account": key_id,
+        },
+    }
 
 
 def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_hash: bytes) -> bytes:

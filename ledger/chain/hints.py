@@ -11,6 +11,7 @@ HINTS = {
     "AgencyTaken": "Choose another id, or leave it: the agency is admitted.",
     "AccountRefused": "Name an account that the agency does not have in this part already.",
     "KeyTaken": "A key is granted once in its life: make a new one and grant that.",
+    "KeyUnproven": "Ask the key's holder for a request of this very agency and officer: tally key request.",
     "NotYourKey": "Ask the agency that granted the key.",
     "KeyRevokedBefore": "What was revoked stays so: make a new key and grant that.",
     "RolesRefused": "Name at least one of the roles that this ledger knows.",

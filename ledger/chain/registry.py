@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.chain.calls import id_text
+from ledger.chain.calls import ContractDomain, id_text
 from ledger.chain.contract import contract_abi, read
 from ledger.chain.errors import ChainMismatch, ChainUnavailable
 from ledger.chain.eth import BlockId, BlockRef, Eth, Log
@@ -134,6 +134,10 @@ class RegistryClient(RegistryReader):
     def __init__(self, *, address: str, writer: ChainWriter):
         super().__init__(address=address, eth=lambda: writer.chain.eth)
         self._writer = writer
+
+    def domain(self, log_id: bytes) -> ContractDomain:
+        """The EIP-712 domain of this contract as the registry of the ledger ``log_id``."""
+        return ContractDomain(log_id, self._writer.chain.chain_id, self.address)
 
     def prepare(self, sender: str, call: bytes) -> Transaction:
         """The transaction that an agency's admin signs for a call of ``ledger.chain.calls``. Raises CallReverted."""

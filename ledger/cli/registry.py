@@ -12,13 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from ledger.chain import calls
-from ledger.chain.calls import Approval
+from ledger.chain.calls import Approval, KeyRequest
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.session import Session
 from ledger.core.contract_change import ROLE_BITS, ContractChange
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event.terms import AgencyId, KeyId
-from ledger.core.signature import SUITE_SECP256K1_EIP712
 from ledger.core.trust import parse_trust
 from ledger.sign import SYSTEM_SOURCES
 
@@ -47,17 +46,15 @@ class ChainState(Struct, frozen=True):
 
 
 def grant_key(
-    session: Session, *, key_id: str, officer: str, roles: Sequence[str], valid_from: int | None, valid_until: int
+    session: Session, request: KeyRequest, *, roles: Sequence[str], valid_from: int | None, valid_until: int
 ) -> dict[str, Any]:
-    """Grants the key, from now on unless it is said from when. Raises what the contract refuses."""
+    """Grant the key that was asked for, from now unless ``valid_from`` is given. Raises what the contract refuses."""
     begins = SYSTEM_SOURCES.now() if valid_from is None else valid_from
     if not begins < valid_until:
         raise MalformedInput("expected a time after the beginning of the grant", field="--until")
     call = calls.grant_key(
-        _account(key_id),
-        officer=officer,
+        request,
         roles=sum(ROLE_BITS[role] for role in set(roles)),
-        suite=SUITE_SECP256K1_EIP712,
         valid_from=begins,
         valid_until=valid_until,
     )
@@ -66,12 +63,12 @@ def grant_key(
 
 def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
     """Revokes the key for good."""
-    return send_call(session, calls.revoke_key(_account(key_id)))
+    return send_call(session, calls.revoke_key(account_of(key_id)))
 
 
 def propose_admin(session: Session, account: str) -> dict[str, Any]:
     """Names the account that may become the admin of the caller's agency; the last one named counts."""
-    return send_call(session, calls.propose_admin(_account(account, field="ACCOUNT")))
+    return send_call(session, calls.propose_admin(account_of(account, field="ACCOUNT")))
 
 
 def accept_admin(session: Session, agency_id: str) -> dict[str, Any]:
@@ -125,7 +122,8 @@ def require_trusted(session: Session, chain_id: int, registry: str) -> None:
         )
 
 
-def _account(key_id: str, *, field: str = "KEY_ID") -> str:
+def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
+    """The key id as it was typed. Raises MalformedInput, naming the argument."""
     try:
         return msgspec.convert(key_id, KeyId)
     except msgspec.ValidationError as error:

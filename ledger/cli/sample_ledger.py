@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from ledger.chain.calls import ContractDomain
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.client import Service, at
-from ledger.cli.registry import TRANSACTIONS, Prepared
+from ledger.cli.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
 from ledger.cli.sign_in import SignIn
 from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.errors import IntegrityBroken, NotFound
@@ -43,6 +44,10 @@ class ServiceLedger:
     def granted(self) -> frozenset[str]:
         lists = (self._service.get(at("/api/v1/agencies/{}/keys", one.agency_id))["keys"] for one in AGENCIES)
         return frozenset(key["key_id"] for keys in lists for key in keys)
+
+    def registry_domain(self) -> ContractDomain:
+        state = msgspec.convert(self._service.get(CHAIN), ChainState)
+        return ContractDomain(self.log_id, state.chain_id, state.registry)
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
         asked = msgspec.json.encode({"sender": admin.key_id, "call": "0x" + call.hex()})

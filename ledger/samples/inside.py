@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ledger.chain.calls import ContractDomain
 from ledger.chain.registry import RegistryClient
 from ledger.chain.transaction import sign
 from ledger.core.authority import Authority
@@ -50,6 +51,9 @@ class InsideLedger:
 
     def granted(self) -> frozenset[str]:
         return frozenset(self._authority().grants)
+
+    def registry_domain(self) -> ContractDomain:
+        return self._registry().domain(self.log_id)
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
         registry = self._registry()

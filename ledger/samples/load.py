@@ -19,7 +19,6 @@ from ledger.chain import calls
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.event.supervision import Told
-from ledger.core.signature import SUITE_SECP256K1_EIP712
 from ledger.installation import DataDirectory, Installation
 from ledger.installation import load as load_installation
 from ledger.samples import deliveries, governance, persons, things
@@ -38,7 +37,7 @@ def _granted(teller: Teller) -> None:
     missing = {person: teller.keys.key_id(person.profile) for person in PEOPLE}
     for person, key_id in missing.items():
         if key_id not in teller.ledger.granted():
-            teller.ledger.relay(_grant(person, key_id), teller.keys.signer(admin_of(person.agency)))
+            teller.ledger.relay(_grant(teller, person), teller.keys.signer(admin_of(person.agency)))
     deadline = time.monotonic() + MIRRORED_WITHIN
     while not teller.ledger.granted() >= set(missing.values()):
         if time.monotonic() > deadline:
@@ -50,15 +49,10 @@ def _granted(teller: Teller) -> None:
         time.sleep(POLL)
 
 
-def _grant(person: Person, key_id: str) -> bytes:
-    return calls.grant_key(
-        key_id,
-        officer=person.officer,
-        roles=ROLE_BITS[person.role],
-        suite=SUITE_SECP256K1_EIP712,
-        valid_from=0,
-        valid_until=GRANTED_UNTIL,
-    )
+def _grant(teller: Teller, person: Person) -> bytes:
+    key, domain = teller.keys.signer(person.profile), teller.ledger.registry_domain()
+    request = calls.request_key(key, domain, agency=person.agency, officer=person.officer)
+    return calls.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
 
 
 def _nothing(teller: Teller) -> None:

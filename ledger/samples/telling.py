@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
+from ledger.chain.calls import ContractDomain
 from ledger.core.errors import Unavailable
 from ledger.core.event import Body, Envelope, Stream
 from ledger.core.event.record import DatasetRegistered
@@ -45,6 +46,9 @@ class Ledger(Protocol):
 
     def granted(self) -> frozenset[str]:
         """The key ids that the log has grants of."""
+
+    def registry_domain(self) -> ContractDomain:
+        """What requests of keys are signed for."""
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
         """Sends the call of the registry in the name of an agency's admin."""

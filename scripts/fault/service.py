@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ledger import installation as installations
-from ledger.chain.calls import grant_key
+from ledger.chain.calls import ContractDomain, grant_key, request_key
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.note import VerifyingKey, parse_vkey
@@ -83,16 +83,11 @@ class ServiceTarget:
     def _introduce(self) -> None:
         """The clerks' keys are granted on the chain, and mirrored into the log."""
         self._wait_for("/api/v1/chain", lambda _told: True)
+        domain = self._registry_domain()
         for clerk in people.CLERKS:
             admin = people.admin_of(clerk.agency)
-            call = grant_key(
-                clerk.signer.key_id,
-                officer=clerk.officer,
-                roles=ROLE_BITS["clerk"],
-                suite=1,
-                valid_from=0,
-                valid_until=FOREVER,
-            )
+            request = request_key(clerk.signer, domain, agency=clerk.agency, officer=clerk.officer)
+            call = grant_key(request, roles=ROLE_BITS["clerk"], valid_from=0, valid_until=FOREVER)
             asked = {"sender": admin.key_id, "call": "0x" + call.hex()}
             told = self._call("/api/v1/chain/transactions/prepare", asked)
             transaction = Transaction(
@@ -106,6 +101,11 @@ class ServiceTarget:
             self._call("/api/v1/chain/transactions", {"raw": "0x" + sign(transaction, admin).raw.hex()})
         expected = len(people.KINDS) + 1 + len(people.CLERKS)  # agencies, the submitter, keys
         self._wait_for("/api/v1/log", lambda told: told["size"] >= expected)
+
+    def _registry_domain(self) -> ContractDomain:
+        _, body = self._request("GET", "/api/v1/chain", None)
+        chain = json.loads(body)
+        return ContractDomain(bytes.fromhex(self.installation.log_id[2:]), chain["chain_id"], chain["registry"])
 
     def _call(self, path: str, asked: dict[str, str]) -> Any:
         status, body = self._request("POST", path, json.dumps(asked).encode())

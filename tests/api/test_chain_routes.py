@@ -32,7 +32,6 @@ PREPARE = "/api/v1/chain/transactions/prepare"
 SEND = "/api/v1/chain/transactions"
 CLERK = clerk(POLICE)
 TIMES = {"seen_at": 0, "age_s": 0}
-GRANT = grant_key(CLERK.key_id, officer=CLERK.officer_id, roles=1, suite=1, valid_from=0, valid_until=2**40)
 
 
 @dataclass
@@ -41,6 +40,11 @@ class Chained:
 
     served: Served
     linked: Linked
+
+    def grant(self, agency: str = POLICE) -> bytes:
+        """The call by which this agency's admin grants the clerk's key, which asked for the police."""
+        request = replace(self.linked.request(CLERK), agency=agency)
+        return grant_key(request, roles=1, valid_from=0, valid_until=2**40)
 
     def follow(self) -> None:
         self.served.parts.follower.step()
@@ -121,7 +125,7 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
 def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> None:
     """The admin grants through the service; once the log mirrors it the clerk's event is taken, and after a revocation
     refused."""
-    made = chained.make(admin(POLICE), GRANT)
+    made = chained.make(admin(POLICE), chained.grant())
     assert made["state"] == "confirmed"
     early = case_of_now(chained)
     problem(chained.served.submit(early.last), 403, "key_unknown", "envelope.key_id")
@@ -132,9 +136,20 @@ def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> Non
     problem(chained.served.submit(case_of_now(chained, "case-2").last), 403, "key_revoked", "envelope.key_id")
 
 
+def test_no_agency_takes_the_key_of_another(chained: Chained) -> None:
+    """The court's admin grants the key of the police's clerk before the police do, even with the request that it made
+    to them: the contract refuses, the police grant it as ever, and the clerk signs."""
+    told = problem(chained.asked(admin(COURT), chained.grant(COURT)), 422, "contract_refused")
+    assert "KeyUnproven" in told["detail"]
+    assert "tally key request" in told["hint"]
+    chained.make(admin(POLICE), chained.grant())
+    chained.follow()
+    assert chained.served.submit(case_of_now(chained).last).status_code == 201
+
+
 def test_a_transaction_sent_again_is_the_same_write(chained: Chained) -> None:
     """A client that lost the answer sends the same bytes: same number, same hash, one change."""
-    transaction = chained.prepared(admin(POLICE), GRANT)
+    transaction = chained.prepared(admin(POLICE), chained.grant())
     first, second = (chained.send(transaction, admin(POLICE)).json() for _ in range(2))
     assert first == second
     assert first["transaction_hash"] == "0x" + sign(transaction, admin(POLICE)).hash.hex()
@@ -179,7 +194,7 @@ def test_nothing_else_is_passed_on(shared_chain: Chained, wrong: str) -> None:
     """What is no call of this registry, or could not be mined, is refused and not journaled."""
     change, status, code = REFUSED[wrong]
     before = shared_chain.linked.journal.last()
-    transaction = change(shared_chain.prepared(admin(POLICE), GRANT), shared_chain.linked)
+    transaction = change(shared_chain.prepared(admin(POLICE), shared_chain.grant()), shared_chain.linked)
     answer = shared_chain.send(transaction, admin(POLICE))
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert shared_chain.linked.journal.last() == before
@@ -188,7 +203,7 @@ def test_nothing_else_is_passed_on(shared_chain: Chained, wrong: str) -> None:
 def test_what_the_contract_refuses_is_told_in_its_words(shared_chain: Chained) -> None:
     """A stranger's grant, and the acceptance of an admin whom nobody proposed: refused when prepared."""
     stranger = Key("stranger")
-    for call, error in ((GRANT, "NotAdmin"), (accept_admin(POLICE), "NotProposedAdmin")):
+    for call, error in ((shared_chain.grant(), "NotAdmin"), (accept_admin(POLICE), "NotProposedAdmin")):
         told = problem(shared_chain.asked(stranger, call), 422, "contract_refused")
         assert error in told["detail"]
         assert "admin" in told["hint"]
@@ -227,7 +242,7 @@ def test_a_body_of_another_kind_or_size_is_refused(shared_chain: Chained) -> Non
 
 def test_anchors_are_listed_as_they_were_made(chained: Chained) -> None:
     """Each has the size and root of a checkpoint that was published, the registry's hash, and its block; in pages."""
-    chained.make(admin(POLICE), GRANT)
+    chained.make(admin(POLICE), chained.grant())
     chained.follow()
     roots = {}
     for number in range(3):
@@ -265,6 +280,6 @@ def test_a_node_that_dies_comes_back(chained: Chained) -> None:
     chained.follow()
     assert chained.get(CHAIN) | TIMES == before | TIMES
     assert chained.linked.node.pid != pid
-    chained.make(admin(POLICE), GRANT)
+    chained.make(admin(POLICE), chained.grant())
     chained.follow()
     assert chained.get(CHAIN)["change_count"] == before["change_count"] + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.anchor import AnchorClient
-from ledger.chain.calls import ContractDomain, checkpoint_digest, grant_key
+from ledger.chain.calls import ContractDomain, checkpoint_digest
 from ledger.chain.contract import contract_abi, read
 from ledger.chain.deploy import deploy
 from ledger.chain.errors import CallReverted, ChainAhead, ChainMismatch
@@ -19,7 +19,7 @@ from ledger.core.errors import NotFound
 from ledger.core.signature import keccak256
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
-from tests.chain.world import NOW, POLICE, World, founding
+from tests.chain.world import POLICE, World, founding, granted_by
 
 
 def test_anchors_follow_one_another(world: World) -> None:
@@ -68,7 +68,7 @@ def test_what_the_contract_refuses_is_not_signed(world: World) -> None:
 def test_a_change_of_the_registry_blocks_anchoring_until_it_is_mirrored(world: World) -> None:
     """An anchor under the registry hash from before a grant is refused; under the new one it goes through."""
     request = world.next_anchor()
-    call = grant_key(Key("clerk").key_id, officer="p-1", roles=1, suite=1, valid_from=NOW, valid_until=NOW + 1000)
+    call = granted_by(world, POLICE, Key("clerk"))
     world.registry.relay(sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw)
     with pytest.raises(CallReverted) as refused:
         world.anchor.submit(request)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.calls import grant_key
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.journal import Purpose, WriteState
 from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind
@@ -19,7 +18,7 @@ from ledger.chain.replay import replayed
 from ledger.chain.transaction import sign
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
-from tests.chain.world import ADMINS, NOW, World, embedded_world
+from tests.chain.world import ADMINS, World, embedded_world, granted_by
 
 GRANTS = 8  # of each admin
 
@@ -27,8 +26,7 @@ GRANTS = 8  # of each admin
 def grant_keys(world: World, admin: Key) -> None:
     """Signs each grant once it can be prepared, and hands in the same bytes until they are in the journal."""
     for number in range(GRANTS):
-        key = Key(f"{admin.name} {number}").key_id
-        call = grant_key(key, officer=f"p-{number}", roles=1, suite=1, valid_from=NOW, valid_until=NOW + 1)
+        call = granted_by(world, admin, Key(f"{admin.name} {number}"), officer=f"p-{number}")
         raw = None
         while raw is None:
             with suppress(ChainUnavailable):

@@ -15,6 +15,7 @@ from ledger.chain.calls import (
     decision_digest,
     grant_key,
     propose_admin,
+    request_key,
     revoke_key,
 )
 from ledger.chain.contract import contract_abi
@@ -30,7 +31,12 @@ from tests.chain.keys import Key
 from tests.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world
 
 CLERK = Key("clerk")
-GRANT = grant_key(CLERK.key_id, officer="p-0417", roles=5, suite=1, valid_from=NOW, valid_until=NOW + 86400)
+
+
+def a_grant(world: World, agency: str = "psb-east") -> bytes:
+    """The agency grants the clerk's key, who asked for it."""
+    request = request_key(CLERK, world.registry.domain(world.founding.log_id), agency=agency, officer="p-0417")
+    return grant_key(request, roles=5, valid_from=NOW, valid_until=NOW + 86400)
 
 
 def as_admin(world: World, admin: Key, call: bytes) -> ChainWrite:
@@ -57,7 +63,7 @@ def test_the_founding_is_read_back(world: World) -> None:
 def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
     """Signed by the admin, journaled and mined by the service; both changes follow in the chain of hashes."""
     before = world.registry.state("latest")
-    write = as_admin(world, POLICE, GRANT)
+    write = as_admin(world, POLICE, a_grant(world))
     assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
     as_admin(world, POLICE, revoke_key(CLERK.key_id))
     granted, revoked = all_changes(world, after=4, registry_hash=before.registry_hash)
@@ -67,7 +73,7 @@ def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
 
 def test_a_change_names_its_block_and_transaction(world: World) -> None:
     """What the mirror cites is where the change stands."""
-    write = as_admin(world, POLICE, GRANT)
+    write = as_admin(world, POLICE, a_grant(world))
     final = world.chain.final_block()
     assert final is not None
     change = world.registry.changes(after=0, registry_hash=world.founding.log_id, first_block=0, final=final)[-1]
@@ -83,14 +89,14 @@ def test_an_admin_hands_over_in_two_steps(world: World) -> None:
     require_no_admin(world, successor)
     as_admin(world, successor, accept_admin("court-east"))
     require_no_admin(world, COURT)
-    granted = as_admin(world, successor, GRANT)
+    granted = as_admin(world, successor, a_grant(world, "court-east"))
     assert (granted.sender, all_changes(world)[-1].agency) == (successor.key_id, "court-east")
 
 
 def require_no_admin(world: World, account: Key) -> None:
     """The contract takes no act of an admin from this account."""
     with pytest.raises(CallReverted) as refused:
-        world.registry.prepare(account.key_id, GRANT)
+        world.registry.prepare(account.key_id, a_grant(world))
     assert refused.value.error == "NotAdmin"
 
 
@@ -110,13 +116,13 @@ def test_a_majority_decides(world: World) -> None:
 
 def test_the_same_bytes_again_are_the_same_write(world: World) -> None:
     """A relayed transaction may be handed in twice."""
-    raw = sign(world.registry.prepare(POLICE.key_id, GRANT), POLICE).raw
+    raw = sign(world.registry.prepare(POLICE.key_id, a_grant(world)), POLICE).raw
     assert world.registry.relay(raw) == world.registry.relay(raw)
 
 
 def test_what_is_no_call_of_this_registry_is_refused(world: World) -> None:
     """Another contract, a view, coins sent along, another chain, a nonce ahead, little gas: each its own refusal."""
-    prepared = world.registry.prepare(POLICE.key_id, GRANT)
+    prepared = world.registry.prepare(POLICE.key_id, a_grant(world))
     refusals = {
         "not_a_registry_call": [
             replace(prepared, to=world.deployment.anchor),
@@ -142,7 +148,7 @@ def test_what_is_no_call_of_this_registry_is_refused(world: World) -> None:
 def test_what_the_contract_refuses_is_not_journaled(world: World) -> None:
     """A stranger's grant reverts with the contract's error before anything is kept."""
     stranger = Key("stranger")
-    honest = world.registry.prepare(POLICE.key_id, GRANT)
+    honest = world.registry.prepare(POLICE.key_id, a_grant(world))
     before = world.journal.last()
     with pytest.raises(CallReverted) as refused:
         world.registry.relay(sign(replace(honest, nonce=0), stranger).raw)
@@ -152,7 +158,7 @@ def test_what_the_contract_refuses_is_not_journaled(world: World) -> None:
 
 def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer, more or other changes than the contract's state says do not pass for the registry."""
-    as_admin(world, POLICE, GRANT)
+    as_admin(world, POLICE, a_grant(world))
     eth = world.chain.eth
     honest = eth.logs
     last = honest(world.deployment.registry, contract_abi("AgencyRegistry").topic("Changed"), 0, 100)[-1]
@@ -194,7 +200,7 @@ def test_changes_survive_a_restart_from_the_dump(start_node: Callable[..., Embed
     """The logs are there again after the node was loaded from its dump."""
     node = start_node()
     world = embedded_world(node, journal)
-    as_admin(world, POLICE, GRANT)
+    as_admin(world, POLICE, a_grant(world))
     before = all_changes(world)
     node.stop()
     node.start()

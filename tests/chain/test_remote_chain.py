@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.calls import grant_key
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, TransactionRefused, WrongChain
 from ledger.chain.finality import Confirmations, FinalTag
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
@@ -32,7 +31,7 @@ from tests.chain.faulty import (
 )
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
-from tests.chain.world import NOW, POLICE, SUBMITTER, World, remote_world
+from tests.chain.world import POLICE, SUBMITTER, World, granted_by, remote_world
 
 SIGNED, SUBMITTED, MINED = WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED
 CONFIRMED, STALE, INVALID = WriteState.CONFIRMED, WriteState.STALE, WriteState.INVALID
@@ -111,7 +110,7 @@ def test_hardhat_takes_grants_and_anchors(hardhat: ExternalNode, journal: FileJo
     world = remote_world(hardhat, journal)
     hardhat.fund(POLICE.key_id)
     count = world.registry.state("latest").change_count
-    call = grant_key(Key("hh").key_id, officer="p-1", roles=1, suite=1, valid_from=NOW, valid_until=NOW + 1)
+    call = granted_by(world, POLICE, Key("hh"))
     granted = world.registry.relay(sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw)
     assert world.writer.settle(granted, timeout_seconds=30, poll_seconds=0.05).state is CONFIRMED
     for number in (1, 2):
@@ -319,7 +318,7 @@ def test_a_revert_is_invalid_once_its_block_is_final(world: World, anvil: Extern
     anvil.fund(POLICE.key_id)
     anvil.automine(on=False)
     write = world.anchor_more()
-    call = grant_key(Key("clerk").key_id, officer="p-1", roles=1, suite=1, valid_from=NOW, valid_until=NOW + 1)
+    call = granted_by(world, POLICE, Key("clerk"))
     prepared = world.registry.prepare(POLICE.key_id, call)
     dear = Fees(prepared.fees.max_fee * 5, (prepared.fees.priority_fee or 0) * 5)
     world.registry.relay(sign(replace(prepared, fees=dear), POLICE).raw)

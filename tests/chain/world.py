@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from ledger.chain.anchor import AnchorClient, AnchorRequest
 from ledger.chain.backend import ChainBackend
+from ledger.chain.calls import grant_key, request_key
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
 from ledger.chain.embedded import EmbeddedChain
 from ledger.chain.eth import Eth
@@ -36,6 +37,13 @@ def founding(log_id: bytes = b"\x01" * 32) -> Founding:
         for kind, (agency_id, admin) in enumerate(ADMINS.items(), 1)
     )
     return Founding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+
+
+def granted_by(world: World, admin: Key, key: Key, *, officer: str = "p-1") -> bytes:
+    """The call by which the admin's agency grants the key, which asked for it, for a second."""
+    agency = next(agency for agency, one in ADMINS.items() if one == admin)
+    request = request_key(key, world.registry.domain(world.founding.log_id), agency=agency, officer=officer)
+    return grant_key(request, roles=1, valid_from=NOW, valid_until=NOW + 1)
 
 
 @dataclass

@@ -48,7 +48,7 @@ def test_every_help_text_is_in_chinese_too() -> None:
 def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, ...]) -> None:
     """Headings, texts, options and what click says of them; words of the command line stay as they are typed."""
     told = tally(*way).out
-    assert told.startswith("用法：tally key grant [OPTIONS] KEY_ID\n")
+    assert told.startswith("用法：tally key grant [OPTIONS] KEY\n")
     assert "\n  以机关管理员身份为本机关人员的密钥授权。日志收录后生效。\n" in told
     assert "--until TIME" in told
     assert "自何时起不得再签名。  [必填]" in told

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 
 from ledger.cli.exits import Exit
+from tests.cli.tally import Tally
 from tests.cli.world import UNTIL, World
 
 COURT = {
@@ -92,6 +95,70 @@ def test_only_the_admin_grants(world: World) -> None:
     assert (done.status, "KEY_ID" in done.err) == (Exit.USAGE, True)
 
 
+class Elsewhere:
+    """An officer of the police on a machine of his own, with a key that nobody granted yet."""
+
+    def __init__(self, world: World, folder: Path, officer: str):
+        self.tally = Tally(folder)
+        self.key_id = self.tally.new_key("own")
+        self.tally.add_profile("own", world.url, "police-east", officer, "own")
+
+    def request(self, *words: str) -> Path:
+        """The request file that his machine makes."""
+        file = self.tally.folder / "request.json"
+        self.tally.ok("key", "request", *words, "-o", file)
+        return file
+
+
+def test_officer_asks_on_his_machine_and_the_admin_grants_on_his(world: World, tmp_path: Path) -> None:
+    """A file goes from one to the other: it names key and officer, the admin adds roles and period. Only for the
+    officer and the key that asked, and only where the key lies or its request does."""
+    elsewhere = Elsewhere(world, tmp_path, "p-1101")
+    file, terms = elsewhere.request(), ("--role", "clerk", "--until", UNTIL)
+    done = world.tally("key", "grant", elsewhere.key_id, "--officer", "p-1101", *terms, profile="admin-police-east")
+    assert (done.status, "tally key request" in done.err) == (Exit.USAGE, True)
+    done = world.tally("key", "grant", file, "--officer", "p-1102", *terms, profile="admin-police-east")
+    assert (done.status, "p-1101, not p-1102" in done.err) == (Exit.USAGE, True)
+    done = world.tally("key", "grant", "0x" + "12" * 20, *terms, profile="admin-police-east")
+    assert (done.status, "--officer" in done.err) == (Exit.USAGE, True)
+    world.tally.ok("key", "grant", file, *terms, profile="admin-police-east")
+    keys = world.wait(
+        "/api/v1/agencies/police-east/keys",
+        lambda answer: elsewhere.key_id in [key["key_id"] for key in answer["keys"]],
+    )["keys"]
+    granted = next(key for key in keys if key["key_id"] == elsewhere.key_id)
+    assert (granted["officer"], granted["roles"]) == ("p-1101", ["clerk"])
+
+
+def test_request_is_for_the_agency_that_was_asked(world: World, tmp_path: Path) -> None:
+    """Another agency's admin is told so, a file that is edited to his agency is not signed by the key, and neither is
+    sent; a request to the registry of another ledger is refused too."""
+    file, terms = Elsewhere(world, tmp_path, "p-1103").request(), ("--role", "clerk", "--until", UNTIL)
+    done = world.tally("key", "grant", file, *terms, profile="admin-procuratorate-east")
+    assert (done.status, "for police-east, not for procuratorate-east" in done.err) == (Exit.USAGE, True)
+    written = json.loads(file.read_text())
+    file.write_text(json.dumps(written | {"agency": "procuratorate-east"}))
+    done = world.tally("key", "grant", file, *terms, profile="admin-procuratorate-east")
+    assert (done.status, "not signed by the key" in done.err) == (Exit.REFUSED, True)
+    file.write_text(json.dumps(written | {"log_id": "0x" + "00" * 32}))
+    done = world.tally("key", "grant", file, *terms, profile="admin-police-east")
+    assert (done.status, "of another ledger" in done.err) == (Exit.REFUSED, True)
+
+
+def test_key_in_a_wallet_asks_by_typed_data(world: World, tmp_path: Path) -> None:
+    """What 'key request --wallet' prints is a document that any wallet signs; its signature makes the same file."""
+    elsewhere, wallet = Elsewhere(world, tmp_path, "p-1104"), Account.create()
+    address = wallet.address.lower()
+    document = elsewhere.tally.ok("key", "request", "--wallet", address)
+    signature = wallet.sign_message(encode_typed_data(full_message=document)).signature
+    refused = elsewhere.tally("key", "request", "--wallet", elsewhere.key_id, "--signature", signature.to_0x_hex())
+    assert (refused.status, "not signed by the key" in refused.err) == (Exit.REFUSED, True)
+    for words in (("--signature", "0x12"), ("--wallet", address, "--signature", "none")):
+        assert elsewhere.tally("key", "request", *words).status == Exit.USAGE
+    file = elsewhere.request("--wallet", address, "--signature", signature.to_0x_hex())
+    world.tally.ok("key", "grant", file, "--role", "clerk", "--until", UNTIL, profile="admin-police-east")
+
+
 def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     """One admin proposes, both approve what they read in words, and the agency is in; one of two is no majority."""
     file, proposal = tmp_path / "court.json", tmp_path / "proposal.json"
@@ -109,6 +176,7 @@ def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     both = [word for approval in approvals for word in ("--approval", str(approval))]
     world.tally.ok("registry", "send", proposal, *both, profile="admin-police-east")
     world.wait("/api/v1/agencies", lambda told: "court-east" in [one["agency_id"] for one in told["agencies"]])
+    world.wait("/api/v1/chain", lambda told: told["decision_count"] == 1)  # told from when the chain was last seen
     done = world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east")
     assert (done.status, "decision_made" in done.err) == (Exit.REFUSED, True)
 

@@ -46,6 +46,11 @@ CHECKPOINT_TYPE = [
     {"name": "root", "type": "bytes32"},
     {"name": "registryHash", "type": "bytes32"},
 ]
+KEY_REQUEST_TYPE = [
+    {"name": "agency", "type": "bytes32"},
+    {"name": "officer", "type": "bytes32"},
+    {"name": "account", "type": "address"},
+]
 SUCCESSION_TYPE = [
     {"name": "chainId", "type": "uint256"},
     {"name": "anchor", "type": "address"},
@@ -201,7 +206,13 @@ class Ledger:
     def grant(self, party: Party, key: LocalAccount, **terms: Any) -> Any:
         """The receipt of a grant of `key` by the party's admin."""
         terms = {"officer": slug("li-ming"), "roles": 1, "suite": 1, "validFrom": 100, "validUntil": 200} | terms
-        return self.send(party.admin, self.registry.functions.grantKey(key.address, *terms.values()))
+        proof = self.key_request(party, key, terms["officer"])
+        return self.send(party.admin, self.registry.functions.grantKey(key.address, *terms.values(), proof))
+
+    def key_request(self, party: Party, key: LocalAccount, officer: bytes, /, **other: Any) -> bytes:
+        """The signature by which `key` asks the agency to grant it to the officer, or what `other` says."""
+        values = {"agency": party.id, "officer": officer, "account": key.address} | other
+        return signed(key, self.registry, "KeyRequest", KEY_REQUEST_TYPE, **values)
 
     def changed(self, receipt: Any) -> Any:
         """The one `Changed` event of a transaction."""

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 from web3 import Web3
-from web3.exceptions import ContractLogicError
+from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.types import Wei
 
+import contracts
 from tests.contracts.ledger import (
     ADMIN_CHANGED,
     COURT,
@@ -23,9 +24,12 @@ from tests.contracts.ledger import (
     admission,
     chained,
     change,
+    error_selector,
+    founding,
     person,
     refused,
     slug,
+    with_high_s,
     witnessing,
 )
 
@@ -76,7 +80,7 @@ def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
     calls = ledger.registry.functions
     for outsider in (STRANGER, SUBMITTER, POLICE.witness, KEY):
         for call in (
-            calls.grantKey(STRANGER.address, slug("a"), 1, 1, 1, 2),
+            calls.grantKey(STRANGER.address, slug("a"), 1, 1, 1, 2, b""),
             calls.revokeKey(KEY.address),
             calls.proposeAdmin(STRANGER.address),
         ):
@@ -111,7 +115,68 @@ def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, o
 def test_grant_of_the_zero_address_is_refused(ledger: Ledger) -> None:
     """No key has the address zero."""
     with refused(ledger.registry, "AccountRefused", NOBODY, POLICE.id):
-        ledger.send(POLICE.admin, ledger.registry.functions.grantKey(NOBODY, slug("a"), 1, 1, 1, 2))
+        ledger.send(POLICE.admin, ledger.registry.functions.grantKey(NOBODY, slug("a"), 1, 1, 1, 2, b""))
+
+
+def granting(ledger: Ledger, key: str, proof: bytes, *, suite: int = 1) -> Any:
+    """The call that grants `key` to the officer li-ming with this proof."""
+    return ledger.registry.functions.grantKey(key, slug("li-ming"), 1, suite, 100, 200, proof)
+
+
+def test_no_agency_takes_the_key_of_another(ledger: Ledger) -> None:
+    """The attack of issue 11, 2.7: the court's admin grants the police's key before the police do. Neither without a
+    signature of that key, nor with the request it made to the police, copied from the police's pending transaction.
+    Afterwards the police grant it as ever."""
+    request = ledger.key_request(POLICE, KEY, slug("li-ming"))
+    forged = ledger.key_request(COURT, STRANGER, slug("li-ming"), account=KEY.address)
+    with refused(ledger.registry, "KeyUnproven", KEY.address, STRANGER.address):
+        ledger.send(COURT.admin, granting(ledger, KEY.address, forged))
+    with refused(ledger.registry, "ECDSAInvalidSignatureLength", 0):
+        ledger.send(COURT.admin, granting(ledger, KEY.address, b""))
+    with pytest.raises(ContractCustomError) as refusal:
+        ledger.send(COURT.admin, granting(ledger, KEY.address, request))
+    assert str(refusal.value.data).startswith("0x" + error_selector(_error("KeyUnproven")).hex())
+    assert ledger.registry.functions.grant(KEY.address).call()[0] == bytes(32)
+
+    ledger.send(POLICE.admin, granting(ledger, KEY.address, request))
+    assert ledger.registry.functions.grant(KEY.address).call()[0] == POLICE.id
+
+
+@pytest.mark.parametrize(
+    "other", [{"agency": COURT.id}, {"officer": slug("wang-fang")}, {"account": STRANGER.address}, "registry", "high s"]
+)
+def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, other: Any) -> None:
+    """A key's signature over other terms, for another registry, or in its other form, grants nothing."""
+    changes = other if isinstance(other, dict) else {}
+    signer = Ledger(ledger.web3, founding()) if other == "registry" else ledger
+    proof = signer.key_request(POLICE, KEY, slug("li-ming"), **changes)
+    if other == "high s":
+        proof = with_high_s(proof)
+    with pytest.raises(ContractCustomError) as refusal:
+        ledger.send(POLICE.admin, granting(ledger, KEY.address, proof))
+    error = "ECDSAInvalidSignatureS" if other == "high s" else "KeyUnproven"
+    assert str(refusal.value.data).startswith("0x" + error_selector(_error(error)).hex())
+
+
+def _error(name: str) -> Any:
+    (entry,) = [
+        one for one in contracts.artifact("AgencyRegistry")["abi"] if one["type"] == "error" and one["name"] == name
+    ]
+    return entry
+
+
+@pytest.mark.parametrize("suite", [2, 255])
+def test_key_id_of_a_later_suite_commits_to_its_agency(ledger: Ledger, suite: int) -> None:
+    """What the contract cannot verify it takes by its public key, of which each agency has another key id."""
+    public_key = b"a public key of a later suite, of whatever length it has"
+    values = [suite, POLICE.id, Web3.keccak(public_key)]
+    key = Web3.to_checksum_address(Web3.keccak(encode(["uint8", "bytes32", "bytes32"], values))[12:])
+    for admin, shown in ((COURT.admin, public_key), (POLICE.admin, public_key + b"."), (POLICE.admin, b"")):
+        with pytest.raises(ContractCustomError) as refusal:
+            ledger.send(admin, granting(ledger, key, shown, suite=suite))
+        assert str(refusal.value.data).startswith("0x" + error_selector(_error("KeyUnproven")).hex())
+    ledger.send(POLICE.admin, granting(ledger, key, public_key, suite=suite))
+    assert ledger.registry.functions.grant(key).call()[:4] == (POLICE.id, slug("li-ming"), 1, suite)
 
 
 def test_key_is_granted_once_in_its_life(ledger: Ledger) -> None:

@@ -24,7 +24,7 @@ from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.event import Body
 from ledger.core.event.case import CaseOpened
-from ledger.core.signature import SUITE_SECP256K1_EIP712, keccak256
+from ledger.core.signature import keccak256
 from ledger.keys import LocalSigner, create_keystore, open_keystore
 from tests.builders import (
     COURT,
@@ -144,15 +144,12 @@ class Town(Service):
 
     def grant(self, officer: Officer) -> None:
         """The officer's admin grants his key on the chain."""
-        call = calls.grant_key(
-            officer.key_id,
-            officer=officer.officer_id,
-            roles=sum(ROLE_BITS[role] for role in officer.roles),
-            suite=SUITE_SECP256K1_EIP712,
-            valid_from=0,
-            valid_until=GRANTED_UNTIL,
-        )
-        self.relay(officer.agency, call)
+        chain = self.get("/api/v1/chain")
+        domain = calls.ContractDomain(self.log_id, chain["chain_id"], chain["registry"])
+        signer = LocalSigner.from_private_key(officer.key.secret)
+        request = calls.request_key(signer, domain, agency=officer.agency, officer=officer.officer_id)
+        roles = sum(ROLE_BITS[role] for role in officer.roles)
+        self.relay(officer.agency, calls.grant_key(request, roles=roles, valid_from=0, valid_until=GRANTED_UNTIL))
 
     def relay(self, agency: str, call: bytes) -> None:
         """A registry call of the agency's admin, prepared by the service and signed here. Raises Refused."""

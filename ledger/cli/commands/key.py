@@ -12,6 +12,7 @@ from ledger.cli.output import Column
 from ledger.cli.params import Second, words
 from ledger.cli.passphrase import Passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
+from ledger.core import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Role
 from ledger.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
@@ -124,18 +125,57 @@ def passphrase_(
         session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
 
 
+@command.command("request")
+@click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
+@click.option("--signature", metavar="HEX", help="The wallet's signature of that.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
+@pass_session
+def request(session: Session, *, key_id: str | None, signature: str | None, output: Path | None) -> None:
+    """Ask the admin of your agency to grant your key, by a file that the key has signed.
+
+    The admin grants it by 'tally key grant FILE'. Nobody can grant a key that did not ask for it.
+    """
+    from ledger.cli import key_requests
+    from ledger.cli.registry import account_of
+
+    if key_id is None:
+        if signature is not None:
+            raise MalformedInput("expected the address of the wallet's key with it", field="--wallet")
+        made = key_requests.request_own_key(session)
+    elif signature is None:
+        session.output.data(key_requests.wallet_document(session, account_of(key_id, field="--wallet")))
+        return
+    else:
+        made = key_requests.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
+    if output is None:
+        session.output.data(made)
+        return
+    output.write_bytes(canonical.encode(made) + b"\n")
+    session.output.record({"file": str(output)})
+
+
 @command.command("grant")
-@click.argument("key_id")
-@click.option("--officer", required=True, help="Id of the officer who holds the key: a service number, never a name.")
+@click.argument("key")
+@click.option("--officer", help="Id of the officer who holds the key: a service number, never a name. A file names it.")
 @click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
 @click.option("--from", "valid_from", type=Second(), help="From when the key may sign [now].")
 @click.option("--until", "valid_until", type=Second(), required=True, help="From when it may sign no longer.")
 @pass_session
-def grant(session: Session, /, **terms: Any) -> None:
-    """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it."""
-    from ledger.cli.registry import grant_key
+def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -> None:
+    """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it.
 
-    session.output.record(grant_key(session, **terms))
+    KEY is the file that its holder made by 'tally key request', or the id of a key on this machine.
+    """
+    from ledger.cli import key_requests
+    from ledger.cli.registry import account_of, grant_key
+
+    if not key.startswith("0x"):
+        request = key_requests.read_request(session, Path(key), officer)
+    elif officer is None:
+        raise MalformedInput("expected the officer who holds the key", field="--officer")
+    else:
+        request = key_requests.request_key_here(session, account_of(key, field="KEY"), officer)
+    session.output.record(grant_key(session, request, **terms))
 
 
 @command.command("revoke")
