@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
@@ -14,6 +13,7 @@ from msgspec import Struct
 from ledger.core.clock_rules import ClockRule, require_sound
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
+from ledger.core.toml import decode_toml
 from ledger.core.validity import holds_on, stands_alone
 
 DAYS_KEPT = 1024
@@ -117,9 +117,10 @@ def parse(text: str) -> Rulebook:
 
     Raises MalformedInput, also where a purpose has no row or two rows of one flag are in force on the same day.
     """
+    tables = decode_toml(text, field="rules")
     try:
-        book = msgspec.convert(tomllib.loads(text), Rulebook)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        book = msgspec.convert(tables, Rulebook)
+    except msgspec.ValidationError as error:
         raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
     for purpose in choices(Purpose):
         if purpose not in book.purposes:

@@ -12,7 +12,6 @@ A witness without an account is a foreign one: it co-signs checkpoints by C2SP t
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +24,7 @@ from msgspec import Meta, Struct
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.terms import KeyId
 from ledger.core.note import SignatureType, VerifyingKey, parse_vkey, require_type
+from ledger.core.toml import decode_toml
 
 logger = structlog.get_logger(__name__)
 
@@ -57,10 +57,9 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_witnesses(text: str) -> tuple[Witness, ...]:
     """The witnesses of a file's text. Raises MalformedInput, naming the field."""
+    tables = decode_toml(text, field="witnesses.toml")
     try:
-        file = msgspec.convert(tomllib.loads(text), _File)
-    except tomllib.TOMLDecodeError as error:
-        raise MalformedInput(f"not TOML: {error}", field="witnesses.toml") from error
+        file = msgspec.convert(tables, _File)
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))

@@ -6,6 +6,7 @@ a row of many megabytes. What has them is made to fill the memory of whoever ope
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -19,6 +20,7 @@ MAX_BETWEEN_TAGS = 1024**2  # bytes
 MAX_ROW = 16 * 1024**2  # bytes
 CHUNK = 256 * 1024  # bytes
 SHEETS = "xl/worksheets/"
+_UNREADABLE = (BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, ValueError)  # by zipfile
 SAVE_AS_CSV = "Save the sheet as CSV (UTF-8) and import that."
 
 
@@ -31,7 +33,7 @@ def require_sane(file: BinaryIO) -> None:
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     _require_plain(archive, part)
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except _UNREADABLE as error:
         refuse_file(f"this is no XLSX file: {error}", hint="Older .xls files are saved as .xlsx first.")
 
 

@@ -7,7 +7,6 @@ is the same in every row (``{ value = "criminal" }``). ``docs/import.md`` shows 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from collections.abc import Mapping as Named
 from difflib import get_close_matches
@@ -20,6 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from ledger.core.errors import MalformedInput
 from ledger.core.event import terms
 from ledger.core.event.terms import Line, SectionField
+from ledger.core.toml import decode_toml
 from ledger.exchange.values import DateStyle
 
 MAX_BYTES = 1024 * 1024
@@ -210,10 +210,9 @@ def read_mapping(path: Path) -> Mapping:
 
 def parse_mapping(data: bytes, name: str) -> Mapping:
     """The mapping that this TOML says; ``name`` is what refusals call it."""
+    tables = decode_toml(data, field=name)
     try:
-        mapping = msgspec.convert(tomllib.loads(data.decode("utf-8")), Mapping)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MalformedInput(f"this is no TOML in UTF-8: {error}", field=name) from error
+        mapping = msgspec.convert(tables, Mapping)
     except msgspec.ValidationError as error:
         raise _told(name, str(error)) from error
     for path, source in mapping.sources():

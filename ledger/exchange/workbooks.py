@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -18,7 +19,10 @@ MAX_ROWS = 1_048_576  # of a sheet
 EXACT = 10**15  # integers from here on have lost digits in a spreadsheet, which calculates with 15
 FORMULA = Unusable("a formula: paste its value")
 LOST_DIGITS = Unusable("a number of more than 15 digits, of which a spreadsheet has lost some: format the cell as text")
-_BROKEN = (BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+_BROKEN = (
+    *(BadZipFile, InvalidFileException, ParseError, zlib.error, EOFError, OSError, RuntimeError, ArithmeticError),
+    *(LookupError, ValueError, TypeError, AttributeError),
+)
 
 
 class Workbook:

@@ -56,7 +56,7 @@ def test_a_row_without_end_holds_on() -> None:
 @pytest.mark.parametrize(
     ("text", "field", "message"),
     [
-        ("flags = [", "rules", "cannot be read"),
+        ("flags = [", "rules", "not TOML"),
         ("flags = []", "rules", "purposes"),
         (PURPOSES, "rules", "flags"),
         ("flags = []\n" + PURPOSES.replace('"custody"', '"nothing"', 1), "rules", "nothing"),

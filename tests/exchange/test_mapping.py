@@ -29,7 +29,7 @@ MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\ngr
 @pytest.mark.parametrize(
     ("text", "field", "said", "hint"),
     [
-        ("name = ", "m.toml", "no TOML", None),
+        ("name = ", "m.toml", "not TOML", None),
         (SMALL.replace("case_type", "case_typ"), "m.toml: case", "unknown field `case_typ`", "case_type"),
         (SMALL.replace("key =", "keys ="), "m.toml", "unknown field `keys`", "key"),
         (SMALL.replace('key = ["number"]', "key = []"), "m.toml: key", "length >= 1", None),

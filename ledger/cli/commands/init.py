@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from ledger.cli.command import Command
 from ledger.cli.passphrase import Passphrase, minted, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
+from ledger.core.toml import decode_toml
 from ledger.installation import DataDirectory, Founding, create, read_founding
 from ledger.settings import DEFAULT_DATA_DIR
 
@@ -94,18 +94,17 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
 
 def _founding(file: Path, *, development: bool) -> Founding:
     data = file.read_bytes()
+    hint = "A founding ends in .toml or .json; the README begins with one."
     try:
-        told = tomllib.loads(data.decode()) if file.suffix == ".toml" else msgspec.json.decode(data)
-    except (ValueError, msgspec.DecodeError) as error:
-        raise MalformedInput(
-            f"{file} is not {'TOML' if file.suffix == '.toml' else 'JSON'}: {error}",
-            field="--founding",
-            hint="A founding ends in .toml or .json; the README begins with one.",
-        ) from error
-    if development and isinstance(told, dict):
-        told["development"] = True
+        tables = (
+            decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"{file} is not JSON: {error}", field="--founding", hint=hint) from error
+    if development and isinstance(tables, dict):
+        tables["development"] = True
     try:
-        return read_founding(msgspec.json.encode(told))
+        return read_founding(msgspec.json.encode(tables))
     except MalformedInput as error:
         hint = error.hint or "The README begins with a founding that holds."
         raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=hint) from error

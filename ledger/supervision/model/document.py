@@ -35,6 +35,16 @@ from ledger.supervision.wording import Wording
 MAX_BYTES = 65_536
 MAX_CHARACTERS = 32_000  # what an event carries
 MAX_LEVELS = 12
+_UNREADABLE = (
+    YAMLError,
+    AssertionError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
@@ -60,17 +70,27 @@ class Document(Struct, frozen=True):
 def read_document(text: str) -> Document:
     """The values of a model's file. Raises ModelRefused, naming the line."""
     _require_plain_text(text)
-    yaml = YAML(typ="safe", pure=True)
-    builder = _Builder(iter(yaml.parse(text)))
+    return _Builder(_events(text)).document()
+
+
+def _events(text: str) -> Iterator[Event]:
+    """Yield the parser's events. Raises ModelRefused for whatever the parser cannot read.
+
+    Not all that the parser raises is a YAMLError: a directive of another version is an AssertionError, an escape beyond
+    Unicode a ValueError or OverflowError.
+    """
+    line = 1
     try:
-        return builder.document()
+        for event in YAML(typ="safe", pure=True).parse(text):
+            line = event.end_mark.line + 1
+            yield event
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ModelRefused(
-            [Fault(mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context)))]
-        ) from error
-    except YAMLError as error:
-        raise ModelRefused([Fault(1, "", Wording("not_yaml", why=str(error).splitlines()[0][:200]))]) from error
+        fault = Fault(mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context)))
+        raise ModelRefused([fault]) from error
+    except _UNREADABLE as error:
+        why = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ModelRefused([Fault(line, "", Wording("not_yaml", why=why))]) from error
 
 
 def _require_plain_text(text: str) -> None:

@@ -8,11 +8,10 @@ from importlib.resources import files
 from io import StringIO
 
 import msgspec
-from ruamel.yaml import YAML
-
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ModelId
-from ledger.supervision.model.document import MAX_CHARACTERS, read_document
+from ledger.supervision.model.document import read_document
+from ledger.supervision.model.edit import keeping_layout
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.spelling import text_of
@@ -69,8 +68,7 @@ def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_
     """
     _require_id(model_id)
     known = parse_model(definition)
-    yaml = YAML()  # keeps comments and the author's layout
-    yaml.width = MAX_CHARACTERS
+    yaml = keeping_layout()
     tree = yaml.load(definition)
     tree["model"], tree["version"] = model_id, 1
     for name, value in known.parameters_of(parameters).items():

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.spelling import text_of
 
 REMOVED: Final = object()  # in the place of a value: the place is not there afterwards
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")
 _MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
@@ -31,8 +33,7 @@ def edited(text: str, changes: Mapping[str, object]) -> str:
     Raises ModelRefused where the text is no YAML that a model is written in.
     """
     read_document(text)
-    yaml = YAML()
-    yaml.width = MAX_CHARACTERS
+    yaml = keeping_layout()
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     tree = yaml.load(text)
@@ -41,6 +42,22 @@ def edited(text: str, changes: Mapping[str, object]) -> str:
     written = StringIO()
     yaml.dump(tree, written)
     return written.getvalue()
+
+
+class _Resolver(VersionedResolver):
+    """Takes a day or a time for the text that ``read_document`` takes it for: 2026-13-45 is one too."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        return self.DEFAULT_SCALAR_TAG if str(tag) == _TIMESTAMP else tag
+
+
+def keeping_layout() -> YAML:
+    """Return a reader and writer that keeps comments, order and the spelling of what is not changed."""
+    yaml = YAML()
+    yaml.Resolver = _Resolver
+    yaml.width = MAX_CHARACTERS
+    return yaml
 
 
 def steps_of(place: str) -> list[str | int]:
