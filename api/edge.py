@@ -1,7 +1,7 @@
 """The edge: what holds for every request, whatever it asks for.
 
 It gets an id, is counted against its address, is answered under the security headers, and leaves one line in the
-request log. Written as plain ASGI: it stands in the way of every submission.
+request log. HEAD is answered as GET would be, without the body (RFC 9110, 9.3.2), so no route needs to know of it. Written as plain ASGI: it stands in the way of every submission.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, request_id(scope), self._headers)
+        method = scope["method"]
+        answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
         began = time.perf_counter()
         try:
             client = scope["client"]
@@ -69,7 +72,7 @@ class Edge:
             self._log(
                 "request",
                 id=answer.request_id.decode(),
-                method=scope["method"],
+                method=method,
                 path=scope["path"],
                 status=answer.status,
                 ms=round(1000 * (time.perf_counter() - began), 2),
@@ -80,8 +83,9 @@ class Edge:
 class _Answer:
     """Sends an answer on with the headers of every answer; ``status`` is 0 until it began."""
 
-    def __init__(self, send: Send, request_id: bytes, headers: list[tuple[bytes, bytes]]):
+    def __init__(self, send: Send, request_id: bytes, headers: list[tuple[bytes, bytes]], *, has_body: bool):
         self._send = send
+        self._has_body = has_body
         self.request_id = request_id
         self._headers = headers
         self.status = 0
@@ -96,8 +100,10 @@ class _Answer:
             if b"cache-control" not in named:
                 added.append(_NOT_KEPT)
             message["headers"] = [*given, *added, (b"x-request-id", self.request_id)]
-        elif not message.get("more_body", False):
-            self.is_whole = True
+        else:
+            self.is_whole = not message.get("more_body", False)
+            if not self._has_body:
+                message = {**message, "body": b""}
         await self._send(message)
 
 
