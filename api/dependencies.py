@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -19,6 +19,7 @@ from api.problems import TokenRefused
 from api.reading import Reading
 from api.submission import Desk
 from ledger.core.authority import Authority
+from ledger.core.event.terms import Instant
 from ledger.locales import Labels, language_of
 from ledger.prove import Prover
 from ledger.store.cases import Page
@@ -27,6 +28,9 @@ from ledger.timeline.picture import Pictures
 
 T = TypeVar("T")
 
+# The document must call no time, size or index valid that would be refused for its form.
+INSTANT_PATTERN = get_args(Instant)[1].pattern.replace(r"$(?!\n)", "$")
+DECIMAL_PATTERN = r"^(?:0|[1-9][0-9]{0,17})$"
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 

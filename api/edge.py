@@ -1,7 +1,8 @@
 """The edge: what holds for every request, whatever it asks for.
 
 It gets an id, is counted against its address, is answered under the security headers, and leaves one line in the
-request log. HEAD is answered as GET would be, without the body (RFC 9110, 9.3.2), so no route needs to know of it. Written as plain ASGI: it stands in the way of every submission.
+request log. HEAD is answered as GET would be, without the body (RFC 9110, 9.3.2), so no route needs to know of it.
+Written as plain ASGI: it stands in the way of every submission.
 """
 
 from __future__ import annotations

@@ -138,10 +138,11 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(parameter: dict[str, Any]) -> None:
-    said, example = _PARAMETERS.get(parameter["name"], (None, None))
+    said, example = _PARAMETERS.get(parameter["name"], (None, ""))
     if said is not None:
         parameter.setdefault("description", said)
-        parameter |= {"example": example} if parameter.get("required") else {}
+        if parameter.get("required"):
+            parameter["example"] = int(example) if parameter["schema"].get("type") == "integer" else example
 
 
 def _drop_foreign_422(responses: dict[str, Any]) -> None:

@@ -271,10 +271,13 @@ def test_what_a_library_stumbled_over_is_refused(fault: str) -> None:
         READERS[name].read(data)
 
 
-@pytest.mark.parametrize("value", ["2026-13-45", "2026-01-01", "0000-00-00", "2026-01-01 25:61:61", "12:30:45"])
-def test_a_day_in_a_model_stays_text(value: str) -> None:
-    """What looks like a day or a time is text in a model's file, and is written again as it was."""
-    text = f"a: {value}  # as it is\n"
+@pytest.mark.parametrize(
+    "line",
+    ["a: 2026-13-45", "a: 2026-01-01", "a: 0000-00-00", "a: 2026-01-01 25:61:61", "a: 12:30:45", "<<: x", "a: ="],
+)
+def test_what_yaml_reads_otherwise_stays_text(line: str) -> None:
+    """What looks like a day, a time or a merge is text in a model's file, and is written again as it was."""
+    text = f"{line}  # as it is\n"
     assert edited(text, {"b": "x"}) == f"{text}b: x\n"
 
 

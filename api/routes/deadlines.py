@@ -10,13 +10,23 @@ from fastapi import APIRouter, Query
 from msgspec import Struct
 from starlette.responses import Response
 
-from api.dependencies import LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed
+from api.dependencies import (
+    INSTANT_PATTERN,
+    LabelsOf,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    answer,
+    listed,
+)
 from api.openapi import answers, page_of
 from api.reading import Reading
 from ledger.arithmetic import in_words
 from ledger.core.deadlines.clock import Extension, Pause
 from ledger.core.deadlines.due import Deadline, Status, deadline, deadlines
-from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import EventRef
 from ledger.locales import Labels
 from ledger.store import clocks, warnings
@@ -27,7 +37,7 @@ router = APIRouter(prefix="/api/v1", tags=["deadlines"])
 
 AsOf = Annotated[
     str | None,
-    Query(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="as it stands at this time (UTC), else now"),
+    Query(pattern=INSTANT_PATTERN, description="as it stands at this time (UTC), else now"),
 ]
 Days = Annotated[int | None, Query(ge=0, le=3660, description="days left at most; what is overdue has fewer than any")]
 Standing = Annotated[Status | None, Query(description="only those that stand so; else those that have not ended")]
@@ -147,10 +157,7 @@ def list_warnings(
 
 
 def _moment(reading: Reading, as_of: str | None) -> datetime:
-    try:
-        return datetime.fromisoformat(as_of or reading.reader.now)
-    except ValueError as error:
-        raise MalformedInput(f"{as_of} is no time of any calendar", field="as_of") from error
+    return datetime.fromisoformat(as_of or reading.reader.now)
 
 
 def _counted(service: Service, lines: Iterable[ClockLine], as_of: datetime) -> Iterable[Deadline]:

@@ -9,13 +9,13 @@ from msgspec import Struct
 from pydantic import Field
 from starlette.responses import Response
 
-from api.dependencies import ServiceOf, answer
+from api.dependencies import DECIMAL_PATTERN, ServiceOf, answer
 from api.openapi import answers, problems
 from api.routes.tiles import published, served
 from ledger.chain.finality import final_block_of
 from ledger.core import merkle
 from ledger.core.checkpoint import parse_size
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import NotFound, ProofRefused
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import TileNodes
 from ledger.core.trust import encode_trust
@@ -29,7 +29,7 @@ from ledger.timeline import AnchoredSizes
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
 Block = Annotated[str, Field(max_length=16)]
 Blocks = Annotated[list[Block] | None, Query(max_length=16, description="a block's number, or latest-final; several")]
-Decimal = Annotated[str, Query(max_length=19, description="a plain decimal")]
+Size = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,17}$", description="a tree size from 1 on, a plain decimal")]
 
 
 class AnchoredView(Struct, frozen=True):
@@ -165,7 +165,7 @@ def trust_file(service: ServiceOf, block: Blocks = None) -> Response:
     summary="Prove that an entry is in the published tree",
     responses=answers(InclusionView, 400, 404, 503),
 )
-def inclusion(service: ServiceOf, index: Annotated[str, Path(max_length=19)]) -> Response:
+def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
     """A tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
     with service.parts.database.read() as connection:
@@ -181,15 +181,19 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(max_length=19)]) ->
 @router.get(
     "/consistency",
     summary="Prove that the tree of one published size continues that of another",
-    responses=answers(ConsistencyView, 400, 404, 503),
+    responses=answers(ConsistencyView, 400, 404, 422, 503),
 )
-def consistency(service: ServiceOf, first: Decimal, second: Decimal) -> Response:
+def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
     """For 1 <= first <= second <= the published size."""
     old, new = parse_size(first, "first"), parse_size(second, "second")
     with service.parts.database.read() as connection:
         size = published(connection).size
-        if not 1 <= old <= new:
-            raise MalformedInput(f"expected 1 <= first <= second, not {old} and {new}", field="first")
+        if old > new:
+            raise ProofRefused(
+                f"a tree of {new} entries does not continue one of {old}",
+                field="second",
+                hint="Ask with the smaller size as `first`.",
+            )
         if new > size:
             raise NotFound(f"size {new} is not published: the log stands at {size}", field="second")
         hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))

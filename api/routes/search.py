@@ -19,7 +19,7 @@ SHORTEST, LONGEST = 3, 200  # characters
 _PLACE = r"^[^\n]{0,200},[a-z_]{0,16},[a-z0-9-]{0,64}$"
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
-Asked = Annotated[str, Query(min_length=1, max_length=LONGEST, description="the word, or its beginning")]
+Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]
 PlaceText = Annotated[str | None, Query(pattern=_PLACE, description="`next` of the page before")]
 
 

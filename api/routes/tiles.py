@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api.dependencies import Service, ServiceOf
@@ -21,10 +22,17 @@ FRESH = {"Cache-Control": "no-store"}
 COMPRESSED = {"Content-Encoding": "gzip"}
 LEVEL = 1  # of gzip: a tenth of the time of the highest level, for a fourteenth more bytes
 VARIES = {"Vary": "Accept-Encoding"}
+TILE_NAME = (
+    r"^(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:(?!x000)x[0-9]{3}/(?:x[0-9]{3}/){0,5})?[0-9]{3}"
+    r"(?:\.p/(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
+)
 _BYTES = "application/octet-stream"
 _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
 
 router = APIRouter(tags=["log"])
+
+# Tells the document what names look like; ``parse_name`` judges them.
+TileNamePath = Annotated[str, Path(json_schema_extra={"pattern": TILE_NAME})]
 
 
 @router.head("/checkpoint", include_in_schema=False)
@@ -51,7 +59,7 @@ def checkpoint(service: ServiceOf) -> Response:
     responses=problems(400, 404, 503)
     | {200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def tile(service: ServiceOf, request: Request, name: str) -> Response:
+def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     """`/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
 
     Every partial tile and bundle up to that size is served, also where the full one is there. Bundles are compressed

@@ -158,7 +158,7 @@ class RegistryClient(RegistryReader):
         ):
             raise RuleRefused(
                 f"expected a call of the registry {self.address} by an agency's admin",
-                field="raw_transaction",
+                field="raw",
                 code="not_a_registry_call",
             )
         return self._writer.relay(signed, Purpose.REGISTRY, abi=self._abi)

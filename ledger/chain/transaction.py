@@ -100,15 +100,15 @@ def decode(raw: bytes) -> SignedTransaction:
     that no node would take.
     """
     if len(raw) > MAX_RAW:
-        raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw_transaction")
+        raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")
     try:
         transaction, signature = _decode_dynamic_fee(raw) if raw[:1] == DYNAMIC_FEE_TYPE else _decode_legacy(raw)
         same = transaction.encode(signature) == raw
     except (rlp.DecodingError, rlp.DeserializationError, ValueError, OverflowError, TypeError) as error:
-        raise MalformedInput(f"not a signed transaction: {error}", field="raw_transaction") from error
+        raise MalformedInput(f"not a signed transaction: {error}", field="raw") from error
     if not same:
-        raise MalformedInput("not a signed transaction in its one encoding", field="raw_transaction")
-    return SignedTransaction(transaction, recover(transaction.digest(), signature, field="raw_transaction"), raw)
+        raise MalformedInput("not a signed transaction in its one encoding", field="raw")
+    return SignedTransaction(transaction, recover(transaction.digest(), signature, field="raw"), raw)
 
 
 def _decode_dynamic_fee(raw: bytes) -> tuple[Transaction, bytes]:

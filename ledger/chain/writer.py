@@ -94,7 +94,7 @@ class ChainWriter:
             if transaction.gas < needed:
                 raise RuleRefused(
                     f"expected a gas limit of {needed} or more, not {transaction.gas}",
-                    field="raw_transaction",
+                    field="raw",
                     code="gas_too_low",
                 )
             return self._commit(signed, purpose, None)
@@ -174,14 +174,14 @@ class ChainWriter:
         if transaction.chain_id != self.chain.chain_id:
             raise RuleRefused(
                 f"expected a transaction for chain {self.chain.chain_id}, not {transaction.chain_id}",
-                field="raw_transaction",
+                field="raw",
                 code="wrong_chain",
             )
         expected = self.chain.eth.nonce(signed.sender, "pending")
         if transaction.nonce != expected:
             raise Conflict(
                 f"expected nonce {expected} of {signed.sender}, not {transaction.nonce}",
-                field="raw_transaction",
+                field="raw",
                 code="wrong_nonce",
                 hint="Prepare the transaction anew and sign it again.",
             )

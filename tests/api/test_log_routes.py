@@ -198,7 +198,6 @@ def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served
         ("/api/v1/log/inclusion/3_0", "index"),
         ("/api/v1/log/inclusion/9223372036854775808", "index"),
         ("/api/v1/log/consistency?first=0&second=5", "first"),
-        ("/api/v1/log/consistency?first=6&second=5", "first"),
         ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
         ("/api/v1/log/consistency?first=1", "second"),
         ("/api/v1/log/consistency?first=1&second=99999999999999999999", "second"),
@@ -207,6 +206,11 @@ def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served
 def test_a_size_has_one_spelling(log: tuple[Served, int], path: str, field: str) -> None:
     """Plain decimals in their range, nothing else."""
     problem(log[0].get(path), 400, "malformed_input", field)
+
+
+def test_a_smaller_tree_does_not_continue_a_larger_one(log: tuple[Served, int]) -> None:
+    """Both sizes are well formed, and there is no proof between them in this order."""
+    problem(log[0].get("/api/v1/log/consistency", first="6", second="5"), 422, "proof_refused", "second")
 
 
 def test_an_empty_log_says_so(served: Served) -> None:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from io import StringIO
 
 import msgspec
+
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ModelId
 from ledger.supervision.model.document import read_document

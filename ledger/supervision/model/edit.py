@@ -21,7 +21,7 @@ from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.spelling import text_of
 
 REMOVED: Final = object()  # in the place of a value: the place is not there afterwards
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")
 _MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
@@ -45,11 +45,11 @@ def edited(text: str, changes: Mapping[str, object]) -> str:
 
 
 class _Resolver(VersionedResolver):
-    """Takes a day or a time for the text that ``read_document`` takes it for: 2026-13-45 is one too."""
+    """Takes a day, a time or ``<<`` for the text that ``read_document`` takes it for: 2026-13-45 is one too."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
-        return self.DEFAULT_SCALAR_TAG if str(tag) == _TIMESTAMP else tag
+        return self.DEFAULT_SCALAR_TAG if str(tag) in _TEXT else tag
 
 
 def keeping_layout() -> YAML:
