@@ -210,3 +210,25 @@ def test_import_across_a_border_is_caught(
 def test_import_within_the_borders_is_kept(repository: Path, tmp_path: Path, module: str, statement: str) -> None:
     """What the architecture allows breaks no contract."""
     assert set(import_contracts(repository, tmp_path, module, statement).values()) == {"KEPT"}
+
+
+@pytest.mark.parametrize("script", ["setup"], indirect=True)
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [((3, 10, 13), "Python 3.11 or newer is needed"), ((3, 14, 0), "for which coincurve has no package yet")],
+)
+def test_a_python_that_is_not_supported_is_refused(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], sentence: str
+) -> None:
+    """Too old or too new, set-up says so in a sentence and which to take, before it installs anything."""
+    monkeypatch.setattr(script.sys, "version_info", version)
+    with pytest.raises(script.SetupFailed, match=sentence):
+        script.check_machine()
+
+
+@pytest.mark.parametrize("script", ["setup"], indirect=True)
+def test_set_up_and_the_package_name_the_same_pythons(script: ModuleType, repository: Path) -> None:
+    """What set-up takes is what pyproject.toml says."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest, newest = script.OLDEST_PYTHON, script.NEWEST_PYTHON
+    assert project["requires-python"] == f">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"

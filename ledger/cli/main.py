@@ -121,6 +121,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _defect() -> Exit:
     sys.excepthook(*sys.exc_info())
+    sys.stderr.flush()  # from Python 3.13 on the hook leaves that to the end of the process
     return Exit.FAULT
 
 

@@ -72,8 +72,10 @@ def open_file(path: Path | str, name: str, *, folder: int | None = None, flags: 
     """
     try:
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise cannot_be_read(name, error) from error
+    except ValueError as error:  # each release of Python words it otherwise
+        raise MalformedInput(f"{name} cannot be read: no name has a NUL in it", field="file") from error
 
 
 def require_regular(status: os.stat_result, name: str) -> None:

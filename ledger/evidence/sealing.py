@@ -164,7 +164,9 @@ def _workshop(target: Path) -> Iterator[Path]:
     begins = f".{target.name}.sealing-"
     try:
         _sweep(target.parent, begins)
-        made = Path(tempfile.mkdtemp(prefix=begins, dir=target.parent))
+        # By the target's own path: mkdtemp gives an absolute one from Python 3.12 on, which may lead through folders
+        # that this user cannot enter.
+        made = target.parent / Path(tempfile.mkdtemp(prefix=begins, dir=target.parent)).name
         held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
