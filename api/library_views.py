@@ -11,8 +11,8 @@ from api.matter_views import LeadsOfModel, ModelHead, VersionLine, leads_of, ver
 from ledger.core.authority import Agency
 from ledger.core.event.registry import Name
 from ledger.core.event.supervision import Figures, ModelPublished, Origin, Told
+from ledger.core.jurisdiction import is_within
 from ledger.core.supervision import ModelState
-from ledger.core.supervision.standing import is_within
 from ledger.supervision.library.card import Card, card_of, texts_of
 from ledger.supervision.library.search import fit
 

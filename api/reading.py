@@ -16,8 +16,8 @@ from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
 from ledger.core.instant import instant_text
+from ledger.core.jurisdiction import may_supervise, supervises
 from ledger.core.supervision import thing_of
-from ledger.core.supervision.standing import is_procuratorate, supervises
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.cases import Reader, Sight
@@ -66,7 +66,7 @@ class Reading:
 
     @property
     def is_of_procuratorate(self) -> bool:
-        return is_procuratorate(self.authority.agencies[self.agency])
+        return may_supervise(self.authority.agencies[self.agency])
 
     @property
     def counts_leads(self) -> bool:

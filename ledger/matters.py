@@ -14,8 +14,8 @@ from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
+from ledger.core.jurisdiction import supervises
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
-from ledger.core.supervision.standing import supervises
 from ledger.store import identifiers, imports, log, supervision
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -24,7 +24,7 @@ Agencies = Mapping[str, Agency]
 
 
 def matter_of(connection: Connection, stream_id: str, agencies: Agencies) -> Matter | None:
-    """What the stream stands at; None where there is no such stream, or one of data sets."""
+    """What the stream stands at; None where there is no such stream."""
     return stands_at(log.stream(connection, "supervision", stream_id), agencies)
 
 
@@ -36,10 +36,9 @@ def stands_at(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | No
     return state
 
 
-def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move | None:
-    """The way from ``before`` by this event; None in a stream of data sets. Raises Conflict or RuleRefused."""
-    after = fold(before, Act(payload, digest, agencies))
-    return None if after is None else Move(before, after)
+def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
+    """The way from ``before`` by this event. Raises Conflict or RuleRefused."""
+    return Move(before, fold(before, Act(payload, digest, agencies)))
 
 
 class Definitions(Protocol):
@@ -54,12 +53,12 @@ class Definitions(Protocol):
         ...
 
 
-def require_runnable(payload: Payload, move: Move | None, definitions: Definitions) -> None:
+def require_runnable(payload: Payload, move: Move, definitions: Definitions) -> None:
     """What is published or adopted by this event can be run. Raises RuleRefused."""
     body = payload.body
     if isinstance(body, ModelPublished):
         definitions.require_publishable(body)
-    if isinstance(body, ModelAdopted) and move is not None and isinstance(move.after, ModelState):
+    if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
         found = next(one.body for one in move.after.versions if one.body.version == body.version)
         definitions.require_adoptable(found.definition, body.parameters)
 

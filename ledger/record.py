@@ -22,6 +22,7 @@ from ledger.core.event import Envelope, Payload, Submitted, decode_submission, d
 from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.event.handover import HandoverOffered
 from ledger.core.event.record import SectionErased
+from ledger.core.jurisdiction import may_detain
 from ledger.core.rulebook import Rulebook
 from ledger.core.supervision import Matter, Move
 from ledger.matters import Definitions
@@ -111,19 +112,19 @@ class Recorder:
         Raises what judging it would refuse of it, but for its signature and the rights of a key. ``now`` is in unix
         seconds. Nothing is kept.
         """
-        self._require_known(self._newest_authority(), payload)
+        authority = self._newest_authority()
         before = self.states.on_head(payload)
         digest = digest_of(canonical.encode(payload))
-        return before, fold(before, self.states.act(payload, digest, now))
+        outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
+        self._require_known(authority, payload)
+        return before, outcome
 
     def foresee_matter(self, payload: Payload) -> Move:
         """Likewise of an event of a model, a lead or a recommendation: the way from what it stands at."""
         authority = self._newest_authority()
-        self._require_known(authority, payload)
         digest = digest_of(canonical.encode(payload))
         move = matters.judge(self._matter(payload, authority), payload, digest, authority.agencies)
-        if move is None:
-            raise RuleRefused("data sets have no such events", code="wrong_stream", field="payload.stream")
+        self._require_known(authority, payload)
         matters.require_runnable(payload, move, self._definitions)
         return move
 
@@ -146,16 +147,18 @@ class Recorder:
         envelope, payload = submitted.envelope, submitted.payload
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
-        self._require_known(authority, payload)
         if payload.stream.kind == "supervision":
             move = matters.judge(self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies)
+            self._require_known(authority, payload)
             matters.require_runnable(payload, move, self._definitions)
             return Judged(submitted, authority.changes, move=move)
         if payload.stream.kind != "case":
+            self._require_known(authority, payload)
             return Judged(submitted, authority.changes)
         before = self.states.on_head(payload)
-        act = self.states.act(payload, envelope.payload_digest, envelope.signed_at)
+        act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
         outcome = fold(before, act)
+        self._require_known(authority, payload)
         self.states.keep(outcome.state)
         items = _new_items(before, outcome.state, act)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
@@ -169,7 +172,10 @@ class Recorder:
             return matters.matter_of(connection, payload.stream.id, authority.agencies)
 
     def _require_known(self, authority: Authority, payload: Payload) -> None:
-        """What an event names outside its state must exist."""
+        """What an event names outside its state must exist.
+
+        Asked only of an event that its stream takes from the signer: the answer tells what other events say.
+        """
         body = payload.body
         if isinstance(body, HandoverOffered):
             _require_admitted(authority, body.to_agency, "to_agency")
@@ -220,7 +226,7 @@ def _require_admitted(authority: Authority, agency_id: str, field: str) -> Agenc
 
 def _require_detention_house(authority: Authority, agency_id: str) -> None:
     agency = _require_admitted(authority, agency_id, "detention_house")
-    if agency.kind != "detention_house":
+    if not may_detain(agency):
         raise RuleRefused(
             f"{agency_id} is no detention house, its kind is {agency.kind}",
             code="not_a_detention_house",

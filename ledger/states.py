@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NoReturn, Protocol
 
+from ledger.core.authority import Agency
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import Conflict, NotFound, TallystickError
 from ledger.core.event import Payload
@@ -130,13 +131,13 @@ class States:
             self.keep(state)
         return state
 
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        """The event with what it cites of another case."""
+    def act(self, payload: Payload, digest: str, signed_at: int, registered: Mapping[str, Agency] | None = None) -> Act:
+        """The event with what it cites of another case; ``registered`` are the agencies to judge jurisdiction by."""
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
         source = self.after(cites.payload_digest) if cites else None
-        return Act(payload, digest, signed_at, self._book, source)
+        return Act(payload, digest, signed_at, self._book, source, registered)
 
 
 def off_head(sequence: int | None, head: str | None) -> Conflict:

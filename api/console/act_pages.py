@@ -18,6 +18,7 @@ from ledger.core.custody import CaseState
 from ledger.core.errors import NotFound
 from ledger.core.event.catalogue import HANDLING
 from ledger.core.instant import unix_seconds
+from ledger.core.jurisdiction import may_detain
 from ledger.timeline.sentences import Words
 
 router = APIRouter()
@@ -87,4 +88,4 @@ FORMS: dict[str, Callable[[CaseState, str], dict[str, Any]]] = {
 
 def _detention_houses(service: Service) -> list[str]:
     found = service.authority().agencies.values()
-    return sorted(one.agency_id for one in found if one.kind == "detention_house")
+    return sorted(one.agency_id for one in found if may_detain(one))

@@ -25,9 +25,9 @@ from ledger.core.event.catalogue import HANDLING
 from ledger.core.event.supervision import SUPERVISING
 from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.instant import spelled, unix_seconds
+from ledger.core.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
 from ledger.core.supervision.state import OPEN
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
@@ -264,7 +264,7 @@ def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
     """The procuratorates above and below one."""
     agencies = reading.authority.agencies
     having = known_agency(reading.authority, procuratorate, field="procuratorate")
-    others = (one for one in agencies.values() if is_procuratorate(one) and one.agency_id != procuratorate)
+    others = (one for one in agencies.values() if may_supervise(one) and one.agency_id != procuratorate)
     return sorted(one.agency_id for one in others if in_line(having, one))
 
 

@@ -9,6 +9,8 @@ from api.auth import Session
 from api.reading import GOVERNING
 from api.texts import later
 from ledger.core.event.catalogue import HANDLING
+from ledger.core.event.terms import AgencyKind
+from ledger.core.jurisdiction import has_trait
 
 EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
 
@@ -76,7 +78,9 @@ MENU: Final = (
 )
 
 
-def menu_of(session: Session | None, kind: Callable[[str], str | None], pages: Collection[str], here: str) -> Menu:
+def menu_of(
+    session: Session | None, kind: Callable[[str], AgencyKind | None], pages: Collection[str], here: str
+) -> Menu:
     """The menu of whoever is signed in, or of nobody. ``kind`` gives that of an agency; ``pages`` are the paths that
     there are, ``here`` is the one that is shown."""
 
@@ -85,7 +89,8 @@ def menu_of(session: Session | None, kind: Callable[[str], str | None], pages: C
             return False
         if link.is_public or session is None:
             return link.is_public
-        of_kind = not link.at_procuratorates or kind(session.agency) == "procuratorate"
+        own_kind = kind(session.agency)
+        of_kind = not link.at_procuratorates or (own_kind is not None and has_trait(own_kind, "supervises"))
         return of_kind and session.has_role(*link.roles)
 
     shown = (Group(group.label, tuple(filter(is_shown, group.links))) for group in MENU)

@@ -21,9 +21,9 @@ from api.routes.reports import require_governing
 from ledger.core.event import terms
 from ledger.core.event.catalogue import HANDLING
 from ledger.core.event.supervision import SUPERVISING
+from ledger.core.jurisdiction import supervises
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
-from ledger.core.supervision.standing import supervises
 from ledger.locales import Labels
 from ledger.sign import new_id
 from ledger.store import log, supervision

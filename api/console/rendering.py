@@ -21,6 +21,7 @@ from api.console.security import PATH, content_policy
 from api.dependencies import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
+from ledger.core.event.terms import AgencyKind
 from ledger.core.legal_day import SHANGHAI
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.locales.messages import said
@@ -97,7 +98,7 @@ def narrator_of(service: Service, labels: Labels) -> Narrator:
     return Narrator(labels, names_of(service, labels))
 
 
-def kind_of(service: Service, agency_id: str) -> str | None:
+def kind_of(service: Service, agency_id: str) -> AgencyKind | None:
     """The agency's kind by the registry, None where it has none of this id."""
     found = service.authority().agencies.get(agency_id)
     return found.kind if found else None

@@ -17,8 +17,8 @@ from api.routes import reports
 from api.routes.reports import Day, Tree, called_in, require_governing, within_own
 from ledger.core.event import terms
 from ledger.core.event.terms import BusinessLine
+from ledger.core.jurisdiction import lies_within
 from ledger.core.legal_day import legal_day_of
-from ledger.core.supervision.standing import lies_within
 from ledger.locales import Labels
 from ledger.supervision.report import Report, Scope, Table, make_report
 from ledger.supervision.report.charts import chart

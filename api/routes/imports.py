@@ -22,7 +22,7 @@ from ledger.core.errors import NotFound
 from ledger.core.event import EVENT_TYPES
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.terms import CaseId, Line
-from ledger.core.supervision.standing import in_line
+from ledger.core.jurisdiction import in_line
 from ledger.installation import DataDirectory
 from ledger.store import imports
 from ledger.store.cases import Page

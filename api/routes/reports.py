@@ -15,7 +15,7 @@ from api.reading import GOVERNING, Reading
 from ledger.core.errors import Unauthorized
 from ledger.core.event.supervision import Told
 from ledger.core.event.terms import BusinessLine
-from ledger.core.supervision.standing import lies_within
+from ledger.core.jurisdiction import lies_within
 from ledger.locales import Labels
 from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called

@@ -19,9 +19,9 @@ from api.reading import Reading
 from api.routes.reports import require_governing
 from ledger.core.event.terms import Instant
 from ledger.core.instant import spelled
+from ledger.core.jurisdiction import lies_within
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.core.supervision.standing import lies_within
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said

@@ -73,13 +73,14 @@ class _OfCase:
         self.sound = True
         self._states = rules.states
         self._calendar = rules.calendar
+        self._agencies = rules.agencies
         self._some_are_faulty = some_are_faulty
         self._state: CaseState | None = None
         self._expected = Expected()
 
     def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         try:
-            act = self._states.act(payload, row.payload_digest, row.signed_at)
+            act = self._states.act(payload, row.payload_digest, row.signed_at, self._agencies)
             after, raised = fold(self._state, act)
         except TallystickError as error:
             self.sound = False

@@ -180,7 +180,7 @@ def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredE
 def registered_datasets(connection: Connection) -> list[StoredEntry]:
     """The ``dataset.registered`` entries, in their order."""
     query = select(*ENTRY_COLUMNS).where(
-        ENTRIES.c.stream_kind.in_(("agency", "supervision")), ENTRIES.c.event_type == "dataset.registered"
+        ENTRIES.c.stream_kind == "agency", ENTRIES.c.event_type == "dataset.registered"
     )
     return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
 

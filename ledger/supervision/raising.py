@@ -9,7 +9,7 @@ from ledger.core.authority import Agency
 from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
 from ledger.core.instant import spelled
-from ledger.core.supervision.standing import supervises
+from ledger.core.jurisdiction import supervises
 from ledger.supervision.finding import Finding
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.spelling import text_of

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ledger.core.authority import Agency
 from ledger.core.errors import NotFound, TallystickError, Unavailable
-from ledger.core.supervision.standing import is_within
+from ledger.core.jurisdiction import is_within
 from ledger.supervision.finding import Finding, find
 from ledger.supervision.model.values import Sql
 from ledger.supervision.raising import lead_of, procuratorate_for

@@ -149,7 +149,7 @@ export const BODIES = {
   "record.late": ["case or agency", "clerk or supervisor", false, "`concerns`? EventRef, `ground` Text, `happened_at` Instant"],
   "section.erased": ["case or agency", "supervisor", true, "`concerns` EventRef, `ground` Text, `label` SectionLabel"],
   "import.recorded": ["case or agency", "clerk or supervisor", false, "`file_digest` Digest, `row` SafeInt, `row_digest`? Digest, `source_key` Line, `source_system` Line"],
-  "dataset.registered": ["agency or supervision", "clerk or supervisor or analyst", false, "`dataset_id` DatasetId, `digest` Digest, `layout`? TableLayout, `legal_basis` Text, `period_from` Date, `period_until` Date, `rows` SafeInt, `source` Line"],
+  "dataset.registered": ["agency", "clerk or supervisor or analyst", false, "`dataset_id` DatasetId, `digest` Digest, `layout`? TableLayout, `legal_basis` Text, `period_from` Date, `period_until` Date, `rows` SafeInt, `source` Line"],
   "disclosure.made": ["case", "clerk or supervisor", false, "`digests`? [Digest] (0 to 1000), `events`? [EventRef] (0 to 1000), `item_ids`? [ItemId], `recipient` Line, `withheld`? [SectionLabel]"],
   "audit.recorded": ["case or agency", "auditor", false, "`document_number`? Number, `findings`? [Text] (0 to 1000), `scope` Line, `size` SafeInt, `verdict` Verdict"],
   "access.sealed": ["system", "the service's own key", false, "`count` SafeInt, `head` Digest"],

@@ -12,6 +12,7 @@ from ledger.core.errors import NotFound
 from ledger.core.event.case import CaseSplit
 from ledger.core.merkle import EMPTY_TREE, Hash
 from tests.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Stand, contracts, found
+from tests.builders import PROCURATORATE, clerk
 from tests.casework import Case
 from tests.ledgers import open_ledger, sqlite_url
 
@@ -33,7 +34,8 @@ def test_case_that_gave_up_what_no_case_has_taken_over_yet(stand: Stand) -> None
     assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-1 left"
     assert audit_case(stand.database, TRUST, BOOK, "case-1", look=contracts(stand)).findings == ()
 
-    opened = Case("case-9", start=stand.theft.now).open(source=stand.theft.state, split_from=stand.theft.last.ref)
+    cited, by = stand.theft.last.ref, clerk(PROCURATORATE)
+    opened = Case("case-9", start=stand.theft.now).open(by, source=stand.theft.state, split_from=cited)
     stand.ledger.post(opened.last)
     assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-9 held"
     for case_id in ("case-1", "case-9"):

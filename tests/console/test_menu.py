@@ -9,8 +9,8 @@ from api.auth import Session
 from api.console.assets import address
 from api.console.menu import MENU, Menu, menu_of
 from ledger.core.authority import Grant
-from ledger.core.event.terms import Role
-from tests.builders import POLICE, PROCURATORATE, analyst, clerk
+from ledger.core.event.terms import AgencyKind, Role
+from tests.builders import KINDS, POLICE, PROCURATORATE, analyst, clerk
 from tests.console.desk import Office, axe_findings, too_wide
 
 PAGES = {link.path for group in MENU for link in group.links}
@@ -26,8 +26,8 @@ SHOWN: dict[Role, set[str]] = {
 }
 
 
-def kind(agency: str) -> str:
-    return "procuratorate" if agency == PROCURATORATE else "police"
+def kind(agency: str) -> AgencyKind:
+    return KINDS[agency]
 
 
 def shown(menu: Menu) -> set[str]:

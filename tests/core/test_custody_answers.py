@@ -20,7 +20,7 @@ REFUSED: Refusals = {
     "accepting what was not offered to you": (
         lambda: offered("phone"),
         lambda c: c.accept(by=clerk(COURT)),
-        "not_offered_to_you",
+        "not_a_party",
         "agency",
     ),
     "accepting one's own offer": (
@@ -32,13 +32,13 @@ REFUSED: Refusals = {
     "checking what was not offered to you": (
         lambda: offered("phone"),
         lambda c: c.check(by=clerk(COURT)),
-        "not_offered_to_you",
+        "not_a_party",
         "agency",
     ),
     "refusing what was not offered to you": (
         lambda: offered("phone"),
         lambda c: c.refuse(by=clerk(COURT)),
-        "not_offered_to_you",
+        "not_a_party",
         "agency",
     ),
     "accepting twice": (
@@ -129,7 +129,7 @@ REFUSED: Refusals = {
         lambda: offered("phone"),
         lambda c: c.say(
             handover.HandoverAccepted,
-            clerk(PROCURATORATE),
+            clerk(POLICE),
             handover_id="handover-9",
             received_at="2026-03-02T02:00:00Z",
             rest_as_listed=True,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.core.errors import RuleRefused
 from ledger.core.event import case, item
 from ledger.core.event.terms import EventRef
 from tests.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, Officer, clerk, refused
@@ -55,10 +56,10 @@ def test_an_open_case_joins_what_was_split_off() -> None:
     old = detained().register("phone", by=clerk(POLICE))
     old.offer("phone", to=DEPOT, purpose="property_transfer").accept()
     old.say(case.CaseSplit, new_case_id="case-2", ground="same gang", item_ids=("phone",))
-    new = Case("case-2").open(clerk(COURT))
+    new = Case("case-2").open()
     new.say(case.CaseJoined, other_case_id="case-1", cites=cited(old), ground="same gang", source=old.state)
     assert new.state.items["phone"].holder == DEPOT
-    assert new.state.agencies == {COURT, DEPOT, POLICE}
+    assert new.state.agencies == {DEPOT, POLICE}
     new.say(item.ItemMoved, clerk(DEPOT), item_id="phone", storage_location="shelf 4")
 
 
@@ -144,7 +145,7 @@ def test_a_split_is_taken_over_once() -> None:
         Case("case-2").open(split_from=cited(old), source=old.state),
         joining(old, Case("case-2").open()),
     ):
-        new.offer("phone", to=COURT, purpose="public_prosecution").accept()
+        new.offer("phone", to=COURT, purpose="property_transfer").accept()
         with refused("already_taken_over", field="payload.body.cites"):
             joining(old, new)
         assert new.state.items["phone"].holder == COURT
@@ -163,8 +164,31 @@ def test_only_a_split_for_this_case_is_taken_over() -> None:
             Case("case-2").open(split_from=cites, source=source)
     with refused("no_such_split", field="payload.body.split_from"):
         Case("case-3").open(split_from=split, source=old.state)
-    with refused("no_such_split", field="payload.body.other_case_id"):
+    with refused("no_such_split", field="payload.body.cites"):
         joining(old, Case("case-2").open(), other_case_id="case-9")
+
+
+def test_only_the_agency_that_split_it_off_takes_it_over() -> None:
+    """Neither by opening the case that it is for, nor by joining it to one of its own, does another agency get items
+    or persons; it is told the same as of an event that there is not."""
+    old = split_off()
+    stranger, messages = clerk(COURT), set()
+    for source, ref in ((old.state, cited(old)), (None, cited(detained()))):
+        for act in (
+            lambda source=source, ref=ref: Case("case-2").open(stranger, split_from=ref, source=source),
+            lambda source=source, ref=ref: (
+                Case("case-2")
+                .open(stranger)
+                .say(case.CaseJoined, other_case_id="case-1", cites=ref, ground="mine", source=source)
+            ),
+        ):
+            with pytest.raises(RuleRefused) as caught:
+                act()
+            assert caught.value.code == "no_such_split"
+            messages.add(caught.value.message)
+    assert len(messages) == 1
+    for by in (clerk(POLICE), clerk(POLICE, 2)):
+        assert "phone" in Case("case-2").open(by, split_from=cited(old), source=old.state).state.items
 
 
 def test_a_case_that_is_not_the_signers_joins_nothing() -> None:

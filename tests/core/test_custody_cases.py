@@ -12,7 +12,7 @@ from ledger.core.custody import Act, Flag, fold
 from ledger.core.custody import state as states
 from ledger.core.errors import Conflict
 from ledger.core.event import case, handover, record
-from tests.builders import COURT, LAB, POLICE, PROCURATORATE, auditor, clerk, refused, supervisor
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, refused, supervisor
 from tests.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal, shipped_rulebook
 
 LI, WANG = person_id("li"), person_id("wang")
@@ -91,15 +91,6 @@ STRUCTS = [kind for kind in vars(states).values() if isinstance(kind, type) and 
 def test_what_a_fold_gave_is_never_changed(kind: type[Struct]) -> None:
     """A state that somebody keeps stays the state at its event: each act makes a new one."""
     assert kind.__struct_config__.frozen
-
-
-def test_an_auditor_of_any_agency_notes_an_audit() -> None:
-    """An audit is noted in a case by an agency that has no part in it, and moves nothing."""
-    written = holding()
-    before = written.state
-    written.say(record.AuditRecorded, auditor(LAB), scope="case-1", size=3, verdict="intact")
-    assert written.state.agencies == before.agencies
-    assert written.state.items is before.items
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,10 @@ def test_who_was_released_before_the_service_is_kept_for_nobody() -> None:
 def test_only_the_house_that_was_asked_serves_and_only_once() -> None:
     """Another house, a second time, an unknown request: impossible."""
     case = request(accepted())
-    with refused("not_the_detention_house", field="payload.agency"):
+    with refused("not_a_party", field="payload.agency"):
         serve(case, by=LAB)
+    with refused("not_the_detention_house", field="payload.agency"):
+        serve(case, by=PROCURATORATE)
     serve(case)
     with refused("already_served", field="payload.body.custody_change_id"):
         serve(case)

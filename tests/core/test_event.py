@@ -48,7 +48,7 @@ CATALOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "record.late": (("case", "agency"), HANDLING),
     "section.erased": (("case", "agency"), ("supervisor",)),
     "import.recorded": (("case", "agency"), HANDLING),
-    "dataset.registered": (("agency", "supervision"), ("clerk", "supervisor", "analyst")),
+    "dataset.registered": (("agency",), ("clerk", "supervisor", "analyst")),
     "audit.recorded": (("case", "agency"), ("auditor",)),
     "model.published": (("supervision",), ("analyst",)),
     "model.retired": (("supervision",), ("analyst", "supervisor")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.errors import Conflict, RuleRefused, Unauthorized
+from ledger.core.errors import Conflict, MalformedInput, RuleRefused, Unauthorized
 from ledger.core.event import Stream
 from ledger.matters import matter_of
 from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
@@ -15,8 +15,7 @@ from tests.builders import (
     PROCURATORATE,
     SERVICE,
     UPPER,
-    Event,
-    Officer,
+    Writer,
     analyst,
     clerk,
     event_id,
@@ -130,24 +129,23 @@ def test_a_lead_closes_by_a_recommendation_that_was_issued(ledger: Ledger) -> No
 
 
 def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
-    """It may stand in a stream of supervision that is named otherwise, where nothing is folded."""
-    ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="supervision", id="pensions")))
-    with refused("not_raised", field="payload.event_type"):
-        ledger.post(event_of(dataset(), analyst(COURT), stream=Lead().stream))
+    """It stands in the stream of its agency, and in no other one, where anybody could come before him."""
+    for stream in (Stream(kind="supervision", id="pensions"), Lead().stream):
+        with refused("malformed_input", field="payload.stream.kind", error=MalformedInput):
+            ledger.post(event_of(dataset(), analyst(COURT), stream=stream))
+    with refused("malformed_input", field="payload.stream.id", error=MalformedInput):
+        ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="agency", id=PROCURATORATE)))
     assert findings(ledger) == set()
 
 
 def test_the_id_of_a_data_set_is_its_first_agencys(ledger: Ledger) -> None:
     """Its next list comes under the same id; what another agency registers under it is refused, not passed over."""
 
-    def registering(by: Officer, step: int) -> Event:
-        stream = Stream(kind="supervision", id=f"list-{step}")
-        return event_of(dataset(), by, stream=stream, event_id=event_id(f"data set {step}"))
-
-    ledger.post(registering(analyst(COURT), 1))
-    ledger.post(registering(analyst(COURT), 2))
+    court = Writer("agency", COURT)
+    for _ in range(2):
+        ledger.post(court.write(dataset(), analyst(COURT)))
     with refused("dataset_id_taken", field="payload.body.dataset_id"):
-        ledger.post(registering(analyst(PROCURATORATE), 3))
+        ledger.post(event_of(dataset(), analyst(PROCURATORATE)))
 
 
 def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:

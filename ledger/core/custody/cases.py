@@ -89,7 +89,9 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
         persons=state.persons.without(leaving),
         measures=state.measures.without(measure.measure_id for measure in measures),
         clocks=state.clocks.without(clock.deadline_id for clock in ticking),
-        split=Split(act.payload.event_id, body.new_case_id, items, persons, tuple(measures), tuple(ticking)),
+        split=Split(
+            act.payload.event_id, act.agency, body.new_case_id, items, persons, tuple(measures), tuple(ticking)
+        ),
     )
 
 
@@ -119,17 +121,31 @@ def _require_not_offered(state: CaseState, person_id: str) -> Person:
 @rule(case.CaseJoined)
 def joined(state: CaseState, act: Act, body: case.CaseJoined) -> CaseState:
     require_responsible(state, act)
-    if act.source and act.source.case_id != body.other_case_id:
-        refuse("no_such_split", f"the event cited is one of case {act.source.case_id}", field="body.other_case_id")
-    return _take_over(state, act, body.cites, field="cites")
+    return _take_over(state, act, body.cites, field="cites", other_case_id=body.other_case_id)
 
 
-def _take_over(state: CaseState, act: Act, cited: EventRef, *, field: str) -> CaseState:
-    """Items, persons and measures that the cited split gave up. ``act.source`` is the other case at that event."""
+def _take_over(
+    state: CaseState, act: Act, cited: EventRef, *, field: str, other_case_id: str | None = None
+) -> CaseState:
+    """Items, persons and measures that the cited split gave up. ``act.source`` is the other case at that event.
+
+    Only the agency that split them off takes them over. Whoever cites the split of another agency is told the same as
+    of an event that there is not.
+    """
     source = act.source
     split = source.split if source and source.head == cited.payload_digest else None
-    if split is None or (split.event_id, split.new_case_id) != (cited.event_id, state.case_id):
-        refuse("no_such_split", "id and digest cited are of no split of a case for this one", field=f"body.{field}")
+    if (
+        source is None
+        or split is None
+        or other_case_id not in (None, source.case_id)
+        or (split.event_id, split.agency, split.new_case_id) != (cited.event_id, act.agency, state.case_id)
+    ):
+        refuse(
+            "no_such_split",
+            f"id and digest cited are of no split by {act.agency} for case {state.case_id}",
+            field=f"body.{field}",
+            hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
+        )
     if cited.payload_digest in state.taken_over:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:

@@ -7,16 +7,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger.core.custody import cases, clocks, rests
+from ledger.core.custody.admission import require_admitted
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.rules import RULES
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import Conflict, refuse
-from ledger.core.event import case, custody_change, handover, record
-
-# An agency that is only being offered something may answer, nothing else; a detention house serves what it was asked;
-# auditors may note what they audited.
-_ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
-_OPEN_TO_ALL = (*_ANSWERS, custody_change.CustodyChangeServed, record.AuditRecorded)
+from ledger.core.event import case
 
 
 class Outcome(NamedTuple):
@@ -66,14 +62,8 @@ def _open(act: Act) -> CaseState:
 
 
 def _continue(state: CaseState, act: Act) -> CaseState:
+    require_admitted(state, act)
     body = act.payload.body
-    if act.agency not in state.agencies and not isinstance(body, _OPEN_TO_ALL):
-        refuse(
-            "not_a_party",
-            f"{act.agency} has no part in case {state.case_id}",
-            field="agency",
-            hint="An agency takes part from the first handover that it accepts.",
-        )
     after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
     last = max(state.last_occurred_at, act.payload.occurred_at)
     return replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)

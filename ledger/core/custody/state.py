@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.authority import Agency
 from ledger.core.custody.register import Register
 from ledger.core.deadlines.clock import Clock
 from ledger.core.errors import refuse
@@ -49,6 +50,8 @@ class Act(NamedTuple):
     """An event as the rules see it, under the rulebook ``book``.
 
     ``source`` is the other case's state at the event that this one cites, where it cites one of another case.
+    ``registered`` are the agencies that the log has admitted, by id; None where nobody can tell, as from the events of
+    a case alone: then jurisdiction is not judged.
     """
 
     payload: Payload
@@ -56,6 +59,7 @@ class Act(NamedTuple):
     signed_at: int  # unix seconds
     book: Rulebook
     source: CaseState | None = None
+    registered: Mapping[str, Agency] | None = None
 
     @property
     def agency(self) -> str:
@@ -223,9 +227,10 @@ class Proposal(Struct, frozen=True):
 
 
 class Split(Struct, frozen=True):
-    """What the latest event gave up for another case, if it was a split."""
+    """What the latest event gave up for another case, if it was a split: ``agency`` signed it, and may take it over."""
 
     event_id: str
+    agency: str
     new_case_id: str
     items: tuple[Item, ...]
     persons: tuple[Person, ...]

@@ -88,7 +88,7 @@ class TableLayout(Value, frozen=True):
     sheet: Line | None = None
 
 
-@event("dataset.registered", streams=("agency", "supervision"), roles=("clerk", "supervisor", "analyst"))
+@event("dataset.registered", streams=("agency",), roles=("clerk", "supervisor", "analyst"))
 class DatasetRegistered(Body, frozen=True):
     dataset_id: DatasetId
     source: Line

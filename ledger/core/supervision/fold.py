@@ -8,7 +8,6 @@ from typing import Literal, TypeVar
 from msgspec.structs import replace
 
 from ledger.core.errors import Conflict, refuse
-from ledger.core.event.record import DatasetRegistered
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState
 
@@ -27,20 +26,24 @@ _FIRST: dict[Thing, Callable[[Act], Matter]] = {
 
 
 def thing_of(stream_id: str) -> Thing | None:
-    """What a stream of supervision is of, by its id; None for one that data sets are registered in."""
+    """What a stream of supervision is of, by its id; None where the id is of nothing that has a stream."""
     return next((thing for prefix, thing in _STREAMS.items() if stream_id.startswith(prefix)), None)
 
 
-def fold(state: Matter | None, act: Act) -> Matter | None:
-    """What the stream stands at after ``act``; ``state`` is None for its first event, the result for other streams.
+def fold(state: Matter | None, act: Act) -> Matter:
+    """What the stream stands at after ``act``; ``state`` is None for its first event.
 
     Raises Conflict where the event does not stand on the stream's head, RuleRefused (its ``code`` names the rule) where
     the act is impossible. Pure: the same stream gives the same states and refusals.
     """
     thing = thing_of(act.payload.stream.id)
     if thing is None:
-        _require_dataset(act)
-        return None
+        refuse(
+            "wrong_stream",
+            f"{act.payload.event_type} stands in a stream named for its model, lead or recommendation",
+            field="stream.id",
+            hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
+        )
     _require_head(state, act)
     if state is None:
         return _FIRST[thing](act)
@@ -58,16 +61,6 @@ def _following(state: Matter, act: Act) -> Matter:
 
 def _moved(state: M, act: Act) -> M:
     return replace(state, head=act.digest, sequence=act.payload.sequence)
-
-
-def _require_dataset(act: Act) -> None:
-    if not isinstance(act.payload.body, DatasetRegistered):
-        refuse(
-            "wrong_stream",
-            f"{act.payload.event_type} stands in a stream named for its model, lead or recommendation",
-            field="stream.id",
-            hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
-        )
 
 
 def _require_head(state: Matter | None, act: Act) -> None:

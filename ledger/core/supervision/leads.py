@@ -21,8 +21,8 @@ from ledger.core.event.supervision import (
     LeadRaised,
     LeadTransferred,
 )
+from ledger.core.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.finding import finding_digest, lead_id_of
-from ledger.core.supervision.standing import in_line, is_procuratorate, supervises
 from ledger.core.supervision.state import OPEN, Act, LeadState, LeadStatus
 
 STREAM = "lead-"
@@ -103,7 +103,7 @@ def _transferred(state: LeadState, act: Act, body: LeadTransferred) -> LeadState
     if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), having):
         _refuse_stranger(state)
     to = act.admitted(body.to_agency, field="body.to_agency")
-    if not is_procuratorate(to) or body.to_agency == state.procuratorate or not in_line(having, to):
+    if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(having, to):
         refuse(
             "not_in_line",
             f"{body.to_agency} is no other procuratorate above or below {state.procuratorate}",

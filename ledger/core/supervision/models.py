@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.errors import refuse
 from ledger.core.event import Body, digest_of
 from ledger.core.event.supervision import ModelAdopted, ModelPublished, ModelRetired
-from ledger.core.supervision.standing import is_procuratorate
+from ledger.core.jurisdiction import may_supervise
 from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion
 
 STREAM = "model-"
@@ -99,7 +99,7 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
 
 def _require_procuratorate(act: Act) -> None:
     own = act.admitted(act.agency, field="agency")
-    if not is_procuratorate(own):
+    if not may_supervise(own):
         refuse(
             "not_a_procuratorate",
             f"{act.agency} is no procuratorate, its kind is {own.kind}",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.errors import refuse
 from ledger.core.event import Body
 from ledger.core.event.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
-from ledger.core.supervision.standing import is_procuratorate, supervises
+from ledger.core.jurisdiction import may_supervise, supervises
 from ledger.core.supervision.state import Act, RecommendationState
 
 STREAM = "recommendation-"
@@ -24,7 +24,7 @@ def first(act: Act) -> RecommendationState:
     if act.payload.stream.id != STREAM + body.recommendation_id:
         refuse("wrong_stream", f"expected the stream {STREAM}{body.recommendation_id}", field="stream.id")
     issuer = act.admitted(act.agency, field="agency")
-    if not is_procuratorate(issuer):
+    if not may_supervise(issuer):
         refuse("not_a_procuratorate", f"{act.agency} is no procuratorate, its kind is {issuer.kind}", field="agency")
     if not supervises(issuer, act.admitted(body.to_agency, field="body.to_agency")):
         refuse(
