@@ -213,17 +213,27 @@ def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
 
 
 def pinned_log_id(session: Session) -> bytes:
-    """The ledger that the profile signs for, asked from its service once and kept. Raises Unavailable."""
+    """The ledger that the profile signs for: that of its trust file, else asked from its service once; and kept.
+
+    Raises Unavailable.
+    """
     profile = session.profile
     log_id = profile.log_id
     if log_id is None:
-        log_id = str(session.service.get("/api/v1/log")["log_id"])
+        log_id = _trusted_log_id(session) or str(session.service.get("/api/v1/log")["log_id"])
         session.profiles.write(msgspec.structs.replace(profile, log_id=log_id), replace=True)
         session.output.note(f"profile {profile.name} signs for the ledger {log_id}")
     with contextlib.suppress(ValueError):
         if len(found := bytes.fromhex(log_id.removeprefix("0x"))) == 32:
             return found
     raise MalformedInput(f"{log_id[:100]!r} is no id of a ledger", field="log_id")
+
+
+def _trusted_log_id(session: Session) -> str | None:
+    from ledger.core.trust import parse_trust
+
+    file = session.profiles.trust(session.profile)
+    return "0x" + parse_trust(file.read_bytes()).log_id.hex() if file.is_file() else None
 
 
 def ids_of(body: Body) -> dict[str, Any]:

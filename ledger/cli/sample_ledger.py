@@ -32,7 +32,7 @@ class ServiceLedger:
     def __init__(self, url: str, log_id: bytes, keys: TownKeys):
         self.log_id = log_id
         token = keys.directory.path / "token.json"
-        reader = SignIn(token, url, keys.key_id(READER), lambda: keys.signer(READER))
+        reader = SignIn(token, url, keys.key_id(READER), lambda: keys.signer(READER), lambda: log_id)
         self._service = Service(url, reader)
 
     def entries(self) -> Iterator[Envelope]:

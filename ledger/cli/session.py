@@ -84,14 +84,16 @@ class Session:
     @cached_property
     def credentials(self) -> SignIn | None:
         """What signs the profile's officer in; None where the profile has no key."""
+        from ledger.cli.clerk import pinned_log_id
         from ledger.cli.sign_in import SignIn
         from ledger.keys import keystore_key_id
 
         profile = self.profile
         if profile.key is None:
             return None
+        key_id = keystore_key_id(self.keystore)
         file = self.profiles.token(profile)
-        return SignIn(file, profile.url, keystore_key_id(self.keystore), lambda: self.signer)
+        return SignIn(file, profile.url, key_id, lambda: self.signer, lambda: pinned_log_id(self))
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

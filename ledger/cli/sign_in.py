@@ -1,6 +1,7 @@
 """Signing in: the service's EIP-4361 message under the officer's key gives a token, kept until it expires.
 
-A message is signed only if it speaks of the service that was called and of the key that signs.
+A message is signed only if it speaks of the service that was called, of the ledger that the profile is pinned to and of
+the key that signs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from ledger.keys import Signer
 from ledger.secret_files import SecretRefused, read_secret, write_secret
 
 SPARE_S = 10  # seconds before its end in which a token is not used any more
+_RESOURCES = "Resources:"
+_RESOURCE = "- urn:tallystick:0x{}"  # the one resource that a service names: its ledger
 _FIRST_LINE = "{} wants you to sign in with your Ethereum account:"  # EIP-4361
 
 
@@ -45,11 +48,12 @@ class _Answer(Struct):
 class SignIn:
     """The ``Credentials`` of one key; the token lives in ``file`` (mode 0600)."""
 
-    def __init__(self, file: Path, url: str, key_id: str, signer: Callable[[], Signer]):
+    def __init__(self, file: Path, url: str, key_id: str, signer: Callable[[], Signer], log_id: Callable[[], bytes]):
         self._file = file
         self._url = url
         self._key_id = key_id
         self._signer = signer
+        self._log_id = log_id
 
     def header(self) -> dict[str, str]:
         token = self._stored()
@@ -63,10 +67,11 @@ class SignIn:
 
     def renew(self) -> None:
         """Raises SignatureRefused for a message that this key should not sign."""
+        log_id = self._log_id()
         with Service(self._url) as service:
             asked = msgspec.json.encode({"key_id": self._key_id})
             challenge = service.post("/api/v1/sign-in/challenge", asked, _Challenge)
-            require_own_message(challenge.message, self._url, self._key_id)
+            require_own_message(challenge.message, self._url, self._key_id, log_id)
             signature = "0x" + self._signer().sign(personal_digest(challenge.message)).hex()
             signed = msgspec.json.encode({"nonce": challenge.nonce, "signature": signature})
             answer = service.post("/api/v1/sign-in/token", signed, _Answer)
@@ -82,8 +87,11 @@ class SignIn:
         return token if good else None
 
 
-def require_own_message(message: str, url: str, key_id: str) -> None:
-    """Raises SignatureRefused unless the message asks this key to sign in at this very service."""
+def require_own_message(message: str, url: str, key_id: str, log_id: bytes) -> None:
+    """Raises SignatureRefused unless the message asks this key to sign in at this very service of this ledger.
+
+    A service between the officer and another one could otherwise pass on that one's challenge, and use the token there.
+    """
     lines = message.split("\n")
     own = httpx.URL(url)
     first = _FIRST_LINE.format(own.netloc.decode())
@@ -97,3 +105,12 @@ def require_own_message(message: str, url: str, key_id: str) -> None:
         )
     if [(uri.scheme, uri.netloc) for uri in uris] != [(own.scheme, own.netloc)]:
         raise SignatureRefused("the sign-in message names another service", field="message", code="foreign_sign_in")
+    resources = lines[lines.index(_RESOURCES) + 1 :] if _RESOURCES in lines else []
+    if resources != [_RESOURCE.format(log_id.hex())]:
+        raise SignatureRefused(
+            f"the sign-in message is not for the ledger 0x{log_id.hex()}, which this profile is for: it names "
+            f"{' '.join(resources)[:200] or 'none'}",
+            field="message",
+            code="foreign_sign_in",
+            hint="If the service has a new ledger, make a new profile for it: tally profile add",
+        )

@@ -85,8 +85,11 @@ class Clerk:
         profiles.write(self.profile)
         make_key(folder / "identity.key")
         signer = open_keystore(keystore, word)
-        sign_in = SignIn(folder / "token", self.url, signer.key_id, lambda: signer)
+        sign_in = SignIn(folder / "token", self.url, signer.key_id, lambda: signer, self._log_id)
         self.service = Service(self.url, sign_in)
+
+    def _log_id(self) -> bytes:
+        return bytes.fromhex(str(self.service.get("/api/v1/log")["log_id"]).removeprefix("0x"))
 
     def write(self, system: str, rows: int) -> None:
         """A file of so many cases and the mapping for it."""

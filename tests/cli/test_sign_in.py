@@ -15,18 +15,26 @@ from ledger.cli.sign_in import SignIn, require_own_message
 from ledger.core.errors import SignatureRefused, Unauthorized
 from ledger.core.signature import personal_digest
 from ledger.keys import LocalSigner
+from tests.builders import LOG_ID
 from tests.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
 
 PRIVATE_KEY = bytes(31) + b"\x07"
 SIGNER = LocalSigner.from_private_key(PRIVATE_KEY)
 
 
-def message(url: str, *, domain: str | None = None, address: str = SIGNER.key_id, uri: str | None = None) -> str:
+def message(
+    url: str,
+    *,
+    domain: str | None = None,
+    address: str = SIGNER.key_id,
+    uri: str | None = None,
+    resources: str = f"\nResources:\n- urn:tallystick:0x{LOG_ID.hex()}",
+) -> str:
     """A sign-in text of the service at ``url``."""
     domain = domain or url.partition("//")[2]
     return (
         f"{domain} wants you to sign in with your Ethereum account:\n{address}\n\nRead.\n\n"
-        f"URI: {uri or url}\nVersion: 1\nChain ID: 31337\nNonce: abcdefgh\nIssued At: 2026-03-01T08:30:00Z"
+        f"URI: {uri or url}\nVersion: 1\nChain ID: 31337\nNonce: abcdefgh\nIssued At: 2026-03-01T08:30:00Z{resources}"
     )
 
 
@@ -50,7 +58,7 @@ class Gate:
 
 def reader(faulty: FaultyService, folder: Path) -> Service:
     """A client that signs in with the tests' key."""
-    return Service(faulty.url, SignIn(folder / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER))
+    return Service(faulty.url, SignIn(folder / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID))
 
 
 def test_digest_is_that_of_personal_sign() -> None:
@@ -82,7 +90,7 @@ def test_token_is_used_no_longer_than_it_holds(tmp_path: Path, monkeypatch: pyte
         gate.text = message(faulty.url)
         with reader(faulty, tmp_path) as service:
             service.get("/api/v1/cases/case-1")
-        sign_in = SignIn(tmp_path / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER)
+        sign_in = SignIn(tmp_path / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID)
         now = time.time()
         for later, sent in ((600, True), (891, False)):
             monkeypatch.setattr("ledger.cli.sign_in.time.time", lambda later=later: now + later)
@@ -123,11 +131,11 @@ def test_token_goes_to_its_own_service_and_key_only(tmp_path: Path) -> None:
         with reader(faulty, tmp_path) as service:
             service.get("/api/v1/cases/case-1")
     file = tmp_path / "token.json"
-    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER).header()
-    assert SignIn(file, "http://elsewhere", SIGNER.key_id, lambda: SIGNER).header() == {}
-    assert SignIn(file, faulty.url, "0x" + "11" * 20, lambda: SIGNER).header() == {}
+    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header()
+    assert SignIn(file, "http://elsewhere", SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header() == {}
+    assert SignIn(file, faulty.url, "0x" + "11" * 20, lambda: SIGNER, lambda: LOG_ID).header() == {}
     file.write_bytes(b"{")
-    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER).header() == {}
+    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header() == {}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +146,11 @@ def test_token_goes_to_its_own_service_and_key_only(tmp_path: Path) -> None:
         message("http://ledger.example:8420", uri="http://evil.example"),
         message("http://ledger.example:8420", uri="https://ledger.example:8420"),
         message("http://ledger.example:8420") + "\nURI: http://evil.example",
+        message("http://ledger.example:8420", resources=""),
+        message("http://ledger.example:8420", resources="\nResources:"),
+        message("http://ledger.example:8420", resources=f"\nResources:\n- urn:tallystick:0x{bytes(32).hex()}"),
+        message("http://ledger.example:8420") + f"\n- urn:tallystick:0x{bytes(32).hex()}",
+        message("http://ledger.example:8420") + "\n",
         "I owe the bearer one thousand yuan",
         "",
     ],
@@ -145,15 +158,15 @@ def test_token_goes_to_its_own_service_and_key_only(tmp_path: Path) -> None:
 def test_foreign_texts_are_not_signed(text: str) -> None:
     """Only a sign-in at the service that was called, for the key that signs, is signed."""
     with pytest.raises(SignatureRefused):
-        require_own_message(text, "http://ledger.example:8420", SIGNER.key_id)
+        require_own_message(text, "http://ledger.example:8420", SIGNER.key_id, LOG_ID)
 
 
 def test_own_text_is_signed_whatever_the_case_of_the_address() -> None:
     """The address stands in the mixed case of EIP-55 or in lower case; a path below the URL is the same service."""
     url = "http://ledger.example:8420"
     mixed = Account.from_key(PRIVATE_KEY).address
-    require_own_message(message(url, address=mixed), url, SIGNER.key_id)
-    require_own_message(message(url, uri=f"{url}/"), url, SIGNER.key_id)
+    require_own_message(message(url, address=mixed), url, SIGNER.key_id, LOG_ID)
+    require_own_message(message(url, uri=f"{url}/"), url, SIGNER.key_id, LOG_ID)
 
 
 def test_nothing_is_signed_for_a_foreign_text(tmp_path: Path) -> None:
@@ -161,7 +174,9 @@ def test_nothing_is_signed_for_a_foreign_text(tmp_path: Path) -> None:
     gate = Gate()
     gate.text = message("http://evil.example")
     with faulty_service(gate) as faulty:
-        sign_in = SignIn(tmp_path / "t", faulty.url, SIGNER.key_id, lambda: pytest.fail("opened the key"))
+        sign_in = SignIn(
+            tmp_path / "t", faulty.url, SIGNER.key_id, lambda: pytest.fail("opened the key"), lambda: LOG_ID
+        )
         with Service(faulty.url, sign_in) as service, pytest.raises(SignatureRefused):
             service.get("/api/v1/cases/case-1")
     assert gate.tokens == []
