@@ -8,9 +8,10 @@ from functools import cache
 from msgspec import Struct
 
 from api.parts import Parts
-from api.reading import Reading
+from api.reading import Reading, sides_of_stream
 from api.views import EventView, event_view
-from ledger.store import cases, feed, log, supervision
+from ledger.core.visibility import Sides, Sight
+from ledger.store import cases, feed, log
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, Step
 from ledger.store.log import StoredEntry
@@ -59,22 +60,20 @@ def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> I
     """What the reader may see of them now, with confidential sections where the agency holds the case."""
 
     @cache
-    def sight(kind: str, stream_id: str) -> str | None:
-        if kind == "agency":
-            return "party"
-        look = supervision.sight if kind == "supervision" else cases.sight
-        return look(connection, stream_id, reading.reader)
+    def sides(kind: str, stream_id: str) -> Sides | None:
+        return sides_of_stream(connection, kind, stream_id)
 
     @cache
     def holds(case_id: str) -> bool:
         return cases.holds(connection, case_id, reading.agency)
 
-    def shows_sections(entry: StoredEntry) -> bool:
-        if sight(entry.stream_kind, entry.stream_id) != "party":
+    def shows_sections(entry: StoredEntry, sight: Sight) -> bool:
+        if sight != "party":
             return False
         return holds(entry.stream_id) if entry.stream_kind == "case" else reading.shares(entry)
 
     for entry in (step.entry for step in steps):
-        if sight(entry.stream_kind, entry.stream_id) is not None or reading.is_own_offer(connection, entry):
-            sections = log.sections(connection, entry.log_index) if shows_sections(entry) else None
+        sight = reading.sight(connection, entry, sides(entry.stream_kind, entry.stream_id))
+        if sight is not None:
+            sections = log.sections(connection, entry.log_index) if shows_sections(entry, sight) else None
             yield entry, event_view(entry, log.flags(connection, entry.log_index), sections)

@@ -27,7 +27,7 @@ from ledger.core.event.supervision import (
 )
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.state import ModelVersion
-from ledger.store.cases import Sight
+from ledger.core.visibility import Sight
 from ledger.store.clocks import instant
 
 

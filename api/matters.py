@@ -8,9 +8,9 @@ from api.reading import Reading
 from api.views import EventView, event_view
 from ledger.core.errors import NotFound
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
+from ledger.core.visibility import Sight
 from ledger.matters import matter_of
 from ledger.store import log, supervision
-from ledger.store.cases import Sight
 from ledger.store.database import Connection
 
 M = TypeVar("M", ModelState, LeadState, RecommendationState)

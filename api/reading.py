@@ -1,8 +1,7 @@
 """Reading: what a signed-in reader may see, and the record of it that is made before it is shown.
 
-An agency sees a case that it holds or held a part of, or that it is being offered; auditors and analysts of a
-procuratorate see every case in their jurisdiction. Confidential sections are shown to whoever holds the case, and to
-a former party that says on what ground it reads them. ``store.supervision`` tells who sees a matter of supervision.
+``ledger.core.visibility`` tells who sees what. Confidential sections are shown to whoever holds the case, and to a
+former party that says on what ground it reads them.
 """
 
 from __future__ import annotations
@@ -16,15 +15,14 @@ from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.event import decode_payload
 from ledger.core.event.handover import HandoverOffered, HandoverRecalled
 from ledger.core.instant import instant_text
-from ledger.core.jurisdiction import may_supervise, supervises
+from ledger.core.jurisdiction import may_supervise
 from ledger.core.supervision import thing_of
+from ledger.core.visibility import SUPERVISORS, Sides, Sight, can_see_event, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
-from ledger.store.cases import Reader, Sight
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
-SUPERVISORS: Final = ("auditor", "analyst")
 GOVERNING: Final = (*SUPERVISORS, "supervisor")
 
 
@@ -36,10 +34,11 @@ class Reading:
         self.session = session
         self.authority = authority
         self._now_ms = parts.clock()
-        self.reader = Reader(
+        self.reader = reader_of(
             session.agency,
-            supervised(authority, session),
-            instant_text(self._now_ms // 1000),
+            session.grant.roles,
+            authority.agencies,
+            now=instant_text(self._now_ms // 1000),
         )
 
     @property
@@ -84,20 +83,18 @@ class Reading:
 
     def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
         """By what the reader sees this entry's payload. Raises NotFound."""
-        kind = entry.stream_kind
-        if kind == "case":
-            sight = cases.sight(connection, entry.stream_id, self.reader)
-            if sight is not None:
-                return sight
-            if self.is_own_offer(connection, entry):
-                return "offered"
-        if kind == "supervision":
-            seen = supervision.sight(connection, entry.stream_id, self.reader)
-            if seen is not None:
-                return seen
-        if kind == "system" or (kind == "agency" and entry.stream_id == self.agency):
-            return "party"
-        raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
+        sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
+        if sight is None:
+            raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
+        return sight
+
+    def sight(self, connection: Connection, entry: StoredEntry, sides: Sides | None) -> Sight | None:
+        """By what the reader sees this entry's payload; ``sides`` are of what its stream is of."""
+        place = (self.reader, entry.stream_kind, entry.stream_id)
+        sight = can_see_event(*place, signer=entry.agency, sides=sides)
+        if sight is not None or entry.stream_kind != "case":
+            return sight
+        return can_see_event(*place, signer=entry.agency, offered_to=_offered_to(connection, entry), sides=sides)
 
     def sees_sections(self, connection: Connection, entry: StoredEntry, sight: Sight, ground: str | None) -> bool:
         """Whether confidential sections are shown."""
@@ -112,19 +109,17 @@ class Reading:
         since everybody sees models."""
         return thing_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
 
-    def is_own_offer(self, connection: Connection, entry: StoredEntry) -> bool:
-        """What is left to see of an offer that was refused, recalled or expired: offer, answer and recall."""
-        if entry.agency == self.agency:
-            return True
-        body = decode_payload(entry.payload).body
-        if isinstance(body, HandoverRecalled):
-            return cases.offered_to(connection, entry.stream_id, body.handover_id) == self.agency
-        return isinstance(body, HandoverOffered) and body.to_agency == self.agency
+
+def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:
+    """Who stands how to what the stream is of; None for a stream that is of one agency, of the system, or not there."""
+    if kind == "case":
+        return cases.sides(connection, stream_id)
+    return supervision.sides(connection, stream_id) if kind == "supervision" else None
 
 
-def supervised(authority: Authority, session: Session) -> frozenset[str]:
-    """The agencies whose cases the session may see as a procuratorate's auditor or analyst."""
-    own = authority.agencies.get(session.agency)
-    if own is None or not session.has_role(*SUPERVISORS):
-        return frozenset()
-    return frozenset(one.agency_id for one in authority.agencies.values() if supervises(own, one))
+def _offered_to(connection: Connection, entry: StoredEntry) -> str | None:
+    """The agency that the event offers something to, or recalls the offer to."""
+    body = decode_payload(entry.payload).body
+    if isinstance(body, HandoverRecalled):
+        return cases.offered_to(connection, entry.stream_id, body.handover_id)
+    return body.to_agency if isinstance(body, HandoverOffered) else None

@@ -14,7 +14,7 @@ from ledger.core.event.handover import OfferedItem
 from ledger.core.event.item import Collection, Dossier, Seizure
 from ledger.core.event.registry import Name
 from ledger.core.event.terms import Money, Quantity
-from ledger.store.cases import Sight
+from ledger.core.visibility import Sight
 from ledger.store.log import StoredEntry
 
 

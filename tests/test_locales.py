@@ -27,10 +27,10 @@ from ledger.core.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verify import STEPS
 from ledger.core.verify_case import STEPS as CASE_STEPS
+from ledger.core.visibility import Sight
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
-from ledger.store.cases import Sight
 from ledger.store.search import Kind
 from ledger.store.warnings import Warned
 from ledger.supervision.correlation import NodeKind

@@ -10,8 +10,8 @@ import pytest
 
 from ledger import warn
 from ledger.core.event import case as acts
+from ledger.core.visibility import Reader
 from ledger.store import warnings
-from ledger.store.cases import Reader
 from ledger.store.warnings import Warned
 from ledger.warn import Warner, horizons_at
 from tests.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant

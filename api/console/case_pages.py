@@ -25,9 +25,9 @@ from ledger.core.errors import NotFound
 from ledger.core.event import terms
 from ledger.core.event.catalogue import HANDLING
 from ledger.core.instant import unix_seconds
+from ledger.core.visibility import Sight
 from ledger.sign import new_id
 from ledger.store import cases
-from ledger.store.cases import Sight
 from ledger.timeline.sentences import Words
 
 STEPS = 50  # of the timeline at a time

@@ -16,8 +16,8 @@ from api.openapi import answers
 from api.reading import Reading
 from api.views import EventView, event_view
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.visibility import Sight
 from ledger.store import log
-from ledger.store.cases import Sight
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, parse_cursor
 from ledger.store.log import StoredEntry

@@ -9,9 +9,9 @@ from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, Slu
 from api.openapi import problems
 from api.reading import Reading
 from api.routes.events import find, record
+from ledger.core.visibility import Sight
 from ledger.prove import Withheld
 from ledger.store import cases
-from ledger.store.cases import Sight
 
 router = APIRouter(prefix="/api/v1", tags=["proofs"])
 _BUNDLE = problems(400, 401, 404, 503) | {

@@ -138,7 +138,7 @@ def projections(
         return
     case_id = after.case_id
     yield CASES, (case_id,), _case_row(after, index)
-    for agency in after.agencies | after.numbers.keys():
+    for agency in after.agencies:
         if before is None or agency not in before.agencies or before.numbers is not after.numbers:
             number = after.numbers.get(agency)
             yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}

@@ -1,7 +1,6 @@
 """Reading the read models: cases, items and handovers, as far as the reader may see them.
 
-An agency sees a case it holds or held a part of, or is being offered. Auditors and analysts of a procuratorate see
-every case in their jurisdiction, without its confidential sections.
+``ledger.core.visibility`` is the rule. For one case it is asked itself; lists decide by SQL that says the same.
 """
 
 from __future__ import annotations
@@ -14,25 +13,17 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, bindparam, or_, select, union
 
 from ledger.core.errors import NotFound
+from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
 from ledger.store.database import one_of
 from ledger.store.rows import fetched
 from ledger.store.tables import CASE_AGENCIES, CASES, HANDOVERS, ITEMS
 
-Sight = Literal["party", "offered", "jurisdiction"]
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
 
 _PARTIES = select(CASE_AGENCIES.c.case_id).where(
     one_of(CASE_AGENCIES.c.case_id, "case_ids"), CASE_AGENCIES.c.agency == bindparam("agency")
 )
 _OWNERS = select(ITEMS.c.item_id, ITEMS.c.case_id).where(one_of(ITEMS.c.item_id, "item_ids"))
-
-
-class Reader(Struct, frozen=True):
-    """Who reads: an agency, and the agencies whose cases its auditors may see. ``now`` is RFC 3339 in UTC."""
-
-    agency: str
-    supervised: frozenset[str]
-    now: str
 
 
 class Page(Struct, frozen=True):
@@ -49,11 +40,16 @@ def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
 
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
-    """By what the reader sees the case: the strongest of party, offered, jurisdiction; None if by nothing."""
-    for kind, ids in _ids(reader).items():
-        if connection.execute(ids.where(ids.selected_columns.case_id == case_id)).first():
-            return kind
-    return None
+    """By what the reader sees the case; None if by nothing, or if there is no such case."""
+    return can_see(reader, sides(connection, case_id))
+
+
+def sides(connection: Connection, case_id: str) -> CaseSides:
+    """Who stands how to the case; nobody to one that there is not."""
+    parties = connection.execute(select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id)).scalars()
+    is_open = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.status == "offered")
+    offers = connection.execute(select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(*is_open))
+    return CaseSides(frozenset(parties), tuple(Offer(*offer) for offer in offers))
 
 
 def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:

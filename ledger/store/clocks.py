@@ -18,7 +18,8 @@ from ledger.core.deadlines.due import Status, due_at
 from ledger.core.errors import MalformedInput
 from ledger.core.legal_day import end_of, legal_day_of
 from ledger.core.rulebook import Rulebook
-from ledger.store.cases import Reader, visible
+from ledger.core.visibility import Reader
+from ledger.store.cases import visible
 from ledger.store.database import Database, one_of
 from ledger.store.tables import CASES, CLOCKS, META
 

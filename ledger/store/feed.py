@@ -16,7 +16,9 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
-from ledger.store import log, supervision
+from ledger.core.supervision import Matter
+from ledger.core.visibility import concerned, sides_of
+from ledger.store import log
 from ledger.store.log import StoredEntry
 from ledger.store.rows import Row
 from ledger.store.tables import ENTRIES, FEED
@@ -90,21 +92,18 @@ def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
     stream, sequence = entry.envelope.stream, entry.envelope.sequence
     if entry.after is not None:
         coming = _coming(entry.before, entry.after)
-        for agency in _seeing(entry.before) | _seeing(entry.after):
+        for agency in _concerned(entry.before) | _concerned(entry.after):
             yield agency, 0 if agency in coming else sequence
     elif entry.move is not None:
-        before, after = supervision.seeing(entry.move.before), supervision.seeing(entry.move.after)
+        before, after = _concerned(entry.move.before), _concerned(entry.move.after)
         for agency in before | after:
             yield agency, sequence if agency in before else 0
     elif stream.kind == "agency":
         yield stream.id, sequence
 
 
-def _seeing(state: CaseState | None) -> set[str]:
-    """Parties, and those who are being offered the case; whether an offer has expired is for the reader to judge."""
-    if state is None:
-        return set()
-    return {*state.agencies, *state.numbers, *(offer.to_agency for offer in state.handovers.marked("open"))}
+def _concerned(thing: CaseState | Matter | None) -> frozenset[str]:
+    return frozenset() if thing is None else concerned(sides_of(thing))
 
 
 def _coming(before: CaseState | None, after: CaseState) -> set[str]:
@@ -116,8 +115,7 @@ def _coming(before: CaseState | None, after: CaseState) -> set[str]:
     new = {offer.to_agency for _, known, offer in changes if known is None and offer is not None}
     open_before = before.handovers.marked("open") if before else []
     lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
-    parties = before.agencies | before.numbers.keys() if before else frozenset()
-    return (new | after.agencies | after.numbers.keys()) - parties - lasting
+    return (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
 
 
 def _behind(agency: str, after: Cursor) -> tuple[ColumnElement[bool], ...]:

@@ -29,7 +29,8 @@ from sqlalchemy import (
 
 from ledger.core.digest import Algorithm
 from ledger.core.event import Payload
-from ledger.store.cases import Reader, seen
+from ledger.core.visibility import Reader
+from ledger.store.cases import seen
 from ledger.store.tables import CASES, ENTRIES, ITEMS, WORDS
 
 LOOKED_AT = 1000  # words that one page looks through at most

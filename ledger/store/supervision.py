@@ -1,7 +1,6 @@
-"""Models, leads and recommendations as lists: projections of their states, and who may see which.
+"""Models, leads and recommendations as lists: projections of their states, as far as the reader may see them.
 
-A lead is seen by the procuratorate that has it, by the auditors and analysts of those above, and by the supervised
-agency once it was told; a recommendation by who issued it, those above, and who got it. Models are seen by everybody.
+``ledger.core.visibility`` is the rule. For one of them it is asked itself; lists decide by SQL that says the same.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from ledger.core.event.supervision import Told
 from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, thing_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.store.cases import Page, Reader, Sight
+from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
+from ledger.store.cases import Page
 from ledger.store.database import one_of
 from ledger.store.rows import fetched
 from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
-from ledger.store.tables import STREAMS
 
 Row = dict[str, Any]
 TABLES = (MODELS, LEADS, RECOMMENDATIONS)
@@ -55,15 +54,6 @@ def projection(matter: Matter, index: int) -> tuple[Table, tuple[str, ...], Row]
     if isinstance(matter, LeadState):
         return LEADS, (matter.lead_id,), _lead_row(matter, index)
     return RECOMMENDATIONS, (matter.recommendation_id,), _recommendation_row(matter, index)
-
-
-def seeing(matter: Matter | None) -> frozenset[str]:
-    """The agencies that the matter concerns: they are told of its events."""
-    if isinstance(matter, LeadState):
-        return frozenset((matter.procuratorate, *((matter.raised.supervised,) if matter.told else ())))
-    if isinstance(matter, RecommendationState):
-        return frozenset((matter.procuratorate, matter.issued.to_agency))
-    return frozenset((matter.publisher, *matter.adoptions)) if matter else frozenset()
 
 
 def _model_row(state: ModelState, index: int) -> Row:
@@ -143,39 +133,40 @@ def stored_rows(connection: Connection, first: str | None, last: str | None) -> 
 
 
 def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | None:
-    """By what the reader sees the stream: as a party, or by its jurisdiction; None if by nothing."""
+    """By what the reader sees the stream; None if by nothing, or if there is no such stream."""
+    seen = sides(connection, stream_id)
+    return None if seen is None else can_see(reader, seen)
+
+
+def sides(connection: Connection, stream_id: str) -> Sides | None:
+    """Who stands how to what the stream is of; None where there is no such stream. Of a model its publisher alone."""
     thing = thing_of(stream_id)
     if thing == "model":
-        known = select(STREAMS.c.id).where(STREAMS.c.kind == "supervision", STREAMS.c.id == stream_id)
-        return "party" if connection.execute(known).first() else None
+        own_id = stream_id.removeprefix(MODEL_STREAM)
+        publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()
+        return None if publisher is None else ModelSides(frozenset((publisher,)))
     if thing == "lead":
-        named, conditions = LEADS.c.lead_id == stream_id, _of_lead(reader)
-    elif thing == "recommendation":
+        lead = (LEADS.c.procuratorate, LEADS.c.supervised, LEADS.c.told)
+        found = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
+        return None if found is None else LeadSides(found.procuratorate, found.supervised, bool(found.told))
+    if thing == "recommendation":
         own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
-        named, conditions = RECOMMENDATIONS.c.recommendation_id == own_id, _of_recommendation(reader)
-    else:
-        return None
-    for kind, condition in conditions.items():
-        if connection.execute(select(literal(1)).where(named, condition)).first():
-            return kind
+        both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
+        row = connection.execute(select(*both).where(RECOMMENDATIONS.c.recommendation_id == own_id)).first()
+        return None if row is None else RecommendationSides(row.procuratorate, row.to_agency)
     return None
 
 
-def _of_lead(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
-    """What makes a row of ``leads`` visible, strongest first."""
+def _sees_lead(reader: Reader) -> ColumnElement[bool]:
+    """Whether the reader sees a row of ``leads``."""
     told = and_(LEADS.c.supervised == reader.agency, LEADS.c.told)
-    return {
-        "party": or_(LEADS.c.procuratorate == reader.agency, told),
-        "jurisdiction": _above(LEADS.c.procuratorate, reader),
-    }
+    return or_(LEADS.c.procuratorate == reader.agency, told, _above(LEADS.c.procuratorate, reader))
 
 
-def _of_recommendation(reader: Reader) -> dict[Sight, ColumnElement[bool]]:
-    sides = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
-    return {
-        "party": or_(*(side == reader.agency for side in sides)),
-        "jurisdiction": _above(RECOMMENDATIONS.c.procuratorate, reader),
-    }
+def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
+    """Whether the reader sees a row of ``recommendations``."""
+    both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
+    return or_(*(side == reader.agency for side in both), _above(RECOMMENDATIONS.c.procuratorate, reader))
 
 
 def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[bool]:
@@ -236,14 +227,14 @@ def _of_leads(reader: Reader, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.business_line is not None:
         of_line = select(MODELS.c.model_id).where(MODELS.c.business_line == wanted.business_line)
         named.append(LEADS.c.model_id.in_(of_line))
-    return [or_(*_of_lead(reader).values()), *named]
+    return [_sees_lead(reader), *named]
 
 
 def list_recommendations(
     connection: Connection, reader: Reader, page: Page, *, status: str | None = None, agency: str | None = None
 ) -> list[Row]:
     """The recommendations that the reader sees, the latest change last; ``agency`` is the one that they went to."""
-    query = select(RECOMMENDATIONS).where(or_(*_of_recommendation(reader).values()))
+    query = select(RECOMMENDATIONS).where(_sees_recommendation(reader))
     if status is not None:
         query = query.where(RECOMMENDATIONS.c.status == status)
     if agency is not None:
@@ -253,7 +244,7 @@ def list_recommendations(
 
 def newest_recommendations(connection: Connection, reader: Reader, procuratorate: str, limit: int) -> list[Row]:
     """The recommendations of a procuratorate that the reader sees, the latest change first."""
-    of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, or_(*_of_recommendation(reader).values()))
+    of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, _sees_recommendation(reader))
     query = select(RECOMMENDATIONS).where(*of_it).order_by(RECOMMENDATIONS.c.updated_index.desc())
     return fetched(connection, query.limit(limit))
 

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Select, case, func, literal, select
 
-from ledger.store.cases import Reader, visible
+from ledger.core.visibility import Reader
+from ledger.store.cases import visible
 from ledger.store.tables import CASES, CLOCKS, WARNINGS
 
 

@@ -86,7 +86,7 @@ def test_an_impossible_act_is_refused_under_its_rule(served: Served) -> None:
     case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
     size = served.size()
     acceptance = HandoverAccepted(handover_id="handover-1", received_at=instant(case.now), rest_as_listed=True)
-    problem(served.submit(case.draft(acceptance, clerk(COURT))), 422, "not_offered_to_you", "payload.agency")
+    problem(served.submit(case.draft(acceptance, clerk(COURT))), 422, "not_a_party", "payload.agency")
     assert served.size() == size
 
 

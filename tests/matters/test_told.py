@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger.core.visibility import Reader
 from ledger.store import supervision
-from ledger.store.cases import Page, Reader
+from ledger.store.cases import Page
 from ledger.store.supervision import Wanted
 from ledger.store.supervision_tables import LEADS
 from tests.builders import COURT, FAR_POLICE, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, clerk, supervisor

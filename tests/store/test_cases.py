@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event
 
 from ledger.core.errors import NotFound
+from ledger.core.visibility import Reader
 from ledger.store import cases
-from ledger.store.cases import Page, Reader
+from ledger.store.cases import Page
 from tests.builders import COURT, LAB, POLICE, PRISON, PROCURATORATE, START, clerk, instant
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger

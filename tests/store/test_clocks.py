@@ -17,10 +17,10 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event import case as acts
 from ledger.core.event.terms import EventRef
 from ledger.core.legal_day import end_of, legal_day
+from ledger.core.visibility import Reader
 from ledger.record import shipped_rulebook
 from ledger.recount import recount
 from ledger.store import clocks
-from ledger.store.cases import Reader
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.tables import CLOCKS, ENTRIES
 from ledger.workdays import shipped_calendar

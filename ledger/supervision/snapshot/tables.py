@@ -47,6 +47,7 @@ OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
     "recommendations": of_matter.recommendations,
 }
 OF_THE_LOG = ("agencies", "datasets")
+_PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
 _ARROW: Mapping[str, pyarrow.DataType] = {
     "VARCHAR": pyarrow.string(),
     "BIGINT": pyarrow.int64(),
@@ -72,7 +73,8 @@ def kept_kinds(view: str) -> dict[str, str]:
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """All tables, empty, in a new database."""
-    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)} | {"anchors": _ANCHORS}
+    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
+    tables |= {"anchors": _ANCHORS, "parties": _PARTIES}
     statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
     connection.execute(f"CREATE SCHEMA {KEPT}; {statements}")
 
@@ -95,14 +97,15 @@ def replace_cases(
 ) -> None:
     """Puts the rows of these records in the place of all that there is of the cases."""
     ids = list(case_ids)
-    rows: dict[str, list[Row]] = {view: [] for view in OF_A_CASE}
+    rows: dict[str, list[Row]] = {table: [] for table in (*OF_A_CASE, "parties")}
     for record in records:
         for view, rows_of in OF_A_CASE.items():
             rows[view] += rows_of(record)
-    for view, made in rows.items():
-        table = f"{KEPT}.{quoted(view)}"
+        rows["parties"] += ((record.case_id, agency) for agency in sorted(record.state.agencies))
+    for name, made in rows.items():
+        table = f"{KEPT}.{quoted(name)}"
         connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
-        insert(connection, view, kept_kinds(view), made)
+        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), made)
 
 
 def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:
@@ -152,10 +155,9 @@ _AGENCIES_WITHIN = """
 CREATE TEMP TABLE within AS
 SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
 """
-# The cases in which an agency of the jurisdiction has acted, or was offered something: what its procuratorate sees.
+# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases in which one of them is a party.
 _CASES_WITHIN = """
-CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id
-FROM (SELECT case_id, agency FROM kept.officers UNION ALL SELECT case_id, to_agency FROM kept.handovers)
+CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM kept.parties
 SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
 """
 _CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
@@ -170,20 +172,24 @@ def show(
 ) -> None:
     """Makes the views of this connection: over all cases, or over these.
 
-    With a ``jurisdiction`` only over its cases, and over the leads and recommendations of its procuratorates.
+    With a ``jurisdiction`` only over its cases, over the leads and recommendations of its procuratorates, and over the
+    data sets of its agencies, of those below it and of those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
     ids = None if case_ids is None else list(case_ids)
-    of_cases = of_matters = ""
+    of_cases = of_matters = of_datasets = ""
     if jurisdiction is not None:
         connection.execute(_AGENCIES_WITHIN, {"jurisdiction": jurisdiction})
         of_matters = " WHERE procuratorate IN (SELECT agency FROM within)"
+        connection.execute(f"CREATE TEMP TABLE near AS {_AGENCIES_IN_LINE}", {"jurisdiction": jurisdiction})
+        of_datasets = " SEMI JOIN near USING (agency)"
     if jurisdiction is not None or ids is not None:
         connection.execute(_CASES if jurisdiction is None else _CASES_WITHIN, {"ids": ids})
         of_cases = " SEMI JOIN chosen USING (case_id)"
     shown = {view: f"SELECT * FROM ({_shown(view)}){of_cases}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
     shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}{of_matters}" for view in OF_A_MATTER}  # noqa: S608
     shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in OF_THE_LOG}  # noqa: S608
+    shown["datasets"] += of_datasets
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 

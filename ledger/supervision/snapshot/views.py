@@ -24,7 +24,7 @@ from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import Acts, Logged, read_case
 
-VERSION = 2  # of what the rows say: raised where a view is made otherwise of the same events
+VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
 _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
 
