@@ -187,7 +187,7 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     views = Views(tmp_path / "views", source, recorder.book, recorder.calendar, mark=mark)
     try:
         views.refresh()
-        with views.session(jurisdiction=own) as session:
+        with views.session(jurisdiction=own, now=datetime.fromtimestamp(ledger.clock.seconds, UTC)) as session:
             now = datetime.fromtimestamp(ledger.clock.seconds, UTC)
             ids = {
                 view: {row[f"{view[:-1]}_id"] for row in session.rows(f"FROM {view}", {}, now)}

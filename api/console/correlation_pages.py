@@ -52,7 +52,7 @@ def correlation(
         return page(request, service, "correlation.html", reading.session, **values)
     now, asked = datetime.fromisoformat(reading.reader.now), start.strip()
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session(jurisdiction=own) as session:
+    with service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         # A case is found by its number, too; of another kind what was typed is the id.
         is_id = kind is not None and kind != "case"
         node = Node(kind, asked) if kind and is_id else node_named(service, session, asked, now)

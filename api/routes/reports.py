@@ -97,7 +97,7 @@ def correlation(
     own = require_governing(reading)
     now = _now(service)
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session(jurisdiction=own) as session:
+    with service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         node = node_named(service, session, start, now)
         goal = node_named(service, session, to, now, field="to") if to else None
         found = correlate(session, node, depth=depth, as_of=now)

@@ -161,10 +161,11 @@ def run(
     Raises Unauthorized for who does not govern one, MalformedInput for parameters, QueryRefused.
     """
     own = require_governing(reading)
-    at = datetime.fromisoformat(as_of) if as_of else datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
+    now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
+    at = datetime.fromisoformat(as_of) if as_of else now
     values = model.parameters_of(parameters)
     service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session(jurisdiction=own, outside=True) as session:
+    with service.parts.supervisor.views.session(jurisdiction=own, now=now, outside=True) as session:
         found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     known = service.parts.supervisor.record.known(one.lead_id for one in shown)

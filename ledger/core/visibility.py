@@ -2,7 +2,7 @@
 
 ========================  =======================================================================================
 case                      its parties; whoever is being offered it, until the offer ends; auditors and analysts of
-                          an agency that supervises a party
+                          an agency that supervises one of these
 lead                      the agency that has it; the supervised agency once it was told; those who supervise the
                           agency that has it
 recommendation            the agency that issued it and the one that got it; those who supervise the first
@@ -102,9 +102,9 @@ def can_see(reader: Reader, sides: Sides) -> Sight | None:
         return "party"
     if reader.agency in _parties(sides):
         return "party"
-    if isinstance(sides, CaseSides) and any(_is_offered(offer, reader) for offer in sides.offers):
+    if isinstance(sides, CaseSides) and reader.agency in _offered(sides, reader.now):
         return "offered"
-    return None if reader.supervised.isdisjoint(_supervised(sides)) else "jurisdiction"
+    return None if reader.supervised.isdisjoint(_supervised(sides, reader.now)) else "jurisdiction"
 
 
 def can_see_event(
@@ -147,10 +147,12 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
     return frozenset((sides.procuratorate, sides.to_agency))
 
 
-def _supervised(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[str]:
+def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) -> frozenset[str]:
     """Return the agencies whose supervisors see it."""
-    return sides.parties if isinstance(sides, CaseSides) else frozenset((sides.procuratorate,))
+    if isinstance(sides, CaseSides):
+        return sides.parties | _offered(sides, now)
+    return frozenset((sides.procuratorate,))
 
 
-def _is_offered(offer: Offer, reader: Reader) -> bool:
-    return offer.to_agency == reader.agency and (offer.expires_at is None or offer.expires_at >= reader.now)
+def _offered(sides: CaseSides, now: str) -> frozenset[str]:
+    return frozenset(one.to_agency for one in sides.offers if one.expires_at is None or one.expires_at >= now)

@@ -163,45 +163,47 @@ def list_handovers(
 
 def visible(reader: Reader) -> ColumnElement[bool]:
     """Whether the reader sees a row of ``cases``."""
-    return or_(*(CASES.c.case_id.in_(ids) for ids in _ids(reader).values()))
+    return or_(*(CASES.c.case_id.in_(ids) for ids in _ids(reader)))
 
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the reader sees the case of that id: asked of few cases, while ``visible`` lists all that he sees."""
     return or_(
-        *(
-            ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists()
-            for ids in _ids(reader).values()
-        )
+        *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in _ids(reader))
     )
 
 
-def _ids(reader: Reader) -> dict[Sight, Select[Any]]:
-    """The ids of the cases that the reader sees, by what, strongest first."""
-    parties = _of_agency(reader.agency)
-    offers = select(HANDOVERS.c.case_id).where(
-        HANDOVERS.c.to_agency == reader.agency,
-        HANDOVERS.c.status == "offered",
-        or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= reader.now),
-    )
-    supervised = select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency.in_(reader.supervised))
-    found: dict[Sight, Select[Any]] = {"party": parties, "offered": offers}
-    return found | {"jurisdiction": supervised} if reader.supervised else found
+def _ids(reader: Reader) -> tuple[Select[Any], ...]:
+    """The ids of the cases that the reader sees, by each of what he sees them by."""
+    own = (_of_agencies((reader.agency,)), _offered_to((reader.agency,), reader.now))
+    if not reader.supervised:
+        return own
+    return (*own, _of_agencies(reader.supervised), _offered_to(reader.supervised, reader.now))
 
 
 def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
     """The ids of the page and few more, however many cases the reader sees: the next ones by each of what he sees them
     by, agency by agency, each of which an index has in order.
     """
-    kinds = _ids(reader)
-    kinds.pop("jurisdiction", None)
-    of_agencies = (_of_agency(agency) for agency in sorted(reader.supervised))
-    nexts = (_paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in (*kinds.values(), *of_agencies))
+    agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
+    found = (ids for one in agencies for ids in (_of_agencies((one,)), _offered_to((one,), reader.now)))
+    nexts = (_paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in found)
     return union(*(select(ids.subquery().c.case_id) for ids in nexts))
 
 
-def _of_agency(agency: str) -> Select[Any]:
-    return select(CASE_AGENCIES.c.case_id).where(CASE_AGENCIES.c.agency == agency)
+def _of_agencies(agencies: Collection[str]) -> Select[Any]:
+    """The cases that one of them is a party to."""
+    return select(CASE_AGENCIES.c.case_id).where(_is_one_of(CASE_AGENCIES.c.agency, agencies))
+
+
+def _offered_to(agencies: Collection[str], now: str) -> Select[Any]:
+    """The cases that one of them is being offered something of."""
+    is_open = (HANDOVERS.c.status == "offered", or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= now))
+    return select(HANDOVERS.c.case_id).where(_is_one_of(HANDOVERS.c.to_agency, agencies), *is_open)
+
+
+def _is_one_of(column: ColumnElement[str], agencies: Collection[str]) -> ColumnElement[bool]:
+    return column == next(iter(agencies)) if len(agencies) == 1 else column.in_(sorted(agencies))
 
 
 def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[Any]:

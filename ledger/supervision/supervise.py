@@ -114,7 +114,7 @@ class Supervisor:
         while waiting:
             whose = waiting[0].procuratorate
             # A query that fails ends its session: the next model has another.
-            with self.views.session(cases, jurisdiction=self._jurisdiction(whose), outside=True) as session:
+            with self.views.session(cases, jurisdiction=self._jurisdiction(whose), now=as_of, outside=True) as session:
                 while waiting and waiting[0].procuratorate == whose:
                     one = waiting.popleft()
                     found = self._found(one, session, as_of)
@@ -142,7 +142,7 @@ class Supervisor:
         new = {finding.lead_id for finding in hints} - self.record.known(finding.lead_id for finding in hints)
         if not new:
             return 0
-        with self.views.session(jurisdiction=self._jurisdiction(one.procuratorate), outside=True) as session:
+        with self.views.session(jurisdiction=self._jurisdiction(one.procuratorate), now=as_of, outside=True) as session:
             found = self._found(one, session, as_of) or []
             both = [finding for finding in found if finding.lead_id in new]
             return self._raise(one, both, session.size, as_of)

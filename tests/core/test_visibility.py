@@ -79,6 +79,8 @@ def test_an_offer_lets_see_until_its_last_moment(expires_at: str | None, expecte
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="loan", expires_at=expires_at)
     assert can_see(reader(COURT), sides_of(case.state)) == expected
     assert can_see(reader(LAB), sides_of(case.state)) is None
+    above = Reader(LAB, frozenset((COURT,)), NOW)
+    assert can_see(above, sides_of(case.state)) == (None if expected is None else "jurisdiction")
     assert concerned(sides_of(case.state)) == {POLICE, COURT}
 
 

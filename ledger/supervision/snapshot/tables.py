@@ -155,10 +155,13 @@ _AGENCIES_WITHIN = """
 CREATE TEMP TABLE within AS
 SELECT agency FROM kept.agencies WHERE starts_with(jurisdiction || '/', $jurisdiction || '/')
 """
-# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases in which one of them is a party.
+# What ``ledger.core.visibility.can_see`` lets the agencies' supervisors see: the cases that one of them is
+# a party to, or is being offered something of.
 _CASES_WITHIN = """
-CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM kept.parties
-SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
+CREATE TEMP TABLE chosen AS SELECT DISTINCT case_id FROM (
+    SELECT case_id, agency FROM kept.parties UNION ALL SELECT case_id, to_agency FROM kept.handovers
+    WHERE status = 'offered' AND (expires_at IS NULL OR expires_at >= $now)
+) SEMI JOIN within USING (agency) WHERE $ids IS NULL OR case_id IN (SELECT unnest($ids))
 """
 _CASES = "CREATE TEMP TABLE chosen AS SELECT unnest($ids) AS case_id"
 _AGENCIES_IN_LINE = """
@@ -168,12 +171,17 @@ WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jur
 
 
 def show(
-    connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str] | None, *, jurisdiction: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    case_ids: Iterable[str] | None,
+    *,
+    jurisdiction: str | None = None,
+    now: datetime | None = None,
 ) -> None:
     """Makes the views of this connection: over all cases, or over these.
 
-    With a ``jurisdiction`` only over its cases, over the leads and recommendations of its procuratorates, and over the
-    data sets of its agencies, of those below it and of those above.
+    With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
+    leads and recommendations of its procuratorates, and over the data sets of its agencies, of those below it and of
+    those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
     ids = None if case_ids is None else list(case_ids)
@@ -184,7 +192,11 @@ def show(
         connection.execute(f"CREATE TEMP TABLE near AS {_AGENCIES_IN_LINE}", {"jurisdiction": jurisdiction})
         of_datasets = " SEMI JOIN near USING (agency)"
     if jurisdiction is not None or ids is not None:
-        connection.execute(_CASES if jurisdiction is None else _CASES_WITHIN, {"ids": ids})
+        if jurisdiction is None:
+            connection.execute(_CASES, {"ids": ids})
+        else:
+            until = now and now.astimezone(UTC).replace(tzinfo=None)
+            connection.execute(_CASES_WITHIN, {"ids": ids, "now": until})
         of_cases = " SEMI JOIN chosen USING (case_id)"
     shown = {view: f"SELECT * FROM ({_shown(view)}){of_cases}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
     shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}{of_matters}" for view in OF_A_MATTER}  # noqa: S608

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -147,18 +148,23 @@ class Views:
 
     @contextmanager
     def session(
-        self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, outside: bool = False
+        self,
+        cases: Iterable[str] | None = None,
+        *,
+        jurisdiction: str | None = None,
+        now: datetime | None = None,
+        outside: bool = False,
     ) -> Iterator[Session]:
         """A session over all cases, or over these: of one tree size, whatever is written meanwhile.
 
-        With a ``jurisdiction`` only over what its procuratorates may see. ``outside`` shows registered data sets too,
-        which are for runs of models alone: they name persons.
+        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``outside`` shows registered data
+        sets too, which are for runs of models alone: they name persons.
         """
         with self._lock:
             connection = self._open().cursor()
         try:
             connection.execute("BEGIN TRANSACTION")
-            tables.show(connection, cases, jurisdiction=jurisdiction)
+            tables.show(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
             datasets = self._outside(connection, size, jurisdiction) if outside else {}
             for name, one in datasets.items():
