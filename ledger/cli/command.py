@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from ledger.cli.help import Context, typed
+from ledger.cli.private_text import Words
 from ledger.cli.session import Session
-from ledger.cli.told import EXAMPLES, OPTIONS
+from ledger.cli.told import EXAMPLES, IN_WORDS, OPTIONS
 from ledger.locales import LANGUAGES
 
 
@@ -74,6 +75,8 @@ class Command(Explained):
         for parameter in self.params:
             if isinstance(parameter, click.Option) and not parameter.help:
                 parameter.help = OPTIONS.get(parameter.name or "")
+            if parameter.name in IN_WORDS and parameter.type is click.STRING:
+                parameter.type = Words()
         self.params.extend(shared_options())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ledger.cli.clerk import Claims, Clerk
+from ledger.cli.private_text import fields_of
 from ledger.cli.session import Session
 from ledger.cli.times import instant, unix_seconds
 from ledger.core.errors import MalformedInput
@@ -21,7 +22,7 @@ from ledger.sign import new_id
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")
 _PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>[^@=]+))?")
-_SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)=(?P<text>.*)", re.DOTALL)
+_SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -149,9 +150,9 @@ _CLAIMS = (
     click.option("--authority", metavar="TYPE=NUMBER", help="On what authority, such as 'warrant=W-2026-7'."),
     click.option(
         "--section",
-        metavar="LABEL.FIELD=TEXT",
+        metavar="LABEL.FIELD[=@FILE]",
         multiple=True,
-        help="Confidential text, kept apart; TEXT of the form @FILE is read from the file.",
+        help="Confidential text, kept apart: from a file, from standard input with @-, or asked for.",
     ),
 )
 
@@ -165,18 +166,9 @@ def _authority(text: str | None) -> Authority | None:
 
 def _sections(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
-    for told in texts:
-        match = _SECTION.fullmatch(told)
+    for place, text in fields_of(texts, option="--section").items():
+        match = _SECTION.fullmatch(place)
         if match is None:
-            raise MalformedInput(f"expected LABEL.FIELD=TEXT, not {told[:100]!r}", field="--section")
-        sections.setdefault(match["label"], {})[match["field"]] = _text_of(match["text"])
+            raise MalformedInput(f"expected LABEL.FIELD, not {place[:100]!r}", field="--section")
+        sections.setdefault(match["label"], {})[match["field"]] = text
     return sections
-
-
-def _text_of(text: str) -> str:
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MalformedInput(f"{text[1:]} cannot be read as text: {error}", field="--section") from error

@@ -45,6 +45,14 @@ OPTIONS: Final[dict[str, str]] = {
     "within_time": "Whether it came in time.",
 }
 
+# Options that may tell of persons at length, and may come from a file.
+IN_WORDS: Final = frozenset(
+    (
+        *("answer", "because", "condition", "description", "expected", "explanation", "finding", "found", "ground"),
+        *("note", "recipient", "remark", "summary"),
+    )
+)
+
 # By the command's words.
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "init": ("tally init --founding founding.toml", "tally init --development --keep-passphrase --data-dir town"),

@@ -23,6 +23,17 @@ from ledger.core.errors import MalformedInput, TallystickError
 ANSWER_WITHIN_S = 15.0  # from the look-up of the host to the status
 MAX_URL_LENGTH = 1000  # characters
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: leads to the IPv4 address in its last 32 bits
+_UNICAST = IPv6Network(
+    "2000::/3"
+)  # all that is assigned of public IPv6; the rest is for hosts, links, sites and groups
+_SPECIAL = (  # ranges of the IANA registries for special purposes that some Python's ``is_global`` lets through
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+    IPv6Network("2001::/23"),  # protocols: Teredo, benchmarks, ORCHID
+    IPv6Network("2001:db8::/32"),  # documents
+    IPv6Network("2002::/16"),  # 6to4, to any IPv4 address
+    IPv6Network("3fff::/20"),  # documents
+)
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: before the IPv4 address that it leads to
 
 Address = IPv4Address | IPv6Address
 
@@ -62,10 +73,12 @@ class Receivers(Struct, frozen=True):
 
     def allows(self, address: Address) -> bool:
         """Whether this address may be sent to, by whatever notation it is reached."""
-        real = _reached(address)
-        if self.development or any(real in network for network in self.networks):
+        if self.development:
             return True
-        return real.is_global and not real.is_multicast
+        if isinstance(address, IPv6Address) and address.scope_id:  # it is of one link, whatever its prefix says
+            return False
+        real = _reached(address)
+        return any(real in network for network in self.networks) or _is_public(real)
 
     async def address_of(self, host: str, port: int) -> Address:
         """One address of the host, all of which must be allowed. Raises Undelivered."""
@@ -73,7 +86,7 @@ class Receivers(Struct, frozen=True):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise Undelivered("the host has no address") from error
-        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
         if not all(map(self.allows, addresses)):
             raise Undelivered("the host leads to an address that is not public")
         return addresses[0]
@@ -119,11 +132,18 @@ def _literal(host: str) -> Address | None:
         return None
 
 
+def _is_public(address: Address) -> bool:
+    if not address.is_global or address.is_multicast or any(address in network for network in _SPECIAL):
+        return False
+    if isinstance(address, IPv4Address):
+        return True
+    return address in _UNICAST and (int(address) >> 32) & 0xFFFF_FFFF not in _ISATAP
+
+
 def _reached(address: Address) -> Address:
     """The IPv4 address that an IPv6 address stands for, where it does."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
+    return address.ipv4_mapped or address

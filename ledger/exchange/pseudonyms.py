@@ -5,7 +5,6 @@ Only who has the agency's identity key can make it; whoever gets it can compare 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.exchange.csv_output import CsvWriter
 from ledger.exchange.identity import IdentityKey
 from ledger.exchange.rows import Row
 from ledger.exchange.source_file import SourceFile
@@ -67,5 +67,7 @@ def _read(rows: Iterator[Row]) -> Iterator[dict[str, str | None]]:
 
 def _write(target: Path, rows: list[list[str | None]]) -> None:
     text = StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare what stands there
+    for row in rows:
+        writer.row(row)
     write_secret(target, text.getvalue().encode(), field="--output")

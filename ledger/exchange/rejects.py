@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Self
 
 from ledger.core.errors import MalformedInput
 from ledger.exchange.chains import Fault
+from ledger.exchange.csv_output import CsvWriter
 from ledger.secret_files import OWNER_ONLY
 
 HEADINGS = ("row", "source_key", "column", "value", "reason")
-_LIVE = "=+-@＝＋－＠\t\r\n"  # what a cell begins with that a spreadsheet takes for a formula
 
 
 class Rejects:
@@ -31,11 +30,12 @@ class Rejects:
     def __enter__(self) -> Self:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+            os.fchmod(descriptor, OWNER_ONLY)  # where an older list is there, it keeps its mode
         except OSError as error:
             raise MalformedInput(f"{self.path} cannot be written: {error.strerror}", field="--rejects") from error
         self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(HEADINGS)
+        self._writer = CsvWriter(self._file)
+        self._writer.row(HEADINGS)
         return self
 
     def __exit__(
@@ -48,10 +48,5 @@ class Rejects:
     def add(self, fault: Fault) -> None:
         """One line."""
         self.count += 1
-        told = (fault.source_key, fault.column, fault.value, self._say(fault.reason))
-        self._writer.writerow((fault.row, *(defused(text or "") for text in told)))
-
-
-def defused(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet would calculate with it."""
-    return f"'{text}" if text[:1] and text[0] in _LIVE else text
+        cells = (fault.source_key, fault.column, fault.value, self._say(fault.reason))
+        self._writer.row((str(fault.row), *cells))

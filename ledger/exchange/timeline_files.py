@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from io import StringIO
 
 import msgspec
@@ -10,7 +9,7 @@ from msgspec import Struct
 
 from ledger.core.custody.spans import Span
 from ledger.core.instant import instant_text
-from ledger.exchange.rejects import defused
+from ledger.exchange.csv_output import CsvWriter
 from ledger.locales import Labels
 from ledger.timeline import Chronicle, TimelineStep
 
@@ -51,9 +50,10 @@ class TimelineFile(Struct, frozen=True):
 def timeline_csv(chronicle: Chronicle, labels: Labels, *, bom: bool = False) -> bytes:
     """One row an event, under headings in the reader's language; times are RFC 3339 in UTC. With ``bom`` for Excel."""
     text = StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([labels.of("field", name) for name in COLUMNS])
-    writer.writerows([defused(cell) for cell in _cells(step, labels)] for step in chronicle.steps)
+    writer = CsvWriter(text)
+    writer.row(labels.of("field", name) for name in COLUMNS)
+    for step in chronicle.steps:
+        writer.row(_cells(step, labels))
     return ((BOM if bom else "") + text.getvalue()).encode()
 
 

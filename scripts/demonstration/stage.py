@@ -87,10 +87,11 @@ class Stage:
 
     # -- the command line ----------------------------------------------------------------------------------------------
 
-    def tally(self, *arguments: str, profile: str | None = None, expect: int = 0) -> Any:
-        """What the command answers in JSON. Raises StepFailed unless it ends with the exit code ``expect``."""
+    def tally(self, *arguments: str, profile: str | None = None, expect: int = 0, text: str | None = None) -> Any:
+        """What the command, which reads ``text``, answers in JSON. Raises StepFailed unless it ends with ``expect``."""
         command = [str(TALLY), "--json", *(("--profile", profile) if profile else ()), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment(), check=False)
+        environment = self.environment()
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, input=text)
         if done.returncode != expect:
             told = (done.stderr or done.stdout).strip()
             raise StepFailed(f"tally {' '.join(arguments)}: exit code {done.returncode}, expected {expect}: {told}")

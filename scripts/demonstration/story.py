@@ -35,8 +35,9 @@ def open_case(stage: Stage) -> None:
     for name, person_id in SUSPECTS.items():
         stage.tally(
             *("person", "name", CASE, "--role", "suspect", "--person-id", person_id),
-            *("--name", f"{name} suspect of the sample"),
+            *("--name", "@-"),
             profile="police",
+            text=f"{name} suspect of the sample",
         )
         stage.tally(
             *("measure", "impose", CASE, person_id, "detention", "--measure-id", f"detention-{name}"),

@@ -65,6 +65,12 @@ class Tally:
         key_id: str = made["key_id"]
         return key_id
 
+    def off_the_line(self, text: str) -> str:
+        """``@FILE`` of a file that holds the text, which is confidential."""
+        file = self.folder / f"text-{len(list(self.folder.glob('text-*')))}"
+        write_secret(file, f"{text}\n".encode(), field="text")
+        return f"@{file}"
+
     def add_profile(self, name: str, url: str, agency: str, officer: str, key: str) -> None:
         """A profile whose passphrase is known."""
         who = ("--agency", agency, "--officer", officer, "--key", key)

@@ -13,6 +13,7 @@ import pytest
 from ledger.cli.exits import Exit
 from tests.builders import POLICE
 from tests.cli.casework import THEN, accept, offer, open_case, register
+from tests.cli.tally import Tally
 from tests.cli.world import World
 
 
@@ -37,7 +38,8 @@ def test_case_id_is_taken_once(world: World) -> None:
 def test_names_stay_in_confidential_sections(world: World) -> None:
     """A name is in the section that the holder of the case reads, and not in the payload."""
     case_id = open_case(world)
-    told = ("--role", "suspect", "--name", "somebody withheld", "--detail", "birth_date=1990-01-01")
+    name, born = map(world.tally.off_the_line, ("somebody withheld", "1990-01-01"))
+    told = ("--role", "suspect", "--name", name, "--detail", f"birth_date={born}")
     made = world.tally.ok("person", "name", case_id, *told, profile="police")
     event = world.tally.ok("event", "show", made["event_id"], profile="police")
     assert event["sections"]["person:1"]["fields"] == {"name": "somebody withheld", "birth_date": "1990-01-01"}
@@ -45,12 +47,38 @@ def test_names_stay_in_confidential_sections(world: World) -> None:
     assert len(made["person_id"]) == 32
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--name", "somebody withheld"),
+        ("--name", "@/dev/null", "--detail", "identity_number=310101199003070011"),
+        ("--name", "@/dev/null", "--section", "note.by=somebody"),
+    ],
+)
+def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, given: tuple[str, ...]) -> None:
+    """Every user of the machine reads the arguments of its processes: refused, with what to do, before any request."""
+    tally.new_key("police")
+    tally.add_profile("police", "http://127.0.0.1:1", "police-east", "p-1", "police")
+    done = tally("person", "name", "case-1", "--role", "suspect", *given, profile="police")
+    assert (done.status, "expected @FILE or @-, not the text itself" in done.err) == (Exit.USAGE, True)
+    assert "Others see what stands on a command line" in done.err
+    assert not any(text in done.err for text in ("withheld", "310101199003070011", "somebody"))
+
+
+def test_words_may_come_from_a_file(world: World) -> None:
+    """A ground that names somebody need not be typed either."""
+    case_id = open_case(world)
+    ground = world.tally.off_the_line("the buyer, too, has confessed")
+    made = world.tally.ok("case", "close", case_id, "--ground", ground, profile="police")
+    event = world.tally.ok("event", "show", made["event_id"], profile="police")
+    assert event["payload"]["body"]["ground"] == "the buyer, too, has confessed"
+
+
 def test_measures_run_by_person(world: World) -> None:
     """Imposed, extended, changed and lifted; the case shows each measure with its times."""
     case_id = open_case(world)
-    person = world.tally.ok("person", "name", case_id, "--role", "suspect", "--name", "x", profile="police")[
-        "person_id"
-    ]
+    named = ("--role", "suspect", "--name", world.tally.off_the_line("x"))
+    person = world.tally.ok("person", "name", case_id, *named, profile="police")["person_id"]
     began = ("--started-at", THEN, "--ground", "caught at the place")
     one = world.tally.ok("measure", "impose", case_id, person, "detention", *began, profile="police")["measure_id"]
     longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91")
@@ -141,7 +169,9 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
     """Any act may name the paper it rests on, and keep texts in confidential sections, from a file too."""
     narrative = tmp_path / "narrative.txt"
     narrative.write_text("what happened, at length\n", encoding="utf-8")
-    told = ("--authority", "warrant=W-7", "--section", f"narrative.text=@{narrative}", "--section", "note.by=somebody")
+    by = world.tally.off_the_line("somebody")
+    sections = ("--section", f"narrative.text=@{narrative}", "--section", f"note.by={by}")
+    told = ("--authority", "warrant=W-7", *sections)
     case_id = open_case(world, *told)
     (event,) = world.tally.ok("event", "list", case_id, profile="police")
     assert event["payload"]["authority"] == {"authorization_type": "warrant", "authorization_identifier": "W-7"}
@@ -153,7 +183,9 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
     ("told", "said"),
     [
         (("--authority", "W-7"), "--authority"),
-        (("--section", "narrative=text"), "--section"),
+        (("--section", "narrative=@/dev/null"), "--section"),
+        (("--section", "narrative.text=in plain sight"), "not the text itself"),
+        (("--section", "narrative.text"), "no terminal to ask at"),
         (("--section", "narrative.text=@/nowhere"), "/nowhere"),
         (("--occurred-at", "2026-03-01"), "--occurred-at"),
         (("--case-id", "Case 1"), "--case-id"),

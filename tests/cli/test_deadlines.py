@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ledger.cli.exits import Exit
 from tests.cli.casework import open_case
 from tests.cli.world import World
@@ -30,7 +32,9 @@ def detained(world: World, *, hours: int = 1) -> str:
     case_id = open_case(world)
     world.tally.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417", profile="police")
     world.tally.ok(
-        "person", "name", case_id, "--role", "suspect", "--person-id", PERSON, "--name", "x", profile="police"
+        *("person", "name", case_id, "--role", "suspect", "--person-id", PERSON),
+        *("--name", world.tally.off_the_line("x")),
+        profile="police",
     )
     told = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
     world.tally.ok("measure", "impose", case_id, PERSON, "detention", *told, profile="police")
@@ -223,8 +227,10 @@ def test_warnings_reach_their_handler(world: World) -> None:
     assert world.tally.ok("deadline", "warnings", "--mine", profile="chief") == []
 
 
-def test_the_example_of_the_clerks_page_is_so(world: World) -> None:
+def test_the_example_of_the_clerks_page_is_so(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of the page's example succeeds, and the last one says what the page says."""
+    (tmp_path / "name.txt").write_text("a name\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     page = (REPOSITORY / "docs" / "deadlines.md").read_text(encoding="utf-8")
     commands, told = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("bash", "text"))
     done = [world.tally(*shlex.split(line)[1:]) for line in commands.splitlines()]

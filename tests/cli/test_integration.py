@@ -37,7 +37,7 @@ def events_of(receiver: Receiver, case_id: str) -> list[int]:
 
 def name_somebody(world: World, case_id: str) -> str:
     """A person with a confidential name; gives the event's id."""
-    given = ("--role", "suspect", "--name", "Zhao Qiubai")
+    given = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
     event_id: str = world.tally.ok("person", "name", case_id, *given, profile="police")["event_id"]
     return event_id
 

@@ -14,7 +14,7 @@ def handed_over(world: World) -> tuple[str, str, str]:
     """A case whose item the procuratorate accepted: case, item and person."""
     case_id = open_case(world)
     item_id, person_id = f"{case_id}-phone", "5f" * 16
-    person = ("--role", "suspect", "--name", "Zhang", "--person-id", person_id)
+    person = ("--role", "suspect", "--name", world.tally.off_the_line("Zhang"), "--person-id", person_id)
     world.tally.ok("person", "name", case_id, *person, profile="police")
     register(world, case_id, "a phone", "--item-id", item_id, "--condition", "whole")
     handover_id = offer(world, case_id, "--item", item_id, "--person", person_id)
@@ -65,7 +65,7 @@ def test_exports_are_written_to_new_files(world: World, tmp_path: Path) -> None:
         again = world.tally("case", "export", case_id, "--format", file_format, "-o", file, profile="police")
         assert (again.status, file.stat().st_size) == (Exit.USAGE, done["bytes"])
         assert "is there already" in again.err
-    assert (tmp_path / "case.csv").read_text().startswith("sequence,")
+    assert (tmp_path / "case.csv").read_text().startswith('"sequence",')
     marked = tmp_path / "excel.csv"
     world.tally.ok("case", "export", case_id, "--format", "csv", "--bom", "-o", marked, profile="police")
     assert marked.read_bytes().startswith(b"\xef\xbb\xbf")

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Thread
 
 import pytest
@@ -21,42 +21,56 @@ INTRANET = Receivers(development=False, networks=(ip_network("10.20.0.0/16"), ip
 ANYWHERE = Receivers(development=True)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "127.8.8.8",
-        "0.0.0.0",
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::1",
-        "::",
-        "fe80::1",
-        "fc00::1",
-        "ff02::1",
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "64:ff9b::7f00:1",
-        "2002:7f00:1::",
-        "2001:0:0:0:0:0:80ff:fffe",
-    ],
+NOT_PUBLIC = (  # the IANA registries for special purposes, as of RFC 6890 and later, with multicast and reserved space
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/29"),
+    *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"),
+    *("::/128", "::1/128", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/32"),
+    *(
+        "2001:2::/48",
+        "2001:10::/28",
+        "2001:20::/28",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+    ),
+    *("fe80::/10", "fec0::/10", "ff00::/8"),
 )
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+
+
+def ends_of(network: str) -> list[str]:
+    """The first and the last address, and one between, of a network; of IPv4 by every notation that leads there."""
+    parsed = ip_network(network)
+    size = parsed.num_addresses
+    ends = [parsed[number] for number in sorted({0, size // 3, size - 1})]
+    if parsed.version == 6:
+        return list(map(str, ends))
+    forms = ("{}", "::ffff:{}", "64:ff9b::{}", "::{}", "2600::5efe:{}", "2600::200:5efe:{}")
+    sixtofour = (str(IPv6Address(0x2002 << 112 | int(end) << 80)) for end in ends)
+    return [*(form.format(end) for end in ends for form in forms), *sixtofour]
+
+
+@pytest.mark.parametrize("network", NOT_PUBLIC)
+def test_an_address_that_is_not_public_is_refused(network: str) -> None:
     """Loopback, private, shared, link-local (the metadata service among them), multicast, however they are spelled."""
+    for address in ends_of(network):
+        assert not PUBLIC.allows(ip_address(address)), address
+        assert ANYWHERE.allows(ip_address(address))
+        host = f"[{address}]" if ":" in address else address
+        with refused("malformed_input", field="url", error=MalformedInput):
+            PUBLIC.require_url(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "2606:4700:4700::1111%1", "fd00:20::1%eth0"])
+def test_an_address_of_one_link_is_refused(address: str) -> None:
+    """A zone names a link of this machine: neither a public prefix nor a network of the operator's makes it public."""
     assert not PUBLIC.allows(ip_address(address))
     assert not INTRANET.allows(ip_address(address))
-    assert ANYWHERE.allows(ip_address(address))
-    host = f"[{address}]" if ":" in address else address
-    with refused("malformed_input", field="url", error=MalformedInput):
-        PUBLIC.require_url(f"https://{host}/hook")
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
 def test_a_public_address_is_allowed(address: str) -> None:
     """Nothing else is asked of it."""
     assert PUBLIC.allows(ip_address(address))

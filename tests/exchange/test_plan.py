@@ -20,7 +20,6 @@ from ledger.exchange.comparison import Seen, recorded, steps
 from ledger.exchange.identity import IdentityKey
 from ledger.exchange.mapping import parse_mapping, read_mapping
 from ledger.exchange.plan import Plan, Planner
-from ledger.exchange.rejects import defused
 from ledger.exchange.source_file import Layout, SourceFile, Survey, layout_of, rows_of
 from ledger.exchange.trial import Planned, Trial
 from tests.builders import POLICE, clerk
@@ -371,11 +370,3 @@ def test_a_change_with_its_time_set_back_is_found_at_the_end(tmp_path: Path) -> 
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
         with pytest.raises(IntegrityBroken):
             source.require_same(survey.digest)
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "＝x"])
-def test_the_list_of_refused_rows_calculates_nothing(text: str) -> None:
-    """An apostrophe before what a spreadsheet would take for a formula; other text stays as it is."""
-    assert defused(text) == f"'{text}"
-    assert defused("theft") == "theft"
-    assert defused("") == ""

@@ -11,7 +11,8 @@ from ledger.cli.chronicle import show_history
 from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
-from ledger.cli.params import acting, split_once, words
+from ledger.cli.params import acting, words
+from ledger.cli.private_text import confidential, fields_of
 from ledger.cli.session import Session, pass_session
 from ledger.core.event.case import PersonNamed
 from ledger.core.event.terms import PersonRole
@@ -27,17 +28,23 @@ def command() -> None:
 @command.command("name")
 @click.argument("case_id")
 @click.option("--role", type=words(PersonRole), required=True, help="What the person is in the case.")
-@click.option("--name", prompt=True, help="Kept in a confidential section. Asked for unless given.")
-@click.option("--detail", metavar="FIELD=TEXT", multiple=True, help="More for that section, such as birth_date=...")
+@click.option(
+    "--name", metavar="@FILE", prompt=True, callback=confidential, help="Kept in a confidential section [asked for]."
+)
+@click.option(
+    "--detail",
+    metavar="FIELD[=@FILE]",
+    multiple=True,
+    help="More for that section, such as birth_date: from a file, from standard input with @-, or asked for.",
+)
 @click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
 @acting
 def name(
     clerk: Clerk, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
 ) -> None:
     """Bring a person into a case."""
-    details = dict(split_once(text, "=", "--detail", "FIELD=TEXT") for text in detail)
     body = make_body(PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
-    clerk.record(case_id, body, section=(SECTION, {"name": name, **details}))
+    clerk.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
 
 
 @command.command("history")
