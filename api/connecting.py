@@ -21,6 +21,7 @@ from ledger.chain.sighting import Lookout
 from ledger.chain.writer import ChainWriter
 from ledger.core.contract_change import KIND_NUMBERS, profile_bytes
 from ledger.core.event.registry import Profile
+from ledger.core.trust import FinalityRule, TrustedChain
 from ledger.cosign import Gatherer
 from ledger.follow import Link
 from ledger.installation import DataDirectory, Installation
@@ -28,7 +29,7 @@ from ledger.keys import Signer
 from ledger.mirror import Mirror
 from ledger.registry import Registry
 from ledger.settings import EMBEDDED, Settings
-from ledger.state_proofs import StateProofs
+from ledger.state_proofs import StateProofs, trusted_chain
 from ledger.store.database import Database
 from ledger.store.deployment import keep_deployment, kept_deployment
 from ledger.store.journal import DatabaseJournal
@@ -50,9 +51,10 @@ class Connector:
     system: SystemStream
     submitter: Signer
     gatherer: Gatherer
+    finality: FinalityRule
     clock: Callable[[], int]
     on_incident: Callable[[ChainIncident], None]
-    on_deployed: Callable[[Deployment], None]
+    on_deployed: Callable[[TrustedChain], None]
     started: list[EmbeddedNode]
 
     def __call__(self) -> Link:
@@ -66,7 +68,7 @@ class Connector:
         anchors.require_not_ahead()
         link = self._link(chain, writer, anchors, deployment)
         link.anchorer.require_one_history()
-        self.on_deployed(deployment)
+        self.on_deployed(link.contracts)
         return link
 
     def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
@@ -105,6 +107,7 @@ class Connector:
         return Link(
             chain=chain,
             deployment=deployment,
+            contracts=trusted_chain(deployment, self.finality),
             mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             registry=registry_client,
@@ -128,13 +131,12 @@ class Connector:
 
     def _remote(self, journal: DatabaseJournal) -> RemoteChain:
         eth = Eth(JsonRpc(self.settings.chain))
-        finality = finality_of(self.settings.finality_tag, self.settings.finality_confirmations)
         kept = kept_deployment(self.database)
         return RemoteChain(
             eth=eth,
             chain_id=self.settings.chain_id,
             journal=journal,
-            finality=finality,
+            finality=finality_of(self.finality),
             identity=kept.identity if kept else None,
         )
 
@@ -154,7 +156,7 @@ def chain_founding(installation: Installation) -> Founding:
             kind=KIND_NUMBERS[agency.kind],
             admin=agency.admin,
             profile=profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)),
-            witness=agency.witness,
+            witness=agency.witness.account if agency.witness else None,
         )
         for agency in founding.agencies
     )

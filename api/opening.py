@@ -17,12 +17,11 @@ from api.parts import Parts
 from api.supervising import make_supervisor
 from api.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger import installation as installations
-from ledger.chain.deploy import Deployment
 from ledger.chain.node import ChainIncident
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import SeedSigner, parse_vkey
-from ledger.core.trust import Trust, encode_trust
+from ledger.core.trust import FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.cosign import Courier, Gatherer, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
@@ -36,7 +35,6 @@ from ledger.seal import Sealer
 from ledger.sequence import Sequencer
 from ledger.settings import Settings
 from ledger.stamp import Stamper, read_roots
-from ledger.state_proofs import trusted_chain
 from ledger.store.access import AccessLog
 from ledger.store.database import Database, open_database
 from ledger.store.erasure import clear_away
@@ -128,7 +126,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
-    trust = TrustHolder(where, installation, roots)
+    trust = TrustHolder(where, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(where.witnesses)
     witnesses.read()
     courier = Courier(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
@@ -140,7 +138,8 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         registry=registry,
         system=system,
         submitter=submitter,
-        gatherer=Gatherer(witnesses, lambda: trust.trust.policy),
+        gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
+        finality=trust.finality,
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
@@ -197,6 +196,14 @@ def _log(settings: Settings, where: DataDirectory, installation: Installation) -
     return database, registry, recorder
 
 
+def _finality(settings: Settings, installation: Installation) -> FinalityRule:
+    """By which rule blocks of the chain are final; warns where that is not the founding's word."""
+    rule, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality
+    if settings.finality is not None and rule != founded:
+        logger.warning("the setting finality overrides the founding's", setting=rule, founding=founded)
+    return rule
+
+
 def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
     """Under which timestamps count; there must be one where an authority is to be asked."""
     roots = read_roots(settings.timestamp_roots) if settings.timestamp_roots else ()
@@ -218,8 +225,15 @@ def _stamper(settings: Settings, database: Database, roots: tuple[bytes, ...]) -
 class TrustHolder:
     """The trust file as far as it is known: the contracts join it once they are deployed."""
 
-    def __init__(self, where: DataDirectory, installation: Installation, timestamp_roots: tuple[bytes, ...] = ()):
+    def __init__(
+        self,
+        where: DataDirectory,
+        installation: Installation,
+        finality: FinalityRule,
+        timestamp_roots: tuple[bytes, ...] = (),
+    ):
         self._path = where.trust
+        self.finality = finality
         self._trust = Trust(
             log_id=installation.log_id_bytes,
             log_key=parse_vkey(installation.log_key),
@@ -234,12 +248,27 @@ class TrustHolder:
     def trust(self) -> Trust:
         return self._trust
 
-    def deployed(self, deployment: Deployment) -> None:
-        """Adds the chain and writes the file anew."""
-        self._trust = replace(self._trust, chains=(trusted_chain(deployment),))
+    def deployed(self, contracts: TrustedChain) -> None:
+        """Adds the chain and writes the file anew; warns where those who have the last one go by another finality."""
+        handed_out = self._handed_out(contracts)
+        if handed_out not in (None, contracts.finality):
+            logger.warning(
+                "the finality of the trust file has changed: witnesses go by the old one until they have the new file",
+                before=handed_out,
+                now=contracts.finality,
+            )
+        self._trust = replace(self._trust, chains=(contracts,))
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(encode_trust(self._trust) + b"\n")
         fresh.replace(self._path)
+
+    def _handed_out(self, contracts: TrustedChain) -> FinalityRule | None:
+        """By which rule the file that was written before takes blocks of this chain for final; None without one."""
+        try:
+            chain = parse_trust(self._path.read_bytes()).chain(contracts.identity, contracts.anchor)
+        except (FileNotFoundError, MalformedInput):
+            return None
+        return chain.finality if chain else None
 
 
 def record_incident(system: SystemStream, incident: ChainIncident) -> None:

@@ -24,8 +24,9 @@ from ledger.chain.errors import ChainAhead
 from ledger.chain.registry import RegistryClient
 from ledger.chain.sighting import Lookout, Sighting
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
+from ledger.core.trust import TrustedChain
 from ledger.mirror import Mirror
-from ledger.state_proofs import StateProofs, trusted_chain
+from ledger.state_proofs import StateProofs
 
 FIRST_PAUSE = 1.0  # seconds after a step that failed
 LONGEST_PAUSE = 60.0
@@ -35,10 +36,12 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A chain that is connected: its contracts, and the verbs that work on them."""
+    """A chain that is connected: its contracts as they were deployed and as the trust file has them, and the verbs on
+    them."""
 
     chain: ChainBackend
     deployment: Deployment
+    contracts: TrustedChain
     mirror: Mirror
     anchorer: Anchorer
     registry: RegistryClient
@@ -131,7 +134,7 @@ class Follower:
         if final is not None and link.mirror.catch_up(final):
             link.lookout.expire()
         outcome = link.anchorer.step()
-        link.states.step(trusted_chain(link.deployment))
+        link.states.step(link.contracts)
         link.lookout.step()
         waits = outcome if isinstance(outcome, Waits) else None
         self.state = FollowState(True, waits, told=link.anchorer.told)

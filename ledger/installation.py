@@ -17,6 +17,7 @@ service.lock        held by the service that runs; empty
 from __future__ import annotations
 
 import secrets
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -30,36 +31,45 @@ from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.note import SignatureType, parse_vkey, require_type
 from ledger.core.policy import NO_QUORUM, Policy, parse_policy
+from ledger.core.trust import FinalityRule
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
 from ledger.secret_files import make_private_folder, read_secret, write_secret
+from ledger.settings import EMBEDDED, Settings
 
 FORMAT = "tallystick/installation@v1"
+WHOSE_KEY = "Whoever runs the witness has it: tally witness key prints it as verifier_key."
 MAX_PROFILE = 1024  # bytes, as the contract takes them
+CONFIRMATIONS = 12  # where nobody says by which rule the chain's blocks are final
 QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
 
 
-class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
-    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints.
+class FoundingWitness(Struct, frozen=True, forbid_unknown_fields=True):
+    """The two keys of a witness: its account, which the contract knows, and the key under which it co-signs the log's
+    notes (C2SP cosignature/v1, spelled ``<name>+<hash>+<key>``), which verifiers know."""
 
-    The witness has two keys: the account that the contract knows, and the one under which it co-signs the log's notes
-    (C2SP cosignature/v1, spelled ``<name>+<hash>+<key>``), which verifiers know.
-    """
+    account: KeyId
+    verifier_key: str
+
+
+class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
+    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
 
     agency_id: AgencyId
     kind: AgencyKind
     admin: KeyId
     jurisdiction: Jurisdiction
     name: Name
-    witness: KeyId | None = None
-    witness_key: str | None = None
+    witness: FoundingWitness | None = None
 
 
 class Founding(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who founds the ledger. ``development`` allows quorum 0, and every verdict says so."""
+    """Who founds the ledger. ``development`` allows quorum 0, and every verdict says so; ``finality`` says from which
+    block on nothing changes on the chain that it is anchored on."""
 
     agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
     quorum: Annotated[int, Meta(ge=0, le=64)] = 0
     development: bool = False
+    finality: FinalityRule = CONFIRMATIONS
 
 
 class Installation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +113,7 @@ class DataDirectory:
 def read_founding(data: bytes) -> Founding:
     """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
     founding = canonical.parse(data, msgspec.json.Decoder(Founding), where="founding")
-    for field in ("agency_id", "admin", "witness", "witness_key"):
+    for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
         _require_distinct(founding, field)
     for number, agency in enumerate(founding.agencies):
         length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
@@ -127,12 +137,12 @@ def read_founding(data: bytes) -> Founding:
 def witness_policy(founding: Founding) -> Policy:
     """Whose co-signatures verifiers ask for: those of as many founding witnesses as the contract does.
 
-    Raises MalformedInput where the policy would name a key twice, or a witness whose key is not known.
+    Raises MalformedInput where the policy would name a key twice.
     """
     if founding.quorum == 0:
         return parse_policy(f"quorum {NO_QUORUM}\n")
-    witnesses = {agency.agency_id: agency.witness_key for agency in founding.agencies if agency.witness is not None}
-    lines = [f"witness {agency_id} {key}" for agency_id, key in witnesses.items()]
+    witnesses = {agency.agency_id: agency.witness for agency in founding.agencies if agency.witness is not None}
+    lines = [f"witness {agency_id} {witness.verifier_key}" for agency_id, witness in witnesses.items()]
     group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
     return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
 
@@ -155,7 +165,7 @@ def _require_distinct(founding: Founding, field: str) -> None:
     """An agency stands in the registry once, and an account is admin, or witness, of one agency."""
     seen: set[str] = set()
     for number, agency in enumerate(founding.agencies):
-        value = getattr(agency, field)
+        value = attrgetter(field)(agency) if agency.witness or "." not in field else None
         if value in seen:
             raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
         if value is not None:
@@ -163,30 +173,29 @@ def _require_distinct(founding: Founding, field: str) -> None:
 
 
 def _require_witness_keys(founding: Founding) -> None:
-    """Where the contract asks for a quorum, each witness's note key is known, or no verifier could ask for it."""
+    """Verifiers can ask for each witness: its verifier key is one of a cosigner's, and the policy can name it."""
     for number, agency in enumerate(founding.agencies):
-        field = f"founding.agencies[{number}].witness_key"
-        if agency.witness_key is not None:
-            _require_witness_key(agency, field)
-        elif agency.witness is not None and founding.quorum > 0:
-            raise MalformedInput(
-                f"expected the key under which the witness of {agency.agency_id} co-signs the log's notes",
-                field=field,
-                hint="The trust file names it to verifiers. Ask whoever runs the witness for <name>+<hash>+<key>.",
-            )
+        if agency.witness is None:
+            continue
+        try:
+            require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
+        except TallystickError as error:
+            field = f"founding.agencies[{number}].witness.verifier_key"
+            raise MalformedInput(error.message, field=field, hint=error.hint or WHOSE_KEY) from error
     try:
         witness_policy(founding)
     except MalformedInput as error:
         raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
 
 
-def _require_witness_key(agency: FoundingAgency, field: str) -> None:
-    if agency.witness is None or agency.witness_key is None:
-        raise MalformedInput(f"expected the account of this witness too, as {agency.agency_id}.witness", field=field)
-    try:
-        require_type(parse_vkey(agency.witness_key), SignatureType.COSIGNATURE_V1)
-    except TallystickError as error:
-        raise MalformedInput(error.message, field=field, hint=error.hint) from error
+def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
+    """By which rule the service takes blocks of its chain for final: the founding's, unless a setting overrides it.
+
+    The trust file tells it to witnesses and verifiers. A block of the embedded chain is final at once.
+    """
+    if settings.chain == EMBEDDED:
+        return 0
+    return founding.finality if settings.finality is None else settings.finality
 
 
 def create(

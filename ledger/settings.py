@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.trust import MAX_CONFIRMATIONS
 from ledger.secret_files import SecretRefused, read_secret
 
 PREFIX = "TALLYSTICK_"
@@ -30,6 +31,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
 
 
 Kind = TypeVar("Kind", bound="KeyedSettings")
@@ -90,8 +92,7 @@ class Settings(KeyedSettings):
         0  # on loopback, where witnesses beside it ask; 0 is any
     )
     anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
-    finality_confirmations: Annotated[int, Field(ge=0)] = 12  # blocks on top; 0 where a sealed block is final
-    finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags
+    finality: Finality | None = None  # overrides the founding's, in the trust file too: witnesses need the new one
 
     anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
     checkpoint_interval_ms: Positive = 1000  # how often /checkpoint may advance
@@ -159,8 +160,13 @@ class Settings(KeyedSettings):
     @property
     def url(self) -> str:
         """Under which clients reach the service."""
+        return self.public_url or self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """Under which the service listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url or f"http://{host}:{self.port}"
+        return f"http://{host}:{self.port}"
 
     def anvil(self) -> Path:
         """The native Anvil executable of the embedded chain. Raises NotFound."""
@@ -194,8 +200,7 @@ class WitnessSettings(KeyedSettings):
     host: str = "127.0.0.1"
     port: Port = 8430
 
-    finality_confirmations: Annotated[int, Field(ge=0)] = 12  # blocks on top; 0 where a sealed block is final
-    finality_tag: Literal["safe", "finalized"] | None = None  # instead of confirmations, where the chain has such tags
+    finality: Finality | None = None  # overrides that of the trust file, which the ledger's service uses too
 
     look_interval_s: Positive = 5  # between two looks at log and chain
     reach_timeout_s: Positive = 20  # for following up to a checkpoint before it is co-signed

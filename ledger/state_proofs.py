@@ -24,7 +24,7 @@ from ledger.core.contract_state import ContractState, anchor_slots, read_state, 
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.patricia import walk
 from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedBlock, TrustedChain
+from ledger.core.trust import FinalityRule, TrustedBlock, TrustedChain
 from ledger.store import anchor_states, log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
@@ -122,7 +122,7 @@ class StateProofs:
         return built[key_id]
 
 
-def trusted_chain(deployment: Deployment) -> TrustedChain:
+def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
     """The deployment as the trust file has it."""
     identity = deployment.identity
     return TrustedChain(
@@ -133,6 +133,7 @@ def trusted_chain(deployment: Deployment) -> TrustedChain:
         anchor=deployment.anchor,
         registry_code_hash="0x" + deployment.registry_code_hash.hex(),
         anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
+        finality=finality,
     )
 
 

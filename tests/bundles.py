@@ -56,6 +56,7 @@ CHAIN = TrustedChain(
     anchor=key_id("anchor contract"),
     registry_code_hash=_word("registry code"),
     anchor_code_hash=_word("anchor code"),
+    finality="finalized",
 )
 
 

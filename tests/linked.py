@@ -26,7 +26,7 @@ from ledger.cosign import Courier, Gatherer, Witness
 from ledger.follow import Link
 from ledger.keys import LocalSigner
 from ledger.mirror import Mirror
-from ledger.state_proofs import StateProofs
+from ledger.state_proofs import StateProofs, trusted_chain
 from ledger.store.journal import DatabaseJournal
 from tests import machine
 from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
@@ -95,7 +95,7 @@ class Linked:
 
     @cached_property
     def gatherer(self) -> Gatherer:
-        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy)
+        return Gatherer(lambda: tuple(self.witnesses), lambda: self.policy, self.courier.states)
 
     @cached_property
     def courier(self) -> Courier:
@@ -140,6 +140,7 @@ class Linked:
         return Link(
             self.chain,
             self.deployment,
+            trusted_chain(self.deployment, 0),
             self.mirror,
             self.anchorer,
             self.registry,

@@ -13,8 +13,18 @@ from msgspec.structs import replace
 from ledger import installation
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.note import SeedSigner, SignatureType
-from ledger.installation import DataDirectory, Founding, create, load, read_founding, read_token_key, witness_policy
+from ledger.installation import (
+    DataDirectory,
+    Founding,
+    create,
+    finality_rule,
+    load,
+    read_founding,
+    read_token_key,
+    witness_policy,
+)
 from ledger.keys import open_keystore, open_note_key
+from ledger.settings import read_settings
 from tests.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refused
 
 PASSPHRASE = "correct horse"
@@ -142,22 +152,21 @@ def test_a_founding_that_no_registry_would_take_is_refused(data: bytes, field: s
 
 def test_a_witness_serves_one_agency() -> None:
     """The registry takes an account as the witness of one agency only."""
-    rows = msgspec.json.decode(told(POLICE, COURT))
-    for row in rows["agencies"]:
-        row["witness"] = key_id("one witness for two")
-    with refused("malformed_input", field="founding.agencies[1].witness", error=MalformedInput):
+    rows = witnessed(POLICE, COURT, quorum=1)
+    rows["agencies"][1]["witness"]["account"] = rows["agencies"][0]["witness"]["account"]
+    with refused("malformed_input", field="founding.agencies[1].witness.account", error=MalformedInput):
         read_founding(msgspec.json.encode(rows))
-    rows["agencies"][1]["witness"] = key_id("another witness")
+    rows["agencies"][1]["witness"]["account"] = key_id("another witness")
     assert len(read_founding(msgspec.json.encode(rows)).agencies) == 2
 
 
 def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:
-    """A founding outside development whose agencies all have a witness, with both keys."""
+    """A founding outside development whose agencies all have a witness."""
     rows: dict[str, Any] = msgspec.json.decode(told(*agencies, development=False, quorum=quorum))
     for number, row in enumerate(rows["agencies"], 1):
-        row["witness"] = key_id(f"witness of {row['agency_id']}")
         signer = SeedSigner.from_seed(f"{row['agency_id']}/w1", bytes([number]) * 32, SignatureType.COSIGNATURE_V1)
-        row["witness_key"] = signer.verifying_key.vkey()
+        account = key_id(f"witness of {row['agency_id']}")
+        row["witness"] = {"account": account, "verifier_key": signer.verifying_key.vkey()}
     return rows
 
 
@@ -166,7 +175,7 @@ def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
     rows = witnessed(POLICE, PROCURATORATE, COURT, quorum=2)
     policy = witness_policy(read_founding(msgspec.json.encode(rows)))
     assert {name: key.vkey() for name, key in policy.witnesses.items()} == {
-        row["agency_id"]: row["witness_key"] for row in rows["agencies"]
+        row["agency_id"]: row["witness"]["verifier_key"] for row in rows["agencies"]
     }
     first, second, _ = policy.witnesses.values()
     assert policy.is_met_by([first, second])
@@ -177,28 +186,42 @@ def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"witness_key": None}, "founding.agencies[1].witness_key"),
-        ({"witness": None}, "founding.agencies[1].witness_key"),
-        ({"witness_key": "court/w1+00000000+BAAA"}, "founding.agencies[1].witness_key"),
-        ({"witness_key": "a log's key"}, "founding.agencies[1].witness_key"),
-        ({"witness_key": "as the first"}, "founding.agencies[1].witness_key"),
-        ({"witness_key": "the first, renamed"}, "founding.agencies"),
+        ({"verifier_key": None}, "founding.agencies[1].witness.verifier_key"),
+        ({"account": None}, "founding.agencies[1].witness.account"),
+        ({"verifier_key": "court/w1+00000000+BAAA"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "a log's key"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "as the first"}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_key": "the first, renamed"}, "founding.agencies"),
     ],
 )  # fmt: skip
 def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: dict[str, Any], field: str) -> None:
     """A trust file without their keys would ask for nobody: there is no ledger outside development without them."""
     rows = witnessed(POLICE, COURT, quorum=1)
-    first = rows["agencies"][0]["witness_key"]
+    first = rows["agencies"][0]["witness"]["verifier_key"]
     renamed = SeedSigner.from_seed("renamed", b"\1" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
     of_a_log = SeedSigner.from_seed("log", b"\2" * 32).verifying_key.vkey()
     meant = {"as the first": first, "the first, renamed": renamed, "a log's key": of_a_log}
-    for name, value in changes.items():
-        if value is None:
-            del rows["agencies"][1][name]
-        else:
-            rows["agencies"][1][name] = meant.get(value, value)
+    row = {**rows["agencies"][1]["witness"], **{name: meant.get(value, value) for name, value in changes.items()}}
+    rows["agencies"][1]["witness"] = {name: value for name, value in row.items() if value is not None}
     with refused("malformed_input", field=field, error=MalformedInput):
         read_founding(msgspec.json.encode(rows))
+
+
+@pytest.mark.parametrize(
+    ("chain", "setting", "rule"),
+    [
+        ("embedded", None, 0),
+        ("embedded", 12, 0),
+        ("http://127.0.0.1:8545", None, "finalized"),
+        ("http://127.0.0.1:8545", 3, 3),
+        ("http://127.0.0.1:8545", 0, 0),
+    ],
+)
+def test_finality_is_the_foundings_word(tmp_path: Path, chain: str, setting: int | None, rule: int | str) -> None:
+    """A setting overrides it; the embedded chain, whose blocks are final at once, has no other."""
+    founded = msgspec.structs.replace(founding(), finality="finalized")
+    assert finality_rule(founded, read_settings(tmp_path, chain=chain, finality=setting)) == rule
+    assert founding().finality == 12
 
 
 def test_names_fit_into_the_registry() -> None:

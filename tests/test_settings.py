@@ -50,7 +50,8 @@ def test_data_directory_comes_from_its_variable(tmp_path: Path, monkeypatch: pyt
         ("public_url", "ledger.example"),
         ("timestamp_url", "tsa.example"),
         ("timestamp_interval_s", "0"),
-        ("finality_tag", "latest"),
+        ("finality", "latest"),
+        ("finality", "-1"),
     ],
 )
 def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

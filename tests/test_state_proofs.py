@@ -39,7 +39,7 @@ class Stand:
         self.linked = linked
         self.case = Case(start=linked.clock.seconds - 600).open()
         self.states = linked.states
-        self.contracts = trusted_chain(linked.deployment)
+        self.contracts = trusted_chain(linked.deployment, 0)
         self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key, chains=(self.contracts,))
 
     def found(self) -> Stand:

@@ -66,7 +66,7 @@ class SmallWitness:
     def row(self, *, foreign: bool = False) -> str:
         """Its part of ``witnesses.toml``."""
         account = "" if foreign else f'account = "{self.account.key_id}"\n'
-        return f'[[witnesses]]\nurl = "{self.url}"\nkey = "{self.signer.verifying_key.vkey()}"\n{account}'
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.signer.verifying_key.vkey()}"\n{account}'
 
     def answer(self, path: str, body: bytes) -> Reply:
         self.asked.append(path)

@@ -17,6 +17,7 @@ from ledger.chain.sighting import Sighting
 from ledger.core.event import decode_payload
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.legal_day import legal_day
+from ledger.core.trust import FinalityRule
 from ledger.cosign import WitnessState
 from ledger.follow import FollowState
 from ledger.settings import EMBEDDED
@@ -72,11 +73,11 @@ class WitnessesStanding(Struct, frozen=True):
 
 class ChainStanding(Struct, frozen=True):
     """How the last look at the chain went and what was seen of it then; ``unmirrored`` changes of its registry are not
-    in the log yet."""
+    in the log yet; ``finality`` is known once the contracts are deployed."""
 
     is_embedded: bool
     chain_id: int
-    finality: str | int
+    finality: FinalityRule | None
     followed: FollowState
     sighting: Sighting | None
     unmirrored: int
@@ -188,13 +189,13 @@ def _anchors(service: Service) -> AnchorStanding:
 
 
 def _chain(service: Service) -> ChainStanding:
-    settings, follower = service.parts.settings, service.parts.follower
+    settings, follower, chains = service.parts.settings, service.parts.follower, service.parts.trust.trust.chains
     seen = follower.sighting
     mirrored = service.authority().changes
     return ChainStanding(
         is_embedded=settings.chain == EMBEDDED,
         chain_id=settings.chain_id,
-        finality=settings.finality_tag or settings.finality_confirmations,
+        finality=chains[-1].finality if chains else None,
         followed=follower.state,
         sighting=seen,
         unmirrored=max(0, seen.registry.change_count - mirrored) if seen else 0,

@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 
 from api.witness.app import create_app
 from ledger.chain.eth import Eth
-from ledger.chain.finality import finality_of
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import MalformedInput
 from ledger.core.trust import Trust, parse_trust
@@ -41,10 +40,13 @@ class Witness:
 
 
 def read_trust(settings: WitnessSettings) -> Trust:
-    """The trust file that the settings name. Raises MalformedInput."""
-    if settings.trust is None:
-        raise MalformedInput("expected the ledger's trust file", field="--trust", hint=_hint("TRUST"))
-    return parse_trust(settings.trust.read_bytes())
+    """The trust file that the settings name, or the one in the witness's directory. Raises MalformedInput."""
+    path = settings.trust or WitnessDirectory(settings.data_dir).trust
+    try:
+        return parse_trust(path.read_bytes())
+    except FileNotFoundError as error:
+        hint = f"Lay it there, or name it: {_hint('TRUST')}"
+        raise MalformedInput(f"expected the ledger's trust file at {path}", field="--trust", hint=hint) from error
 
 
 @contextmanager
@@ -75,8 +77,9 @@ def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
             raise MalformedInput("expected an http(s) URL", field=f"--{option}", hint=_hint(f"{option.upper()}_URL"))
     where = WitnessDirectory(settings.data_dir)
     keys = open_keys(where, settings.passphrase(where))
-    finality = finality_of(settings.finality_tag, settings.finality_confirmations)
-    contracts = contracts_at(Eth(JsonRpc(settings.rpc_url, timeout_seconds=settings.rpc_timeout_s)), trust, finality)
+    contracts = contracts_at(
+        Eth(JsonRpc(settings.rpc_url, timeout_seconds=settings.rpc_timeout_s)), trust, settings.finality
+    )
     source = LogSource(settings.log_url, timeout_s=settings.log_timeout_s)
     store = WitnessStore.open(where.database, trust)
     alarms = Alarms(store, now_ms)
@@ -106,7 +109,7 @@ def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
     )
     app = create_app(
         cosigner,
-        lambda: status_of(trust, store, now=now_ms(), silence_s=settings.silence_s),
+        lambda: status_of(store, now=now_ms(), silence_s=settings.silence_s),
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
     )

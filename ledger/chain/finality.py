@@ -10,6 +10,7 @@ from typing import Literal
 
 from ledger.chain.eth import BlockRef, Eth
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.trust import FinalityRule
 
 LATEST_FINAL = "latest-final"
 
@@ -22,6 +23,9 @@ class Confirmations:
 
     count: int
 
+    def __str__(self) -> str:
+        return f"a block is final under {self.count} blocks on top of it"
+
 
 @dataclass(frozen=True, slots=True)
 class FinalTag:
@@ -29,13 +33,16 @@ class FinalTag:
 
     tag: Literal["safe", "finalized"]
 
+    def __str__(self) -> str:
+        return f"a block is final once the node calls it {self.tag}"
+
 
 Finality = Confirmations | FinalTag
 
 
-def finality_of(tag: Literal["safe", "finalized"] | None, confirmations: int) -> Finality:
-    """The rule that a tag names, else so many confirmations."""
-    return FinalTag(tag) if tag else Confirmations(confirmations)
+def finality_of(rule: FinalityRule) -> Finality:
+    """The rule as trust file and settings spell it."""
+    return Confirmations(rule) if isinstance(rule, int) else FinalTag(rule)
 
 
 def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:

@@ -8,17 +8,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from socket import create_connection
 from typing import Any, Literal, NamedTuple
 
 from ledger.cli.session import Session
-from ledger.core.errors import TallystickError
+from ledger.core.errors import NotFound, TallystickError
+from ledger.cosign import WitnessFile
 from ledger.exchange.paper import typeset
-from ledger.installation import DataDirectory, load
+from ledger.installation import DataDirectory, load, policy_of
 from ledger.secret_files import open_to_others, read_secret
 from ledger.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
+LOCAL_S = 5.0  # for an answer of the service of the data directory
 
 
 class Finding(NamedTuple):
@@ -40,6 +43,8 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings)]
         findings += [database(settings), chain(settings)]
+        findings += [*witnesses(settings)]
+        findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
 
 
@@ -155,6 +160,26 @@ def chain(settings: Settings) -> Finding:
     return _tried("chain", lambda: _ask_chain(settings))
 
 
+def witnesses(settings: Settings) -> Iterator[Finding]:
+    """Whether those who are asked to co-sign can meet what the trust file asks for."""
+    where = DataDirectory(settings.data_dir)
+    if where.installation.exists():
+        yield _tried("witnesses", lambda: _quorum(where), "docs/operations.md, Witnesses")
+
+
+def _quorum(where: DataDirectory) -> str:
+    policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
+    if not policy.asks_for_witnesses:
+        return "the policy asks for no witness: this is a development ledger"
+    if not policy.is_met_by(one.key for one in asked):
+        raise NotFound(
+            f"nothing is anchored: the {len(asked)} witnesses of {where.witnesses} do not meet the quorum "
+            f"{policy.quorum} of the trust file",
+            hint=f"Name in {where.witnesses} where each is reached, with its verifier_key and account.",
+        )
+    return f"{len(asked)} are asked, the quorum {policy.quorum} can be met"
+
+
 def _ask_chain(settings: Settings) -> str:
     from ledger.chain.eth import Eth
     from ledger.chain.rpc import JsonRpc
@@ -178,17 +203,45 @@ def profile_keys(session: Session) -> Iterator[Finding]:
 
 def service(session: Session) -> Iterator[Finding]:
     """The service of the profile in use, and what it says of its chain."""
-    names = session.profiles.names()
-    if not names or (session.profile_name is None and len(names) > 1):
+    if not _has_profile(session):
         yield Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
         return
     asked = _tried("service", lambda: _ask_service(session))
     yield asked
     if asked.result == "checked":
         log = session.service.get("/api/v1/log")
-        yield _anchoring(log)
-        yield _timestamping(log.get("timestamped"), log["published"])
+        yield from _log_of(log)
         yield _watching(session, log["published"])
+
+
+def _own_service(settings: Settings) -> Iterator[Finding]:
+    """The service of the data directory, where no profile names one; silent where it does not run."""
+    from ledger.cli.client import Service
+
+    if not DataDirectory(settings.data_dir).installation.exists():
+        return
+    try:
+        create_connection((settings.host, settings.port), LOCAL_S).close()
+    except OSError:
+        return
+    with Service(settings.own_url, timeout_s=LOCAL_S) as asked:
+        try:
+            log = asked.get("/api/v1/log")
+        except TallystickError as error:
+            yield Finding("service", "failed", error.for_operator, error.hint or "")
+        else:
+            yield from _log_of(log)
+
+
+def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
+    yield _anchoring(log)
+    yield _timestamping(log.get("timestamped"), log["published"])
+
+
+def _has_profile(session: Session) -> bool:
+    """Whether one is named, or there is only one."""
+    names = session.profiles.names()
+    return bool(names) and (session.profile_name is not None or len(names) == 1)
 
 
 def _ask_service(session: Session) -> str:
@@ -244,8 +297,8 @@ def _secret(check: str, file: Path) -> Finding:
     )
 
 
-def _tried(check: str, look: Callable[[], str]) -> Finding:
+def _tried(check: str, look: Callable[[], str], mend: str = "") -> Finding:
     try:
         return Finding(check, "checked", look())
     except TallystickError as error:
-        return Finding(check, "failed", error.for_operator, error.hint or "")
+        return Finding(check, "failed", error.for_operator, error.hint or mend)

@@ -10,7 +10,7 @@ import click
 
 
 class Node(NamedTuple):
-    """Its URL, and under how many confirmations its blocks are final; None: by the node's tag "finalized"."""
+    """Its URL, and under how many confirmations its blocks are final; None: as the trust file says."""
 
     url: str
     confirmations: int | None
@@ -23,7 +23,7 @@ def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--confirmations",
         type=click.IntRange(min=0),
-        help="Blocks above one that is final at --rpc [what the node calls finalized].",
+        help="Blocks above one that is final at --rpc [as the trust file says].",
     )
     @wraps(command)
     def with_node(*arguments: Any, rpc: str | None, confirmations: int | None, **options: Any) -> Any:

@@ -27,8 +27,8 @@ class OwnNode:
     def __init__(self, node: Node, trust: Trust):
         self._eth = Eth(JsonRpc(node.url))
         self.chain = self._chain(trust)
-        rule = finality_of("finalized" if node.confirmations is None else None, node.confirmations or 0)
-        self._final = final_block(self._eth, rule)
+        rule = self.chain.finality if node.confirmations is None else node.confirmations
+        self._final = final_block(self._eth, finality_of(rule))
 
     def seen(self, number: int) -> SeenBlock | None:
         """The block that the chain has at the number; None beyond its end."""

@@ -242,11 +242,13 @@ def with_change(
     return mirrored, _folded(authority, mirrored)
 
 
-def require_same_changes(mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int) -> None:
+def require_same_changes(
+    mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int, hint: str | None = None
+) -> None:
     """Accept that the log mirrors what the chain's registry has: the first of ``on_chain``, each whole.
 
     ``on_chain`` are the final changes above those that were compared before. Raises LogFault (false_mirror), and
-    Unavailable where the log is ahead of what is final here.
+    Unavailable, with the hint, where the log is ahead of what is final here.
     """
     for number, entry in enumerate(mirrored):
         if number < len(on_chain) and entry.change == on_chain[number]:
@@ -256,6 +258,7 @@ def require_same_changes(mirrored: Sequence[Mirrored], on_chain: Sequence[Regist
                 f"entry {entry.index} mirrors a change of block {entry.change.location.block_number}; here block "
                 f"{final_block} is the last final one",
                 code="chain_behind",
+                hint=hint,
             )
         raise LogFault(
             "false_mirror",

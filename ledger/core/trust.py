@@ -18,7 +18,11 @@ from ledger.core.policy import Policy, parse_policy
 from ledger.core.timestamp import require_root
 
 MAX_ROOT_LENGTH = 16_384  # characters of base64
+MAX_CONFIRMATIONS = 10_000
 Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
+
+# From which block on nothing changes any more: under so many blocks, or what a node of the chain calls so.
+FinalityRule = Annotated[int, Meta(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
 
 TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
 
@@ -39,7 +43,10 @@ class TrustedBlock(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The ledger's contracts on one chain; code hashes are Keccak-256 of the deployed code."""
+    """The ledger's contracts on one chain, and by which rule its service and witnesses take blocks of it for final.
+
+    Code hashes are Keccak-256 of the deployed code.
+    """
 
     chain_id: SafeInt
     deployment_block_number: SafeInt
@@ -48,6 +55,7 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     anchor: KeyId
     registry_code_hash: Bytes32
     anchor_code_hash: Bytes32
+    finality: FinalityRule
     trusted_blocks: Annotated[tuple[TrustedBlock, ...], Meta(max_length=1024)] = ()
 
     @property

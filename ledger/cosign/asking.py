@@ -52,6 +52,7 @@ class OtherHistory(NotCosigned):
 class _Problem(Struct, frozen=True):
     detail: str = ""
     title: str = ""
+    hint: str = ""
 
 
 _cosignature = msgspec.json.Decoder(AnchorCosignature)
@@ -102,7 +103,7 @@ class _Answer(Struct, frozen=True):
             problem = _problem.decode(self.data)
         except msgspec.DecodeError:
             return str(self.status)
-        reason = (problem.detail or problem.title)[:300]
+        reason = ". ".join(part for part in (problem.detail or problem.title, problem.hint) if part)[:400]
         return f"{self.status}: {reason}" if reason else str(self.status)
 
 

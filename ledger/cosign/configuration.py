@@ -4,7 +4,7 @@
 
     [[witnesses]]
     url = "https://witness.psb-east.example"
-    key = "witness.psb-east.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
+    verifier_key = "witness.psb-east.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
     account = "0x5e1f..."  # only of a witness that the contract counts
 
 A witness without an account is a foreign one: it co-signs checkpoints by C2SP tlog-witness and knows no contract.
@@ -47,7 +47,7 @@ class Witness(Struct, frozen=True):
 
 class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
-    key: str
+    verifier_key: str
     account: KeyId | None = None
 
 
@@ -71,7 +71,7 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
 
 
 _UNIQUE: dict[str, Callable[[Witness], object]] = {
-    "key": lambda witness: witness.key.public_key,
+    "verifier_key": lambda witness: witness.key.public_key,
     "account": lambda witness: witness.account,
     "url": lambda witness: witness.url,
 }
@@ -79,10 +79,10 @@ _UNIQUE: dict[str, Callable[[Witness], object]] = {
 
 def _witness(row: _Row, where: str) -> Witness:
     try:
-        key = parse_vkey(row.key)
+        key = parse_vkey(row.verifier_key)
         require_type(key, SignatureType.COSIGNATURE_V1)
     except TallystickError as error:
-        raise MalformedInput(error.message, field=f"{where}.key", hint=error.hint) from error
+        raise MalformedInput(error.message, field=f"{where}.verifier_key", hint=error.hint) from error
     try:
         url = httpx.URL(row.url)
     except httpx.InvalidURL as error:

@@ -20,6 +20,7 @@ from ledger.core.signature import recover
 from ledger.core.witness_protocol import CosignAnchor
 from ledger.cosign.asking import NotCosigned, cosign_anchor, new_client
 from ledger.cosign.configuration import Witness
+from ledger.cosign.courier import WitnessState
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
@@ -56,11 +57,20 @@ class _Refusal(Struct, frozen=True):
 
 
 class Gatherer:
-    """Keeps what it was given for the anchor in hand: who has signed is not asked again for the same."""
+    """Keeps what it was given for the anchor in hand: who has signed is not asked again for the same.
 
-    def __init__(self, witnesses: Callable[[], tuple[Witness, ...]], policy: Callable[[], Policy]):
+    ``states`` says how it stands with the witnesses that are asked for checkpoints.
+    """
+
+    def __init__(
+        self,
+        witnesses: Callable[[], tuple[Witness, ...]],
+        policy: Callable[[], Policy],
+        states: Callable[[], list[WitnessState]],
+    ):
         self._witnesses = witnesses
         self._policy = policy
+        self._states = states
         self._digest = b""
         self._signed: dict[str, bytes] = {}  # account: signature of the digest
         self._refused: dict[str, _Refusal] = {}  # by account
@@ -78,14 +88,17 @@ class Gatherer:
         return None
 
     def why_unseen(self, authority: Authority) -> str:
-        """What stands in the way of a quorum under a checkpoint, in one sentence."""
+        """What stands in the way of a quorum under a checkpoint: a sentence, and what each witness says to that."""
         known = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
         if len(known) < authority.quorum:
             return (
                 f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(known)} of its "
                 f"{len(_agencies(authority))} witnesses"
             )
-        return f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
+        told = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
+        names = {witness.name for witness in known}
+        faults = [f"{one.name}: {one.fault}" for one in self._states() if one.name in names and one.fault]
+        return "; ".join([told, *faults])
 
     def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, seen: Seen) -> Gathered:
         """Co-signatures of the head by current witnesses of the registry that have seen it, each verified here as the

@@ -53,8 +53,11 @@ class SeenAnchor(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """How far the witness has come; ``looked_at`` is when the log was last read without a fault (unix ms)."""
+    """Of which log, and how far the witness has come; ``looked_at`` is when the log was last read without a fault (unix
+    ms)."""
 
+    log_id: bytes
+    origin: str
     size: int
     seen_size: int
     looked_at: int
@@ -93,7 +96,7 @@ class Halted(Unavailable):
 class WitnessStore:
     """The database of the witness of one log."""
 
-    def __init__(self, engine: Engine, trust: Trust):
+    def __init__(self, engine: Engine, trust: Trust | None):
         self._engine = engine
         self._trust = trust
         self._lock = Lock()  # threads of this process queue here, not at the file
@@ -103,8 +106,13 @@ class WitnessStore:
         """Opens or makes it. Raises Conflict where it is of another log, and what opening a database does."""
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = cls(open_witness_engine(file), trust)
-        store._begin()
+        store._begin(trust)
         return store
+
+    @classmethod
+    def reopen(cls, file: Path) -> WitnessStore:
+        """Opens one that a witness has made, to read it and to decide on alarms: nothing is followed with it."""
+        return cls(open_witness_engine(file), None)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -113,6 +121,7 @@ class WitnessStore:
 
     def followed(self) -> Followed:
         """The state that the next step goes on from."""
+        assert self._trust is not None, "who follows has opened it with a trust file"
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
             authority = authorities.initial(self._trust.log_id, self._trust.service_key_id)
@@ -126,7 +135,9 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             query = select(FOLLOWED_CHANGES.c.payload).where(FOLLOWED_CHANGES.c.log_index < size)
             payload = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).scalar()
-        return self._trust.log_id if payload is None else bytes.fromhex(_change_of(payload).registry_hash[2:])
+            if payload is None:
+                return bytes(connection.execute(select(FOLLOWED.c.log_id)).scalar_one())
+        return bytes.fromhex(_change_of(payload).registry_hash[2:])
 
     def change_count(self) -> int:
         """How many changes of the registry the followed entries mirror."""
@@ -182,7 +193,7 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
-        return Looked(row.size, row.seen_size, row.looked_at, anchor)
+        return Looked(row.log_id, row.log_key.partition("+")[0], row.size, row.seen_size, row.looked_at, anchor)
 
     def keep_seen(self, size: int) -> None:
         """That the log has published this size; whether it can be followed is another matter."""
@@ -277,8 +288,8 @@ class WitnessStore:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        log_id, log_key = self._trust.log_id, self._trust.log_key.vkey()
+    def _begin(self, trust: Trust) -> None:
+        log_id, log_key = trust.log_id, trust.log_key.vkey()
         with self._writing() as connection:
             row = connection.execute(select(FOLLOWED)).one_or_none()
             if row is None:
@@ -287,7 +298,7 @@ class WitnessStore:
                 connection.execute(FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0}))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(
-                    f"this witness follows the log {row.log_key.partition('+')[0]}, not {self._trust.origin}",
+                    f"this witness follows the log {row.log_key.partition('+')[0]}, not {trust.origin}",
                     field="--trust",
                     code="other_ledger",
                     hint="One witness follows one log: give each a directory of its own.",

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import structlog
+
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.calls import ContractDomain
 from ledger.chain.deploy import Deployment, require_deployment
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, WrongChain
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.finality import Finality, final_block
+from ledger.chain.finality import Finality, final_block, finality_of
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.registry import RegistryReader
 from ledger.chain.view import ContractsAt
 from ledger.core.authority import Authority
 from ledger.core.errors import NotFound
 from ledger.core.event.registry import RegistryChange
-from ledger.core.trust import Trust, TrustedChain
+from ledger.core.trust import FinalityRule, Trust, TrustedChain
+
+logger = structlog.get_logger(__name__)
 
 
 class Contracts:
@@ -36,8 +40,18 @@ class Contracts:
         self._require_deployment()
         final = final_block(self._eth, self._finality)
         if final is None or final.number < self.chain.deployment_block_number:
-            raise ChainUnavailable("the contracts are in no final block yet", code="chain_behind")
+            raise ChainUnavailable(
+                "the contracts are in no final block yet", code="chain_behind", hint=self.finality_hint
+            )
         return final
+
+    @property
+    def finality_hint(self) -> str:
+        """By which rule blocks are final here, and where that is set."""
+        return (
+            f"Finality here: {self._finality}. The ledger's trust file says so (chains: finality), unless "
+            "TALLYSTICK_WITNESS_FINALITY overrides it."
+        )
 
     def changes_after(self, authority: Authority, first_block: int, final: BlockRef) -> list[RegistryChange]:
         """The changes of the registry above those of ``authority``, up to the final block, as the log mirrors them.
@@ -80,8 +94,11 @@ class Contracts:
             raise WrongChain(error.message, hint=error.hint) from error
 
 
-def contracts_at(eth: Eth, trust: Trust, finality: Finality) -> Contracts:
+def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -> Contracts:
     """The trusted contracts on the chain behind a node: the last that the trust file names of its id.
+
+    Its blocks are final by the rule that the trust file tells, which the log's service goes by too, unless ``finality``
+    overrides it.
 
     Raises NotFound where it names none, and ChainUnavailable.
     """
@@ -94,7 +111,14 @@ def contracts_at(eth: Eth, trust: Trust, finality: Finality) -> Contracts:
             field="--rpc",
             hint="Name a node of the chain that the ledger is anchored on, and its trust file of today.",
         )
-    return Contracts(eth, chain, trust.log_id, finality)
+    if finality not in (None, chain.finality):
+        logger.warning(
+            "finality overrides the rule of the trust file: where it waits longer, anchors wait for this witness",
+            setting=finality,
+            trust_file=chain.finality,
+        )
+    rule = chain.finality if finality is None else finality
+    return Contracts(eth, chain, trust.log_id, finality_of(rule))
 
 
 def _deployment(chain: TrustedChain) -> Deployment:

@@ -3,6 +3,7 @@
 keys/note.pem       co-signs checkpoints (Ed25519, cosignature/v1)
 keys/account.json   co-signs for the contract (secp256k1): the account that the agency registers as its witness
 keys/passphrase     opens both, if it is kept there
+trust.json          the ledger's trust file, unless a setting names another
 witness.db          what was followed and co-signed, and the alarms
 witness.lock        held by the process that runs; empty
 """
@@ -35,12 +36,13 @@ class WitnessDirectory:
         self.note_key = keys.note_key("note")
         self.account_key = keys.keystore("account")
         self.passphrase = keys.path / "passphrase"
+        self.trust = path / "trust.json"
         self.database = path / "witness.db"
         self.lock = path / "witness.lock"
 
 
 def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: bool = False) -> tuple[str, str]:
-    """Makes both keys; gives the vkey and the account.
+    """Makes both keys; gives the verifier key and the account.
 
     Raises SecretRefused where one is there already, MalformedInput for a name that notes cannot carry.
     """

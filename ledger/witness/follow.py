@@ -111,7 +111,7 @@ class LogFollower:
             on_chain = self._contracts.changes_after(authority, first_block, final)
         except ChainMismatch as error:
             raise LogFault("false_mirror", f"chain and log contradict each other: {error.message}") from error
-        require_same_changes(mirrored, on_chain, final_block=final.number)
+        require_same_changes(mirrored, on_chain, final_block=final.number, hint=self._contracts.finality_hint)
 
     def _followed_tree(self, checkpoint: Checkpoint) -> Checkpoint:
         frontier = self._followed.frontier

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ledger.core.trust import Trust
 from ledger.store.witness import Alarm, WitnessStore
 
 
@@ -76,15 +75,15 @@ _WORST = {
 _ORDER = list(Health)
 
 
-def status_of(trust: Trust, store: WitnessStore, *, now: int, silence_s: int) -> Status:
+def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
     """What stands in the witness's database. ``now`` in unix milliseconds."""
     looked, latest, alarms = store.looked(), store.latest(), store.alarms()
     silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
     found = [Health.HALTED if alarm.halts else _WORST[alarm.kind] for alarm in alarms]
     return Status(
         health=max([Health.WATCHING, *silent, *found], key=_ORDER.index),
-        origin=trust.origin,
-        log_id="0x" + trust.log_id.hex(),
+        origin=looked.origin,
+        log_id="0x" + looked.log_id.hex(),
         followed=looked.size,
         published=looked.seen_size,
         looked_at=looked.looked_at,

@@ -48,7 +48,7 @@ def found(stage: Stage, *, whole: bool) -> list[Witness]:
 
 def _founding(agencies: Sequence[Agency], admins: Mapping[str, str], watching: Sequence[Witness]) -> dict[str, Any]:
     """The file that names the agencies, their admins, and of those that watch the log their witnesses."""
-    keys = {one.agency: {"witness": one.account, "witness_key": one.vkey} for one in watching}
+    keys = {one.agency: {"witness": {"account": one.account, "verifier_key": one.verifier_key}} for one in watching}
     return {
         "quorum": QUORUM,
         "agencies": [

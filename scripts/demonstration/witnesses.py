@@ -20,11 +20,11 @@ QUORUM = 2
 
 @dataclass
 class Witness:
-    """An agency's witness; ``vkey`` and ``account`` are what the founders are told of it."""
+    """An agency's witness; ``verifier_key`` and ``account`` are what the founders are told of it."""
 
     agency: str
     folder: Path
-    vkey: str
+    verifier_key: str
     account: str
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -35,7 +35,7 @@ class Witness:
 
     def row(self) -> str:
         """Its part of the service's ``witnesses.toml``."""
-        return f'[[witnesses]]\nurl = "{self.url}"\nkey = "{self.vkey}"\naccount = "{self.account}"\n'
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.verifier_key}"\naccount = "{self.account}"\n'
 
 
 def make(stage: Stage) -> list[Witness]:
@@ -47,7 +47,7 @@ def make(stage: Stage) -> list[Witness]:
             *("witness", "key", f"{agency}.example/witness", "--data-dir", str(folder), "--light"),
             *("--passphrase-file", str(stage.passphrase_file)),
         )
-        made.append(Witness(agency, folder, told["vkey"], told["account"]))
+        made.append(Witness(agency, folder, told["verifier_key"], told["account"]))
     return made
 
 
@@ -59,7 +59,7 @@ def start(stage: Stage, witnesses: list[Witness]) -> None:
         command = [
             *(str(TALLY), "witness", "run", "--data-dir", str(witness.folder), "--trust", str(trust)),
             *("--log", stage.url, "--rpc", stage.rpc_url, "--listen", f"127.0.0.1:{witness.port}"),
-            *("--finality-confirmations", "0", "--passphrase-file", str(stage.passphrase_file)),
+            *("--passphrase-file", str(stage.passphrase_file)),
         ]
         with (witness.folder / "witness.log").open("ab") as log:
             environment = os.environ | {"TALLYSTICK_WITNESS_LOOK_INTERVAL_S": "2"}

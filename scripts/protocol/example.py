@@ -52,6 +52,7 @@ CHAIN = TrustedChain(
     anchor="0x" + "e2" * 20,
     registry_code_hash="0x" + "d1" * 32,
     anchor_code_hash="0x" + "d2" * 32,
+    finality="finalized",
 )
 
 

@@ -16,15 +16,17 @@ const LARGEST_BUNDLE = 4 * 1024 * 1024; // bytes
 const MOST_PARTS = 64;
 const MOST_BLOCKS = 1024;
 const MOST_ROOTS = 16;
+const MOST_CONFIRMATIONS = 10000;
 const LONGEST_ROOT = 16384; // characters
 const NOTHING = `0x${hex(sha256(new Uint8Array()))}`; // the root of the empty tree
 const ROLE_BITS = { clerk: 1n, supervisor: 2n, auditor: 4n, analyst: 8n, witness: 16n };
 const BY_SERVICE = "the service's own key";
 
 const CHAIN = "`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32";
-const isChainFields = struct(`${CHAIN}, \`registry\` KeyId, \`anchor\` KeyId, \`registry_code_hash\` Bytes32, \`anchor_code_hash\` Bytes32, \`trusted_blocks\`? (see the type)`);
+const isChainFields = struct(`${CHAIN}, \`registry\` KeyId, \`anchor\` KeyId, \`registry_code_hash\` Bytes32, \`anchor_code_hash\` Bytes32, \`finality\` (see the type), \`trusted_blocks\`? (see the type)`);
+const isFinality = (value) => value === "safe" || value === "finalized" || (Number.isSafeInteger(value) && value >= 0 && value <= MOST_CONFIRMATIONS);
 const isBlock = struct("`number` SafeInt, `hash` Bytes32");
-const isTrustChain = (value) => isChainFields(value) && (!("trusted_blocks" in value) || isListOf(value.trusted_blocks, isBlock, MOST_BLOCKS));
+const isTrustChain = (value) => isChainFields(value) && isFinality(value.finality) && (!("trusted_blocks" in value) || isListOf(value.trusted_blocks, isBlock, MOST_BLOCKS));
 const isAnchor = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `size` SafeInt, `root` Bytes32, `registry_hash` Bytes32, `anchored_in` (see the type), `proven_at`? (see the type)");
 const isChain = struct(CHAIN);
 const isAnchoredIn = struct("`transaction_hash` Bytes32, `block_number` SafeInt, `block_hash` Bytes32, `timestamp` SafeInt");

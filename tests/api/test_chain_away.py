@@ -43,7 +43,7 @@ class Town:
         served.publish()
         served.parts.follower.step()
         trusted = Trusted.trust
-        chains = (trusted_chain(linked.deployment),)
+        chains = (trusted_chain(linked.deployment, 0),)
         served.parts.trust.trust = Trust(  # type: ignore[misc]
             LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, trusted.policy, True, chains
         )

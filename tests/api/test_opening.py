@@ -13,6 +13,7 @@ from ledger.chain.journal import ChainIdentity
 from ledger.core.note import SeedSigner, SignatureType
 from ledger.core.trust import parse_trust
 from ledger.installation import FORMAT, DataDirectory, Installation, read_founding
+from ledger.state_proofs import trusted_chain
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, founder, key_id
 from tests.ledgers import LOG_SIGNER
 from tests.timestamping import new_authority
@@ -28,9 +29,10 @@ WITNESSES = {
 
 def installation(*, quorum: int) -> Installation:
     """A ledger whose agencies all have a witness; for development where the quorum is 0."""
+    keys = {agency: (key_id(f"witness of {agency}"), one.verifying_key.vkey()) for agency, one in WITNESSES.items()}
     agencies = [
-        founder(agency, witness=key_id(f"witness of {agency}"), witness_key=witness.verifying_key.vkey())
-        for agency, witness in WITNESSES.items()
+        founder(agency, witness={"account": account, "verifier_key": verifier_key})
+        for agency, (account, verifier_key) in keys.items()
     ]
     founding = {"agencies": agencies, "quorum": quorum, "development": quorum == 0}
     log_key = LOG_SIGNER.verifying_key.vkey()
@@ -41,8 +43,8 @@ def installation(*, quorum: int) -> Installation:
 @pytest.mark.parametrize("quorum", [0, 1, 2, 3])
 def test_the_trust_file_asks_for_the_contracts_quorum(tmp_path: Path, quorum: int) -> None:
     """What is written parses to what the service goes by, names the contracts, and asks for that many witnesses."""
-    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=quorum))
-    holder.deployed(DEPLOYMENT)
+    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=quorum), 0)
+    holder.deployed(trusted_chain(DEPLOYMENT, holder.finality))
     trust = parse_trust(DataDirectory(tmp_path).trust.read_bytes())
     assert trust == holder.trust
     assert trust.development is (quorum == 0)
@@ -55,7 +57,7 @@ def test_the_trust_file_asks_for_the_contracts_quorum(tmp_path: Path, quorum: in
 def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
     """With the contracts and before them: verifiers get the root that the service goes by."""
     root = new_authority(tmp_path / "tsa").root
-    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=0), (root,))
+    holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=0), 0, (root,))
     assert holder.trust.timestamp_roots == (root,)
-    holder.deployed(DEPLOYMENT)
+    holder.deployed(trusted_chain(DEPLOYMENT, holder.finality))
     assert parse_trust(DataDirectory(tmp_path).trust.read_bytes()).timestamp_roots == (root,)

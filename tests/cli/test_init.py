@@ -10,6 +10,7 @@ import pytest
 
 from ledger.cli.diagnosis import fonts
 from ledger.cli.exits import Exit
+from ledger.core.note import SeedSigner, SignatureType
 from ledger.installation import DataDirectory, load
 from ledger.keys import open_keystore, open_note_key
 from tests.cli.tally import PASSPHRASE, Tally
@@ -99,7 +100,8 @@ def test_a_ledger_is_minted_once(tally: Tally) -> None:
         ({"agencies": [POLICE | {"agency_id": "Police"}]}, "agency_id"),
         ({"development": False}, "quorum"),
         ({"quorum": 2}, "quorum"),
-        ({"agencies": [POLICE | {"witness": "0x" + "2b" * 20}], "quorum": 1, "development": False}, "witness_key"),
+        ({"agencies": [POLICE | {"witness": {"account": "0x" + "2b" * 20}}], "quorum": 1}, "verifier_key"),
+        ({"finality": "latest"}, "finality"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -142,6 +144,34 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally) -> None:
     assert done.status == Exit.REFUSED
     assert {finding["check"] for finding in wrong} == {"key", "files", "passphrase", "chain", "service"}
     assert f"chmod 600 {where.keys.keystore('service')}" in wrong[0]["mend"]
+
+
+def finding(tally: Tally, where: DataDirectory, check: str) -> dict[str, str]:
+    """What doctor says of one thing in the data directory."""
+    found: list[dict[str, str]] = tally("--json", "doctor", "--data-dir", where.path).json()
+    (told,) = [one for one in found if one["check"] == check]
+    return told
+
+
+def test_doctor_tells_a_quorum_that_the_witnesses_asked_cannot_meet(tally: Tally) -> None:
+    """Before the service runs, and with no profile: a founding whose witnesses nobody asks anchors nothing."""
+    signer = SeedSigner.from_seed("police/w1", b"\7" * 32, SignatureType.COSIGNATURE_V1)
+    key = signer.verifying_key.vkey()
+    witness = {"account": "0x" + "2b" * 20, "verifier_key": key}
+    file = founding(tally, agencies=[POLICE | {"witness": witness}], quorum=1, development=False)
+    init(tally, file, "--keep-passphrase")
+    where = DataDirectory(tally.folder / "ledger")
+    (found,) = [
+        one for one in tally("--json", "doctor", "--data-dir", where.path).json() if one["check"] == "witnesses"
+    ]
+    assert found["result"] == "failed"
+    assert "the 0 witnesses of" in found["detail"]
+    assert str(where.witnesses) in found["mend"]
+    where.witnesses.write_text(f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{key}"\n')
+    (found,) = [
+        one for one in tally("--json", "doctor", "--data-dir", where.path).json() if one["check"] == "witnesses"
+    ]
+    assert found["result"] == "checked"
 
 
 def test_doctor_names_a_wrong_setting(tally: Tally) -> None:

@@ -96,8 +96,8 @@ def test_note_keys_carry_their_names(tally: Tally) -> None:
     log = tally.ok("key", "new", "log", "--log", "ledger.example/handovers", *given)
     witness = tally.ok("key", "new", "w1", "--witness", "witness.example/w1", *given)
     officer = tally.new_key("officer")
-    assert log["vkey"].startswith("ledger.example/handovers+")
-    assert open_note_key(Path(witness["file"]), PASSPHRASE).verifying_key.vkey() == witness["vkey"]
+    assert log["verifier_key"].startswith("ledger.example/handovers+")
+    assert open_note_key(Path(witness["file"]), PASSPHRASE).verifying_key.vkey() == witness["verifier_key"]
     listed = tally.ok("key", "list")
     assert [key["name"] for key in listed] == ["log", "officer", "w1"]
     assert tally.ok("key", "show", "officer")["key_id"] == officer

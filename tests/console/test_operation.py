@@ -113,7 +113,7 @@ def test_nothing_waits_for_a_chain_that_is_away(tmp_path: Path, browser: Browser
             for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
                 anvil.fund(account)
 
-        settings = {"chain": anvil.url, "chain_id": 31337, "finality_confirmations": 0}
+        settings = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
         with Town.founded(tmp_path / "town", prepare=fund, **settings) as town:
             town.case("theft").open().register("phone")
             town.anchored()

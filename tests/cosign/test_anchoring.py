@@ -15,7 +15,7 @@ from ledger.chain.calls import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.contract_change import CHANGE_KINDS, ContractChange
 from ledger.core.event import registry
-from ledger.cosign import gathering
+from ledger.cosign import courier, gathering
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.casework import Case
 from tests.cosign.test_courier import policy_of
@@ -84,6 +84,7 @@ class Ring:
 def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     """The registry is mirrored, a key granted, all three witnesses configured; who refused is asked again at once."""
     monkeypatch.setattr(gathering, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(courier, "FIRST_PAUSE_S", 0.0)
     with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
         by_agency = dict(zip(AGENCIES, witnesses, strict=True))
         made = Ring(linked, by_agency[POLICE], by_agency[PROCURATORATE], by_agency[COURT])
@@ -107,6 +108,12 @@ def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told
     ring.linked.clock.forward(20)
     ring.linked.publish()
     assert "fewer than 2 of the contract's witnesses have co-signed" in ring.waits()
+    refusal = b'{"detail": "here block 2 is the last final one", "hint": "Finality here: under 12 blocks"}'
+    ring.court.spoil = ring.police.spoil = lambda _: Reply(503, refusal)
+    ring.linked.courier.step()
+    told = "the witness answers 503: here block 2 is the last final one. Finality here: under 12 blocks"
+    assert f"{ring.court.name}: {told}" in ring.waits()
+    ring.court.spoil = ring.police.spoil = None
     ring.linked.courier.step()
     ring.anchors()
 

@@ -39,12 +39,12 @@ def test_a_witness_has_a_url_a_key_and_where_the_contract_counts_it_an_account()
         (small("w1").row() + "colour = 'red'\n", "witnesses.toml"),
         (small("w1").row().replace(URL, "ftp://w1"), "witnesses.toml: witnesses[0].url"),
         (small("w1").row().replace(URL, URL + "?x=1"), "witnesses.toml: witnesses[0].url"),
-        (f'[[witnesses]]\nurl = "{URL}"\nkey = "w1"\n', "witnesses.toml: witnesses[0].key"),
+        (f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "w1"\n', "witnesses.toml: witnesses[0].verifier_key"),
         (
-            f'[[witnesses]]\nurl = "{URL}"\nkey = "{LOG_SIGNER.verifying_key.vkey()}"\n',
-            "witnesses.toml: witnesses[0].key",
+            f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "{LOG_SIGNER.verifying_key.vkey()}"\n',
+            "witnesses.toml: witnesses[0].verifier_key",
         ),
-        (small("w1").row() * 2, "witnesses.toml: key"),
+        (small("w1").row() * 2, "witnesses.toml: verifier_key"),
         (small("w1").row() + small("w2").row(), "witnesses.toml: url"),
     ],
 )

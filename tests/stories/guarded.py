@@ -39,7 +39,7 @@ class TownWitness:
         """``tally witness key``."""
         words = ("witness", "key", f"{self.agency}.test/witness", "--data-dir", self.folder, "--light")
         made = self._town.tally.ok(*words, "--passphrase-file", self._town.tally.passphrase_file)
-        self.vkey, self.account = made["vkey"], made["account"]
+        self.vkey, self.account = made["verifier_key"], made["account"]
 
     @property
     def signer(self) -> LocalSigner:
@@ -48,7 +48,7 @@ class TownWitness:
 
     def row(self) -> str:
         """Its part of ``witnesses.toml``."""
-        return f'[[witnesses]]\nurl = "{self.url}"\nkey = "{self.vkey}"\naccount = "{self.account}"\n\n'
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.vkey}"\naccount = "{self.account}"\n\n'
 
     def spawn(self) -> None:
         """Starts it, unless it runs."""
@@ -63,7 +63,6 @@ class TownWitness:
             "TRUST": str(trust),
             "LOG_URL": self._town.url,
             "RPC_URL": self._town.node_url,
-            "FINALITY_CONFIRMATIONS": "0",
             "LOOK_INTERVAL_S": "1",
             "KEY_PASSPHRASE_FILE": str(self._town.tally.passphrase_file),
         }
@@ -115,7 +114,7 @@ class GuardedTown(Town):
             witness.make_keys()
         for agency in told["agencies"]:
             if (known := self.witnesses.get(agency["agency_id"])) is not None:
-                agency |= {"witness": known.account, "witness_key": known.vkey}
+                agency["witness"] = {"account": known.account, "verifier_key": known.vkey}
         return told | {"development": False, "quorum": QUORUM}
 
     @property

@@ -34,7 +34,7 @@ def abroad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abroad]:
             for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
                 anvil.fund(account)
 
-        settings = {"chain": node.url, "chain_id": 31337, "finality_confirmations": 0}
+        settings = {"chain": node.url, "chain_id": 31337, "finality": 0}
         with Town.founded(tmp_path_factory.mktemp("abroad"), prepare=fund, **settings) as town:
             yield Abroad(town, node)
 

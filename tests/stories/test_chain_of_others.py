@@ -26,7 +26,7 @@ def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, Exte
             for account in (town.key("submitter").key_id, *(admin(agency).key_id for agency in AGENCIES)):
                 anvil.fund(account)
 
-        chain = {"chain": anvil.url, "chain_id": 31337, "finality_confirmations": 0}
+        chain = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
         with GuardedTown.founded(folder, prepare=fund, **chain, **settings) as town:
             town.anchored()
             yield town, anvil

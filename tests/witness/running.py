@@ -68,7 +68,12 @@ def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]
     environment = _environment(folder) | {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
     command = _command(
         *("witness", "run", "--trust", str(folder / "trust.json"), "--log", stand.log.url),
-        *("--rpc", f"http://{stand.eth.rpc.name}", "--listen", f"127.0.0.1:{port}", "--finality-confirmations", "0"),
+        *(
+            "--rpc",
+            f"http://{stand.eth.rpc.name}",
+            "--listen",
+            f"127.0.0.1:{port}",
+        ),
     )
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)

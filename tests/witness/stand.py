@@ -10,13 +10,12 @@ from pathlib import Path
 from ledger.chain.anchor import AnchorRequest
 from ledger.chain.calls import ContractDomain, checkpoint_digest
 from ledger.chain.eth import Eth
-from ledger.chain.finality import Confirmations
 from ledger.chain.journal import AnchoredHead
 from ledger.core.event.registry import RegistryChange
 from ledger.core.merkle import EMPTY_ROOT
 from ledger.core.note import SeedSigner, SignatureType
 from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust, TrustedChain
+from ledger.core.trust import FinalityRule, Trust, TrustedChain
 from ledger.core.witness_protocol import CosignAnchor
 from ledger.keys import LocalSigner
 from ledger.store.witness import WitnessStore
@@ -64,6 +63,7 @@ def trust_of(linked: Linked) -> Trust:
         anchor=made.anchor,
         registry_code_hash="0x" + made.registry_code_hash.hex(),
         anchor_code_hash="0x" + made.anchor_code_hash.hex(),
+        finality=0,
     )
     return Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, (chain,))
 
@@ -82,7 +82,7 @@ class Stand:
     log: CheatingLog
     folder: Path
     clock: Clock = field(default_factory=Clock)
-    finality: int = 0
+    finality: FinalityRule | None = None
 
     def __post_init__(self) -> None:
         self.trust = trust_of(self.linked)
@@ -91,7 +91,7 @@ class Stand:
     def restart(self) -> None:
         """What a killed and restarted process would be."""
         self.source = LogSource(self.log.url, timeout_s=5)
-        self.contracts: Contracts = contracts_at(self.eth, self.trust, Confirmations(self.finality))
+        self.contracts: Contracts = contracts_at(self.eth, self.trust, self.finality)
         self.store = WitnessStore.open(self.folder / "witness.db", self.trust)
         self.alarms = Alarms(self.store, self.clock)
         self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms)
@@ -129,7 +129,7 @@ class Stand:
 
     @property
     def status(self) -> Status:
-        return status_of(self.trust, self.store, now=self.clock(), silence_s=60)
+        return status_of(self.store, now=self.clock(), silence_s=60)
 
     def kinds(self) -> list[str]:
         """The alarms that stand."""

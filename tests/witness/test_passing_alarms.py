@@ -9,7 +9,7 @@ from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
 from ledger.chain.rpc import JsonRpc
 from ledger.core.checkpoint import sign_checkpoint
-from ledger.core.errors import NotFound
+from ledger.core.errors import NotFound, Unavailable
 from ledger.core.following import Unreadable
 from ledger.core.note import SeedSigner
 from ledger.core.tiles import encode_bundle
@@ -102,8 +102,31 @@ def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
     (chain,) = stand.trust.chains
     other = replace(stand.trust, chains=(replace(chain, chain_id=1),))
     with pytest.raises(NotFound) as refused:
-        contracts_at(stand.eth, other, Confirmations(0))
+        contracts_at(stand.eth, other)
     assert refused.value.field == "--rpc"
+
+
+def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rule by which the service anchors is the witness's too. One that waits longer says so when it starts, and
+    each refusal by it names rule and setting."""
+    (chain,) = stand.trust.chains
+    final = contracts_at(stand.eth, stand.trust).final()
+    assert final == stand.eth.head().ref
+    assert "finality" not in "".join(capsys.readouterr())
+    depth = final.number - chain.deployment_block_number
+    deep = contracts_at(stand.eth, stand.trust, depth)
+    assert "finality overrides the rule of the trust file" in "".join(capsys.readouterr())
+    assert deep.final().number == chain.deployment_block_number
+    deepest = contracts_at(stand.eth, stand.trust, 10_000)
+    with pytest.raises(Unavailable) as refused:
+        deepest.final()
+    assert "under 10000 blocks" in str(refused.value.hint)
+    assert "TALLYSTICK_WITNESS_FINALITY" in str(refused.value.hint)
+    stand.follower._contracts = deep
+    with pytest.raises(Unavailable) as refused:
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+    assert "is the last final one" in refused.value.message
+    assert "TALLYSTICK_WITNESS_FINALITY" in str(refused.value.hint)
 
 
 def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:

@@ -42,21 +42,20 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
         assert recover(stand.digest_of(wish), bytes.fromhex(told["signature"][2:])) == told["account"]
         assert witness.status()["health"] == "watching"
         assert "health: watching\n" in witness.client.get(f"{witness.url}/status.txt").text
-    done = tally(tmp_path, "witness", "status", "--trust", str(tmp_path / "trust.json"))
+    done = tally(tmp_path, "witness", "status")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cosigned_size"] == size
 
 
 def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path) -> None:
     """Before it runs, while nobody looks, when it has halted, and after the operator has decided."""
-    trust = ("--trust", str(tmp_path / "trust.json"))
     settle(stand, tmp_path)
     assert tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase").returncode == Exit.USAGE
-    none = tally(tmp_path, "witness", "status", *trust)
+    none = tally(tmp_path, "witness", "status")
     assert (none.returncode, b"tally witness run" in none.stderr) == (Exit.USAGE, True)
 
     store = WitnessStore.open(tmp_path / "witness" / "witness.db", stand.trust)
-    assert tally(tmp_path, "witness", "status", *trust).returncode == Exit.UNREACHABLE
+    assert tally(tmp_path, "witness", "status").returncode == Exit.UNREACHABLE
     store.keep_look(time.time_ns() // 1_000_000 + 3_600_000)  # fresh, however long the commands take
     for kind, halts, status in (
         ("anchor_lag", False, Exit.NOT_YET_ANCHORED),
@@ -64,15 +63,15 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
         ("fork", True, Exit.REFUSED),
     ):
         store.raise_alarm(kind, halts=halts, told="told", evidence={"checkpoint": "note"}, now=1)
-        assert tally(tmp_path, "witness", "status", *trust).returncode == status
-    listed = json.loads(tally(tmp_path, "witness", "alarms", *trust).stdout)
+        assert tally(tmp_path, "witness", "status").returncode == status
+    listed = json.loads(tally(tmp_path, "witness", "alarms").stdout)
     assert [(alarm["number"], alarm["kind"]) for alarm in listed] == [(1, "anchor_lag"), (2, "unreadable"), (3, "fork")]
     assert listed[2]["evidence"] == {"checkpoint": "note"}
-    because = ("--because", "all others have the same tree", *trust)
+    because = ("--because", "all others have the same tree")
     assert tally(tmp_path, "witness", "clear", "9", *because).returncode == Exit.REFUSED
     assert tally(tmp_path, "witness", "clear", "3", *because).returncode == 0
-    assert tally(tmp_path, "witness", "status", *trust).returncode == Exit.UNVERIFIABLE
-    every = json.loads(tally(tmp_path, "witness", "alarms", "--all", *trust).stdout)
+    assert tally(tmp_path, "witness", "status").returncode == Exit.UNVERIFIABLE
+    every = json.loads(tally(tmp_path, "witness", "alarms", "--all").stdout)
     assert every[2]["because"] == "all others have the same tree"
     store.close()
 

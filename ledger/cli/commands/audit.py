@@ -22,7 +22,7 @@ from ledger.core.event.record import AuditRecorded
 if TYPE_CHECKING:
     from ledger.audit import AuditReport, Look
     from ledger.core.rulebook import Rulebook
-    from ledger.core.trust import Trust
+    from ledger.core.trust import FinalityRule, Trust
     from ledger.settings import Settings
     from ledger.store.database import Database
 
@@ -86,17 +86,18 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_
 
     from ledger.audit import audit_case, left_out
     from ledger.core.trust import parse_trust
-    from ledger.installation import DataDirectory, load
+    from ledger.installation import DataDirectory, finality_rule, load
     from ledger.record import shipped_rulebook
     from ledger.settings import read_settings
     from ledger.store.database import open_database
 
     where = DataDirectory(data_dir)
-    load(where)
-    settings = read_settings(data_dir)
+    installation, settings = load(where), read_settings(data_dir)
     trust, book = parse_trust(where.trust.read_bytes()), shipped_rulebook()
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
-    look = left_out if database_only else _look(settings, database, trust)
+    look = (
+        left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))
+    )
     try:
         if case_id is not None:
             return msgspec.to_builtins(audit_case(database, trust, book, case_id, look=look))
@@ -105,7 +106,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_
         database.close()
 
 
-def _look(settings: Settings, database: Database, trust: Trust) -> Look:
+def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
     """The embedded chain is made again from the journal, any other is asked."""
     from ledger.audit import Node, asking, replaying
     from ledger.chain.eth import Eth
@@ -119,8 +120,7 @@ def _look(settings: Settings, database: Database, trust: Trust) -> Look:
 
     def connect() -> Node:
         eth = Eth(JsonRpc(settings.chain))
-        rule = finality_of(settings.finality_tag, settings.finality_confirmations)
-        return Node(eth, kept_deployment(database), final_block(eth, rule))
+        return Node(eth, kept_deployment(database), final_block(eth, finality_of(rule)))
 
     return asking(connect)
 

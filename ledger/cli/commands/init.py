@@ -52,8 +52,9 @@ def command(
     """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
 
     FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
-    name {en, zh}; beside them quorum (of witnesses) and development. Make admin keys with 'tally key new'. A quorum
-    takes agencies with a witness (its account) and its witness_key (under which it co-signs the log's notes).
+    name {en, zh}; beside them quorum (of witnesses), development and finality (of the chain's blocks: how many on top
+    of one make it final, 12 unless told, or safe, or finalized). Make admin keys with 'tally key new'. A quorum takes
+    agencies with a witness {account, verifier_key}, as 'tally witness key' prints them.
 
     Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
     in the data directory, and 'tally sample load' plays the sample with them.

@@ -70,7 +70,7 @@ def list_(session: Session, key_dir: Path | None) -> None:
     """List the keys of this machine."""
     session.output.table(
         [_described(path) for path in _keys(session, key_dir).files()],
-        [Column("name"), Column("key_id"), Column("vkey")],
+        [Column("name"), Column("key_id"), Column("verifier_key")],
     )
 
 
@@ -194,5 +194,5 @@ def _keys(session: Session, key_dir: Path | None) -> KeyDirectory:
 
 def _described(path: Path) -> dict[str, str]:
     if path.suffix == ".pem":
-        return {"name": path.stem, "vkey": note_key(path).vkey(), "file": str(path)}
+        return {"name": path.stem, "verifier_key": note_key(path).vkey(), "file": str(path)}
     return {"name": path.stem, "key_id": keystore_key_id(path), "file": str(path)}

@@ -17,7 +17,6 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
 if TYPE_CHECKING:
-    from ledger.core.trust import Trust
     from ledger.settings import WitnessSettings
     from ledger.store.witness import WitnessStore
 
@@ -25,7 +24,9 @@ DATA_DIR = click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]"
 )
 TRUST = click.option(
-    "--trust", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Trust file of the ledger."
+    "--trust",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Trust file of the ledger [trust.json in its directory].",
 )
 OF_HEALTH = {
     "watching": Exit.OK,
@@ -54,7 +55,7 @@ def key(
 ) -> None:
     """Make the two keys of a witness: NAME stands on the notes that it co-signs, such as police-east.example/w1.
 
-    Tell the ledger's founders, or the admins who vote on witnesses, the vkey and the account that are printed.
+    Tell the ledger's founders, or the admins who vote on witnesses, the account and the verifier key that are printed.
     """
     from ledger.cli.passphrase import minted
     from ledger.settings import read_witness_settings
@@ -64,8 +65,8 @@ def key(
     if where.note_key.exists() or where.account_key.exists():
         raise MalformedInput(f"{where.keys} holds the keys of a witness already", field="--data-dir")
     secret = minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the witness", new=True)
-    vkey, account = create_keys(where, name, secret, light=light)
-    session.output.record({"vkey": vkey, "account": account, "data_dir": str(where.path)})
+    verifier_key, account = create_keys(where, name, secret, light=light)
+    session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
 
 
 @command.command("run")
@@ -73,7 +74,9 @@ def key(
 @click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")
 @click.option("--rpc", "rpc_url", metavar="URL", help="Of a node of the chain, best one that your agency runs.")
 @click.option("--listen", metavar="HOST:PORT", help="Where the log's service reaches this witness.")
-@click.option("--finality-confirmations", type=int, help="Blocks on top of a final one.")
+@click.option(
+    "--finality", metavar="RULE", help="Instead of the trust file's: so many blocks on top, safe or finalized."
+)
 @DATA_DIR
 @passphrase_options
 @pass_session
@@ -114,10 +117,9 @@ def run(
 
 
 @command.command("status")
-@TRUST
 @DATA_DIR
 @pass_session
-def status(session: Session, /, *, trust: Path | None, data_dir: Path | None) -> int:
+def status(session: Session, /, *, data_dir: Path | None) -> int:
     """Say how far the witness has come and what alarms stand, from its database.
 
     Exit code 0: it watches and nothing is wrong. 1: it has halted. 3: what log or chain serve does not fit.
@@ -127,9 +129,9 @@ def status(session: Session, /, *, trust: Path | None, data_dir: Path | None) ->
 
     from ledger.witness.status import status_of
 
-    settings, trusted, store = _opened(data_dir, trust)
+    settings, store = _opened(data_dir)
     with closing(store):
-        told = status_of(trusted, store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
+        told = status_of(store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
     if session.json:
         session.output.data(told)
     else:
@@ -139,14 +141,13 @@ def status(session: Session, /, *, trust: Path | None, data_dir: Path | None) ->
 
 @command.command("alarms")
 @click.option("--all", "every", is_flag=True, help="Those that were cleared or have passed, too.")
-@TRUST
 @DATA_DIR
 @pass_session
-def alarms(session: Session, /, *, every: bool, trust: Path | None, data_dir: Path | None) -> None:
+def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
     """List the alarms that stand. With --json, each with its evidence: texts that show it to others."""
     import msgspec
 
-    *_, store = _opened(data_dir, trust)
+    _, store = _opened(data_dir)
     with closing(store):
         found = [msgspec.to_builtins(alarm) for alarm in store.alarms(standing=not every)]
     session.output.table(found, LISTED)
@@ -155,17 +156,16 @@ def alarms(session: Session, /, *, every: bool, trust: Path | None, data_dir: Pa
 @command.command("clear")
 @click.argument("number", type=int)
 @click.option("--because", required=True, help="What you have found out, for whoever asks later.")
-@TRUST
 @DATA_DIR
 @pass_session
-def clear(session: Session, /, *, number: int, because: str, trust: Path | None, data_dir: Path | None) -> None:
+def clear(session: Session, /, *, number: int, because: str, data_dir: Path | None) -> None:
     """Decide on an alarm that has halted the witness: it looks again, and signs if what it finds is in order.
 
     Nothing is taken on trust by this: what is still wrong raises the alarm anew.
     """
     import time
 
-    *_, store = _opened(data_dir, trust)
+    _, store = _opened(data_dir)
     with closing(store):
         cleared = store.clear(number, because, time.time_ns() // 1_000_000)
     if not cleared:
@@ -173,18 +173,16 @@ def clear(session: Session, /, *, number: int, because: str, trust: Path | None,
     session.output.done(f"alarm {number} ({cleared[0].kind}) is cleared")
 
 
-def _opened(data_dir: Path | None, trust: Path | None) -> tuple[WitnessSettings, Trust, WitnessStore]:
-    from api.witness.opening import read_trust
+def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
     from ledger.settings import read_witness_settings
     from ledger.store.witness import WitnessStore
     from ledger.witness.directory import WitnessDirectory
 
-    settings = read_witness_settings(data_dir, trust=trust)
+    settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
     if not where.database.exists():
         raise MalformedInput(f"no witness has run in {where.path}", field="--data-dir", hint="Run: tally witness run")
-    trusted = read_trust(settings)
-    return settings, trusted, WitnessStore.open(where.database, trusted)
+    return settings, WitnessStore.reopen(where.database)
 
 
 def _address(listen: str | None) -> tuple[str | None, str | None]:

@@ -74,6 +74,12 @@ TRUST_FAULTS: dict[str, Callable[[Tree], Any]] = {
     "a chain without its code": lambda t: put(
         t, ("chains", 0), lambda c: {k: v for k, v in c.items() if k != "anchor_code_hash"}
     ),
+    "a chain without its finality": lambda t: put(
+        t, ("chains", 0), lambda c: {k: v for k, v in c.items() if k != "finality"}
+    ),
+    "a finality by another tag": lambda t: put(t, ("chains", 0, "finality"), lambda _: "latest"),
+    "a finality below 0": lambda t: put(t, ("chains", 0, "finality"), lambda _: -1),
+    "a finality that is true": lambda t: put(t, ("chains", 0, "finality"), lambda _: True),
     "chains null": lambda t: t | {"chains": None},
     "65 chains": lambda t: t | {"chains": t["chains"] * 65},
     "a log_id too long": lambda t: t | {"log_id": t["log_id"] + "00"},
