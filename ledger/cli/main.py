@@ -59,6 +59,7 @@ COMMANDS = (
     "access",
     "webhook",
     "log",
+    "trust",
     "monitor",
     "anchor",
     "witness",

@@ -98,11 +98,16 @@ def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
 
 def cosign_checkpoint(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> NoteSignature:
     """A witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    return cosign_text(checkpoint.text(), signer, timestamp)
+
+
+def cosign_text(text: str, signer: Signer, timestamp: int) -> NoteSignature:
+    """The same for a note text that need not be a checkpoint's."""
     key = signer.verifying_key
     require_type(key, SignatureType.COSIGNATURE_V1)
     if not 0 <= timestamp < TIMESTAMP_LIMIT:
         raise MalformedInput(f"{timestamp} is not a time in unix seconds below 2^63", field="timestamp")
-    signature = signer.sign(_cosigned_message(checkpoint.text(), timestamp))
+    signature = signer.sign(_cosigned_message(text, timestamp))
     return NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
 
 

@@ -51,9 +51,25 @@ def decide(town: GuardedTown, folder: Path, *words: str) -> None:
     assert done.status == 0, done.err
 
 
+def renew(town: GuardedTown, mine: Path, folder: Path) -> None:
+    """A verifier's trust file becomes the ledger's new one: the operator and two witnesses of the old one sign it."""
+    asked, copies = folder / "renewal.json", []
+    words = ("--data-dir", town.data, "--passphrase-file", town.tally.passphrase_file)
+    town.tally.ok("trust", "renew", mine, town.data / "trust.json", *words, "-o", asked)
+    for witness in (town.witnesses[POLICE], TownWitness(town, PROCURATORATE)):
+        copies.append(folder / f"renewal-{witness.agency}.json")
+        words = ("--data-dir", witness.folder, "--passphrase-file", town.tally.passphrase_file)
+        town.tally.ok("trust", "cosign", asked, "--trust", mine, "--yes", *words, "-o", copies[-1])
+    refused = town.tally("trust", "accept", asked, copies[0], "--trust", mine)
+    assert (refused.status, "is not reached" in refused.err) == (1, True), refused.err
+    town.tally.ok("trust", "accept", *copies, "--trust", mine)
+    assert mine.read_bytes() == (town.data / "trust.json").read_bytes()
+
+
 def test_a_witness_is_replaced_and_proofs_follow(town: GuardedTown, heir: TownWitness, tmp_path: Path) -> None:
     """The service asks the new witness without a restart, and the old one counts no more. With the new policy, anchors
-    and proofs rest on the new one; where too few are left, a lower quorum lets anchors go on."""
+    and proofs rest on the new one: whoever has the old trust file accepts the new one by its witnesses' word. Where too
+    few are left, a lower quorum lets anchors go on."""
     decide(town, tmp_path, "witness", COURT, heir.account)
     first, second = town.witnesses[POLICE], town.witnesses[PROCURATORATE]
     now = (first, second, heir)
@@ -68,6 +84,8 @@ def test_a_witness_is_replaced_and_proofs_follow(town: GuardedTown, heir: TownWi
     town.anchored()
 
     lines = [f"witness {one.agency} {one.vkey}" for one in now]
+    mine = tmp_path / "mine.json"
+    mine.write_bytes((town.data / "trust.json").read_bytes())
     (town.data / "witness.policy").write_text(
         "\n".join([*lines, f"group now 2 {' '.join(one.agency for one in now)}", "quorum now", ""])
     )
@@ -79,7 +97,8 @@ def test_a_witness_is_replaced_and_proofs_follow(town: GuardedTown, heir: TownWi
     town.anchored()
     bundle = tmp_path / "bundle.json"
     assert town.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", bundle).status == 0
-    done = town.tally("--json", "proof", "check", bundle, "--trust", town.data / "trust.json")
+    renew(town, mine, tmp_path)
+    done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
     assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
     assert name in done.out
 

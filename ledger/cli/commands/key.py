@@ -125,6 +125,32 @@ def passphrase_(
         session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
 
 
+@command.command("rotate")
+@click.argument("name", type=click.Choice(["submitter"]))
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
+@passphrase_options
+@pass_session
+def rotate(session: Session, /, *, name: str, data_dir: Path | None, light: bool, passphrase: Passphrase) -> None:
+    """Make a new key for a service that is stopped, in the place of the one it has, which is kept beside.
+
+    A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter.
+    """
+    from ledger.cli.key_rotation import rotate_submitter
+    from ledger.cli.listening import alone_with
+    from ledger.installation import DataDirectory, load
+    from ledger.settings import read_settings
+
+    settings = read_settings(data_dir)
+    where = DataDirectory(settings.data_dir)
+    load(where)
+    known = not passphrase.is_named and settings.knows_passphrase(where)
+    secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys")
+    with alone_with(where.lock, told=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
+        done = rotate_submitter(where, secret, light=light)
+    session.output.record({"name": name, "key_id": done.key_id, "before": done.before, "kept": str(done.kept)})
+
+
 @command.command("request")
 @click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
 @click.option("--signature", metavar="HEX", help="The wallet's signature of that.")

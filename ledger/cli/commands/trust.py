@@ -1,0 +1,176 @@
+"""``tally trust``: a new trust file in the place of an old one, signed by what the old one trusts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.params import FILE
+from ledger.cli.passphrase import Passphrase, passphrase_options
+from ledger.cli.printable import printable_line
+from ledger.cli.session import Session, pass_session
+from ledger.core.errors import MalformedInput, NotFound
+
+if TYPE_CHECKING:
+    from ledger.core.note import SeedSigner, VerifyingKey
+    from ledger.core.trust import Trust
+    from ledger.core.trust_renewal import Renewal
+    from ledger.installation import DataDirectory
+
+OUTPUT = click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it."
+)
+LOG_KEY_LOST = click.option("--log-key-lost", is_flag=True, help="The log's key is lost: the witnesses alone sign.")
+
+
+@click.group("trust", cls=Group)
+def command() -> None:
+    """Renew trust files: what the old one trusts, the log's key and witnesses, signs the new one."""
+
+
+@command.command("renew")
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@LOG_KEY_LOST
+@OUTPUT
+@passphrase_options
+@pass_session
+def renew(
+    session: Session,
+    /,
+    *,
+    old: Path,
+    new: Path,
+    data_dir: Path | None,
+    log_key_lost: bool,
+    output: Path,
+    passphrase: Passphrase,
+) -> None:
+    """Put the trust file NEW in the place of OLD, signed by the log's key that OLD names.
+
+    As the operator, in the ledger's data directory. Witnesses that OLD names co-sign what is written.
+    """
+    from ledger.core import trust_renewal
+    from ledger.core.trust import parse_trust
+    from ledger.installation import DataDirectory
+    from ledger.settings import read_settings
+
+    before = parse_trust(old.read_bytes())
+    renewal = trust_renewal.renew(before, parse_trust(new.read_bytes()))
+    if not log_key_lost:
+        settings = read_settings(data_dir)
+        where = DataDirectory(settings.data_dir)
+        known = not passphrase.is_named and settings.knows_passphrase(where)
+        secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys")
+        renewal = trust_renewal.sign_renewal(renewal, _log_signer(where, before.log_key, secret))
+    _write(session, renewal, before, output)
+
+
+@command.command("cosign")
+@click.argument("renewal", type=FILE)
+@click.option("--trust", type=FILE, required=True, help="The trust file that is renewed.")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]")
+@click.option("--yes", is_flag=True, help="Sign without being asked.")
+@OUTPUT
+@passphrase_options
+@pass_session
+def cosign(
+    session: Session,
+    /,
+    *,
+    renewal: Path,
+    trust: Path,
+    data_dir: Path | None,
+    yes: bool,
+    output: Path,
+    passphrase: Passphrase,
+) -> None:
+    """Co-sign a renewal as a witness, after reading what it changes."""
+    from ledger.core import trust_renewal
+    from ledger.core.trust import parse_trust
+    from ledger.settings import read_witness_settings
+    from ledger.witness.directory import WitnessDirectory, open_keys
+
+    before, asked = parse_trust(trust.read_bytes()), trust_renewal.parse_renewal(renewal.read_bytes())
+    trust_renewal.require_renews(asked, before)
+    _show(session, asked, before)
+    if not yes:
+        _ask(session)
+    settings = read_witness_settings(data_dir)
+    where = WitnessDirectory(settings.data_dir)
+    known = not passphrase.is_named and settings.knows_passphrase(where)
+    keys = open_keys(where, settings.passphrase(where) if known else passphrase.read(of="the witness's keys"))
+    _write(session, trust_renewal.cosign_renewal(asked, keys.note, int(time.time())), before, output)
+
+
+@command.command("accept")
+@click.argument("renewals", type=FILE, nargs=-1, required=True)
+@click.option("--trust", type=FILE, help="The trust file to renew [that of the profile].")
+@LOG_KEY_LOST
+@pass_session
+def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | None, log_key_lost: bool) -> None:
+    """Put a new trust file in the place of an old one whose log key and quorum of witnesses have signed it.
+
+    RENEWALS are copies of one renewal, each signed by some. The old file is kept beside: a proof from before that the
+    new one does not cover is checked with it, or fetched anew.
+    """
+    from ledger.core import trust_renewal
+    from ledger.core.trust import encode_trust, parse_trust
+
+    file = trust or session.profiles.trust(session.profile)
+    if not file.exists():
+        raise NotFound("the profile has no trust file", field="--trust", hint="Get one: tally log trust --pin")
+    before = parse_trust(file.read_bytes())
+    renewal = trust_renewal.joined(trust_renewal.parse_renewal(path.read_bytes()) for path in renewals)
+    consent = trust_renewal.verify_renewal(renewal, before, log_key_lost=log_key_lost)
+    _show(session, renewal, before)
+    kept = file.with_name(f"{file.stem}-{trust_renewal.trust_digest(before)[7:15]}{file.suffix}")
+    shutil.copy2(file, kept)
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_bytes(encode_trust(trust_renewal.accepted(renewal, before)) + b"\n")
+    shutil.copymode(file, fresh)
+    fresh.replace(file)
+    signers = [before.log_key.name] * consent.by_log + [one.witness.name for one in consent.witnesses]
+    session.output.record({"file": str(file), "kept": str(kept), "signed_by": signers})
+
+
+def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> SeedSigner:
+    from ledger.keys import note_key, open_note_key
+
+    for path in where.keys.files():
+        if path.suffix == ".pem" and note_key(path) == key:
+            return open_note_key(path, passphrase)
+    raise NotFound(
+        f"{where.keys.path} does not hold the log's key {key.vkey()}",
+        field="--data-dir",
+        hint="Name the ledger's data directory. If the key is lost: --log-key-lost, and witnesses alone sign.",
+    )
+
+
+def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None:
+    from ledger.core.trust_renewal import encode_renewal
+
+    _show(session, renewal, old)
+    output.write_bytes(encode_renewal(renewal) + b"\n")
+    session.output.record({"file": str(output), "signed_by": [line.name for line in renewal.signatures]})
+
+
+def _show(session: Session, renewal: Renewal, old: Trust) -> None:
+    """What the renewal changes, field by field."""
+    from ledger.core.trust_renewal import changes
+
+    for name, before, after in changes(renewal, old):
+        session.output.note(printable_line(f"{name}: {before} -> {after}"))
+
+
+def _ask(session: Session) -> None:
+    if session.json or not sys.stdin.isatty():
+        raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint="Read it, then give --yes.")
+    click.confirm(session.output.labels.of("message", "decide.ask"), abort=True, err=True)
