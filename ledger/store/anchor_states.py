@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from ledger.chain.journal import ChainWrite
+from ledger.store import bindings
 from ledger.store.chain_tables import ANCHOR_STATES, TRIE_NODES
 from ledger.store.database import Connection, Database
 
@@ -31,9 +32,13 @@ def keep(database: Database, write: ChainWrite, header: bytes, nodes: Mapping[by
     """Durable when this returns; another header of the same write takes the place of the last."""
     row = {"write_number": write.number, "anchored_in": write.block_hash, "header": header}
     states = database.upsert(ANCHOR_STATES).values(**row)
-    rows = [{"hash": node_hash, "node": data} for node_hash, data in nodes.items()]
     insert = database.upsert(TRIE_NODES)
     mended = insert.on_conflict_do_update(index_elements=["hash"], set_={"node": insert.excluded.node})
     with database.write() as connection:
-        connection.execute(mended, rows)
+        kept = {node_hash: node(connection, node_hash) for node_hash in nodes}
+        rows = [{"hash": name, "node": data} for name, data in nodes.items() if kept[name] != data]
+        if rows:
+            connection.execute(mended, rows)
+        bindings.bind_rows(connection, TRIE_NODES, rows)
         connection.execute(states.on_conflict_do_update(index_elements=["write_number"], set_=row))
+        bindings.bind_rows(connection, ANCHOR_STATES, [row])

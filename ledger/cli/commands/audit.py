@@ -94,7 +94,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
     trust, book = parse_trust(where.trust.read_bytes()), shipped_rulebook()
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
     look = (
         left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))
     )
