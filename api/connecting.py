@@ -105,7 +105,7 @@ class Connector:
             interval_s=self.settings.anchor_interval_s,
             clock=self.clock,
             others=other_contracts(chain.eth, deployment),
-            seal=lambda anchored: self.sealer.before_anchor(anchored, self.clock() * 1000),
+            seal=self.sealer.before_anchor,
         )
         return Link(
             chain=chain,

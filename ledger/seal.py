@@ -38,9 +38,9 @@ class Sealer:
         waiting = [at for at in (oldest, self._bound_at) if at is not None]
         if not waiting or now_ms - min(waiting) < LONGEST_UNSEALED_MS:
             return None
-        return self._seal(now_ms)
+        return self._seal()
 
-    def before_anchor(self, anchored: int, now_ms: int) -> int:
+    def before_anchor(self, anchored: int) -> int:
         """Seals what is not sealed yet, unless that was done since the anchor of size ``anchored``.
 
         Gives the tree size that has the seal, 0 where there is nothing to seal. Raises Unavailable.
@@ -50,16 +50,16 @@ class Sealer:
             return last.log_index + 1
         if self._access.head().count == _count(last) and not self._is_bound_anew():
             return 0
-        return self._seal(now_ms).index + 1
+        return self._seal().index + 1
 
     def sealed(self) -> int:
         """How many records of the log of reads are sealed."""
         return _count(self._last())
 
-    def _seal(self, now_ms: int) -> Receipt:
+    def _seal(self) -> Receipt:
         with self._database.read() as connection:
             bound = bindings.head(connection)
-        head = self._access.append_bindings(bound, now_ms)
+        head = self._access.append_bindings(bound)
         receipt = self._system.append(AccessSealed(count=head.count, head=head.digest))
         self._bound_at = None
         return receipt

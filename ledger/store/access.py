@@ -83,14 +83,14 @@ class AccessLog:
                 connection.execute(ACCESS_LOG.insert(), rows)
             return head
 
-    def append_bindings(self, bindings: BindingHead, at_ms: int) -> AccessHead:
+    def append_bindings(self, bindings: BindingHead) -> AccessHead:
         """Records how far the bindings have come, unless the last record that does says the same; durable then."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
             if _last_bindings(connection) == bindings:
                 return head
             head, row = _behind(head, _Record(head.count, head.digest, bindings=bindings))
-            connection.execute(ACCESS_LOG.insert().values(**row, agency=None, case_id=None, read_at=at_ms))
+            connection.execute(ACCESS_LOG.insert().values(**row, agency=None, case_id=None, read_at=0))
             return head
 
     def last_bindings(self) -> BindingHead:
@@ -163,7 +163,7 @@ def _follows(row: Row[Any], head: AccessHead) -> bool:
         return False
     columns, read = (row.agency, row.case_id, row.read_at), record.read
     if read is None:
-        return columns[:2] == (None, None)
+        return columns == (None, None, 0)
     return columns == (read.agency, read.case_id, read.read_at)
 
 

@@ -15,7 +15,7 @@ class AccessBase(SQLModel, registry=registry()):
 class AccessRow(AccessBase, table=True):
     """One read of something with a payload; ``digest`` chains it to the one before.
 
-    Without an ``agency`` it is no read, but how far the bindings of the log's database had come.
+    Without an ``agency``, at the time 0, it is no read, but how far the bindings of the log's database had come.
     """
 
     __tablename__ = "access_log"

@@ -47,7 +47,6 @@ def found_ledger(folder: Path) -> Path:
         settings = read_settings(data, supervision_interval_s=2, anchor_interval_s=1)
         with open_parts(settings) as parts:
             _play(DataDirectory(data), parts)
-            _add(parts)
             _await_rest(parts)
             parts.supervisor.views.refresh()
         (data / "complete").touch()
@@ -76,7 +75,12 @@ def _play(where: DataDirectory, parts: Parts) -> None:
         files=DatasetFiles(where.datasets),
         clock=parts.clock,
     )
-    load.load(where, ledger, lambda _progress: None)
+
+    def add_before_the_last(progress: load.Progress) -> None:
+        if progress.done == len(load.PARTS) - 1:  # what is added is sealed with the anchor of the last part
+            _add(parts)
+
+    load.load(where, ledger, add_before_the_last)
 
 
 def _add(parts: Parts) -> None:
@@ -139,7 +143,6 @@ def _await_rest(parts: Parts) -> None:
     """Until all is anchored for good, has its proofs, and nothing follows."""
     journal, deadline = DatabaseJournal(parts.database), time.monotonic() + RESTS_WITHIN_S
     size, quiet_since = -1, time.monotonic()
-    parts.access.append(Read("psb-east", "p-0417", "0x" + "00" * 20, "case", parts.clock()))
     while time.monotonic() - quiet_since < 4:
         if time.monotonic() > deadline:
             raise RuntimeError("the ledger does not come to rest")
