@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ledger.audit.chain import ContractView, Look
-from ledger.audit.findings import Finding, Findings, finding, finding_of
+from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
 from ledger.audit.mirror import Mirror
 from ledger.audit.stamps import check_stamps
 from ledger.audit.tree import Claimant, RootClaim
@@ -42,6 +42,15 @@ def published(connection: Connection, trust: Trust, findings: Findings) -> list[
     findings.add(*check_stamps(connection, sound, trust))
     findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
     return claims
+
+
+def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
+    """Checkpoints that were kept out of reach of whoever writes to this database.
+
+    Raises SignatureRefused or MalformedInput for one that is not this log's.
+    """
+    heads = [verify_checkpoint(note, trust.log_key) for note in notes]
+    return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
 def _verified(row: Published, trust: Trust) -> Checkpoint:
@@ -88,6 +97,8 @@ def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
             yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
+    for number, counted in journal.misnumbered():
+        yield from differences("anchors", None, f"chain_writes {number}", [("anchor_number", None, counted)])
 
 
 # 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from ledger.audit import claims as said
@@ -44,8 +44,10 @@ def audit_log(
     look: Look,
     progress: Progress = lambda _done, _total: None,
     processes: int | None = None,
+    checkpoints: Sequence[str] = (),
 ) -> AuditReport:
-    """Audits everything that the database holds.
+    """Audits everything that the database holds. The log must continue each of the ``checkpoints``, notes of its own
+    that were kept elsewhere.
 
     ``processes`` is as many as there are processors unless it is given; a small log is checked in this one. Raises
     Unavailable where database or contracts do not answer, NotFound where there is no ledger.
@@ -55,24 +57,26 @@ def audit_log(
     with database.read() as connection:
         tree = log.tree(connection)
         bound = read_bound(connection, heads)
+        unlike = list(check_bound(connection, bound, heads))
         findings.checked("bindings", f"{bound.count} records of rows that nobody signs, each row as it was written")
         findings.add(*_schema(database))
         findings.checked("schema", "tables and indexes as this version makes them, no trigger, no view")
         mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
+            said.kept(checkpoints, trust),
             said.published(connection, trust, findings),
             said.anchored(journal, tree.size, findings),
             said.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
             [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
-        findings.add(*check_bound(connection, bound, heads))  # behind what the rows themselves show
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
         with workers(database, read_ground(connection, mirror), book, processes) as crew:
             pass_over = _Pass(connection, tree, bound, findings, log_id=trust.log_id, crew=crew, told=progress)
-            faulty = pass_over.entries(claims)
+            faulty = pass_over.entries(claims, {one.step for one in unlike})
             mirror.tell(findings, faulty.indices)
             pass_over.streams(faulty)
+        findings.add(*unlike)  # behind what the rows themselves show
         _access(database, connection, findings)
     return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
 
@@ -100,8 +104,11 @@ class _Pass:
         self._log_id = log_id
 
     # 2 to 5, 9
-    def entries(self, claims: Sequence[RootClaim]) -> Faulty:
-        """Every entry by itself, the tree over all of them, and all that is not of any entry."""
+    def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
+        """Every entry by itself, the tree over all of them, and all that is not of any entry.
+
+        Claims of a step that has ``failed`` accuse no entry of its time.
+        """
         size, commits = self._tree.size, array("q")
         found = list(self._by_index(TreeAudit(claims), commits))
         indices = frozenset(f.index for f in found if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
@@ -109,7 +116,9 @@ class _Pass:
         disordered = list(check_commits(commits, size))
         named = indices | {f.index for f in disordered if f.index is not None}
         self._findings.add(*disordered, *check_commits_bound(self._bound, commits, named))
-        self._findings.add(*(f for f in check_latest(commits, claims) if f.index not in named))
+        failed = {*failed, *(f.step for f in found)}
+        held = [claim for claim in claims if claim.step not in failed]
+        self._findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
         self._findings.add(*check_tiles(self._connection, size), *self._strays(), *self._tree_rows(commits))
         self._tell(size)
         displaced = frozenset(f.index for f in found if f.index is not None and f.step == "entries")
@@ -137,7 +146,8 @@ class _Pass:
 
     def _tree_rows(self, commits: array[int]) -> Iterator[Finding]:
         """What the database says of the log as a whole and no entry does; its size and root are claims."""
-        expected = [(1, self._log_id.hex(), commits[-1] if self._tree.size else 0)]
+        last = commits[-1] if commits else 0
+        expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
         found = rows.tree_rows(self._connection)
         if found != expected:
             yield finding("tree", None, "tree_rows", _listed(expected), _listed(found))

@@ -25,7 +25,7 @@ FINDINGS: Final = (
         "tree_rows",
     ),
 )
-CLAIMANTS: Final = ("checkpoint", "journal", "contract", "stored_root", "timestamp")
+CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
     *("none", "none outside of cases", "the log is smaller", "no such tile"),

@@ -169,6 +169,13 @@ class DatabaseJournal:
             for row in connection.execute(select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)):
                 yield AnchoredAt(*row)
 
+    def misnumbered(self) -> Sequence[tuple[int, int]]:
+        """Writes that are no confirmed anchors, but have the number of one; a sound journal has none."""
+        query = select(CHAIN_WRITES.c.number, CHAIN_WRITES.c.anchor_number)
+        with self._database.read() as connection:
+            found = connection.execute(query.where(CHAIN_WRITES.c.anchor_number.is_not(None), ~_CONFIRMED))
+            return [(row[0], row[1]) for row in found]
+
     def untimed_anchors(self, limit: int) -> Sequence[ChainWrite]:
         """Confirmed anchors that the time of their block is not known of, the newest first: a journal of before."""
         query = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_(None))
@@ -249,8 +256,8 @@ def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
 def _write(row: RowMapping) -> ChainWrite:
     """Raises IntegrityBroken for a row that no write was kept as."""
     head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
-    is_anchor = row["purpose"] == Purpose.ANCHOR.value
-    if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or (None in head) is is_anchor:
+    known = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
+    if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != known:
         raise IntegrityBroken(
             f"write {row['number']} of the journal of the chain was changed",
             field="chain_writes",

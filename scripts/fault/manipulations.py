@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import duckdb
 
 from ledger.audit import AuditReport, audit_log, left_out, replaying
 from ledger.core.errors import TallystickError
@@ -65,7 +68,7 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, *,
     shutil.copytree(folder, copy)
     try:
         manipulation.apply(copy)
-    except Exception as error:  # noqa: BLE001 - the database itself refuses some
+    except (sqlite3.Error, duckdb.Error) as error:  # the database itself refuses some
         return Outcome(manipulation, f"cannot be made: {error}")
     named = _named(copy)
     if named is not None and not every:

@@ -37,12 +37,12 @@ class Manipulation:
         return f"{self.kind} {self.name}"
 
 
-def manipulations(folder: Path, chance: random.Random) -> list[Manipulation]:
+def manipulations(folder: Path, chance: random.Random, databases: tuple[str, str] = DATABASES) -> list[Manipulation]:
     """For each table a change of every column, a deletion, an insertion and an exchange of two rows; then the schema,
     the views and the files. ``folder`` has the data directory that they will be made in copies of.
     """
     found: list[Manipulation] = []
-    for database in DATABASES:
+    for database in databases:
         with closing(sqlite3.connect(folder / database)) as connection:
             connection.text_factory = bytes.decode
             for table in _tables(connection):
