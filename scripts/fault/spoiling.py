@@ -82,8 +82,14 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
     last = max(table.rows, key=lambda one: tuple(str(one[name]).zfill(20) for name in table.key))
     yield _statement("cut", table.name, database, *_delete(table, last))
     yield _insertion(database, table, chance.choice(table.rows))
-    if len(table.rows) > 1 and set(table.key) != set(table.columns):
-        yield _swap(database, table, *chance.sample(table.rows, 2))
+    if (unlike := _unlike(table, row)) and set(table.key) != set(table.columns):
+        yield _swap(database, table, row, chance.choice(unlike))
+
+
+def _unlike(table: _Table, row: Row) -> list[Row]:
+    """The rows that say something else beside their keys."""
+    values = [name for name in table.columns if name not in table.key]
+    return [other for other in table.rows if any(other[name] != row[name] for name in values)]
 
 
 def _other(table: _Table, column: str, row: Row, chance: random.Random) -> Value:
