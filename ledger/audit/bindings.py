@@ -6,15 +6,14 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Table
-from sqlalchemy.exc import DBAPIError
 
 from ledger.audit.findings import Finding, finding
+from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, checkpoints, deployment
-from ledger.store.bindings import BOUND, COMMITS, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
+from ledger.store.bindings import BOUND_TABLES, COMMITS, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
 from ledger.store.database import Connection
-from ledger.store.tables import COSIGNATURES
 
+COSIGNATURES = "cosignatures"  # the table
 # Where the faults of a table are told; those of the others stand by themselves.
 _STEPS = {
     "checkpoints": "checkpoints",
@@ -79,25 +78,25 @@ def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHea
         found = bound.heads.get(head.count - 1) if head.count else bindings.FIRST
         if found != head.digest:
             yield finding("bindings", None, "bound_head", head.digest, found, number=head.count - 1)
-    for table in BOUND:
+    for table in BOUND_TABLES:
         yield from _differing(connection, table, bound)
     kept = deployment.kept_digest(connection)
     for name, digest in bound.rows.get(DEPLOYMENT, {deployment.NAME: None}).items():
         yield from _differs(DEPLOYMENT, name, digest, kept)
 
 
-def _differing(connection: Connection, table: Table, bound: Bound) -> Iterator[Finding]:
-    expected = {key: digest for key, digest in bound.rows.get(table.name, {}).items() if digest is not None}
+def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Finding]:
+    expected = {key: digest for key, digest in bound.rows.get(table, {}).items() if digest is not None}
     try:
-        stored = dict(bindings.digests(connection, table))
-    except DBAPIError:
-        yield finding(_STEPS.get(table.name, "bindings"), None, "table_unreadable", of=table.name)
+        stored = bindings.digests(connection, table)
+    except IntegrityBroken:
+        yield finding(_STEPS.get(table, "bindings"), None, "table_unreadable", of=table)
         return
     missing = expected.keys() - stored.keys()
-    if table is COSIGNATURES and missing:
+    if table == COSIGNATURES and missing:
         missing = _kept_for_good(connection, bound, missing)
     for key in sorted(missing | stored.keys()):
-        yield from _differs(table.name, key, expected.get(key), stored.get(key))
+        yield from _differs(table, key, expected.get(key), stored.get(key))
 
 
 def _differs(table: str, key: str, expected: str | None, stored: str | None) -> Iterator[Finding]:

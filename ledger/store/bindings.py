@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, Table, select, type_coerce
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
 from ledger.core import canonical
@@ -54,6 +55,7 @@ BOUND: Mapping[Table, frozenset[str]] = {
         (TRIE_NODES, set[str]()),
     )
 }
+BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in BOUND}
 # What people see and no entry causes: only this calls for a seal. The others come with every entry, a seal's included.
 OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
@@ -150,11 +152,18 @@ def _spelled(value: Any) -> Any:
     return {"bytes": blake3_text(bytes(value))} if isinstance(value, bytes | memoryview) else value
 
 
-def digests(connection: Connection, table: Table) -> Iterator[tuple[str, str]]:
-    """Key and digest of each row that the table has."""
-    for row in connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings():
-        values = dict(row)
-        yield key_of(table, values), digest_of_row(table, values)
+def digests(connection: Connection, name: str) -> dict[str, str]:
+    """The digest of each row that the table of this name has, by its key. Raises IntegrityBroken for one that the
+    database cannot read.
+    """
+    table, found = BOUND_TABLES[name], dict[str, str]()
+    try:
+        for row in connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings():
+            values = dict(row)
+            found[key_of(table, values)] = digest_of_row(table, values)
+    except DBAPIError as error:
+        raise IntegrityBroken(f"the database cannot read the table {name}", field=name) from error
+    return found
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:

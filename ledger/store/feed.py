@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
-from ledger.core.supervision import Matter
+from ledger.core.supervision import Matter, Move
 from ledger.core.visibility import concerned, sides_of
 from ledger.store import log
 from ledger.store.log import StoredEntry
@@ -24,7 +24,6 @@ from ledger.store.rows import Row
 from ledger.store.tables import ENTRIES, FEED
 
 if TYPE_CHECKING:
-    from ledger.core.supervision import Move
     from ledger.store.append import NewEntry
 
 _CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9][0-9]{0,15}))?")
