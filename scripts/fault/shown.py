@@ -81,11 +81,14 @@ class Shown:
         return replace(self, answers={name: data for name, data in self.answers.items() if name not in left_out})
 
 
-def look(data: Path, again: Shown | None = None) -> Shown:
-    """Everything that is shown of the ledger in this data directory; the same questions ``again`` if they are given."""
+def look(data: Path, again: Shown | None = None, *, quick: bool = False) -> Shown:
+    """Everything that is shown of the ledger in this data directory; the same questions ``again`` if they are given.
+
+    ``quick`` asks as one officer of each role alone.
+    """
     with _opened(data, again.now_ms if again else None) as parts:
         if again is None:
-            readers = {person.profile: _token(parts, data, person.profile) for person in _readers()}
+            readers = {person.profile: _token(parts, data, person.profile) for person in _readers(quick)}
             again = Shown(readers | {"nobody": ""}, tuple(_paths(parts)), parts.clock(), {})
         asked = [(reader, path) for reader in again.readers for path in again.paths]
         return replace(again, answers=asyncio.run(_asked(parts, again, asked)))
@@ -96,9 +99,10 @@ def differing(before: Shown, after: Shown) -> tuple[str, ...]:
     return tuple(name for name, data in before.answers.items() if after.answers.get(name) != data)
 
 
-def _readers() -> list[Any]:
-    """One of each role in each agency."""
-    return list({(person.agency, person.role): person for person in PEOPLE}.values())
+def _readers(quick: bool) -> list[Any]:
+    """One of each role in each agency, or in all of them."""
+    people = {(person.role,) if quick else (person.agency, person.role): person for person in reversed(PEOPLE)}
+    return list(people.values())
 
 
 @contextmanager
