@@ -22,7 +22,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import SeedSigner, parse_vkey
 from ledger.core.trust import FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
-from ledger.cosign import Courier, Gatherer, WitnessFile
+from ledger.cosign import Courier, Gatherer, Voucher, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
 from ledger.installation import DataDirectory, Installation
@@ -46,6 +46,7 @@ from ledger.workdays import shipped_calendar
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+VOUCH_EVERY = 0.5  # seconds between looks at whether a block is to be vouched for
 WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
 ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
@@ -95,6 +96,7 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
     """What writes to the log by itself, and tells of what was written."""
     warner = Warner(parts.database)
     sealer = Sealer(parts.database, parts.access, system)
+    voucher = Voucher(parts.database, parts.courier.witnesses, lambda: parts.trust.trust)
     deliverer = Deliverer(
         parts.database,
         WebhookPages(parts),
@@ -104,6 +106,7 @@ def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], 
     )
     working = {
         "follow": parts.follower.run,
+        "vouch": _every(VOUCH_EVERY, voucher.step),
         "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
         "deliver": deliverer.run,
         "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
@@ -126,7 +129,6 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
-    access = AccessLog(database)
     trust = TrustHolder(where, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(where.witnesses)
     witnesses.read()
@@ -141,7 +143,6 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         submitter=submitter,
         gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
         finality=trust.finality,
-        sealer=Sealer(database, access, system),
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
@@ -165,7 +166,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         recorder=recorder,
         sequencer=sequencer,
         publisher=publisher,
-        access=access,
+        access=AccessLog(database),
         follower=follower,
         courier=courier,
         supervisor=supervisor,

@@ -7,6 +7,7 @@ Every problem names a stable ``code``; where there is one, the ``field``; in ``d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.core.canonical import MEANINGS
 from ledger.core.errors import (
@@ -66,6 +68,25 @@ HINTS: dict[int, str] = {
 }
 
 
+_hints: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
+
+
+class Hinting:
+    """An application whose problems tell hints of its own, where an error has none: it has other addresses and
+    options than the service."""
+
+    def __init__(self, app: ASGIApp, hints: Mapping[int, str]):
+        self._app = app
+        self._of_its_own = {**HINTS, **hints}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = _hints.set(self._of_its_own)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            _hints.reset(token)
+
+
 class Problem(Struct, frozen=True):
     """A problem document (RFC 9457). ``head`` and ``sequence`` tell a conflicting writer where the stream stands."""
 
@@ -98,13 +119,13 @@ class Refused(TallystickError):
 
 def problem_of(error: TallystickError) -> Problem:
     """The document that tells an error of ours."""
-    status = status_of(error)
+    status, hints = status_of(error), _hints.get()
     return Problem(
         status=status,
         title=HTTPStatus(status).phrase,
         code=error.code,
         detail=error.message,
-        hint=error.hint or HINTS.get(status, HINTS[400]),
+        hint=error.hint or hints.get(status, hints[400]),
         field=UNSET if error.field is None else error.field,
         head=error.head if isinstance(error, Conflict) and error.sequence is not None else UNSET,
         sequence=error.sequence if isinstance(error, Conflict) and error.sequence is not None else UNSET,

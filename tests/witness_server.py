@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
 from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.core.block_note import BlockStatement, cosign_block
 from ledger.core.checkpoint import cosign_checkpoint, verify_checkpoint
 from ledger.core.errors import TallystickError
 from ledger.core.merkle import Hash, verify_consistency
 from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.witness_protocol import parse_add_checkpoint
+from ledger.core.trust import TrustedBlock, TrustedChain
+from ledger.core.witness_protocol import parse_add_checkpoint, parse_cosign_block
 from ledger.cosign import Witness
 from tests.chain.keys import Key
 from tests.listening import Quiet, listening
@@ -40,6 +42,8 @@ class SmallWitness:
     name: str
     log_key: VerifyingKey
     log_id: bytes
+    contracts: TrustedChain | None = None  # of whose blocks it says that they are final, whatever it is asked
+    signer_of_blocks: SeedSigner | None = None  # instead of its own
     size: int = 0
     root: bytes = b""
     now: int = START
@@ -72,7 +76,14 @@ class SmallWitness:
         self.asked.append(path)
         if self.spoil is not None:
             return self.spoil(path)
+        if path == "/cosign-block" and self.contracts is not None:
+            return self.cosign_block(body, self.contracts)
         return self.add_checkpoint(body) if path == "/add-checkpoint" else self.cosign_anchor(body)
+
+    def cosign_block(self, body: bytes, contracts: TrustedChain) -> Reply:
+        asked = parse_cosign_block(body)
+        statement = BlockStatement(self.log_id, contracts, TrustedBlock(asked.block_number, asked.block_hash))
+        return Reply(200, cosign_block(statement, self.signer_of_blocks or self.signer, self.now).line().encode())
 
     def add_checkpoint(self, body: bytes) -> Reply:
         asked = parse_add_checkpoint(body)
@@ -80,7 +91,7 @@ class SmallWitness:
             checkpoint = verify_checkpoint(asked.note, self.log_key)
         except TallystickError as error:
             return Reply(403, str(error).encode())
-        if asked.old != self.size or (asked.old == checkpoint.size and checkpoint.root != self.root):
+        if asked.old != self.size:
             return Reply(409, f"{self.size}\n".encode(), "text/x.tlog.size")
         if self.size:
             try:

@@ -1,4 +1,4 @@
-"""The routes of a witness (C2SP tlog-witness, and one of our own) over a ``Cosigner``."""
+"""The routes of a witness (C2SP tlog-witness, and two of our own) over a ``Cosigner``."""
 
 from __future__ import annotations
 
@@ -18,21 +18,33 @@ from starlette.types import ASGIApp
 from api import logs
 from api.bodies import JSON, read_body
 from api.edge import Edge
-from api.problems import HANDLERS
+from api.problems import HANDLERS, Hinting
 from api.rates import RateLimit
 from ledger.core.witness_protocol import (
     ADD_CHECKPOINT,
     COSIGN_ANCHOR,
+    COSIGN_BLOCK,
     MAX_ADD_CHECKPOINT,
     SIZE_MEDIA_TYPE,
     parse_add_checkpoint,
     parse_cosign_anchor,
+    parse_cosign_block,
 )
 from ledger.store.witness import Moved
 from ledger.witness.signing import Cosigner
 from ledger.witness.status import Health, Status
 
-MAX_COSIGN_ANCHOR = 4096  # bytes
+MAX_COSIGN = 4096  # bytes
+HINTS = {
+    400: "Correct the field named here; docs/protocol.md tells what a witness is asked, and in which form.",
+    403: "This witness takes what is signed by the log's key in its trust file.",
+    404: "This witness follows one log on one chain: GET /status tells which.",
+    409: "GET /status tells how far this witness has come: ask again for what it has.",
+    413: "Send one wish at a time, in the form that docs/protocol.md tells.",
+    422: "Nothing was signed: mend what is named here, then ask again.",
+    500: "Tell whoever operates this witness the request id in the header X-Request-Id.",
+    503: "Try again after the time in the header Retry-After: the same may be asked again.",
+}
 JSON_TYPE = {"content-type": JSON}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
 
@@ -49,6 +61,8 @@ class Answers:
         return [
             Route(ADD_CHECKPOINT, self.add_checkpoint, methods=["POST"]),
             Route(COSIGN_ANCHOR, self.cosign_anchor, methods=["POST"]),
+            Route(COSIGN_BLOCK, self.cosign_block, methods=["POST"]),
+            Route("/{origin_hash}/checkpoint", self.show_checkpoint),
             Route("/status", self.show_status),
             Route("/status.txt", self.show_plain_status),
         ]
@@ -63,9 +77,18 @@ class Answers:
         return Response(line, 200, TEXT_TYPE)
 
     async def cosign_anchor(self, request: Request) -> Response:
-        body = await self._body(request, JSON, MAX_COSIGN_ANCHOR)
+        body = await self._body(request, JSON, MAX_COSIGN)
         signed = await run_in_threadpool(self.cosigner.cosign_anchor, parse_cosign_anchor(body))
         return Response(msgspec.json.encode(signed), 200, JSON_TYPE)
+
+    async def cosign_block(self, request: Request) -> Response:
+        body = await self._body(request, JSON, MAX_COSIGN)
+        line = await run_in_threadpool(self.cosigner.cosign_block, parse_cosign_block(body))
+        return Response(line, 200, TEXT_TYPE)
+
+    async def show_checkpoint(self, request: Request) -> Response:
+        note = await run_in_threadpool(self.cosigner.checkpoint, request.path_params["origin_hash"])
+        return Response(note, 200, TEXT_TYPE)
 
     async def show_status(self, _request: Request) -> Response:
         told = await run_in_threadpool(self.status)
@@ -90,9 +113,10 @@ def create_app(
     """The application. ``write_log`` takes the line of each request, standard error unless given."""
     logs.configure()
     answers = Answers(cosigner, status, request_timeout_s)
-    return Edge(
+    edge = Edge(
         Starlette(routes=answers.routes(), exception_handlers=dict(HANDLERS)),
         addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
         secure=False,
         log=write_log or logs.request_log(),
     )
+    return Hinting(edge, HINTS)

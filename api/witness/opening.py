@@ -83,7 +83,7 @@ def _assemble(settings: WitnessSettings) -> tuple[Witness, LogSource]:
     source = LogSource(settings.log_url, timeout_s=settings.log_timeout_s)
     store = WitnessStore.open(where.database, trust)
     alarms = Alarms(store, now_ms)
-    follower = LogFollower(store, source, contracts, alarms)
+    follower = LogFollower(store, source, contracts, alarms, now_ms)
     watch = Watch(
         trust,
         store,

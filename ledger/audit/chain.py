@@ -17,6 +17,7 @@ from ledger.chain.node import CHAIN_ID
 from ledger.chain.replay import replayed
 from ledger.chain.view import ContractsAt
 from ledger.core.errors import NotFound, Unavailable
+from ledger.core.event.registry import RegistryChange
 from ledger.store.database import Database
 from ledger.store.deployment import kept_deployment
 from ledger.store.journal import DatabaseJournal
@@ -33,6 +34,9 @@ class ContractView(Protocol):
 
     def registry(self) -> tuple[int, bytes]:
         """The number of the registry's changes, and its hash after them."""
+
+    def changes(self, log_id: bytes, first_block: int) -> Iterable[RegistryChange]:
+        """The registry's changes as the log mirrors them, the first of them in ``first_block``."""
 
 
 # Entered, it raises Unavailable or NotFound where the chain cannot be looked at, IntegrityBroken where it contradicts
@@ -53,6 +57,9 @@ class NoContracts(Struct, frozen=True):
 
     def registry(self) -> tuple[int, bytes]:
         return 0, self.log_id
+
+    def changes(self, _log_id: bytes, _first_block: int) -> tuple[RegistryChange, ...]:
+        return ()
 
 
 def replaying(

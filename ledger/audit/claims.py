@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ledger.audit.chain import ContractView, Look
-from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
+from ledger.audit.findings import Finding, Findings, finding, finding_of
 from ledger.audit.mirror import Mirror
 from ledger.audit.stamps import check_stamps
 from ledger.audit.tree import Claimant, RootClaim
@@ -13,7 +13,8 @@ from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
-from ledger.core.signature import LATEST, keccak256
+from ledger.core.event.registry import RegistryChange
+from ledger.core.signature import keccak256
 from ledger.core.trust import Trust
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
@@ -38,19 +39,10 @@ def published(connection: Connection, trust: Trust, findings: Findings) -> list[
             findings.add(finding("checkpoints", None, "published_before", last, row.published_at, **by.slots))
         last = max(last, row.published_at)
         sound[said.size] = row.note
-        claims.append(RootClaim(said.size, said.root, "checkpoints", by, row.published_at))
+        claims.append(RootClaim(said.size, said.root, "checkpoints", by))
     findings.add(*check_stamps(connection, sound, trust))
     findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
     return claims
-
-
-def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
-    """Checkpoints that were kept out of reach of whoever writes to this database.
-
-    Raises SignatureRefused or MalformedInput for one that is not this log's.
-    """
-    heads = [verify_checkpoint(note, trust.log_key) for note in notes]
-    return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
 def _verified(row: Published, trust: Trust) -> Checkpoint:
@@ -64,15 +56,6 @@ def _verified(row: Published, trust: Trust) -> Checkpoint:
 # 11
 def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
     """What the journal says was anchored, of a log of ``size`` entries."""
-    try:
-        return _anchored(journal, size, findings)
-    except IntegrityBroken as error:
-        findings.anchored(0, range(size))
-        findings.add(finding_of("anchors", None, error))
-        return []
-
-
-def _anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
     findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
     findings.add(*_miscounted(journal))
     heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
@@ -83,7 +66,7 @@ def _anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[R
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
     """What a write of the journal says that the contract was told."""
-    return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number), _until(write.block_time))
+    return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number))
 
 
 def _check_write(write: ChainWrite) -> Iterator[Finding]:
@@ -97,8 +80,6 @@ def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
             yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
-    for number, counted in journal.misnumbered():
-        yield from differences("anchors", None, f"chain_writes {number}", [("anchor_number", None, counted)])
 
 
 # 12
@@ -111,13 +92,15 @@ def on_chain(
 ) -> list[RootClaim]:
     """What the contracts say, of the records that are chosen, and that the journal has the times of their blocks.
 
-    The registry as the log mirrors it may lag, it may not differ; a change that the log has above the contract's last
-    one is named by its index.
+    The registry as the log mirrors it may lag, it may not differ: the first change that the contract has not made so,
+    in this place of the chain, is named by its index, and so is one above the contract's last.
     """
     try:
         with look() as contracts:
             records = list(choose(contracts))
             changes, registry_hash = contracts.registry()
+            first_block = mirror.changes[0].location.block_number if mirror.changes else 0
+            on_chain = list(contracts.changes(mirror.log_id, first_block)) if mirror.changes else []
     except (Unavailable, NotFound) as error:
         why = f"{error.message.rstrip('.')}. {error.hint or 'Look after the chain, then audit again: tally doctor.'}"
         findings.not_checked("chain", why, "unverifiable")
@@ -125,14 +108,10 @@ def on_chain(
     except TallystickError as error:
         findings.add(finding_of("chain", None, error))
         return []
-    findings.add(*_registry_differs(mirror, changes, registry_hash), *_times_differ(journal, records))
+    differs = [*_mirror_differs(mirror, on_chain)] or [*_registry_differs(mirror, changes, registry_hash)]
+    findings.add(*differs, *_times_differ(journal, records))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
-    return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number), _until(r.timestamp)) for r in records]
-
-
-def _until(block_time: int | None) -> int | None:
-    """When the log had come so far at the latest, by the time of a block: clocks may differ as much as at a signing."""
-    return None if block_time is None else (block_time + LATEST + 1) * 1000
+    return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number)) for r in records]
 
 
 def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[Finding]:
@@ -141,6 +120,19 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
         expected = times.get(anchor.size, anchor.block_time)
         if anchor.block_time is not None and anchor.block_time != expected:
             yield finding("anchors", None, "block_time", expected, anchor.block_time, size=anchor.size)
+
+
+def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[Finding]:
+    """The first mirror entry that is not what the contract has: another change, or one of another place."""
+    for index, ours, theirs in zip(mirror.indices, mirror.changes, on_chain, strict=False):
+        if ours != theirs:
+            yield finding("chain", index, "registry_differs", _spelled(theirs), _spelled(ours))
+            return
+
+
+def _spelled(change: RegistryChange) -> str:
+    place = change.location
+    return f"{change.number} / {change.registry_hash[2:]} / {place.block_number} {place.block_hash[2:]}"
 
 
 def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[Finding]:

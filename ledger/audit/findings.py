@@ -30,8 +30,6 @@ STEPS = (
     "chain",
     "access",
     "supervision",
-    "bindings",
-    "schema",
 )
 
 

@@ -33,12 +33,13 @@ class Break(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """The authority that the log comes to; None where the mirror is broken. ``indices`` are those of its changes."""
+    """The authority that the log comes to; None where the mirror is broken, with its ``changes`` and their indices."""
 
     log_id: bytes
     authority: Authority | None
     broken: Break | None = None
     indices: tuple[int, ...] = ()
+    changes: tuple[RegistryChange, ...] = ()
 
     # 1
     def tell(self, findings: Findings, faulty: Collection[int]) -> None:
@@ -58,12 +59,14 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     """Folds the mirror entries. They must be as many as the tree says."""
     authority, last = authorities.initial(trust.log_id, trust.service_key_id), -1
     indices: list[int] = []
+    changes: list[RegistryChange] = []
     for entry in log.registry_entries(connection):
         try:
             body = decode_payload(entry.payload).body
             if isinstance(body, RegistryChange):
                 authority = authorities.fold(authority, body, entry.log_index)
                 indices.append(entry.log_index)
+                changes.append(body)
         except TallystickError as error:
             return Mirror(trust.log_id, None, Break(last, finding_of("registry", entry.log_index, error)))
         last = entry.log_index
@@ -71,7 +74,7 @@ def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     if expected != found:
         differs = finding("registry", None, "registry_changes", found, expected)
         return Mirror(trust.log_id, None, Break(last, differs))
-    return Mirror(trust.log_id, authority, None, tuple(indices))
+    return Mirror(trust.log_id, authority, None, tuple(indices), tuple(changes))
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:

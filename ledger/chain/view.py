@@ -9,6 +9,8 @@ from ledger.chain.anchor import AnchorRecord
 from ledger.chain.contract import contract_abi, read
 from ledger.chain.deploy import Deployment
 from ledger.chain.eth import BlockRef, Eth
+from ledger.chain.registry import RegistryReader
+from ledger.core.event.registry import RegistryChange
 
 
 class ContractsAt:
@@ -38,6 +40,15 @@ class ContractsAt:
     def registry(self) -> tuple[int, bytes]:
         """How many changes the registry has made, and its rolling hash after them."""
         return self._of_registry("changeCount"), self._of_registry("registryHash")
+
+    def changes(self, log_id: bytes, first_block: int) -> list[RegistryChange]:
+        """The registry's changes as the log mirrors them, the first of them in ``first_block``.
+
+        Raises ChainMismatch where they do not follow from the ledger's id.
+        """
+        reader = RegistryReader(address=self._deployment.registry, eth=lambda: self._eth)
+        changes = reader.changes(after=0, registry_hash=log_id, first_block=first_block, final=self._at)
+        return [change.body() for change in changes]
 
     def record(self, number: int) -> AnchorRecord:
         root, size, block_number, timestamp = self._of_anchor("record", number)

@@ -33,6 +33,8 @@ TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _ORIGIN = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
 
+ROOT_OF_ANOTHER_SIZE = "root_of_another_size"  # of the refusal of an empty tree under another root than its own
+
 
 class Checkpoint(Struct, frozen=True):
     """The tree of one log at one size. 0 <= size < 2**63; the root is SHA-256 of nothing only where size is 0."""
@@ -48,7 +50,8 @@ class Checkpoint(Struct, frozen=True):
             raise MalformedInput(f"{self.size} is not a tree size", field="size")
         as_hash(self.root, "root")
         if (self.size == 0) != (self.root == EMPTY_ROOT):
-            raise MalformedInput(f"root {self.root.hex()} cannot be that of {self.size} leaves", field="root")
+            told = f"root {self.root.hex()} cannot be that of {self.size} leaves"
+            raise MalformedInput(told, field="root", code=ROOT_OF_ANOTHER_SIZE)
 
     def text(self) -> str:
         """The note text that log and witnesses sign."""

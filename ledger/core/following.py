@@ -40,6 +40,7 @@ from ledger.core.merkle import (
     leaf_hash,
     verify_consistency,
 )
+from ledger.core.signature import EARLIEST, LATEST
 
 FaultKind = Literal[
     "fork", "rollback", "malformed", "bad_signature", "duplicate", "gap", "unauthorised_key", "false_mirror"
@@ -59,6 +60,15 @@ class Unreadable(Unavailable):
     """What the log serves is missing, or is not what its checkpoint was signed over."""
 
     code = "log_unreadable"
+
+
+class SignedInFuture(Unavailable):
+    """The log has an entry that was signed later than it is here, beyond the tolerance.
+
+    It is followed once its time has come.
+    """
+
+    code = "signed_in_future"
 
 
 class Head(Struct, frozen=True):
@@ -167,6 +177,37 @@ def _fork(frontier: Frontier, checkpoint: Checkpoint) -> LogFault:
         f"the log has signed root {checkpoint.root.hex()} at size {checkpoint.size}; root {frontier.root().hex()} at "
         f"size {frontier.size}, which was followed, is of another tree",
     )
+
+
+# -- times of entries --------------------------------------------------------------------------------------------------
+
+
+def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
+    """Accept the entries from index ``first`` on as signed by ``now`` (unix seconds), within the tolerance.
+
+    Raises SignedInFuture.
+    """
+    for index, envelope in enumerate(envelopes, first):
+        ahead = envelope.signed_at - now
+        if ahead > LATEST:
+            raise SignedInFuture(
+                f"entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
+                retry_after=min(ahead - LATEST, 3600),
+                hint="Compare this machine's clock. If it is right, key and service agreed on a wrong time: ask the "
+                "agency. The entry is followed once its time has come.",
+            )
+
+
+def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int) -> tuple[int, int] | None:
+    """The first entry that came to the log later than its signature may have waited, and how many seconds at least.
+
+    The log was published with ``size`` entries ``at`` that time (unix seconds): the entries above came after it.
+    """
+    for index, envelope in enumerate(envelopes, first):
+        waited = at - envelope.signed_at
+        if index >= size and waited > EARLIEST + LATEST:
+            return index, waited
+    return None
 
 
 # -- entries -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ledger.core.note import MAX_NOTE_LENGTH, decode_base64
 
 ADD_CHECKPOINT = "/add-checkpoint"
 COSIGN_ANCHOR = "/cosign-anchor"
+COSIGN_BLOCK = "/cosign-block"
 SIZE_MEDIA_TYPE = "text/x.tlog.size"
 MAX_ADD_CHECKPOINT = MAX_NOTE_LENGTH + 4096  # bytes: the note, the old size and 63 lines of proof
 _OLD = "old "
@@ -51,7 +52,17 @@ class AnchorCosignature(Struct, frozen=True, forbid_unknown_fields=True):
     signature: SignatureText
 
 
+class CosignBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """A log's wish that a witness vouch for a block of the chain on which the contract ``anchor`` stands."""
+
+    chain_id: SafeInt
+    anchor: KeyId
+    block_number: SafeInt
+    block_hash: Bytes32
+
+
 _cosign_anchor_decoder = msgspec.json.Decoder(CosignAnchor)
+_cosign_block_decoder = msgspec.json.Decoder(CosignBlock)
 
 
 def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
@@ -75,5 +86,12 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
 def parse_cosign_anchor(body: bytes) -> CosignAnchor:
     """What a body asks. Raises MalformedInput, naming the field."""
     asked = canonical.parse(body, _cosign_anchor_decoder)
+    canonical.require_distinct_keys(body)
+    return asked
+
+
+def parse_cosign_block(body: bytes) -> CosignBlock:
+    """What a body asks. Raises MalformedInput, naming the field."""
+    asked = canonical.parse(body, _cosign_block_decoder)
     canonical.require_distinct_keys(body)
     return asked

@@ -2,11 +2,23 @@
 
 Each witness is asked by itself: one that is slow or away holds up no other, and submissions wait for none. What a
 witness signs is verified against its known key before it is stored. For the chain the contract's own witnesses sign a
-second time, when an anchor is due: size, root and registry hash, as the contract counts them.
+second time, when an anchor is due: size, root and registry hash, as the contract counts them. For whoever checks proofs
+they vouch for the block by whose state the newest anchor is proven.
 """
 
 from ledger.cosign.configuration import Witness, WitnessFile
 from ledger.cosign.courier import Courier, WitnessAhead, WitnessState
 from ledger.cosign.gathering import Gathered, Gatherer, Seen
+from ledger.cosign.vouching import Voucher
 
-__all__ = ["Courier", "Gathered", "Gatherer", "Seen", "Witness", "WitnessAhead", "WitnessFile", "WitnessState"]
+__all__ = [
+    "Courier",
+    "Gathered",
+    "Gatherer",
+    "Seen",
+    "Voucher",
+    "Witness",
+    "WitnessAhead",
+    "WitnessFile",
+    "WitnessState",
+]

@@ -1,4 +1,4 @@
-"""One question to one witness, and its answer read strictly: C2SP tlog-witness, and the co-signature of an anchor."""
+"""One question to one witness, and its answer read strictly: C2SP tlog-witness, co-signatures of anchors and blocks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from ledger.core.note import NoteSignature, parse_signature_lines
 from ledger.core.witness_protocol import (
     ADD_CHECKPOINT,
     COSIGN_ANCHOR,
+    COSIGN_BLOCK,
     SIZE_MEDIA_TYPE,
     AddCheckpoint,
     AnchorCosignature,
     CosignAnchor,
+    CosignBlock,
 )
 
 T = TypeVar("T")
@@ -82,6 +84,14 @@ async def cosign_anchor(client: httpx.AsyncClient, url: str, asked: CosignAnchor
     if answer.status != 200:
         raise NotCosigned(f"the witness answers {answer.told}")
     return _read(lambda: canonical.parse(answer.data, _cosignature))
+
+
+async def cosign_block(client: httpx.AsyncClient, url: str, asked: CosignBlock) -> tuple[NoteSignature, ...]:
+    """The witness's signature lines for a block note, not verified yet. Raises NotCosigned."""
+    answer = await _post(client, f"{url}{COSIGN_BLOCK}", msgspec.json.encode(asked), "application/json")
+    if answer.status != 200:
+        raise NotCosigned(f"the witness answers {answer.told}")
+    return _read(lambda: parse_signature_lines(answer.text))
 
 
 class _Answer(Struct, frozen=True):

@@ -90,6 +90,11 @@ class Courier:
         self.defect: str | None = None  # why nobody is asked, where nobody foresaw it
         self.has_looked = Event()  # once every witness was heard or has failed to answer
 
+    @property
+    def witnesses(self) -> Callable[[], tuple[Witness, ...]]:
+        """Gives who is asked now."""
+        return self._witnesses
+
     def states(self) -> list[WitnessState]:
         """Of all witnesses that are configured now."""
         return [self._state(witness) for witness in self._witnesses()]
@@ -189,6 +194,8 @@ class Courier:
                 asked = AddCheckpoint(old_size, proof, log_signed(published.note))
                 lines = await add_checkpoint(client, witness.url, asked)
             except OtherHistory as other:
+                if old_size == published.size:
+                    raise _other_root(witness, old_size) from other
                 raise WitnessAhead(
                     f"the witness {witness.name} has seen another history of this log below size {old_size}",
                     hint=_HINT,
@@ -222,10 +229,7 @@ class Courier:
                 "is at fault, take it out of witnesses.toml and start the service again.",
             )
         if told == asked == published:
-            raise WitnessAhead(
-                f"the witness {witness.name} has another root of this log at size {told}",
-                hint=_HINT,
-            )
+            raise _other_root(witness, told)
 
     def _keep(self, witness: Witness, published: Published, lines: tuple[NoteSignature, ...]) -> None:
         """Stores the witness's line, verified. Raises NotCosigned where none is its own, or it does not hold."""
@@ -266,6 +270,10 @@ class Courier:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:
             self._tidied_at = time.monotonic()
             checkpoints.forget_cosignatures(self._database, self._clock() - KEPT_MS)
+
+
+def _other_root(witness: Witness, size: int) -> WitnessAhead:
+    return WitnessAhead(f"the witness {witness.name} has seen another root of this log at size {size}", hint=_HINT)
 
 
 def log_signed(note: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import big, binary, core_of
@@ -42,13 +42,17 @@ class ChainWriteRow(SQLModel, table=True):
 
 
 class AnchorStateRow(SQLModel, table=True):
-    """The header of a final block whose state proves the anchor of a chain write, then in block ``anchored_in``."""
+    """The header of a final block whose state proves the anchor of a chain write, then in block ``anchored_in``.
+
+    ``block_note`` is what witnesses have signed to vouch for that block.
+    """
 
     __tablename__ = "anchor_states"
 
     write_number: int = Field(sa_column=big(primary_key=True))
     anchored_in: bytes = Field(sa_column=binary())
     header: bytes = Field(sa_column=binary())
+    block_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 class TrieNodeRow(SQLModel, table=True):

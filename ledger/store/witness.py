@@ -54,13 +54,14 @@ class SeenAnchor(Struct, frozen=True):
 
 class Looked(Struct, frozen=True):
     """Of which log, and how far the witness has come; ``looked_at`` is when the log was last read without a fault (unix
-    ms)."""
+    ms), and ``looked_size`` what it published then."""
 
     log_id: bytes
     origin: str
     size: int
     seen_size: int
     looked_at: int
+    looked_size: int
     anchor: SeenAnchor
 
 
@@ -193,17 +194,19 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
-        return Looked(row.log_id, row.log_key.partition("+")[0], row.size, row.seen_size, row.looked_at, anchor)
+        return Looked(
+            row.log_id, row.log_key.partition("+")[0], row.size, row.seen_size, row.looked_at, row.looked_size, anchor
+        )
 
     def keep_seen(self, size: int) -> None:
         """That the log has published this size; whether it can be followed is another matter."""
         with self._writing() as connection:
             connection.execute(FOLLOWED.update().where(FOLLOWED.c.seen_size < size).values(seen_size=size))
 
-    def keep_look(self, now: int) -> None:
-        """That the log was read without a fault. ``now`` in unix milliseconds."""
+    def keep_look(self, now: int, size: int) -> None:
+        """That the log was read without a fault, and had this size. ``now`` in unix milliseconds."""
         with self._writing() as connection:
-            connection.execute(FOLLOWED.update().values(looked_at=now))
+            connection.execute(FOLLOWED.update().values(looked_at=now, looked_size=size))
 
     def keep_anchor(self, anchor: SeenAnchor) -> None:
         """The last final record of the chain: smaller co-signed trees than it has are forgotten."""
@@ -295,7 +298,9 @@ class WitnessStore:
             if row is None:
                 anchor = {"anchor_number": 0, "anchor_size": 0, "anchor_root": bytes(HASH_LENGTH)}
                 begun = {"id": 1, "log_id": log_id, "log_key": log_key, "size": 0, "roots": b""}
-                connection.execute(FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0}))
+                connection.execute(
+                    FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
+                )
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(
                     f"this witness follows the log {row.log_key.partition('+')[0]}, not {trust.origin}",

@@ -15,8 +15,8 @@ def _number(name: str, *, primary_key: bool = False, nullable: bool = False) -> 
 
 
 # One row. ``roots`` are the complete subtrees of the frontier, 32 bytes each; ``seen_size`` is the largest tree that
-# the log has published, ``looked_at`` when it was last read without a fault (unix ms); ``anchor_*`` are of the last
-# final record of the chain.
+# the log has published, ``looked_at`` when it was last read without a fault (unix ms) and ``looked_size`` what it
+# published then; ``anchor_*`` are of the last final record of the chain.
 FOLLOWED = Table(
     "followed",
     WITNESS_METADATA,
@@ -27,6 +27,7 @@ FOLLOWED = Table(
     Column("roots", LargeBinary, nullable=False),
     _number("seen_size"),
     _number("looked_at"),
+    _number("looked_size"),
     _number("anchor_number"),
     _number("anchor_size"),
     Column("anchor_root", LargeBinary, nullable=False),

@@ -1,7 +1,8 @@
 """What a witness is alarmed by. A log line and a row of the database each; those that halt stop every signature.
 
 Those that halt are about what the log has signed: it cannot be taken back, so they stand until a person clears them.
-The others are about what is missing or late, and end by themselves.
+The others are about what is missing, late or dated wrongly. They end by themselves, but for an entry that came late:
+that stands until a person has seen it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from ledger.store.witness import WitnessStore
 PassingKind = Literal[
     "unreachable",
     "unreadable",
+    "signed_in_future",
+    "late_entry",
     "chain_unreachable",
+    "chain_behind",
     "wrong_chain",
     "missing_anchor",
     "mirror_lag",

@@ -16,7 +16,7 @@ from ledger.chain.journal import ChainIdentity
 from ledger.chain.registry import RegistryReader
 from ledger.chain.view import ContractsAt
 from ledger.core.authority import Authority
-from ledger.core.errors import NotFound
+from ledger.core.errors import Conflict, NotFound
 from ledger.core.event.registry import RegistryChange
 from ledger.core.trust import FinalityRule, Trust, TrustedChain
 
@@ -52,6 +52,19 @@ class Contracts:
             f"Finality here: {self._finality}. The ledger's trust file says so (chains: finality), unless "
             "TALLYSTICK_WITNESS_FINALITY overrides it."
         )
+
+    def final_at(self, number: int) -> BlockRef:
+        """The final block of a number, on which the contracts stand. Raises Conflict where it is not final here."""
+        final = self.final()
+        block = self._eth.block(number) if self.chain.deployment_block_number <= number <= final.number else None
+        if block is None:
+            raise Conflict(
+                f"block {number} is not final here: block {final.number} is the last that is",
+                field="block_number",
+                code="not_final",
+                hint=self.finality_hint,
+            )
+        return block.ref
 
     def changes_after(self, authority: Authority, first_block: int, final: BlockRef) -> list[RegistryChange]:
         """The changes of the registry above those of ``authority``, up to the final block, as the log mirrors them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -11,6 +11,7 @@ from ledger.chain.errors import ChainMismatch
 from ledger.core.authority import Authority
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import Unavailable
+from ledger.core.event import Envelope
 from ledger.core.following import (
     Followed,
     LogFault,
@@ -21,10 +22,12 @@ from ledger.core.following import (
     follow,
     grown,
     is_registry_change,
+    late_entry,
     require_begins,
     require_continued,
     require_same_changes,
     require_served,
+    require_signed,
 )
 from ledger.core.merkle import Hash
 from ledger.core.tiles import TILE_WIDTH, TileNodes
@@ -37,10 +40,16 @@ STEP = 16 * TILE_WIDTH  # entries that are judged and kept at a time
 
 
 class LogFollower:
-    """The one that follows: threads take turns, and what one has followed the next need not."""
+    """The one that follows: threads take turns, and what one has followed the next need not.
 
-    def __init__(self, store: WitnessStore, source: LogSource, contracts: Contracts, alarms: Alarms):
+    ``clock`` gives unix milliseconds.
+    """
+
+    def __init__(
+        self, store: WitnessStore, source: LogSource, contracts: Contracts, alarms: Alarms, clock: Callable[[], int]
+    ):
         self._store = store
+        self._clock = clock
         self._source = source
         self._contracts = contracts
         self._alarms = alarms
@@ -92,6 +101,7 @@ class LogFollower:
         frontier = grown(before.frontier, entries)
         require_served(frontier, checkpoint, nodes)
         envelopes = decoded(entries, before.size)
+        require_signed(envelopes, before.size, self._clock() // 1000)
         mirrors = [at for at, envelope in enumerate(envelopes, before.size) if is_registry_change(envelope)]
         payloads = self._source.registry_payloads(mirrors[0], mirrors[-1] + 1) if mirrors else {}
         known = self._store.known(
@@ -101,7 +111,17 @@ class LogFollower:
         step = follow(before, envelopes, frontier, known, payloads)
         if step.changes:
             self._compare(before.authority, step.changes)
+        self._tell_late(envelopes, before.size)
         return step
+
+    def _tell_late(self, envelopes: Sequence[Envelope], first: int) -> None:
+        """An entry that the log did not have at the last look, and that was signed long before it."""
+        looked = self._store.looked()
+        late = late_entry(envelopes, first, size=looked.looked_size, at=looked.looked_at // 1000)
+        if late is not None:
+            index, waited = late
+            told = f"entry {index} of {envelopes[index - first].agency} came to the log more than {waited // 3600} h"
+            self._alarms.warn("late_entry", f"{told} after it says that it was signed")
 
     def _compare(self, authority: Authority, mirrored: Sequence[Mirrored]) -> None:
         """The chain has these changes: no entry is judged by a registry that the log has made up."""

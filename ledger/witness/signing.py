@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 
 from ledger.chain.calls import checkpoint_digest
 from ledger.core import note as notes
-from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.core.block_note import BlockStatement, cosign_block
+from ledger.core.checkpoint import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.following import LogFault, Unreadable
 from ledger.core.merkle import as_hash, verify_consistency
-from ledger.core.trust import Trust
-from ledger.core.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor
+from ledger.core.trust import Trust, TrustedBlock
+from ledger.core.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.keys import Signer
 from ledger.store.witness import Cosigned, Moved, WitnessStore
 from ledger.witness.contracts import Contracts
@@ -50,14 +53,14 @@ class Cosigner:
 
         1. The checkpoint is of this log: NotFound. Its signature holds: SignatureRefused.
         2. ``old`` <= its size: MalformedInput. ``old`` is the size that was co-signed last: Moved.
-        3. The proof leads from there to it: ProofRefused; at the same size the root is the same: Moved.
+        3. The proof leads from there to it, or the same root stands at the same size: ProofRefused.
         4. Every entry below it was followed: Unavailable, Halted.
         5. The step is kept, at a time that is not before the last; then it is signed.
         """
         text = notes.parse_note(asked.note).text
         if text.partition("\n")[0] != self._trust.origin:  # 1
             raise NotFound(f"this witness follows the log {self._trust.origin} only", field="checkpoint")
-        checkpoint = verify_checkpoint(asked.note, self._trust.log_key)
+        checkpoint = self._verified(asked)
         if asked.old > checkpoint.size:  # 2
             raise MalformedInput(f"expected a size of at most {checkpoint.size}, not {asked.old}", field="old")
         latest = self._store.latest()
@@ -70,6 +73,26 @@ class Cosigner:
         at = self._store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self._clock() // 1000)  # 5
         return cosign_checkpoint(checkpoint, self._note_signer, at).line()
 
+    def _verified(self, asked: AddCheckpoint) -> Checkpoint:
+        """The checkpoint, as the log has signed it. That an empty tree has another root is told in its turn."""
+        try:
+            return verify_checkpoint(asked.note, self._trust.log_key)
+        except MalformedInput as error:
+            if error.code != ROOT_OF_ANOTHER_SIZE or asked.old > 0:
+                raise
+            latest = self._store.latest()
+            if latest.size > 0:
+                raise Moved(latest) from error
+            raise ProofRefused(error.message, field="root") from error
+
+    def checkpoint(self, origin_hash: str) -> str:
+        """The newest checkpoint that was co-signed, with the log's signature and this witness's. Raises NotFound."""
+        note, latest = self._store.latest_note(), self._store.latest()
+        if origin_hash != sha256(self._trust.origin.encode()).hexdigest() or not note:
+            raise NotFound("this witness has co-signed no checkpoint of such a log", field="origin")
+        checkpoint = verify_checkpoint(note, self._trust.log_key)
+        return note + cosign_checkpoint(checkpoint, self._note_signer, latest.cosigned_at).line()
+
     def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
         """The co-signature that the contract takes.
 
@@ -79,7 +102,7 @@ class Cosigner:
         4. The entries below mirror this registry hash: ProofRefused.
         5. The chain's registry has it now: Conflict; Unavailable where the node cannot say.
         """
-        self._require_contract(asked)  # 1
+        self._require_contract(asked.chain_id, asked.anchor)  # 1
         self._store.require_free()  # 2
         root, registry_hash = bytes.fromhex(asked.root[2:]), bytes.fromhex(asked.registry_hash[2:])
         self._require_cosigned(asked.size, root)  # 3
@@ -91,11 +114,25 @@ class Cosigner:
         digest = checkpoint_digest(self._contracts.domain, asked.size, root, registry_hash)
         return AnchorCosignature(self._account.key_id, "0x" + self._account.sign(digest).hex())
 
+    def cosign_block(self, asked: CosignBlock) -> str:
+        """The line by which this witness vouches for a block, under a block note.
+
+        1. Chain and contract are those of the trust file, and of this witness's node: NotFound.
+        2. No alarm stands: Halted.
+        3. The block is final at this witness's node: Conflict; Unavailable where the node cannot say.
+        """
+        self._require_contract(asked.chain_id, asked.anchor)  # 1
+        self._store.require_free()  # 2
+        block = self._contracts.final_at(asked.block_number)  # 3
+        block_hash = "0x" + block.hash.hex()
+        if block_hash != asked.block_hash:
+            told = f"here block {asked.block_number} is {block_hash}"
+            raise Conflict(told, field="block_hash", code="other_block", hint="The two nodes are of different chains.")
+        statement = BlockStatement(self._trust.log_id, self._contracts.chain, TrustedBlock(block.number, block_hash))
+        return cosign_block(statement, self._note_signer, self._clock() // 1000).line()
+
     def _require_continues(self, latest: Cosigned, checkpoint: Checkpoint, asked: AddCheckpoint) -> None:
         root = as_hash(latest.root, "root")
-        if checkpoint.size == latest.size and checkpoint.root != root:
-            self._expose(checkpoint, asked.note)
-            raise Moved(latest)
         try:
             verify_consistency(latest.size, root, checkpoint.size, checkpoint.root, asked.proof)
         except ProofRefused:
@@ -104,10 +141,8 @@ class Cosigner:
 
     def _expose(self, checkpoint: Checkpoint, note: str) -> None:
         """The log has signed it, and the proof does not hold: whether it lies is looked up, and alarms if it does."""
-        try:
+        with suppress(LogFault, Unavailable):  # the answer is that of the proof
             self._reach(checkpoint, note)
-        except Unavailable:
-            return
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follows up to the checkpoint. What cannot be followed may be another tree than the one that is published."""
@@ -121,12 +156,12 @@ class Cosigner:
             self._store.require_free()
             raise
 
-    def _require_contract(self, asked: CosignAnchor) -> None:
+    def _require_contract(self, chain_id: int, anchor: str) -> None:
         trusted = {(chain.chain_id, chain.anchor) for chain in self._trust.chains}
         mine = self._contracts.chain
-        if (asked.chain_id, asked.anchor) not in trusted:
-            raise NotFound(f"the trust file names no contract {asked.anchor} on chain {asked.chain_id}", field="anchor")
-        if (asked.chain_id, asked.anchor) != (mine.chain_id, mine.anchor):
+        if (chain_id, anchor) not in trusted:
+            raise NotFound(f"the trust file names no contract {anchor} on chain {chain_id}", field="anchor")
+        if (chain_id, anchor) != (mine.chain_id, mine.anchor):
             raise NotFound(f"this witness looks at {mine.anchor} on chain {mine.chain_id} only", field="anchor")
 
     def _require_cosigned(self, size: int, root: bytes) -> None:

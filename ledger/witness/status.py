@@ -64,7 +64,10 @@ class Status(Struct, frozen=True):
 
 _WORST = {
     "unreachable": Health.SILENT,
+    "signed_in_future": Health.UNREADABLE,
+    "late_entry": Health.LAGGING,
     "chain_unreachable": Health.SILENT,
+    "chain_behind": Health.LAGGING,
     "look_failed": Health.SILENT,
     "unreadable": Health.UNREADABLE,
     "wrong_chain": Health.UNREADABLE,

@@ -16,7 +16,7 @@ from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
-from ledger.core.following import LogFault, Unreadable
+from ledger.core.following import LogFault, SignedInFuture, Unreadable
 from ledger.core.merkle import as_hash
 from ledger.core.trust import Trust
 from ledger.store.witness import Looked, SeenAnchor, WitnessStore
@@ -112,17 +112,26 @@ class Watch:
         except LogUnreachable as error:
             self._alarms.warn("unreachable", error.for_operator)
             raise
+        except SignedInFuture as error:
+            self._alarms.passed("unreachable", "unreadable", "chain_behind")
+            self._alarms.warn("signed_in_future", error.for_operator)
+            raise
         except Unreadable as error:
             self._alarms.passed("unreachable")
             self._alarms.warn("unreadable", error.for_operator)
             raise
-        self._alarms.passed("unreachable", "unreadable")
+        except Unavailable as error:
+            if error.code == "chain_behind":
+                self._alarms.warn("chain_behind", f"{error.for_operator}. {error.hint}")
+            raise
+        self._alarms.passed("unreachable", "unreadable", "signed_in_future", "chain_behind")
         if final is not None:
             self._compare(final, published)
 
     def look_at_log(self) -> Checkpoint:
         """Follows up to the checkpoint that the log publishes now; gives it."""
         before = self._store.looked()  # other threads look too: what they see after this is no rollback
+        at = self._clock()
         note = self._source.checkpoint()
         try:
             checkpoint = verify_checkpoint(note, self._trust.log_key)
@@ -131,7 +140,7 @@ class Watch:
         self._require_no_less(checkpoint, note, before)
         self._store.keep_seen(checkpoint.size)
         self._follower.reach(checkpoint, note, timeout_s=self._reach_timeout_s)
-        self._store.keep_look(self._clock())
+        self._store.keep_look(at, checkpoint.size)
         return checkpoint
 
     def _require_no_less(self, checkpoint: Checkpoint, note: str, before: Looked) -> None:

@@ -18,6 +18,7 @@ from ledger.core.following import (
     Followed,
     Known,
     LogFault,
+    SignedInFuture,
     Step,
     Unreadable,
     before_the_first,
@@ -25,13 +26,16 @@ from ledger.core.following import (
     follow,
     grown,
     is_registry_change,
+    late_entry,
     require_begins,
     require_continued,
     require_same_changes,
     require_served,
+    require_signed,
     root_within,
 )
 from ledger.core.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
+from ledger.core.signature import EARLIEST, LATEST
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, START, Event, Writer, clerk, envelope_of, supervisor
 from tests.bundles import ORIGIN, Log, founded
 from tests.casework import Case
@@ -304,3 +308,25 @@ def test_a_mirror_ahead_of_the_final_block_waits() -> None:
     with pytest.raises(Unavailable) as refused:
         require_same_changes(mirrored, log.registry.bodies[:2], final_block=before)
     assert refused.value.code == "chain_behind"
+
+
+def test_what_was_signed_in_the_future_is_named() -> None:
+    """Up to five minutes ahead of the follower's clock clocks may differ; the first entry beyond is named."""
+    early, late = (Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60))
+    require_signed([early, late], 5, late.signed_at - LATEST)
+    with pytest.raises(SignedInFuture) as refused:
+        require_signed([early, late], 5, late.signed_at - LATEST - 1)
+    assert "entry 6 of" in refused.value.message
+    assert refused.value.retry_after == 1
+
+
+def test_an_entry_that_came_late_is_found() -> None:
+    """What the log did not have at a time, and was signed more than a day and the tolerance before it; what it had then
+    may be as old as it likes."""
+    envelopes = [Case(f"case-{start}", start=start).open().last.envelope for start in (START, START + 60)]
+    first, second = (envelope.signed_at + EARLIEST + LATEST for envelope in envelopes)
+    assert late_entry(envelopes, 5, size=0, at=first) is None
+    assert late_entry(envelopes, 5, size=0, at=first + 1) == (5, EARLIEST + LATEST + 1)
+    assert late_entry(envelopes, 5, size=6, at=first + 1) is None
+    assert late_entry(envelopes, 5, size=6, at=second + 2) == (6, EARLIEST + LATEST + 2)
+    assert late_entry(envelopes, 5, size=7, at=second + 2) is None

@@ -9,7 +9,14 @@ import pytest
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.merkle import Hash
-from ledger.core.witness_protocol import AddCheckpoint, CosignAnchor, parse_add_checkpoint, parse_cosign_anchor
+from ledger.core.witness_protocol import (
+    AddCheckpoint,
+    CosignAnchor,
+    CosignBlock,
+    parse_add_checkpoint,
+    parse_cosign_anchor,
+    parse_cosign_block,
+)
 
 HASH = Hash(b"\x05" * 32)
 LINE = b64encode(HASH).decode()
@@ -70,4 +77,20 @@ def test_an_anchor_to_sign_is_strict_json() -> None:
     ):
         with pytest.raises(MalformedInput) as refused:
             parse_cosign_anchor(wrong)
+        assert field is None or refused.value.field == field
+
+
+def test_a_block_to_vouch_for_is_strict_json() -> None:
+    """Every field once, in its form, and no other."""
+    asked = CosignBlock(31337, "0x" + "ab" * 20, 7, "0x" + "01" * 32)
+    body = canonical.encode(asked)
+    assert parse_cosign_block(body) == asked
+    for wrong, field in (
+        (body.replace(b'"block_number":7', b'"block_number":"7"'), "block_number"),
+        (body.replace(b"0xab", b"0xAB"), "anchor"),
+        (body.replace(b'"block_number":7', b'"block_number":7,"block_number":8'), None),
+        (body.replace(b'"block_number":7', b'"block_number":7,"more":8'), "more"),
+    ):
+        with pytest.raises(MalformedInput) as refused:
+            parse_cosign_block(wrong)
         assert field is None or refused.value.field == field

@@ -104,5 +104,5 @@ def test_the_largest_published_size_is_remembered(store: WitnessStore) -> None:
     """A smaller one does not take its place."""
     store.keep_seen(9)
     store.keep_seen(4)
-    store.keep_look(2000)
+    store.keep_look(2000, 9)
     assert (store.looked().seen_size, store.looked().looked_at) == (9, 2000)

@@ -94,7 +94,7 @@ class Stand:
         self.contracts: Contracts = contracts_at(self.eth, self.trust, self.finality)
         self.store = WitnessStore.open(self.folder / "witness.db", self.trust)
         self.alarms = Alarms(self.store, self.clock)
-        self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms)
+        self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms, self.clock)
         self.watch = Watch(
             self.trust,
             self.store,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
@@ -15,8 +16,9 @@ from ledger.core.note import SeedSigner
 from ledger.core.tiles import encode_bundle
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.status import Health
-from tests.builders import LOG_ID
+from tests.builders import LOG_ID, Registry, clerk
 from tests.bundles import LOG_SIGNER
+from tests.linked import AGENCIES
 from tests.witness.halting import begun
 from tests.witness.stand import CLERK, LAG_S, Stand
 
@@ -106,16 +108,18 @@ def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
     assert refused.value.field == "--rpc"
 
 
-def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand) -> None:
     """The rule by which the service anchors is the witness's too. One that waits longer says so when it starts, and
     each refusal by it names rule and setting."""
     (chain,) = stand.trust.chains
-    final = contracts_at(stand.eth, stand.trust).final()
+    with capture_logs() as logged:
+        final = contracts_at(stand.eth, stand.trust).final()
     assert final == stand.eth.head().ref
-    assert "finality" not in "".join(capsys.readouterr())
+    assert logged == []
     depth = final.number - chain.deployment_block_number
-    deep = contracts_at(stand.eth, stand.trust, depth)
-    assert "finality overrides the rule of the trust file" in "".join(capsys.readouterr())
+    with capture_logs() as logged:
+        deep = contracts_at(stand.eth, stand.trust, depth)
+    assert [(one["setting"], one["trust_file"]) for one in logged] == [(depth, chain.finality)]
     assert deep.final().number == chain.deployment_block_number
     deepest = contracts_at(stand.eth, stand.trust, 10_000)
     with pytest.raises(Unavailable) as refused:
@@ -127,6 +131,20 @@ def test_finality_is_the_trust_files_unless_it_is_overridden(stand: Stand, capsy
         stand.cosigner.add_checkpoint(stand.log.wish(0))
     assert "is the last final one" in refused.value.message
     assert "TALLYSTICK_WITNESS_FINALITY" in str(refused.value.hint)
+
+
+def test_a_change_of_a_block_that_is_not_there_yet(stand: Stand) -> None:
+    """A mirror entry whose block the node has not come to is not followed: it may be invented, or the node behind. That
+    is an alarm which names the rule of finality, and passes."""
+    size = begun(stand)
+    made_up = Registry()
+    made_up.authority = stand.follower.followed.authority
+    forged = made_up.grant(clerk(AGENCIES[0], 9)).bodies[-1]
+    location = replace(forged.location, block_number=stand.linked.final.number + 9)
+    stand.log.mirror(replace(forged, location=location))
+    stand.watch.try_look()
+    assert (stand.kinds(), stand.status.followed) == (["chain_behind"], size)
+    assert "finality" in stand.store.alarms()[0].told
 
 
 def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:

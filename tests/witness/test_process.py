@@ -56,7 +56,7 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
 
     store = WitnessStore.open(tmp_path / "witness" / "witness.db", stand.trust)
     assert tally(tmp_path, "witness", "status").returncode == Exit.UNREACHABLE
-    store.keep_look(time.time_ns() // 1_000_000 + 3_600_000)  # fresh, however long the commands take
+    store.keep_look(time.time_ns() // 1_000_000 + 3_600_000, 0)  # fresh, however long the commands take
     for kind, halts, status in (
         ("anchor_lag", False, Exit.NOT_YET_ANCHORED),
         ("unreadable", False, Exit.UNVERIFIABLE),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -13,11 +16,11 @@ from api.witness.app import create_app
 from ledger.core import canonical
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner
+from ledger.core.note import SeedSigner, sign_note
 from ledger.core.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, MAX_ADD_CHECKPOINT, AddCheckpoint
 from tests.api.service import problem
 from tests.bundles import LOG_SIGNER
-from tests.witness.stand import CLERK, Stand
+from tests.witness.stand import CLERK, OTHER_CLERK, Stand, event_by
 
 JSON = {"content-type": "application/json"}
 
@@ -63,7 +66,8 @@ def test_what_is_refused_has_its_status(
     """C2SP tlog-witness names the statuses; the body is a problem document."""
     stand.open_cases(4, CLERK)
     stand.cosigner.add_checkpoint(stand.log.wish(0, 3))
-    problem(call(stand, "POST", ADD_CHECKPOINT, content=body(stand)), status, code, field)
+    told = problem(call(stand, "POST", ADD_CHECKPOINT, content=body(stand)), status, code, field)
+    assert not re.search(r"/api/|--\w|tally |submission", told["hint"]), "a witness has its own addresses and options"
 
 
 def test_another_old_size_is_answered_with_the_right_one(stand: Stand) -> None:
@@ -73,6 +77,38 @@ def test_another_old_size_is_answered_with_the_right_one(stand: Stand) -> None:
     answer = call(stand, "POST", ADD_CHECKPOINT, content=stand.log.wish(2).body())
     assert (answer.status_code, answer.content) == (409, b"3\n")
     assert answer.headers["content-type"] == "text/x.tlog.size"
+
+
+@pytest.mark.parametrize("fault", ["another root", "a proof from nothing", "another empty tree"])
+def test_what_cannot_be_consistent_is_unprocessable(stand: Stand, fault: str) -> None:
+    """C2SP tlog-witness of July 2026: 422 for another root at the size that was co-signed last, for a proof from size 0
+    that is not empty, and for a tree of size 0 with another root than that of nothing."""
+    stand.open_cases(4, CLERK)
+    if fault == "a proof from nothing":
+        asked = AddCheckpoint(0, (Hash(b"\x01" * 32),), stand.log.note())
+    elif fault == "another empty tree":
+        text = f"{LOG_SIGNER.verifying_key.name}\n0\n{b64encode(bytes(32)).decode()}\n"
+        asked = AddCheckpoint(0, (), str(sign_note(text, LOG_SIGNER)))
+    else:
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+        other = stand.log.copy()
+        other.events[-1] = event_by(OTHER_CLERK, "case-of-another-tree")
+        asked = AddCheckpoint(len(other.events), (), other.note())
+    answer = call(stand, "POST", ADD_CHECKPOINT, content=asked.body())
+    assert answer.status_code == 422, answer.text
+    assert stand.kinds() == (["fork"] if fault == "another root" else [])
+
+
+def test_monitors_get_the_newest_cosigned_checkpoint(stand: Stand) -> None:
+    """Under the SHA-256 of the origin: the log's note with this witness's line as it was given; 404 before the first
+    and for another log."""
+    path = f"/{sha256(stand.trust.origin.encode()).hexdigest()}/checkpoint"
+    assert call(stand, "GET", path).status_code == 404
+    wish = stand.log.wish(0)
+    line = stand.cosigner.add_checkpoint(wish)
+    answer = call(stand, "GET", path)
+    assert (answer.status_code, answer.text) == (200, wish.note + line)
+    assert call(stand, "GET", f"/{'0' * 64}/checkpoint").status_code == 404
 
 
 def test_a_signature_is_one_line(stand: Stand) -> None:
@@ -117,6 +153,6 @@ def test_a_halted_witness_says_so(stand: Stand) -> None:
 
 def test_what_is_no_route_is_a_problem(stand: Stand) -> None:
     """Unknown addresses and methods are told as everywhere."""
-    assert call(stand, "GET", "/").status_code == 404
+    assert "/status" in problem(call(stand, "GET", "/"), 404, "not_found")["hint"]
     assert call(stand, "GET", ADD_CHECKPOINT).status_code == 405
     assert call(stand, "GET", "/status").headers["x-content-type-options"] == "nosniff"

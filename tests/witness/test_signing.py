@@ -197,7 +197,7 @@ def contracts_of(stand: Stand, eth: Eth) -> Contracts:
 def test_a_clock_that_is_set_back_signs_no_earlier_time(stand: Stand) -> None:
     """The times of co-signatures never run backwards, also over a restart."""
     times = []
-    for step in (3600, -86_400, 60, 2 * 86_400, -3600):
+    for step in (2 * 86_400, -86_400, 60, 2 * 86_400, -3600):
         stand.open_cases(1, CLERK)
         stand.clock.forward(step)
         asked = stand.log.wish(stand.status.cosigned_size)

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("write_number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("anchored_in", sa.LargeBinary(), nullable=False),
         sa.Column("header", sa.LargeBinary(), nullable=False),
+        sa.Column("block_note", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("write_number"),
     )
     op.create_table(

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("roots", sa.LargeBinary(), nullable=False),
         sa.Column("seen_size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("looked_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("looked_size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("anchor_number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("anchor_size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("anchor_root", sa.LargeBinary(), nullable=False),
