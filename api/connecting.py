@@ -28,6 +28,7 @@ from ledger.installation import DataDirectory, Installation
 from ledger.keys import Signer
 from ledger.mirror import Mirror
 from ledger.registry import Registry
+from ledger.seal import Sealer
 from ledger.settings import EMBEDDED, Settings
 from ledger.state_proofs import StateProofs, trusted_chain
 from ledger.store.database import Database
@@ -52,6 +53,7 @@ class Connector:
     submitter: Signer
     gatherer: Gatherer
     finality: FinalityRule
+    sealer: Sealer
     clock: Callable[[], int]
     on_incident: Callable[[ChainIncident], None]
     on_deployed: Callable[[TrustedChain], None]
@@ -103,6 +105,7 @@ class Connector:
             interval_s=self.settings.anchor_interval_s,
             clock=self.clock,
             others=other_contracts(chain.eth, deployment),
+            seal=self.sealer.before_anchor,
         )
         return Link(
             chain=chain,

@@ -129,6 +129,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
     system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
+    access = AccessLog(database)
     trust = TrustHolder(where, installation, _finality(settings, installation), roots)
     witnesses = WitnessFile(where.witnesses)
     witnesses.read()
@@ -143,6 +144,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         submitter=submitter,
         gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
         finality=trust.finality,
+        sealer=Sealer(database, access, system),
         clock=now_s,
         on_incident=lambda incident: record_incident(system, incident),
         on_deployed=trust.deployed,
@@ -166,7 +168,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         recorder=recorder,
         sequencer=sequencer,
         publisher=publisher,
-        access=AccessLog(database),
+        access=access,
         follower=follower,
         courier=courier,
         supervisor=supervisor,

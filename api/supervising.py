@@ -11,13 +11,30 @@ from ledger.record import Recorder
 from ledger.recount import mark_of
 from ledger.registry import Registry
 from ledger.settings import Settings
-from ledger.store import log
+from ledger.store import bindings, log
 from ledger.store.database import Database
 from ledger.supervision.datasets import DatasetFiles, Datasets
 from ledger.supervision.snapshot import LogSource, Views
 from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
 from ledger.system import SystemStream
+
+
+class BoundFile:
+    """Binds the digest of a file of the data directory (``snapshot.views.LeftWith``)."""
+
+    def __init__(self, database: Database, name: str):
+        self._database = database
+        self._name = name
+
+    def last(self) -> str | None:
+        with self._database.read() as connection:
+            return bindings.last_bound(connection, bindings.VIEWS, self._name)
+
+    def keep(self, digest: str) -> None:
+        with self._database.write() as connection:
+            if bindings.last_bound(connection, bindings.VIEWS, self._name) != digest:
+                bindings.bind(connection, bindings.VIEWS, {self._name: digest})
 
 
 def make_supervisor(
@@ -46,6 +63,7 @@ def make_supervisor(
         recorder.calendar,
         mark=mark,
         datasets=lambda size: known.tables(source.registered(size)),
+        left_with=None if path is None else BoundFile(database, path.name),
     )
     record = Record(database, authority, system, source.registered)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock)

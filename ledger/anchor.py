@@ -64,6 +64,7 @@ class Anchorer:
 
     ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
     ``eth`` gives the node to read from; ``others`` are contracts of another version, on which nothing is anchored.
+    ``seal`` is told the size of the last anchor; what it gives is the size that the next one must have at least.
     ``told`` says of the last step in one sentence what it waits for, where there is more to say than its name.
     """
 
@@ -81,6 +82,7 @@ class Anchorer:
         interval_s: int,
         clock: Callable[[], int],
         others: Mapping[str, str] | None = None,
+        seal: Callable[[int], int] = lambda _anchored: 0,
     ):
         self._database = database
         self._registry = registry
@@ -93,6 +95,7 @@ class Anchorer:
         self._interval_s = interval_s
         self._clock = clock
         self._others = dict(others or {})
+        self._seal = seal
         self.told: str | None = None
         self._fetches_at: float = 0  # unix seconds; never again once all times are known
 
@@ -126,6 +129,8 @@ class Anchorer:
         at = self._eth().head().hash
         if not self._is_mirrored(authority, published, at):
             return Waits.MIRROR_LAGS
+        if published.size < self._seal(last_size(last)):  # the seal is published within a moment
+            return Waits.TOO_SOON
         previous = self._anchors.head(at)
         with self._database.read() as connection:
             _require_one_history(connection, previous)

@@ -66,7 +66,8 @@ class Publisher:
     def publish(self, database: Database, now_ms: int) -> str | None:
         """Publishes the log's present size unless that is published already or the last is too recent.
 
-        Gives the new note. ``published_at`` never runs backwards: where the clock was set back, it stands still.
+        Gives the new note. ``published_at`` never runs backwards, nor is it before the last entry was recorded: where
+        the clock was set back, it stands still.
         """
         with database.read() as connection:
             tree = log.tree(connection)
@@ -75,5 +76,6 @@ class Publisher:
             if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:
                 return None
             now_ms = max(now_ms, last.published_at)
+        now_ms = max(now_ms, tree.recorded_at)
         note = self.checkpoint(tree.size, tree.root)
         return note if checkpoints.store(database, Published(tree.size, note, now_ms)) else None

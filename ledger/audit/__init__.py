@@ -14,12 +14,14 @@
 12  chain        the contract has no other record than the log's roots, and no other registry
 13  access       the log of reads is whole, up to what was sealed
 14  supervision  every step of a model, lead or recommendation possible, by whom it belonged to
+15  bindings     rows that no event causes are as they were bound when they were written
+16  schema       tables, indexes and nothing else: no trigger or view stands between what is stored and what is read
 
 Where nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; where the chain was not
 looked at, step 12 makes it ``unverifiable``. What came since the last anchor is counted.
 
 Each fault is a finding with the index of the entry that it is of. What rests on a faulty entry is not judged: it would
-only repeat the finding. Times that nobody signed (``recorded_at``) are checked for their order only.
+only repeat the finding. Times that nobody signed (``recorded_at``) lie between what is signed before and after them.
 """
 
 from ledger.audit.case import audit_case

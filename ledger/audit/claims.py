@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ledger.audit.chain import ContractView, Look
-from ledger.audit.findings import Finding, Findings, finding, finding_of
+from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
 from ledger.audit.mirror import Mirror
 from ledger.audit.stamps import check_stamps
 from ledger.audit.tree import Claimant, RootClaim
@@ -14,7 +14,7 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
 from ledger.core.event.registry import RegistryChange
-from ledger.core.signature import keccak256
+from ledger.core.signature import LATEST, keccak256
 from ledger.core.trust import Trust
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
@@ -39,10 +39,19 @@ def published(connection: Connection, trust: Trust, findings: Findings) -> list[
             findings.add(finding("checkpoints", None, "published_before", last, row.published_at, **by.slots))
         last = max(last, row.published_at)
         sound[said.size] = row.note
-        claims.append(RootClaim(said.size, said.root, "checkpoints", by))
+        claims.append(RootClaim(said.size, said.root, "checkpoints", by, row.published_at))
     findings.add(*check_stamps(connection, sound, trust))
     findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
     return claims
+
+
+def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
+    """Checkpoints that were kept out of reach of whoever writes to this database.
+
+    Raises SignatureRefused or MalformedInput for one that is not this log's.
+    """
+    heads = [verify_checkpoint(note, trust.log_key) for note in notes]
+    return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
 def _verified(row: Published, trust: Trust) -> Checkpoint:
@@ -56,6 +65,15 @@ def _verified(row: Published, trust: Trust) -> Checkpoint:
 # 11
 def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
     """What the journal says was anchored, of a log of ``size`` entries."""
+    try:
+        return _anchored(journal, size, findings)
+    except IntegrityBroken as error:
+        findings.anchored(0, range(size))
+        findings.add(finding_of("anchors", None, error))
+        return []
+
+
+def _anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[RootClaim]:
     findings.add(*(finding for write in journal.writes() for finding in _check_write(write)))
     findings.add(*_miscounted(journal))
     heads = [(write, write.anchored) for write in journal.anchors() if write.anchored is not None]
@@ -66,7 +84,7 @@ def anchored(journal: DatabaseJournal, size: int, findings: Findings) -> list[Ro
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:
     """What a write of the journal says that the contract was told."""
-    return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number))
+    return RootClaim(head.size, head.root, "anchors", Claimant("journal", write.number), _until(write.block_time))
 
 
 def _check_write(write: ChainWrite) -> Iterator[Finding]:
@@ -80,6 +98,8 @@ def _miscounted(journal: DatabaseJournal) -> Iterator[Finding]:
     for expected, anchor in enumerate(journal.confirmed(), 1):
         if anchor.number != expected:
             yield finding("anchors", None, "anchor_number", expected, anchor.number, size=anchor.size)
+    for number, counted in journal.misnumbered():
+        yield from differences("anchors", None, f"chain_writes {number}", [("anchor_number", None, counted)])
 
 
 # 12
@@ -111,7 +131,12 @@ def on_chain(
     differs = [*_mirror_differs(mirror, on_chain)] or [*_registry_differs(mirror, changes, registry_hash)]
     findings.add(*differs, *_times_differ(journal, records))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
-    return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number)) for r in records]
+    return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number), _until(r.timestamp)) for r in records]
+
+
+def _until(block_time: int | None) -> int | None:
+    """When the log had come so far at the latest, by the time of a block: clocks may differ as much as at a signing."""
+    return None if block_time is None else (block_time + LATEST + 1) * 1000
 
 
 def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> Iterator[Finding]:

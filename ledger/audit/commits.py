@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, finding
+from ledger.audit.tree import RootClaim
 
 
 class _Batch(Struct, frozen=True):
@@ -42,6 +43,17 @@ def check_commits(commits: array[int], size: int) -> Iterator[Finding]:
         if batch is not None:
             yield from _differing(sizes, times, batch)
         waiting = batch
+
+
+def check_latest(commits: array[int], claims: Iterable[RootClaim]) -> Iterator[Finding]:
+    """The entries that were recorded, as they say, after a tree that has them was published or anchored."""
+    times, named = commits[1::2], set[int]()
+    for claim in claims:
+        index = claim.size - 1
+        if claim.until is None or not 0 <= index < len(times) or index in named or times[index] <= claim.until:
+            continue
+        named.add(index)
+        yield finding("entries", index, "recorded_after", claim.until, times[index], **claim.by.slots)
 
 
 def _batches(sizes: array[int], times: array[int], size: int) -> Iterator[_Batch]:

@@ -85,6 +85,9 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Fi
     except MalformedInput as error:
         return [finding_of("entries", row.log_index, error)]
     findings = list(_columns(row, envelope))
+    if row.recorded_at < (envelope.signed_at - signature.LATEST) * 1000:
+        signed = (envelope.signed_at - signature.LATEST) * 1000
+        findings.append(finding("entries", row.log_index, "recorded_unsigned", signed, row.recorded_at))
     findings += _signature(row, envelope, ground)
     try:
         payload = decode_payload(row.payload, envelope.event_type)

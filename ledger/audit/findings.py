@@ -30,6 +30,8 @@ STEPS = (
     "chain",
     "access",
     "supervision",
+    "bindings",
+    "schema",
 )
 
 

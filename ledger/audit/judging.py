@@ -13,11 +13,11 @@ from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import TallystickError
 from ledger.core.event import Payload, case
-from ledger.core.supervision import Act, Matter
+from ledger.core.supervision import Act, Matter, Move
 from ledger.core.supervision import fold as fold_matter
 from ledger.states import States
-from ledger.store import clocks, supervision
-from ledger.store.audit import Expected, Models
+from ledger.store import clocks, feed, supervision
+from ledger.store.audit import Expected, Models, feed_row
 from ledger.store.log import StoredEntry
 
 
@@ -48,22 +48,26 @@ def judge_of(kind: str, rules: Rules, *, some_are_faulty: bool) -> Judge:
         return _OfCase(rules, some_are_faulty=some_are_faulty)
     if kind == "supervision" and rules.agencies is not None:
         return _OfMatter(rules.agencies)
-    return _OfNothing(sound=kind != "supervision")
+    return _OfNothing(kind)
 
 
 class _OfNothing:
-    """No rule says what may stand in the stream, or nobody can tell."""
+    """No rule says what may stand in the stream, or nobody can tell. Those of agencies have a feed all the same."""
 
     raises_flags = False
 
-    def __init__(self, *, sound: bool):
-        self.sound = sound
+    def __init__(self, kind: str):
+        self.sound = kind != "supervision"
+        self._kind = kind
+        self._models: Models = {}
 
-    def take(self, _row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+    def take(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
+        if self._kind == "agency":
+            self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
         yield from ()
 
     def models(self, _stored: Models, /) -> Models:
-        return {}
+        return self._models
 
 
 class _OfCase:
@@ -103,22 +107,27 @@ class _OfMatter:
     def __init__(self, agencies: Mapping[str, Agency]):
         self.sound = True
         self._agencies = agencies
-        self._matter: Matter | None = None
+        self._matter: Matter | None = None  # as it stands
         self._index = -1
+        self._feed: Models = {}
 
     def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[Finding]:
         try:
             act = Act(payload, row.payload_digest, self._agencies, row.log_index)
-            self._matter, self._index = fold_matter(self._matter, act), row.log_index
+            after = fold_matter(self._matter, act)
         except TallystickError as error:
             self.sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
+            return
+        told = feed.of_matter(Move(self._matter, after), row.sequence) if after is not None else ()
+        self._feed.update(feed_row(agency, row.log_index, since) for agency, since in told)
+        self._matter, self._index = after, row.log_index
 
     def models(self, _stored: Models, /) -> Models:
         if self._matter is None:
             return {}
         table, key, row = supervision.projection(self._matter, self._index)
-        return {(table.name, *key): row}
+        return self._feed | {(table.name, *key): row}
 
 
 def names_of(flags: tuple[Flag, ...]) -> str:

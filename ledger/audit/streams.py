@@ -118,7 +118,7 @@ def _compare(expected: Models, stored: Models) -> Iterator[Finding]:
     for key in sorted(expected.keys() | stored.keys()):
         ours, theirs = expected.get(key), stored.get(key)
         what, row = " ".join(key), ours or theirs or {}
-        index = row.get("updated_index")
+        index = row.get("updated_index", row.get("log_index"))
         if ours is None or theirs is None:
             expected_row, found_row = ("a row" if one else "no such row" for one in (ours, theirs))
             yield finding("models", index, "row", expected_row, found_row, row=what)

@@ -29,12 +29,16 @@ class Claimant(Struct, frozen=True):
 
 
 class RootClaim(Struct, frozen=True):
-    """That the tree had this root at this size; ``step`` is the audit's step that it belongs to, ``by`` who says so."""
+    """That the tree had this root at this size; ``step`` is the audit's step that it belongs to, ``by`` who says so.
+
+    ``until`` is when it had come to this size at the latest, in unix milliseconds; None where that is not said.
+    """
 
     size: int
     root: bytes
     step: str
     by: Claimant
+    until: int | None = None
 
 
 class TreeAudit:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from ledger.audit import claims as said
+from ledger.audit.bindings import Bound, check_bound, check_commits_bound, read_bound
 from ledger.audit.chain import Look
-from ledger.audit.commits import check_commits
+from ledger.audit.commits import check_commits, check_latest
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
 from ledger.audit.findings import AuditReport, Finding, Findings, finding, finding_of
 from ledger.audit.mirror import read_ground, read_mirror
@@ -27,6 +28,7 @@ from ledger.store.access import AccessLog
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import TreeState
+from ledger.store.schema import differences as differences_of
 
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
@@ -42,16 +44,26 @@ def audit_log(
     look: Look,
     progress: Progress = lambda _done, _total: None,
     processes: int | None = None,
+    checkpoints: Sequence[str] = (),
 ) -> AuditReport:
-    """Audits everything that the database holds.
+    """Audits everything that the database holds. The log must continue each of the ``checkpoints``, notes of its own
+    that were kept elsewhere.
 
     ``processes`` is as many as there are processors unless it is given; a small log is checked in this one. Raises
     Unavailable where database or contracts do not answer, NotFound where there is no ledger.
     """
+    findings = Findings()
+    heads = AccessLog(database).binding_heads()  # before the database is looked at: its bindings are no shorter then
     with database.read() as connection:
-        tree, findings = log.tree(connection), Findings()
+        tree = log.tree(connection)
+        bound = read_bound(connection, heads)
+        unlike = list(check_bound(connection, bound, heads))
+        findings.checked("bindings", f"{bound.count} records of rows that nobody signs, each row as it was written")
+        findings.add(*_schema(database))
+        findings.checked("schema", "tables and indexes as this version makes them, no trigger, no view")
         mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
+            said.kept(checkpoints, trust),
             said.published(connection, trust, findings),
             said.anchored(journal, tree.size, findings),
             said.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
@@ -60,10 +72,11 @@ def audit_log(
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
         with workers(database, read_ground(connection, mirror), book, processes) as crew:
-            pass_over = _Pass(connection, tree, findings, crew, progress)
-            faulty = pass_over.entries(claims)
+            pass_over = _Pass(connection, tree, bound, findings, log_id=trust.log_id, crew=crew, told=progress)
+            faulty = pass_over.entries(claims, {one.step for one in unlike})
             mirror.tell(findings, faulty.indices)
             pass_over.streams(faulty)
+        findings.add(*unlike)  # behind what the rows themselves show
         _access(database, connection, findings)
     return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
 
@@ -71,21 +84,42 @@ def audit_log(
 class _Pass:
     """The two ways over the log: by index, then by stream."""
 
-    def __init__(self, connection: Connection, tree: TreeState, findings: Findings, crew: Workers, progress: Progress):
+    def __init__(
+        self,
+        connection: Connection,
+        tree: TreeState,
+        bound: Bound,
+        findings: Findings,
+        *,
+        log_id: bytes,
+        crew: Workers,
+        told: Progress,
+    ):
         self._connection = connection
         self._tree = tree
         self._findings = findings
         self._crew = crew
-        self._progress = progress
+        self._progress = told
+        self._bound = bound
+        self._log_id = log_id
 
     # 2 to 5, 9
-    def entries(self, claims: Sequence[RootClaim]) -> Faulty:
-        """Every entry by itself, the tree over all of them, and all that is not of any entry."""
+    def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
+        """Every entry by itself, the tree over all of them, and all that is not of any entry.
+
+        Claims of a step that has ``failed`` accuse no entry of its time.
+        """
         size, commits = self._tree.size, array("q")
         found = list(self._by_index(TreeAudit(claims), commits))
         indices = frozenset(f.index for f in found if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
         self._findings.add(*(f for f in found if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
-        self._findings.add(*check_commits(commits, size), *check_tiles(self._connection, size), *self._strays())
+        disordered = list(check_commits(commits, size))
+        named = indices | {f.index for f in disordered if f.index is not None}
+        self._findings.add(*disordered, *check_commits_bound(self._bound, commits, named))
+        failed = {*failed, *(f.step for f in found)}
+        held = [claim for claim in claims if claim.step not in failed]
+        self._findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
+        self._findings.add(*check_tiles(self._connection, size), *self._strays(), *self._tree_rows(commits))
         self._tell(size)
         displaced = frozenset(f.index for f in found if f.index is not None and f.step == "entries")
         unreadable = frozenset(f.index for f in found if f.index is not None and f.word == UNREADABLE)
@@ -109,6 +143,14 @@ class _Pass:
             yield finding("entries", size, "tree_size", highest + 1, size)
         for table, index in rows.strays(self._connection, size):
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
+
+    def _tree_rows(self, commits: array[int]) -> Iterator[Finding]:
+        """What the database says of the log as a whole and no entry does; its size and root are claims."""
+        last = commits[-1] if commits else 0
+        expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
+        found = rows.tree_rows(self._connection)
+        if found != expected:
+            yield finding("tree", None, "tree_rows", _listed(expected), _listed(found))
 
     def _tell(self, size: int) -> None:
         tell = self._findings.checked
@@ -136,10 +178,22 @@ class _Pass:
                 yield Part(kind, self._tree.size, first, last)
 
 
+def _listed(found: Sequence[tuple[object, ...]]) -> str:
+    return "; ".join(" / ".join(map(str, row)) for row in found)
+
+
 def _ranges(size: int) -> Iterator[tuple[int, int]]:
     """At least one range, so that claims of size 0 are decided."""
     for start in range(0, max(size, 1), RANGE):
         yield start, min(start + RANGE, size)
+
+
+# 16
+def _schema(database: Database) -> Iterator[Finding]:
+    """What stands in the database beside what this version puts there, or is not there."""
+    for engine, store in database.stores:
+        for one in differences_of(engine, store):
+            yield finding("schema", None, "schema", one.expected, one.found, name=one.name)
 
 
 # 13

@@ -13,8 +13,19 @@ FINDINGS: Final = (
     *("flags", "place", "stream", "row", "tree_size", "registry_changes", "registry_differs", "recorded_before"),
     *("tile_differs", "tile_leaf", "tile_length", "tile_hash", "tiles", "other_entry", "size", "root_at", "root_unmet"),
     *("published_before", "transaction_hash", "anchor_number", "block_time", "no_checkpoint", "stamp_time", "read"),
+    *(
+        "bound",
+        "binding",
+        "bound_head",
+        "unbound",
+        "table_unreadable",
+        "schema",
+        "recorded_after",
+        "recorded_unsigned",
+        "tree_rows",
+    ),
 )
-CLAIMANTS: Final = ("checkpoint", "journal", "contract", "stored_root", "timestamp")
+CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
     *("none", "none outside of cases", "the log is smaller", "no such tile"),

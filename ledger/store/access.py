@@ -1,22 +1,25 @@
 """The log of reads: append-only, hash-chained, apart from the log of events.
 
 Who reads a case is recorded before he sees it; if that cannot be written, nothing is read. The chain's head is sealed
-into the log of events once a day.
+into the log of events at least once an hour and before each anchor. A record before it says how far the bindings of
+rows that nobody signs have come (``store.bindings``), so these are sealed, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from ledger.core import canonical
 from ledger.core.digest import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store.access_tables import ACCESS_LOG
+from ledger.store.bindings import BindingHead
 from ledger.store.database import Database, WriterLock, translated, writing
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
@@ -35,13 +38,16 @@ class Read(Struct, frozen=True, omit_defaults=True):
     ground: str | None = None
 
 
-class _Record(Struct, frozen=True):
+class _Record(Struct, frozen=True, omit_defaults=True):
     number: int
     previous: str
-    read: Read
+    read: Read | None = None
+    bindings: BindingHead | None = None
 
 
 _decoder = msgspec.json.Decoder(_Record)
+_BINDINGS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_(None))
+_READS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_not(None))
 
 
 class Recorded(Struct, frozen=True):
@@ -70,56 +76,66 @@ class AccessLog:
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             head = _head(connection)
             rows = []
-            for number, read in enumerate(reads, head.count):
-                record = canonical.encode(_Record(number, head.digest, read))
-                head = AccessHead(number + 1, blake3_text(record))
-                rows.append(
-                    {
-                        "number": number,
-                        "record": record,
-                        "digest": head.digest,
-                        "agency": read.agency,
-                        "case_id": read.case_id,
-                        "read_at": read.read_at,
-                    }
-                )
+            for read in reads:
+                head, row = _behind(head, _Record(head.count, head.digest, read))
+                rows.append(row | {"agency": read.agency, "case_id": read.case_id, "read_at": read.read_at})
             if rows:
                 connection.execute(ACCESS_LOG.insert(), rows)
             return head
+
+    def append_bindings(self, bindings: BindingHead) -> AccessHead:
+        """Records how far the bindings have come, unless the last record that does says the same; durable then."""
+        with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
+            head = _head(connection)
+            if _last_bindings(connection) == bindings:
+                return head
+            head, row = _behind(head, _Record(head.count, head.digest, bindings=bindings))
+            connection.execute(ACCESS_LOG.insert().values(**row, agency=None, case_id=None, read_at=0))
+            return head
+
+    def last_bindings(self) -> BindingHead:
+        """How far the bindings had come when that was recorded last."""
+        with translated(), self._engine.connect() as connection:
+            return _last_bindings(connection)
+
+    def binding_heads(self) -> list[BindingHead]:
+        """How far the bindings had come, by each record that says so."""
+        with translated(), self._engine.connect() as connection:
+            return list(_binding_heads(connection, _BINDINGS.order_by(ACCESS_LOG.c.number)))
 
     def head(self) -> AccessHead:
         """What ``access.sealed`` seals."""
         with translated(), self._engine.connect() as connection:
             return _head(connection)
 
-    def read_at(self, number: int) -> int | None:
-        """When a record was made, in unix milliseconds; None where there is no such record."""
+    def read_at(self, since: int) -> int | None:
+        """When the first read of those from the number ``since`` on was, in unix milliseconds; None without one."""
+        query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number >= since, ACCESS_LOG.c.agency.is_not(None))
         with translated(), self._engine.connect() as connection:
-            query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number == number)
-            at: int | None = connection.execute(query).scalar()
+            at: int | None = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(1)).scalar()
         return at
 
     def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[Recorded]:
         """The records of a number above ``after``, at most ``limit``; those of one case alone if it is given."""
-        query = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.number > after)
+        query = _READS.where(ACCESS_LOG.c.number > after)
         if case_id is not None:
             query = query.where(ACCESS_LOG.c.case_id == case_id)
         with translated(), self._engine.connect() as connection:
             records = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(limit)).scalars()
-            return [Recorded(found.number, found.read) for found in map(_decoder.decode, records)]
+            return [*_reads(records)]
 
     def latest(
         self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
     ) -> list[Recorded]:
         """The last records of a case, of a number below ``before``, the newest first; one agency's alone if given."""
-        query = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.case_id == case_id)
+        query = _READS.where(ACCESS_LOG.c.case_id == case_id)
         if before is not None:
             query = query.where(ACCESS_LOG.c.number < before)
         if agency is not None:
             query = query.where(ACCESS_LOG.c.agency == agency)
         with translated(), self._engine.connect() as connection:
             records = connection.execute(query.order_by(ACCESS_LOG.c.number.desc()).limit(limit)).scalars()
-            return [Recorded(found.number, found.read) for found in map(_decoder.decode, records)]
+            return [*_reads(records)]
 
     def check(self) -> AccessHead:
         """Re-derives the whole chain. Raises IntegrityBroken, naming the first record that does not follow."""
@@ -143,13 +159,43 @@ def _follows(row: Row[Any], head: AccessHead) -> bool:
         record = _decoder.decode(row.record)
     except msgspec.DecodeError:
         return False
-    read = record.read
-    columns = (row.agency, row.case_id, row.read_at)
-    return (record.number, record.previous) == (head.count, head.digest) and columns == (
-        read.agency,
-        read.case_id,
-        read.read_at,
-    )
+    if (record.number, record.previous) != (head.count, head.digest):
+        return False
+    columns, read = (row.agency, row.case_id, row.read_at), record.read
+    if read is None:
+        return columns == (None, None, 0)
+    return columns == (read.agency, read.case_id, read.read_at)
+
+
+def _behind(head: AccessHead, record: _Record) -> tuple[AccessHead, dict[str, Any]]:
+    """The head with this record, and what its row has of it."""
+    data = canonical.encode(record)
+    return AccessHead(head.count + 1, blake3_text(data)), {
+        "number": head.count,
+        "record": data,
+        "digest": blake3_text(data),
+    }
+
+
+def _reads(records: Iterable[bytes]) -> Iterator[Recorded]:
+    for record in map(_decoder.decode, records):
+        if record.read is not None:
+            yield Recorded(record.number, record.read)
+
+
+def _binding_heads(connection: Connection, query: Select[Any]) -> Iterator[BindingHead]:
+    for record in connection.execute(query).scalars():
+        try:
+            bindings = _decoder.decode(record).bindings
+        except msgspec.DecodeError:  # for the check of the chain to name
+            continue
+        if bindings is not None:
+            yield bindings
+
+
+def _last_bindings(connection: Connection) -> BindingHead:
+    newest = _BINDINGS.order_by(ACCESS_LOG.c.number.desc()).limit(1)
+    return next(_binding_heads(connection, newest), BindingHead(0, FIRST))
 
 
 def _head(connection: Connection) -> AccessHead:

@@ -13,14 +13,17 @@ class AccessBase(SQLModel, registry=registry()):
 
 
 class AccessRow(AccessBase, table=True):
-    """One read of something with a payload; ``digest`` chains it to the one before."""
+    """One read of something with a payload; ``digest`` chains it to the one before.
+
+    Without an ``agency``, at the time 0, it is no read, but how far the bindings of the log's database had come.
+    """
 
     __tablename__ = "access_log"
 
     number: int = Field(sa_column=big(primary_key=True))
     record: bytes = Field(sa_column=binary())
     digest: str
-    agency: str = Field(index=True)
+    agency: str | None = Field(default=None, index=True)
     case_id: str | None = Field(default=None, index=True)
     read_at: int = Field(sa_column=big(), description="unix milliseconds")
 

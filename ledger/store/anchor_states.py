@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import case, select
 
 from ledger.chain.journal import ChainWrite
+from ledger.store import bindings
 from ledger.store.chain_tables import ANCHOR_STATES, TRIE_NODES
 from ledger.store.database import Connection, Database
 
@@ -42,7 +43,8 @@ def keep_block_note(database: Database, proven: ProvenBlock, note: str) -> None:
     """Durable when this returns; nothing is changed where the write is proven by another header meanwhile."""
     of_it = (ANCHOR_STATES.c.write_number == proven.write_number, ANCHOR_STATES.c.header == proven.header)
     with database.write() as connection:
-        connection.execute(ANCHOR_STATES.update().where(*of_it).values(block_note=note))
+        if connection.execute(ANCHOR_STATES.update().where(*of_it).values(block_note=note)).rowcount:
+            bindings.bind_rows(connection, ANCHOR_STATES, [{"write_number": proven.write_number}])
 
 
 def kept_header(connection: Connection, write: ChainWrite) -> bytes | None:
@@ -62,11 +64,15 @@ def keep(database: Database, write: ChainWrite, header: bytes, nodes: Mapping[by
     """Durable when this returns; another header of the same write takes the place of the last."""
     row = {"write_number": write.number, "anchored_in": write.block_hash, "header": header}
     states = database.upsert(ANCHOR_STATES).values(**row)
-    rows = [{"hash": node_hash, "node": data} for node_hash, data in nodes.items()]
     insert = database.upsert(TRIE_NODES)
     mended = insert.on_conflict_do_update(index_elements=["hash"], set_={"node": insert.excluded.node})
     with database.write() as connection:
-        connection.execute(mended, rows)
+        kept = {node_hash: node(connection, node_hash) for node_hash in nodes}
+        rows = [{"hash": name, "node": data} for name, data in nodes.items() if kept[name] != data]
+        if rows:
+            connection.execute(mended, rows)
+        bindings.bind_rows(connection, TRIE_NODES, rows)
         still = case((ANCHOR_STATES.c.header == header, ANCHOR_STATES.c.block_note), else_=None)
         replaced = row | {"block_note": still}
         connection.execute(states.on_conflict_do_update(index_elements=["write_number"], set_=replaced))
+        bindings.bind_rows(connection, ANCHOR_STATES, [row])

@@ -17,11 +17,12 @@ from ledger.core.event import Envelope, Payload
 from ledger.core.event.record import SectionErased
 from ledger.core.supervision import Move
 from ledger.core.tiles import TileRow
-from ledger.store import clocks, erasure, feed, imports, rows, search, supervision
+from ledger.store import bindings, clocks, erasure, feed, imports, rows, search, supervision
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.rows import Row
 from ledger.store.tables import (
+    BINDINGS,
     CASE_AGENCIES,
     CASES,
     CLOCKS,
@@ -84,6 +85,7 @@ def write_batch(
         SECTIONS: [row for entry in entries for row in _section_rows(entry)],
         FLAGS: [row for entry in entries for row in _flag_rows(entry)],
         FEED: feed.rows(entries),
+        BINDINGS: [_binding_row(connection, entries, tree)],
     }
     latest: rows.NewRows = {
         TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
@@ -179,6 +181,12 @@ def _entry_row(entry: NewEntry, tree: NewTree) -> Row:
         "envelope": entry.envelope_bytes,
         "payload": entry.payload_bytes,
     }
+
+
+def _binding_row(connection: Connection, entries: Sequence[NewEntry], tree: NewTree) -> Row:
+    """Nobody signs when a batch was committed: from what index on, and when."""
+    commit = {str(tree.size): f"{entries[0].log_index} {tree.recorded_at}"}
+    return bindings.record_of(bindings.head(connection), bindings.COMMITS, commit)
 
 
 def _section_rows(entry: NewEntry) -> list[Row]:

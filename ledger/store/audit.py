@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.event import Payload
-from ledger.store import clocks, supervision
+from ledger.store import clocks, feed, supervision
 from ledger.store.access_tables import ACCESS_LOG
 from ledger.store.append import changed, projections, said
 from ledger.store.clocks import ClockLine
@@ -21,6 +21,7 @@ from ledger.store.tables import (
     CASES,
     CLOCKS,
     ENTRIES,
+    FEED,
     FLAGS,
     HANDOVERS,
     IMPORTS,
@@ -28,6 +29,7 @@ from ledger.store.tables import (
     SECTIONS,
     STREAMS,
     TILES,
+    TREE,
     WORDS,
 )
 
@@ -55,6 +57,12 @@ def highest_index(connection: Connection) -> int:
     """Of the stored entries; -1 where there are none."""
     found = connection.execute(select(func.max(ENTRIES.c.log_index))).scalar()
     return -1 if found is None else int(found)
+
+
+def tree_rows(connection: Connection) -> list[tuple[object, ...]]:
+    """Id, log id and time of each row that tells of the log as a whole; there is one."""
+    query = select(TREE.c.id, TREE.c.log_id, TREE.c.recorded_at).order_by(TREE.c.id)
+    return [tuple(row) for row in connection.execute(query)]
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry | int]:
@@ -92,9 +100,9 @@ def sections(connection: Connection, start: int, end: int) -> dict[int, dict[str
 
 
 def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
-    """Sections and flags (table, index) of entries that are not there."""
+    """Sections, flags and lines of feeds (table, index) of entries that are not there."""
     found: list[tuple[str, int]] = []
-    for table in (SECTIONS, FLAGS):
+    for table in (SECTIONS, FLAGS, FEED):
         orphan = ~select(ENTRIES.c.log_index).where(ENTRIES.c.log_index == table.c.log_index).exists()
         query = select(table.c.log_index).distinct().where(orphan | (table.c.log_index >= size))
         found += ((table.name, index) for index in connection.execute(query).scalars())
@@ -175,21 +183,25 @@ def heads(connection: Connection, kind: str, first: str | None, last: str | None
 
 
 def flags(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[int, tuple[Flag, ...]]:
-    """The stored flags of these streams' entries, by index."""
+    """The stored flags of these streams' entries, by index; one that is out of its place by another name."""
     joined = FLAGS.join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
     query = select(FLAGS).select_from(joined).where(ENTRIES.c.stream_kind == kind)
     query = _between(query, ENTRIES.c.stream_id, first, last).order_by(FLAGS.c.log_index, FLAGS.c.position)
     found: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query):
-        found[row.log_index] = (*found.get(row.log_index, ()), Flag(row.name, row.article, row.detail))
+        before = found.get(row.log_index, ())
+        name = row.name if row.position == len(before) else f"{row.name} at place {row.position}"
+        found[row.log_index] = (*before, Flag(name, row.article, row.detail))
     return found
 
 
 def stored_models(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, Models]:
-    """The read models of the streams ``first <= id < last`` of a kind, by stream; only cases and matters have some."""
-    if kind == "supervision":
-        return supervision.stored_rows(connection, first, last)
-    found: dict[str, Models] = {}
+    """The read models of the streams ``first <= id < last`` of a kind, by stream, with their lines of feeds."""
+    found = supervision.stored_rows(connection, first, last) if kind == "supervision" else {}
+    joined = select(FEED, ENTRIES.c.stream_id).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
+    query = _between(joined.where(ENTRIES.c.stream_kind == kind), ENTRIES.c.stream_id, first, last)
+    for agency, index, since, stream_id in connection.execute(query).all():
+        found.setdefault(stream_id, {}).update([feed_row(agency, index, since)])
     if kind != "case":
         return found
     for table, key in _MODEL_TABLES:
@@ -198,6 +210,11 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
             row = dict(zip(names, values, strict=True))
             found.setdefault(row["case_id"], {})[table.name, *(row[name] for name in key)] = row
     return found
+
+
+def feed_row(agency: str, index: int, since: int) -> tuple[ModelKey, Row]:
+    """A line of a feed, as a read model of the stream of its entry."""
+    return (FEED.name, agency, str(index)), {"log_index": index, "since": since}
 
 
 class Expected:
@@ -218,6 +235,8 @@ class Expected:
             self._changed_at[ITEMS.name, item.item_id] = index
         self._said.update(((table.name, *key), row) for table, key, row in said(payload, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
+        told = feed.of_case(before, after, payload.sequence)
+        self._said.update(feed_row(agency, index, since) for agency, since in told)
         self._changed_at[CASES.name, after.case_id] = index
 
     def models(self, last: CaseState, stored: Models) -> Models:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, or_, select
 
 from ledger.core.errors import NotFound
+from ledger.store import bindings
 from ledger.store.tables import AUDITS
 
 
@@ -31,6 +32,7 @@ _LISTED = [AUDITS.c[name] for name in KeptAudit.__struct_fields__ if name != "re
 def keep(connection: Connection, audit: KeptAudit) -> None:
     """Puts one in. Requires the writer's lock."""
     connection.execute(AUDITS.insert(), {name: getattr(audit, name) for name in KeptAudit.__struct_fields__})
+    bindings.bind_rows(connection, AUDITS, [{"audit_id": audit.audit_id}])
 
 
 def latest(connection: Connection, agency: str, limit: int) -> list[KeptAudit]:

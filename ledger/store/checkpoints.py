@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
+from ledger.store import bindings
 from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
 from ledger.store.tables import CHECKPOINTS, COSIGNATURES
@@ -59,6 +61,7 @@ def store(database: Database, published: Published) -> bool:
             return False
         row = {"size": published.size, "note": published.note, "published_at": published.published_at}
         connection.execute(CHECKPOINTS.insert().values(**row, witnessed=False))
+        bindings.bind_rows(connection, CHECKPOINTS, [row])
         return True
 
 
@@ -71,9 +74,13 @@ def store_cosignature(
     """
     insert = database.upsert(COSIGNATURES).values(size=size, witness=witness, line=line)
     with database.write() as connection:
-        connection.execute(insert.on_conflict_do_nothing(index_elements=["size", "witness"]))
-        if is_enough(cosigners(connection, size)):
+        if connection.execute(insert.on_conflict_do_nothing(index_elements=["size", "witness"])).rowcount:
+            bindings.bind_rows(connection, COSIGNATURES, [{"size": size, "witness": witness}])
+        unwitnessed = select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size, CHECKPOINTS.c.witnessed.is_(False))
+        if is_enough(cosigners(connection, size)) and connection.execute(unwitnessed).first():
+            bindings.require_bound(connection, CHECKPOINTS, {"size": size})
             connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.size == size).values(witnessed=True))
+            bindings.bind_rows(connection, CHECKPOINTS, [{"size": size}])
 
 
 def cosigners(connection: Connection, size: int) -> list[str]:
@@ -100,13 +107,21 @@ def forget_cosignatures(database: Database, before_ms: int) -> None:
 
     The newest that the quorum has co-signed keeps its own.
     """
+    with database.write() as connection:
+        if connection.execute(delete(COSIGNATURES).where(COSIGNATURES.c.size.in_(_forgettable(before_ms)))).rowcount:
+            bindings.bind(connection, bindings.FORGOTTEN, {str(before_ms): None})
+
+
+def forgettable(connection: Connection, before_ms: int) -> list[int]:
+    """The sizes whose co-signatures may be let go of with those of before this time."""
+    return list(connection.execute(_forgettable(before_ms)).scalars())
+
+
+def _forgettable(before_ms: int) -> Select[Any]:
     anchored = select(CHAIN_WRITES.c.anchored_size).where(CHAIN_WRITES.c.anchored_size.is_not(None))
     newest = select(func.max(CHECKPOINTS.c.size)).where(CHECKPOINTS.c.witnessed).scalar_subquery()
     old = select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.published_at < before_ms, CHECKPOINTS.c.size < newest)
-    with database.write() as connection:
-        connection.execute(
-            delete(COSIGNATURES).where(COSIGNATURES.c.size.in_(old), COSIGNATURES.c.size.not_in(anchored))
-        )
+    return old.where(CHECKPOINTS.c.size.not_in(anchored))
 
 
 _ORDER = (COSIGNATURES.c.size, COSIGNATURES.c.witness)

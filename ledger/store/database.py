@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from stat import S_IMODE
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ClauseElement, Column, ColumnElement, Engine, bindparam, create_engine, event, select, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hold connections, but know no SQLAlchemy
@@ -113,6 +113,11 @@ class Database:
         return not busy
 
     @property
+    def stores(self) -> tuple[tuple[Engine, Literal["log"]], tuple[Engine, Literal["access"]]]:
+        """Each with the name of its schema."""
+        return (self.log, "log"), (self.access, "access")
+
+    @property
     def url(self) -> str:
         """What ``attach`` takes; holds the password, if there is one."""
         return self.log.url.render_as_string(hide_password=False)
@@ -155,13 +160,15 @@ def one_of(column: Column[str], parameter: str) -> ColumnElement[bool]:
     return column.in_(select(_EachText(bindparam(parameter)).table_valued("value").c.value))
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, for_audit: bool = False) -> Database:
     """Opens and migrates. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
     Raises MalformedInput for another URL, Unavailable where there is no database, NotDurable where it may lose what it
-    has committed.
+    has committed, and IntegrityBroken where its schema is not the one that the migrations make, but ``for_audit``,
+    which names what differs.
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
+    from ledger.store.schema import require_schema  # noqa: PLC0415
 
     database = attach(url)
     with translated():
@@ -169,6 +176,9 @@ def open_database(url: str) -> Database:
             require_durable(engine)
         migrate(database.log, "log")
         migrate(database.access, "access")
+        if not for_audit:
+            require_schema(database.log, "log")
+            require_schema(database.access, "access")
     return database
 
 

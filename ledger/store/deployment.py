@@ -6,23 +6,32 @@ import msgspec
 from sqlalchemy import select
 
 from ledger.chain.deploy import Deployment
-from ledger.store.database import Database
+from ledger.core.digest import blake3_text
+from ledger.store import bindings
+from ledger.store.database import Connection, Database
 from ledger.store.tables import META
 
-_NAME = "deployment"
+NAME = "deployment"
 _decoder = msgspec.json.Decoder(Deployment)
 
 
 def kept_deployment(database: Database) -> Deployment | None:
     """The deployment that this database knows; None before the first one."""
     with database.read() as connection:
-        value = connection.execute(select(META.c.value).where(META.c.name == _NAME)).scalar()
+        value = connection.execute(select(META.c.value).where(META.c.name == NAME)).scalar()
     return None if value is None else _decoder.decode(value)
+
+
+def kept_digest(connection: Connection) -> str | None:
+    """Of what is kept, as bindings have it."""
+    value = connection.execute(select(META.c.value).where(META.c.name == NAME)).scalar()
+    return None if value is None else blake3_text(value.encode())
 
 
 def keep_deployment(database: Database, deployment: Deployment) -> None:
     """Durable when this returns; another one of the same ledger takes the place of the last."""
-    row = {"name": _NAME, "value": msgspec.json.encode(deployment).decode()}
+    row = {"name": NAME, "value": msgspec.json.encode(deployment).decode()}
     statement = database.upsert(META).values(**row)
     with database.write() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
+        bindings.bind(connection, bindings.DEPLOYMENT, {NAME: blake3_text(row["value"].encode())})

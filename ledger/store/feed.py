@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
-from ledger.core.supervision import Matter
+from ledger.core.supervision import Matter, Move
 from ledger.core.visibility import concerned, sides_of
 from ledger.store import log
 from ledger.store.log import StoredEntry
@@ -91,15 +91,25 @@ def told(entry: NewEntry) -> Iterator[tuple[str, int]]:
     """Whom the entry concerns, and from what sequence on: all who see its case or matter before it or after it."""
     stream, sequence = entry.envelope.stream, entry.envelope.sequence
     if entry.after is not None:
-        coming = _coming(entry.before, entry.after)
-        for agency in _concerned(entry.before) | _concerned(entry.after):
-            yield agency, 0 if agency in coming else sequence
+        yield from of_case(entry.before, entry.after, sequence)
     elif entry.move is not None:
-        before, after = _concerned(entry.move.before), _concerned(entry.move.after)
-        for agency in before | after:
-            yield agency, sequence if agency in before else 0
+        yield from of_matter(entry.move, sequence)
     elif stream.kind == "agency":
         yield stream.id, sequence
+
+
+def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterator[tuple[str, int]]:
+    """Whom an event of a case concerns that made ``after`` of ``before``."""
+    coming = _coming(before, after)
+    for agency in _concerned(before) | _concerned(after):
+        yield agency, 0 if agency in coming else sequence
+
+
+def of_matter(move: Move, sequence: int) -> Iterator[tuple[str, int]]:
+    """Whom an event of supervision concerns."""
+    before, after = _concerned(move.before), _concerned(move.after)
+    for agency in before | after:
+        yield agency, sequence if agency in before else 0
 
 
 def _concerned(thing: CaseState | Matter | None) -> frozenset[str]:

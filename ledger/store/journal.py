@@ -21,13 +21,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
-from ledger.core.errors import Conflict
+from ledger.core.errors import Conflict, IntegrityBroken
+from ledger.store import bindings
 from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES
 from ledger.store.database import Database
 from ledger.store.tables import ENTRIES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
+_PURPOSES = {purpose.value for purpose in Purpose}
+_STATES = {state.value for state in WriteState}
 _ANCHORS = select(CHAIN_WRITES).where(
     CHAIN_WRITES.c.anchored_size.is_not(None), CHAIN_WRITES.c.state != WriteState.INVALID.value
 )
@@ -66,6 +69,7 @@ class DatabaseJournal:
                 if write.number != last + 1:
                     raise _lost(write)
                 connection.execute(CHAIN_WRITES.insert().values(**_row(write)))
+                bindings.bind_rows(connection, CHAIN_WRITES, [{"number": write.number}])
                 _count_anchors(connection, write)
         except IntegrityError as error:
             raise _lost(write) from error
@@ -80,7 +84,9 @@ class DatabaseJournal:
             "gas_used": write.gas_used,
         }
         with self._database.write() as connection:
+            bindings.require_bound(connection, CHAIN_WRITES, {"number": write.number})
             connection.execute(_set(write.number).values(**moved))
+            bindings.bind_rows(connection, CHAIN_WRITES, [{"number": write.number}])
             _count_anchors(connection, write)
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
@@ -163,6 +169,13 @@ class DatabaseJournal:
             for row in connection.execute(select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)):
                 yield AnchoredAt(*row)
 
+    def misnumbered(self) -> Sequence[tuple[int, int]]:
+        """Writes that are no confirmed anchors, but have the number of one; a sound journal has none."""
+        query = select(CHAIN_WRITES.c.number, CHAIN_WRITES.c.anchor_number)
+        with self._database.read() as connection:
+            found = connection.execute(query.where(CHAIN_WRITES.c.anchor_number.is_not(None), ~_CONFIRMED))
+            return [(row[0], row[1]) for row in found]
+
     def untimed_anchors(self, limit: int) -> Sequence[ChainWrite]:
         """Confirmed anchors that the time of their block is not known of, the newest first: a journal of before."""
         query = select(CHAIN_WRITES).where(_CONFIRMED, CHAIN_WRITES.c.block_time.is_(None))
@@ -241,7 +254,15 @@ def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
 
 
 def _write(row: RowMapping) -> ChainWrite:
+    """Raises IntegrityBroken for a row that no write was kept as."""
     head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
+    known = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
+    if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != known:
+        raise IntegrityBroken(
+            f"write {row['number']} of the journal of the chain was changed",
+            field="chain_writes",
+            hint="Restore the newest backup. Run: tally audit",
+        )
     return ChainWrite(
         number=row["number"],
         purpose=Purpose(row["purpose"]),

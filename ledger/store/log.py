@@ -87,7 +87,11 @@ def tree(connection: Connection) -> TreeState:
     row = connection.execute(_TREE).first()
     if row is None:
         raise NotFound("this database holds no ledger", hint="Run: tally init")
-    return TreeState(bytes.fromhex(row.log_id), row.size, row.root, row.registry_changes, row.recorded_at)
+    try:
+        log_id = bytes.fromhex(row.log_id)
+    except ValueError as error:
+        raise IntegrityBroken(f"tree.log_id is {row.log_id!r}, no id of a ledger", field="tree.log_id") from error
+    return TreeState(log_id, row.size, row.root, row.registry_changes, row.recorded_at)
 
 
 def tile_reader(connection: Connection) -> TileReader:

@@ -7,9 +7,11 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
+from ledger.core.errors import IntegrityBroken
 from ledger.store import chain_tables, supervision_tables, tables  # noqa: F401 - imported, they are in the schema
 from ledger.store.access_tables import AccessBase
 from ledger.store.witness_tables import WITNESS_METADATA
@@ -19,8 +21,18 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine, store: Store) -> None:
-    """Brings a store to the newest schema; does nothing where it is there already."""
-    command.upgrade(configuration(engine, store), "head")
+    """Brings a store to the newest schema; does nothing where it is there already.
+
+    Raises IntegrityBroken where the database says that it is of a version which this release does not know.
+    """
+    try:
+        command.upgrade(configuration(engine, store), "head")
+    except CommandError as error:
+        raise IntegrityBroken(
+            f"the version of the database is none that this release knows: {error}",
+            field="database_url",
+            hint="Start the release that wrote it, or restore the newest backup.",
+        ) from error
 
 
 def configuration(engine: Engine, store: Store) -> Config:

@@ -3,7 +3,8 @@
 ``entries``, ``sections`` and ``tiles`` are the log; ``streams``, ``cases``, ``case_agencies``, ``handovers``,
 ``items``, ``clocks``, ``imports``, ``words``, ``flags`` and ``feed`` are read models that change in one transaction;
 ``warnings`` are what handlers were told of the clocks, ``webhooks`` where agencies are told of all that;
-``audits`` are what auditors found, ``checkpoints`` what was published, ``cosignatures`` what witnesses put under it.
+``audits`` are what auditors found, ``checkpoints`` what was published, ``cosignatures`` what witnesses put under it;
+``bindings`` are digests of all those rows that no event signs.
 The journal of the chain stands in ``chain_tables``, supervision in ``supervision_tables``.
 """
 
@@ -335,6 +336,18 @@ class AuditRow(SQLModel, table=True):
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
+class BindingRow(SQLModel, table=True):
+    """A record of the chain that binds rows of the table ``of``; ``digest`` chains it to the one before."""
+
+    __tablename__ = "bindings"
+    __table_args__ = (Index("ix_bindings_of", "of", "number"),)
+
+    number: int = Field(sa_column=big(primary_key=True))
+    of: str
+    record: bytes = Field(sa_column=binary())
+    digest: str
+
+
 class ChallengeRow(SQLModel, table=True):
     """A sign-in text that waits for its signature."""
 
@@ -376,5 +389,6 @@ WEBHOOKS = core_of(WebhookRow)
 IMPORTS = core_of(ImportRow)
 WORDS = core_of(WordRow)
 AUDITS = core_of(AuditRow)
+BINDINGS = core_of(BindingRow)
 CHALLENGES = core_of(ChallengeRow)
 META = core_of(Meta)

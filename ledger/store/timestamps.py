@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
+from ledger.store import bindings
 from ledger.store.database import Database
 from ledger.store.tables import TIMESTAMPS
 
@@ -23,7 +24,8 @@ def store(database: Database, stamp: Stamp) -> None:
     """Keeps a timestamp for good; the first one of a size stays."""
     insert = database.upsert(TIMESTAMPS).values(size=stamp.size, response=stamp.response, time=stamp.time)
     with database.write() as connection:
-        connection.execute(insert.on_conflict_do_nothing(index_elements=["size"]))
+        if connection.execute(insert.on_conflict_do_nothing(index_elements=["size"])).rowcount:
+            bindings.bind_rows(connection, TIMESTAMPS, [{"size": stamp.size}])
 
 
 def last(connection: Connection) -> Stamp | None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, case, func, literal, select
 
 from ledger.core.visibility import Reader
+from ledger.store import bindings
 from ledger.store.cases import visible
 from ledger.store.tables import CASES, CLOCKS, WARNINGS
 
@@ -58,6 +59,7 @@ def tell(connection: Connection, warnings: list[dict[str, Any]], warned_at: int)
     rows = [{**row, "number": last + n, "warned_at": warned_at} for n, row in enumerate(warnings, 1)]
     if rows:
         connection.execute(WARNINGS.insert(), rows)
+        bindings.bind_rows(connection, WARNINGS, rows)
 
 
 def listed(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:

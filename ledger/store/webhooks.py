@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.errors import Conflict, NotFound
+from ledger.store import bindings
 from ledger.store.database import Database
 from ledger.store.tables import WEBHOOKS
 
@@ -61,6 +62,7 @@ def add(database: Database, webhook: Webhook) -> None:
                 code="webhook_exists",
                 hint="Remove it, and add it anew for another secret.",
             ) from error
+        bindings.bind_rows(connection, WEBHOOKS, [values])
 
 
 def listed(connection: Connection, agency: str) -> list[Webhook]:
@@ -82,6 +84,7 @@ def remove(database: Database, agency: str, webhook_id: str) -> None:
     with database.write() as connection:
         if connection.execute(delete(WEBHOOKS).where(*_named(agency, webhook_id))).rowcount == 0:
             raise _unknown(webhook_id)
+        bindings.bind_rows(connection, WEBHOOKS, [{"webhook_id": webhook_id}])
 
 
 def waiting(connection: Connection, now_ms: int) -> list[Webhook]:
@@ -107,11 +110,18 @@ def settle_failed(database: Database, claimed: Webhook, reason: str, next_try_at
 
 
 def _changed(database: Database, webhook: Webhook, **values: Any) -> Webhook | None:
-    """Compare and set: only if nobody has claimed or settled it meanwhile."""
+    """Compare and set: only if nobody has claimed or settled it meanwhile.
+
+    Raises IntegrityBroken where somebody changed the row otherwise: nothing is sent to an address that no officer gave.
+    """
+    key = {"webhook_id": webhook.webhook_id}
     same = (WEBHOOKS.c.webhook_id == webhook.webhook_id, WEBHOOKS.c.next_try_at == webhook.next_try_at)
     unmoved = (WEBHOOKS.c.events_after == webhook.events_after, WEBHOOKS.c.warnings_after == webhook.warnings_after)
     with database.write() as connection:
+        bindings.require_bound(connection, WEBHOOKS, key)
         changed = connection.execute(update(WEBHOOKS).where(*same, *unmoved).values(**values)).rowcount
+        if changed and values.keys() != {"next_try_at"}:
+            bindings.bind_rows(connection, WEBHOOKS, [key])
         row = connection.execute(select(*_COLUMNS).where(WEBHOOKS.c.webhook_id == webhook.webhook_id)).first()
     return Webhook(*row) if changed and row is not None else None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.demonstration import chains, operator, proofs, setting, story, supervision, twelve
+from scripts.demonstration import chains, operator, proofs, rollback, setting, story, supervision, twelve
 from scripts.demonstration.stage import Stage, StepFailed
 
 
@@ -44,12 +44,15 @@ def run(stage: Stage, *, serve: bool) -> None:
         twelve.play(stage)
     proofs.export(stage)
     supervision.verify(stage)
+    rollback.keep_copy(stage)
     operator.cheat(stage, witnesses)
     if serve:
         stage.serve_until_interrupted()
         return
+    rollback.keep_checkpoint(stage)
     stage.stop_all()
     proofs.check_offline(stage)
+    rollback.put_back(stage)
     proofs.tamper(stage)
 
 

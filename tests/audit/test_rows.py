@@ -142,8 +142,9 @@ def test_entry_that_its_officer_signed_again(stand: Stand) -> None:
         **values,
     )
     report = stand.audit()
-    assert found(report) == {("tree", index)}
-    assert "another entry" in report.findings[0].what
+    assert found(report) == {("tree", index), ("entries", index)}
+    assert "before the event was signed" in report.findings[0].what
+    assert "another entry" in report.findings[1].what
 
 
 SECTION = FOUNDING + 1

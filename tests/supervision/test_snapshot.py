@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -22,6 +23,7 @@ from ledger.supervision.snapshot import Logged, Views
 from ledger.supervision.snapshot.given import GivenSource
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.tables import OF_A_CASE
+from ledger.supervision.snapshot.views import LeftWith
 from ledger.workdays import shipped_calendar
 from tests.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.casework import Case, person_id
@@ -42,8 +44,8 @@ def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> GivenSource:
     return GivenSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
 
-def made(log: GivenSource, path: Path | None = None, mark: str = "test") -> Views:
-    return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark)
+def made(log: GivenSource, path: Path | None = None, mark: str = "test", left_with: LeftWith | None = None) -> Views:
+    return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark, left_with=left_with)
 
 
 def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: datetime = AS_OF) -> list[dict[str, Any]]:
@@ -309,6 +311,38 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     other.refresh()
     assert columns(ask(other, "FROM cases"), "case_id") == [("case-9",)]
     other.close()
+
+
+class Remembered:
+    """A digest out of reach of whoever writes to the file."""
+
+    digest: str | None = None
+
+    def last(self) -> str | None:
+        return self.digest
+
+    def keep(self, digest: str) -> None:
+        self.digest = digest
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM kept.handovers", "UPDATE kept.cases SET case_type = 'other'"])
+def test_a_file_that_somebody_changed_is_made_anew(handed_over: Case, tmp_path: Path, statement: str) -> None:
+    """A file is used as it was left; after an edit, and after an end that nobody closed, it is that of the log."""
+    path, remembered, log = tmp_path / "views.duckdb", Remembered(), log_of(handed_over.events)
+    first = made(log, path, left_with=remembered)
+    first.refresh()
+    expected, size = whole(first), first.size()
+    first.close()
+    again = made(log, path, left_with=remembered)
+    assert again.size() == size, "as it was left"
+    again.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    edited = made(log, path, left_with=remembered)
+    assert edited.size() == 0
+    edited.refresh()
+    assert whole(edited) == expected
+    edited.close()
 
 
 def test_every_view_has_the_columns_that_are_promised(handed_over: Case) -> None:

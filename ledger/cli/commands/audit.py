@@ -37,6 +37,13 @@ MOST_FINDINGS = 1000  # that an event holds
     help="Audit the database of this installation, without the service.",
 )
 @click.option("--database-only", is_flag=True, help="With --data-dir: leave the chain out. Nothing is intact by that.")
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --data-dir: a checkpoint of this log, kept elsewhere, that the database must continue.",
+)
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
 @pass_session
@@ -47,15 +54,24 @@ def command(
     case_id: str | None,
     data_dir: Path | None,
     database_only: bool,
+    checkpoints: tuple[Path, ...],
     record: bool,
     number: str | None,
 ) -> int:
     """Audit a case, or everything."""
     if database_only and data_dir is None:
         raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
+    if checkpoints and (data_dir is None or case_id is not None):
+        raise click.UsageError(
+            "--checkpoint goes with --data-dir and no case: a service is held to one by 'tally log consistency'."
+        )
     if number is not None and not record:
         raise click.UsageError("--number goes with --record.")
-    answer = _asked(session, case_id) if data_dir is None else _recomputed(session, case_id, data_dir, database_only)
+    answer = (
+        _asked(session, case_id)
+        if data_dir is None
+        else _recomputed(session, case_id, data_dir, database_only, checkpoints)
+    )
     receipt = _recorded(session, case_id, answer, number) if record else None
     show_audit(session, answer if receipt is None else answer | {"recorded": receipt})
     if receipt and not session.json:
@@ -81,7 +97,9 @@ def _asked(session: Session, case_id: str | None) -> Any:
     return session.service.get("/api/v1/audit", case_id=case_id)
 
 
-def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_only: bool) -> Any:
+def _recomputed(
+    session: Session, case_id: str | None, data_dir: Path, database_only: bool, checkpoints: tuple[Path, ...]
+) -> Any:
     import msgspec
 
     from ledger.audit import audit_case, left_out
@@ -94,14 +112,14 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, database_
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
     trust, book = parse_trust(where.trust.read_bytes()), shipped_rulebook()
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
     look = (
         left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))
     )
     try:
         if case_id is not None:
             return msgspec.to_builtins(audit_case(database, trust, book, case_id, look=look))
-        return msgspec.to_builtins(_whole(session, database, trust, book, look))
+        return msgspec.to_builtins(_whole(session, database, trust, book, look=look, checkpoints=checkpoints))
     finally:
         database.close()
 
@@ -125,7 +143,9 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
     return asking(connect)
 
 
-def _whole(session: Session, database: Database, trust: Trust, book: Rulebook, look: Look) -> AuditReport:
+def _whole(
+    session: Session, database: Database, trust: Trust, book: Rulebook, *, look: Look, checkpoints: tuple[Path, ...]
+) -> AuditReport:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -134,5 +154,10 @@ def _whole(session: Session, database: Database, trust: Trust, book: Rulebook, l
     with Progress(console=Console(stderr=True), transient=True, disable=session.json) as bars:
         bar = bars.add_task("entries audited", total=None)
         return audit_log(
-            database, trust, book, look=look, progress=lambda done, total: bars.update(bar, completed=done, total=total)
+            database,
+            trust,
+            book,
+            look=look,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],
         )

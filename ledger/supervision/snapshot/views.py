@@ -12,6 +12,7 @@ from typing import Protocol
 
 import duckdb
 import structlog
+from blake3 import blake3
 from msgspec import Struct
 
 from ledger.core.deadlines import WorkCalendar
@@ -95,6 +96,18 @@ class Source(Protocol):
         ...
 
 
+class LeftWith(Protocol):
+    """Remembers with what digest the file of the views was left, out of reach of whoever writes to the file."""
+
+    def last(self) -> str | None:
+        """None where nothing is known of it."""
+        ...
+
+    def keep(self, digest: str) -> None:
+        """Raises Unavailable where it cannot be kept."""
+        ...
+
+
 class Views:
     """One writer, and any number of sessions, each of which sees the views of one tree size."""
 
@@ -108,8 +121,11 @@ class Views:
         mark: str,
         limits: Limits = LIMITS,
         datasets: Callable[[int], Mapping[str, Outside]] = no_datasets,
+        left_with: LeftWith | None = None,
     ):
         """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
+
+        With ``left_with`` a file is used only as it was left; one that was changed, or not closed, is made anew.
 
         ``datasets`` gives the data sets of a tree size, by the names of their views.
         """
@@ -120,6 +136,7 @@ class Views:
         self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
         self._limits = limits
         self._datasets = datasets
+        self._left_with = left_with
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -194,6 +211,8 @@ class Views:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                if self._left_with is not None and self._path is not None:
+                    self._left_with.keep(_digest_of(self._path))
 
     def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: Head) -> None:
         """One transaction: whoever asks sees the views of before or of after."""
@@ -232,9 +251,12 @@ class Views:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is not None:
             return self._connection
+        is_as_left = self._is_as_it_was_left()
         try:
-            self._connection = self._opened()
-            if _mark_of(self._connection) == self._mark:
+            self._connection = self._opened()  # whoever has the file open keeps it: it is not looked into before
+            if not is_as_left:
+                logger.warning("the views are not as they were left, and are made anew")
+            elif _mark_of(self._connection) == self._mark:
                 return self._connection
         except (duckdb.Error, OSError) as error:
             reason = str(error).partition("\n")[0]
@@ -244,6 +266,11 @@ class Views:
             else:
                 logger.warning("the views cannot be read, and are made anew", reason=reason)
         return self._anew()
+
+    def _is_as_it_was_left(self) -> bool:
+        if self._left_with is None or self._path is None or not self._path.exists():
+            return True
+        return not _log_of(self._path).exists() and self._left_with.last() == _digest_of(self._path)
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
@@ -255,7 +282,7 @@ class Views:
         if self._connection is not None:
             self._connection.close()
         if self._path is not None:
-            for path in (self._path, self._path.with_name(self._path.name + ".wal")):
+            for path in (self._path, _log_of(self._path)):
                 with suppress(FileNotFoundError):
                     path.unlink()
         self._connection = self._opened()
@@ -263,6 +290,15 @@ class Views:
         self._connection.execute(table_of("head", _HEAD, schema=tables.KEPT))
         self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark])
         return self._connection
+
+
+def _log_of(path: Path) -> Path:
+    """DuckDB's write-ahead log; there is none beside a file that was closed in order."""
+    return path.with_name(path.name + ".wal")
+
+
+def _digest_of(path: Path) -> str:
+    return "blake3:" + blake3().update_mmap(path).hexdigest()
 
 
 def _mark_of(connection: duckdb.DuckDBPyConnection) -> str | None:

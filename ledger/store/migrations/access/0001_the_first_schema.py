@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("agency", sa.String(), nullable=True),
         sa.Column("case_id", sa.String(), nullable=True),
         sa.Column("read_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("number"),

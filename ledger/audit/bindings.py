@@ -1,0 +1,135 @@
+"""Rows that nobody signs, held against the chain of digests that they were bound by as they were written."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+
+from msgspec import Struct
+
+from ledger.audit.findings import Finding, finding
+from ledger.core.errors import IntegrityBroken
+from ledger.store import bindings, checkpoints, deployment
+from ledger.store.bindings import BOUND_TABLES, COMMITS, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
+from ledger.store.database import Connection
+
+COSIGNATURES = "cosignatures"  # the table
+# Where the faults of a table are told; those of the others stand by themselves.
+_STEPS = {
+    "checkpoints": "checkpoints",
+    "cosignatures": "checkpoints",
+    "timestamps": "checkpoints",
+    "chain_writes": "anchors",
+    "anchor_states": "anchors",
+    "trie_nodes": "anchors",
+    "meta": "anchors",
+}
+
+
+class Bound(Struct, frozen=True):
+    """What the chain of bindings says. ``broken`` is the number of the record that does not follow, if one does not.
+
+    ``rows`` has by table and key the digest that was bound last, ``commits`` by committed size the first index and the
+    time; of the time up to ``forgotten`` co-signatures may be gone. ``heads`` has the digests of the records asked for.
+    """
+
+    count: int
+    rows: dict[str, dict[str, str | None]]
+    commits: dict[int, tuple[int, int]]
+    forgotten: int
+    heads: dict[int, str]
+    broken: int | None = None
+
+
+def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
+    """Reads the chain up to the first record that does not follow."""
+    rows: dict[str, dict[str, str | None]] = {}
+    commits: dict[int, tuple[int, int]] = {}
+    wanted, kept = {head.count - 1 for head in heads}, dict[int, str]()
+    forgotten = count = 0
+    for record in bindings.stored(connection):
+        if record.binding is None:
+            return Bound(count, rows, commits, forgotten, kept, broken=count)
+        count += 1
+        if record.number in wanted:
+            kept[record.number] = record.digest
+        if record.binding.of == COMMITS:
+            commits.update(_commits(record.binding))
+        elif record.binding.of == FORGOTTEN:
+            forgotten = max(forgotten, *map(int, record.binding.rows))
+        else:
+            rows.setdefault(record.binding.of, {}).update(record.binding.rows)
+    return Bound(count, rows, commits, forgotten, kept)
+
+
+def _commits(binding: Binding) -> Iterator[tuple[int, tuple[int, int]]]:
+    for size, commit in binding.rows.items():
+        first, at = (commit or "0 0").split(" ")
+        yield int(size), (int(first), int(at))
+
+
+# 15
+def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHead]) -> Iterator[Finding]:
+    """Faults of the chain itself, of what the log of reads knows of it, and of the rows that it binds."""
+    if bound.broken is not None:
+        yield finding("bindings", None, "binding", number=bound.broken)
+        return
+    for head in heads:
+        found = bound.heads.get(head.count - 1) if head.count else bindings.FIRST
+        if found != head.digest:
+            yield finding("bindings", None, "bound_head", head.digest, found, number=head.count - 1)
+    for table in BOUND_TABLES:
+        yield from _differing(connection, table, bound)
+    kept = deployment.kept_digest(connection)
+    for name, digest in bound.rows.get(DEPLOYMENT, {deployment.NAME: None}).items():
+        yield from _differs(DEPLOYMENT, name, digest, kept)
+
+
+def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Finding]:
+    expected = {key: digest for key, digest in bound.rows.get(table, {}).items() if digest is not None}
+    try:
+        stored = bindings.digests(connection, table)
+    except IntegrityBroken:
+        yield finding(_STEPS.get(table, "bindings"), None, "table_unreadable", of=table)
+        return
+    missing = expected.keys() - stored.keys()
+    if table == COSIGNATURES and missing:
+        missing = _kept_for_good(connection, bound, missing)
+    for key in sorted(missing | stored.keys()):
+        yield from _differs(table, key, expected.get(key), stored.get(key))
+
+
+def _differs(table: str, key: str, expected: str | None, stored: str | None) -> Iterator[Finding]:
+    step, row = _STEPS.get(table, "bindings"), f"{table} {key}"
+    if expected is None or stored is None:
+        if expected != stored:
+            told = ["no such row" if digest is None else "a row" for digest in (expected, stored)]
+            yield finding(step, None, "row", *told, row=row)
+    elif expected != stored:
+        yield finding(step, None, "bound", expected, stored, row=row)
+
+
+def _kept_for_good(connection: Connection, bound: Bound, keys: Collection[str]) -> set[str]:
+    """Of co-signatures those that the service has not let go of."""
+    gone = set(checkpoints.forgettable(connection, bound.forgotten))
+    return {key for key in keys if int(key.partition(" ")[0]) not in gone}
+
+
+# 2
+def check_commits_bound(bound: Bound, commits: array[int], named: Collection[int]) -> Iterator[Finding]:
+    """The entries that were not committed when the bindings say; ``commits`` as ``check_commits`` takes them.
+
+    Not those that are ``named`` already.
+    """
+    if bound.broken is not None:
+        return
+    sizes, times = commits[::2], commits[1::2]
+    expected = 0
+    for size, (first, at) in sorted(bound.commits.items()):
+        for index in range(first, min(size, len(sizes))):
+            for name, ought, stands in (("committed_size", size, sizes[index]), ("recorded_at", at, times[index])):
+                if sizes[index] and stands != ought and index not in named:
+                    yield finding("entries", index, "differs", ought, stands, of="entries", name=name)
+        expected = size
+    if expected < len(sizes) and expected not in named:
+        yield finding("entries", expected, "unbound", of="entries")

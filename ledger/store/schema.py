@@ -1,0 +1,88 @@
+"""The schema as it must be: what else stands in a database decides what is read from it.
+
+A trigger changes what is written, a view or another table of the same name what is read, a missing constraint lets two
+rows stand for one. SQLite's schema is compared text by text with one that was just made. PostgreSQL is asked for what
+no migration makes: triggers, rules and policies, and for columns and indexes that differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from ledger.core.errors import IntegrityBroken
+from ledger.store.migrate import Store, metadata, migrate, version_table
+
+_OBJECTS = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name"
+_STRANGE = """
+SELECT 'trigger ' || tgname AS name, relname AS "table", pg_get_triggerdef(pg_trigger.oid) AS definition FROM pg_trigger
+  JOIN pg_class ON pg_class.oid = tgrelid WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+UNION ALL SELECT 'rule ' || rulename, tablename, definition FROM pg_rules WHERE schemaname = current_schema()
+UNION ALL SELECT 'policy ' || policyname, tablename, policyname FROM pg_policies WHERE schemaname = current_schema()
+"""
+
+
+class Difference(Struct, frozen=True):
+    """A part of the schema that is not as it must be; None where it is not there."""
+
+    name: str
+    expected: str | None
+    found: str | None
+
+
+def differences(engine: Engine, store: Store) -> list[Difference]:
+    """How the schema of a store differs from the one that the migrations make."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            return [*_of_server(connection, store)]
+        expected, found = _expected(store), _objects(connection)
+    return [
+        Difference(name, expected.get(name), found.get(name))
+        for name in sorted(expected.keys() | found.keys())
+        if expected.get(name) != found.get(name)
+    ]
+
+
+def require_schema(engine: Engine, store: Store) -> None:
+    """Raises IntegrityBroken, naming what differs: nothing is read or written through what somebody else put there."""
+    for difference in differences(engine, store):
+        raise IntegrityBroken(
+            f"the database's schema was changed: {difference.name}",
+            field="database_url",
+            hint="Restore the newest backup, or remove what was added. Run: tally audit",
+        )
+
+
+@lru_cache
+def _expected(store: Store) -> dict[str, str]:
+    engine = create_engine("sqlite://")
+    try:
+        migrate(engine, store)
+        with engine.connect() as connection:
+            return _objects(connection)
+    finally:
+        engine.dispose()
+
+
+def _objects(connection: Connection) -> dict[str, str]:
+    """SQLite's own tables of statistics are no part of it: whoever wants plans to be better makes them."""
+    rows = connection.execute(text(_OBJECTS)).all()
+    return {name: sql for name, sql in rows if not name.startswith("table sqlite_stat")}
+
+
+def _of_server(connection: Connection, store: Store) -> Iterator[Difference]:
+    schema = metadata(store)
+    for row in connection.execute(text(_STRANGE)).mappings():
+        if row["table"] in schema.tables:
+            yield Difference(row["name"], None, row["definition"])
+    options = {
+        "version_table": version_table(store),
+        "include_name": lambda name, kind, _parents: kind != "table" or name in schema.tables,
+    }
+    for change in compare_metadata(MigrationContext.configure(connection, opts=options), schema):
+        yield Difference(str(change)[:200], None, None)

@@ -1,0 +1,155 @@
+"""A ledger with full data: the twelve stories, played by their people, and what else a ledger comes to hold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+from eth_account import Account
+
+from api.opening import open_parts
+from api.parts import Parts
+from ledger.audit import audit_log, left_out
+from ledger.core.checkpoint import cosign_checkpoint, parse_checkpoint
+from ledger.core.note import SeedSigner, SignatureType, parse_note
+from ledger.installation import DataDirectory
+from ledger.keys import create_keystore
+from ledger.record import shipped_rulebook
+from ledger.samples import load
+from ledger.samples.inside import InsideLedger
+from ledger.samples.town import BY_PROFILE
+from ledger.settings import read_settings
+from ledger.store import audits, checkpoints, log, webhooks
+from ledger.store.access import Read
+from ledger.store.audits import KeptAudit
+from ledger.store.journal import DatabaseJournal
+from ledger.store.webhooks import Progress, Webhook
+from ledger.supervision.datasets import DatasetFiles
+from ledger.warn import Warner
+from tests.cli.tally import Tally
+
+QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
+RESTS_WITHIN_S = 120  # seconds in which everything is anchored, proven and sealed
+READS = ("case", "timeline of the case", "items of the case")
+
+
+def found_ledger(folder: Path) -> Path:
+    """The data directory in ``folder``, with the ledger that is there or one that is made now."""
+    data = folder / "data"
+    if not (data / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        Tally(folder).ok("init", "--development", "--keep-passphrase", "--data-dir", data)
+        _make_light(DataDirectory(data))
+        settings = read_settings(data, supervision_interval_s=2, anchor_interval_s=1)
+        with open_parts(settings) as parts:
+            _play(DataDirectory(data), parts)
+            _await_rest(parts)
+            parts.supervisor.views.refresh()
+        (data / "complete").touch()
+    return data
+
+
+def _make_light(where: DataDirectory) -> None:
+    """Lets the service's keystores open with little work: it is started a hundred times."""
+    passphrase = read_settings(where.path).passphrase(where)
+    for name in ("service", "submitter"):
+        keystore = where.keys.keystore(name)
+        secret = bytes(Account.decrypt(json.loads(keystore.read_bytes()), passphrase))
+        keystore.unlink()
+        create_keystore(keystore, passphrase, private_key=secret, light=True)
+
+
+def _play(where: DataDirectory, parts: Parts) -> None:
+    if not parts.follower.has_looked.wait(60):
+        raise RuntimeError("the chain was not looked at in time")
+    ledger = InsideLedger(
+        database=parts.database,
+        recorder=parts.recorder,
+        sequencer=parts.sequencer,
+        authority=parts.authority,
+        registry=lambda: parts.follower.link.registry,
+        files=DatasetFiles(where.datasets),
+        clock=parts.clock,
+    )
+
+    def add_before_the_last(progress: load.Progress) -> None:
+        if progress.done == len(load.PARTS) - 1:  # what is added is sealed with the anchor of the last part
+            _add(parts)
+
+    load.load(where, ledger, add_before_the_last)
+
+
+def _add(parts: Parts) -> None:
+    """What no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
+    database, now = parts.database, parts.clock()
+    Warner(database).step(now + QUARTER_MS)
+    authority = parts.authority()
+    for number, profile in enumerate(("police-chief", "court-chief")):
+        person = BY_PROFILE[profile]
+        key_id = next(key for key, grant in authority.grants.items() if grant.officer == person.officer)
+        webhook = Webhook(
+            webhook_id=f"webhook-{number:016}",
+            agency=person.agency,
+            officer=person.officer,
+            key_id=key_id,
+            url=f"https://receiver.example/{number}",
+            created_at=now + number,
+            events_after="-1",
+            warnings_after=0,
+            delivered_at=None,
+            failures=0,
+            last_error=None,
+            next_try_at=now + QUARTER_MS,
+        )
+        webhooks.add(database, webhook)
+        claimed = webhooks.claim(database, webhook, now + QUARTER_MS + 1)
+        assert claimed is not None
+        webhooks.settle_delivered(database, claimed, Progress("3", 0), now + QUARTER_MS + 2)
+    auditor = BY_PROFILE["auditor"]
+    report = audit_log(database, parts.trust.trust, shipped_rulebook(), look=left_out, processes=1)
+    for number in range(2):
+        kept = KeptAudit(
+            audit_id=f"audit-{number:010}",
+            case_id=None,
+            agency=auditor.agency,
+            officer=auditor.officer,
+            started_at=now + number,
+            ended_at=now + number + 10,
+            verdict=report.verdict,
+            failure=None,
+            report=msgspec.json.encode(report),
+        )
+        with database.write() as connection:
+            audits.keep(connection, kept)
+    with database.read() as connection:
+        published = checkpoints.last_published(connection)
+        cases = [entry.stream_id for entry in log.entries(connection, 0, published.size if published else 0)]
+    assert published is not None
+    for name in ("one", "two"):
+        witness = SeedSigner.from_seed(f"witness.example/{name}", name.ljust(32).encode(), SignatureType.COSIGNATURE_V1)
+        line = cosign_checkpoint(parse_checkpoint(parse_note(published.note).text), witness, now // 1000).line()
+        vkey = witness.verifying_key.vkey()
+        checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: False)
+    key_id = next(key for key, grant in authority.grants.items() if grant.officer == auditor.officer)
+    reads = [Read(auditor.agency, auditor.officer, key_id, what, now, case_id=cases[-1]) for what in READS]
+    parts.access.append(*reads)
+
+
+def _await_rest(parts: Parts) -> None:
+    """Until all is anchored for good, has its proofs, and nothing follows."""
+    journal, deadline = DatabaseJournal(parts.database), time.monotonic() + RESTS_WITHIN_S
+    size, quiet_since = -1, time.monotonic()
+    while time.monotonic() - quiet_since < 4:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the ledger does not come to rest")
+        with parts.database.read() as connection:
+            now = log.tree(connection).size
+        last = journal.last_anchor()
+        anchored = last is not None and last.anchored is not None and last.anchored.size == now
+        if now != size or not anchored or journal.unproven_anchors(1) or journal.unsettled():
+            size, quiet_since = now, time.monotonic()
+        time.sleep(0.2)

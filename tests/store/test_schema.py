@@ -1,0 +1,58 @@
+"""A database is opened only with the schema that the migrations make: what else stands in it decides what is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from ledger.core.errors import IntegrityBroken
+from ledger.store.database import open_database
+from ledger.store.schema import differences
+from tests.ledgers import sqlite_url
+
+ON_EITHER = ("DROP INDEX ix_entries_payload_digest", "ALTER TABLE cases ADD COLUMN other TEXT")
+ON_SQLITE = (
+    "CREATE TRIGGER quiet AFTER INSERT ON cases BEGIN DELETE FROM cases; END",
+    "CREATE VIEW other AS SELECT * FROM cases",
+    "CREATE INDEX other ON cases (stage)",
+)
+ON_POSTGRESQL = (
+    "CREATE RULE quiet AS ON INSERT TO cases DO INSTEAD NOTHING",
+    "CREATE POLICY quiet ON cases USING (false)",
+    "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+    "CREATE TRIGGER quiet BEFORE INSERT ON cases FOR EACH ROW EXECUTE FUNCTION quiet()",
+)
+
+
+def require_refused(url: str, statement: str) -> None:
+    """The start refuses the database; an audit may open it, and names what differs."""
+    database = open_database(url)
+    assert [*differences(database.log, "log"), *differences(database.access, "access")] == []
+    with database.write() as connection:
+        connection.execute(text(statement))
+    database.close()
+    with pytest.raises(IntegrityBroken, match="schema was changed"):
+        open_database(url)
+    audited = open_database(url, for_audit=True)
+    assert differences(audited.log, "log")
+    audited.close()
+
+
+@pytest.mark.parametrize("statement", ON_EITHER)
+def test_other_tables_and_indexes(each_database_url: str, statement: str) -> None:
+    """A missing index lets two rows stand for one; a column that nobody knows may be anything."""
+    require_refused(each_database_url, statement)
+
+
+@pytest.mark.parametrize("statement", ON_SQLITE)
+def test_what_stands_between_on_sqlite(tmp_path: Path, statement: str) -> None:
+    """A trigger, a view or an index of somebody else."""
+    require_refused(sqlite_url(tmp_path), statement)
+
+
+@pytest.mark.parametrize("statement", ON_POSTGRESQL)
+def test_what_stands_between_on_postgresql(postgres_url: str, statement: str) -> None:
+    """A rule, a policy or a trigger on one of the tables."""
+    require_refused(postgres_url, statement)
