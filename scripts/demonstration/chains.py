@@ -53,7 +53,7 @@ def running(name: str, directory: Path) -> Iterator[Chain]:
         settings = {
             "TALLYSTICK_CHAIN": url,
             "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID),
-            "TALLYSTICK_FINALITY_CONFIRMATIONS": "0",
+            "TALLYSTICK_FINALITY": "0",
         }
         yield Chain("Hardhat's node", settings, url)
     finally:

@@ -27,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> It
     """A service on a chain that is not its own."""
     world = World(tmp_path_factory.mktemp("world"))
     world.found()
-    world.settings |= {"TALLYSTICK_CHAIN": hardhat.url, "TALLYSTICK_FINALITY_CONFIRMATIONS": "0"}
+    world.settings |= {"TALLYSTICK_CHAIN": hardhat.url, "TALLYSTICK_FINALITY": "0"}
     made = json.loads((world.data / "installation.json").read_bytes())
     for account in (made["submitter"], *(agency["admin"] for agency in made["founding"]["agencies"])):
         hardhat.fund(account)

@@ -35,7 +35,7 @@ class Ledger:
         lines = []
         for agency in AGENCIES:
             words = ("witness", "key", f"{agency}.example/w1", "--data-dir", self.folder / agency, "--light")
-            vkey = self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)["vkey"]
+            vkey = self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)["verifier_key"]
             lines.append(f"witness {agency} {vkey}\n")
         policy = parse_policy(f"{''.join(lines)}group two 2 {' '.join(AGENCIES)}\nquorum two\n")
         return replace(bundles.trust(), log_key=log_key, policy=policy, development=False)

@@ -78,7 +78,7 @@ def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None
     town, node = abroad
     town.anchored()
     with town.switched_off():
-        chain_settings = f"TALLYSTICK_CHAIN={node.url}\nTALLYSTICK_FINALITY_CONFIRMATIONS=0\n"
+        chain_settings = f"TALLYSTICK_CHAIN={node.url}\nTALLYSTICK_FINALITY=0\n"
         (town.data / "settings.env").write_text(chain_settings, encoding="utf-8")
         audit = ("audit", "--data-dir", town.data)
         node.faults["*"] = lost_request
