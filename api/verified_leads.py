@@ -11,9 +11,11 @@ from api.dependencies import Service
 from api.matters import require_matter
 from api.reading import Reading
 from api.routes.proofs import bundle_of_case, bundle_of_event
+from ledger.core.bundle import Bundle, decode_bundle, decode_case_bundle
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.installation import DataDirectory
+from ledger.prove import blocks_of
 from ledger.store import log
 from ledger.supervision.datasets import DatasetFiles
 from ledger.supervision.rederive import Held, LeadReport, rederive
@@ -40,7 +42,13 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         entries=lambda size: _entries(service, size),
     )
     recorder = service.parts.recorder
-    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar)
+    seen = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
+    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar, seen=seen)
+
+
+def _events(held: Held) -> Iterator[Bundle]:
+    for data in held.cases.values():
+        yield from (decode_bundle(bytes(event)) for event in decode_case_bundle(data).events)
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.note import SignatureType, parse_vkey, require_type
 from ledger.core.policy import NO_QUORUM, Policy, parse_policy
-from ledger.core.trust import FinalityRule
+from ledger.core.trust import FinalityRule, require_no_own_witness
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
 from ledger.secret_files import make_private_folder, read_secret, write_secret
 from ledger.settings import EMBEDDED, Settings
@@ -130,6 +130,7 @@ def read_founding(data: bytes) -> Founding:
         )
     if founding.quorum == 0 and not founding.development:
         raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
+    _require_one_role_an_account(founding)
     _require_witness_keys(founding)
     return founding
 
@@ -150,15 +151,17 @@ def witness_policy(founding: Founding) -> Policy:
 def policy_of(where: DataDirectory, installation: Installation) -> Policy:
     """What the trust file asks of witnesses: the operator's file where there is one, else what the founding says.
 
-    Raises MalformedInput where the file is no policy.
+    Raises MalformedInput where the file is no policy, or names the log's own key as that of a witness.
     """
     if not where.policy.exists():
         return witness_policy(installation.founding)
     try:
-        return parse_policy(where.policy.read_text(encoding="utf-8"))
+        policy = parse_policy(where.policy.read_text(encoding="utf-8"))
+        require_no_own_witness(policy, parse_vkey(installation.log_key))
     except (MalformedInput, UnicodeDecodeError) as error:
         told = error.message if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(told, field=where.policy.name) from error
+    return policy
 
 
 def _require_distinct(founding: Founding, field: str) -> None:
@@ -170,6 +173,17 @@ def _require_distinct(founding: Founding, field: str) -> None:
             raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
         if value is not None:
             seen.add(value)
+
+
+def _require_one_role_an_account(founding: Founding) -> None:
+    """A witness that signs with an admin's key is no second party. Raises MalformedInput."""
+    admins = {agency.admin for agency in founding.agencies}
+    for number, agency in enumerate(founding.agencies):
+        if agency.witness is not None and agency.witness.account in admins:
+            raise MalformedInput(
+                f"{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
+                field=f"founding.agencies[{number}].witness.account",
+            )
 
 
 def _require_witness_keys(founding: Founding) -> None:

@@ -1,7 +1,7 @@
 """Prove: builds proof bundles out of the store, and verifies each before it hands it out.
 
 An entry is proven at the largest size that is anchored for good, if it lies below that; else at the largest that a
-quorum of witnesses has co-signed; else at the present size.
+quorum of witnesses has co-signed; else at the present size. All parts of a bundle are proven at the same size.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from functools import lru_cache
 from typing import Literal, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
-from msgspec.structs import replace
 
+from ledger.chain.journal import ChainWrite
 from ledger.core import merkle
 from ledger.core.authority import Authority
+from ledger.core.block_header import read_header
 from ledger.core.bundle import (
     Anchor,
-    AnchoredIn,
     AuthorityEvidence,
     Bundle,
     CaseBundle,
     Erasure,
     Evidence,
-    ProvenAt,
     StampedProof,
     encode_bundle,
     raw,
+    read_anchor,
 )
 from ledger.core.bundle_timestamps import encode_response
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
@@ -42,6 +42,7 @@ from ledger.core.tiles import TileNodes
 from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
+from ledger.core.verify_chain import SeenBlock
 from ledger.publish import Publisher
 from ledger.registry import Registry
 from ledger.store import checkpoints, log, timestamps
@@ -54,18 +55,28 @@ _HINT = "Somebody changed the database. Run: tally audit"
 Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
 
 
+class RecordedHead(Struct, frozen=True):
+    """A tree head that is final on the chain: record ``number`` of the contracts' LogAnchor, made by ``write``."""
+
+    write: ChainWrite
+    contracts: TrustedChain
+    number: int
+    size: int
+    root: bytes
+
+
 class AnchorSource(Protocol):
     """Knows what is anchored."""
 
-    def latest(self) -> Anchor | None:
-        """The final anchor of the largest size, as a bundle tells it; None while there is none."""
+    def latest(self) -> RecordedHead | None:
+        """The final record of the largest size; None while there is none."""
 
 
 class StateSource(Protocol):
-    """Knows what proves an anchor."""
+    """Knows what proves a record."""
 
-    def proven_at(self, anchor: Anchor, contracts: TrustedChain, key_id: str | None) -> ProvenAt | None:
-        """The state of a final block, with the grant of a key as far as that can be had; None where there is none."""
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        """The state of a final block that proves the record, and the grant of the key; None where it cannot be had."""
 
 
 class JournalAnchors:
@@ -75,36 +86,22 @@ class JournalAnchors:
         self._journal = journal
         self._trust = trust
 
-    def latest(self) -> Anchor | None:
+    def latest(self) -> RecordedHead | None:
         """None also where the trust file does not name the chain yet."""
         write = self._journal.last_proven_anchor()
         chains = {chain.chain_id: chain for chain in self._trust().chains}
-        if write is None or write.anchored is None or write.block_hash is None or write.chain_id not in chains:
+        if write is None or write.anchored is None or write.chain_id not in chains:
             return None
-        assert write.block_time is not None, "asked for one whose time is known"
-        chain, head = chains[write.chain_id], write.anchored
-        return Anchor(
-            chain=chain.identity,
-            contract=chain.anchor,
-            number=self._journal.count_confirmed_anchors(write),
-            size=head.size,
-            root="0x" + head.root.hex(),
-            registry_hash="0x" + head.registry_hash.hex(),
-            anchored_in=AnchoredIn(
-                transaction_hash="0x" + write.transaction_hash.hex(),
-                block_number=write.block_number or 0,
-                block_hash="0x" + write.block_hash.hex(),
-                timestamp=write.block_time,
-            ),
-        )
+        number = self._journal.count_confirmed_anchors(write)
+        return RecordedHead(write, chains[write.chain_id], number, write.anchored.size, write.anchored.root)
 
 
 class _Head(Struct, frozen=True):
-    """A tree head to prove at, with what the log's authority was then."""
+    """A tree head to prove at, with the record that the chain has of it."""
 
     size: int
     note: str
-    anchors: tuple[Anchor, ...]
+    recorded: RecordedHead | None = None
 
 
 class _View(Struct, frozen=True):
@@ -114,7 +111,7 @@ class _View(Struct, frozen=True):
     nodes: NodeReader
     authority: Authority
     heads: tuple[_Head, ...]
-    proven: Callable[[Anchor, str | None], Anchor]
+    anchor: Callable[[RecordedHead, str | None], Anchor | None]
 
     def head_for(self, index: int) -> _Head:
         return next(head for head in self.heads if index < head.size)
@@ -147,26 +144,29 @@ class Prover:
         with self._database.read() as connection:
             view = self._view(connection)
             entry = log.entry_by_event_id(connection, event_id)
-            made = encode_bundle(self._bundle(view, entry, withheld))
+            bundle = self._bundle(view, entry, view.head_for(entry.log_index), withheld)
+        made = encode_bundle(bundle)
         with _readable(entry.log_index):
-            report = verify_bundle(made, self._trust())
+            report = verify_bundle(made, self._trust(), seen=blocks_of(bundle))
         _require_proven(report.faults, entry.log_index)
         return made
 
     def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
-        """The bundle of a case with all its events. Raises NotFound, and IntegrityBroken as above."""
+        """The bundle of a case with all its events, under one tree head. Raises as above."""
         with self._database.read() as connection:
             view = self._view(connection)
             entries = log.stream(connection, "case", case_id)
             if not entries:
                 raise NotFound(f"no case {case_id}", field="case_id")
-            events = tuple(Raw(encode_bundle(self._bundle(view, entry, withheld))) for entry in entries)
-            bundle = CaseBundle(
-                format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events
+            head = view.head_for(entries[-1].log_index)
+            events = [self._bundle(view, entry, head, withheld) for entry in entries]
+        made = encode_bundle(
+            CaseBundle(
+                format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=_encoded(events)
             )
-        made = encode_bundle(bundle)
+        )
         with _readable(entries[0].log_index):
-            report = verify_case(made, self._trust(), self._book)
+            report = verify_case(made, self._trust(), self._book, seen=blocks_of(*events))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[0].log_index)
@@ -177,18 +177,19 @@ class Prover:
         with self._database.read() as connection:
             view = self._view(connection)
             entries = [log.entry_by_event_id(connection, event_id) for event_id in event_ids[-MAX_VERSIONS:]]
-            bundles = tuple(Raw(encode_bundle(self._bundle(view, entry, "sections"))) for entry in entries)
+            head = view.head_for(entries[-1].log_index)
+            bundles = [self._bundle(view, entry, head, "sections") for entry in entries]
         made = encode_package(
             ModelPackage(
                 format="tallystick/model-package@v1",
                 log_id=self._log_id(),
                 model_id=model_id,
                 version=version,
-                publications=bundles,
+                publications=_encoded(bundles),
             )
         )
         with _readable(entries[-1].log_index):
-            report = verify_package(made, self._trust())
+            report = verify_package(made, self._trust(), seen=blocks_of(*bundles))
         for entry, event in zip(entries, report.events, strict=True):
             _require_proven(event.faults, entry.log_index)
         _require_proven(report.faults, entries[-1].log_index)
@@ -200,24 +201,19 @@ class Prover:
     def _view(self, connection: Connection) -> _View:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
-        anchor = self._anchors.latest()
+        recorded = self._anchors.latest()
         heads: list[_Head] = []
-        if anchor is not None and anchor.size <= tree.size:
-            note = self._note(connection, anchor.size, bytes.fromhex(anchor.root[2:]), nodes)
-            heads.append(_Head(anchor.size, note, (anchor,)))
+        if recorded is not None and recorded.size <= tree.size:
+            heads.append(_Head(recorded.size, self._note(connection, recorded.size, recorded.root, nodes), recorded))
         witnessed = checkpoints.last_witnessed(connection)
         if witnessed is not None and witnessed.size <= tree.size:
-            heads.append(_Head(witnessed.size, witnessed.note, ()))
-        heads.append(_Head(tree.size, self._note(connection, tree.size, tree.root, nodes), ()))
+            heads.append(_Head(witnessed.size, witnessed.note))
+        heads.append(_Head(tree.size, self._note(connection, tree.size, tree.root, nodes)))
         authority = self._registry.at(connection, tree.registry_changes)
-        return _View(connection, nodes, authority, tuple(heads), lru_cache(self._proven))
+        return _View(connection, nodes, authority, tuple(heads), lru_cache(self._anchor))
 
-    def _proven(self, anchor: Anchor, key_id: str | None) -> Anchor:
-        """The anchor with what proves it, and the grant of the key."""
-        contracts = self._trust().chain(anchor.chain, anchor.contract)
-        if self._states is None or contracts is None:
-            return anchor
-        return replace(anchor, proven_at=self._states.proven_at(anchor, contracts, key_id) or UNSET)
+    def _anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        return None if self._states is None else self._states.anchor(recorded, key_id)
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
         """The published checkpoint of this size, with what witnesses put under it; else one signed now.
@@ -234,10 +230,10 @@ class Prover:
             )
         return self._publisher.checkpoint(size, root)
 
-    def _bundle(self, view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle:
-        head = view.head_for(entry.log_index)
+    def _bundle(self, view: _View, entry: StoredEntry, head: _Head, withheld: Withheld | None) -> Bundle:
         sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
         key_id = entry.key_id if entry.key_id in view.authority.grants else None
+        anchor = None if head.recorded is None else view.anchor(head.recorded, key_id)
         return Bundle(
             format="tallystick/bundle@v1",
             log_id=self._log_id(),
@@ -247,9 +243,24 @@ class Prover:
             erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
             authority=_authority(view, entry, head),
             proof=_proof(view, entry.log_index, head),
-            anchors=raw([view.proven(anchor, key_id) for anchor in head.anchors]) if head.anchors else UNSET,
+            anchor=UNSET if anchor is None else raw(anchor),
             timestamps=_timestamps(view, entry.log_index),
         )
+
+
+def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
+    return tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
+
+
+def blocks_of(*bundles: Bundle) -> tuple[SeenBlock, ...]:
+    """The blocks of the anchors that this service has put into bundles: its own node has told that they are final."""
+    anchors = {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}
+    return tuple(map(_block, map(read_anchor, anchors)))
+
+
+def _block(anchor: Anchor) -> SeenBlock:
+    header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
+    return SeenBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True)
 
 
 def _proof(view: _View, index: int, head: _Head) -> str:
@@ -286,7 +297,7 @@ def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
         AuthorityEvidence(
             agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
             grant=_evidence(view, grant.granted, head),
-            revocation=_evidence(view, grant.revoked, head) if revoked and grant.revoked is not None else UNSET,
+            revocation=raw(_evidence(view, grant.revoked, head)) if revoked and grant.revoked is not None else UNSET,
         )
     )
 

@@ -1,7 +1,8 @@
 """State proofs: what both contracts held at a final block, fetched as soon as an anchor is final, and kept.
 
 Old state may not be served later. Kept are nodes of tries by their hashes, so a key whose part of the registry did not
-change since is proven at each later anchor without asking; else the chain is asked when a bundle needs it.
+change since is proven at each later anchor without asking; else the chain is asked when a bundle needs it, at the same
+block where it still has that state.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from msgspec.structs import replace
 
 from ledger.chain.backend import ChainBackend
 from ledger.chain.deploy import Deployment
@@ -19,12 +21,13 @@ from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core import rlp
 from ledger.core.block_header import read_header
-from ledger.core.bundle import Anchor, ContractProof, ProvenAt, SlotProof
-from ledger.core.contract_state import ContractState, anchor_slots, read_state, registry_slots
+from ledger.core.bundle import Anchor, ContractProof, SlotProof
+from ledger.core.contract_state import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.patricia import walk
 from ledger.core.signature import keccak256
 from ledger.core.trust import FinalityRule, TrustedBlock, TrustedChain
+from ledger.prove import RecordedHead
 from ledger.store import anchor_states, log
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
@@ -62,43 +65,65 @@ class StateProofs:
         writes = self._journal.unproven_anchors(ANCHORS_A_STEP)
         try:
             for write in writes:
-                self._take(write, contracts, self._signers(write))
+                self._take(self._recorded(write, contracts), self._signers(write), self._final_block())
         except (Unavailable, MalformedInput, ProofRefused) as error:
             self._wait(error)
         else:
             self._proven = last if len(writes) < ANCHORS_A_STEP else None
 
-    def proven_at(self, anchor: Anchor, contracts: TrustedChain, key_id: str | None) -> ProvenAt | None:
-        """What proves the anchor and, as far as it can be had, the key's grant; None where nothing does."""
-        write = self._journal.find(bytes.fromhex(anchor.anchored_in.transaction_hash[2:]))
-        if write is None:
-            return None
-        kept = self._kept(write, contracts, anchor.number, key_id)
-        if kept is not None:
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        """What proves the record and the key's grant, kept or asked for; None where it cannot be had now."""
+        kept = self._kept(recorded, key_id)
+        if kept is not None or time.monotonic() < self._waits_until:
             return kept
-        if time.monotonic() >= self._waits_until:
-            asked = self._asking.submit(self._take, write, contracts, [key_id] if key_id else [], key_id)
+        asked = self._asking.submit(self._ask, recorded, key_id)
+        try:
+            asked.result(PATIENCE_S)
+        except TallystickError as error:
+            self._wait(error)
+        except TimeoutError:  # what comes later is kept for the next reader
+            self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
+            return None
+        return self._kept(recorded, key_id)
+
+    def _ask(self, recorded: RecordedHead, key_id: str | None) -> None:
+        """Takes what the chain has at the block of the kept header, for which witnesses may vouch, or at a newer."""
+        keys = [key_id] if key_id else []
+        header = self._kept_header(recorded.write)
+        if header is not None:
+            block = read_header(header)
             try:
-                return asked.result(PATIENCE_S)
-            except TallystickError as error:
-                self._wait(error)
-            except TimeoutError:  # what comes later is kept for the next reader
-                self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
-        return self._kept(write, contracts, anchor.number, None)
+                self._take(recorded, keys, BlockRef(block.number, block.hash))
+            except (Unavailable, MalformedInput, ProofRefused) as error:  # a node need not have old state
+                logger.info("not proven at the block of before", block=block.number, reason=error.for_operator)
+            else:
+                return
+        self._take(recorded, keys, self._final_block())
 
     def _wait(self, error: TallystickError) -> None:
         logger.warning("not proven by the chain's state", reason=error.for_operator, hint=error.hint)
         self._waits_until = time.monotonic() + PAUSE_S
 
-    def _kept(self, write: ChainWrite, contracts: TrustedChain, number: int, key_id: str | None) -> ProvenAt | None:
+    def _kept_header(self, write: ChainWrite) -> bytes | None:
         with self._database.read() as connection:
-            header = anchor_states.kept_header(connection, write)
+            return anchor_states.kept_header(connection, write)
+
+    def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        with self._database.read() as connection:
+            header = anchor_states.kept_header(connection, recorded.write)
             if header is None:
                 return None
             try:
-                return _built(header, contracts, number, key_id, lambda name: anchor_states.node(connection, name))
+                anchor = _built(header, recorded, key_id, lambda name: anchor_states.node(connection, name))
             except (MalformedInput, ProofRefused):
                 return None
+            note = anchor_states.block_note(connection, recorded.write)
+        return anchor if note is None else replace(anchor, block_note=note)
+
+    def _recorded(self, write: ChainWrite, contracts: TrustedChain) -> RecordedHead:
+        assert write.anchored is not None, "the write of an anchor"
+        number = self._journal.count_confirmed_anchors(write)
+        return RecordedHead(write, contracts, number, write.anchored.size, write.anchored.root)
 
     def _signers(self, write: ChainWrite) -> list[str]:
         """Whose keys signed what the anchor was the first to have."""
@@ -107,19 +132,18 @@ class StateProofs:
         with self._database.read() as connection:
             return log.officers_keys(connection, first, size, KEYS_AN_ANCHOR)
 
-    def _take(
-        self, write: ChainWrite, contracts: TrustedChain, keys: Iterable[str], key_id: str | None = None
-    ) -> ProvenAt:
-        """Fetches at the newest final block, verifies and keeps; gives what proves ``key_id``, one of ``keys``."""
-        chain = self._chain()
-        final = chain.final_block()
+    def _final_block(self) -> BlockRef:
+        final = self._chain().final_block()
         if final is None:
             raise ChainUnavailable("the chain has no final block yet", code="chain_behind")
-        number = self._journal.count_confirmed_anchors(write)
-        header, nodes = _fetched(chain.eth, final, contracts, number, keys)
-        built = {key: _built(header, contracts, number, key, nodes.get) for key in (None, *keys)}
-        anchor_states.keep(self._database, write, header, nodes)
-        return built[key_id]
+        return final
+
+    def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
+        """Fetches at a final block what proves the record and each of the keys, verifies and keeps it."""
+        header, nodes = _fetched(self._chain().eth, at, recorded, keys)
+        for key in (None, *keys):
+            _built(header, recorded, key, nodes.get)
+        anchor_states.keep(self._database, recorded.write, header, nodes)
 
 
 def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
@@ -143,11 +167,15 @@ def trusted_block(block: BlockRef) -> TrustedBlock:
 
 
 def _fetched(
-    eth: Eth, at: BlockRef, contracts: TrustedChain, number: int, keys: Iterable[str]
+    eth: Eth, at: BlockRef, recorded: RecordedHead, keys: Iterable[str]
 ) -> tuple[bytes, Mapping[bytes, bytes]]:
-    """The block's header, and the nodes that lead to the slots of record ``number`` and of the keys."""
+    """The block's header, and the nodes that lead to the slots of the record and of the keys."""
     slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
-    proofs = (eth.proof(contracts.anchor, anchor_slots(number), at), eth.proof(contracts.registry, [*slots], at))
+    contracts = recorded.contracts
+    proofs = (
+        eth.proof(contracts.anchor, anchor_slots(recorded.number), at),
+        eth.proof(contracts.registry, [*slots], at),
+    )
     return eth.header(at), {keccak256(node): node for proof in proofs for node in _nodes(proof)}
 
 
@@ -157,23 +185,23 @@ def _nodes(proof: AccountProof) -> Iterable[bytes]:
         yield from path
 
 
-def _built(header: bytes, contracts: TrustedChain, number: int, key_id: str | None, node_of: NodeSource) -> ProvenAt:
+def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: NodeSource) -> Anchor:
     """The proof out of nodes, verified as anybody would. Raises ProofRefused or MalformedInput where they do not do."""
-    block = read_header(header)
-    proven = ProvenAt(
-        block_number=block.number,
-        block_hash=_hex(block.hash),
+    block, contracts, number = read_header(header), recorded.contracts, recorded.number
+    anchor = Anchor(
+        chain=contracts.identity,
+        contract=contracts.anchor,
+        number=number,
         header_rlp=_hex(header),
         anchor=_contract(block.state_root, contracts.anchor, anchor_slots(number), node_of),
         registry=_contract(block.state_root, contracts.registry, registry_slots(key_id), node_of),
     )
-    _require_made(read_state(proven, contracts, number, key_id), number)
-    return proven
-
-
-def _require_made(state: ContractState, number: int) -> None:
+    state = read_anchor_state(anchor, block, contracts)
     if state.last_number < number:
         raise ProofRefused(f"the contract ends at record {state.last_number}, below {number}", field="record")
+    if key_id is not None:
+        read_grant_state(anchor, block, contracts, key_id)
+    return anchor
 
 
 def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of: NodeSource) -> ContractProof:

@@ -50,8 +50,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "example:registry": worked.registry,
     "example:log": worked.log,
     "example:proof": worked.proof,
-    "example:steps": worked.steps,
-    "example:case_steps": worked.case_steps,
     "example:verification": worked.verification,
 }
 

@@ -12,27 +12,29 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core import canonical
+from ledger.core.block_header import read_header
 from ledger.core.bundle import (
-    Anchor,
-    AnchoredIn,
     AuthorityEvidence,
     Bundle,
     CaseBundle,
     Erasure,
     Evidence,
+    decode_bundle,
     encode_bundle,
     raw,
+    read_anchor,
 )
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
-from ledger.core.event import SYSTEM_STREAM_ID, Body, registry
+from ledger.core.event import EVENT_TYPES, SYSTEM_STREAM_ID, Body, registry
 from ledger.core.merkle import Hash
 from ledger.core.note import SeedSigner, SignatureType, parse_note
 from ledger.core.policy import parse_policy
 from ledger.core.proof import TlogProof
-from ledger.core.trust import Trust, TrustedChain
+from ledger.core.trust import Trust, TrustedBlock, TrustedChain
 from tests import merkle_reference as reference
 from tests.builders import LOG_ID, POLICE, SERVICE, START, Event, Officer, Registry, Writer, clerk, key_id, supervisor
 from tests.casework import Case
+from tests.states import State
 
 ORIGIN = "ledger.example/handovers"
 LOG_SIGNER = SeedSigner.from_seed(ORIGIN, bytes([1]) * 32)
@@ -60,6 +62,10 @@ CHAIN = TrustedChain(
 )
 
 
+ANCHORED_AT = START + 4000  # the time of block 9, which has the anchor
+BLOCK = 12  # whose state proves it
+
+
 def trust(policy: str = "quorum none\n", *, development: bool = True, **changes: Any) -> Trust:
     """The trust file's content for the logs of these builders."""
     made = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy(policy), development, (CHAIN,))
@@ -74,6 +80,7 @@ class Log:
     log_signer: SeedSigner = LOG_SIGNER
     registry: Registry = field(default_factory=Registry)
     system: Writer = field(default_factory=lambda: Writer("system", SYSTEM_STREAM_ID, start=START - 3600))
+    _anchors: dict[tuple[int, bytes, int, int], Raw] = field(default_factory=dict)
 
     def add(self, *events: Event) -> int:
         """Appends; gives the index of the last one."""
@@ -122,15 +129,42 @@ class Log:
         revoked = self.find(registry.KeyRevoked, key_id=event.envelope.key_id)
         if granted is None or admitted is None:
             return None
-        revocation = UNSET if revoked is None else self.evidence(revoked, note)
+        revocation = UNSET if revoked is None else raw(self.evidence(revoked, note))
         return AuthorityEvidence(
             agency=self.evidence(admitted, note), grant=self.evidence(granted, note), revocation=revocation
         )
 
+    def state(self, size: int | None = None, *, number: int = 1, revoked_at: dict[str, int] | None = None) -> State:
+        """The contracts three blocks after they took the tree head of this size as record ``number``.
+
+        Keys that the log has revoked are revoked there a second before the anchor, or as ``revoked_at`` says.
+        """
+        state = State(CHAIN, BLOCK, ANCHORED_AT + 36)
+        if number > 1:
+            state.record(number - 1, bytes([5]) * 32, 5, 7, ANCHORED_AT - 24)
+        checkpoint = self.checkpoint(size)
+        state.record(number, checkpoint.root, checkpoint.size, 9, ANCHORED_AT)
+        authority = self.registry.authority
+        grants = authority.grants.values()
+        revoked = {grant.key_id: ANCHORED_AT - 1 for grant in grants if grant.revoked is not None}
+        return state.has(authority.registry_hash, *grants, revoked_at=revoked | (revoked_at or {}))
+
+    def anchor(self, index: int, size: int) -> Raw:
+        """What proves the anchor of the tree head of this size, and the key of the entry."""
+        key = (len(self.events), self.registry.authority.registry_hash, index, size)
+        if key not in self._anchors:
+            self._anchors[key] = raw(self.state(size).proving(1, self.key_of(index)))
+        return self._anchors[key]
+
+    def key_of(self, index: int) -> str | None:
+        """The key whose slots the bundle of the entry has: none for an entry of the ledger itself."""
+        envelope = self.events[index].envelope
+        return envelope.key_id if EVENT_TYPES[envelope.event_type].roles else None
+
     def bundle(self, index: int, note: str | None = None, *, anchored: bool = True, **changes: Any) -> Bundle:
         """The bundle of an entry, complete; ``changes`` replace its parts."""
         note, event = note or self.note(), self.events[index]
-        checkpoint = parse_checkpoint(parse_note(note).text)
+        size = parse_checkpoint(parse_note(note).text).size
         bundle = Bundle(
             format="tallystick/bundle@v1",
             log_id="0x" + LOG_ID.hex(),
@@ -139,7 +173,7 @@ class Log:
             sections={label: Raw(canonical.encode(section)) for label, section in event.sections.items()},
             authority=UNSET if (evidence := self.authority(event, note)) is None else raw(evidence),
             proof=self.proof(index, note),
-            anchors=raw([anchor_of(checkpoint, self.registry.authority.registry_hash)]) if anchored else UNSET,
+            anchor=self.anchor(index, size) if anchored and "anchor" not in changes else UNSET,
         )
         return replace(bundle, **changes)
 
@@ -158,20 +192,18 @@ class Log:
         return Erasure(label=label, entry=self.evidence(index, note))
 
 
-def anchor_of(checkpoint: Checkpoint, registry_hash: bytes = LOG_ID, **changes: Any) -> Anchor:
-    """The record that says of this tree head what is so."""
-    anchor = Anchor(
-        chain=CHAIN.identity,
-        contract=CHAIN.anchor,
-        number=1,
-        size=checkpoint.size,
-        root="0x" + checkpoint.root.hex(),
-        registry_hash="0x" + registry_hash.hex(),
-        anchored_in=AnchoredIn(
-            transaction_hash=_word("tx"), block_number=9, block_hash=_word("block 9"), timestamp=START + 4000
-        ),
-    )
-    return replace(anchor, **changes)
+def naming(*bundles: Bundle | CaseBundle, policy: str = "quorum none\n", **changes: Any) -> Trust:
+    """The trust file that names the blocks of these bundles' anchors."""
+    blocks = {block.number: block for bundle in bundles for block in _blocks(bundle)}
+    return trust(policy, **{"chains": (replace(CHAIN, trusted_blocks=tuple(blocks.values())),)} | changes)
+
+
+def _blocks(bundle: Bundle | CaseBundle) -> Iterable[TrustedBlock]:
+    events = [bundle] if isinstance(bundle, Bundle) else [decode_bundle(bytes(event)) for event in bundle.events]
+    for event in events:
+        if event.anchor is not UNSET:
+            header = read_header(bytes.fromhex(read_anchor(bytes(event.anchor)).header_rlp[2:]))
+            yield TrustedBlock(header.number, "0x" + header.hash.hex())
 
 
 def founded(*agencies: str) -> Log:

@@ -6,7 +6,10 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
+from ledger.core.bundle import Anchor
 from ledger.core.signature import keccak256
+from ledger.core.trust import Trust
+from ledger.prove import RecordedHead
 from ledger.store import log
 from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
@@ -14,6 +17,7 @@ from ledger.store.journal import DatabaseJournal
 from tests.builders import START
 from tests.bundles import CHAIN
 from tests.ledgers import Ledger
+from tests.states import State
 
 
 def anchor_write(
@@ -48,6 +52,41 @@ def anchor_present(ledger: Ledger, state: WriteState = WriteState.CONFIRMED, **f
     write = anchor_write(last.number + 1 if last else 1, head, state, **fields)
     journal.append(write)
     return write
+
+
+class PaperChain:
+    """What both contracts held three blocks after the last anchor of a journal (``ledger.prove.StateSource``)."""
+
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        self._journal = DatabaseJournal(ledger.database)
+
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        """The state that proves the record."""
+        return self.state(recorded.write).proving(recorded.number, key_id)
+
+    def state(self, last: ChainWrite) -> State:
+        """The state after this anchor."""
+        state = State(CHAIN, (last.block_number or 0) + 3, (last.block_time or 0) + 36)
+        for write in self._journal.anchors():
+            if write.state is WriteState.CONFIRMED and write.number <= last.number and write.anchored is not None:
+                number = self._journal.count_confirmed_anchors(write)
+                head = write.anchored
+                state.record(number, head.root, head.size, write.block_number or 0, write.block_time or 0)
+        with self._ledger.database.read() as connection:
+            authority = self._ledger.registry.at(connection, log.tree(connection).registry_changes)
+        size, time = last.anchored.size if last.anchored else 0, last.block_time or 0
+        revoked = {
+            grant.key_id: time - 1 if grant.revoked < size else time + 1
+            for grant in authority.grants.values()
+            if grant.revoked is not None
+        }
+        return state.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked)
+
+    def trusting(self, trust: Trust) -> Trust:
+        """The trust file, naming the block after the last confirmed anchor where there is one."""
+        last = self._journal.last_proven_anchor()
+        return trust if last is None else trust.naming(trust.chains[0], [self.state(last).block()])
 
 
 def add_anchors(database: Database, first: int, last: int) -> None:

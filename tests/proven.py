@@ -1,7 +1,7 @@
-"""Bundles whose anchor the contracts' storage proves, so that a test reads like sentences::
+"""Bundles whose anchor is record 2 of its contract, so that a test reads like sentences::
 
 verdict_of(GOOD)                                       # of a chain that the trust file names a block of
-verdict_of(held(anchor_1=77), using=trust())           # of a chain whose slots hold something else
+verdict_of(held(anchor_1=77), using=...)               # of a chain whose slots hold something else
 """
 
 from __future__ import annotations
@@ -17,55 +17,36 @@ from ledger.core.report import Report
 from ledger.core.trust import Trust, TrustedBlock
 from ledger.core.verify import verify_bundle
 from ledger.core.verify_chain import SeenBlock
-from tests.builders import POLICE, START, clerk
-from tests.bundles import CHAIN, Log, anchor_of, encode_bundle, tree, trust
+from tests.builders import POLICE, clerk
+from tests.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.states import State
 from tests.verifying import LOG, NOTE, REGISTERED, Tree
 
-ANCHORED_AT = START + 4000  # the block time of ``anchor_of``
-BLOCK = 12  # whose state proves the anchor; the anchor's is 9
 
-
-def state_of(log: Log, *, number: int = 1, revoked_at: dict[str, int] | None = None, fields: int = 20) -> State:
-    """The contracts three blocks after they took the present tree head as record ``number``."""
-    made = State(CHAIN, BLOCK, ANCHORED_AT + 36, fields=fields)
-    if number > 1:
-        made.record(number - 1, bytes([5]) * 32, 5, 7, ANCHORED_AT - 24)
-    checkpoint = log.checkpoint()
-    made.record(number, checkpoint.root, checkpoint.size, 9, ANCHORED_AT)
-    authority = log.registry.authority
-    return made.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked_at)
-
-
-def anchored(log: Log, index: int, made: State, *, number: int = 1, note: str | None = None, **said: Any) -> Bundle:
+def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None, **changes: Any) -> Bundle:
     """The bundle of an entry whose anchor the state proves."""
-    envelope = log.events[index].envelope
-    key_id = envelope.key_id if envelope.stream.kind != "system" else None
-    proven = made.proven(number, key_id)
-    anchor = anchor_of(log.checkpoint(), log.registry.authority.registry_hash, number=number, proven_at=proven)
-    return log.bundle(index, note, anchors=raw([replace(anchor, **said)]))
+    return log.bundle(index, note, anchor=raw(replace(state.proving(number, log.key_of(index)), **changes)))
 
 
-def replace_state(number: int) -> State:
+def state_at(number: int) -> State:
     """The same contracts by the header of another block."""
-    made = state_of(LOG, number=2)
-    made.number = number
-    return made
+    state = LOG.state(number=2)
+    state.number = number
+    return state
 
 
 def held(**slots: int) -> Bundle:
     """The good bundle of a chain whose slots hold other words, by their place in the proof."""
-    made = state_of(LOG, number=2)
+    state = LOG.state(number=2)
     for name, word in slots.items():
         contract, _, place = name.partition("_")
         keys = anchor_slots(2) if contract == "anchor" else registry_slots(clerk(POLICE).key_id)
-        (made.anchor if contract == "anchor" else made.registry)[keys[int(place)]] = word
-    return anchored(LOG, REGISTERED, made, number=2, note=NOTE)
+        (state.anchor if contract == "anchor" else state.registry)[keys[int(place)]] = word
+    return anchored(LOG, REGISTERED, state, number=2, note=NOTE)
 
 
-GOOD = anchored(LOG, REGISTERED, state_of(LOG, number=2), number=2, note=NOTE)
-PROVEN = tree(GOOD)["anchors"][0]["proven_at"]
-NAMED = TrustedBlock(PROVEN["block_number"], PROVEN["block_hash"])
+GOOD = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=NOTE)
+NAMED = LOG.state(number=2).block()
 
 
 def trusting(*blocks: TrustedBlock) -> Trust:
@@ -73,8 +54,10 @@ def trusting(*blocks: TrustedBlock) -> Trust:
 
 
 def verdict_of(bundle: Bundle | Tree, *seen: SeenBlock, using: Trust | None = None) -> Report:
+    """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    return verify_bundle(data, using or trusting(NAMED), seen=seen)
+    default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)
+    return verify_bundle(data, using or default, seen=seen)
 
 
 def on_chain(**changes: Any) -> SeenBlock:
@@ -82,8 +65,8 @@ def on_chain(**changes: Any) -> SeenBlock:
 
 
 def of(bundle: Tree, *path: str | int) -> Any:
-    """A part of a bundle's proof."""
-    found = bundle["anchors"][0]["proven_at"]
+    """A part of a bundle's anchor."""
+    found = bundle["anchor"]
     for key in path:
         found = found[key]
     return found

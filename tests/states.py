@@ -11,12 +11,12 @@ from trie import HexaryTrie
 
 from ledger.core.authority import Grant
 from ledger.core.block_header import FIELDS, QUANTITY
-from ledger.core.bundle import ContractProof, ProvenAt, SlotProof
+from ledger.core.bundle import Anchor, ContractProof, SlotProof
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.contract_state import anchor_slots, registry_slots
 from ledger.core.merkle import EMPTY_TREE
 from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedChain
+from ledger.core.trust import TrustedBlock, TrustedChain
 
 CANCUN = 20  # header fields
 OTHERS = 40  # accounts that have nothing to do with us, so that the tries have branches
@@ -108,18 +108,26 @@ class State:
             )
         return self
 
-    def proven(self, number: int, key_id: str | None = None, **changes: Any) -> ProvenAt:
+    def header(self) -> bytes:
+        """The header of the block."""
+        return header_rlp(self._tries()[0].root_hash, self.number, self.timestamp, fields=self.fields)
+
+    def block(self) -> TrustedBlock:
+        """The block, as a trust file names it."""
+        return TrustedBlock(self.number, hexed(keccak256(self.header())))
+
+    def proving(self, number: int, key_id: str | None = None, **changes: Any) -> Anchor:
         """What proves record ``number``, and the grant of a key."""
         state, anchor, registry = self._tries()
-        header = header_rlp(state.root_hash, self.number, self.timestamp, fields=self.fields)
-        proven = {
-            "block_number": self.number,
-            "block_hash": hexed(keccak256(header)),
-            "header_rlp": hexed(header),
+        parts = {
+            "chain": self.chain.identity,
+            "contract": self.chain.anchor,
+            "number": number,
+            "header_rlp": hexed(self.header()),
             "anchor": _contract(state, self.chain.anchor, anchor, self.anchor, anchor_slots(number)),
             "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
         }
-        return ProvenAt(**(proven | changes))
+        return Anchor(**(parts | changes))
 
     def absent(self, address: bytes) -> tuple[str, ...]:
         """The path that shows that there is no such account."""

@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from ledger import installation
 from ledger.core.errors import Conflict, MalformedInput, NotFound
-from ledger.core.note import SeedSigner, SignatureType
+from ledger.core.note import SeedSigner, SignatureType, VerifyingKey, parse_vkey
 from ledger.installation import (
     DataDirectory,
     Founding,
     create,
     finality_rule,
     load,
+    policy_of,
     read_founding,
     read_token_key,
     witness_policy,
@@ -158,6 +159,26 @@ def test_a_witness_serves_one_agency() -> None:
         read_founding(msgspec.json.encode(rows))
     rows["agencies"][1]["witness"]["account"] = key_id("another witness")
     assert len(read_founding(msgspec.json.encode(rows)).agencies) == 2
+
+
+def test_a_witness_is_no_admin() -> None:
+    """Page 12, K: an admin's key that co-signs would be one party that counts as two."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    for admin in (rows["agencies"][0]["admin"], rows["agencies"][1]["admin"]):
+        rows["agencies"][1]["witness"]["account"] = admin
+        with refused("malformed_input", field="founding.agencies[1].witness.account", error=MalformedInput):
+            read_founding(msgspec.json.encode(rows))
+
+
+def test_the_log_is_no_witness(tmp_path: Path) -> None:
+    """Page 12, K: an operator who names the log's own key as a witness's is refused, whatever he calls it."""
+    where = DataDirectory(tmp_path)
+    made = create(where, founding(), None, PASSPHRASE, light=True)
+    own = parse_vkey(made.log_key)
+    witness = VerifyingKey("court/w1", SignatureType.COSIGNATURE_V1, own.public_key)
+    where.policy.write_text(f"witness court {witness.vkey()}\nquorum court\n")
+    with refused("malformed_input", field="witness.policy", error=MalformedInput):
+        policy_of(where, made)
 
 
 def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:

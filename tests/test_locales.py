@@ -68,6 +68,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "library_place": ("title", "definition", "case_study"),
     "alarm": get_args(Alarm),
     "result": ("checked", "failed", "not_checked"),
+    "statement": ("shown", "contradicted", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),

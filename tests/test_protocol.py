@@ -21,10 +21,10 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
+from ledger.core import model_package, verify, verify_case
 from ledger.core.bundle import decode_bundle
 from ledger.core.event.terms import PersonRole, choices
 from ledger.core.trust import parse_trust
-from ledger.core.verify import verify_bundle
 from scripts import protocol_examples
 from scripts.protocol import tables, worked
 from tests.machine import REPOSITORY
@@ -103,12 +103,24 @@ def test_words_and_vocabularies_are_told_apart() -> None:
     assert "PersonId" in tables.WORDS
 
 
+def test_the_steps_are_those_of_the_verifiers() -> None:
+    """The tables of steps name each, in the order in which it is performed: of a bundle, a case and a package."""
+    section = DOCUMENT.split("\n## 11. ")[1]
+    rows = re.findall(r"^\| ([0-9]+) ([a-z]+) \|", section, re.MULTILINE)
+    performed = [
+        (str(number), name)
+        for steps in (verify.STEPS, verify_case.STEPS, model_package.STEPS)
+        for number, (name, _) in enumerate(steps, 1)
+    ]
+    assert rows == performed
+
+
 def test_the_example_is_a_proof_to_our_verifier_too() -> None:
     """The files beside the document are read and come to the verdict that the document tells."""
     bundle = (protocol_examples.EXAMPLES / "bundle.json").read_bytes()
     trust = parse_trust((protocol_examples.EXAMPLES / "trust.json").read_bytes())
     assert decode_bundle(bundle).format == "tallystick/bundle@v1"
-    report = verify_bundle(bundle, trust)
+    report = verify.verify_bundle(bundle, trust)
     assert report.verdict == "intact"
     assert {step.result for step in report.steps} == {"checked"}
 

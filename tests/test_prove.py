@@ -20,17 +20,18 @@ from ledger.core.note import parse_note
 from ledger.core.proof import parse_tlog_proof
 from ledger.core.trust import Trust
 from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import verify_case
-from ledger.prove import JournalAnchors, Prover, Withheld
+from ledger.core.verify_case import CaseReport, verify_case
+from ledger.prove import JournalAnchors, Prover, RecordedHead, StateSource, Withheld
 from ledger.record import shipped_rulebook
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import Published, store
 from ledger.store.journal import DatabaseJournal
-from tests.builders import POLICE, PROCURATORATE, START, clerk, section, supervisor
+from tests.builders import POLICE, PROCURATORATE, clerk, section, supervisor
 from tests.bundles import CHAIN, trust
 from tests.casework import Case, registration
-from tests.journals import anchor_present
+from tests.journals import PaperChain, anchor_present
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.states import State
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
 
@@ -50,12 +51,14 @@ class Stand:
         ledger.post_all(self.case.events)
         self.journal = DatabaseJournal(ledger.database)
         self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key)
+        self.chain = PaperChain(ledger)
         anchors = JournalAnchors(self.journal, lambda: self.trust)
         self.prover = Prover(
             ledger.database,
             ledger.registry,
             ledger.publisher,
             anchors,
+            states=self.chain,
             trust=lambda: self.trust,
             book=shipped_rulebook(),
         )
@@ -72,7 +75,11 @@ class Stand:
         return self.case.events[number].envelope.event_id
 
     def verdict(self, bundle: dict[str, Any]) -> str:
-        return verify_bundle(json.dumps(bundle).encode(), self.trust).verdict
+        return verify_bundle(json.dumps(bundle).encode(), self.chain.trusting(self.trust)).verdict
+
+    def case_report(self, withheld: Withheld | None = None, **options: Any) -> CaseReport:
+        bundle = self.prover.case_bundle("case-1", withheld)
+        return verify_case(bundle, self.chain.trusting(self.trust), shipped_rulebook(), **options)
 
     def size_of(self, bundle: dict[str, Any]) -> int:
         return parse_checkpoint(parse_note(parse_tlog_proof(bundle["proof"]).checkpoint).text).size
@@ -99,18 +106,40 @@ def test_not_anchored_yet(stand: Stand) -> None:
 
 
 def test_anchored(stand: Stand) -> None:
-    """An anchored entry is proven at the anchored size, under the record that the contract has."""
+    """An anchored entry is proven at the anchored size, by the state of a block that has the record."""
     write = stand.anchor()
     bundle = stand.bundle()
     assert stand.verdict(bundle) == "intact"
-    told = bundle["anchors"][0]
-    assert (told["number"], told["size"], told["contract"]) == (1, 9, CHAIN.anchor)
-    assert told["anchored_in"] == {
-        "transaction_hash": "0x" + write.transaction_hash.hex(),
-        "block_number": 6,
-        "block_hash": "0x" + "65" * 32,
-        "timestamp": START + 4001,
-    }
+    assert (bundle["anchor"]["number"], bundle["anchor"]["contract"]) == (1, CHAIN.anchor)
+    report = verify_bundle(json.dumps(bundle).encode(), stand.chain.trusting(stand.trust))
+    assert report.record is not None
+    assert (report.record.block_number, report.record.timestamp) == (write.block_number, write.block_time)
+
+
+def test_record_that_no_state_proves(stand: Stand) -> None:
+    """What the journal says alone is a claim, and no bundle has it: not yet anchored, at the anchored size."""
+    stand.anchor()
+    states: list[StateSource | None] = [None, NoState()]
+    for source in states:
+        stand.prover = Prover(
+            stand.ledger.database,
+            stand.ledger.registry,
+            stand.ledger.publisher,
+            JournalAnchors(stand.journal, lambda: stand.trust),
+            states=source,
+            trust=lambda: stand.trust,
+            book=shipped_rulebook(),
+        )
+        bundle = stand.bundle()
+        assert "anchor" not in bundle
+        assert (stand.verdict(bundle), stand.size_of(bundle)) == ("not_yet_anchored", 9)
+
+
+class NoState:
+    """A chain that cannot be asked now."""
+
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        return None
 
 
 def test_later_entries_wait_for_the_next_anchor(stand: Stand) -> None:
@@ -122,7 +151,7 @@ def test_later_entries_wait_for_the_next_anchor(stand: Stand) -> None:
     assert (stand.verdict(old), stand.verdict(new)) == ("intact", "not_yet_anchored")
     stand.anchor()
     again = stand.bundle(0)
-    assert (stand.size_of(again), again["anchors"][0]["number"]) == (10, 2)
+    assert (stand.size_of(again), again["anchor"]["number"]) == (10, 2)
 
 
 @pytest.mark.parametrize("state", [WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED, WriteState.STALE])
@@ -136,7 +165,7 @@ def test_chain_that_the_trust_file_does_not_name_yet(stand: Stand) -> None:
     """Before the trust file knows the contracts there is nothing to show."""
     stand.anchor()
     stand.trust = replace(stand.trust, chains=())
-    assert stand.bundle().get("anchors") is None
+    assert stand.bundle().get("anchor") is None
 
 
 def test_published_note_is_taken_verbatim(stand: Stand) -> None:
@@ -200,23 +229,26 @@ def test_case(stand: Stand) -> None:
     stand.anchor()
     with stand.ledger.database.read() as connection:
         entries = [entry.envelope for entry in stored_log.entries(connection, 0, 9)]
-    report = verify_case(stand.prover.case_bundle("case-1"), stand.trust, shipped_rulebook(), entries=entries)
+    report = stand.case_report(entries=entries)
     assert report.verdict == "intact"
     assert {step.result for step in report.steps} == {"checked"}
     assert report.state == stand.case.state
 
 
 def test_case_partly_anchored(stand: Stand) -> None:
-    """Each event of a case is proven as well as it can be; the newest one makes the verdict."""
+    """Page 12, I: all events of a case are proven under one tree head, so that all wait for the newest."""
     stand.anchor()
     stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
-    report = verify_case(stand.prover.case_bundle("case-1"), stand.trust, shipped_rulebook())
-    assert [event.verdict for event in report.events] == ["intact"] * 4 + ["not_yet_anchored"]
+    report = stand.case_report()
+    assert [event.verdict for event in report.events] == ["not_yet_anchored"] * 5
+    assert {event.subject.size for event in report.events} == {10}
+    stand.anchor()
+    assert stand.case_report().verdict == "intact"
 
 
 def test_case_with_withheld_payloads(stand: Stand) -> None:
     """A case bundle without payloads still shows order and signatures."""
-    report = verify_case(stand.prover.case_bundle("case-1", "payload"), stand.trust, shipped_rulebook())
+    report = stand.case_report("payload")
     assert (report.verdict, report.steps[2].result) == ("unverifiable", "checked")
 
 
@@ -284,21 +316,20 @@ def test_anchor_above_the_log(stand: Stand) -> None:
 def test_source_of_the_anchor_is_free(stand: Stand) -> None:
     """Any source of anchors serves; what it says is verified before it is handed out."""
     stand.anchor()
-    anchors = JournalAnchors(stand.journal, lambda: stand.trust)
-    good = anchors.latest()
+    good = JournalAnchors(stand.journal, lambda: stand.trust).latest()
     assert good is not None
-
-    wrong = replace(good, number=0)
+    others = State(CHAIN, 12, 36).record(1, bytes(32), 9, 6, 1).has(bytes(32))
 
     class Wrong:
-        def latest(self) -> Anchor | None:
-            return wrong
+        def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+            return others.proving(recorded.number, key_id)
 
     prover = Prover(
         stand.ledger.database,
         stand.ledger.registry,
         stand.ledger.publisher,
-        Wrong(),
+        JournalAnchors(stand.journal, lambda: stand.trust),
+        states=Wrong(),
         trust=lambda: stand.trust,
         book=shipped_rulebook(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -13,14 +13,19 @@ from sqlalchemy import text
 
 from ledger import state_proofs
 from ledger.chain.backend import ChainBackend
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite
+from ledger.core.block_header import read_header
+from ledger.core.bundle import Anchor
 from ledger.core.errors import Unavailable
 from ledger.core.report import Report
 from ledger.core.trust import Trust, TrustedBlock
 from ledger.core.verify import verify_bundle
-from ledger.prove import JournalAnchors, Prover
+from ledger.prove import JournalAnchors, Prover, RecordedHead
 from ledger.record import shipped_rulebook
 from ledger.state_proofs import StateProofs, trusted_chain
+from ledger.store import anchor_states
 from tests.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.bundles import trust
 from tests.casework import Case
@@ -140,45 +145,87 @@ def test_earlier_keys_at_later_anchors(stand: Stand) -> None:
     stand.states = chainless(stand)
     report = stand.report()
     assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
-    assert "record 2 of 2" in report.steps[11].detail
+    assert "record 2 of 2" in report.steps[10].detail
+
+
+def recorded(stand: Stand) -> RecordedHead:
+    latest = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
+    assert latest is not None
+    return latest
+
+
+def block_of(anchor: Anchor) -> int:
+    return read_header(bytes.fromhex(anchor.header_rlp[2:])).number
 
 
 def test_key_whose_slots_are_not_kept(stand: Stand) -> None:
-    """It is asked for when a bundle needs it, and kept; while the chain is away that step is not checked."""
+    """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
     stand.linked.ledger.post_all(stand.case.events)
-    write = stand.anchor()
+    stand.anchor()
     stand.states.step(stand.contracts)
     other = Case("case-9", start=stand.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
-    event = stand.case.events[0]
+    assert other.last.envelope.key_id != stand.case.events[0].envelope.key_id
+    latest = recorded(stand)
+    kept = chainless(stand).anchor(latest, clerk(POLICE).key_id)
+    assert kept is not None
     stand.linked.grant(LATE)
-    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
-    assert anchor is not None
-    assert other.last.envelope.key_id != event.envelope.key_id
-    without = chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id)
-    assert without is not None
-    assert len(without.registry.storage_proof) == 1
-    asked = stand.states.proven_at(anchor, stand.contracts, LATE.key_id)
+    assert chainless(stand).anchor(latest, LATE.key_id) is None
+    asked = stand.states.anchor(latest, LATE.key_id)
     assert asked is not None
-    assert (asked.block_number, len(asked.registry.storage_proof)) == (stand.linked.final.number, 4)
-    assert asked.block_number > (write.block_number or 0)
-    assert chainless(stand).proven_at(anchor, stand.contracts, LATE.key_id) == asked
+    assert (block_of(asked), len(asked.registry.storage_proof)) == (block_of(kept), 4)
+    assert chainless(stand).anchor(latest, LATE.key_id) == asked
+
+
+def test_block_note_goes_out_with_the_proof(stand: Stand) -> None:
+    """What witnesses have signed of the block is in each bundle that ends in it, and is gone where the block is."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    database = stand.linked.ledger.database
+    with database.read() as connection:
+        newest = anchor_states.newest(connection)
+    assert newest is not None
+    anchor_states.keep_block_note(database, newest, "a note")
+    for key_id in (clerk(POLICE).key_id, None):
+        anchor = chainless(stand).anchor(recorded(stand), key_id)
+        assert anchor is not None
+        assert anchor.block_note == "a note"
+    stand.linked.grant(LATE)
+    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    assert asked is not None
+    assert asked.block_note == "a note"
+
+
+def test_block_whose_state_is_gone(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has let go of the state of before is asked for that of the newest final block."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.grant(LATE)
+    final, proof = stand.linked.final, Eth.proof
+
+    def pruned(eth: Eth, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
+        if at.number < final.number:
+            raise ChainUnavailable("missing trie node")
+        return proof(eth, address, slots, at)
+
+    monkeypatch.setattr(Eth, "proof", pruned)
+    asked = stand.states.anchor(recorded(stand), LATE.key_id)
+    assert asked is not None
+    assert block_of(asked) == final.number
 
 
 def test_reader_does_not_wait_for_a_chain_that_hangs(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """He gets what is kept while the question stands open, and the next reader does not even ask."""
+    """He gets a bundle without an anchor while the question stands open, and the next reader does not even ask."""
     monkeypatch.setattr(state_proofs, "PATIENCE_S", 0.05)
     stand.linked.ledger.post_all(stand.case.events)
     stand.anchor()
     stand.states.step(stand.contracts)
-    anchor = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
-    assert anchor is not None
     hanging = Hanging()
     states = StateProofs(stand.linked.ledger.database, stand.linked.journal, hanging)
     try:
         for _ in range(2):
-            proven = states.proven_at(anchor, stand.contracts, LATE.key_id)
-            assert proven is not None
-            assert len(proven.registry.storage_proof) == 1
+            assert states.anchor(recorded(stand), LATE.key_id) is None
     finally:
         hanging.let_go.set()
     assert not hanging.was_awaited
@@ -210,7 +257,7 @@ def test_key_revoked_after_the_anchor(stand: Stand) -> None:
     stand.states.step(stand.contracts)
     report = stand.report()
     assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-    assert "after entry" in report.steps[9].detail
+    assert "after the entry was anchored" in report.steps[11].detail
 
 
 def test_key_revoked_before_the_anchor(stand: Stand) -> None:
@@ -222,7 +269,7 @@ def test_key_revoked_before_the_anchor(stand: Stand) -> None:
     stand.states.step(stand.contracts)
     report = stand.report()
     assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-    assert "mirrored at entry" in report.steps[9].detail
+    assert "mirrored at entry" in report.steps[11].detail
 
 
 def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
@@ -246,7 +293,7 @@ def test_kept_nodes_that_were_damaged(stand: Stand, damage: str) -> None:
         connection.execute(text(damage), {"junk": b"junk"} if "junk" in damage else {})
     kept, stand.states = stand.states, chainless(stand)
     report = stand.report()
-    assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
     stand.states = kept
     assert open_checks(stand.report()) == {"witnesses"}
     stand.states = chainless(stand)
@@ -254,14 +301,14 @@ def test_kept_nodes_that_were_damaged(stand: Stand, damage: str) -> None:
 
 
 def test_chain_that_cannot_prove(stand: Stand) -> None:
-    """It is left alone for a while; anchoring and bundles go on, and step 12 is not checked."""
+    """It is left alone for a while; anchoring and bundles go on, without an anchor in them."""
     stand.linked.ledger.post_all(stand.case.events)
     stand.anchor()
     stand.states = chainless(stand)
     stand.states.step(stand.contracts)
     stand.states.step(stand.contracts)
     report = stand.report()
-    assert (report.verdict, results(report)["storage"]) == ("intact", "not_checked")
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
 
 
 def test_nothing_anchored(stand: Stand) -> None:

@@ -72,19 +72,35 @@ class Authority:
         return self.answer(asked.as_bytes())
 
 
-def new_authority(folder: Path, *, name: str = "Test", accuracy: str = "secs:1") -> Authority:
-    """An authority whose root is called ``name`` Root, its signer ``name`` Timestamping."""
+def new_authority(
+    folder: Path, *, name: str = "Test", accuracy: str = "secs:1", intermediate: bool = False
+) -> Authority:
+    """An authority whose root is called ``name`` Root, its signer ``name`` Timestamping.
+
+    With ``intermediate`` another one stands between them; responses bring it, behind the signer's certificate.
+    """
     folder.mkdir(parents=True)
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     ca = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
     (folder / "extensions").write_text(EXTENSIONS)
-    (folder / "tsa.cnf").write_text(CONFIGURATION.format(accuracy=accuracy))
+    certificates = "certs = ./intermediate.pem\n" if intermediate else ""
+    (folder / "tsa.cnf").write_text(CONFIGURATION.format(accuracy=accuracy) + certificates)
     (folder / "serial").write_text("01\n")
     _openssl(folder, "req", "-x509", *key, "-keyout", "root.key", "-out", "root.pem", "-subj", f"/CN={name} Root", *ca)
     _openssl(folder, "req", *key, "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", f"/CN={name} Timestamping")
-    signing = ("-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-extfile", "extensions")
-    _openssl(folder, "x509", "-req", "-in", "tsa.csr", *signing, "-days", "3650", "-out", "tsa.pem")
+    issuer = "root"
+    if intermediate:
+        issuer = "intermediate"
+        (folder / "of_issuers").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+        _openssl(folder, "req", *key, "-keyout", "intermediate.key", "-out", "intermediate.csr", "-subj", f"/CN={name}")
+        _sign(folder, "intermediate", "root", "of_issuers")
+    _sign(folder, "tsa", issuer, "extensions")
     return Authority(folder)
+
+
+def _sign(folder: Path, name: str, issuer: str, extensions: str) -> None:
+    signing = ("-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial", "-extfile", extensions)
+    _openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signing, "-days", "3650", "-out", f"{name}.pem")
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from ledger.core.report import Report
 from ledger.core.trust import Trust
 from ledger.core.verify import verify_bundle
 from tests.builders import POLICE, PROCURATORATE, section
-from tests.bundles import log_with, trust
+from tests.bundles import log_with, naming
 from tests.casework import Case, registration
 
 Tree = dict[str, Any]
-TRUST = trust()
 CASE = (
     Case()
     .open()
@@ -31,12 +30,14 @@ FOUNDING = 6  # entries before the case's first
 REGISTERED = FOUNDING + 1
 NOTE = LOG.note()
 GOOD = LOG.bundle(REGISTERED, NOTE)
+TRUST = naming(GOOD)
 EVIDENCE = AuthorityEvidence(agency=LOG.evidence(0, NOTE), grant=LOG.evidence(1, NOTE))
 
 
-def verdict_of(bundle: Bundle | Tree, using: Trust = TRUST) -> Report:
+def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> Report:
+    """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    return verify_bundle(data, using)
+    return verify_bundle(data, using or (TRUST if isinstance(bundle, dict) else naming(bundle)))
 
 
 def results(report: Report) -> dict[str, str]:

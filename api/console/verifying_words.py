@@ -15,10 +15,20 @@ from ledger.locales import Labels
 
 RESULTS: Final = ("checked", "failed", "not_checked")
 MEANINGS: Final = {
-    "intact": later("Nothing was changed since it was put into the ledger: every step that could be checked held."),
-    "not_yet_anchored": later("Nothing is wrong, and no chain has it yet."),
+    "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
+    "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 10 says what helps."),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "tampered": later("A step failed. It is not said who did it, nor why."),
+}
+# What a report says beside the verdict, which is of integrity; they are never mixed.
+STATEMENTS: Final = {
+    "integrity": later("Integrity: bytes, signatures, log and chain"),
+    "conformity": later("Conformity: the custody rules"),
+    "completeness": later("Completeness: nothing left out, nothing after"),
+}
+STATED: Final = {
+    "shown": later("shown"),
+    "contradicted": later("contradicted"),
 }
 SAYS: Final = {
     "checking": later("Checking…"),
@@ -80,6 +90,9 @@ def words_in(language: str) -> dict[str, Any]:
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
         "meanings": {word: texts(text) for word, text in MEANINGS.items()},
+        "statements": {word: texts(text) for word, text in STATEMENTS.items()},
+        "stated": {word: texts(text) for word, text in STATED.items()}
+        | {"not_checked": labels.of("result", "not_checked")},
         "results": {word: labels.of("result", word) for word in RESULTS},
         "steps": {name: _step(labels, "check", name) for name, _ in verify.STEPS},
         "case_steps": case_steps,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+
+if TYPE_CHECKING:
+    from ledger.core.event.terms import Verdict
+    from ledger.core.report import Statement
 
 
 class Exit(IntEnum):
@@ -16,6 +21,7 @@ class Exit(IntEnum):
     UNVERIFIABLE = 3
     NOT_YET_ANCHORED = 4
     UNREACHABLE = 5
+    CONTRADICTED = 6
     FAULT = 70
     INTERRUPTED = 130
     CUT_OFF = 141
@@ -28,6 +34,7 @@ MEANINGS = {
     Exit.UNVERIFIABLE: "unverifiable: something that a check needs is missing",
     Exit.NOT_YET_ANCHORED: "not yet anchored: nothing is wrong, and the chain does not have it yet",
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
+    Exit.CONTRADICTED: "intact, but the custody rules were not kept, or events of the case are left out",
 }
 OF_VERDICT = {
     "intact": Exit.OK,
@@ -36,6 +43,24 @@ OF_VERDICT = {
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,
 }
 _USAGE_CODES = frozenset({"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil"})
+
+
+class Verified(Protocol):
+    """A verification's verdict, and the two statements beside it."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def conformity(self) -> Statement: ...
+    @property
+    def completeness(self) -> Statement: ...
+
+
+def of_report(report: Verified) -> Exit:
+    """The code of the verdict; of an intact bundle whose conformity or completeness is contradicted, that."""
+    if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
+        return Exit.CONTRADICTED
+    return OF_VERDICT[report.verdict]
 
 
 def of_error(error: TallystickError) -> Exit:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli.client import at
-from ledger.cli.proofs import trust_for
+from ledger.cli.proofs import seen_by, trust_for
 from ledger.cli.session import Session
 
 if TYPE_CHECKING:
+    from ledger.cli.node_option import Node
     from ledger.supervision.rederive import LeadReport
 
 
-def verify_lead(session: Session, lead_id: str, files: Sequence[Path], log_folder: Path | None = None) -> LeadReport:
+def verify_lead(
+    session: Session, lead_id: str, files: Sequence[Path], log_folder: Path | None = None, node: Node | None = None
+) -> LeadReport:
     """The report on a lead that the service has, made here from bundles and the ``files`` of data sets.
 
     The entries of the log are those of the copy in ``log_folder``, or are fetched, where they are needed.
@@ -42,7 +45,9 @@ def verify_lead(session: Session, lead_id: str, files: Sequence[Path], log_folde
         return fetched_entries(session, size) if log_folder is None else entries(log_folder)
 
     held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
-    return rederive(held, trust_for(session, bundle, ()), shipped_rulebook(), shipped_calendar())
+    trust = trust_for(session, bundle, ())
+    seen = {block for data in (bundle, *cases.values(), *registrations) for block in seen_by(node, data, trust)}
+    return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(seen))
 
 
 def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes]]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
-
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.finality import final_block, final_block_of, finality_of
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.node_option import Node
-from ledger.core.bundle import Anchor, decode_bundle, decode_case_bundle, read_anchors
-from ledger.core.errors import MalformedInput
+from ledger.cli.proofs import anchor_blocks
 from ledger.core.trust import Trust, TrustedBlock, TrustedChain
 from ledger.core.verify_chain import SeenBlock
 from ledger.state_proofs import trusted_block
@@ -56,25 +53,10 @@ class OwnNode:
         )
 
 
-def seen_blocks(node: OwnNode, data: bytes, *, of_a_case: bool) -> tuple[SeenBlock, ...]:
-    """What the node has at the numbers of the blocks by which a bundle proves its anchors.
+def seen_blocks(node: OwnNode, data: bytes) -> tuple[SeenBlock, ...]:
+    """What the node has at the numbers of the blocks by which a bundle, or each of several, proves its anchor.
 
     Raises MalformedInput for what is no bundle.
     """
-    bundles = map(bytes, decode_case_bundle(data).events) if of_a_case else [data]
-    numbers = {
-        anchor.proven_at.block_number
-        for bundle in bundles
-        for anchor in _anchors(bundle)
-        if anchor.proven_at is not UNSET and anchor.chain == node.chain.identity
-    }
+    numbers = {number for chain, number in anchor_blocks(data) if chain == node.chain.identity}
     return tuple(block for number in sorted(numbers) if (block := node.seen(number)))
-
-
-def _anchors(data: bytes) -> tuple[Anchor, ...]:
-    """The anchors of a bundle; none where they are of another form, which step 11 then says."""
-    anchors = decode_bundle(data).anchors
-    try:
-        return () if anchors is UNSET else read_anchors(bytes(anchors))
-    except MalformedInput:
-        return ()

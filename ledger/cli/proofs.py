@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.report import Report
     from ledger.core.rulebook import Rulebook
-    from ledger.core.trust import Trust
+    from ledger.core.trust import ChainIdentity, Trust
     from ledger.core.verify_case import CaseReport
     from ledger.core.verify_chain import SeenBlock
     from ledger.exchange.paper.certified import Certified
@@ -30,7 +30,7 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
     A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable where it is
     silent.
     """
-    seen = _seen(data, trust, node)
+    seen = seen_by(node, data, trust)
     if is_of_a_case(data):
         return verify_whole_case(data, trust, log_folder, seen)
     from ledger.core.verify import verify_bundle
@@ -52,17 +52,49 @@ def certificate_of(
     from ledger.exchange.paper.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, _rulebook(), entries=entries, seen=_seen(data, trust, node))
+    certified = certify(data, trust, _rulebook(), entries=entries, seen=seen_by(node, data, trust))
     made = certificate(data, certified, trust, language, **asked)
     return certified, typeset(made.sheet, made.attached)
 
 
-def _seen(data: bytes, trust: Trust, node: Node | None) -> tuple[SeenBlock, ...]:
+def seen_by(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ...]:
+    """What the node has at the blocks that the bundles of a file end in; nothing where there is none."""
     if node is None:
         return ()
     from ledger.cli.own_node import OwnNode, seen_blocks
 
-    return seen_blocks(OwnNode(node, trust), data, of_a_case=is_of_a_case(data))
+    return seen_blocks(OwnNode(node, trust), data)
+
+
+def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
+    """The blocks, by chain and number, that the anchors of a file's bundles end in. Nothing of them is believed.
+
+    Raises MalformedInput for what is neither a bundle nor a file of several.
+    """
+    from ledger.core.block_header import read_header
+    from ledger.core.bundle import decode_bundle, read_anchor
+
+    blocks: set[tuple[ChainIdentity, int]] = set()
+    for bundle in _bundles(data):
+        anchor = decode_bundle(bundle).anchor
+        try:
+            if anchor:
+                read = read_anchor(bytes(anchor))
+                blocks.add((read.chain, read_header(bytes.fromhex(read.header_rlp[2:])).number))
+        except MalformedInput:  # the step on the block will say so
+            continue
+    return blocks
+
+
+def _bundles(data: bytes) -> list[bytes]:
+    from ledger.core.bundle import decode_case_bundle
+    from ledger.core.model_package import decode_package
+
+    if is_of_a_case(data):
+        return list(map(bytes, decode_case_bundle(data).events))
+    if _head(data).format == "tallystick/model-package@v1":
+        return list(map(bytes, decode_package(data).publications))
+    return [data]
 
 
 def verify_whole_case(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.custody import Flag
     from ledger.core.model_package import PackageReport
-    from ledger.core.report import Report, Step
+    from ledger.core.report import Report, Statement, Step
     from ledger.core.verify_case import CaseReport
     from ledger.locales import Labels
     from ledger.supervision.library.checking import Usable
@@ -32,6 +32,8 @@ COLOURS = {
     "checked": "green",
     "failed": "red",
     "not_checked": "yellow",
+    "shown": "green",
+    "contradicted": "red",
 }
 
 
@@ -45,6 +47,7 @@ def show_report(session: Session, report: Report | CaseReport | LeadReport) -> N
     for line in _about(labels, report):
         click.echo(printable_line(line))
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
+    _show_statements(labels, report)
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
@@ -58,9 +61,20 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     for name in ("model_id", "version", "publisher"):
         click.echo(f"{labels.of('field', name)}: {printable_line(str(getattr(report, name)))}")
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
+    _show_statements(labels, report)
     if not usable.usable:
         click.secho(labels.of("message", "not_to_be_taken"), fg="red")
     return None
+
+
+def _show_statements(labels: Labels, report: Report | CaseReport | PackageReport | LeadReport) -> None:
+    """What stands beside the verdict, and is none: whether the rules were kept, and whether anything is left out."""
+    for name in ("conformity", "completeness"):
+        statement: Statement | None = getattr(report, name, None)
+        if statement is not None:
+            told = click.style(labels.of("statement", statement.result), fg=COLOURS[statement.result])
+            detail = printable_line(said(statement.detail, labels))
+            click.echo(f"{labels.of('field', name)}: {told}: {detail}")
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:

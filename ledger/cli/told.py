@@ -103,7 +103,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "tally proof check case-1.json --trust trust.json --rpc http://127.0.0.1:8545",
     ),
     "proof certificate": ("tally proof certificate bundle.json --trust trust.json --output certificate.pdf",),
-    "log trust": ("tally log trust --block latest-final --output trust.json",),
+    "log trust": ("tally log trust --block-of case-1.json --output trust.json",),
     "audit": ("tally audit", "tally audit case-1"),
     "correlate": ("tally correlate seal:S-1003", "tally correlate case:case-1 --depth 2"),
 }

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import Bytes32, CaseId, KeyId, SafeInt, SectionLabel
+from ledger.core.event.terms import Bytes32, CaseId, KeyId, SectionLabel
 from ledger.core.trust import ChainIdentity
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ HINT = (
 )
 
 HexBytes = Annotated[str, Meta(pattern=_HEX)]
+RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Nodes = Annotated[tuple[HexBytes, ...], Meta(max_length=65)]  # of a trie, from its root down
 
 
@@ -47,11 +48,14 @@ class Evidence(Part, frozen=True):
 
 
 class AuthorityEvidence(Part, frozen=True):
-    """The mirror entries by which the key is the agency's; ``revocation`` where the key was revoked since."""
+    """The mirror entries by which the key is the agency's; ``revocation`` (an Evidence) where it was revoked since.
+
+    The revocation is Raw because it is optional: it is read in the step on revocation, and spoils no other.
+    """
 
     agency: Evidence
     grant: Evidence
-    revocation: Evidence | UnsetType = UNSET
+    revocation: Raw | UnsetType = UNSET
 
 
 class Erasure(Part, frozen=True):
@@ -59,15 +63,6 @@ class Erasure(Part, frozen=True):
 
     label: SectionLabel
     entry: Evidence
-
-
-class AnchoredIn(Part, frozen=True):
-    """The transaction that recorded the root, and its block; ``timestamp`` in unix seconds."""
-
-    transaction_hash: Bytes32
-    block_number: SafeInt
-    block_hash: Bytes32
-    timestamp: SafeInt
 
 
 class SlotProof(Part, frozen=True):
@@ -85,27 +80,20 @@ class ContractProof(Part, frozen=True):
     storage_proof: Annotated[tuple[SlotProof, ...], Meta(max_length=16)]
 
 
-class ProvenAt(Part, frozen=True):
-    """Both contracts at a final block, that of the anchor or a later one: its header and EIP-1186 proofs."""
-
-    block_number: SafeInt
-    block_hash: Bytes32
-    header_rlp: HexBytes
-    anchor: ContractProof
-    registry: ContractProof
-
-
 class Anchor(Part, frozen=True):
-    """A record of a LogAnchor contract: its number there, what it says, where it was made."""
+    """A record of a LogAnchor contract: what both contracts held after one final block, and who vouches for the block.
+
+    The block is that of the record or a later one; its number and hash follow from the header. ``block_note`` is the
+    note of ``ledger.core.block_note``.
+    """
 
     chain: ChainIdentity
     contract: KeyId
-    number: SafeInt
-    size: SafeInt
-    root: Bytes32
-    registry_hash: Bytes32
-    anchored_in: AnchoredIn
-    proven_at: ProvenAt | UnsetType = UNSET
+    number: RecordNumber
+    header_rlp: HexBytes
+    anchor: ContractProof
+    registry: ContractProof
+    block_note: str | UnsetType = UNSET
 
 
 class StampedProof(Part, frozen=True):
@@ -118,8 +106,8 @@ class StampedProof(Part, frozen=True):
 class Bundle(Part, frozen=True):
     """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown.
 
-    Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchors`` (a
-    list of Anchor), ``timestamps`` (a list of StampedProof). The verifier reads them in their steps.
+    Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchor`` (an
+    Anchor), ``timestamps`` (a list of StampedProof). The verifier reads them in their steps.
     """
 
     format: Literal["tallystick/bundle@v1"]
@@ -130,7 +118,7 @@ class Bundle(Part, frozen=True):
     sections: dict[SectionLabel, Raw] = msgspec.field(default_factory=dict)
     erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
     authority: Raw | UnsetType = UNSET
-    anchors: Raw | UnsetType = UNSET
+    anchor: Raw | UnsetType = UNSET
     timestamps: Raw | UnsetType = UNSET
 
 
@@ -146,22 +134,31 @@ class CaseBundle(Part, frozen=True):
 _bundle_decoder = msgspec.json.Decoder(Bundle)
 _case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
 _authority_decoder = msgspec.json.Decoder(AuthorityEvidence)
-_anchors_decoder = msgspec.json.Decoder(Annotated[tuple[Anchor, ...], Meta(max_length=64)])
+_evidence_decoder = msgspec.json.Decoder(Evidence)
+_anchor_decoder = msgspec.json.Decoder(Anchor)
 _timestamps_decoder = msgspec.json.Decoder(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 # What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
 _APART = re.compile(
-    r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant|revocation)\.)?(?:envelope|payload)"
-    r"|authority|anchors|timestamps|sections\.[^.[]+|events\[\d+\])[.[]"
+    r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
+    r"|authority|revocation|anchor|timestamps|sections\.[^.[]+|events\[\d+\])[.[]"
 )
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
 
 def decode_bundle(data: bytes) -> Bundle:
-    """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field."""
+    """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field.
+
+    That the text is I-JSON holds for the whole file, whichever of its parts a step will read.
+    """
     if len(data) > MAX_BUNDLE_LENGTH:
         raise MalformedInput(
             f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle", hint=HINT
         )
+    try:
+        canonical.require_i_json(data, where="bundle")
+    except MalformedInput as error:
+        error.hint = HINT
+        raise
     return _read(data, _bundle_decoder, "bundle")
 
 
@@ -187,9 +184,15 @@ def read_authority(data: bytes) -> AuthorityEvidence:
 
 
 @lru_cache(maxsize=PARTS_KEPT)
-def read_anchors(data: bytes) -> tuple[Anchor, ...]:
-    """The anchors of a tree head. Raises MalformedInput, naming the field."""
-    return _read(data, _anchors_decoder, "anchors")
+def read_revocation(data: bytes) -> Evidence:
+    """The evidence that a key was revoked. Raises MalformedInput, naming the field."""
+    return _read(data, _evidence_decoder, "authority.revocation")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_anchor(data: bytes) -> Anchor:
+    """The anchor of a tree head. Raises MalformedInput, naming the field."""
+    return _read(data, _anchor_decoder, "anchor")
 
 
 @lru_cache(maxsize=PARTS_KEPT)

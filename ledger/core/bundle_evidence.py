@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Authority, Grant
-from ledger.core.bundle import Erasure, Evidence, read_authority, read_part
+from ledger.core.bundle import Erasure, Evidence, read_authority, read_part, read_revocation
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, decode_envelope, decode_payload, record, registry, require_agreement
@@ -88,10 +88,13 @@ def _with_grant(grant: Grant, log_id: bytes, service_key_id: str) -> Authority:
     return replace(authorities.initial(log_id, service_key_id), grants={grant.key_id: grant})
 
 
-def revoked_at(evidence: Evidence, grant: Grant, head: TreeHead, service_key_id: str) -> int:
-    """The index of the entry that revoked the grant. Raises a TallystickError that names the part."""
+def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service_key_id: str) -> int:
+    """The index of the entry that revoked the grant; ``evidence`` is an Evidence as it was shown.
+
+    Raises a TallystickError that names the part.
+    """
     where = "authority.revocation"
-    index, change = mirrored(evidence, where, registry.KeyRevoked, head, service_key_id)
+    index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service_key_id)
     if change.key_id != grant.key_id or index < grant.granted:
         raise IntegrityBroken(f"entry {index} revokes {change.key_id}, not this grant", field=where)
     return index

@@ -1,6 +1,7 @@
 """The timestamps of a bundle: each is of a checkpoint of its own, in which the bundle's entry stands.
 
 So the time that was proven first stays with the entry, whatever later tree head the rest of the bundle is proven at.
+Timestamps are optional evidence: one that does not hold proves nothing, and spoils nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from ledger.core.bundle import StampedProof, read_timestamps
 from ledger.core.checkpoint import Checkpoint
-from ledger.core.errors import ProofRefused
+from ledger.core.errors import MalformedInput, ProofRefused, TallystickError
 from ledger.core.merkle import Hash
 from ledger.core.note import decode_base64, parse_note
 from ledger.core.proof import parse_tlog_proof
@@ -19,10 +20,12 @@ from ledger.core.timestamp import WHERE, Timestamp, verify_timestamp
 
 
 class Stamps(NamedTuple):
-    """``held`` are of authorities under the roots; ``unknown`` counts the others, of which nothing is believed."""
+    """``held`` are of authorities under the roots; ``unknown`` counts those of others; ``faults`` are why others do not
+    hold."""
 
     held: tuple[Timestamp, ...]
     unknown: int
+    faults: tuple[str, ...]
 
 
 def read_stamps(
@@ -34,11 +37,25 @@ def read_stamps(
 ) -> Stamps:
     """What the timestamps say of the entry ``leaf`` at ``index``.
 
-    ``accept`` gives the checkpoint of a note that the log signed, or raises. Raises a TallystickError for a timestamp
-    that is not of its form, not of such a checkpoint, or not signed by the authority that it names.
+    ``accept`` gives the checkpoint of a note that the log signed, or raises. A timestamp does not hold if it is not of
+    its form, not of such a checkpoint, or not signed by the authority that it names.
     """
-    found = [_stamp(one, leaf, index, roots, accept) for one in read_timestamps(timestamps)]
-    return Stamps(tuple(stamp for stamp in found if stamp is not None), found.count(None))
+    held, unknown, faults = list[Timestamp](), 0, list[str]()
+    try:
+        stamps = read_timestamps(timestamps)
+    except MalformedInput as error:
+        return Stamps((), 0, (f"{error.field}: {error.message}",))
+    for stamp in stamps:
+        try:
+            timestamp = _timestamp(stamp, leaf, index, roots, accept)
+        except TallystickError as error:
+            faults.append(error.message)
+            continue
+        if timestamp is None:
+            unknown += 1
+        else:
+            held.append(timestamp)
+    return Stamps(tuple(held), unknown, tuple(faults))
 
 
 def encode_response(response: bytes) -> str:
@@ -46,7 +63,7 @@ def encode_response(response: bytes) -> str:
     return b64encode(response).decode()
 
 
-def _stamp(
+def _timestamp(
     stamped: StampedProof, leaf: Hash, index: int, roots: tuple[bytes, ...], accept: Callable[[str], Checkpoint]
 ) -> Timestamp | None:
     proof = parse_tlog_proof(stamped.proof)

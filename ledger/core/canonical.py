@@ -33,6 +33,14 @@ _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field 
 _BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_LONG_INTEGER = re.compile(rb"(?<![0-9.eE])(?<![eE][+-])[0-9]{16,}+(?![.eE\w])")  # no part of a fraction or exponent
+_DIGITS_THAT_TELL = 20  # of an integer: whether it is 2^53 or more
 # Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text read as what it is not.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -83,6 +91,27 @@ def require_distinct_keys(data: bytes, *, where: str = "", apart: re.Pattern[str
         raise
     except ValueError as error:
         raise _not_json(data, error, where) from error
+
+
+def require_i_json(data: bytes, *, where: str = "") -> None:
+    """Accept bytes that are UTF-8 without half of a surrogate pair, and whose integers are below 2**53 (RFC 7493, 2).
+
+    Readers differ on what such a text says, or on whether they read it. Raises MalformedInput, naming the field.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_json(data, error, where) from error
+    if _SURROGATE.search(data):
+        for escape in _ESCAPE.finditer(data):
+            if escape["half"]:
+                raise MalformedInput(
+                    "a string holds half of a surrogate pair", field=_field_at(data, escape.start(), where)
+                )
+    if _LONG_INTEGER.search(data):  # maybe within a string
+        for number in _LONG_INTEGER.findall(_JSON_STRING.sub(b'""', data)):
+            if int(number[:_DIGITS_THAT_TELL]) >= 2**53:
+                raise MalformedInput(f"an integer is 2^53 or more: {number[:_DIGITS_THAT_TELL].decode()}", field=where)
 
 
 def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:

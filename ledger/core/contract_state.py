@@ -1,4 +1,4 @@
-"""What the two contracts hold at one block, by its header and EIP-1186 proofs: the ``proven_at`` of an anchor.
+"""What the two contracts hold at one block, by its header and EIP-1186 proofs: the ``anchor`` of a bundle.
 
 Slots are those of docs/contracts.md, "Storage that proofs read". A word is 32 bytes; packed numbers stand in it from
 the low bits.
@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.core import rlp
-from ledger.core.block_header import BlockHeader, read_header
-from ledger.core.bundle import PARTS_KEPT, ContractProof, ProvenAt, SlotProof
+from ledger.core.block_header import BlockHeader
+from ledger.core.bundle import PARTS_KEPT, Anchor, ContractProof, SlotProof
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.patricia import verify_path
 from ledger.core.signature import keccak256
@@ -22,7 +22,7 @@ LAST_RECORD = bytes(WORD)  # slot 0 of LogAnchor
 REGISTRY_HASH = bytes(WORD)  # slot 0 of AgencyRegistry
 
 _RECORDS, _GRANTS = 1, 2  # slots of the mappings
-_WHERE = "anchors.proven_at"
+_WHERE = "anchor"
 
 
 class RecordState(NamedTuple):
@@ -46,16 +46,13 @@ class GrantState(NamedTuple):
     revoked_at: int
 
 
-class ContractState(NamedTuple):
-    """Both contracts after the block; ``grant`` is None where the proof leaves the key's slots out."""
+class AnchorState(NamedTuple):
+    """LogAnchor after the block: a record, that before it, and the last."""
 
-    header: BlockHeader
     last_number: int
     last_size: int
     record: RecordState
     previous: RecordState
-    registry_hash: bytes
-    grant: GrantState | None
 
 
 def anchor_slots(number: int) -> tuple[bytes, ...]:
@@ -69,35 +66,27 @@ def registry_slots(key_id: str | None) -> tuple[bytes, ...]:
 
 
 @lru_cache(maxsize=PARTS_KEPT)
-def read_state(proven: ProvenAt, chain: TrustedChain, number: int, key_id: str | None) -> ContractState:
-    """What the contracts of ``chain`` hold of record ``number`` and of a key, as far as the header can be trusted.
+def read_anchor_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain) -> AnchorState:
+    """What the LogAnchor of ``chain`` holds of the record that ``anchor`` names, as far as the header can be trusted.
 
-    Raises ProofRefused or MalformedInput, naming the part. Requires number >= 1.
+    Raises ProofRefused or MalformedInput, naming the part.
     """
-    header = read_header(bytes.fromhex(proven.header_rlp[2:]))
-    said = (proven.block_number, proven.block_hash)
-    if said != (header.number, "0x" + header.hash.hex()):
-        raise ProofRefused(
-            f"expected the header of block {said[0]} ({said[1]}), calculated {header.number} (0x{header.hash.hex()})",
-            field=f"{_WHERE}.header_rlp",
-        )
     last, *records = _words(
-        proven.anchor, "anchor", header, (chain.anchor, chain.anchor_code_hash), anchor_slots(number)
-    )
-    asked = registry_slots(key_id if len(proven.registry.storage_proof) > 1 else None)
-    registry_hash, *grant = _words(
-        proven.registry, "registry", header, (chain.registry, chain.registry_code_hash), asked
+        anchor.anchor, "anchor", header, (chain.anchor, chain.anchor_code_hash), anchor_slots(anchor.number)
     )
     last_number, last_size = _unpacked(last, (64, 64))
-    return ContractState(
-        header=header,
-        last_number=last_number,
-        last_size=last_size,
-        record=_record(*records[:2]),
-        previous=_record(*records[2:]),
-        registry_hash=registry_hash,
-        grant=_grant(*grant) if grant else None,
-    )
+    return AnchorState(last_number, last_size, record=_record(*records[:2]), previous=_record(*records[2:]))
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_grant_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain, key_id: str) -> GrantState | None:
+    """What the AgencyRegistry of ``chain`` holds of a key; None where the proof leaves the key's slots out.
+
+    Raises ProofRefused or MalformedInput, naming the part.
+    """
+    asked = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
+    _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), asked)
+    return _grant(*grant) if grant else None
 
 
 def _words(

@@ -1,12 +1,12 @@
 """Verification of a model package: a version of a supervision model and those before it, as they were signed.
 
-1  form      every publication is a bundle of the package's ledger
+1  form      every publication is a bundle of the package's ledger, and all are proven under one note
 2  events    each publication's own verification (``ledger.core.verify``); the worst verdict counts
 3  versions  they are consecutive versions of one model, by one agency, at rising indices
 4  texts     each definition has the digest that was signed
 
 A package is one file, ``tallystick/model-package@v1``. It holds nothing but signed events: the definition with its
-examples, figures and case study stand in them. That no later version or retirement came after is not shown by it.
+examples, figures and case study stand in them. Conformity and completeness are not checked.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event import Stream, digest_of
 from ledger.core.event.supervision import ModelPublished
 from ledger.core.event.terms import Bytes32, Count, ModelId, Verdict
-from ledger.core.report import Check, NotChecked, Outcome, Report, Step, of_all, perform, worst
+from ledger.core.report import Check, NotChecked, Outcome, Report, Statement, Step, of_all, perform, worst
 from ledger.core.supervision.models import STREAM
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
+from ledger.core.verify_case import require_one_note
 from ledger.core.verify_chain import SeenBlock
 
 FORMAT = "tallystick/model-package@v1"
@@ -37,6 +38,9 @@ HINT = (
     "Ask for the package again ('tally library export', or GET /api/v1/library/{model_id}/package), and keep the file "
     "as given."
 )
+
+CONFORMITY = Statement("not_checked", "the custody rules judge a case, not a model")
+COMPLETENESS = Statement("not_checked", "no later version or retirement is excluded")
 
 Publications = Annotated[tuple[Raw, ...], Meta(min_length=1, max_length=MAX_VERSIONS)]
 
@@ -58,6 +62,8 @@ class PackageReport(Struct, frozen=True):
     """
 
     verdict: Verdict
+    conformity: Statement
+    completeness: Statement
     development: bool
     model_id: str
     version: int
@@ -119,6 +125,8 @@ def verify_package(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return PackageReport(
         verdict=worst(step.verdict for step in steps),
+        conformity=CONFORMITY,
+        completeness=COMPLETENESS,
         development=trust.development,
         model_id=package.model_id,
         version=package.version,
@@ -138,7 +146,8 @@ def _form(run: _Run) -> Outcome:
                 f"the event is of another ledger or stream, or does not publish {run.package.model_id}",
                 field=f"publications[{number}]",
             )
-    return f"{len(run.events)} versions of model {run.package.model_id}"
+    require_one_note(run.events, "publications")
+    return f"{len(run.events)} versions of model {run.package.model_id}, all proven under one note"
 
 
 # 2

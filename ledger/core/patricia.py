@@ -58,7 +58,8 @@ def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | 
             walked += 1
         else:
             is_leaf, part, child = _short(node)
-            if is_leaf != (walked + len(part) == _PATH):
+            end = walked + len(part)
+            if end > _PATH or is_leaf != (end == _PATH):
                 raise _malformed("its path has not the length of a key's")
             if not path.startswith(part, walked):
                 return None

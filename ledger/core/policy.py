@@ -86,11 +86,11 @@ class _Reader:
 
     def _log(self, words: list[str], where: str) -> None:
         _require_count(words, 1, 2, "log <vkey> [<url>]", where)
-        self.logs.append(_key(words[0], SignatureType.ED25519, self.logs, where))
+        self.logs.append(_key(words[0], SignatureType.ED25519, self._keys(), where))
 
     def _witness(self, words: list[str], where: str) -> None:
         _require_count(words, 2, 3, "witness <name> <vkey> [<url>]", where)
-        key = _key(words[1], SignatureType.COSIGNATURE_V1, self.witnesses.values(), where)
+        key = _key(words[1], SignatureType.COSIGNATURE_V1, self._keys(), where)
         self.witnesses[self._new_name(words[0], where)] = key
 
     def _group(self, words: list[str], where: str) -> None:
@@ -110,6 +110,10 @@ class _Reader:
         if words[0] != NO_QUORUM:
             self._require_defined(words[0], where)
         self.quorum = words[0]
+
+    def _keys(self) -> list[VerifyingKey]:
+        """Of all roles: a log that is its own witness would be one party that counts as two."""
+        return [*self.logs, *self.witnesses.values()]
 
     def _new_name(self, name: str, where: str) -> str:
         if name == NO_QUORUM or name in self.witnesses or name in self.groups:

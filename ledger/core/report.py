@@ -1,4 +1,8 @@
-"""What a verification says: numbered steps, and the one verdict that follows from them."""
+"""What a verification says: numbered steps, the one verdict that follows from them, and two statements beside it.
+
+The verdict is of *integrity* alone: bytes, signatures, log and chain. *Conformity* is to the custody rules,
+*completeness* that nothing of a stream was left out or came after; neither enters the verdict.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored"
 class Step(Struct, frozen=True, gc=False):
     """One step. ``detail`` is what was compared, what differed, or why it was not checked.
 
-    ``verdict`` is what this step alone comes to.
+    ``verdict`` is what this step alone comes to. It is ``intact`` for a step on conformity or completeness.
     """
 
     number: int
@@ -47,6 +51,25 @@ class NotChecked(Exception):
 
 Outcome = str | NotChecked
 Check = Callable[[R], Outcome]
+
+
+class Statement(Struct, frozen=True):
+    """What the verification says of conformity or completeness; ``detail`` says by what, or why it was not checked."""
+
+    result: Literal["shown", "contradicted", "not_checked"]
+    detail: str
+
+
+_STATED: dict[Result, Literal["shown", "contradicted", "not_checked"]] = {
+    "checked": "shown",
+    "failed": "contradicted",
+    "not_checked": "not_checked",
+}
+
+
+def statement_of(step: Step) -> Statement:
+    """What a step on conformity or completeness comes to."""
+    return Statement(_STATED[step.result], step.detail)
 
 
 def perform(number: int, name: str, check: Check[R], run: R) -> Step:
@@ -94,7 +117,7 @@ class Subject(Struct, frozen=True):
 
 
 class ProvenBlock(Struct, frozen=True):
-    """The block whose state proves the anchor, its time in unix seconds; ``trusted``: the verifier knows it."""
+    """The block whose state proves the anchor, its time in unix seconds; ``trusted``: step 10 was checked."""
 
     number: int
     hash: str
@@ -102,18 +125,30 @@ class ProvenBlock(Struct, frozen=True):
     trusted: bool
 
 
+class ProvenRecord(Struct, frozen=True):
+    """The record of the anchor contract that holds the tree head, and its block, by the state of a trusted block."""
+
+    number: int
+    block_number: int
+    timestamp: int
+
+
 class Report(Struct, frozen=True):
-    """``proven_time`` (unix seconds): the entry existed then, by a witness or a block that is trusted, not by a claim.
+    """``verdict`` is of integrity. ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a
+    timestamp authority or a trusted block.
 
     ``development``: the trust file is of a ledger whose anchors no witness need have seen.
     """
 
     verdict: Verdict
+    conformity: Statement
+    completeness: Statement
     development: bool
     subject: Subject
     steps: tuple[Step, ...]
     proven_time: int | None = None
     block: ProvenBlock | None = None
+    record: ProvenRecord | None = None
 
     @property
     def faults(self) -> tuple[Step, ...]:

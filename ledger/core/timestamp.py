@@ -29,6 +29,7 @@ WHERE = "timestamps"  # the field of a bundle
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+_CERTIFICATES = 0xA0  # tag of the certificates in SignedData
 
 
 class Timestamp(Struct, frozen=True):
@@ -90,7 +91,7 @@ def _parse(response: bytes) -> _Parts:
     if len(response) > MAX_RESPONSE_LENGTH:
         raise MalformedInput(f"a timestamp has at most {MAX_RESPONSE_LENGTH} bytes", field=WHERE)
     try:
-        read = decode_timestamp_response(response)
+        read = decode_timestamp_response(_in_set_order(response))
         data, token = read.signed_data, read.tst_info
         signers = [(signer.issuer, signer.serial_number) for signer in data.signer_infos]
         brought = [_certificate(der) for der in data.certificates]
@@ -99,6 +100,43 @@ def _parse(response: bytes) -> _Parts:
     except _refusals() as error:
         raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error
     return _Parts(read, signers, subjects, imprint, time)
+
+
+def _in_set_order(response: bytes) -> bytes:
+    """The response with its certificates in the order that DER gives a SET (X.690, 11.6), which the library asks for.
+
+    Authorities write them in the order of the chain, and RFC 5652 has readers take any: no signature is over it. What
+    is no such response is given back as it is.
+    """
+    at = 0
+    try:
+        for number in (1, 1, 0):  # the token, its content, SignedData
+            at = _values(response, at)[number]
+        (found,) = [value for value in _values(response, at) if response[value] == _CERTIFICATES]
+        begin, end = _content(response, found)
+        ordered = b"".join(sorted(response[one : _content(response, one)[1]] for one in _values(response, found)))
+    except (IndexError, ValueError):
+        return response
+    return response[:begin] + ordered + response[end:] if len(ordered) == end - begin else response
+
+
+def _values(data: bytes, at: int) -> list[int]:
+    """Where the values within the DER value at a place begin. Raises IndexError."""
+    begin, end = _content(data, at)
+    found = []
+    while begin < end:
+        found.append(begin)
+        begin = _content(data, begin)[1]
+    return found
+
+
+def _content(data: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the DER value at a place begins and ends. Raises IndexError."""
+    length, begin = data[at + 1], at + 2
+    if length >= 128:
+        begin += length - 128
+        length = int.from_bytes(data[at + 2 : begin], "big")
+    return begin, begin + length
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -64,7 +64,7 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Trust(Struct, frozen=True):
-    """A trust file, read.
+    """A trust file, read. Each key stands in it once, over all roles.
 
     ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
     ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
@@ -124,6 +124,7 @@ def parse_trust(data: bytes) -> Trust:
         raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
+    _require_one_role_a_key(file, log_key, policy)
     if not file.development and not policy.asks_for_witnesses:
         raise MalformedInput(
             "a policy without a quorum is for development only",
@@ -133,6 +134,26 @@ def parse_trust(data: bytes) -> Trust:
     log_id = bytes.fromhex(file.log_id[2:])
     roots = tuple(_timestamp_root(text) for text in file.timestamp_roots)
     return Trust(log_id, log_key, file.service_key_id, policy, file.development, file.chains, roots)
+
+
+def require_no_own_witness(policy: Policy, log_key: VerifyingKey) -> None:
+    """Accept a policy in which no witness has the log's own key, under whatever name. Raises MalformedInput."""
+    for name, witness in policy.witnesses.items():
+        if witness.public_key == log_key.public_key:
+            raise MalformedInput(
+                f"the witness {name} has the log's own key: nobody witnesses himself", field="trust.witness_policy"
+            )
+
+
+def _require_one_role_a_key(file: _TrustFile, log_key: VerifyingKey, policy: Policy) -> None:
+    """The log must not witness itself, and the ledger's own key is no contract. Raises MalformedInput."""
+    require_no_own_witness(policy, log_key)
+    for number, chain in enumerate(file.chains):
+        accounts = (file.service_key_id, chain.registry, chain.anchor)
+        if len(set(accounts)) < len(accounts):
+            raise MalformedInput(
+                "service_key_id, registry and anchor are three different addresses", field=f"trust.chains[{number}]"
+            )
 
 
 def encode_trust(trust: Trust) -> bytes:

@@ -9,25 +9,30 @@
  7  witnesses   as many witnesses co-signed the tree head as the policy asks for
  8  sections    each section shown has the digest that the payload commits to
  9  authority   agency and key stand in the registry's mirror below this entry, and the grant covers the act
-10  revocation  the key was not revoked below this entry
-11  anchor      a trusted contract is said to hold this tree head
-12  storage     the contract's storage proves the record of step 11
-13  block       the block of step 12 is one that the verifier trusts
-14  time        since when the entry is known to exist
+10  block       the block of the anchor is final: by the trust file, by a node that was asked, or by the witnesses
+11  anchor      the contract's storage in that block has this tree head as a record, after the record before it
+12  revocation  the registry's storage in that block has the grant of step 9, and the key was good for this entry
+13  time        since when the entry is known to exist, and that it was not signed after that
 
 A step is checked, failed or not checked. One failed step: ``tampered``. Not checked makes ``unverifiable`` of steps 4
-(payload withheld), 5, 6, 7 (quorum not reached), 9 and 11 (anchors of unknown contracts only), ``not_yet_anchored`` of
-step 11 without anchors, ``unverifiable`` of step 10 where the key was revoked in the very block of the anchor and the
-bundle has no revocation; it leaves the verdict as it is for step 7 where the policy asks for no witness, for step 8
-(withheld or erased), for step 10 otherwise, and for steps 12 to 14. What is not proven is told as a claim and enters no
-verdict. Step 10 rests on the state that step 12 has proven, and comes after it; both rest on the block of step 13.
+(payload withheld), 5, 6, 7 (quorum not reached), 9, and 12 (the key's slots left out, or revoked in the very second of
+the anchor), and ``not_yet_anchored`` of steps 10 to 12 where no block is trusted. It leaves the verdict as it is for
+step 7 where the policy asks for no witness, for step 8 (withheld or erased), for step 12 where the entry is one of the
+ledger itself, and for step 13.
 
-Files, chains and clocks are not read here. That nothing came after an event is shown by ``ledger.core.verify_case``.
+The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory;
+optional evidence (erasures, the entry of a revocation, a block note, timestamps) enters no verdict where it does not
+hold: that is told in its step, and it counts as left out. So nothing that is left out makes a verdict ``intact``. One
+exception follows from C2SP signed-note: a bad line of a known witness spoils the note of step 7. Nothing of a chain's
+state is looked at before its block is trusted. Each step comes after those it rests on.
+
+Files, chains and clocks are not read here. Whether the custody rules were kept, and that nothing came after an event,
+is said of a case: ``ledger.core.verify_case``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -36,12 +41,20 @@ from msgspec import UNSET
 from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Grant
-from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_anchors, read_authority, read_part
+from ledger.core.block_header import BlockHeader, read_header
+from ledger.core.bundle import Anchor, Bundle, decode_bundle, read_anchor, read_authority, read_part
 from ledger.core.bundle_evidence import TreeHead, erased_at, require_granted, revoked_at
 from ledger.core.bundle_timestamps import read_stamps
 from ledger.core.checkpoint import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
-from ledger.core.contract_state import ContractState, read_state
-from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Unauthorized
+from ledger.core.contract_state import RecordState, read_anchor_state, read_grant_state
+from ledger.core.errors import (
+    IntegrityBroken,
+    MalformedInput,
+    ProofRefused,
+    SignatureRefused,
+    TallystickError,
+    Unauthorized,
+)
 from ledger.core.event import (
     EVENT_TYPES,
     Envelope,
@@ -54,11 +67,28 @@ from ledger.core.event import (
 )
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import VerifyingKey
+from ledger.core.policy import Policy
 from ledger.core.proof import TlogProof, parse_tlog_proof
-from ledger.core.report import Check, NotChecked, Outcome, ProvenBlock, Report, perform, subject_of, worst
+from ledger.core.report import (
+    Check,
+    NotChecked,
+    Outcome,
+    ProvenBlock,
+    ProvenRecord,
+    Report,
+    Statement,
+    perform,
+    subject_of,
+    worst,
+)
 from ledger.core.timestamp import Timestamp
 from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify_chain import SeenBlock, require_not_revoked, require_record, require_trusted, when
+
+SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of what proves the time
+
+CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
+COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
 
 CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
 
@@ -79,10 +109,10 @@ class _Run:
         self.proof: TlogProof | None = None
         self.accepted: TreeHead | None = None
         self.index: int | None = None
-        self.cosignatures: tuple[Cosignature, ...] = ()
-        self.anchor: tuple[Anchor, TrustedChain] | None = None
-        self.state: ContractState | None = None  # as step 12 accepted it
+        self.quorum_time: int | None = None  # as step 7 accepted it
         self.block: ProvenBlock | None = None
+        self.trusted: tuple[Anchor, BlockHeader, TrustedChain] | None = None  # as step 10 accepted it
+        self.record: RecordState | None = None  # as step 11 accepted it
         self.evidence = b""
         self.grant: Grant | None = None
         self.proven_time: int | None = None
@@ -127,21 +157,26 @@ def verify_event(
 ) -> Verified:
     """The same with the parts that were read, for those who go on from there."""
     run = _Run(decode_bundle(data), trust, check_note, seen)
-    done = {}
-    for number in ORDER:
-        name, check = STEPS[number - 1]
-        done[number] = perform(number, name, check, run)
-    steps = tuple([done[number] for number in range(1, len(STEPS) + 1)])
+    steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
     report = Report(
         verdict=worst([step.verdict for step in steps]),
+        conformity=CONFORMITY,
+        completeness=COMPLETENESS,
         development=trust.development,
         subject=subject_of(run.envelope, run.payload, run.index, checkpoint),
         steps=steps,
         proven_time=run.proven_time,
         block=run.block,
+        record=_proven_record(run),
     )
     return Verified(report, run.bundle, run.envelope, run.payload, checkpoint)
+
+
+def _proven_record(run: _Run) -> ProvenRecord | None:
+    if run.record is None or run.trusted is None:
+        return None
+    return ProvenRecord(run.trusted[0].number, run.record.block_number, run.record.timestamp)
 
 
 # 1
@@ -219,14 +254,32 @@ def _inclusion(run: _Run) -> Outcome:
 # 7
 def _witnesses(run: _Run) -> Outcome:
     policy, note = run.trust.policy, run.head().note
-    if policy.witnesses:
-        run.cosignatures = verify_cosignatures(note, policy.witnesses.values())
+    try:
+        cosignatures = verify_cosignatures(note, policy.witnesses.values())
+    except SignatureRefused as error:
+        raise SignatureRefused(
+            f"{error.message}: the note was spoiled by whoever passed it on, which says nothing of the log; ask for "
+            "another copy",
+            field="proof",
+        ) from error
     if not policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
-    names = ", ".join(cosignature.witness.name for cosignature in run.cosignatures) or "no witness"
-    if not policy.is_met_by(cosignature.witness for cosignature in run.cosignatures):
+    names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+    run.quorum_time = _quorum_time(policy, cosignatures)
+    if run.quorum_time is None:
         return NotChecked(f"the quorum {policy.quorum} is not reached by {names}")
     return f"the quorum {policy.quorum} is reached by {names}"
+
+
+def _quorum_time(policy: Policy, cosignatures: Iterable[Cosignature]) -> int | None:
+    """When the quorum was reached: no single witness dates an entry earlier. None while it is not."""
+    in_time_order = sorted(cosignatures, key=lambda cosignature: cosignature.timestamp)
+    cosigners = list[VerifyingKey]()
+    for cosignature in in_time_order:
+        cosigners.append(cosignature.witness)
+        if policy.is_met_by(cosigners):
+            return cosignature.timestamp
+    return None
 
 
 # 8
@@ -240,16 +293,25 @@ def _sections(run: _Run) -> Outcome:
                 f"expected {committed.get(label, 'no section of this label')}, calculated {digest_of(data)}",
                 field=f"sections.{label}",
             )
-    erased = _erasures(run)
-    hidden = sorted(committed.keys() - run.bundle.sections.keys())
+    erased, faults = _erasures(run)
+    hidden = sorted(committed.keys() - run.sections.keys())  # of no form of step 1: as if it were not shown
     if hidden:
         reasons = {label: f"erased by entry {erased[label]}" if label in erased else "withheld" for label in hidden}
-        return NotChecked(", ".join(f"{label} {reason}" for label, reason in reasons.items()), "intact")
-    return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to"
+        return NotChecked(", ".join(f"{label} {reason}" for label, reason in reasons.items()) + faults, "intact")
+    return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to{faults}"
 
 
-def _erasures(run: _Run) -> dict[str, int]:
-    return {erasure.label: erased_at(erasure, run.envelope, run.head()) for erasure in run.bundle.erased}
+def _erasures(run: _Run) -> tuple[dict[str, int], str]:
+    """The entries that erased sections, by label, and what is to be told of those claimed that do not hold."""
+    held, faults = dict[str, int](), ""
+    for erasure in run.bundle.erased:
+        try:
+            held[erasure.label] = erased_at(erasure, run.envelope, run.head())
+        except NotChecked as gap:
+            faults += f"; an erasure of {erasure.label} is not looked at: {gap.why}"
+        except TallystickError as error:
+            faults += f"; an erasure of {erasure.label} is claimed that does not hold: {error.message}"
+    return held, faults
 
 
 # 9
@@ -257,11 +319,10 @@ def _authority(run: _Run) -> Outcome:
     index, evidence = run.accepted_index(), run.bundle.authority
     service_key_id = run.trust.service_key_id
     if _is_of_the_service(run.envelope):
-        if evidence is not UNSET:
-            raise Unauthorized("an entry of the ledger itself rests on no grant", field="authority")
         authorities.require_key(authorities.initial(run.trust.log_id, service_key_id), run.envelope, index)
         _require_officer(run, None)
-        return "signed by the ledger's own key, which the trust file names"
+        passed_over = "" if evidence is UNSET else "; evidence of a grant is not looked at: it needs none"
+        return f"signed by the ledger's own key, which the trust file names{passed_over}"
     if evidence is UNSET:
         return NotChecked("the bundle has no evidence of a grant")
     run.evidence = bytes(evidence)
@@ -283,101 +344,93 @@ def _require_officer(run: _Run, grant: Grant | None) -> None:
 
 
 # 10
+def _block(run: _Run) -> Outcome:
+    if run.bundle.anchor is UNSET:
+        return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
+    anchor = read_anchor(bytes(run.bundle.anchor))
+    header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
+    outcome = require_trusted(anchor, header, run.trust, run.seen)
+    chain = run.trust.chain(anchor.chain, anchor.contract)
+    is_trusted = not isinstance(outcome, NotChecked)
+    run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
+    if is_trusted and chain is not None:
+        run.trusted = anchor, header, chain
+    return outcome
+
+
+# 11
+def _anchor(run: _Run) -> Outcome:
+    checkpoint = run.head().checkpoint
+    anchor, header, chain = _trusted_state(run)
+    state = read_anchor_state(anchor, header, chain)
+    compared = require_record(anchor.number, state, header, checkpoint)
+    run.record = state.record
+    return compared
+
+
+def _trusted_state(run: _Run) -> tuple[Anchor, BlockHeader, TrustedChain]:
+    if run.trusted is None:
+        raise NotChecked("there is no block that step 10 accepted", "not_yet_anchored")
+    return run.trusted
+
+
+# 12
 def _revocation(run: _Run) -> Outcome:
     index = run.accepted_index()
     if _is_of_the_service(run.envelope):
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
+    revoked, fault = _revoked_at(run, run.grant)
+    if revoked is not None and revoked < index:
+        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+    anchor, header, chain = _trusted_state(run)
+    slot = read_grant_state(anchor, header, chain, run.grant.key_id)
+    if slot is None:
+        return NotChecked(f"the anchor leaves out the registry's slots of the key: ask for another proof{fault}")
+    anchored_at = None if run.record is None else run.record.timestamp
+    outcome = require_not_revoked(run.grant, slot, header, revoked, anchored_at)
+    return outcome if isinstance(outcome, NotChecked) else outcome + fault
+
+
+def _revoked_at(run: _Run, grant: Grant) -> tuple[int | None, str]:
+    """The entry that revoked the grant, and what is to be told of one that is shown and does not hold."""
     revocation = read_authority(run.evidence).revocation
-    revoked = None
-    if revocation is not UNSET:
-        revoked = revoked_at(revocation, run.grant, run.head(), run.trust.service_key_id)
-        if revoked < index:
-            raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
-    if run.state is not None and run.state.grant is not None:
-        return require_not_revoked(run.grant, run.state.grant, run.state, revoked, index)
-    if revoked is None:
-        return NotChecked("there is no storage proof of the registry's key slot that step 12 accepted", "intact")
-    return f"revoked at entry {revoked}, above entry {index}: the key was good then"
-
-
-# 11
-def _anchor(run: _Run) -> Outcome:
-    checkpoint = run.head().checkpoint
-    anchors = () if run.bundle.anchors is UNSET else read_anchors(bytes(run.bundle.anchors))
-    if not anchors:
-        return NotChecked("the bundle has no anchor", "not_yet_anchored")
-    known = [(anchor, chain) for anchor in anchors if (chain := run.trust.chain(anchor.chain, anchor.contract))]
-    if not known:
-        return NotChecked("the trust file names none of the contracts that the bundle names")
-    for anchor, _ in known:
-        _require_anchored(anchor, checkpoint)
-    run.anchor = known[0]
-    anchor, _ = run.anchor
-    return f"record {anchor.number} of {anchor.contract} on chain {anchor.chain.chain_id} is said to be this tree head"
-
-
-def _require_anchored(anchor: Anchor, checkpoint: Checkpoint) -> None:
-    said, expected = (anchor.size, anchor.root), (checkpoint.size, "0x" + checkpoint.root.hex())
-    if said != expected:
-        raise ProofRefused(
-            f"expected size {expected[0]} and root {expected[1]} as in the checkpoint, not {said[0]} and {said[1]}",
-            field="anchors",
-        )
-    if anchor.number == 0 or anchor.anchored_in.block_number < anchor.chain.deployment_block_number:
-        raise ProofRefused("the record is said to be older than the contract", field="anchors")
-
-
-# 12
-def _storage(run: _Run) -> Outcome:
-    anchor, chain = _accepted_anchor(run)
-    if anchor.proven_at is UNSET:
-        return NotChecked("the bundle has no storage proof: the record of step 11 is a claim", "intact")
-    key_id = None if _is_of_the_service(run.envelope) else run.envelope.key_id
-    state = read_state(anchor.proven_at, chain, anchor.number, key_id)
-    said = require_record(state, anchor, run.head().checkpoint)
-    run.state = state
-    return said
+    if revocation is UNSET:
+        return None, ""
+    try:
+        return revoked_at(bytes(revocation), grant, run.head(), run.trust.service_key_id), ""
+    except TallystickError as error:
+        return None, f"; the entry of a revocation is shown that does not hold: {error.message}"
 
 
 # 13
-def _block(run: _Run) -> Outcome:
-    anchor, chain = _accepted_anchor(run)
-    if run.state is None:
-        claim = f"block {anchor.anchored_in.block_number} ({anchor.anchored_in.block_hash}) is a claim"
-        return NotChecked(f"there is no storage proof that step 12 accepted; {claim}", "intact")
-    header = run.state.header
-    outcome = require_trusted(header, chain, run.seen)
-    is_trusted = not isinstance(outcome, NotChecked)
-    run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
-    return outcome
-
-
-def _accepted_anchor(run: _Run) -> tuple[Anchor, TrustedChain]:
-    if run.anchor is None:
-        raise NotChecked("there is no anchor that step 11 accepted", "intact")
-    return run.anchor
-
-
-# 14
 def _time(run: _Run) -> Outcome:
     run.accepted_index()
-    known = [(seen.timestamp, f"the co-signature of {seen.witness.name}") for seen in run.cosignatures]
-    stamps, passed_over = _stamps(run)
-    known += [(stamp.time, f"the timestamp of {stamp.authority}") for stamp in stamps]
-    if run.state is not None and run.block is not None and run.block.trusted:
-        known.append((run.state.record.timestamp, f"the time of the anchor's block {run.state.record.block_number}"))
-    if not known:
-        claim = f"; block time {when(run.anchor[0].anchored_in.timestamp)} is a claim" if run.anchor else ""
-        told = f"no co-signature, no timestamp and no trusted block tells the time{claim}{passed_over}"
-        return NotChecked(told, "intact")
-    run.proven_time, by = min(known)
-    return f"in the log at {when(run.proven_time)} by {by}{passed_over}"
+    signed_at = run.envelope.signed_at
+    proven = list[tuple[int, str]]()
+    if run.quorum_time is not None:
+        proven.append((run.quorum_time, "the quorum of witnesses"))
+    if run.record is not None:
+        proven.append((run.record.timestamp, f"the time of block {run.record.block_number}, which has the anchor"))
+    if proven and signed_at > min(proven)[0] + SIGNED_AHEAD_S:
+        proven_time, by = min(proven)
+        raise ProofRefused(
+            f"signed at {when(signed_at)}, but in the log at {when(proven_time)} by {by}", field="envelope.signed_at"
+        )
+    stamps, beside = _stamps(run)
+    for stamp in stamps:
+        proven.append((stamp.time, f"the timestamp of {stamp.authority}"))
+        if signed_at > stamp.time + SIGNED_AHEAD_S:
+            beside += f"; it says to be signed after the timestamp of {stamp.authority}"
+    if not proven:
+        return NotChecked(f"no quorum, no trusted block and no timestamp tells the time{beside}", "intact")
+    run.proven_time, by = min(proven)
+    return f"in the log at {when(run.proven_time)} by {by}{beside}"
 
 
 def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
-    """The timestamps that hold, and what is to be told of those that were passed over."""
+    """The timestamps that hold, and what is to be told of the others."""
     if run.bundle.timestamps is UNSET:
         return (), ""
     if not run.trust.timestamp_roots:
@@ -389,8 +442,10 @@ def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
         run.trust.timestamp_roots,
         lambda note: run.check_note(note, run.trust.log_key),
     )
-    told = f"; {stamps.unknown} of an authority that the trust file does not name" if stamps.unknown else ""
-    return stamps.held, told
+    beside = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
+    if stamps.unknown:
+        beside += f"; {stamps.unknown} of an authority that the trust file does not name"
+    return stamps.held, beside
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
@@ -403,12 +458,8 @@ STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("witnesses", _witnesses),
     ("sections", _sections),
     ("authority", _authority),
-    ("revocation", _revocation),
-    ("anchor", _anchor),
-    ("storage", _storage),
     ("block", _block),
+    ("anchor", _anchor),
+    ("revocation", _revocation),
     ("time", _time),
 )
-
-# Each after those that it rests on: 10 on 12.
-ORDER = (*range(1, 10), 11, 12, 13, 10, 14)

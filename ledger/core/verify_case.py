@@ -1,14 +1,15 @@
 """Verification of a case bundle: every event by itself, and what only all of them together show.
 
-1  form     every event is a bundle of this ledger and this case
+1  form     every event is a bundle of this ledger and this case, and all are proven under one note
 2  events   each event's own verification (``ledger.core.verify``); the worst verdict counts
 3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
 4  custody  every act was possible; flags and final state, derived anew under the rulebook given
 5  end      nothing of the case came after the last event, by all entries up to the checkpoint
 
-Not checked makes ``unverifiable`` of step 4 where a payload is withheld, and of step 5 where fewer entries were given
-than the checkpoint has; it leaves the verdict as it is where the case rests on another case, which is not in the
-bundle, and for step 5 where no entries were given.
+Steps 1 to 3 make the verdict; not checked makes ``unverifiable`` of step 3. Step 4 makes the statement on *conformity*
+and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither enters the verdict. Not
+checked is step 4 where a payload is withheld or the case rests on another case, which is not in the bundle, and step 5
+where no entries were given, or fewer than the checkpoint has.
 """
 
 from __future__ import annotations
@@ -17,15 +18,27 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.bundle import CaseBundle, decode_case_bundle
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError
+from ledger.core.errors import IntegrityBroken, NotFound, ProofRefused, RuleRefused, TallystickError
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
-from ledger.core.report import Check, NotChecked, Outcome, Report, Step, of_all, perform, worst
+from ledger.core.report import (
+    Check,
+    NotChecked,
+    Outcome,
+    Report,
+    Statement,
+    Step,
+    of_all,
+    perform,
+    statement_of,
+    worst,
+)
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import CheckpointVerifier, Verified, verify_event
@@ -45,6 +58,8 @@ class CaseReport(Struct, frozen=True):
     """``events`` in the order of the bundle; ``state`` and ``flags`` as far as step 4 came."""
 
     verdict: Verdict
+    conformity: Statement
+    completeness: Statement
     development: bool
     case_id: str
     steps: tuple[Step, ...]
@@ -86,12 +101,15 @@ def verify_case(
     bundle = decode_case_bundle(data)
     events = [verify_event(bytes(event), trust, check_note=check_note, seen=seen) for event in bundle.events]
     run = _Run(bundle, events, book, entries)
-    steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
+    steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
+    *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]
     return CaseReport(
         verdict=worst(step.verdict for step in steps),
+        conformity=statement_of(custody),
+        completeness=statement_of(end),
         development=trust.development,
         case_id=bundle.case_id,
-        steps=steps,
+        steps=tuple(steps),
         events=tuple(event.report for event in events),
         flags=tuple(run.flags),
         state=run.state,
@@ -104,7 +122,16 @@ def _form(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream) != expected:
             raise IntegrityBroken("the event is of another ledger or stream", field=f"events[{number}]")
-    return f"{len(run.events)} events of case {run.bundle.case_id}"
+    require_one_note(run.events, "events")
+    return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one note"
+
+
+def require_one_note(events: Sequence[Verified], where: str) -> None:
+    """Accept proofs under one note, byte for byte: of two, each could be of a fork of its own. Raises ProofRefused."""
+    notes = [event.bundle.proof.partition("\n\n")[2] for event in events]
+    for number, note in enumerate(notes):
+        if note != notes[0]:
+            raise ProofRefused("the proof is under another note than that of the first", field=f"{where}[{number}]")
 
 
 # 2
@@ -141,7 +168,7 @@ def _custody(run: _Run) -> Outcome:
         if event.payload is None:
             return NotChecked(f"the payload of event {number} is withheld")
         if _rests_on_another_case(event):
-            return NotChecked(f"event {number} rests on another case, which is not in the bundle", "intact")
+            return NotChecked(f"event {number} rests on another case, which is not in the bundle")
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
             run.state, raised = fold(run.state, act)
@@ -159,7 +186,10 @@ def _rests_on_another_case(event: Verified) -> bool:
 # 5
 def _end(run: _Run) -> Outcome:
     if run.entries is None:
-        return NotChecked("the log's entries up to the checkpoint were not given", "intact")
+        last = len(run.events) - 1
+        return NotChecked(
+            f"without a gap up to event {last}; that nothing came after it is not shown: no entries were given"
+        )
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")

@@ -1,4 +1,4 @@
-"""What a chain's state says of a tree head and of a key: steps 10, 12 and 13 of ``ledger.core.verify``."""
+"""What a chain's state says of a tree head and of a key: steps 10 to 12 of ``ledger.core.verify``."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from ledger.core.authority import Grant
 from ledger.core.block_header import BlockHeader
+from ledger.core.block_note import BlockStatement, verify_block_note
 from ledger.core.bundle import Anchor
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.contract_change import ROLE_BITS
-from ledger.core.contract_state import ContractState, GrantState
-from ledger.core.errors import IntegrityBroken, ProofRefused, Unauthorized
+from ledger.core.contract_state import AnchorState, GrantState
+from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
 from ledger.core.merkle import EMPTY_TREE
 from ledger.core.report import NotChecked, Outcome
-from ledger.core.trust import ChainIdentity, TrustedChain
+from ledger.core.trust import ChainIdentity, Trust, TrustedBlock
 
 YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
 
@@ -31,80 +32,107 @@ class SeenBlock(Struct, frozen=True):
     is_final: bool
 
 
-def require_record(state: ContractState, anchor: Anchor, checkpoint: Checkpoint) -> Outcome:
-    """That the contract's storage has this tree head as the record that the anchor names. Raises ProofRefused."""
-    record, previous, header = state.record, state.previous, state.header
-    _require_equal("root", record.root.hex(), checkpoint.root.hex())
-    _require_equal("size", record.size, checkpoint.size)
-    _require_equal("block number", record.block_number, anchor.anchored_in.block_number)
-    _require_equal("block time", record.timestamp, anchor.anchored_in.timestamp)
-    if header.number == record.block_number:
-        _require_equal("block hash", "0x" + header.hash.hex(), anchor.anchored_in.block_hash)
-    is_start = anchor.number == 1 and previous.size == 0
-    if is_start != (previous.root == EMPTY_TREE.root()):
-        raise ProofRefused(f"record {anchor.number - 1} is not where the log started", field="anchors.proven_at")
-    in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
-    if not in_order or previous.timestamp > record.timestamp:
-        raise ProofRefused(f"record {anchor.number - 1} does not come before", field="anchors.proven_at")
-    is_last = state.last_number == anchor.number
-    if state.last_number < anchor.number or (state.last_size == record.size) != is_last:
-        raise ProofRefused(f"the contract ends at record {state.last_number}", field="anchors.proven_at")
-    changed = state.registry_hash.hex() != anchor.registry_hash[2:]
-    since = "the registry has changed since" if changed else "the registry is as it was then"
-    return (
-        f"record {anchor.number} of {state.last_number} is this tree head, after record {anchor.number - 1} of size "
-        f"{previous.size}; {since}; by the state of block {header.number}"
-    )
-
-
-def require_trusted(header: BlockHeader, chain: TrustedChain, seen: Sequence[SeenBlock]) -> Outcome:
-    """That the verifier trusts the block: by his trust file, or because the chain has it now and will keep it.
+def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Sequence[SeenBlock]) -> Outcome:
+    """That the verifier trusts the block: by his trust file, by a node that he asked, or by a quorum of witnesses.
 
     Raises ProofRefused where he knows another block of this number.
     """
-    block = f"block {header.number} with the hash 0x{header.hash.hex()}"
+    chain = trust.chain(anchor.chain, anchor.contract)
+    if chain is None:
+        return NotChecked(
+            f"the trust file does not name the contract {anchor.contract} on this chain {anchor.chain.chain_id}: ask "
+            "for the trust file of today",
+            "not_yet_anchored",
+        )
+    block_hash = "0x" + header.hash.hex()
+    block = f"block {header.number} with the hash {block_hash}"
     found = [one for one in seen if (one.chain, one.number) == (chain.identity, header.number)]
     named = [one for one in chain.trusted_blocks if one.number == header.number]
     for known in (*(one.hash for one in found), *(one.hash for one in named)):
-        if known != "0x" + header.hash.hex():
-            raise ProofRefused(f"expected block {header.number} with the hash {known}, not {block}", field="block")
-    told = [
-        name for name, is_there in (("the trust file names it", named), ("the chain has it now", found)) if is_there
-    ]
-    if named or any(one.is_final for one in found):
-        return f"{block}, of {when(header.timestamp)}: {' and '.join(told)}"
-    why = "the chain has it now, but not for good" if found else "no trusted block hash"
-    return NotChecked(f"{why}: what steps 10 and 12 say holds if the chain has {block}", "intact")
+        if known != block_hash:
+            raise ProofRefused(f"expected block {header.number} with the hash {known}, not {block}", field="anchor")
+    vouched, note_fault = _witnesses_of(
+        anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
+    )
+    grounds = {
+        "the trust file names it": bool(named),
+        "the chain has it now": bool(found),
+        f"its block note is signed by {vouched}": bool(vouched),
+    }
+    if named or vouched or any(one.is_final for one in found):
+        held = " and ".join(ground for ground, holds in grounds.items() if holds)
+        return f"{block}, of {when(header.timestamp)}: {held}{note_fault}"
+    why = "the chain has it now, but not for good" if found else "nobody vouches for it"
+    return NotChecked(
+        f"{block}: {why}{note_fault}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
+        "with a block note that the witnesses have signed",
+        "not_yet_anchored",
+    )
+
+
+def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, str]:
+    """Who vouches for the block by the anchor's block note, and what is to be told of a note that does not count."""
+    if anchor.block_note is UNSET:
+        return "", ""
+    try:
+        cosignatures = verify_block_note(anchor.block_note, statement, trust.policy)
+    except TallystickError as error:
+        return "", f"; its block note does not count: {error.message}"
+    return ", ".join(cosignature.witness.name for cosignature in cosignatures), ""
+
+
+def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
+    """That the contract's storage has this tree head as record ``number``, after another. Raises ProofRefused."""
+    record, previous = state.record, state.previous
+    _require_equal("root", record.root.hex(), checkpoint.root.hex())
+    _require_equal("size", record.size, checkpoint.size)
+    is_start = number == 1 and previous.size == 0
+    if is_start != (previous.root == EMPTY_TREE.root()):
+        raise ProofRefused(f"record {number - 1} is not where the log started", field="anchor")
+    in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
+    if not in_order or previous.timestamp > record.timestamp:
+        raise ProofRefused(f"record {number - 1} does not come before", field="anchor")
+    is_last = state.last_number == number
+    if state.last_number < number or (state.last_size == record.size) != is_last:
+        raise ProofRefused(f"the contract ends at record {state.last_number}", field="anchor")
+    return (
+        f"record {number} of {state.last_number} is this tree head, after record {number - 1} of size {previous.size}; "
+        f"recorded in block {record.block_number} of {when(record.timestamp)}"
+    )
 
 
 def require_not_revoked(
-    grant: Grant, slot: GrantState, state: ContractState, revoked: int | None, index: int
+    grant: Grant, slot: GrantState, header: BlockHeader, revoked: int | None, anchored_at: int | None
 ) -> Outcome:
-    """What the registry's slot says of the key that signed entry ``index``, which lies below the anchored size.
+    """What the registry's slot says of the key that signed an entry.
 
-    ``revoked`` is the entry by which the log revoked it. Raises IntegrityBroken where slot and log contradict each
+    ``revoked`` is the entry above it by which the log revoked the key; ``anchored_at`` (unix seconds) is when the
+    contract recorded the tree head, as far as that is proven. Raises IntegrityBroken where slot and log contradict each
     other, Unauthorized where the log's revocation is not shown.
     """
     if slot[:-1] != _slot_of(grant):
-        raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="authority.grant")
+        raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
     if slot.revoked_at == 0:
         if revoked is not None:
             raise IntegrityBroken(
-                f"entry {revoked} revokes a key that the registry has not revoked up to block {state.header.number}",
+                f"entry {revoked} revokes a key that the registry has not revoked up to block {header.number}",
                 field="authority.revocation",
             )
-        return f"not revoked up to block {state.header.number}, by the registry's key slot"
-    said = f"revoked at {when(slot.revoked_at)}"
+        return f"not revoked up to block {header.number}, by the registry's key slot"
+    moment = f"revoked at {when(slot.revoked_at)}"
     if revoked is not None:
-        return f"{said}, mirrored at entry {revoked}, above entry {index}: the key was good then"
-    anchored = state.record.timestamp
-    if slot.revoked_at < anchored:
+        return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
+    if anchored_at is None:
+        return NotChecked(f"{moment}: there is no record of step 11 with whose time that could be compared")
+    # The contract takes a tree head only if the log has mirrored every change before it, so that of an earlier
+    # revocation there is an entry.
+    if slot.revoked_at < anchored_at:
         raise Unauthorized(
-            f"{said}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
+            f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
         )
-    if slot.revoked_at == anchored:
-        return NotChecked(f"{said}, in the block of the anchor: before or after it, ask for a newer proof")
-    return f"{said}, after entry {index} was anchored: the key was good then"
+    if slot.revoked_at == anchored_at:
+        return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
+    return f"{moment}, after the entry was anchored: the key was good then"
 
 
 def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:
@@ -116,7 +144,7 @@ def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:
 
 def _require_equal(what: str, proven: object, said: object) -> None:
     if proven != said:
-        raise ProofRefused(f"the contract has the {what} {proven}, not {said}", field="anchors.proven_at")
+        raise ProofRefused(f"the contract has the {what} {proven}, not {said}", field="anchor")
 
 
 @lru_cache(maxsize=512)

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 from msgspec import Struct
 
 from ledger.core.authority import Agency
-from ledger.core.bundle import decode_case_bundle, read_anchors
+from ledger.core.bundle import decode_case_bundle
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import digest_of, parse_digest
@@ -29,6 +29,7 @@ from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
 from ledger.core.verify_case import order_of, scan
+from ledger.core.verify_chain import SeenBlock
 from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.datasets import Outside, Registered, table_of
 from ledger.supervision.finding import Finding, find
@@ -87,8 +88,9 @@ class _Place(NamedTuple):
 class _Run:
     """The verification of one lead under way."""
 
-    def __init__(self, held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar):
+    def __init__(self, held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar, seen: Sequence[SeenBlock]):
         self.held = held
+        self.seen = seen
         self.trust = trust
         self.book = book
         self.calendar = calendar
@@ -114,9 +116,14 @@ class _Run:
         return self.model
 
 
-def rederive(held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar) -> LeadReport:
-    """What the held events prove of the lead. Raises MalformedInput for what is no bundle."""
-    run = _Run(held, trust, book, calendar)
+def rederive(
+    held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar, *, seen: Sequence[SeenBlock] = ()
+) -> LeadReport:
+    """What the held events prove of the lead. ``seen`` are blocks that a chain was asked for.
+
+    Raises MalformedInput for what is no bundle.
+    """
+    run = _Run(held, trust, book, calendar, seen)
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -127,7 +134,7 @@ def rederive(held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar) -
 
 
 def _lead(run: _Run) -> Outcome:
-    verified = verify_event(run.held.lead, run.trust)
+    verified = verify_event(run.held.lead, run.trust, seen=run.seen)
     body = verified.payload.body if verified.payload else None
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
@@ -160,7 +167,7 @@ def _cases(run: _Run) -> Outcome:
         gap = _take_case(run, case_id, data) or gap
     run.events = [event for event in run.events if event.log_index < lead.tree_size]
     for data in run.held.registrations:
-        verified = verify_event(data, run.trust)
+        verified = verify_event(data, run.trust, seen=run.seen)
         _require_sound(verified, verified.envelope.event_id)
         gap = gap or _gap(verified)
         if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
@@ -172,7 +179,7 @@ def _cases(run: _Run) -> Outcome:
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     """Takes the events of a case's bundle; gives what keeps it from being intact."""
-    events = [verify_event(bytes(event), run.trust) for event in decode_case_bundle(data).events]
+    events = [verify_event(bytes(event), run.trust, seen=run.seen) for event in decode_case_bundle(data).events]
     gap: NotChecked | None = None
     for verified in events:
         _require_sound(verified, verified.envelope.event_id)
@@ -194,9 +201,8 @@ def _take(run: _Run, verified: Verified) -> None:
         run.withheld = subject.event_id
     else:
         run.events.append(Logged(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
-    if verified.bundle.anchors:
-        for anchor in read_anchors(bytes(verified.bundle.anchors)):
-            run.anchors[anchor.size] = anchor.anchored_in.timestamp
+    if verified.report.record is not None and subject.size is not None:
+        run.anchors[subject.size] = verified.report.record.timestamp
 
 
 def _place(run: _Run, verified: Verified) -> None:

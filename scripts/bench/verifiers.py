@@ -36,7 +36,7 @@ def main() -> None:
 def whole_bundles(world: World) -> list[bytes]:
     """One of each entry that is signed by an officer."""
     cases = [index for index, event in enumerate(world.log.events) if event.envelope.stream.kind != "system"]
-    return [json.dumps(world.proven(index)).encode() for index in cases]
+    return [json.dumps(world.bundle(index)).encode() for index in cases]
 
 
 def figures(world: World, bundles: list[bytes]) -> list[Figure]:

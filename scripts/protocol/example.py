@@ -1,15 +1,28 @@
-"""The ledger of the worked examples: fixed keys, four entries, one witness. All its bytes follow from this module."""
+"""The ledger of the worked examples: fixed keys, a dozen entries, three witnesses. All its bytes follow from here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from coincurve import PrivateKey
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core import authority, canonical, contract_change, merkle
-from ledger.core.bundle import Anchor, AnchoredIn, AuthorityEvidence, Bundle, Evidence, raw
+from ledger.core.block_header import read_header
+from ledger.core.block_note import BlockStatement, cosign_block
+from ledger.core.bundle import (
+    Anchor,
+    AuthorityEvidence,
+    Bundle,
+    CaseBundle,
+    Erasure,
+    Evidence,
+    encode_bundle,
+    raw,
+)
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import (
     SYSTEM_STREAM_ID,
@@ -23,10 +36,13 @@ from ledger.core.event import (
     digest_of,
     item,
     make_payload,
+    record,
     registry,
+    supervision,
 )
-from ledger.core.event.terms import Quantity
-from ledger.core.note import SeedSigner, SignatureType, parse_note
+from ledger.core.event.terms import EventRef, Quantity, Role
+from ledger.core.model_package import ModelPackage
+from ledger.core.note import Note, SeedSigner, SignatureType, parse_note
 from ledger.core.policy import parse_policy
 from ledger.core.proof import TlogProof
 from ledger.core.signature import address_of, signing_hash
@@ -37,12 +53,24 @@ LOG_ID = bytes(range(32))
 OFFICER_KEY = PrivateKey(b"\x11" * 32)
 SERVICE_KEY = PrivateKey(b"\x22" * 32)
 ADMIN_KEY = PrivateKey(b"\x33" * 32)
+COLLEAGUE_KEY = PrivateKey(b"\x44" * 32)  # is revoked
+ANALYST_KEY = PrivateKey(b"\x55" * 32)
 LOG = SeedSigner.from_seed("ledger.example/handovers", b"\x01" * 32)
-WITNESS = SeedSigner.from_seed("witness.example/w1", b"\x02" * 32, SignatureType.COSIGNATURE_V1)
+WITNESSES = tuple(
+    SeedSigner.from_seed(f"witness.example/w{number}", bytes([1 + number]) * 32, SignatureType.COSIGNATURE_V1)
+    for number in (1, 2, 3)
+)
+WITNESS = WITNESSES[0]
+WITNESS_LINES = "".join(f"witness w{n} {w.verifying_key.vkey()}\n" for n, w in enumerate(WITNESSES, 1))
+POLICY = f"{WITNESS_LINES}group two 2 w1 w2 w3\nquorum two\n"
 COSIGNED_AT = 1_767_225_600  # unix seconds, 2026-01-01T00:00:00Z
+COSIGNATURES = ((WITNESSES[0], COSIGNED_AT), (WITNESSES[2], COSIGNED_AT + 6))
 SIGNED_AT = COSIGNED_AT - 60
 OCCURRED_AT = "2025-12-31T23:58:00Z"
 ANCHORED_AT = COSIGNED_AT + 12
+REVOKED_AT = COSIGNED_AT - 30
+VOUCHED_AT = COSIGNED_AT + 60
+VALID_FROM, VALID_UNTIL = 1_735_689_600, 1_830_297_600
 NO_HASH = "0x" + "00" * 32
 CHAIN = TrustedChain(
     chain_id=31337,
@@ -82,70 +110,82 @@ def sign(envelope: Envelope, key: PrivateKey) -> Envelope:
     return replace(envelope, signature="0x" + (signed[:64] + bytes((27 + signed[64],))).hex())
 
 
-def entry(
-    number: int,
-    body: Body,
-    *,
-    stream: Stream,
-    previous: Entry | None = None,
-    sections: dict[str, Section] | None = None,
-) -> Entry:
-    """Event ``number``; ids and salts count. The service signs in the system stream, the officer in others."""
-    of_service, sections = stream.kind == "system", sections or {}
-    key = SERVICE_KEY if of_service else OFFICER_KEY
-    payload = make_payload(
-        body=body,
-        version=1,
-        event_id=f"01940000-0000-7000-8000-{number:012x}",
-        stream=stream,
-        sequence=previous.payload.sequence + 1 if previous else 0,
-        previous=previous.envelope.payload_digest if previous else None,
-        agency=authority.SERVICE_AGENCY if of_service else "psb-east",
-        officer=authority.SERVICE_OFFICER if of_service else "p-0417",
-        occurred_at=OCCURRED_AT,
-        salt=f"{number:032x}",
-        authority=None if of_service else Authority(authorization_type="statute", authorization_identifier="CPL 112"),
-        confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
-    )
-    common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
-    envelope = Envelope(
-        **{name: getattr(payload, name) for name in common},
-        payload_digest=digest_of(canonical.encode(payload)),
-        signed_at=SIGNED_AT,
-        key_id=key_id(key),
-        signature="0x" + "00" * 65,
-    )
-    return Entry(payload, sign(envelope, key), sections)
+OFFICERS = {"p-0417": OFFICER_KEY, "p-0999": COLLEAGUE_KEY, "p-0555": ANALYST_KEY}
+SYSTEM = Stream(kind="system", id=SYSTEM_STREAM_ID)
+CASE = Stream(kind="case", id="case-7f3a")
+MODEL_ID = "seized-not-stored"
+MODEL = Stream(kind="supervision", id=f"model-{MODEL_ID}")
+CHANGE_LOCATION = registry.ChangeLocation(
+    block_number=7, block_hash="0x" + "b1" * 32, transaction_hash="0x" + "c1" * 32
+)
+AUTHORIZED = Authority(authorization_type="statute", authorization_identifier="CPL 112")
 
 
-def registry_changes() -> list[registry.RegistryChange]:
-    """An agency is admitted and grants its officer a key."""
-    where = {"block_hash": "0x" + "b1" * 32, "transaction_hash": "0x" + "c1" * 32}
-    location = registry.ChangeLocation(block_number=7, **where)
+@dataclass
+class Writer:
+    """Writes the events of an example in the order of the log; ids and salts count."""
+
+    entries: list[Entry]
+    salts: int = 0  # counted from here, so that two logs do not have the same
+
+    def write(self, body: Body, stream: Stream, officer: str = "p-0417", **changes: Any) -> Entry:
+        """The next entry; the service signs in the system stream, officers in others. ``changes`` are of both parts."""
+        of_stream = [one for one in self.entries if one.payload.stream == stream]
+        previous = of_stream[-1] if of_stream else None
+        of_service = stream.kind == "system"
+        sections: dict[str, Section] = changes.pop("sections", {})
+        signed_at, number = changes.pop("signed_at", SIGNED_AT), self.salts + len(self.entries)
+        payload = make_payload(
+            body=body,
+            version=1,
+            event_id=f"01940000-0000-7000-8000-{number:012x}",
+            stream=stream,
+            sequence=previous.payload.sequence + 1 if previous else 0,
+            previous=previous.envelope.payload_digest if previous else None,
+            agency=authority.SERVICE_AGENCY if of_service else "psb-east",
+            officer=authority.SERVICE_OFFICER if of_service else officer,
+            occurred_at=OCCURRED_AT,
+            salt=f"{number:032x}",
+            authority=None if of_service else AUTHORIZED,
+            confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
+        )
+        payload = replace(payload, **changes)
+        key = SERVICE_KEY if of_service else OFFICERS[officer]
+        common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
+        envelope = Envelope(
+            **{name: getattr(payload, name) for name in common},
+            payload_digest=digest_of(canonical.encode(payload)),
+            signed_at=signed_at,
+            key_id=key_id(key),
+            signature="0x" + "00" * 65,
+        )
+        made = Entry(payload, sign(envelope, key), sections)
+        self.entries.append(made)
+        return made
+
+
+def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
+    """An agency is admitted and grants three officers a key; one of them is revoked, after all else in the log.
+
+    ``of_officer`` are other terms of the first key.
+    """
     name = registry.Name(en="East District Public Security Bureau", zh="东城公安分局")
+    common: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION, "agency": "psb-east"}
+    profile = registry.Profile(jurisdiction="31/01", name=name)
     drafts: list[registry.RegistryChange] = [
-        registry.AgencyAdmitted(
-            number=1,
-            registry_hash=NO_HASH,
-            location=location,
-            agency="psb-east",
-            kind="public_security",
-            admin=key_id(ADMIN_KEY),
-            profile=registry.Profile(jurisdiction="31/01", name=name),
-        ),
-        registry.KeyGranted(
-            number=2,
-            registry_hash=NO_HASH,
-            location=location,
-            agency="psb-east",
-            key_id=key_id(OFFICER_KEY),
-            officer="p-0417",
-            roles=("clerk", "supervisor"),
-            suite=1,
-            valid_from=1_735_689_600,
-            valid_until=1_830_297_600,
-        ),
+        registry.AgencyAdmitted(number=1, kind="public_security", admin=key_id(ADMIN_KEY), profile=profile, **common)
     ]
+    roles: dict[str, tuple[Role, ...]] = {
+        "p-0417": ("clerk", "supervisor"),
+        "p-0999": ("clerk",),
+        "p-0555": ("analyst",),
+    }
+    for number, (officer, granted) in enumerate(roles.items(), 2):
+        terms: dict[str, Any] = {"roles": granted, "suite": 1, "valid_from": VALID_FROM, "valid_until": VALID_UNTIL}
+        terms |= of_officer if officer == "p-0417" else {}
+        key = key_id(OFFICERS[officer])
+        drafts.append(registry.KeyGranted(number=number, key_id=key, officer=officer, **common, **terms))
+    drafts.append(registry.KeyRevoked(number=5, key_id=key_id(COLLEAGUE_KEY), **common))
     rolled, changes = LOG_ID, []
     for draft in drafts:
         rolled = contract_change.registry_hash(rolled, draft)
@@ -153,86 +193,173 @@ def registry_changes() -> list[registry.RegistryChange]:
     return changes
 
 
-def entries() -> list[Entry]:
-    """The log: two mirror entries, the opening of a case, the registration of an item in it."""
-    system, stream = Stream(kind="system", id=SYSTEM_STREAM_ID), Stream(kind="case", id="case-7f3a")
-    admitted, granted = registry_changes()
-    first = entry(0, admitted, stream=system)
-    second = entry(1, granted, stream=system, previous=first)
-    opening = case.CaseOpened(
-        case_number="2025-0417", case_type="theft", business_line="criminal", stage="investigation"
+def model_version(version: int) -> supervision.ModelPublished:
+    definition = f"id: {MODEL_ID}\nversion: {version}\n"
+    return supervision.ModelPublished(
+        model_id=MODEL_ID,
+        version=version,
+        definition=definition,
+        model_digest=digest_of(definition.encode()),
+        title=supervision.Told(en="Seized, not stored", zh="扣押未入库"),
+        business_line="criminal",
+        severity="low",
     )
-    opened = entry(2, opening, stream=stream)
-    phone = item.ItemRegistered(
-        item_id="item-7f3a-01",
+
+
+def registration(number: int) -> item.ItemRegistered:
+    return item.ItemRegistered(
+        item_id=f"item-7f3a-0{number}",
         item_kind="exhibit",
         description="a mobile phone, black",
         quantity=Quantity(value="1", unit="piece"),
-        seal_number="S-1",
+        seal_number=f"S-{number}",
     )
-    secret = Section(salt="f" * 32, fields={"text": "found in the left pocket of 张某"})
-    registered = entry(3, phone, stream=stream, previous=opened, sections={"narrative": secret})
-    return [first, second, opened, registered]
 
 
-def trust() -> Trust:
-    """What a verifier of the example brings along."""
-    policy = f"witness w1 {WITNESS.verifying_key.vkey()}\nquorum w1\n"
-    proven = anchor().proven_at
-    assert proven is not UNSET
-    chain = replace(CHAIN, trusted_blocks=(TrustedBlock(proven.block_number, proven.block_hash),))
+NARRATIVE = Section(salt="f" * 32, fields={"text": "found in the left pocket of 张某"})
+REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 5, 6, 7, 8, (9, 10), 11  # entries
+CASE_ENTRIES = (4, REGISTERED, BY_COLLEAGUE, ERASURE)
+
+
+def opening() -> case.CaseOpened:
+    return case.CaseOpened(case_number="2025-0417", case_type="theft", business_line="criminal", stage="investigation")
+
+
+def entries(signed_at: int = SIGNED_AT, **of_officer: Any) -> list[Entry]:
+    """The log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
+
+    ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key.
+    """
+    writer = Writer([])
+    *first, revoked = registry_changes(**of_officer)
+    for change in first:
+        writer.write(change, SYSTEM)
+    writer.write(opening(), CASE)
+    registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
+    writer.write(registration(2), CASE, "p-0999")
+    concerns = EventRef(event_id=registered.payload.event_id, payload_digest=registered.envelope.payload_digest)
+    writer.write(record.SectionErased(concerns=concerns, label="narrative", ground="court order 12"), CASE)
+    writer.write(record.AccessSealed(count=7, head="sha256:" + "a5" * 32), SYSTEM)
+    for version in (1, 2):
+        writer.write(model_version(version), MODEL, "p-0555")
+    writer.write(revoked, SYSTEM)
+    return writer.entries
+
+
+def trust(policy: str = POLICY) -> Trust:
+    """What a verifier of the example brings along: no block, witnesses vouch for that."""
     return Trust(
-        LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(chain,)
+        LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(CHAIN,)
     )
 
 
-def anchor() -> Anchor:
-    """Record 1 of the contract, proven by the state of a block two later."""
-    admitted, granted = registry_changes()
-    assert isinstance(granted, registry.KeyGranted)
-    root = merkle.root_of([merkle.leaf_hash(one.data) for one in entries()])
-    registry_hash = bytes.fromhex(granted.registry_hash[2:])
-    state = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24)
-    state.record(1, root, 4, 9, ANCHORED_AT).has(registry_hash, authority.grant_of(granted, admitted.number))
-    return Anchor(
-        chain=CHAIN.identity,
-        contract=CHAIN.anchor,
-        number=1,
-        size=4,
-        root="0x" + root.hex(),
-        registry_hash=granted.registry_hash,
-        anchored_in=AnchoredIn(
-            transaction_hash="0x" + "c2" * 32, block_number=9, block_hash="0x" + "b2" * 32, timestamp=ANCHORED_AT
-        ),
-        proven_at=state.proven(1, key_id(OFFICER_KEY)),
-    )
-
-
-def note_of(leaves: list[merkle.Hash]) -> str:
-    """The tree head, signed by the log and co-signed by the witness."""
-    checkpoint = Checkpoint(LOG.verifying_key.name, len(leaves), merkle.root_of(leaves))
+def cosigned(checkpoint: Checkpoint, cosignatures: Iterable[tuple[SeedSigner, int]] = COSIGNATURES) -> str:
+    """The note of a tree head, signed by the log and by witnesses at their times."""
     signed = parse_note(sign_checkpoint(checkpoint, LOG))
-    return str(signed.with_signatures([cosign_checkpoint(checkpoint, WITNESS, COSIGNED_AT)]))
+    return str(signed.with_signatures(cosign_checkpoint(checkpoint, witness, at) for witness, at in cosignatures))
+
+
+def vouched(header_rlp: str, signers: Iterable[SeedSigner] = (WITNESSES[0], WITNESSES[2]), **changes: Any) -> str:
+    """The block note of a header; ``changes`` are of the statement."""
+    header = read_header(bytes.fromhex(header_rlp[2:]))
+    block = TrustedBlock(header.number, "0x" + header.hash.hex())
+    statement = replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
+    return str(Note(statement.text(), tuple(cosign_block(statement, signer, VOUCHED_AT) for signer in signers)))
+
+
+@dataclass
+class Ledger:
+    """A log and the chain that has its tree head as record 1, and what both prove of an entry."""
+
+    entries: list[Entry]
+    note: str = ""
+    state: State | None = None
+
+    def __post_init__(self) -> None:
+        leaves = [merkle.leaf_hash(one.data) for one in self.entries]
+        self.paths = merkle.grow(merkle.EMPTY_TREE, leaves).inclusion_proofs()
+        self.checkpoint = Checkpoint(LOG.verifying_key.name, len(leaves), merkle.root_of(leaves))
+        self.note = self.note or cosigned(self.checkpoint)
+        self.state = self.state or self.state_with()
+
+    def state_with(self, revoked_at: int = REVOKED_AT, *, others: int = 0, **changes: Any) -> State:
+        """Both contracts two blocks after the record. With no other accounts its proofs are short."""
+        made = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24, others=others, **changes)
+        made.record(1, self.checkpoint.root, self.checkpoint.size, 9, ANCHORED_AT)
+        grants, rolled = [], ""
+        for index, one in enumerate(self.entries):
+            body = one.payload.body
+            rolled = getattr(body, "registry_hash", rolled)
+            if isinstance(body, registry.KeyGranted):
+                grants.append(authority.grant_of(body, index))
+        return made.has(bytes.fromhex(rolled[2:]), *grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
+
+    def proof(self, index: int) -> str:
+        return TlogProof(index, self.paths[index], self.note).to_text()
+
+    def evidence(self, index: int) -> Evidence:
+        one = self.entries[index]
+        return Evidence(envelope=Raw(one.data), payload=Raw(one.payload_bytes), proof=self.proof(index))
+
+    def index_of(self, change: type[Body], signer: str) -> int | None:
+        """The mirror entry of a key's grant or revocation."""
+        bodies = ((index, one.payload.body) for index, one in enumerate(self.entries))
+        return next((i for i, body in bodies if isinstance(body, change) and body.key_id == signer), None)  # type: ignore[attr-defined]
+
+    def authority(self, signer: str) -> AuthorityEvidence:
+        granted, revoked = (self.index_of(change, signer) for change in (registry.KeyGranted, registry.KeyRevoked))
+        assert granted is not None
+        revocation = UNSET if revoked is None else raw(self.evidence(revoked))
+        return AuthorityEvidence(agency=self.evidence(0), grant=self.evidence(granted), revocation=revocation)
+
+    def anchor(self, index: int, state: State | None = None, **changes: Any) -> Anchor:
+        """What the state proves of record 1 and of the entry's key, and who vouches for the block."""
+        envelope = self.entries[index].envelope
+        signer = None if envelope.stream.kind == "system" else envelope.key_id
+        proven = (state or self.state).proving(1, signer)  # type: ignore[union-attr]
+        return replace(proven, **({"block_note": vouched(proven.header_rlp)} | changes))
+
+    def bundle(self, index: int, **changes: Any) -> Bundle:
+        """The proof bundle of an entry, complete; ``changes`` are of its parts."""
+        shown = self.entries[index]
+        of_service = shown.payload.stream.kind == "system"
+        made = Bundle(
+            format="tallystick/bundle@v1",
+            log_id="0x" + LOG_ID.hex(),
+            envelope=Raw(shown.data),
+            payload=Raw(shown.payload_bytes),
+            sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
+            proof=self.proof(index),
+            authority=UNSET if of_service else raw(self.authority(shown.envelope.key_id)),
+            anchor=raw(self.anchor(index)),
+        )
+        return replace(made, **changes)
+
+    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> CaseBundle:
+        return CaseBundle(
+            format="tallystick/case-bundle@v1",
+            log_id="0x" + LOG_ID.hex(),
+            case_id=CASE.id,
+            events=tuple(Raw(encode_bundle(self.bundle(index))) for index in indices),
+        )
+
+    def package(self) -> ModelPackage:
+        return ModelPackage(
+            format="tallystick/model-package@v1",
+            log_id="0x" + LOG_ID.hex(),
+            model_id=MODEL_ID,
+            version=len(PUBLISHED),
+            publications=tuple(Raw(encode_bundle(self.bundle(index))) for index in PUBLISHED),
+        )
+
+
+def erased() -> Bundle:
+    """The bundle of the item's registration once its section is erased."""
+    ledger = Ledger(entries())
+    erasure = Erasure(label="narrative", entry=ledger.evidence(ERASURE))
+    return ledger.bundle(REGISTERED, sections={}, erased=(erasure,))
 
 
 def bundle() -> Bundle:
-    """The proof bundle of the last entry."""
-    log = entries()
-    leaves = [merkle.leaf_hash(one.data) for one in log]
-    note, paths = note_of(leaves), merkle.grow(merkle.EMPTY_TREE, leaves).inclusion_proofs()
-    proofs = [TlogProof(index, path, note).to_text() for index, path in enumerate(paths)]
-    agency, grant = (
-        Evidence(envelope=Raw(one.data), payload=Raw(one.payload_bytes), proof=proof)
-        for one, proof in zip(log[:2], proofs, strict=False)
-    )
-    shown = log[3]
-    return Bundle(
-        format="tallystick/bundle@v1",
-        log_id="0x" + LOG_ID.hex(),
-        envelope=Raw(shown.data),
-        payload=Raw(shown.payload_bytes),
-        sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
-        proof=proofs[3],
-        authority=raw(AuthorityEvidence(agency=agency, grant=grant)),
-        anchors=raw([anchor()]),
-    )
+    """The proof bundle of the item's registration."""
+    return Ledger(entries()).bundle(REGISTERED)

@@ -6,10 +6,11 @@ from base64 import b64encode
 
 import msgspec
 
-from ledger.core import canonical, contract_change, merkle, signature, tiles, verify, verify_case
+from ledger.core import canonical, contract_change, merkle, signature, tiles, verify
 from ledger.core.bundle import encode_bundle
 from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.event import digest_of
+from ledger.core.model_package import encode_package
 from ledger.core.note import parse_note
 from ledger.core.proof import TlogProof
 from ledger.core.signature import keccak256
@@ -35,7 +36,7 @@ def hexed(data: bytes) -> str:
 
 def payload() -> str:
     """A payload with a section, and their digests."""
-    shown = example.entries()[3]
+    shown = example.entries()[example.REGISTERED]
     section = canonical.encode(shown.sections["narrative"])
     return "\n\n".join(
         [
@@ -49,7 +50,7 @@ def payload() -> str:
 
 def struct_words() -> list[tuple[str, bytes]]:
     """The words of the struct of the example's envelope, in their order."""
-    envelope = example.entries()[3].envelope
+    envelope = example.entries()[example.REGISTERED].envelope
     texts = {
         "summary": signature.summary(envelope),
         "eventId": envelope.event_id,
@@ -85,7 +86,7 @@ def types() -> str:
 
 def signing() -> str:
     """One signature with everything between the key and the entry."""
-    shown = example.entries()[3]
+    shown = example.entries()[example.REGISTERED]
     envelope, words = shown.envelope, struct_words()
     type_hash = keccak256(type_text("Event", signature.EVENT_FIELDS).encode())
     struct_hash = keccak256(type_hash + b"".join(word for _, word in words))
@@ -125,7 +126,7 @@ def registry() -> str:
         "validUntil",
         "quorum",
     )
-    for change in example.registry_changes():
+    for change in example.registry_changes()[:2]:
         words = contract_change.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
         rolled = contract_change.registry_hash(rolled, change)
@@ -181,29 +182,23 @@ def verification() -> str:
     return block(*lines, "", f"verdict: {report.verdict}")
 
 
-def steps() -> str:
-    """The numbered steps, from the module that performs them."""
-    return _docstring(verify.__doc__)
-
-
-def case_steps() -> str:
-    return _docstring(verify_case.__doc__)
-
-
-def _docstring(text: str | None) -> str:
-    """The second and third paragraph: the steps, and what they come to."""
-    assert text is not None
-    listed, verdicts = text.split("\n\n")[1:3]
-    return "\n\n".join([block(listed.strip("\n").replace("``", "")), verdicts.strip("\n").replace("``", "`")])
-
-
 def files() -> dict[str, bytes]:
     """Files that stand beside the document: by name, their bytes."""
-    return {
-        "bundle.json": _indented(encode_bundle(example.bundle())),
-        "trust.json": _indented(encode_trust(example.trust())),
-        "spoiled.json": spoiled.file(),
+    ledger = example.Ledger(example.entries())
+    bundles = {
+        "bundle.json": example.REGISTERED,
+        "revoked.json": example.BY_COLLEAGUE,
+        "mirror.json": 1,
+        "sealed.json": example.SEALED,
     }
+    made = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
+        "erased.json": _indented(encode_bundle(example.erased())),
+        "case.json": _indented(encode_bundle(ledger.case_bundle())),
+        "package.json": _indented(encode_package(ledger.package())),
+        "trust.json": _indented(encode_trust(example.trust())),
+        "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
+    }
+    return made | {"spoiled.json": spoiled.file(made)}
 
 
 def _indented(data: bytes) -> bytes:

@@ -35,7 +35,7 @@ function rlp(data) {
 const isQuantity = (bytes) => bytes.length <= 32 && bytes[0] !== 0;
 const FIELDS = [32, 32, 20, 32, 32, 32, 256, "q", "q", "q", "q", "q", "any", 32, 8, "q", 32, "q", "q", 32, 32];
 
-export function readHeader(data) {
+function readHeader(data) {
   const { list } = data.length <= 16384 ? rlp(data) : refuse("the header is too long");
   const isField = ({ bytes }, at) => bytes && (FIELDS[at] === "any" || (FIELDS[at] === "q" ? isQuantity(bytes) : bytes.length === FIELDS[at]));
   if (!list || ![15, 16, 17, 20, 21].includes(list.length) || !list.every(isField)) refuse("no header of a block");
@@ -86,13 +86,23 @@ export function valueAt(root, key, proof) {
 
 const isSlot = struct("`key` Bytes32, `value` Bytes32, `proof` (see the type)");
 const isContract = struct("`account_proof` (see the type), `storage_proof` (see the type)");
-const isState = struct("`block_number` SafeInt, `block_hash` Bytes32, `header_rlp` (see the type), `anchor` (see the type), `registry` (see the type)");
+const isFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header_rlp` (see the type), `anchor` (see the type), `registry` (see the type), `block_note`? (see the type)", false);
+const isChain = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32");
 const isHex = (text) => typeof text === "string" && /^0x(?:[0-9a-f]{2})*$/.test(text);
 const isNodes = (value) => Array.isArray(value) && value.length <= 65 && value.every(isHex);
 const isOfContract = (value) => isContract(value) && isNodes(value.account_proof)
   && Array.isArray(value.storage_proof) && value.storage_proof.length <= 16 && value.storage_proof.every((one) => isSlot(one) && isNodes(one.proof));
 
-export const isProvenAt = (value) => isState(value) && isHex(value.header_rlp) && isOfContract(value.anchor) && isOfContract(value.registry);
+export const isAnchor = (value) => isFields(value) && isChain(value.chain) && value.number >= 1 && isHex(value.header_rlp)
+  && isOfContract(value.anchor) && isOfContract(value.registry) && (!("block_note" in value) || typeof value.block_note === "string");
+
+export const headerOf = (anchor) => readHeader(bytesOf(anchor.header_rlp));
+
+// What a block note states: that this block is final on the chain of these contracts.
+export const blockStatement = (logId, chain, { number: height, hash }) => [
+  "tallystick/block@v1", logId, `chain ${chain.chain_id} ${chain.deployment_block_number} ${chain.deployment_block_hash}`,
+  `registry ${chain.registry} ${chain.registry_code_hash}`, `anchor ${chain.anchor} ${chain.anchor_code_hash}`, `block ${height} ${hash}`, "",
+].join("\n");
 
 // The values of a contract's slots, which must be just these.
 function slotsOf(contract, address, codeHash, stateRoot, keys) {
@@ -116,27 +126,23 @@ const bits = (value, from, count) => (value >> BigInt(from)) & (2n ** BigInt(cou
 const text = (value) => hex(word(value));
 export const padded = (id) => hex(utf8(id)).padEnd(64, "0");
 
-// What the state proves of record n and of the key's grant. Refuses what step 12 refuses.
-export function provenState(anchor, chain, keyId) { // keyId: undefined for an entry of the ledger itself
-  const state = anchor.proven_at;
-  const header = readHeader(bytesOf(state.header_rlp));
-  if (header.hash !== state.block_hash || header.number !== BigInt(state.block_number)) refuse("the header is of another block");
+// Record n of LogAnchor, the one before it, and the last one.
+export function provenRecord(anchor, chain, { root: stateRoot }) {
   const n = BigInt(anchor.number);
   const [here, before] = [mapped(n, 1n), mapped(n - 1n, 1n)];
-  const grant = mapped(BigInt(keyId ?? 0), 2n);
-  const ofGrant = state.registry.storage_proof.length <= 1 || !keyId ? [] : [grant, after(grant, 1), after(grant, 2)];
-  const [last, root, packed, rootBefore, packedBefore] =
-    slotsOf(state.anchor, chain.anchor, chain.anchor_code_hash, header.root, [word(0n), here, after(here, 1), before, after(before, 1)]);
-  const [registryHash, agency, officer, terms] =
-    slotsOf(state.registry, chain.registry, chain.registry_code_hash, header.root, [word(0n), ...ofGrant]);
-  return {
-    header, registryHash: `0x${text(registryHash)}`,
-    last: { number: bits(last, 0, 64), size: bits(last, 64, 64) },
-    record: { root: `0x${text(root)}`, size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) },
-    before: { root: `0x${text(rootBefore)}`, size: bits(packedBefore, 0, 64), block: bits(packedBefore, 64, 64), time: bits(packedBefore, 128, 64) },
-    grant: terms === undefined ? undefined : {
-      agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
-      from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
-    },
+  const keys = [word(0n), here, after(here, 1), before, after(before, 1)];
+  const [last, ...words] = slotsOf(anchor.anchor, chain.anchor, chain.anchor_code_hash, stateRoot, keys);
+  const record = (root, packed) => ({ root: text(root), size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) });
+  return { last: { number: bits(last, 0, 64), size: bits(last, 64, 64) }, record: record(words[0], words[1]), before: record(words[2], words[3]) };
+}
+
+// What the registry holds of a key; nothing where the anchor has none of the key's slots.
+export function provenGrant({ registry }, chain, { root: stateRoot }, keyId) {
+  const grant = mapped(BigInt(keyId), 2n);
+  const keys = [word(0n), ...(registry.storage_proof.length > 1 ? [grant, after(grant, 1), after(grant, 2)] : [])];
+  const [, agency, officer, terms] = slotsOf(registry, chain.registry, chain.registry_code_hash, stateRoot, keys);
+  return terms === undefined ? undefined : {
+    agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
+    from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
   };
 }

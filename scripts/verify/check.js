@@ -13,6 +13,7 @@ function main() {
       console.log(`${String(number).padStart(2)} ${name.padEnd(11)} ${status.padEnd(12)} ${detail}`);
     }
     console.log(`\nverdict: ${result.verdict}${result.development ? " (development)" : ""}`);
+    for (const name of ["conformity", "completeness"]) console.log(`${name}: ${result[name].result} (${result[name].detail})`);
   }
   return EXIT[result.verdict];
 }

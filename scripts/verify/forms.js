@@ -27,7 +27,7 @@ export function textOf(bytes) {
 
 const TOKEN = /[ \t\n\r]*([{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![0-9.])|true|false|null)/uy;
 const UNFIT = NaN; // fits no type: a number that is no integer, an object that has a key twice
-const DEEPEST = 32; // levels of nesting
+const DEEPEST = 32; // levels of nesting: lists and objects
 
 export function parseJson(bytes) {
   const text = textOf(bytes);
@@ -63,19 +63,20 @@ export function parseJson(bytes) {
     }
   };
   const value = (token, level) => {
-    if (level > DEEPEST) refuse("nested too deep");
+    if (level >= DEEPEST && (token === "{" || token === "[")) refuse("nested too deep");
     if (token === "{") return object(level + 1);
     if (token === "[") return list(level + 1);
     if (token[0] === '"') return string(token);
     if (token === "true" || token === "false") return token === "true";
     if (token === "null") return null;
-    if (/^-?[0-9]+$/.test(token)) return Number(token);
+    if (/^-?[0-9]+$/.test(token)) return Number.isSafeInteger(Number(token)) ? Number(token) : refuse("an integer beyond 2^53");
     return /^[-0-9]/.test(token) ? UNFIT : refuse("no JSON value");
   };
   const read = value(next(), 0);
   return /^[ \t\n\r]*$/.test(text.slice(TOKEN.lastIndex)) ? read : refuse("something stands behind the value");
 }
 
+export const isListOf = (value, isOne, most = 64) => Array.isArray(value) && value.length <= most && value.every(isOne);
 export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 export function canonical(value) {
@@ -128,10 +129,11 @@ function compile(type) {
   return type in PARTS ? struct(PARTS[type]) : word(type);
 }
 
-export function struct(fields) {
+// What is not signed may be empty: `"trusted_blocks": []` is as if it were left out.
+export function struct(fields, isSigned = true) {
   const rows = fields.split(/, (?=`\w+`\?? )/).map((row) => row.match(/^`(\w+)`(\??) (.+)$/).slice(1));
   const known = new Set(rows.map(([name]) => name));
-  const empty = (value) => value === false || (typeof value === "object" && value !== null && !Object.keys(value).length);
+  const empty = (value) => isSigned && (value === false || (typeof value === "object" && value !== null && !Object.keys(value).length));
   return (value) => isObject(value) && Object.keys(value).every((name) => known.has(name))
     && rows.every(([name, optional, type]) => (name in value ? fits(value[name], type) && !(optional && empty(value[name])) : optional));
 }

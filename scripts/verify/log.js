@@ -8,6 +8,7 @@ const WITNESS_KEY = 4;
 const LARGEST = 2n ** 63n; // of sizes, indexes and times
 const LONGEST_NOTE = 131072; // bytes
 const LONGEST_PROOF = 262144; // characters
+const LONGEST_POLICY = 65536; // characters
 
 export function base64(text) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) refuse("no base64");
@@ -50,10 +51,10 @@ export function verifierKey(text, type) {
 
 export const logKey = (text) => verifierKey(text, LOG_KEY);
 
-const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse(`the key of ${one.name} stands twice`) : one);
+export const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse(`the key of ${one.name} stands twice`) : one);
 
 export function parsePolicy(text) {
-  if (!/^(?:[\t\n\x20-\x7e]|[^\x00-\x7f])*$/.test(text)) refuse("no policy text");
+  if (!/^(?:[\t\n\x20-\x7e]|[^\x00-\x7f])*$/.test(text) || [...text].length > LONGEST_POLICY) refuse("no policy text");
   const policy = { logs: [], witnesses: [], members: new Map([["none", null]]), quorum: undefined };
   const grouped = new Set();
   const define = (name, member) => {
@@ -83,10 +84,10 @@ export function parsePolicy(text) {
   return policy.quorum === undefined ? refuse("no quorum") : policy;
 }
 
-export const reached = (node, signed) => (node.witness ? signed.has(node.witness) : node.of.filter((one) => reached(one, signed)).length >= node.least);
+const reached = (node, signed) => (node.witness ? signed.has(node.witness) : node.of.filter((one) => reached(one, signed)).length >= node.least);
 
-// {note, text, signatures, origin, size, root} of the note of a checkpoint; nothing is verified yet.
-export function parseCheckpoint(note) {
+// {note, text, signatures} of a signed note; nothing is verified yet.
+export function parseNote(note) {
   const at = note.lastIndexOf("\n\n");
   if (at < 1 || !note.endsWith("\n") || utf8(note).length > LONGEST_NOTE || /[\x00-\x09\x0b-\x1f]/.test(note)) refuse("no note");
   const text = note.slice(0, at + 1);
@@ -96,24 +97,52 @@ export function parseCheckpoint(note) {
     if (dash !== "—" || !isName(name) || more.length || data.length < 5) refuse("no signature line");
     return { name, id: hex(data.subarray(0, 4)), data: data.subarray(4) };
   });
-  const lines = text.split("\n");
+  return { note, text, signatures };
+}
+
+// The same of a checkpoint's note, with {origin, size, root}.
+export function parseCheckpoint(note) {
+  const parsed = parseNote(note);
+  const lines = parsed.text.split("\n");
   if (lines.length !== 4 || lines[0] === "") refuse("a checkpoint has three lines");
   const [size, root] = [number(lines[1]), base64(lines[2])];
   if (root.length !== 32 || (size === 0n) !== same(root, sha256(new Uint8Array()))) refuse("the root is not one of this size");
-  return { note, text, signatures, origin: lines[0], size, root };
+  return { ...parsed, origin: lines[0], size, root };
 }
 
-export const signaturesBy = (checkpoint, { name, id }) => checkpoint.signatures.filter((one) => one.name === name && one.id === id);
+const signaturesBy = (note, { name, id }) => note.signatures.filter((one) => one.name === name && one.id === id);
 
-export const logSigned = (checkpoint, key, { data }) => data.length === 64 && ed25519Holds(data, utf8(checkpoint.text), key.key);
+// Whether the log's key signed the note, once.
+export function logSigned(note, key) {
+  const signatures = signaturesBy(note, key);
+  return signatures.length === 1 && signatures[0].data.length === 64 && ed25519Holds(signatures[0].data, utf8(note.text), key.key);
+}
 
 // The time of a witness's co-signature, or nothing where it does not hold.
-export function cosignedAt(checkpoint, witness, { data }) {
+function cosignedAt(note, witness, { data }) {
   if (data.length !== 72) return undefined;
   const time = BigInt(`0x${hex(data.subarray(0, 8))}`);
   if (time >= LARGEST) return undefined;
-  const message = utf8(`cosignature/v1\ntime ${time}\n${checkpoint.text}`);
+  const message = utf8(`cosignature/v1\ntime ${time}\n${note.text}`);
   return ed25519Holds(data.subarray(8), message, witness.key) ? time : undefined;
+}
+
+// The times at which the witnesses co-signed the note. Refuses a line of one of them that does not hold, or stands twice.
+export function cosignatures(note, witnesses) {
+  const times = new Map();
+  for (const witness of witnesses) {
+    const signatures = signaturesBy(note, witness);
+    if (signatures.length === 0) continue;
+    const time = signatures.length === 1 ? cosignedAt(note, witness, signatures[0]) : undefined;
+    times.set(witness, time ?? refuse(`the co-signature of ${witness.name} does not hold`));
+  }
+  return times;
+}
+
+// The earliest time by which enough witnesses had co-signed, nothing where the quorum is not reached.
+export function quorumTime(quorum, times) {
+  const signedBy = (time) => new Set([...times.keys()].filter((witness) => times.get(witness) <= time));
+  return [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => reached(quorum, signedBy(time)));
 }
 
 export function parseProof(text) {

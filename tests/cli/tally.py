@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from click.testing import CliRunner
 
 from ledger.cli.main import run
-from ledger.core.bundle import encode_bundle
+from ledger.core.bundle import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
+from ledger.core.errors import MalformedInput
 from ledger.core.trust import encode_trust
 from ledger.secret_files import write_secret
 from tests import bundles
@@ -97,7 +98,11 @@ def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> 
 
 
 def write_trust(folder: Path, **changes: Any) -> Path:
-    """The trust file of the builders' logs."""
-    path = folder / "trust.json"
-    path.write_bytes(encode_trust(bundles.trust(**changes)))
+    """The trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
+    path, ending = folder / "trust.json", list[Bundle | CaseBundle]()
+    for file in sorted(folder.glob("*.json")):
+        for decode in (decode_bundle, decode_case_bundle):
+            with suppress(MalformedInput):
+                ending.append(decode(file.read_bytes()))
+    path.write_bytes(encode_trust(bundles.naming(*ending, **changes)))
     return path

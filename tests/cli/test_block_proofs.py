@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
+from ledger.cli.proofs import anchor_blocks
 from tests.chain.external import ExternalNode, running_anvil, running_hardhat
 from tests.cli.tally import Tally
 from tests.cli.world import World, service_of
@@ -55,24 +56,26 @@ def trust_file(world: World, *options: str) -> Path:
 
 
 def blocks(report: Any) -> set[str]:
-    """What step 13 came to, over all events."""
+    """What step 10 came to, over all events."""
     assert len(report["events"]) == 2
     return {step["result"] for event in report["events"] for step in event["steps"] if step["name"] == "block"}
 
 
 def proven_block(proof: Path) -> int:
-    number: int = json.loads(proof.read_bytes())["events"][0]["anchors"][0]["proven_at"]["block_number"]
+    ((_, number),) = anchor_blocks(proof.read_bytes())
     return number
 
 
-def check(tally: Tally, proof: Path, *more: str | Path) -> Any:
-    return tally.ok("proof", "check", proof, *more)
+def check(tally: Tally, proof: Path, *more: str | Path, status: Exit = Exit.OK) -> Any:
+    done = tally("--json", "proof", "check", proof, *more)
+    assert done.status == status, done.err
+    return done.json()
 
 
 def test_without_a_block(world: World, proof: Path) -> None:
     """The proof ends in a block that nobody vouches for: that is said, and its hash is shown."""
-    report = check(world.tally, proof, "--trust", trust_file(world))
-    assert (report["verdict"], blocks(report)) == ("intact", {"not_checked"})
+    report = check(world.tally, proof, "--trust", trust_file(world), status=Exit.NOT_YET_ANCHORED)
+    assert (report["verdict"], blocks(report)) == ("not_yet_anchored", {"not_checked"})
     shown = world.tally("proof", "check", proof, "--trust", trust_file(world)).out
     assert f"ends in block: {proven_block(proof)} 0x" in shown
     assert "a chain that one operator runs alone adds no independence" in shown
@@ -80,13 +83,14 @@ def test_without_a_block(world: World, proof: Path) -> None:
 
 def test_block_that_the_service_names(world: World, proof: Path) -> None:
     """With the block in the trust file nothing else is needed."""
-    report = check(world.tally, proof, "--trust", trust_file(world, "--block", str(proven_block(proof))))
-    assert (report["verdict"], blocks(report)) == ("intact", {"checked"})
+    for named in (("--block", str(proven_block(proof))), ("--block-of", str(proof))):
+        report = check(world.tally, proof, "--trust", trust_file(world, *named))
+        assert (report["verdict"], blocks(report)) == ("intact", {"checked"})
 
 
 def test_block_that_an_own_node_names(world: World, proof: Path, hardhat: ExternalNode) -> None:
     """The hash may come from one's own node, whatever the service says."""
-    options = ("--block", str(proven_block(proof)), "--block", "latest-final", "--rpc", hardhat.url)
+    options = ("--block-of", str(proof), "--block", "latest-final", "--rpc", hardhat.url)
     report = check(world.tally, proof, "--trust", trust_file(world, *options, "--confirmations", "0"))
     assert blocks(report) == {"checked"}
 
@@ -95,8 +99,9 @@ def test_node_is_asked_now(world: World, proof: Path, hardhat: ExternalNode) -> 
     """--rpc shows that the block is on the chain now, for good; and not for good where the rule says so."""
     trust = trust_file(world)
     assert blocks(check(world.tally, proof, "--trust", trust, "--rpc", hardhat.url)) == {"checked"}
-    late = check(world.tally, proof, "--trust", trust, "--rpc", hardhat.url, "--confirmations", "1000")
-    assert (late["verdict"], blocks(late)) == ("intact", {"not_checked"})
+    waiting = ("--rpc", hardhat.url, "--confirmations", "1000")
+    late = check(world.tally, proof, "--trust", trust, *waiting, status=Exit.NOT_YET_ANCHORED)
+    assert (late["verdict"], blocks(late)) == ("not_yet_anchored", {"not_checked"})
     assert "not for good" in json.dumps(late)
 
 

@@ -51,7 +51,7 @@ def package(east: World) -> Path:
     file = east.tally.folder / "taken.model.json"
     told = east.tally.ok("library", "export", MODEL, "-o", file, profile="police")
     assert (told["model_id"], told["version"]) == (MODEL, 2)
-    east.tally.ok("log", "trust", "--block", "latest-final", "--output", trust(file), profile="police")
+    east.tally.ok("log", "trust", "--block-of", file, "--output", trust(file), profile="police")
     return file
 
 

@@ -10,10 +10,11 @@ from msgspec import UNSET
 
 from ledger.cli.exits import Exit
 from ledger.core.bundle import encode_bundle
+from ledger.core.event.handover import HandoverRecalled
 from ledger.core.tiles import encode_bundle as encode_entries
 from ledger.secret_files import write_secret
 from tests import bundles
-from tests.builders import POLICE, clerk
+from tests.builders import POLICE, Writer, clerk
 from tests.casework import Case
 from tests.cli.tally import Tally, write_bundle, write_trust
 
@@ -35,11 +36,13 @@ def check(tally: Tally, bundle: Path, *more: str | Path) -> tuple[int, str]:
 
 
 def test_intact(tally: Tally, log: bundles.Log) -> None:
-    """All fourteen steps are numbered, the verdict is told with what a development ledger lacks, and the code is 0."""
+    """All steps are numbered, the verdict is told with what stands beside it, and the code is 0."""
     status, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1))
     assert status == Exit.OK
-    assert [line.split()[0] for line in shown.splitlines()[:14]] == [str(number) for number in range(1, 15)]
+    assert [line.split()[0] for line in shown.splitlines()[:13]] == [str(number) for number in range(1, 14)]
     assert "verdict: intact" in shown
+    assert "conformity: not checked: the custody rules judge a case, not one event" in shown
+    assert "completeness: not checked: one event says nothing of those after it" in shown
     assert "development ledger" in shown
 
 
@@ -70,11 +73,16 @@ def test_not_yet_anchored(tally: Tally, log: bundles.Log) -> None:
 
 
 def test_report_as_json(tally: Tally, log: bundles.Log) -> None:
-    """--json gives the verifier's report: verdict, development, subject and numbered steps."""
+    """--json gives the verifier's report: verdict, the statements beside it, development, subject, numbered steps."""
     path = write_bundle(tally.folder, log, len(log.events) - 1)
     report = tally.ok("proof", "check", path, "--trust", write_trust(tally.folder))
     assert (report["verdict"], report["development"], report["subject"]["agency"]) == ("intact", True, POLICE)
-    assert [step["number"] for step in report["steps"]] == list(range(1, 15))
+    assert report["conformity"] == {
+        "result": "not_checked",
+        "detail": "the custody rules judge a case, not one event",
+    }
+    assert report["completeness"]["result"] == "not_checked"
+    assert [step["number"] for step in report["steps"]] == list(range(1, 14))
 
 
 def test_report_in_chinese(tally: Tally, log: bundles.Log) -> None:
@@ -82,6 +90,7 @@ def test_report_in_chinese(tally: Tally, log: bundles.Log) -> None:
     _, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1), "--lang", "zh-CN")
     assert "收录证明" in shown
     assert "结论: 完整未改" in shown
+    assert "合规（保管规则）: 未核验: 保管规则评判的是整个案件，不是单个事件" in shown
 
 
 def test_colours_only_on_a_terminal(tally: Tally, log: bundles.Log) -> None:
@@ -157,17 +166,32 @@ def test_case_bundle_against_a_copy_of_the_log(tally: Tally, log: bundles.Log) -
     """With a copy of the log it is shown that nothing came after the last event."""
     status, shown = check(tally, case_file(tally.folder, log), "--log", copy_of(tally.folder, log))
     assert (status, "not checked" in shown) == (Exit.OK, False)
+    assert "completeness: shown: none of the" in shown
 
 
 def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.Log) -> None:
-    """A case bundle without the newest event is caught by a copy of the log."""
+    """Page 12, D: without the newest event a case is intact, and a copy of the log contradicts that it is complete."""
     path = case_file(tally.folder, log)
     bundle = json.loads(path.read_bytes())
     del bundle["events"][-1]
     path.write_text(json.dumps(bundle))
-    assert check(tally, path)[0] == Exit.OK
+    status, shown = check(tally, path)
+    assert (status, "completeness: not checked: without a gap up to event 0" in shown) == (Exit.OK, True)
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
-    assert (status, "verdict: tampered" in shown) == (Exit.REFUSED, True)
+    assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
+    assert "completeness: contradicted: events: the log has 2 events of the case" in shown
+
+
+def test_case_against_the_rules(tally: Tally) -> None:
+    """Page 12, E: what was signed and logged against the custody rules is intact, and the rules contradict it."""
+    writer = Writer("case", "case-1")
+    writer.write(Case().open().events[0].payload.body, clerk(POLICE))
+    writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
+    log = bundles.founded(POLICE)
+    log.add(*writer.events)
+    status, shown = check(tally, case_file(tally.folder, log))
+    assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
+    assert "conformity: contradicted: events[1]: impossible (unknown_handover)" in shown
 
 
 def test_copy_that_is_not_whole_is_bad_usage(tally: Tally, log: bundles.Log) -> None:

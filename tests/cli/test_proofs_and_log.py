@@ -91,9 +91,10 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     bundle, case = tmp_path / "event.json", tmp_path / "case.json"
     world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
     world.tally.ok("proof", "get", "--case", case_id, "-o", case, profile="police")
-    assert world.tally.ok("proof", "check", bundle, "--trust", trust)["verdict"] == "intact"
-    block = json.loads(bundle.read_bytes())["anchors"][0]["proven_at"]["block_number"]
-    world.tally("log", "trust", "--block", str(block), "--block", "latest-final", "-o", trust, profile="police")
+    unnamed = world.tally("--json", "proof", "check", bundle, "--trust", trust)
+    assert (unnamed.status, unnamed.json()["verdict"]) == (Exit.NOT_YET_ANCHORED, "not_yet_anchored")
+    ends = ("--block-of", bundle, "--block-of", case, "--block", "latest-final")
+    world.tally("log", "trust", *ends, "-o", trust, profile="police")
     told = world.tally.ok("proof", "check", bundle, "--trust", trust)
     assert {step["name"] for step in told["steps"] if step["result"] != "checked"} == {"witnesses"}
     saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")

@@ -23,7 +23,7 @@ from ledger.settings import Settings
 from tests.api.conftest import Trusted, no_chain, parts_of
 from tests.api.service import listening_at
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
-from tests.bundles import log_with, tree
+from tests.bundles import log_with, naming, tree
 from tests.casework import Case, registration
 from tests.console.desk import axe_findings, too_wide
 from tests.exchange.test_certificate import OF_EVENT
@@ -31,7 +31,7 @@ from tests.exchange.test_certificate import TRUST as CERTIFIED_BY
 from tests.exchange.test_certificate import made as certified
 from tests.ledgers import open_ledger, sqlite_url
 from tests.machine import REPOSITORY, free_port
-from tests.verifying import TRUST, put
+from tests.verifying import put
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 LOG = "0x" + LOG_ID.hex()
@@ -48,6 +48,7 @@ CASE = (
 )
 BUNDLES = log_with(CASE, POLICE, PROCURATORATE)
 FIRST = next(at for at, event in enumerate(BUNDLES.events) if event.envelope.stream.id == "case-1")
+TRUST = naming(BUNDLES.bundle(FIRST))
 
 
 @dataclass
@@ -128,21 +129,51 @@ def of_tests() -> dict[str, bytes]:
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, width: int) -> None:
-    """All fourteen steps are checked, each said in words; the page is for everybody, on a phone too."""
+    """All thirteen steps are checked, each said in words; the page is for everybody, on a phone too."""
     viewport = {"width": width, "height": 844}
     with visiting(tmp_path, browser, locale=language, viewport=viewport) as visitor:
         page = visitor.page
         assert (axe_findings(page), too_wide(page)) == ([], [])
         page.locator("#dropped").set_input_files([EXAMPLES / "bundle.json", EXAMPLES / "trust.json"])
         expect(page.locator("#trusted-by")).to_contain_text("trust.json")
-        assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 14)
+        assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 13)
         expect(page.locator("#verdict")).to_be_focused()
         expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "完整未改"}[language])
         expect(page.locator("#steps > li").nth(2)).to_contain_text({"en": "signed by 0x", "zh-CN": "由 0x"}[language])
-        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:00")
+        expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 00:00:06")
         page.locator("#content summary").click()
         expect(page.locator("#content dl")).to_contain_text("event_type")
         assert (axe_findings(page), too_wide(page)) == ([], [])
+
+
+STATEMENTS = {
+    "en": (
+        ["Conformity: the custody rules", "not checked", "the custody rules judge a case, not one event"],
+        ["Completeness: nothing left out, nothing after", "not checked", "up to event 4; that nothing came after"],
+    ),
+    "zh-CN": (
+        ["合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"],
+        ["完备性：无遗漏，其后亦无事件", "未核验", "完整至第 4 个事件；其后再无事件未予证明"],
+    ),
+}
+
+
+@pytest.mark.parametrize("language", STATEMENTS)
+def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser: Browser, language: str) -> None:
+    """Integrity, conformity and completeness are three statements, of one event and of a case whose end is open."""
+    of_event, of_case = STATEMENTS[language]
+    with visiting(tmp_path, browser, locale=language) as visitor:
+        lines = visitor.page.locator("#statements > li")
+        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        expect(lines).to_have_count(2)
+        for text in of_event:
+            expect(lines.nth(0)).to_contain_text(text)
+        case = tree(BUNDLES.case_bundle())
+        visitor.drop(case__json=encoded(case))
+        for text in of_case:
+            expect(lines.nth(1)).to_contain_text(text)
+        assert visitor.verdict() == "intact"
+        assert axe_findings(visitor.page) == []
 
 
 def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
@@ -164,7 +195,8 @@ SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "the place in the log": (put("proof", to=lambda text: text.replace("index ", "index 1", 1)), "Step 6 inclusion"),
     "the checkpoint": (put("proof", to=lambda text: text.replace("handovers\n", "handover\n", 1)), "Step 5 checkpoint"),
     "the agency's admission": (put("authority", "agency", "payload", "body", "kind", to="court"), "Step 9 authority"),
-    "the anchor": (put("anchors", 0, "root", to="0x" + "ab" * 32), "Step 11 anchor"),
+    "the anchor": (put("anchor", "anchor", "storage_proof", 1, "value", to="0x" + "ab" * 32), "Step 11 anchor"),
+    "the block": (put("anchor", "header_rlp", to="0xc0"), "Step 10 block"),
     "the ledger": (put("log_id", to="0x" + "ab" * 32), "Step 2 ledger"),
 }
 

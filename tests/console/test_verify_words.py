@@ -15,17 +15,22 @@ from ledger.locales import LANGUAGES
 from tests.machine import REPOSITORY
 
 VERIFIER = REPOSITORY / "scripts" / "verify"
-SAYING = r"\b(?:checked|failed|unchecked|refuse)\((?P<text>{})"
+SAYING = r"\b(?:checked|failed|unchecked|unshown|refuse)\((?P<text>{})"
 # A reason that is chosen before it is said: a row of a table of faults, and what a function returns of one.
 CHOSEN = r"(?:\], |[a-z0-9)] ?, |return |\? )(?P<text>{})(?:\]| :|;)"
 LITERAL = r"`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\""
 # Parts of reasons that are put together.
-APART = ("{} withheld", "{} erased", "; RFC 3161 timestamps are not checked by this verifier")
+APART = (
+    "{} withheld",
+    "{} erased",
+    "{} withheld: an erasure is claimed that does not hold, {}",
+    "; RFC 3161 timestamps are not checked by this verifier",
+)
 
 
 def said() -> Iterator[str]:
     """The verifier's reasons, with {} for what is filled in."""
-    for name in ("verify", "chain", "log", "forms"):
+    for name in ("verify", "steps", "chain", "log", "forms"):
         source = (VERIFIER / f"{name}.js").read_text(encoding="utf-8")
         for pattern in (SAYING, CHOSEN):
             for found in re.finditer(pattern.format(LITERAL), source):

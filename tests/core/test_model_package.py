@@ -25,8 +25,9 @@ from ledger.core.model_package import (
     encode_package,
     verify_package,
 )
+from ledger.core.trust import Trust
 from tests.builders import COURT, LOG_ID, PROCURATORATE, Writer, analyst
-from tests.bundles import Log, trust
+from tests.bundles import Log, naming, trust
 from tests.supervised import Model, published
 
 MODEL = "item-not-handed-over"
@@ -88,9 +89,26 @@ def test_a_package_may_begin_with_a_later_version() -> None:
 
 def test_a_package_of_anchored_publications_is_intact() -> None:
     """The verdict is the worst of the publications'."""
-    model = Model().published().published()
-    assert verify_package(package(log_of(model), {"anchored": True}, {"anchored": True}), trust()).verdict == "intact"
-    assert verify_package(package(log_of(model), {"anchored": True}), trust()).verdict == "not_yet_anchored"
+    log = log_of(Model().published().published())
+    using = naming(log.bundle(len(log.events) - 1))
+    assert verify_package(package(log, {"anchored": True}, {"anchored": True}), using).verdict == "intact"
+    assert verify_package(package(log, {"anchored": True}), using).verdict == "not_yet_anchored"
+
+
+def test_what_a_package_does_not_show() -> None:
+    """The custody rules say nothing of models, and a later version or a retirement may have come."""
+    report = verify_package(package(log_of(Model().published())), trust())
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
+    assert report.completeness.detail == "no later version or retirement is excluded"
+
+
+def test_publications_under_two_notes() -> None:
+    """Page 12, I: each could be of a fork of its own."""
+    log = log_of(Model().published().published())
+    first = len(log.events) - 2
+    report = verify_package(package(log, {"proof": log.proof(first, log.note(first + 1))}), trust())
+    assert (report.verdict, next(iter(failed(report)))) == ("tampered", "form")
+    assert "publications[1]: the proof is under another note" in failed(report)["form"]
 
 
 def test_a_changed_text_is_tampered() -> None:
@@ -190,13 +208,12 @@ def test_a_package_may_be_indented() -> None:
 
 @given(st.integers(0, 2**32), st.sampled_from([b"", b'"', b"{", b"0", b"\xff", b',"a":1']))
 def test_a_package_that_was_spoiled_anywhere_tells_nothing_else(place: int, put: bytes) -> None:
-    """A byte replaced, taken out or put in: no package, tampered with, or - where it changed what proves nothing, such
-    as the claimed number of a block - the same publications as before."""
+    """A byte replaced, taken out or put in: no package, tampered with, or the same publications as before."""
     made = intact_package()
     at = place % len(made)
     for spoiled in (made[:at] + put + made[at + 1 :], made[:at] + put + made[at:]):
         try:
-            report = verify_package(spoiled, trust())
+            report = verify_package(spoiled, anchored_trust())
         except MalformedInput:
             continue
         told = (report.model_id, report.version, report.publisher, report.published)
@@ -206,5 +223,11 @@ def test_a_package_that_was_spoiled_anywhere_tells_nothing_else(place: int, put:
 @cache
 def intact_package() -> bytes:
     made = package(log_of(Model().published()), {"anchored": True})
-    assert verify_package(made, trust()).verdict == "intact"
+    assert verify_package(made, anchored_trust()).verdict == "intact"
     return made
+
+
+@cache
+def anchored_trust() -> Trust:
+    log = log_of(Model().published())
+    return naming(log.bundle(len(log.events) - 1))

@@ -278,6 +278,8 @@ FAULTS: dict[str, rlp.Item] = {
     "a leaf without a value": (WHOLE, b""),
     "a leaf whose value is a list": (WHOLE, (b"v",)),
     "an extension of a whole path": (b"\x00" + WHOLE[1:], b"x" * 32),
+    "an extension that is longer than a key": (b"\x00" + WHOLE[1:] + b"\0", b"x" * 32),
+    "an extension of another path that is longer than a key": (b"\x00" + b"\xff" * 33, b"x" * 32),
     "an extension without a path": (b"\x00", b"x" * 32),
     "an extension that leads nowhere": (bytes.fromhex("00" + NIBBLES[:2]), b""),
     "a path with an unknown flag": (bytes.fromhex("40" + NIBBLES), b"v"),

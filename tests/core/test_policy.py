@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner
+from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.policy import MAX_POLICY_LENGTH, parse_policy
 from tests.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESS_LINES, WITNESSES
 
 KEYS = [witness.verifying_key for witness in WITNESSES]
 W1 = KEYS[0].vkey()
 LOG = LOG_SIGNER.verifying_key.vkey()
+LOG_AS_WITNESS = VerifyingKey("w", SignatureType.COSIGNATURE_V1, LOG_SIGNER.verifying_key.public_key).vkey()
 
 
 def test_no_quorum_is_met_by_nobody() -> None:
@@ -87,6 +88,8 @@ def test_text_is_kept() -> None:
         (f"witness w1 {LOG}\n", 1),
         (f"witness w1 {W1}\nwitness w2 {W1}\n", 2),
         (f"{WITNESS_LINES}witness w1 {W1}\n", 4),
+        (f"log {LOG}\nwitness w1 {LOG_AS_WITNESS}\n", 2),
+        (f"witness w1 {LOG_AS_WITNESS}\nlog {LOG}\n", 2),
         (f"witness none {W1}\n", 1),
         (f"{WITNESS_LINES}group w1 any w2\n", 4),
         (f"{WITNESS_LINES}group g any\n", 4),

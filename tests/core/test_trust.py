@@ -9,13 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner
+from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.policy import parse_policy
 from ledger.core.trust import TrustedBlock, encode_trust, parse_trust
 from tests.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
 
 FILE: dict[str, Any] = json.loads(encode_trust(trust()))
 OTHER_LOG = SeedSigner.from_seed("other.example", bytes([9]) * 32).verifying_key.vkey()
+LOG_AS_WITNESS = VerifyingKey("w", SignatureType.COSIGNATURE_V1, LOG_SIGNER.verifying_key.public_key).vkey()
 
 
 def spelled(**changes: Any) -> bytes:
@@ -84,7 +85,10 @@ def test_production_trust_with_witnesses() -> None:
         ({"service_key_id": "0x00"}, "trust.service_key_id"),
         ({"witness_policy": "quorum w1\n"}, "trust.witness_policy"),
         ({"witness_policy": f"log {OTHER_LOG}\nquorum none\n"}, "trust.witness_policy"),
+        ({"witness_policy": f"witness w {LOG_AS_WITNESS}\nquorum w\n"}, "trust.witness_policy"),
         ({"development": False}, "trust.witness_policy"),
+        ({"service_key_id": FILE["chains"][0]["anchor"]}, "trust.chains[0]"),
+        ({"chains": [FILE["chains"][0] | {"registry": FILE["chains"][0]["anchor"]}]}, "trust.chains[0]"),
         ({"development": "yes"}, "trust.development"),
         ({"chains": {}}, "trust.chains"),
         ({"chains": [FILE["chains"][0] | {"chain_id": "1"}]}, "trust.chains[0].chain_id"),

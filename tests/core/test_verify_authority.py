@@ -138,10 +138,11 @@ def test_service_key_signs_for_no_agency() -> None:
     assert faults(verdict_of(system.bundle(mirror, authority=UNSET))) == ["authority"]
 
 
-def test_service_entry_brings_no_grant() -> None:
-    """Evidence where none belongs is refused."""
+def test_service_entry_needs_no_grant() -> None:
+    """Evidence where none belongs is not looked at: leaving it out would change nothing."""
     report = verdict_of(LOG.bundle(0, NOTE, authority=GOOD.authority))
-    assert faults(report) == ["authority"]
+    assert (report.verdict, results(report)["authority"]) == ("intact", "checked")
+    assert "is not looked at" in report.steps[8].detail
 
 
 # -- revocation --------------------------------------------------------------------------------------------------------
@@ -172,8 +173,15 @@ def test_key_revoked_before() -> None:
     assert faults(verdict_of(log.bundle(index))) == ["revocation"]
 
 
+def test_key_revoked_before_and_not_anchored() -> None:
+    """That the entry stands above the revocation is seen without any chain."""
+    log, index = revoked_log(before=True)
+    report = verdict_of(log.bundle(index, anchored=False))
+    assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
+
+
 def test_revocation_of_another_key() -> None:
-    """It says nothing of this one, and is not passed over."""
+    """It says nothing of this one: that is told, and it counts as left out."""
     log = founded(POLICE)
     index = log.add(*Case().open().events)
     log.registry.revoke(supervisor(POLICE))
@@ -181,8 +189,10 @@ def test_revocation_of_another_key() -> None:
     note = log.note()
     evidence = log.authority(log.events[index], note)
     assert evidence is not None
-    bad = log.bundle(index, note, authority=raw(replace(evidence, revocation=log.evidence(revocation, note))))
-    assert faults(verdict_of(bad)) == ["revocation"]
+    other = raw(replace(evidence, revocation=raw(log.evidence(revocation, note))))
+    report = verdict_of(log.bundle(index, note, anchor=log.bundle(index, note).anchor, authority=other))
+    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert "not this grant" in report.steps[11].detail
 
 
 def test_revocation_without_grant() -> None:
@@ -227,13 +237,30 @@ def test_erased_section() -> None:
     [{"label": "description"}, {"concerns": CASE.events[0].ref}, {"case_id": "case-2"}],
 )
 def test_erasure_of_something_else(concerns: Tree) -> None:
-    """An erasure of another label, event or case proves nothing here."""
+    """An erasure of another label, event or case proves nothing here: the section counts as withheld."""
     log, erasure = erased_log(**concerns)
-    assert faults(with_erasure(log, erasure)) == ["sections"]
+    require_not_erased(with_erasure(log, erasure))
 
 
 def test_erasure_that_is_none() -> None:
     """Another entry is no erasure, and one that is not in the log is none either."""
     log, erasure = erased_log()
-    assert faults(with_erasure(log, REGISTERED)) == ["sections"]
-    assert faults(with_erasure(log, erasure, label="description")) == ["sections"]
+    require_not_erased(with_erasure(log, REGISTERED))
+    report = with_erasure(log, erasure, label="description")
+    assert (report.verdict, report.steps[7].detail.partition(";")[0]) == ("intact", "narrative withheld")
+
+
+def require_not_erased(report: Report) -> None:
+    assert (report.verdict, results(report)["sections"]) == ("intact", "not_checked")
+    assert report.steps[7].detail.startswith(
+        "narrative withheld; an erasure of narrative is claimed that does not hold"
+    )
+
+
+def test_erasure_without_a_tree_head() -> None:
+    """What no checkpoint has is not looked at."""
+    log, erasure = erased_log()
+    note = log.note()
+    bad = log.bundle(REGISTERED, note, erased=(log.erasure("narrative", erasure, note),), sections={}, proof="none")
+    detail = verdict_of(bad).steps[7].detail
+    assert "narrative withheld; an erasure of narrative is not looked at" in detail

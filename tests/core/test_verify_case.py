@@ -16,7 +16,7 @@ from ledger.core.merkle import RootMismatch
 from ledger.core.report import in_ranges
 from ledger.core.verify_case import BATCH, CaseReport, scan, verify_case
 from tests.builders import COURT, POLICE, PROCURATORATE, Writer, clerk, event_of
-from tests.bundles import LOG_SIGNER, Log, log_with, tree, trust
+from tests.bundles import LOG_SIGNER, Log, log_with, naming, tree, trust
 from tests.casework import Case, registration, shipped_rulebook
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
@@ -28,7 +28,8 @@ STREAM = Stream(kind="case", id="case-1")
 
 def report_of(bundle: CaseBundle | dict[str, Any], **options: Any) -> CaseReport:
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    return verify_case(data, trust(), BOOK, **options)
+    using = options.pop("using", None) or naming(LOG.case_bundle() if isinstance(bundle, dict) else bundle)
+    return verify_case(data, using, BOOK, **options)
 
 
 def faults(report: CaseReport) -> list[str]:
@@ -46,12 +47,17 @@ def test_good_case() -> None:
     assert report.state == CASE.state
     assert [event.subject.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
+    assert (report.conformity.result, report.completeness.result) == ("shown", "shown")
 
 
 def test_end_without_entries() -> None:
-    """Without the log's entries nobody knows what came after; the step says so and the verdict stays."""
-    report = report_of(LOG.case_bundle())
+    """Page 12, D: without the log's entries nobody knows what came after; it is said up to where the case is whole."""
+    bundle = tree(LOG.case_bundle())
+    bundle["events"].pop()
+    report = report_of(bundle)
     assert (report.verdict, results(report)["end"]) == ("intact", "not_checked")
+    assert report.completeness.result == "not_checked"
+    assert "up to event 3; that nothing came after it is not shown" in report.completeness.detail
 
 
 def test_flags_are_derived_anew() -> None:
@@ -79,7 +85,6 @@ def _moved(first: int, second: int) -> Callable[[dict[str, Any]], None]:
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "event left out": (_without(2), "order"),
     "opening left out": (_without(0), "order"),
-    "last event left out": (_without(4), "end"),
     "events swapped": (_moved(1, 2), "order"),
     "event twice": (lambda b: b["events"].insert(1, b["events"][1]), "order"),
     "payload changed": (lambda b: b["events"][1]["payload"].update(salt="00" * 16), "events"),
@@ -101,15 +106,16 @@ def test_fault_is_found_by_its_step(name: str) -> None:
 
 
 def test_act_that_the_rules_make_impossible() -> None:
-    """Events that are signed and in the log may still be impossible: the fold says which."""
+    """Page 12, E: events that are signed and in the log may still be impossible; their integrity stays."""
     writer = Writer("case", "case-1")
     writer.write(CASE.events[0].payload.body, clerk(POLICE))
     writer.write(handover.HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
     log = Log(list(LOG.events[:9]), registry=LOG.registry)
     log.add(*writer.events)
     report = report_of(log.case_bundle())
-    assert (report.verdict, faults(report)) == ("tampered", ["custody"])
-    assert report.steps[3].detail.startswith("events[1]: impossible (unknown_handover)")
+    assert (report.verdict, faults(report)) == ("intact", ["custody"])
+    assert report.conformity.result == "contradicted"
+    assert report.conformity.detail.startswith("events[1]: impossible (unknown_handover)")
 
 
 def test_chain_that_was_forked_by_its_signer() -> None:
@@ -131,11 +137,11 @@ def test_indices_that_fall() -> None:
     log.add(*(CASE.events[number] for number in (1, 0, 2, 3, 4)))
     bundle = tree(log.case_bundle())
     _moved(0, 1)(bundle)
-    assert faults(report_of(bundle)) == ["order"]
+    assert faults(report_of(bundle, using=naming(log.case_bundle()))) == ["order"]
 
 
 def test_withheld_payload() -> None:
-    """Without a payload the acts cannot be followed: unverifiable."""
+    """Without a payload the event is unverifiable, and whether the acts were possible is not checked."""
     bundle = tree(LOG.case_bundle())
     del bundle["events"][2]["payload"]
     report = report_of(bundle)
@@ -185,7 +191,7 @@ def test_case_that_rests_on_another(number: int) -> None:
             )
         )
     report = report_of(log_with(made, *AGENCIES).case_bundle())
-    assert (report.verdict, results(report)["custody"]) == ("intact", "not_checked")
+    assert (report.verdict, report.conformity.result) == ("intact", "not_checked")
     assert f"event {number} " in report.steps[3].detail
 
 
@@ -260,16 +266,16 @@ def test_scan_in_batches() -> None:
 
 
 def test_entries_that_do_not_fit() -> None:
-    """Entries of another tree fail the step, and say nothing of the case."""
+    """Entries of another tree fail the step; the verdict, which is of the bundle, stays."""
     entries = LOG.entries()
     report = report_of(LOG.case_bundle(), entries=[entries[1], entries[0], *entries[2:]])
-    assert faults(report) == ["end"]
+    assert (report.verdict, faults(report), report.completeness.result) == ("intact", ["end"], "contradicted")
 
 
 def test_copy_of_the_log_that_is_older_than_the_bundle() -> None:
     """An honest copy that ends below the checkpoint contradicts nothing: how long it must be is told."""
     report = report_of(LOG.case_bundle(), entries=LOG.entries()[:-1])
-    assert (report.verdict, faults(report), results(report)["end"]) == ("unverifiable", [], "not_checked")
+    assert (report.verdict, faults(report), report.completeness.result) == ("intact", [], "not_checked")
     assert f"at least {len(LOG.events)} entries" in report.steps[4].detail
 
 
@@ -287,4 +293,16 @@ def test_later_event_is_found() -> None:
     log = log_with(longer, *AGENCIES)
     bundle = tree(log.case_bundle())
     bundle["events"].pop()
-    assert faults(report_of(bundle, entries=log.entries())) == ["end"]
+    report = report_of(bundle, entries=log.entries(), using=naming(log.case_bundle()))
+    assert (report.verdict, faults(report), report.completeness.result) == ("intact", ["end"], "contradicted")
+
+
+def test_events_of_two_forks() -> None:
+    """Page 12, I: a log that shows two trees is found out where their events stand in one bundle."""
+    fork = log_with(CASE, *AGENCIES)
+    fork.add(event_of(registration("gold"), clerk(POLICE), stream=Stream(kind="case", id="case-2")))
+    bundle, other = tree(LOG.case_bundle()), tree(fork.case_bundle())
+    bundle["events"][2:] = other["events"][2:]
+    report = report_of(bundle, using=trust())
+    assert (report.verdict, faults(report)) == ("tampered", ["form"])
+    assert "events[2]: the proof is under another note" in report.steps[0].detail

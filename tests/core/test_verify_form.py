@@ -97,7 +97,7 @@ def test_registry_of_the_fixtures_is_true() -> None:
         (("payload",), "form"),
         (("sections", "narrative"), "form"),
         (("authority", "grant", "payload"), "authority"),
-        (("anchors", 0), "anchor"),
+        (("anchor",), "block"),
     ],
 )
 def test_key_that_stands_twice_counts_alike_in_every_spelling(path: tuple[str | int, ...], step: str) -> None:
@@ -113,12 +113,66 @@ def test_key_that_stands_twice_counts_alike_in_every_spelling(path: tuple[str | 
         assert faults(verify_bundle(data, TRUST)) == [step]
 
 
-@pytest.mark.parametrize("name", ["revocation", "proven_at"])
-def test_null_for_what_is_absent(name: str) -> None:
+@pytest.mark.parametrize(("name", "step"), [("authority", "authority"), ("anchor", "block")])
+def test_null_for_what_is_absent(name: str, step: str) -> None:
     """What is not there is left out: null is another spelling of it, and none is taken."""
     bad = tree(GOOD)
-    put(*(("authority",) if name == "revocation" else ("anchors", 0)), name, to=None)(bad)
-    assert faults(verdict_of(bad)) == ["authority" if name == "revocation" else "anchor"]
+    bad[name] = None
+    assert faults(verdict_of(bad)) == [step]
+
+
+PLACES: dict[str, Callable[[Tree], None]] = {
+    "frame": put("log_id", to="HERE"),
+    "envelope": put("envelope", "event_id", to="HERE"),
+    "payload": put("payload", "body", "description", to="HERE"),
+    "section": put("sections", "narrative", "fields", "text", to="HERE"),
+    "evidence": put("authority", "grant", "payload", "body", "officer", to="HERE"),
+    "evidence of nothing": put("authority", to=["HERE"]),
+    "anchor": put("anchor", "registry", to="HERE"),
+    "timestamps, which nobody looks at": put("timestamps", to={"a": ["HERE"]}),
+    "key": lambda bundle: bundle["sections"].update({"HERE": {}}),
+}
+NOT_I_JSON = [
+    b'"\\ud800"',
+    b'"\\udc00\\ud800"',
+    b'"\\\\\\ud83d\\\\ude00"',
+    b'"\xed\xa0\x80"',
+    b'"\xff"',
+    b"9007199254740992",
+    b"-9007199254740992",
+    b"1" * 5000,
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("value", NOT_I_JSON, ids=lambda value: value[:24].decode("latin-1"))
+def test_what_readers_read_differently_makes_no_bundle(place: str, value: bytes) -> None:
+    """Half a surrogate pair and an integer of 2^53 or more, wherever they stand: one rule for the whole file."""
+    if place == "key" and not value.startswith(b'"'):
+        value = b'"\\ud800"'
+    bad = tree(GOOD)
+    PLACES[place](bad)
+    with pytest.raises(MalformedInput):
+        verify_bundle(json.dumps(bad).encode().replace(b'"HERE"', value), TRUST)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"\\ud83d\\ude00"',
+        b'"\\\\ud800"',
+        b"9007199254740991",
+        b'"9007199254740992"',
+        b'"\\"99999999999999999999"',
+        b"0.99999999999999999999",
+        b"1e-9999999999999999999",
+        b"12345678901234567890.5",
+    ],
+)
+def test_what_only_looks_like_it_is_read(value: bytes) -> None:
+    """A whole pair, an escaped backslash, the largest integer, digits within a text, a fraction or an exponent."""
+    bad = tree(GOOD) | {"timestamps": {"a": ["HERE"]}}
+    assert verify_bundle(json.dumps(bad).encode().replace(b'"HERE"', value), TRUST).verdict == "intact"
 
 
 def test_depth_that_a_text_hides() -> None:

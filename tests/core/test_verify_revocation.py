@@ -1,58 +1,108 @@
-"""``ledger.core.verify``, step 10: a key that the registry revoked, against what the bundle shows of it."""
+"""``ledger.core.verify``, step 12: a key that the registry revoked, against what the bundle shows of it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from ledger.core.bundle import Bundle
+from ledger.core.contract_state import anchor_slots
 from ledger.core.report import Report
 from tests.builders import POLICE, PROCURATORATE, clerk
-from tests.bundles import log_with, trust
-from tests.proven import ANCHORED_AT, anchored, held, state_of, verdict_of
+from tests.bundles import ANCHORED_AT, log_with, naming, tree, trust
+from tests.proven import anchored, held, verdict_of
 from tests.verifying import CASE, REGISTERED, faults, results
 
+KEY = clerk(POLICE).key_id
 
-def revoked(moment: int, *, mirrored: bool) -> Report:
+
+def revoked(moment: int, *, mirrored: bool, **changes: Any) -> Bundle:
     """The registry says that the clerk's key was revoked then; the log has it or not."""
     log = log_with(CASE, POLICE, PROCURATORATE)
     if mirrored:
         log.registry.revoke(clerk(POLICE))
         log.mirror()
-    made = state_of(log, revoked_at={clerk(POLICE).key_id: moment})
-    return verdict_of(anchored(log, REGISTERED, made), using=trust())
+    state = log.state(revoked_at={KEY: moment})
+    state.anchor |= changes.pop("slots", {})
+    return anchored(log, REGISTERED, state, **changes)
+
+
+def verdict_and_result(report: Report) -> tuple[str, str]:
+    return report.verdict, results(report)["revocation"]
 
 
 def test_revocation_that_is_hidden() -> None:
     """A key that the registry revoked before the anchor, without the entry that says so: the bundle hides it."""
-    report = revoked(ANCHORED_AT - 1, mirrored=False)
+    report = verdict_of(revoked(ANCHORED_AT - 1, mirrored=False))
     assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
     assert "is not shown" in report.faults[0].detail
 
 
-def test_revocation_in_the_block_of_the_anchor() -> None:
+def test_revocation_in_the_second_of_the_anchor() -> None:
     """Whether it came before or after the anchor cannot be told: unverifiable, and no fault."""
-    report = revoked(ANCHORED_AT, mirrored=False)
-    assert (report.verdict, results(report)["revocation"]) == ("unverifiable", "not_checked")
+    assert verdict_and_result(verdict_of(revoked(ANCHORED_AT, mirrored=False))) == ("unverifiable", "not_checked")
 
 
 def test_revocation_after_the_anchor() -> None:
     """What was anchored before was signed with a good key; the log need not have the entry yet."""
-    report = revoked(ANCHORED_AT + 1, mirrored=False)
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert verdict_and_result(verdict_of(revoked(ANCHORED_AT + 1, mirrored=False))) == ("intact", "checked")
 
 
 def test_revocation_that_both_have() -> None:
     """Log and registry agree."""
-    report = revoked(ANCHORED_AT - 1, mirrored=True)
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
+    assert verdict_and_result(verdict_of(revoked(ANCHORED_AT - 1, mirrored=True))) == ("intact", "checked")
 
 
 def test_revocation_that_the_registry_does_not_have() -> None:
-    """A mirror entry of what never happened."""
-    report = revoked(0, mirrored=True)
+    """Page 12, J: a mirror entry of what never happened."""
+    report = verdict_of(revoked(0, mirrored=True))
     assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
 
 
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_grant_that_is_another(place: int) -> None:
     """Agency, officer and terms of the registry's grant are those of the mirror entry."""
-    assert faults(verdict_of(held(**{f"registry_{place}": 77}), using=trust())) == ["revocation"]
+    assert faults(verdict_of(held(**{f"registry_{place}": 77}))) == ["revocation"]
+
+
+def test_key_slots_left_out() -> None:
+    """Page 12, C: the key's slots are mandatory, so that leaving them out hides no revocation."""
+    bundle = revoked(ANCHORED_AT - 1, mirrored=False)
+    bad = tree(bundle)
+    del bad["anchor"]["registry"]["storage_proof"][1:]
+    assert verdict_and_result(verdict_of(bad, using=naming(bundle))) == ("unverifiable", "not_checked")
+
+
+def test_revocation_left_out() -> None:
+    """Page 12, C: without the entry the registry's slot still says that the key was revoked before the anchor."""
+    bundle = revoked(ANCHORED_AT - 1, mirrored=True)
+    bad = tree(bundle)
+    del bad["authority"]["revocation"]
+    assert verdict_and_result(verdict_of(bad, using=naming(bundle))) == ("tampered", "failed")
+
+
+@pytest.mark.parametrize("part", [None, {}, [1], "text", {"envelope": 1, "payload": 2, "proof": "3"}])
+def test_revocation_that_does_not_hold_counts_as_left_out(part: object) -> None:
+    """It is optional evidence: that it does not hold is told, and the registry's slot decides."""
+    bundle = revoked(ANCHORED_AT + 1, mirrored=True)
+    bad = tree(bundle)
+    bad["authority"]["revocation"] = part
+    report = verdict_of(bad, using=naming(bundle))
+    assert verdict_and_result(report) == ("intact", "checked")
+    assert "the entry of a revocation is shown that does not hold" in report.steps[11].detail
+
+
+def test_without_a_trusted_block_nothing_is_said() -> None:
+    """Page 12, B: of a state that nobody vouches for no slot is looked at, neither to believe it nor to blame it."""
+    for moment in (0, ANCHORED_AT - 1):
+        report = verdict_of(revoked(moment, mirrored=False), using=trust())
+        assert verdict_and_result(report) == ("not_yet_anchored", "not_checked")
+
+
+def test_record_that_does_not_hold() -> None:
+    """Without a record of step 11 the time of a revocation is compared with nothing; an unrevoked key stays good."""
+    other = {anchor_slots(1)[1]: 77}
+    for moment, result in ((0, "checked"), (ANCHORED_AT - 1, "not_checked")):
+        report = verdict_of(revoked(moment, mirrored=False, slots=other))
+        assert (faults(report), results(report)["revocation"]) == (["anchor"], result)

@@ -1,4 +1,4 @@
-"""``ledger.core.verify``, steps 12 to 14: what the contracts' storage proves, and of which block."""
+"""``ledger.core.verify``, steps 10, 11 and 13: who vouches for a block, and what its state shows."""
 
 from __future__ import annotations
 
@@ -8,29 +8,18 @@ import pytest
 import rlp
 from msgspec.structs import replace
 
-from ledger.core.bundle import raw
+from ledger.core.block_note import BlockStatement, cosign_block
+from ledger.core.bundle import Bundle, raw
 from ledger.core.contract_state import anchor_slots
 from ledger.core.merkle import EMPTY_TREE
-from ledger.core.trust import TrustedBlock
+from ledger.core.note import Note, SeedSigner
+from ledger.core.trust import Trust, TrustedBlock
 from ledger.core.verify_case import verify_case
 from ledger.core.verify_chain import SeenBlock
 from ledger.record import shipped_rulebook
-from tests.builders import POLICE, START, clerk
-from tests.bundles import CHAIN, WITNESSES, anchor_of, tree, trust
-from tests.proven import (
-    ANCHORED_AT,
-    BLOCK,
-    GOOD,
-    NAMED,
-    anchored,
-    held,
-    of,
-    on_chain,
-    replace_state,
-    state_of,
-    trusting,
-    verdict_of,
-)
+from tests.builders import LOG_ID, POLICE, START, clerk
+from tests.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, naming, tree, trust
+from tests.proven import GOOD, NAMED, anchored, held, on_chain, state_at, trusting, verdict_of
 from tests.states import packed
 from tests.verifying import LOG, NOTE, REGISTERED, faults, results
 
@@ -44,32 +33,31 @@ def test_complete_bundle_ends_in_a_block_hash() -> None:
     assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
     assert report.block is not None
     assert (report.block.number, report.block.hash, report.block.trusted) == (NAMED.number, NAMED.hash, True)
-    assert NAMED.hash in report.steps[12].detail
+    assert report.record is not None
+    assert (report.record.number, report.record.block_number, report.record.timestamp) == (2, 9, ANCHORED_AT)
+    assert NAMED.hash in report.steps[9].detail
     assert report.proven_time == ANCHORED_AT
 
 
 def test_block_that_nobody_vouches_for() -> None:
-    """Without a trusted hash step 13 is not checked and says which block the proof ends in; the verdict stays."""
+    """Page 12, A and B: whoever builds header and tries himself gets nothing by it, and the remedy is named."""
     report = verdict_of(GOOD, using=trust())
-    assert (report.verdict, results(report)["storage"], results(report)["block"]) == (
-        "intact",
-        "checked",
-        "not_checked",
-    )
-    assert NAMED.hash in report.steps[12].detail
-    assert report.steps[12].detail.startswith("no trusted block hash")
+    assert report.verdict == "not_yet_anchored"
+    assert {results(report)[name] for name in ("block", "anchor", "revocation", "time")} == {"not_checked"}
+    assert NAMED.hash in report.steps[9].detail
+    assert "nobody vouches for it. Ask a node (--rpc), name the block in the trust file" in report.steps[9].detail
     assert report.block is not None
     assert not report.block.trusted
-    assert report.proven_time is None
+    assert (report.record, report.proven_time) == (None, None)
 
 
 def test_block_that_the_chain_has() -> None:
     """A node that was asked vouches for the block where it is final, and for nothing where it is not."""
     seen = verdict_of(GOOD, on_chain(), using=trust())
-    assert (results(seen)["block"], seen.proven_time) == ("checked", ANCHORED_AT)
+    assert (seen.verdict, results(seen)["block"], seen.proven_time) == ("intact", "checked", ANCHORED_AT)
     fresh = verdict_of(GOOD, on_chain(is_final=False), using=trust())
-    assert (results(fresh)["block"], fresh.verdict) == ("not_checked", "intact")
-    assert "not for good" in fresh.steps[12].detail
+    assert (fresh.verdict, results(fresh)["block"]) == ("not_yet_anchored", "not_checked")
+    assert "not for good" in fresh.steps[9].detail
 
 
 @pytest.mark.parametrize(
@@ -82,69 +70,45 @@ def test_blocks_of_other_numbers_and_chains(seen: SeenBlock) -> None:
 
 
 def test_earliest_time_counts() -> None:
-    """A witness that co-signed before the anchor's block proves more than the block."""
+    """A quorum that co-signed before the anchor's block proves more than the block."""
     note = LOG.note(witnesses=[(WITNESSES[0], ANCHORED_AT - 100), (WITNESSES[1], ANCHORED_AT - 90)])
-    policy = "".join(f"witness w{n} {w.verifying_key.vkey()}\n" for n, w in enumerate(WITNESSES, 1))
-    using = replace(trusting(NAMED), policy=trust(f"{policy}group g 2 w1 w2 w3\nquorum g\n").policy)
-    bundle = anchored(LOG, REGISTERED, state_of(LOG, number=2), number=2, note=note)
-    assert verdict_of(bundle, using=using).proven_time == ANCHORED_AT - 100
+    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=note)
+    assert verdict_of(bundle, using=naming(bundle, policy=TWO_OF_THREE)).proven_time == ANCHORED_AT - 90
 
 
 @pytest.mark.parametrize("fields", [15, 16, 17, 20, 21])
 def test_headers_of_every_hard_fork(fields: int) -> None:
     """From before london to prague."""
-    report = verdict_of(anchored(LOG, REGISTERED, state_of(LOG, fields=fields)), using=trust())
-    assert results(report)["storage"] == "checked"
+    state = LOG.state()
+    state.fields = fields
+    assert results(verdict_of(anchored(LOG, REGISTERED, state)))["anchor"] == "checked"
 
 
 @pytest.mark.parametrize("index", range(len(LOG.events)))
 def test_every_entry(index: int) -> None:
     """Entries of the ledger itself are proven without a key's slots."""
-    report = verdict_of(anchored(LOG, index, state_of(LOG)), using=trust())
-    assert (report.verdict, results(report)["storage"]) == ("intact", "checked")
-
-
-def test_anchor_without_the_key() -> None:
-    """A proof may leave the key's slots out: then step 10 is not checked, and step 12 is."""
-    bad = tree(GOOD)
-    del bad["anchors"][0]["proven_at"]["registry"]["storage_proof"][1:]
-    report = verdict_of(bad)
-    assert (report.verdict, results(report)["storage"], results(report)["revocation"]) == (
-        "intact",
-        "checked",
-        "not_checked",
-    )
-
-
-def test_registry_that_changed_since() -> None:
-    """The registry may have gone on; the report says so."""
-    made = state_of(LOG).has(bytes([7]) * 32)
-    report = verdict_of(anchored(LOG, REGISTERED, made), using=trust())
-    assert "changed since" in report.steps[11].detail
+    report = verdict_of(anchored(LOG, index, LOG.state()))
+    assert (report.verdict, results(report)["anchor"]) == ("intact", "checked")
 
 
 def test_first_record_of_a_successor() -> None:
     """Record 0 of a contract that continues another holds the other's last record."""
-    made = state_of(LOG)
+    made = LOG.state()
     root, meta = anchor_slots(1)[3:]
     made.anchor[root], made.anchor[meta] = 77, packed((4, 64), (3, 64), (START, 64))
-    assert results(verdict_of(anchored(LOG, REGISTERED, made), using=trust()))["storage"] == "checked"
+    assert results(verdict_of(anchored(LOG, REGISTERED, made)))["anchor"] == "checked"
 
 
 def test_case_bundle() -> None:
     """All events of a case are checked alike, by one block."""
-    made = state_of(LOG)
-    events = [tree(anchored(LOG, index, made, note=NOTE)) for index in range(6, len(LOG.events))]
-    bundle = tree(LOG.case_bundle(note=NOTE)) | {"events": events}
-    block = made.proven(1)
-    using = trusting(TrustedBlock(block.block_number, block.block_hash))
-    report = verify_case(json.dumps(bundle).encode(), using, shipped_rulebook())
+    bundle = LOG.case_bundle(note=NOTE)
+    data = json.dumps(tree(bundle)).encode()
+    report = verify_case(data, naming(bundle), shipped_rulebook())
     assert report.verdict == "intact"
     assert {results(event)["block"] for event in report.events} == {"checked"}
-    unseen = verify_case(
-        json.dumps(bundle).encode(), trust(), shipped_rulebook(), seen=[on_chain(hash=block.block_hash)]
-    )
-    assert {results(event)["block"] for event in unseen.events} == {"checked"}
+    block = LOG.state().block()
+    asked = verify_case(data, trust(), shipped_rulebook(), seen=[on_chain(hash=block.hash)])
+    assert {results(event)["block"] for event in asked.events} == {"checked"}
 
 
 # -- a chain that holds something else ---------------------------------------------------------------------------------
@@ -168,55 +132,50 @@ CHAINS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize("name", CHAINS)
 def test_contract_that_holds_something_else(name: str) -> None:
     """The slots are proven, and are not those of this tree head after another."""
-    assert faults(verdict_of(held(**CHAINS[name]), using=trust())) == ["storage"]
+    assert faults(verdict_of(held(**CHAINS[name]))) == ["anchor"]
 
 
 def test_record_that_starts_nowhere() -> None:
     """Record 0 of size 0 has the root of the empty log."""
-    made = state_of(LOG)
+    made = LOG.state()
     made.anchor[anchor_slots(1)[3]] = 77
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made), using=trust())) == ["storage"]
+    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
 
 
 def test_record_from_a_later_block() -> None:
     """The state of a block holds no record of a later one."""
-    made = replace_state(number=8)
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made, number=2), using=trust())) == ["storage"]
+    assert faults(verdict_of(anchored(LOG, REGISTERED, state_at(8), number=2))) == ["anchor"]
 
 
 def test_block_of_the_anchor_itself() -> None:
-    """Where the state is that of the anchor's own block, its hash is the one that the anchor names."""
-    made = replace_state(number=9)
-    block = made.proven(2).block_hash
-    said = anchor_of(LOG.checkpoint()).anchored_in
-    good = anchored(LOG, REGISTERED, made, number=2, anchored_in=replace(said, block_hash=block))
-    assert results(verdict_of(good, using=trust()))["storage"] == "checked"
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made, number=2), using=trust())) == ["storage"]
+    """The state may be that of the record's own block."""
+    assert verdict_of(anchored(LOG, REGISTERED, state_at(9), number=2)).verdict == "intact"
+
+
+STEP_OF = {"anchor": "anchor", "registry": "revocation"}
 
 
 @pytest.mark.parametrize("which", ["anchor", "registry"])
 def test_other_code(which: str) -> None:
     """A contract of other code proves nothing."""
     chain = replace(CHAIN, **{f"{which}_code_hash": "0x" + "cc" * 32})
-    report = verdict_of(GOOD, using=trust(chains=(chain,)))
-    assert faults(report) == ["storage"]
-    assert f"proven_at.{which}.account_proof" in report.faults[0].detail
+    report = verdict_of(GOOD, using=trust(chains=(replace(chain, trusted_blocks=(NAMED,)),)))
+    assert faults(report) == [STEP_OF[which]]
+    assert f"anchor.{which}.account_proof" in report.faults[0].detail
 
 
 @pytest.mark.parametrize("which", ["anchor", "registry"])
 def test_account_that_is_not_there(which: str) -> None:
     """The state of the block proves that there is no such contract."""
     chain = replace(CHAIN, **{which: "0x" + "77" * 20})
-    made = state_of(LOG, number=2)
-    elsewhere = replace(CHAIN, **{which: "0x" + "78" * 20})
-    made.chain = elsewhere
-    proven = made.proven(2, clerk(POLICE).key_id)
-    absent = made.absent(bytes.fromhex(getattr(chain, which)[2:]))
-    part = replace(getattr(proven, which), account_proof=absent)
-    anchor = anchor_of(LOG.checkpoint(), number=2, contract=chain.anchor)
-    anchor = replace(anchor, proven_at=replace(proven, **{which: part}))
-    report = verdict_of(LOG.bundle(REGISTERED, NOTE, anchors=raw([anchor])), using=trust(chains=(chain,)))
-    assert faults(report) == ["storage"]
+    state = LOG.state(number=2)
+    state.chain = replace(CHAIN, **{which: "0x" + "78" * 20})
+    proof = state.proving(2, clerk(POLICE).key_id, contract=chain.anchor)
+    absent = state.absent(bytes.fromhex(getattr(chain, which)[2:]))
+    anchor = replace(proof, **{which: replace(getattr(proof, which), account_proof=absent)})
+    using = trust(chains=(replace(chain, trusted_blocks=(state.block(),)),))
+    report = verdict_of(LOG.bundle(REGISTERED, NOTE, anchor=raw(anchor)), using=using)
+    assert faults(report) == [STEP_OF[which]]
     assert "no account" in report.faults[0].detail
 
 
@@ -231,9 +190,9 @@ ODD_ACCOUNTS = {
 @pytest.mark.parametrize("name", ODD_ACCOUNTS)
 def test_odd_accounts(name: str) -> None:
     """An account has four fields, two of them hashes."""
-    made = state_of(LOG)
+    made = LOG.state()
     made.odd_account = bytes(rlp.encode(ODD_ACCOUNTS[name]))
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made), using=trust())) == ["storage"]
+    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
 
 
 @pytest.mark.parametrize(
@@ -241,9 +200,9 @@ def test_odd_accounts(name: str) -> None:
 )
 def test_odd_words(value: bytes) -> None:
     """A slot holds a number of at most 32 bytes without leading zeros, in RLP."""
-    made = state_of(LOG)
+    made = LOG.state()
     made.odd_words[anchor_slots(1)[1]] = value
-    assert faults(verdict_of(anchored(LOG, REGISTERED, made), using=trust())) == ["storage"]
+    assert faults(verdict_of(anchored(LOG, REGISTERED, made))) == ["anchor"]
 
 
 # -- the block ---------------------------------------------------------------------------------------------------------
@@ -270,9 +229,55 @@ def test_trusted_blocks_of_other_numbers() -> None:
 
 def test_time_far_away() -> None:
     """A chain may name a second beyond the calendar; it is told in seconds."""
-    made = state_of(LOG)
-    made.timestamp = 2**52
-    bundle = anchored(LOG, REGISTERED, made)
-    told = of(tree(bundle), "block_hash")
-    report = verdict_of(bundle, using=trusting(TrustedBlock(BLOCK, told)))
-    assert str(2**52) in report.steps[12].detail
+    state = LOG.state()
+    state.timestamp = 2**52
+    assert str(2**52) in verdict_of(anchored(LOG, REGISTERED, state)).steps[9].detail
+
+
+# -- block notes -------------------------------------------------------------------------------------------------------
+
+
+def noted(*signers: SeedSigner, block: TrustedBlock = NAMED, more: str = "") -> tuple[Bundle, Trust]:
+    """The good bundle with a block note by these witnesses, and a trust file that asks for two of three."""
+    witnessed = LOG.note(witnesses=[(witness, ANCHORED_AT) for witness in WITNESSES])
+    statement = BlockStatement(LOG_ID, CHAIN, block)
+    lines = tuple(cosign_block(statement, signer, ANCHORED_AT + 40) for signer in signers)
+    text = str(Note(statement.text(), lines)) + more
+    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=witnessed, block_note=text)
+    return bundle, trust(TWO_OF_THREE, development=False)
+
+
+def test_witnesses_vouch_for_the_block() -> None:
+    """A block note of the policy's quorum makes the bundle intact without a node and without a named block."""
+    bundle, using = noted(*WITNESSES[:2])
+    report = verdict_of(bundle, using=using)
+    assert report.verdict == "intact"
+    assert set(results(report).values()) == {"checked"}
+    assert "its block note is signed by witness.example/w1, witness.example/w2" in report.steps[9].detail
+
+
+def test_block_note_that_does_not_count() -> None:
+    """Below the quorum, of another block, or spoiled: it is told why, and nothing is failed."""
+    for bundle, using in (
+        noted(WITNESSES[0]),
+        noted(*WITNESSES, block=replace(NAMED, number=NAMED.number + 1)),
+        noted(*WITNESSES, more="\u2014 no line\n"),
+    ):
+        report = verdict_of(bundle, using=using)
+        assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
+        assert "its block note does not count: " in report.steps[9].detail
+
+
+def test_block_note_that_does_not_count_beside_a_named_block() -> None:
+    """What does not count spoils nothing; the step tells it all the same."""
+    bundle, using = noted(WITNESSES[0])
+    report = verdict_of(bundle, using=replace(using, chains=trusting(NAMED).chains))
+    assert (report.verdict, results(report)["block"]) == ("intact", "checked")
+    assert "the trust file names it; its block note does not count" in report.steps[9].detail
+
+
+def test_node_that_has_another_block_than_the_witnesses() -> None:
+    """The verifier's own node counts for more than a note: another block there is a failure."""
+    bundle, using = noted(*WITNESSES)
+    report = verdict_of(bundle, on_chain(hash="0x" + "11" * 32), using=using)
+    assert (report.verdict, faults(report)) == ("tampered", ["block"])

@@ -1,4 +1,4 @@
-"""``ledger.core.verify``, step 12: each change of a proof of storage is found, and by this step."""
+"""``ledger.core.verify``, steps 10 to 12: each change of a proof of storage is found by the step that reads it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ledger.core.bundle import ProvenAt
+from ledger.core.bundle import Anchor
 from ledger.core.contract_state import anchor_slots
-from tests.bundles import tree
-from tests.proven import ANCHORED_AT, BLOCK, GOOD, anchored, of, replace_state, state_of, verdict_of
+from tests.bundles import BLOCK, tree
+from tests.proven import GOOD, NAMED, anchored, of, state_at, trusting, verdict_of
 from tests.states import hexed, path, storage_trie
 from tests.verifying import LOG, NOTE, REGISTERED, Tree, faults, put, results
 
-EARLIER = tree(anchored(LOG, REGISTERED, replace_state(number=BLOCK - 1), number=2, note=NOTE))
-OTHER_KEY = tree(anchored(LOG, REGISTERED + 2, state_of(LOG, number=2), number=2, note=NOTE))
-RECORD_1 = state_of(LOG, number=2).proven(1)
+EARLIER = tree(anchored(LOG, REGISTERED, state_at(BLOCK - 1), number=2, note=NOTE))
+OTHER_KEY = tree(anchored(LOG, REGISTERED + 2, LOG.state(number=2), number=2, note=NOTE))
+RECORD_1 = LOG.state(number=2).proving(1)
 
 
-def tree_of(proven: ProvenAt) -> Tree:
-    return cast(Tree, msgspec.to_builtins(proven))
+def tree_of(anchor: Anchor) -> Tree:
+    return cast(Tree, msgspec.to_builtins(anchor))
 
 
 def exclusion() -> list[str]:
     """A path of the anchor contract's storage to a slot that holds nothing."""
-    storage = storage_trie(state_of(LOG, number=2).anchor)
+    storage = storage_trie(LOG.state(number=2).anchor)
     return [hexed(node) for node in path(storage, anchor_slots(9)[1])]
 
 
 def at(*path: str | int, to: Any) -> Callable[[Tree], None]:
-    return put("anchors", 0, "proven_at", *path, to=to)
+    return put("anchor", *path, to=to)
 
 
 def flipped(text: str) -> str:
@@ -39,29 +39,16 @@ def flipped(text: str) -> str:
 
 
 SLOTS = ("anchor", "storage_proof")
-FAULTS: dict[str, Callable[[Tree], None]] = {
+ANCHOR_FAULTS: dict[str, Callable[[Tree], None]] = {
     "slot of another record": at(*SLOTS, 1, "key", to=hexed(anchor_slots(3)[1])),
     "slots of a record swapped": at(*SLOTS, to=lambda slots: [slots[0], slots[2], slots[1], *slots[3:]]),
     "slots of record n-1 for those of n": at(*SLOTS, to=lambda slots: [slots[0], *slots[3:], *slots[1:3]]),
     "slot of record n-1 left out": at(*SLOTS, to=lambda slots: slots[:-1]),
     "one slot more": at(*SLOTS, to=lambda slots: [*slots, slots[0]]),
     "no slots": at(*SLOTS, to=[]),
-    "registry without its hash": at("registry", "storage_proof", to=lambda slots: slots[1:]),
-    "key's slots cut": at("registry", "storage_proof", to=lambda slots: slots[:-1]),
-    "key's slots of another key": at("registry", to=of(OTHER_KEY, "registry")),
     "account of the other contract": at("anchor", "account_proof", to=of(tree(GOOD), "registry", "account_proof")),
-    "contracts swapped": lambda b: b["anchors"][0]["proven_at"].update(
-        anchor=of(tree(GOOD), "registry"), registry=of(tree(GOOD), "anchor")
-    ),
-    "header of another block": at("header_rlp", to=of(EARLIER, "header_rlp")),
-    "header and hash of another block": lambda b: b["anchors"][0]["proven_at"].update(
-        header_rlp=of(EARLIER, "header_rlp"), block_hash=of(EARLIER, "block_hash")
-    ),
-    "header that was changed": at("header_rlp", to=flipped),
-    "header that is none": at("header_rlp", to="0xc0"),
-    "hash of another block": at("block_hash", to=flipped),
-    "number of another block": at("block_number", to=13),
-    "proof of record 1 as record 2": lambda b: b["anchors"][0].update(proven_at=tree_of(RECORD_1)),
+    "contract of the other": at("anchor", to=of(tree(GOOD), "registry")),
+    "proof of record 1 as record 2": at("anchor", to=tree_of(RECORD_1)["anchor"]),
     "value that the proof does not have": at(*SLOTS, 0, "value", to=flipped),
     "inclusion as exclusion": at(*SLOTS, 1, "value", to="0x" + "00" * 32),
     "exclusion as inclusion": at(*SLOTS, 1, "proof", to=exclusion()),
@@ -70,27 +57,63 @@ FAULTS: dict[str, Callable[[Tree], None]] = {
     "slot without nodes": at(*SLOTS, 1, "proof", to=[]),
     "slot's node changed": at(*SLOTS, 1, "proof", 0, to=flipped),
     "account's node cut": at("anchor", "account_proof", to=lambda nodes: nodes[:-1]),
+    "account's nodes swapped": at("anchor", "account_proof", to=lambda nodes: nodes[::-1]),
+    "number of another record": at("number", to=1),
+}
+REGISTRY_FAULTS: dict[str, Callable[[Tree], None]] = {
+    "registry without its hash": at("registry", "storage_proof", to=lambda slots: slots[1:]),
+    "key's slots cut": at("registry", "storage_proof", to=lambda slots: slots[:-1]),
+    "key's slots of another key": at("registry", to=of(OTHER_KEY, "registry")),
+    "no slots": at("registry", "storage_proof", to=[]),
+    "contract of the other": at("registry", to=of(tree(GOOD), "anchor")),
     "account's node added": at("registry", "account_proof", to=lambda nodes: [*nodes, "0x80"]),
     "account's node changed": at("registry", "account_proof", 0, to=flipped),
-    "account's nodes swapped": at("anchor", "account_proof", to=lambda nodes: nodes[::-1]),
-    "other block number of the record": put("anchors", 0, "anchored_in", "block_number", to=8),
-    "other block time of the record": put("anchors", 0, "anchored_in", "timestamp", to=ANCHORED_AT + 1),
-    "number of another record": put("anchors", 0, "number", to=1),
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_found_by_step_12(name: str) -> None:
-    """What does not lead from the header to the record is tampered with; steps 10 and 13 then check nothing of it."""
+@pytest.mark.parametrize("name", ANCHOR_FAULTS)
+def test_fault_of_the_anchor_is_found_by_step_11(name: str) -> None:
+    """What does not lead from the trusted header to the record is tampered with; step 13 then takes no time of it."""
     bad = tree(GOOD)
-    FAULTS[name](bad)
+    ANCHOR_FAULTS[name](bad)
     report = verdict_of(bad)
-    assert (report.verdict, faults(report)) == ("tampered", ["storage"])
-    assert results(report)["block"] == results(report)["revocation"] == "not_checked"
-    assert report.block is None
+    assert (report.verdict, faults(report)) == ("tampered", ["anchor"])
+    assert (report.record, results(report)["time"]) == (None, "not_checked")
+
+
+@pytest.mark.parametrize("name", REGISTRY_FAULTS)
+def test_fault_of_the_registry_is_found_by_step_12(name: str) -> None:
+    """What does not lead from the trusted header to the key's grant is tampered with; the record stands."""
+    bad = tree(GOOD)
+    REGISTRY_FAULTS[name](bad)
+    report = verdict_of(bad)
+    assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
+    assert report.record is not None
+
+
+@pytest.mark.parametrize("name", [*ANCHOR_FAULTS, *REGISTRY_FAULTS])
+def test_fault_under_a_block_that_nobody_trusts(name: str) -> None:
+    """Page 12, B: nothing of a state is looked at before its block is trusted, so that nothing is said of it."""
+    bad = tree(GOOD)
+    (ANCHOR_FAULTS | REGISTRY_FAULTS)[name](bad)
+    report = verdict_of(bad, using=trusting())
+    assert (report.verdict, faults(report)) == ("not_yet_anchored", [])
+
+
+@pytest.mark.parametrize(
+    ("header", "result"),
+    [(of(EARLIER, "header_rlp"), "not_checked"), (flipped(of(tree(GOOD), "header_rlp")), "failed")],
+    ids=["of another number", "changed"],
+)
+def test_header_of_another_block(header: str, result: str) -> None:
+    """It has another number, which nobody has named, or another hash than the block that was named."""
+    bad = tree(GOOD)
+    bad["anchor"]["header_rlp"] = header
+    assert results(verdict_of(bad))["block"] == result
 
 
 FORMS: dict[str, Callable[[Tree], None]] = {
+    "header that is none": at("header_rlp", to="0xc0"),
     "odd hex": at("header_rlp", to="0xc"),
     "upper-case hex": at("header_rlp", to="0xC0"),
     "a short slot": at(*SLOTS, 0, "key", to="0x0"),
@@ -98,14 +121,14 @@ FORMS: dict[str, Callable[[Tree], None]] = {
     "66 nodes": at("anchor", "account_proof", to=["0x80"] * 66),
     "17 slots": at(*SLOTS, to=lambda slots: slots[:1] * 17),
     "a field more": at("more", to=1),
-    "no registry": lambda b: b["anchors"][0]["proven_at"].pop("registry"),
-    "null": put("anchors", 0, "proven_at", to=None),
+    "no registry": lambda bundle: bundle["anchor"].pop("registry"),
 }
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_fault_of_form_is_found_by_step_11(name: str) -> None:
-    """What is not of its form makes the anchor none."""
+def test_fault_of_form_is_found_by_step_10(name: str) -> None:
+    """What is not of its form makes the anchor none, whoever vouches for its block."""
     bad = tree(GOOD)
     FORMS[name](bad)
-    assert faults(verdict_of(bad)) == ["anchor"]
+    for using in (trusting(NAMED), trusting()):
+        assert faults(verdict_of(bad, using=using)) == ["block"]

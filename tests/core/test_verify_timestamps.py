@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core.bundle import Bundle, StampedProof, raw
@@ -17,7 +19,8 @@ from ledger.core.note import SeedSigner, parse_note
 from ledger.core.report import Report
 from ledger.core.trust import Trust, encode_trust, parse_trust
 from tests.builders import START
-from tests.bundles import TWO_OF_THREE, WITNESSES, Log, tree, trust
+from tests.bundles import TWO_OF_THREE, WITNESSES, Log, log_with, tree, trust
+from tests.casework import Case
 from tests.timestamping import Authority, new_authority
 from tests.verifying import GOOD, LOG, REGISTERED, TRUST, put, verdict_of
 
@@ -38,7 +41,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def trusting(authority: Authority) -> Trust:
-    """The trust file with the authority's root."""
+    """The trust file with the authority's root; it names no block, so that nothing else tells the time."""
     return trust(timestamp_roots=(authority.root,))
 
 
@@ -56,7 +59,7 @@ def stamped(authority: Authority) -> Bundle:
 
 
 def time_step(report: Report) -> tuple[str, str]:
-    step = report.steps[13]
+    step = report.steps[12]
     assert step.name == "time"
     return step.result, step.detail
 
@@ -64,7 +67,7 @@ def time_step(report: Report) -> tuple[str, str]:
 def test_a_timestamp_tells_since_when_the_entry_is_there(stamped: Bundle, trusting: Trust) -> None:
     """Without any witness: the time is proven by a third party."""
     report = verdict_of(stamped, trusting)
-    assert report.verdict == "intact"
+    assert report.verdict == "not_yet_anchored"
     assert report.proven_time is not None
     result, detail = time_step(report)
     assert result == "checked"
@@ -74,20 +77,19 @@ def test_a_timestamp_tells_since_when_the_entry_is_there(stamped: Bundle, trusti
 def test_the_earliest_time_counts(stamped: Bundle, authority: Authority) -> None:
     """A co-signature of before is better than a timestamp of today."""
     seen = [(witness, START + 5000 + number) for number, witness in enumerate(WITNESSES)]
-    using = trust(TWO_OF_THREE, development=False, timestamp_roots=(authority.root,))
-    bundle = replace(LOG.bundle(REGISTERED, LOG.note(witnesses=seen)), timestamps=stamped.timestamps)
-    report = verdict_of(bundle, using)
-    assert (report.verdict, report.proven_time) == ("intact", START + 5000)
+    bundle = replace(LOG.bundle(REGISTERED, LOG.note(witnesses=seen)), timestamps=stamped.timestamps, anchor=UNSET)
+    report = verdict_of(bundle, trust(TWO_OF_THREE, development=False, timestamp_roots=(authority.root,)))
+    assert (report.verdict, report.proven_time) == ("not_yet_anchored", START + 5001)
 
 
 def test_without_a_root_nothing_is_looked_at(stamped: Bundle) -> None:
     """The step says so, and whatever the field holds leaves the verdict as it is."""
-    report = verdict_of(stamped)
-    assert (report.verdict, report.proven_time) == ("intact", None)
+    report = verdict_of(stamped, trust())
+    assert (report.verdict, report.proven_time) == ("not_yet_anchored", None)
     assert time_step(report)[0] == "not_checked"
     assert "timestamps are not checked: the trust file names no authority's root" in time_step(report)[1]
     garbage = tree(stamped) | {"timestamps": {"a": [1]}}
-    assert verdict_of(garbage) == report
+    assert verdict_of(garbage, trust()) == report
 
 
 def test_another_authority_proves_nothing_and_spoils_nothing(
@@ -95,15 +97,19 @@ def test_another_authority_proves_nothing_and_spoils_nothing(
 ) -> None:
     """Its timestamp is passed over, and that is told, beside one that counts or alone."""
     alone = verdict_of(replace(GOOD, timestamps=raw([stamp(other)])), trusting)
-    assert (alone.verdict, alone.proven_time, time_step(alone)[0]) == ("intact", None, "not_checked")
+    assert (alone.verdict, alone.proven_time, time_step(alone)[0]) == (
+        "not_yet_anchored",
+        None,
+        "not_checked",
+    )
     assert "1 of an authority that the trust file does not name" in time_step(alone)[1]
     both = verdict_of(replace(GOOD, timestamps=raw([stamp(other), stamp(authority)])), trusting)
-    assert (both.verdict, time_step(both)[0]) == ("intact", "checked")
+    assert (both.verdict, time_step(both)[0]) == ("not_yet_anchored", "checked")
     assert time_step(both)[1].endswith("; 1 of an authority that the trust file does not name")
 
 
-def test_faults_are_named(stamped: Bundle, trusting: Trust, authority: Authority) -> None:
-    """What the trust file lets us check and what then does not hold is a failed step, the 14th."""
+def test_what_does_not_hold_is_told_and_spoils_nothing(stamped: Bundle, trusting: Trust, authority: Authority) -> None:
+    """Page 12, C: a timestamp is optional evidence. One that does not hold counts as left out, and is told."""
     fork = Log(
         events=[*LOG.events[:REGISTERED], *LOG.events[REGISTERED + 1 :]],
         log_signer=SeedSigner.from_seed("other.example", b"\x09" * 32),
@@ -130,8 +136,27 @@ def test_faults_are_named(stamped: Bundle, trusting: Trust, authority: Authority
         bundle = tree(stamped)
         put(*path, to=value)(bundle)
         report = verdict_of(bundle, trusting)
-        assert [(step.number, step.name) for step in report.faults] == [(14, "time")], (path, value)
-        assert (report.verdict, report.proven_time) == ("tampered", None)
+        assert (report.verdict, report.proven_time) == ("not_yet_anchored", None), (path, value)
+        assert "a timestamp does not hold: " in time_step(report)[1], (path, value)
+
+
+def test_one_that_holds_counts_beside_one_that_does_not(stamped: Bundle, trusting: Trust) -> None:
+    """Each timestamp stands for itself."""
+    bundle = tree(stamped)
+    bundle["timestamps"].insert(0, {"proof": "no proof", "response": ""})
+    result, detail = time_step(verdict_of(bundle, trusting))
+    assert result == "checked"
+    assert "by the timestamp of CN=Test Timestamping; a timestamp does not hold: " in detail
+
+
+def test_signed_after_a_timestamp(stamped: Bundle, trusting: Trust, authority: Authority) -> None:
+    """That the entry says to be signed after its timestamp is told, and enters no verdict."""
+    log = log_with(Case(start=int(time.time()) + 86_400).open())
+    index = len(log.events) - 1
+    stamped_late = stamp(authority, size=index + 1, index=index, log=log)
+    report = verdict_of(log.bundle(index, anchored=False, timestamps=raw([stamped_late])), trusting)
+    assert (report.verdict, time_step(report)[0]) == ("not_yet_anchored", "checked")
+    assert "it says to be signed after the timestamp of CN=Test Timestamping" in time_step(report)[1]
 
 
 def test_an_entry_that_stands_twice_is_stamped_at_its_own_index(trusting: Trust, authority: Authority) -> None:
@@ -139,7 +164,7 @@ def test_an_entry_that_stands_twice_is_stamped_at_its_own_index(trusting: Trust,
     log = Log(events=[*LOG.events, LOG.events[REGISTERED]])
     bundle = replace(log.bundle(len(LOG.events), log.note()), timestamps=raw([stamp(authority)]))
     report = verdict_of(bundle, trusting)
-    assert [step.name for step in report.faults] == ["time"]
+    assert report.proven_time is None
     assert f"expected a proof of entry {len(LOG.events)}, not of {REGISTERED}" in time_step(report)[1]
 
 

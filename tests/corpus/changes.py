@@ -23,8 +23,8 @@ from ledger.core.event import Envelope, Payload, digest_of
 from ledger.core.note import NoteSignature, SeedSigner, parse_note, sign_note
 from ledger.core.proof import TlogProof, parse_tlog_proof
 from tests.builders import START, Event, Officer, clerk, signed, supervisor
-from tests.bundles import LOG_SIGNER, WITNESSES, Log, tree
-from tests.corpus.worlds import Base, Tree, World, cosigned
+from tests.bundles import LOG_SIGNER, WITNESSES, Log
+from tests.corpus.worlds import Base, Tree, World
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -63,7 +63,8 @@ def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def written(tree: Any) -> bytes:
-    return json.dumps(tree, ensure_ascii=False).encode()
+    """As JSON; half of a surrogate pair as the three bytes that UTF-8 does not have."""
+    return json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 # -- proofs and notes --------------------------------------------------------------------------------------------------
@@ -146,12 +147,12 @@ def officer_of(event: Event) -> Officer:
     return next(officer for officer in known if officer.key_id == event.envelope.key_id)
 
 
-def relogged(base: Base, event: Event, **changes: Any) -> Tree:
-    """The bundle of ``event`` where the log and its witnesses hold it in place of the base's entry."""
+def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
+    """The bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
     events = list(base.world.log.events)
     events[base.index] = event
-    log = Log(events, registry=base.world.log.registry)
-    return tree(log.bundle(base.index, cosigned(log, base.world.witnesses), **changes))
+    world = base.world.holding(Log(events, registry=base.world.log.registry))
+    return world.bundle(base.index, **changes), world.trust_bytes
 
 
 def resaid(base: Base, **fields: Any) -> Event:

@@ -5,84 +5,123 @@ Each world has its own witnesses, quorum and size, an officer whose key is revok
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from ledger.core import canonical
-from ledger.core.bundle import ProvenAt
-from ledger.core.event import Authority, case, record
+from ledger.core.block_header import read_header
+from ledger.core.block_note import BlockStatement, cosign_block
+from ledger.core.event import Authority, case, record, registry
+from ledger.core.note import Note
 from ledger.core.trust import Trust, TrustedBlock, encode_trust
-from tests.builders import COURT, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
-from tests.bundles import CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, anchor_of, founded, tree, trust
+from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
+from tests.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust
 from tests.casework import Case, registration
 from tests.states import State
 
 Tree = dict[str, Any]
-ANCHORED_AT = START + 4000  # block time of the anchor
+NUMBER = 2  # of the record that the worlds prove; that of a small log is the first
+VOUCHED_AT = ANCHORED_AT + 60
 
-POLICIES: dict[str, tuple[str, tuple[int, ...]]] = {  # policy and the witnesses that co-sign
-    "nobody": ("quorum none\n", ()),
-    "asked for none": (f"{WITNESS_LINES}quorum none\n", (1,)),
-    "one": (f"{WITNESS_LINES}quorum w2\n", (2,)),
-    "two of three": (TWO_OF_THREE, (1, 3)),
-    "all and any": (f"{WITNESS_LINES}group a all w1 w2\ngroup b any a w3\nquorum b\n", (1, 2, 3)),
+# By name: the policy, the witnesses that co-sign, and whether the trust file names the block.
+POLICIES: dict[str, tuple[str, tuple[int, ...], bool]] = {
+    "nobody": ("quorum none\n", (), True),
+    "asked for none": (f"{WITNESS_LINES}quorum none\n", (1,), True),
+    "one": (f"{WITNESS_LINES}quorum w2\n", (2,), True),
+    "two of three": (TWO_OF_THREE, (1, 3), False),
+    "all and any": (f"{WITNESS_LINES}group a all w1 w2\ngroup b any a w3\nquorum b\n", (1, 2, 3), False),
 }
-FOUNDING = 9  # entries: three agencies, two officers of each
+AGENCIES = (POLICE, PROCURATORATE, COURT)
 
 
 @dataclass(frozen=True)
 class World:
-    """A log, its note, and who trusts it."""
+    """A log, its chain, and who vouches for both."""
 
     name: str
     log: Log
-    note: str
-    trust: Trust
-    case: Case
+    policy: str
     witnesses: tuple[int, ...]
-    erasure: int  # index of the section.erased for the narrative of the registered item
-    revocation: int  # index of the revocation of the clerk of POLICE
+    names_block: bool  # the trust file does; else the witnesses alone vouch for it
+    case: Case = field(default_factory=Case)
+    erasure: int = 0  # index of the section.erased for the narrative of the registered item
+    revocation: int = 0  # index of the revocation of the clerk of POLICE
 
-    def key_of(self, index: int) -> str | None:
-        """The key whose slots prove an entry, None for those of the ledger itself."""
-        envelope = self.log.events[index].envelope
-        return None if envelope.stream.kind == "system" else envelope.key_id
+    @cached_property
+    def note(self) -> str:
+        return cosigned(self.log, self.witnesses)
 
-    def state(self) -> State:
-        """Both contracts three blocks after they took the tree head as record 2."""
-        made = State(CHAIN, 12, ANCHORED_AT + 36)
-        made.record(1, bytes([5]) * 32, 5, 7, ANCHORED_AT - 24)
-        checkpoint = self.log.checkpoint()
-        made.record(2, checkpoint.root, checkpoint.size, 9, ANCHORED_AT)
-        authority = self.log.registry.authority
-        revoked = {clerk(POLICE).key_id: ANCHORED_AT - 600}
-        return made.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked)
+    @cached_property
+    def trust(self) -> Trust:
+        return self.trusting(self.state())
 
-    def anchor(self, proof: ProvenAt, **changes: Any) -> Tree:
-        """The anchor that such a state proves."""
-        registry_hash = self.log.registry.authority.registry_hash
-        said = {"number": 2, "proven_at": proof} | changes
-        return dict(json.loads(canonical.encode(anchor_of(self.log.checkpoint(), registry_hash, **said))))
-
-    def proven(self, index: int) -> Tree:
-        """The bundle of an entry, complete."""
-        anchor = self.anchor(self.state().proven(2, self.key_of(index)))
-        return self.bundle(index) | {"anchors": [anchor]}
+    def trusting(self, state: State) -> Trust:
+        """Trust that names the block of a state, where this world's does."""
+        blocks = (state.block(),) if self.names_block else ()
+        return trust(self.policy, chains=(msgspec.structs.replace(CHAIN, trusted_blocks=blocks),))
 
     @property
     def trust_bytes(self) -> bytes:
         return encode_trust(self.trust)
 
+    def state(self) -> State:
+        """Both contracts three blocks after they took the tree head as record 2."""
+        revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id) is not None
+        return self.log.state(
+            number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 600} if revoked else {}
+        )
+
+    @property
+    def number(self) -> int:
+        return NUMBER if len(self.log.events) > len(AGENCIES) * 3 else 1
+
+    def anchor(self, index: int, state: State, number: int | None = None) -> Tree:
+        """What a state proves of a record and of the entry's key, with the note of its block."""
+        proven = state.proving(number or self.number, self.key_of(index))
+        if self.witnesses:
+            proven = msgspec.structs.replace(proven, block_note=self.block_note(proven.header_rlp))
+        return dict(msgspec.json.decode(canonical.encode(proven)))
+
+    def block_note(self, header_rlp: str, **changes: Any) -> str:
+        """What the world's witnesses sign of a block; ``changes`` are of the statement."""
+        header = read_header(bytes.fromhex(header_rlp[2:]))
+        block = TrustedBlock(header.number, "0x" + header.hash.hex())
+        statement = msgspec.structs.replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
+        return str(
+            Note(statement.text(), tuple(cosign_block(statement, WITNESSES[n - 1], VOUCHED_AT) for n in self.witnesses))
+        )
+
+    def key_of(self, index: int) -> str | None:
+        return self.log.key_of(index)
+
+    @cached_property
+    def _anchors(self) -> Callable[[int], Tree]:
+        state = self.state()
+        known: dict[str | None, Tree] = {}
+
+        def anchor(index: int) -> Tree:
+            key = self.key_of(index)
+            if key not in known:
+                known[key] = self.anchor(index, state)
+            return known[key]
+
+        return anchor
+
+    def bundle(self, index: int, *, anchored: bool = True, **changes: Any) -> Tree:
+        """The bundle of an entry, complete, as plain values."""
+        shown = tree(self.log.bundle(index, self.note, anchored=False, **changes))
+        return shown | ({"anchor": self._anchors(index)} if anchored else {})
+
     def index_of(self, sequence: int) -> int:
         return self.log.events.index(self.case.events[sequence])
 
-    def bundle(self, index: int, **changes: Any) -> Tree:
-        """The bundle of an entry, as plain values."""
-        return tree(self.log.bundle(index, self.note, **changes))
+    def holding(self, log: Log) -> World:
+        """The same witnesses and chain, of another log."""
+        return replace(self, log=log)
 
 
 @dataclass(frozen=True)
@@ -100,9 +139,9 @@ def cosigned(log: Log, witnesses: tuple[int, ...]) -> str:
     return log.note(witnesses=[(WITNESSES[number - 1], START + 4000 + 60 * number) for number in witnesses])
 
 
-def world(name: str, policy: str, witnesses: tuple[int, ...], more: int) -> World:
+def world(name: str, policy: str, witnesses: tuple[int, ...], names_block: bool, more: int) -> World:
     """A log of a case, its erasure, ``more`` entries of other cases and a revocation."""
-    log = founded(POLICE, PROCURATORATE, COURT)
+    log = founded(*AGENCIES)
     narrative, description = section(text="问：姓名？答：张某"), section("description", text="a scar, left hand")
     written = (
         Case()
@@ -121,18 +160,13 @@ def world(name: str, policy: str, witnesses: tuple[int, ...], more: int) -> Worl
         log.add(Writer("case", f"other-{number}").write(case.CaseNumbered(case_number=f"A-{number}"), clerk(COURT)))
     log.registry.revoke(clerk(POLICE))
     revocation = log.mirror()
-    made = World(name, log, cosigned(log, witnesses), trust(policy), written, witnesses, erasure, revocation)
-    if more == 0:
-        return made  # this one trusts no block
-    block = made.state().proven(2)
-    named = TrustedBlock(block.block_number, block.block_hash)
-    return replace(made, trust=trust(policy, chains=(msgspec.structs.replace(CHAIN, trusted_blocks=(named,)),)))
+    return World(name, log, policy, witnesses, names_block, written, erasure, revocation)
 
 
 def worlds() -> Iterator[World]:
     """Of each policy one, at sizes whose trees have every shape of right edge."""
-    for (name, (policy, witnesses)), more in zip(POLICIES.items(), (0, 1, 15, 16, 53), strict=True):
-        yield world(name, policy, witnesses, more)
+    for (name, (policy, witnesses, names_block)), more in zip(POLICIES.items(), (0, 1, 15, 16, 53), strict=True):
+        yield world(name, policy, witnesses, names_block, more)
 
 
 def bases(of: World) -> Iterator[Base]:
@@ -149,9 +183,6 @@ def bases(of: World) -> Iterator[Base]:
     shown = of.bundle(registered)
     del shown["sections"]["narrative"]
     yield Base("section withheld", of, registered, shown)
-    erased = tree(of.log.bundle(registered, of.note, erased=(of.log.erasure("narrative", of.erasure, of.note),)))
+    erased = of.bundle(registered, erased=(of.log.erasure("narrative", of.erasure, of.note),))
     del erased["sections"]["narrative"]
     yield Base("section erased", of, registered, erased)
-    yield Base("proven, opened", of, of.index_of(0), of.proven(of.index_of(0)))
-    yield Base("proven, accepted", of, of.index_of(3), of.proven(of.index_of(3)))
-    yield Base("proven, admission", of, 0, of.proven(0))

@@ -27,6 +27,7 @@ def paper_words() -> tuple[str, ...]:
     for kind, steps in (("check", STEPS), ("case_check", CASE_STEPS)):
         words |= {f"{kind}.{name}.checked" for name, _ in steps}
         words |= {f"{kind}.{name}.not_checked" for name, _ in steps if name not in ("form", "ledger", "signature")}
+    words |= {f"case_check.{name}.failed" for name in ("custody", "end")}  # no verdict: certified all the same
     for source in SOURCES.glob("*.py"):
         text = source.read_text(encoding="utf-8")
         words |= {_listed(word, match) for match in _SAID.finditer(text) for word in (match[1],)}

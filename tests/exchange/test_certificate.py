@@ -15,6 +15,7 @@ from pypdf import PdfReader
 from ledger.core.bundle import Bundle, CaseBundle, encode_bundle
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.event.case import CaseSplit
+from ledger.core.event.handover import HandoverRecalled
 from ledger.core.event.item import Seizure
 from ledger.core.trust import Trust, parse_trust
 from ledger.core.verify import STEPS, verify_bundle
@@ -24,8 +25,8 @@ from ledger.exchange.paper.certified import certify
 from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage
 from ledger.locales import Labels
-from tests.builders import POLICE, PROCURATORATE, START, instant, section
-from tests.bundles import TWO_OF_THREE, WITNESSES, founded, tree, trust
+from tests.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
+from tests.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.casework import Case, got, registration, shipped_rulebook
 from tests.cli.tally import Tally, write_bundle, write_trust
 from tests.exchange.test_typeset import text_of
@@ -43,10 +44,11 @@ CASE = (
 LOG = founded(POLICE, PROCURATORATE)
 LOG.add(*CASE.events)
 NOTE = LOG.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
-TRUST = trust(TWO_OF_THREE, development=False)
 BOOK = shipped_rulebook()
 OF_CASE = LOG.case_bundle(note=NOTE)
 OF_EVENT = LOG.bundle(len(LOG.events) - 1, NOTE)
+TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
+NO_BLOCK = trust(TWO_OF_THREE, development=False)
 
 
 def made(
@@ -93,7 +95,7 @@ def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
     assert "东公〔2026〕0417号" in text.replace(" ", "")
     assert "procuratorate-east accepts from police-east for prosecution review" in text
     assert "2 h 1 min" in text
-    assert "2026-03-02 10:23" in text  # by the witnesses
+    assert "2026-03-02 10:06" in text  # by the anchor's block
     for event in CASE.events:
         assert event.digest in text
     for digest in CASE.state.items["image"].digests:
@@ -102,17 +104,17 @@ def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
 
 
 def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
-    """All fourteen by number; without a storage proof the record on the chain is told as a claim."""
-    text = told(OF_EVENT, language="zh-CN")
+    """All by number; without a trusted block nothing is told of the record on the chain."""
+    text = told(OF_EVENT, language="zh-CN", using=NO_BLOCK)
     for number, (name, _) in enumerate(STEPS, 1):
         assert f"{number} {Labels('zh-CN').of('step', name)}" in text
-    assert "没有链上存储证明" in text
+    assert "没有可信区块" in text
     assert "达到法定数的独立见证机关联署了同一日志状态" in text
 
 
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     """By number and name; nothing where all was checked."""
-    assert "Not checked: 10 revocation, 12 storage, 13 block" in told(OF_EVENT)
+    assert "Not checked: 10 block, 11 anchor, 12 revocation" in told(OF_EVENT, using=NO_BLOCK)
     certified = certify(encode_bundle(OF_EVENT), TRUST, BOOK)
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
@@ -136,6 +138,22 @@ def test_only_a_copy_of_the_log_shows_that_nothing_came_after() -> None:
     """Without one the certificate says that this is not shown."""
     assert "it is not shown that nothing came after" in told(OF_CASE)
     assert "there is no other event of the case" in told(OF_CASE, log=True)
+
+
+def test_what_stands_beside_the_verdict_is_told() -> None:
+    """That the rules were broken is no tampering: it is certified, and the certificate says both."""
+    text = told(OF_CASE, log=True)
+    assert "conformity shown completeness shown" in text
+    writer = Writer("case", "case-1")
+    writer.write(CASE.events[0].payload.body, clerk(POLICE))
+    writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
+    log = founded(POLICE)
+    log.add(*writer.events)
+    broken = log.case_bundle()
+    text = told(broken, using=naming(broken))
+    assert "Verdict: intact" in text
+    assert "contradicted" in text
+    assert "An act was not possible under the custody rules" in text
 
 
 def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
@@ -182,9 +200,10 @@ def test_a_proof_that_ends_in_a_block_names_it() -> None:
     text = text_of(typeset(certificate(bundle, certified, using, "en").sheet, bundle.decode()))
     assert certified.last.report.block.hash in text
     assert "(trusted by the verifier)" in text
-    forgetful = replace(using, chains=tuple(replace(chain, trusted_blocks=()) for chain in using.chains))
+    chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
+    forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
     told_less = certificate(bundle, certify(bundle, forgetful, BOOK), forgetful, "en").sheet
-    assert "compare it with a node of your own" in str(told_less.blocks)
+    assert "not known to the verifier: compare it with a node of your own" in str(told_less.blocks)
 
 
 def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
@@ -212,7 +231,7 @@ def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
     """The verdict stands in large letters, as it is."""
     text = told(LOG.bundle(len(LOG.events) - 1, NOTE, anchored=False))
     assert "Verdict: not yet anchored" in text
-    assert "There is no record on a chain" in text
+    assert "Without a trusted block nothing is shown of a record" in text
 
 
 def test_nothing_tampered_with_is_certified() -> None:

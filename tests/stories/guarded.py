@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tests.cli.tally import PASSPHRASE
 from tests.machine import free_port
 from tests.merkle_reference import mth
 from tests.stories.service import TALLY
-from tests.stories.town import Town
+from tests.stories.town import AUDITOR, Town
 
 WITNESSING = (POLICE, PROCURATORATE, COURT)
 QUORUM = 2
@@ -116,6 +117,17 @@ class GuardedTown(Town):
             if (known := self.witnesses.get(agency["agency_id"])) is not None:
                 agency["witness"] = {"account": known.account, "verifier_key": known.vkey}
         return told | {"development": False, "quorum": QUORUM}
+
+    def vouched_proof(self, event_id: str, file: Path) -> Path:
+        """An event's bundle, once the witnesses vouch for the block that it ends in."""
+
+        def has_note() -> bool:
+            done = self.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", file)
+            assert done.status == 0, done.err
+            return "block_note" in json.loads(file.read_bytes()).get("anchor", {})
+
+        self.until("the witnesses vouch for the block", has_note)
+        return file
 
     @property
     def node_url(self) -> str:

@@ -85,11 +85,12 @@ class Kept:
         self.log = folder / "log"
         self.whole = folder / "case.json"
         self.bundles = [folder / f"{number}.json" for number in range(len(case.events))]
-        self._take("log", "trust", "--output", self.trust)
         for event, file in zip(case.events, self.bundles, strict=True):
             self._take("proof", "get", event.envelope.event_id, "--output", file)
         self._take("proof", "get", "--case", CASE, "--output", self.whole)
         self._take("log", "save", self.log)
+        ends = [option for bundle in (*self.bundles, self.whole) for option in ("--block-of", bundle)]
+        self._take("log", "trust", *ends, "--output", self.trust)
 
     def _take(self, *words: str | Path) -> None:
         done = self.town.at_the_terminal(AUDITOR, *words)

@@ -49,14 +49,9 @@ def taken(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
     done = town.at_the_terminal(supervisor(COURT), *erase, *order)
     assert done.status == 0, done.err
     town.anchored()
-    trust = folder / "trust.json"
-    town.tally.ok("log", "trust", "--output", trust, profile=clerk(COURT).officer_id)
-    found = Taken(
-        before,
-        fetched(town, folder / "after.json", event_id),
-        fetched(town, folder / "case.json", "--case", CASE),
-        trust,
-    )
+    after = fetched(town, folder / "after.json", event_id)
+    whole = fetched(town, folder / "case.json", "--case", CASE)
+    found = Taken(before, after, whole, town.trusting(before, after, whole))
     assert NAME not in str(town.read(f"/api/v1/events/{event_id}", clerk(COURT)))
     with town.switched_off():
         yield found

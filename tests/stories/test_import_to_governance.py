@@ -313,8 +313,11 @@ def adopt(cities: TwoCities, folder: Path) -> None:
     assert MODEL in {model["model_id"] for model in at_terminal(cities, other, "library", "search", "pension")}
     cities.anchored()
     at_terminal(cities, other, "library", "export", MODEL, "-o", package)
-    assert at_terminal(cities, other, "library", "verify", package)["verdict"] == "intact"
-    at_terminal(cities, other, "library", "import", package, "--set", f"dataset={SECOND}", "--note", "for the west")
+    trust = ("--trust", cities.trusting(package))
+    assert at_terminal(cities, other, "library", "verify", package, *trust)["verdict"] == "intact"
+    at_terminal(
+        cities, other, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west"
+    )
     told = at_terminal(cities, analyst(PROCURATORATE), "library", "adopters", MODEL)["adopters"]
     own = {"name": "dataset", "value": SECOND, "default": FIRST}
     assert [one["parameters"] for one in told if one["agency"] == NEIGHBOUR] == [[own]]

@@ -53,14 +53,14 @@ def test_anchors_need_the_witnesses_and_proofs_carry_them(town: GuardedTown, tmp
     co-signatures. The operator alone, with one witness's key, with one key twice, or with a key of his own, is refused
     by the contract in words; with two witnesses it would take the anchor."""
     event_id = json.loads(town.entries()[-1])["event_id"]
-    bundle = tmp_path / "bundle.json"
-    assert town.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", bundle).status == 0
+    bundle = town.vouched_proof(event_id, tmp_path / "bundle.json")
     done = town.at_the_terminal(AUDITOR, "proof", "check", bundle)
     report = done.json()
     assert (done.status, report["verdict"], report["development"]) == (0, "intact", False), done.out
     steps = {step["name"]: step for step in report["steps"]}
     assert "the quorum founding_witnesses is reached by" in steps["witnesses"]["detail"]
-    assert "by the co-signature of" in steps["time"]["detail"]
+    assert "by the quorum of witnesses" in steps["time"]["detail"]
+    assert "its block note is signed by" in steps["block"]["detail"]
     assert len(parse_note(town.checkpoint()).signatures) >= 3
     assert town.at_the_terminal(AUDITOR, "audit").json()["verdict"] == "intact"
 

@@ -35,7 +35,7 @@ def check(town: Town, receipt: dict[str, Any], folder: Path) -> Any:
     file = folder / "bundle.json"
     done = town.at_the_terminal(AUDITOR, "proof", "get", receipt["event_id"], "--output", file)
     assert done.status == 0, done.err
-    return town.at_the_terminal(AUDITOR, "proof", "check", file).json()
+    return town.at_the_terminal(AUDITOR, "proof", "check", file, "--trust", town.trusting(file)).json()
 
 
 def test_events_below_the_revocation_stay_good_and_none_is_taken_above_it(town: Town, tmp_path: Path) -> None:

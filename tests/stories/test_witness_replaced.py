@@ -95,8 +95,7 @@ def test_a_witness_is_replaced_and_proofs_follow(town: GuardedTown, heir: TownWi
     town.start()
     event_id = town.case("after-the-change").open().receipt["event_id"]
     town.anchored()
-    bundle = tmp_path / "bundle.json"
-    assert town.at_the_terminal(AUDITOR, "proof", "get", event_id, "--output", bundle).status == 0
+    bundle = town.vouched_proof(event_id, tmp_path / "bundle.json")
     renew(town, mine, tmp_path)
     done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
     assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out

@@ -237,6 +237,14 @@ class Town(Service):
         """``tally --json`` in the officer's name; he has pinned the ledger's trust file."""
         return self._run(officer.officer_id, officer.agency, officer.key.secret, *arguments)
 
+    def trusting(self, *bundles: Path) -> Path:
+        """A trust file beside the first of these files, which names the blocks that their proofs end in."""
+        file = bundles[0].with_name("trusted.json")
+        ends = [option for bundle in bundles for option in ("--block-of", bundle)]
+        done = self.at_the_terminal(AUDITOR, "log", "trust", *ends, "--output", file)
+        assert done.status == 0, done.err
+        return file
+
     def at_the_admins_terminal(self, agency: str, *arguments: str | Path) -> Done:
         """``tally --json`` in the name of an agency's admin."""
         return self._run(f"a-{agency}", agency, secret_of(admin(agency)), *arguments)

@@ -17,7 +17,7 @@ from ledger.supervision.library.search import Fit, fit
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model, shipped_models
 from tests.builders import PROCURATORATE, analyst
-from tests.bundles import trust
+from tests.bundles import naming, trust
 from tests.core.test_model_package import log_of, package
 from tests.supervised import Model, published
 from tests.supervision.modelling import SOUND, changed
@@ -81,7 +81,9 @@ def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
     said = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
     body = of(text, model_id="unanswered", **(said | fields))
     log = log_of(Model("unanswered").act(body, analyst(PROCURATORATE)))
-    report = verify_package(package(log, {"anchored": True}, model_id="unanswered"), trust())
+    report = verify_package(
+        package(log, {"anchored": True}, model_id="unanswered"), naming(log.bundle(len(log.events) - 1))
+    )
     assert report.verdict == "intact", report.faults
     made = check_model(report)
     assert made.usable == all(step.result == "checked" for step in made.steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.core.bundle import Bundle, CaseBundle, decode_bundle, decode_case_bundle
+from ledger.core.errors import MalformedInput
 from ledger.core.event.case import CaseStageEntered
 from ledger.core.event.supervision import CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
@@ -24,7 +27,7 @@ from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
 from tests.builders import PROCURATORATE, UPPER, Writer, analyst
-from tests.bundles import trust
+from tests.bundles import naming, trust
 from tests.casework import Case, person_id
 from tests.datasets import dataset
 from tests.journals import anchor_present
@@ -73,7 +76,20 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
 
 
 def checked(held: Held) -> LeadReport:
-    return rederive(held, TRUST, shipped_rulebook(), shipped_calendar())
+    return rederive(held, trusting(held), shipped_rulebook(), shipped_calendar())
+
+
+def trusting(held: Held) -> Trust:
+    """The trust file that names the blocks of what is held, as far as that can be read."""
+    bundles: list[Bundle | CaseBundle] = []
+    for decode, files in (
+        (decode_bundle, (held.lead, *held.registrations)),
+        (decode_case_bundle, tuple(held.cases.values())),
+    ):
+        for data in files:
+            with suppress(MalformedInput):
+                bundles.append(decode(data))
+    return naming(*bundles, log_key=LOG_SIGNER.verifying_key)
 
 
 def results(report: LeadReport) -> dict[str, str]:

@@ -39,6 +39,7 @@ from tests.builders import (
     instant,
 )
 from tests.casework import Case
+from tests.journals import PaperChain
 from tests.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
 from tests.supervised import Model
 
@@ -92,6 +93,7 @@ class Watched:
             self.ledger.registry,
             self.ledger.publisher,
             anchors,
+            states=PaperChain(self.ledger),
             trust=lambda: trusted,
             book=shipped_rulebook(),
         )

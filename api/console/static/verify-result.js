@@ -63,10 +63,19 @@ function shown(id, text, className) {
   if (className) part(id).className = className;
 }
 
+// The verdict is of integrity; what is said of the two others stands beside it and never enters it.
+function statements({ conformity, completeness }) {
+  return Object.entries({ conformity, completeness }).map(([name, { result, detail }]) => made(
+    "li", {}, made("strong", { textContent: words.statements[name] }),
+    made("span", { className: `state ${result}`, textContent: words.stated[result] }), made("span", { className: "detail", textContent: why(detail) }),
+  ));
+}
+
 // `paper` is what the code on paper says of the bundle, if there is one; `trustName` the trust file's, none for the server's.
 export function showResult(result, events, { trustName, paper }) {
   shown("verdict", words.verdicts[result.verdict], `verdict ${result.verdict}`);
-  shown("meaning", words.meanings[result.verdict]);
+  shown("meaning", `${words.statements.integrity}. ${words.meanings[result.verdict]}`);
+  part("statements").replaceChildren(...statements(result));
   shown("paper-says", paper?.text, paper?.isFound ? "done" : "blocked");
   shown("development", result.development ? say("development") : null);
   shown("trusted-by", trustName ? say("by_file", { name: trustName }) : say("by_server"), trustName ? "done" : "notice");

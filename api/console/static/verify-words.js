@@ -9,10 +9,10 @@ const reasons = Object.entries(words.reasons)
   .sort(([a], [b]) => b.replaceAll("{}", "").length - a.replaceAll("{}", "").length) // the one that says most
   .map(([template, told]) => [new RegExp(`^${slots(template)}$`, "s"), told]);
 
-const SECTIONS = /^\S+ (?:withheld|erased)(?:, \S+ (?:withheld|erased))+$/; // several reasons in one
+const SECTIONS = /^\S+ (?:withheld|erased).*; \S+ (?:withheld|erased)/; // several reasons in one
 
 function translated(reason) {
-  if (SECTIONS.test(reason)) return reason.split(", ").map(translated).join("；");
+  if (SECTIONS.test(reason)) return reason.split("; ").map(translated).join("；");
   for (const [pattern, told] of reasons) {
     const found = pattern.exec(reason);
     if (!found) continue;

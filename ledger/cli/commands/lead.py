@@ -16,6 +16,7 @@ from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.matters import digested, material, say_life, shown
+from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable_line
@@ -167,8 +168,11 @@ def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Copy of the log, as 'tally log save' makes it; else entries are fetched where they are needed.",
 )
+@takes_node
 @pass_session
-def verify(session: Session, lead_id: str, files: tuple[Path, ...], log_folder: Path | None) -> int:
+def verify(
+    session: Session, /, *, lead_id: str, files: tuple[Path, ...], log_folder: Path | None, node: Node | None
+) -> int:
     """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
 
     The entries of the public log tell that no event of the cases is left out; they are fetched where no later event of
@@ -178,7 +182,7 @@ def verify(session: Session, lead_id: str, files: tuple[Path, ...], log_folder: 
     from ledger.cli.leads import verify_lead
     from ledger.cli.report import show_report
 
-    report = verify_lead(session, lead_id, files, log_folder)
+    report = verify_lead(session, lead_id, files, log_folder, node)
     show_report(session, report)
     return OF_VERDICT[report.verdict]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -11,6 +12,7 @@ from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, sa
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
+from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
 from ledger.core.trust import encode_trust, parse_trust
@@ -42,6 +44,13 @@ def show(session: Session) -> None:
     multiple=True,
     help="Write the hash of this final block into it, so that proofs can end there.",
 )
+@click.option(
+    "--block-of",
+    "bundles",
+    type=click.File("rb"),
+    multiple=True,
+    help="The same of the block that the proofs in this file end in: a bundle, that of a case, or a model package.",
+)
 @takes_node
 @pass_session
 def trust(
@@ -52,13 +61,15 @@ def trust(
     pin: bool,
     policy: bool,
     blocks: tuple[str, ...],
+    bundles: tuple[BinaryIO, ...],
     node: Node | None,
 ) -> None:
     """Print or write the trust file. Compare it with what the agencies have published before you rely on it.
 
-    Hashes of blocks are told by the service, or by the chain node at --rpc.
+    Hashes of blocks are told by the service, or by the chain node at --rpc: who trusts them trusts that.
     """
-    data = _trust_file(session, blocks, node)
+    of_bundles = sorted({number for bundle in bundles for _, number in anchor_blocks(bundle.read())})
+    data = _trust_file(session, (*blocks, *map(str, of_bundles)), node)
     trusted = parse_trust(data)
     if pin:
         write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)

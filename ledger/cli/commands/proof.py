@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.exits import OF_VERDICT
+from ledger.cli.exits import of_report
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
@@ -45,7 +45,8 @@ def check(
 ) -> int:
     """Check the bundle in FILE, step by step, down to the hash of a block.
 
-    The block is one that the trust file names ('tally log trust --block'), or one that the node at --rpc has.
+    The block is one that the trust file names ('tally log trust --block-of FILE'), that the node at --rpc has, or that
+    the ledger's witnesses vouch for.
     """
     from ledger.cli.proofs import trust_for, verify
     from ledger.cli.report import show_report
@@ -53,7 +54,7 @@ def check(
     data = file.read()
     report = verify(data, trust_for(session, data, trust_files), log_folder, node)
     show_report(session, report)
-    return OF_VERDICT[report.verdict]
+    return of_report(report)
 
 
 @command.command("get")
@@ -136,4 +137,4 @@ def certificate(
     target = Path(output or f"{certified.name}.certificate.pdf")
     write(target, made)
     session.output.record({"file": str(target), "verdict": certified.verdict})
-    return OF_VERDICT[certified.verdict]
+    return of_report(certified)

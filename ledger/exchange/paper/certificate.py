@@ -11,7 +11,7 @@ from ledger.core.custody.concerned import concerned
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.trust import Trust
 from ledger.exchange.paper.certified import Certified, CertifiedEvent
-from ledger.exchange.paper.checks import checks_of, how_to_check, unchecked, where_recorded
+from ledger.exchange.paper.checks import checks_of, how_to_check, statements, unchecked, where_recorded
 from ledger.exchange.paper.document import link
 from ledger.exchange.paper.handling import digests_of, event_digests, event_stated, flags_of, handling, items_of
 from ledger.exchange.paper.sheet import (
@@ -85,6 +85,7 @@ def _blocks(voice: Voice, data: bytes, certified: Certified, trust: Trust, item_
     else:
         yield from event_stated(voice, certified.last)
     yield from digests_of(voice, certified, items)
+    yield statements(voice, certified)
     yield from checks_of(voice, certified)
     yield Facts(voice.paper("heading.where"), tuple(where_recorded(voice, certified, trust)), together=True)
     limits = [voice.paper(f"limit.{name}") for name in LIMITS]

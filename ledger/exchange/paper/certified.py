@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import UNSET, Struct
 
-from ledger.core.bundle import Anchor, decode_bundle, decode_case_bundle, read_anchors, read_authority, read_part
+from ledger.core.bundle import Anchor, decode_bundle, decode_case_bundle, read_anchor, read_authority, read_part
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.event import Payload, decode_envelope, decode_payload
 from ledger.core.event.registry import AgencyAdmitted, Name
 from ledger.core.event.terms import Verdict
 from ledger.core.instant import unix_seconds
-from ledger.core.report import Report, Step
+from ledger.core.report import Report, Statement, Step
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
 from ledger.core.verify import verify_bundle
@@ -41,12 +41,14 @@ class CertifiedEvent(Struct, frozen=True):
 class Certified(Struct, frozen=True):
     """A bundle that holds: of one event, or of a case (``case_steps`` are then those of the case as a whole).
 
-    ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is said to be
-    recorded, ``flags`` what the rules say of a case.
+    ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is
+    recorded, as far as the verification has proven it, ``flags`` what the rules say of a case.
     """
 
     name: str
     verdict: Verdict
+    conformity: Statement
+    completeness: Statement
     development: bool
     events: tuple[CertifiedEvent, ...]
     case_steps: tuple[Step, ...]
@@ -101,7 +103,15 @@ def certify(
     parts = _Parts(data, report)
     event = CertifiedEvent(report, parts.payload)
     return Certified(
-        report.subject.event_id, report.verdict, report.development, (event,), (), parts.names, parts.anchor(trust)
+        report.subject.event_id,
+        report.verdict,
+        report.conformity,
+        report.completeness,
+        report.development,
+        (event,),
+        (),
+        parts.names,
+        parts.anchor,
     )
 
 
@@ -120,11 +130,13 @@ def _certify_case(
     return Certified(
         report.case_id,
         report.verdict,
+        report.conformity,
+        report.completeness,
         report.development,
         events,
         report.steps,
         names,
-        parts[-1].anchor(trust),
+        parts[-1].anchor,
         report.flags,
     )
 
@@ -156,11 +168,7 @@ class _Parts:
         is_granted = any(step.name == "authority" and step.result == "checked" for step in report.steps)
         shown = bundle.authority
         self.names = _admitted(bytes(shown)) if is_granted and shown is not UNSET else {}
-        self._anchors = () if bundle.anchors is UNSET else read_anchors(bytes(bundle.anchors))
-
-    def anchor(self, trust: Trust) -> Anchor | None:
-        """The one that the verification looked at."""
-        return next((one for one in self._anchors if trust.chain(one.chain, one.contract)), None)
+        self.anchor = None if report.record is None or bundle.anchor is UNSET else read_anchor(bytes(bundle.anchor))
 
 
 def _admitted(authority: bytes) -> dict[str, Name]:

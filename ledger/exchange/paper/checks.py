@@ -49,13 +49,24 @@ def _weakest(steps: tuple[Step, ...]) -> tuple[Step, str, int, int]:
 
 
 def _line(voice: Voice, step: Step, words: str, checked: int = 0, of: int = 0) -> CheckLine:
-    result = "checked" if step.result == "checked" else "not_checked"
+    result = step.result
     told = voice.of("result", result)
     if of > 1 and checked < of:
         told = voice.paper("checked_of", checked=str(checked), of=str(of))
     meaning = voice.paper(f"{words}.{step.name}.{result}")
     detail = step.detail if of <= 1 or checked < of else ""
-    return CheckLine(step.number, voice.of("step", step.name), result, told, meaning, detail)  # type: ignore[arg-type]
+    return CheckLine(step.number, voice.of("step", step.name), result, told, meaning, detail)
+
+
+def statements(voice: Voice, certified: Certified) -> Block:
+    """What stands beside the verdict: whether the rules were kept, and whether anything is left out."""
+    return Facts(
+        voice.paper("heading.beside"),
+        (
+            Fact(voice.field("conformity"), voice.of("statement", certified.conformity.result)),
+            Fact(voice.field("completeness"), voice.of("statement", certified.completeness.result)),
+        ),
+    )
 
 
 def where_recorded(voice: Voice, certified: Certified, trust: Trust) -> Iterator[Fact]:
@@ -69,9 +80,8 @@ def where_recorded(voice: Voice, certified: Certified, trust: Trust) -> Iterator
     if anchor is not None:
         yield Fact(voice.field("chain_id"), (str(anchor.chain.chain_id),))
         yield Fact(voice.field("contract"), (anchor.contract,), exact=True)
-        block = anchor.anchored_in
-        yield Fact(voice.field("recorded_in"), voice.paper("in_block", number=str(block.block_number)))
-        yield Fact(voice.field("block_hash"), (block.block_hash,), exact=True)
+    if report.record is not None:
+        yield Fact(voice.field("recorded_in"), voice.paper("in_block", number=str(report.record.block_number)))
     if report.block is not None:
         number = str(report.block.number)
         told = voice.paper("block_trusted" if report.block.trusted else "block_unknown", number=number)

@@ -59,11 +59,11 @@ class Checks(Struct, frozen=True, tag="checks"):
 
 
 class CheckLine(Struct, frozen=True):
-    """One step: what was checked, or what was not and is therefore not shown."""
+    """One step: what was checked, what contradicts it, or what was not checked and is therefore not shown."""
 
     number: int
     name: Words
-    result: Literal["checked", "not_checked"]
+    result: Literal["checked", "failed", "not_checked"]
     told: Words
     meaning: Words
     detail: str

@@ -13,7 +13,7 @@ from tests.corpus.worlds import Base, Tree
 
 
 def logged_signature(name: str, change: Callable[[bytes], bytes]) -> None:
-    def of(base: Base) -> Tree | None:
+    def of(base: Base) -> tuple[Tree, bytes] | None:
         event = base.world.log.events[base.index]
         from dataclasses import replace
 
@@ -54,7 +54,7 @@ logged_signature("signature of ones", lambda s: b"\xff" * 64 + b"\x1b")
 def logged(name: str, make: Callable[[Base], Any], *steps: int, **changed: Any) -> None:
     """An event that a dishonest log took in; None where the base is not of its kind."""
 
-    def of(base: Base) -> Tree | None:
+    def of(base: Base) -> tuple[Tree, bytes] | None:
         event = make(base) if of_case(base) else None
         return None if event is None else changes.relogged(base, event, **changed)
 
@@ -124,6 +124,7 @@ logged(
     "signed after the grant",
     lambda base: changes.resealed(original(base), original(base).payload, signed_at=START + 366 * 86_400),
     9,
+    13,  # it is signed after it was in the log, too
 )
 
 

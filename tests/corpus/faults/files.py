@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from tests.corpus.changes import put, without, written
-from tests.corpus.faults.naming import refused
+import random
+
+from tests.corpus.changes import at, paths, put, without, written
+from tests.corpus.faults.naming import Mutated, comes_to, fault, is_refused, refused
+from tests.corpus.worlds import Base
 
 refused("byte order mark", lambda base: b"\xef\xbb\xbf" + written(base.tree))
 
@@ -57,3 +60,50 @@ refused("nested 100,000 deep", lambda base: b"[" * 100_000)
 
 for _field in ("format", "log_id", "envelope", "proof"):
     refused(f"{_field} left out", lambda base, field=_field: without(base.tree, (field,)))
+
+
+def everywhere(name: str, value: bytes) -> None:
+    """What makes the whole file no bundle, wherever it stands: at any level, also where nobody looks."""
+
+    @fault(f"{name} anywhere")
+    def of(base: Base, chance: random.Random) -> Mutated:
+        places = [path for path in paths(base.tree) if isinstance(at(base.tree, path), dict)]
+        path = chance.choice(places)
+        data = written(put(base.tree, path, lambda found: found | {"MARK": 0}) if path else base.tree | {"MARK": 0})
+        return is_refused(data.replace(b'"MARK": 0', b'"more": ' + value, 1))
+
+    refused(
+        f"{name} in a timestamp that is not looked at",
+        lambda base: written(base.tree)[:-1] + b',"timestamps":[' + value + b"]}",
+    )
+
+
+everywhere("an escaped half of a surrogate pair", b'"\\ud800"')
+everywhere("a second half of a surrogate pair", b'"a\\udfff"')
+everywhere("two halves in the wrong order", b'"\\udc00\\ud800"')
+everywhere("half a surrogate pair in UTF-8", b'"\xed\xa0\x80"')
+everywhere("half a surrogate pair in a key", b'{"\\ud834": 1}')
+everywhere("an integer of 2^53", b"9007199254740992")
+everywhere("an integer of -2^53", b"-9007199254740992")
+everywhere("an integer of 5,000 digits", b"9" * 5000)
+everywhere("an integer of 5,000 digits below zero", b"-" + b"9" * 5000)
+
+
+@fault("numbers and escapes that are no such thing")
+def _no_such_thing(base: Base, chance: random.Random) -> Mutated:
+    """The largest integers, long fractions and pairs, within strings and not, in a place that is not looked at."""
+    value = chance.choice(
+        [
+            b"9007199254740991",
+            b"-9007199254740991",
+            b'"\\ud834\\udd1e"',
+            b'"\\\\ud800"',
+            b'"99999999999999999999"',
+            b'"\\"99999999999999999999"',
+            b"0.99999999999999999999",
+            b"1e-9999999999999999999",
+            b"12345678901234567890.5",
+            b"12345678901234567890e1",
+        ]
+    )
+    return comes_to(written(base.tree)[:-1] + b',"timestamps":[' + value + b"]}", base.verdict)

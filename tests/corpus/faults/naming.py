@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.core.note import NoteSignature, SeedSigner
@@ -67,24 +67,34 @@ def is_refused(data: Tree | bytes) -> Mutated:
     return Mutated(data if isinstance(data, bytes) else written(data), Expected(REFUSED))
 
 
-def simple(name: str, change: Callable[[Base], Tree | bytes | None], *steps: int) -> None:
+Changed = Tree | bytes | tuple[Tree, bytes] | None  # a file, or a file and the trust file; None where nothing fits
+
+
+def simple(name: str, change: Callable[[Base], Changed], *steps: int) -> None:
     """A fault without chance after which exactly these steps fail."""
 
     def of(base: Base, chance: random.Random) -> Mutated | None:
         changed = change(base)
-        return None if changed is None else fails(changed, *steps)
+        return None if changed is None else with_trust(changed, lambda data: fails(data, *steps))
 
     fault(name)(of)
 
 
-def harmless(name: str, change: Callable[[Base], Tree | bytes | None], verdict: str | None = None) -> None:
+def harmless(name: str, change: Callable[[Base], Changed], verdict: str | None = None) -> None:
     """A change after which no step fails: the verdict is the base's, or this one."""
 
     def of(base: Base, chance: random.Random) -> Mutated | None:
-        changed = change(base)
-        return None if changed is None else comes_to(changed, worse(verdict or base.verdict, base.verdict))
+        changed, expected = change(base), worse(verdict or base.verdict, base.verdict)
+        return None if changed is None else with_trust(changed, lambda data: comes_to(data, expected))
 
     fault(name)(of)
+
+
+def with_trust(changed: Tree | bytes | tuple[Tree, bytes], judge: Callable[[Tree | bytes], Mutated]) -> Mutated:
+    if isinstance(changed, tuple):
+        data, trust = changed
+        return replace(judge(data), trust=trust)
+    return judge(changed)
 
 
 def refused(name: str, change: Callable[[Base], Tree | bytes | None]) -> None:

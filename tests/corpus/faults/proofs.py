@@ -125,4 +125,4 @@ def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
     root = node_hash(node_hash(other, other), node_hash(leaf, leaf))
     note = changes.resigned(base.world, Checkpoint(ORIGIN, 3, root).text())
     shown = with_proof(base.tree, index=2, hashes=(leaf, node_hash(other, other)), checkpoint=note)
-    return fails(shown, *((6,) if not has(base, "erased") else (6, 8)), *((11,) if has(base, "anchors") else ()))
+    return fails(shown, 6, *((11,) if has(base, "anchor") else ()))

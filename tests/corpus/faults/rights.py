@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.builders import COURT, POLICE, PROCURATORATE, START, clerk, supervisor
-from tests.bundles import Log, tree
+from tests.bundles import Log
 from tests.corpus import changes
-from tests.corpus.changes import put, without
+from tests.corpus.changes import put, without, written
 from tests.corpus.faults.naming import (
+    Changed,
     Mutated,
     comes_to,
     evidence,
@@ -24,7 +25,7 @@ from tests.corpus.faults.naming import (
     strangers_line,
     twice,
 )
-from tests.corpus.worlds import Base, Tree, cosigned
+from tests.corpus.worlds import Base, Tree
 
 
 def granted(name: str, change: Callable[[Base], Tree | bytes | None], *steps: int) -> None:
@@ -102,26 +103,28 @@ def colleague(base: Base) -> int:
 
 @fault("authority of an entry of the ledger itself")
 def _service_authority(base: Base, chance: random.Random) -> Mutated | None:
+    """It needs none, and it is not looked at."""
     if of_case(base):
         return None
     other = base.world.bundle(base.world.index_of(0))["authority"]
-    return fails(base.tree | {"authority": other}, 9)
+    return comes_to(base.tree | {"authority": chance.choice([other, None, 7])}, base.verdict)
 
 
 def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int, hide: bool = False) -> None:
     """A log whose registry says something else of the clerk of POLICE, and the opening of a case by him."""
 
-    def of(base: Base) -> Tree | None:
+    def of(base: Base) -> Changed:
         from tests.casework import Case
 
         if base.name != "opened":
             return None
         log, opening = Log(), Case().open().events[0]
         arrange(log, opening)
-        shown = tree(log.bundle(log.events.index(opening), cosigned(log, base.world.witnesses)))
+        world = base.world.holding(log)
+        shown = world.bundle(log.events.index(opening))
         if hide:
             del shown["authority"]["revocation"]
-        return shown
+        return shown, world.trust_bytes
 
     if steps:
         simple(name, of, *steps)
@@ -188,42 +191,70 @@ registered_otherwise("admission above the grant", grant_first, 9)
 
 registered_otherwise("grant that the officer wrote himself", own_grant, 9)
 
-registered_otherwise("revoked below the entry", revoked, 10)
+registered_otherwise("revoked below the entry", revoked, 12)
 
-registered_otherwise("revoked below the entry, and hidden", revoked, hide=True)
+registered_otherwise("revoked below the entry, and hidden", revoked, 12, hide=True)
 
 REVOCATION = ("authority", "revocation")
 
 
-def revocation(name: str, change: Callable[[Base], Tree], *steps: int) -> None:
-    simple(name, lambda base: change(base) if has(base, *REVOCATION) else None, *steps)
+@fault("revoked below the entry, in no block that anybody trusts")
+def _revoked_unanchored(base: Base, chance: random.Random) -> Mutated | None:
+    """A revocation that is shown and holds counts, whatever the chain says."""
+    from tests.casework import Case
+
+    if base.name != "opened":
+        return None
+    log, opening = Log(), Case().open().events[0]
+    revoked(log, opening)
+    return fails(base.world.holding(log).bundle(log.events.index(opening), anchored=False), 12)
 
 
-revocation("revocation that is a grant", lambda b: put(b.tree, REVOCATION, b.tree["authority"]["grant"]), 10)
+def revocation(name: str, change: Callable[[Base], Tree | bytes]) -> None:
+    """One that is shown and does not hold counts as hidden: the registry's slot tells of it."""
+    simple(name, lambda base: change(base) if has(base, *REVOCATION) and has(base, "anchor") else None, 12)
 
-revocation("revocation edited", lambda b: put(b.tree, (*REVOCATION, "payload", "body", "number"), 1), 10)
+
+revocation("revocation that is a grant", lambda b: put(b.tree, REVOCATION, b.tree["authority"]["grant"]))
+
+revocation("revocation edited", lambda b: put(b.tree, (*REVOCATION, "payload", "body", "number"), 1))
 
 revocation(
     "revocation with another's signature",
     lambda b: put(b.tree, (*REVOCATION, "envelope", "key_id"), clerk(COURT).key_id),
-    10,
 )
 
-revocation("revocation that is no evidence", lambda b: put(b.tree, REVOCATION, {}), 9)
+revocation("revocation that is no evidence", lambda b: put(b.tree, REVOCATION, {}))
+
+revocation("revocation null", lambda b: put(b.tree, REVOCATION, None))
+
+revocation("revocation with an unknown field", lambda b: put(b.tree, (*REVOCATION, "more"), 1))
+
+revocation(
+    "revocation under another tree head", lambda b: put(b.tree, (*REVOCATION, "proof"), lambda p: p + strangers_line())
+)
+
+revocation("revocation hidden", lambda b: without(b.tree, REVOCATION))
 
 
-@fault("revocation hidden")
-def _hidden(base: Base, chance: random.Random) -> Mutated | None:
-    """The registry's slot tells of it where a state proof has the slot; else nothing here can."""
-    if not has(base, *REVOCATION):
+@fault("revocation with a key twice")
+def _revocation_twice(base: Base, chance: random.Random) -> Mutated | None:
+    if not has(base, *REVOCATION) or not has(base, "anchor"):
         return None
-    changed = without(base.tree, REVOCATION)
-    return fails(changed, 10) if has(base, "anchors", 0, "proven_at") else comes_to(changed, base.verdict)
+    text = written(base.tree)
+    return fails(text.replace(b'"revocation": {"', b'"revocation": {"proof": "", "', 1), 12)
 
 
 @fault("revocation of another key")
 def _other_revocation(base: Base, chance: random.Random) -> Mutated | None:
-    """The revocation of the clerk of POLICE in a bundle of somebody else's entry."""
+    """The revocation of the clerk of POLICE in a bundle of somebody else's entry: it does not hold, and is told."""
     if not has(base, "authority") or has(base, *REVOCATION):
         return None
-    return fails(put(base.tree, REVOCATION, evidence(base, base.world.revocation)), 10)
+    return comes_to(put(base.tree, REVOCATION, evidence(base, base.world.revocation)), base.verdict)
+
+
+@fault("revocation that is nothing, of a key that was not revoked")
+def _no_revocation(base: Base, chance: random.Random) -> Mutated | None:
+    if not has(base, "authority") or has(base, *REVOCATION):
+        return None
+    return comes_to(put(base.tree, REVOCATION, chance.choice([None, 7, {}, [], "x"])), base.verdict)

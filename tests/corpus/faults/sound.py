@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.bundles import CHAIN
-from tests.corpus.changes import put, with_note, without
+from tests.corpus.changes import put, with_note, without, written
 from tests.corpus.faults.naming import Mutated, comes_to, extra_line, fault, harmless, has, strangers_line
 from tests.corpus.worlds import Base
 
 harmless("as it is", lambda base: base.tree)
 
-harmless("anchors left out", lambda base: {k: v for k, v in base.tree.items() if k != "anchors"}, "not_yet_anchored")
+harmless("anchor left out", lambda base: {k: v for k, v in base.tree.items() if k != "anchor"}, "not_yet_anchored")
 
 harmless("payload withheld", lambda base: without(base.tree, ("payload",)), "unverifiable")
 
@@ -25,18 +24,14 @@ harmless(
 harmless("sections left out", lambda base: without(base.tree, ("sections",)) if has(base, "sections") else None)
 
 harmless("timestamps where no authority is trusted", lambda base: base.tree | {"timestamps": [{"proof": 7}, None]})
+
+harmless(
+    "timestamps with a key twice", lambda base: written(base.tree)[:-1] + b',"timestamps":[{"proof":1,"proof":2}]}'
+)
+
 harmless("extra line in the proof", lambda base: put(base.tree, ("proof",), extra_line))
 
 harmless("signature of a stranger on the note", lambda base: with_note(base.tree, lambda note: note + strangers_line()))
-
-harmless(
-    "anchor of another contract besides",
-    lambda base: (
-        put(base.tree, ("anchors",), lambda a: [a[0] | {"contract": CHAIN.registry, "size": 1}, *a])
-        if has(base, "anchors")
-        else None
-    ),
-)
 
 
 @fault("written otherwise: indented, escaped, in another order")

@@ -2,60 +2,68 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import rlp
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from ledger.core import canonical
+from ledger.core.patricia import EMPTY_ROOT
 from ledger.core.signature import keccak256
+from ledger.core.trust import TrustedBlock
 from tests.bundles import CHAIN
 from tests.corpus.changes import put
-from tests.corpus.faults.naming import (
-    Expected,
-    Mutated,
-    fault,
-    written,
-)
-from tests.corpus.faults.states import NUMBER, untold
-from tests.corpus.worlds import Base, World
+from tests.corpus.faults.naming import Expected, Mutated, fault, trusting, written
+from tests.corpus.worlds import NUMBER, Base
+from tests.handmade import branch, deep, extension, hashed, leaf, other
 from tests.states import account, header_rlp, hexed, others, path, quantity, secure_trie
 
 
 def handmade(name: str, nodes: Callable[[str, bytes], list[Any]], *steps: int, value: int = 5) -> None:
-    """The registry's storage is a trie of these nodes, its slot 0 under the path given; for an entry of the ledger."""
+    """The registry's storage is a trie of these nodes, its slot 0 under the path given.
+
+    The key's slots are left out: where the trie holds, the bundle is unverifiable for that alone.
+    """
 
     @fault(f"trie with {name}")
     def of(base: Base, chance: Any) -> Mutated | None:
-        if base.name != "proven, admission":
+        if base.name != "accepted":
             return None
         proof = [rlp.encode(node) for node in nodes(keccak256(bytes(32)).hex(), rlp.encode(quantity(value)))]
-        changed = put(base.tree, ("anchors", 0), base.world.anchor(by_hand(base.world, proof, value)))
-        expected = Expected("tampered" if steps else base.verdict, frozenset(steps))
-        return Mutated(written(changed), expected, untold(base.world))
+        anchor, trust = by_hand(base, proof, value)
+        expected = Expected("tampered" if steps else "unverifiable", frozenset(steps))
+        return Mutated(written(put(base.tree, ("anchor",), anchor)), expected, trust)
 
 
-def by_hand(world: World, proof: list[bytes], value: int) -> Any:
-    state = world.state()
-    made = state.proven(NUMBER, None)
-    roots = {CHAIN.anchor: state_root_of(state.anchor), CHAIN.registry: keccak256(proof[0])}
+def by_hand(base: Base, proof: list[bytes], value: int, root: bytes | None = None) -> tuple[Any, bytes]:
+    """An anchor whose registry has this storage, and who trusts its block."""
+    state = base.world.state()
+    made = state.proving(NUMBER)
+    roots = {CHAIN.anchor: state_root_of(state.anchor), CHAIN.registry: root or keccak256(proof[0])}
     codes = {CHAIN.anchor: CHAIN.anchor_code_hash, CHAIN.registry: CHAIN.registry_code_hash}
     accounts = {bytes.fromhex(name[2:]): account(root, codes[name]) for name, root in roots.items()}
     trie = secure_trie(others(state.others) | accounts)
-    header = header_rlp(trie.root_hash, state.number, state.timestamp)
+    header = hexed(header_rlp(trie.root_hash, state.number, state.timestamp))
     slot = replace(
         made.registry.storage_proof[0], value=hexed(value.to_bytes(32, "big")), proof=tuple(map(hexed, proof))
     )
     anchor_path, registry_path = (
         tuple(map(hexed, path(trie, bytes.fromhex(name[2:])))) for name in (CHAIN.anchor, CHAIN.registry)
     )
-    return replace(
+    world = base.world
+    anchor = replace(
         made,
-        block_hash=hexed(keccak256(header)),
-        header_rlp=hexed(header),
+        header_rlp=header,
         anchor=replace(made.anchor, account_proof=anchor_path),
         registry=replace(made.registry, account_proof=registry_path, storage_proof=(slot,)),
+        block_note=world.block_note(header) if world.witnesses else UNSET,
     )
+    named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(header[2:]))))
+    chain = replace(CHAIN, trusted_blocks=(named,) if world.names_block else ())
+    return json.loads(canonical.encode(anchor)), trusting(replace(world.trust, chains=(chain,)))
 
 
 def state_root_of(slots: dict[bytes, int]) -> bytes:
@@ -66,42 +74,6 @@ def state_root_of(slots: dict[bytes, int]) -> bytes:
 
 def nested(levels: int) -> list[Any]:
     return [nested(levels - 1)] if levels else []
-
-
-def deep(path: str, value: bytes, *, by_hash: bool = False) -> list[Any]:
-    """Branches down to a leaf that is so short that it stands in the last of them."""
-    split = 60
-    below: Any = leaf(path[split + 1 :], value)
-    last = branch(path[split], hashed(below) if by_hash else below)
-    last[int(other(path[split]), 16)] = bytes(32)  # a neighbour, so that the branch itself is long enough
-    return [extension(path[:split], hashed(last)), last, *([below] if by_hash else [])]
-
-
-def other(path: str) -> str:
-    return ("1" if path[0] != "1" else "2") + path[1:]
-
-
-def hashed(node: Any) -> bytes:
-    return keccak256(rlp.encode(node))
-
-
-def branch(path: str, below: Any, value: bytes = b"") -> list[Any]:
-    nodes: list[Any] = [b""] * 16 + [value]
-    nodes[int(path, 16)] = below
-    return nodes
-
-
-def extension(path: str, below: Any) -> list[Any]:
-    return [part("1" if len(path) % 2 else "0", path), below]
-
-
-def leaf(path: str, value: Any) -> list[Any]:
-    return [part("3" if len(path) % 2 else "2", path), value]
-
-
-def part(flag: str, nibbles: str) -> bytes:
-    """A part of a path: even flags are followed by a nibble of padding."""
-    return bytes.fromhex(flag + nibbles if len(nibbles) % 2 else f"{flag}0{nibbles}")
 
 
 handmade("a leaf", lambda p, v: [leaf(p, v)])
@@ -139,3 +111,31 @@ handmade("a reference of 31 bytes", lambda p, v: [branch(p[0], bytes(31))], 12)
 handmade("a long node that stands in another", lambda p, v: [branch(p[0], leaf(p[1:], b"x" * 40))], 12)
 handmade("a node of 1025 bytes", lambda p, v: [leaf(p, b"x" * 1100)], 12)
 handmade("lists nine deep", lambda p, v: [leaf(p, nested(9))], 12)
+handmade("an extension longer than the path", lambda p, v: [extension(other(p) + "00", bytes(32))], 12, value=0)
+handmade("an extension as long as the path", lambda p, v: [extension(other(p), bytes(32))], 12, value=0)
+handmade(
+    "an extension below a branch that is longer than the rest",
+    lambda p, v: [branch(p[0], hashed(too_long(p))), too_long(p)],
+    12,
+    value=0,
+)
+
+
+def too_long(p: str) -> Any:
+    return extension(other(p[1:]) + "0", bytes(32))
+
+
+def empty(name: str, proof: list[bytes], *steps: int) -> None:
+    @fault(f"empty trie by {name}")
+    def of(base: Base, chance: Any) -> Mutated | None:
+        if base.name != "accepted":
+            return None
+        anchor, trust = by_hand(base, proof, 0, EMPTY_ROOT)
+        expected = Expected("tampered" if steps else "unverifiable", frozenset(steps))
+        return Mutated(written(put(base.tree, ("anchor",), anchor)), expected, trust)
+
+
+empty("nothing", [])
+empty("its node", [b"\x80"])
+empty("its node twice", [b"\x80", b"\x80"], 12)
+empty("another node", [b"\xc0"], 12)

@@ -6,8 +6,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from ledger.core.note import SeedSigner, SignatureType
 from tests.builders import COURT, clerk
 from tests.bundles import LOG_SIGNER, WITNESSES
+from tests.corpus import changes
 from tests.corpus.changes import put, written
 from tests.corpus.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, fault, has, simple, trusting
 from tests.corpus.worlds import Base, Tree
@@ -21,8 +23,7 @@ def _other_ledger(base: Base, chance: random.Random) -> Mutated:
     from msgspec.structs import replace
 
     trust = replace(base.world.trust, log_id=bytes(32))
-    failing = {2, 3, 8} if has(base, "erased") else {2, 3}
-    failing |= {9} if has(base, "authority") else set()
+    failing = {2, 3} | ({9} if has(base, "authority") else set())
     return Mutated(written(base.tree), Expected("tampered", frozenset(failing)), trusting(trust))
 
 
@@ -46,6 +47,10 @@ VKEY = LOG_SIGNER.verifying_key.vkey()
 
 WVKEY = WITNESSES[0].verifying_key.vkey()
 
+OWN_WITNESS = SeedSigner.from_seed(
+    "himself.example", changes.LOG_SEED, SignatureType.COSIGNATURE_V1
+).verifying_key.vkey()
+
 TRUST_FAULTS: dict[str, Callable[[Tree], Any]] = {
     "an unknown field": lambda t: t | {"more": 1},
     "another format": lambda t: t | {"format": "tallystick/trust@v2"},
@@ -64,6 +69,16 @@ TRUST_FAULTS: dict[str, Callable[[Tree], Any]] = {
     ),
     "a threshold of none": lambda t: t | {"witness_policy": f"witness a {WVKEY}\ngroup b 0 a\nquorum b\n"},
     "a threshold too high": lambda t: t | {"witness_policy": f"witness a {WVKEY}\ngroup b 2 a\nquorum b\n"},
+    "a witness with the log's public key": lambda t: t | {"witness_policy": f"witness a {OWN_WITNESS}\nquorum a\n"},
+    "a witness with the public key of a log of the policy": lambda t: (
+        t | {"witness_policy": f"witness a {OWN_WITNESS}\nlog {VKEY}\nquorum a\n"}
+    ),
+    "a contract that is the registry too": lambda t: put(t, ("chains", 0), lambda c: c | {"registry": c["anchor"]}),
+    "a contract at the address of the ledger's own key": lambda t: put(
+        t, ("chains", 0), lambda c: c | {"anchor": t["service_key_id"]}
+    ),
+    "a policy of more than 64 Ki characters": lambda t: t | {"witness_policy": "#" * 65_536 + "\nquorum none\n"},
+    "half a surrogate pair": lambda t: t | {"witness_policy": "# \ud800\nquorum none\n"},
     "a log's key as a witness's": lambda t: t | {"witness_policy": f"witness a {VKEY}\nquorum a\n"},
     "another log only": lambda t: t | {"witness_policy": f"log {OTHER_KEY.verifying_key.vkey()}\nquorum none\n"},
     "an unknown line": lambda t: t | {"witness_policy": "trust everybody\nquorum none\n"},
