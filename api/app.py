@@ -81,6 +81,8 @@ def create_app(
     return Edge(
         Front(endpoints, framework),
         addresses=RateLimit(settings.max_requests_per_s, "requests of one address", time.monotonic),
+        sizes=RateLimit(settings.max_body_bytes_per_s, "bytes of one address", time.monotonic),
+        proxies=settings.proxy_networks,
         secure=settings.url.startswith("https://"),
         log=write_log or logs.request_log(),
     )

@@ -10,15 +10,17 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.bodies import ClientGone
+from api.clients import Network, client_of, subscriber_of
 from api.problems import answer_to, unexpected
-from api.rates import RateLimit
+from api.rates import CHARGE, RateLimit
 from ledger.core.errors import TallystickError
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -38,11 +40,25 @@ logger = structlog.get_logger(__name__)
 
 
 class Edge:
-    """Wraps the application. ``secure`` says that clients come over TLS."""
+    """Wraps the application. ``secure`` says that clients come over TLS, ``proxies`` are those that say for whom.
 
-    def __init__(self, app: ASGIApp, *, addresses: RateLimit, secure: bool, log: Callable[..., Any]):
+    ``addresses`` counts requests, ``sizes`` the bytes of their bodies.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        addresses: RateLimit,
+        secure: bool,
+        log: Callable[..., Any],
+        sizes: RateLimit | None = None,
+        proxies: Sequence[Network] = (),
+    ):
         self._app = app
         self._addresses = addresses
+        self._sizes = sizes
+        self._proxies = proxies
         self._headers = [*_SECURITY, _TRANSPORT_SECURITY] if secure else _SECURITY
         self._log = log
 
@@ -55,10 +71,12 @@ class Edge:
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
         began = time.perf_counter()
+        client = client_of(scope, self._proxies)
+        subscriber = subscriber_of(client)
         try:
-            client = scope["client"]
-            self._addresses.take(client[0] if client else "")
-            await self._app(scope, receive, answer.send)
+            self._addresses.take(subscriber)
+            scope[CHARGE] = partial(self._addresses.take, subscriber)
+            await self._app(scope, self._weighed(receive, subscriber), answer.send)
         except TallystickError as error:
             await answer_to(error)(scope, receive, answer.send)
         except ClientGone:
@@ -77,8 +95,22 @@ class Edge:
                 path=scope["path"],
                 status=answer.status,
                 ms=round(1000 * (time.perf_counter() - began), 2),
-                client=client[0] if client else None,
+                client=client,
             )
+
+    def _weighed(self, receive: Receive, subscriber: str) -> Receive:
+        """What is received, counted as it comes."""
+        sizes = self._sizes
+        if sizes is None:
+            return receive
+
+        async def weighed() -> Message:
+            message = await receive()
+            if body := message.get("body"):
+                sizes.take(subscriber, len(body))
+            return message
+
+        return weighed
 
 
 class _Answer:

@@ -43,6 +43,7 @@ from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.warn import Warner
 from ledger.workdays import shipped_calendar
+from ledger.worker_pool import WorkerPool, WorkLimits
 
 PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
@@ -80,6 +81,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         connector.close()
+        parts.workers.close()
         parts.supervisor.views.close()
         parts.database.close()
 
@@ -124,7 +126,8 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     installation = installations.load(where)
     roots = _timestamp_roots(settings)
     signer, service, submitter = _keys(settings, where)
-    database, registry, recorder = _log(settings, where, installation)
+    workers = _workers(settings)
+    database, registry, recorder = _log(settings, where, installation, workers)
     log_id = installation.log_id_bytes
     publisher = Publisher(signer, settings.checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
@@ -175,6 +178,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         token_key=installations.read_token_key(where),
         clock=now_ms,
         stamper=_stamper(settings, database, roots),
+        workers=workers,
     )
     return parts, system, connector
 
@@ -189,13 +193,22 @@ def _keys(settings: Settings, where: DataDirectory) -> tuple[SeedSigner, LocalSi
     )
 
 
-def _log(settings: Settings, where: DataDirectory, installation: Installation) -> tuple[Database, Registry, Recorder]:
+def _workers(settings: Settings) -> WorkerPool:
+    """For work whose cost a request decides; none is started before there is some."""
+    return WorkerPool(
+        settings.worker_processes, WorkLimits(memory_mb=settings.worker_memory_mb, cpu_s=settings.worker_cpu_s)
+    )
+
+
+def _log(
+    settings: Settings, where: DataDirectory, installation: Installation, workers: WorkerPool
+) -> tuple[Database, Registry, Recorder]:
     """The log of this ledger, and what reads and judges its events."""
     log_id = installation.log_id_bytes
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     initialise(database, log_id)
     registry = Registry(log_id, installation.service_key_id)
-    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions())
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
     if recount(database, recorder):
         logger.info("clocks counted anew")
     return database, registry, recorder

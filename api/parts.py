@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledger.core.authority import Authority
@@ -20,6 +20,7 @@ from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
 from ledger.supervision.supervise import Supervisor
+from ledger.worker_pool import WorkerPool
 
 
 class TrustSource(Protocol):
@@ -35,7 +36,7 @@ class Parts:
 
     ``follower.link`` is the connected chain (its ``registry`` prepares and relays registry transactions) and raises
     Unavailable while there is none; ``courier`` knows how it stands with the witnesses, ``supervisor`` with the models.
-    ``stamper`` is None where no timestamp authority is configured.
+    ``stamper`` is None where no timestamp authority is configured; ``workers`` do what may cost much.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Parts:
     token_key: bytes
     clock: Callable[[], int]
     stamper: Stamper | None = None
+    workers: WorkerPool = field(default_factory=WorkerPool)
 
     def authority(self) -> Authority:
         """The registry as the log has it now, in whatever process it was written."""

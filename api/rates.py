@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
+
+from starlette.types import Scope
 
 from api.problems import Refused
 
 BURST_S = 10  # seconds' worth that may come at once after a pause
+CHARGE: Final = "tallystick.charge"  # of a request's scope: takes what it costs beyond one
 KEPT = 10_000  # addresses or agencies; of more, those that came longest ago start anew
 
 
@@ -24,9 +28,11 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, count: int = 1) -> None:
-        """Takes ``count`` tokens of ``name``. Raises Refused (429) where they are not there."""
+        """Takes ``count`` tokens of ``name``, of more than a bucket holds all. Raises Refused (429) where they are not
+        there."""
         now = self._clock()
         full = float(self._per_second * BURST_S)
+        count = min(count, self._per_second * BURST_S)
         left, since = self._buckets.get(name, (full, now))
         left = min(full, left + (now - since) * self._per_second) - count
         if left < 0:
@@ -40,3 +46,9 @@ class RateLimit:
         self._buckets.move_to_end(name)
         if len(self._buckets) > KEPT:
             self._buckets.popitem(last=False)
+
+
+def charge(scope: Scope, count: int) -> None:
+    """Counts a request as so many more against its address. Raises Refused (429)."""
+    if count > 0 and CHARGE in scope:
+        scope[CHARGE](count)

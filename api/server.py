@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.clients import ConnectionLimits, Connections
 from api.problems import MEDIA_TYPE, Refused, response_of
 
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
@@ -26,11 +27,19 @@ GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, betw
 GRACE_S = 20  # seconds that requests under way get when the service stops
 
 
-def make_server(app: ASGIApp, *, host: str, port: int, header_timeout_s: float) -> uvicorn.Server:
+def make_server(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    header_timeout_s: float,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
+) -> uvicorn.Server:
     """A server for the application; ``run()`` serves until it is told to stop."""
 
     class Protocol(_BoundedProtocol):
         deadline_s = header_timeout_s
+        others = Connections(limits)
 
     config = uvicorn.Config(
         app,
@@ -70,17 +79,26 @@ class _Server(uvicorn.Server):
 
 class _BoundedProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection. The headers of each request are whole within ``deadline_s`` of its first byte, or of
-    the connection's beginning, and have at most ``MAX_HEADER_BYTES``."""
+    the connection's beginning, and have at most ``MAX_HEADER_BYTES``. ``others`` says whether there is room for it."""
 
     deadline_s: float
+    others: Connections
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._header_bytes = 0
         self._linger: TimerHandle | None = None
         self._deadline: TimerHandle | None = self.loop.call_later(self.deadline_s, self._too_slow)
+        if not self.others.admit(self, self.client[0] if self.client else None):
+            self._stop_clock()
+            self._refuse(Refused(503, "this service has as many connections as it takes", code="too_many_connections"))
+
+    def drop(self) -> None:
+        """Ends the connection, which waits for a request while others have no room."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.others.leave(self)
         self._stop_clock()
         self._stop_lingering()
         super().connection_lost(exc)
@@ -110,12 +128,15 @@ class _BoundedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
+        self.others.work(self)
         self._header_bytes = 0
         self._stop_lingering()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.cycle.response_complete and not self.pipeline:
+            self.others.wait(self)
         if self.cycle.more_body and not self.transport.is_closing():
             self._linger = self.loop.call_later(LINGER_S, self.transport.close)
 

@@ -44,11 +44,12 @@ def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agenci
 class Definitions(Protocol):
     """Reads the definitions of models, which the core takes as text."""
 
-    def require_publishable(self, body: ModelPublished) -> None:
-        """Raises RuleRefused unless it is a model whose examples come out, and is what stands beside it."""
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+        """Raises RuleRefused unless it is a model whose examples come out, and is what stands beside it; ``agency``
+        signed it."""
         ...
 
-    def require_adoptable(self, definition: str, parameters: Mapping[str, str]) -> None:
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
         """Raises RuleRefused for parameters that are not within the definition's bounds."""
         ...
 
@@ -57,10 +58,10 @@ def require_runnable(payload: Payload, move: Move, definitions: Definitions) -> 
     """What is published or adopted by this event can be run. Raises RuleRefused."""
     body = payload.body
     if isinstance(body, ModelPublished):
-        definitions.require_publishable(body)
+        definitions.require_publishable(body, payload.agency)
     if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
         found = next(one.body for one in move.after.versions if one.body.version == body.version)
-        definitions.require_adoptable(found.definition, body.parameters)
+        definitions.require_adoptable(found.definition, body.parameters, payload.agency)
 
 
 def names(payload: Payload) -> bool:

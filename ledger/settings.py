@@ -105,10 +105,17 @@ class Settings(KeyedSettings):
     max_body_bytes: Positive = 1024 * 1024
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
     max_dataset_bytes: Positive = 64 * 1024 * 1024
+    worker_processes: Annotated[int, Field(ge=1, le=64)] = 2  # for work whose cost a request decides
+    worker_memory_mb: Annotated[int, Field(ge=64)] = 256  # of one piece of such work
+    worker_cpu_s: Positive = 4  # likewise
     header_timeout_s: Positive = 10
     request_timeout_s: Positive = 30
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+    max_body_bytes_per_s: Positive = 16 * 1024 * 1024  # of one address, likewise
     max_events_per_s: Positive = 1000  # of one agency, likewise
+    max_connections: Positive = 1000
+    max_connections_per_address: Positive = 200
+    trusted_proxies: str = ""  # networks whose word for whom they ask is taken: 127.0.0.1/32,fd00:20::/64
     max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
@@ -143,7 +150,7 @@ class Settings(KeyedSettings):
             raise ValueError("expected an http(s) URL")
         return url.rstrip("/") if url else None
 
-    @field_validator("webhook_networks")
+    @field_validator("webhook_networks", "trusted_proxies")
     @classmethod
     def _known_networks(cls, networks: str) -> str:
         try:
@@ -156,6 +163,11 @@ class Settings(KeyedSettings):
     def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """What ``webhook_networks`` names."""
         return _networks(self.webhook_networks)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What ``trusted_proxies`` names."""
+        return _networks(self.trusted_proxies)
 
     @property
     def url(self) -> str:

@@ -130,7 +130,7 @@ def receipt_bytes(receipt: Receipt) -> bytes:
 class Untried(Definitions):
     """Takes every definition, as a release that judged otherwise may have: for tests of what becomes of one."""
 
-    def require_publishable(self, body: ModelPublished) -> None:
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
         """Nothing is tried."""
 
 

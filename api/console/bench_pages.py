@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from api.console.forms import Form, FormOf
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugQuery
 from api.matters import require_matter
+from api.model_files import ModelFiles
 from api.reading import Reading
 from api.routes.reports import require_governing
 from api.routes.runs import run
@@ -28,12 +30,10 @@ from ledger.locales import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import catalogue
-from ledger.supervision.model.document import read_document
 from ledger.supervision.model.draft import FORMS, derived, draft
 from ledger.supervision.model.edit import edited
-from ledger.supervision.model.examples import run_examples
+from ledger.supervision.model.examined import Examined
 from ledger.supervision.model.forms import forms
-from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused, ToldFault
 from ledger.supervision.model.shipped import shipped_model, shipped_titles
 from ledger.supervision.model.values import Model
@@ -114,12 +114,13 @@ def write(*, request: Request, service: ServiceOf, reading: Reads, labels: Label
     """A part of the workbench: the file with what was typed into the form, and what is wrong with it now."""
     require_governing(reading)
     text = definition_of(form)
+    files = ModelFiles(service, reading)
     try:
-        tree = read_document(text).tree
+        tree = files.document(text).tree
     except ModelRefused:
         return _shown(request, service, reading, labels, text)
     changes = BenchForm(tree, labels).changes(form)
-    return _shown(request, service, reading, labels, edited(text, changes) if changes else text)
+    return _shown(request, service, reading, labels, files.edited(text, changes) if changes else text)
 
 
 @router.post("/models/workbench/read")
@@ -132,7 +133,7 @@ def read(*, request: Request, service: ServiceOf, reading: Reads, labels: Labels
 def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what each example must raise, and what the model finds in it."""
     require_governing(reading)
-    results = run_examples(parse_model(definition_of(form)))
+    results = ModelFiles(service, reading).examples(definition_of(form))
     return page(request, service, "bench_examples.html", reading.session, results=results)
 
 
@@ -140,16 +141,17 @@ def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: 
 def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
     require_governing(reading)
-    found = run(service, reading, parse_model(definition_of(form)), {}, None)
+    found = run(service, reading, ModelFiles(service, reading).model(definition_of(form)), {}, None)
     return page(request, service, "bench_hits.html", reading.session, found=found)
 
 
 @router.post("/models/workbench/file")
-def save(*, reading: Reads, form: FormOf) -> Response:
+def save(*, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """The file, to be kept."""
     require_governing(reading)
     text = definition_of(form)
-    headers = {"Content-Disposition": f'attachment; filename="{_id_in(text)}.yaml"'}
+    named = _id_in(ModelFiles(service, reading).examined(text).tree)
+    headers = {"Content-Disposition": f'attachment; filename="{named}.yaml"'}
     return Response(text.encode(), media_type="application/yaml", headers=headers)
 
 
@@ -158,18 +160,13 @@ def definition_of(form: Form) -> str:
     return f"{form.get('definition') or ''}\n"
 
 
-def bench_of(text: str, labels: Labels, datasets: list[str]) -> Bench:
+def bench_of(text: str, found: Examined, labels: Labels, datasets: list[str]) -> Bench:
     """What the workbench shows of a file."""
-    model, faults = None, list[ToldFault]()
-    try:
-        model = parse_model(text)
-    except ModelRefused as refused:
-        faults = refused.told_in(labels)
-    try:
-        form = BenchForm(read_document(text).tree, labels, datasets)
-    except ModelRefused:
-        return Bench(text, faults, [], [], None, _id_in(text))
-    return Bench(text, faults, list(form.sections()), list(form.examples()), model, _id_in(text))
+    faults = ModelRefused(found.faults).told_in(labels) if found.faults else []
+    if found.tree is None:
+        return Bench(text, faults, [], [], None, _id_in(None))
+    form = BenchForm(found.tree, labels, datasets)
+    return Bench(text, faults, list(form.sections()), list(form.examples()), found.model, _id_in(found.tree))
 
 
 def _begun(service: Service, reading: Reading, start: Start, name: str, model_id: str | None) -> str:
@@ -214,10 +211,11 @@ def _shown(request: Request, service: Service, reading: Reading, labels: Labels,
 
 def _values(service: Service, reading: Reading, labels: Labels, text: str) -> dict[str, Any]:
     reading.record("model on the workbench")
+    found = ModelFiles(service, reading).examined(text)
     with service.parts.database.read() as connection:
         known = imports.datasets(connection, reading.agency, Page(imports.MAX_DATASETS))
     return {
-        "bench": bench_of(text, labels, list(dict.fromkeys(one.body.dataset_id for one in known))),
+        "bench": bench_of(text, found, labels, list(dict.fromkeys(one.body.dataset_id for one in known))),
         "operators": OPERATORS,
         "example_for": lambda place: example_of(Texts(labels.language), place),
         "views": list(catalogue.views().values()),
@@ -233,10 +231,7 @@ def _told_of(name: str, labels: Labels) -> tuple[str, str]:
     return say(TITLES[name]), in_plain_words(forms()[name], labels)
 
 
-def _id_in(text: str) -> str:
-    """The model's id as far as the text tells one: what the browser keeps a draft under."""
-    try:
-        told = read_document(text).tree.get("model")
-    except ModelRefused:
-        return "model"
+def _id_in(tree: Mapping[str, Any] | None) -> str:
+    """The model's id as far as the file tells one: what the browser keeps a draft under."""
+    told = (tree or {}).get("model")
     return str(told)[:48] if isinstance(told, str) and told.replace("-", "").isalnum() and told.isascii() else "model"

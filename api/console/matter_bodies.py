@@ -7,11 +7,11 @@ from typing import Any
 
 from api.console.bodies import made
 from api.console.forms import Form, whole_number
+from api.model_files import ModelFiles
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, supervision
 from ledger.core.supervision import Matter, ModelState
 from ledger.sign import new_id
-from ledger.supervision.model.parse import parse_model, require_publishable
 from ledger.supervision.publishing import said_of
 
 Maker = Callable[[Form, Matter | None], Body]
@@ -48,9 +48,9 @@ def closed(form: Form, _state: Matter | None) -> Body:
     return made(supervision.LeadClosed, **named)
 
 
-def published(form: Form, _state: Matter | None) -> Body:
+def published(form: Form, _state: Matter | None, files: ModelFiles) -> Body:
     """A model of the workbench, as its text stands. Raises ModelRefused where it is not fit to be published."""
-    model = require_publishable(f"{form.get('definition') or ''}\n")
+    model = files.publishable(f"{form.get('definition') or ''}\n")
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
     return made(supervision.ModelPublished, **said_of(model), case_study=study)
 
@@ -60,14 +60,14 @@ def retired(form: Form, _state: Matter | None) -> Body:
     return made(supervision.ModelRetired, **form.fields("ground"))
 
 
-def adopted(form: Form, state: Matter | None) -> Body:
+def adopted(form: Form, state: Matter | None, files: ModelFiles) -> Body:
     """A version of the model, with the parameters that are set otherwise than by default."""
     assert isinstance(state, ModelState), "a model's stream stands at a model"
     wanted = form.get("version") or str(state.newest.body.version)
     found = next((one.body for one in state.versions if str(one.body.version) == wanted), None)
     if found is None:
         raise MalformedInput(f"{state.model_id} has no version {wanted[:20]}", field="version")
-    model = parse_model(found.definition)
+    model = files.model(found.definition)
     given = {name: text for name in model.parameters if (text := form.get(f"parameters.{name}")) is not None}
     model.parameters_of(given)
     own = {name: text for name, text in given.items() if text != str(model.parameters[name].default)}
@@ -122,7 +122,7 @@ BODIES: dict[str, type[Body]] = {
     "reply": supervision.RecommendationAnswered,
     "recheck": supervision.RecommendationRechecked,
 }
-FIRST: dict[str, Maker] = {"publish": published, "issue": issued}
+FIRST: dict[str, Maker] = {"issue": issued}
 FOLLOWING: dict[str, Maker] = {
     "assign": assigned,
     "transfer": transferred,
@@ -131,7 +131,7 @@ FOLLOWING: dict[str, Maker] = {
     "dismiss": dismissed,
     "close": closed,
     "retire": retired,
-    "adopt": adopted,
     "reply": replied,
     "recheck": rechecked,
 }
+READING: dict[str, Callable[[Form, Matter | None, ModelFiles], Body]] = {"publish": published, "adopt": adopted}

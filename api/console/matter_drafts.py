@@ -11,10 +11,11 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.drafts import Draft, require_role, since, unsigned
 from api.console.forms import Form, FormOf
-from api.console.matter_bodies import BODIES, FIRST, FOLLOWING
+from api.console.matter_bodies import BODIES, FIRST, FOLLOWING, READING
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
+from api.model_files import ModelFiles
 from api.reading import Reading
 from api.routes.imports import known_to_models
 from ledger.core import canonical
@@ -26,7 +27,6 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.locales import Labels
 from ledger.matters import matter_of
 from ledger.store import supervision as store
-from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.templates import dataset_of
 from ledger.timeline.particulars import particulars
 
@@ -70,20 +70,25 @@ class MatterDrafter:
 
     def first(self, act: str) -> Draft:
         """The next version of a model and its first are published alike."""
-        if act not in FIRST:
+        if act not in (*FIRST, "publish"):
             raise NotFound(f"no act {act[:40]} is drafted here")
         require_role(self.reading, BODIES[act])  # before the form is read: a model's file is tried out
-        body = FIRST[act](self.form, None)
+        body = self._body(act, None)
         stream_id = _stream_of(body)
         return self._draft(stream_id, self._standing(stream_id), body)
 
     def following(self, stream_id: str, act: str) -> Draft:
         """On what stands there, if the reader sees it."""
         state = self._standing(stream_id)
-        if act not in FOLLOWING or state is None:
+        if act not in (*FOLLOWING, "adopt") or state is None:
             raise NotFound("there is nothing of this id that you may act on", field="stream_id")
         require_role(self.reading, BODIES[act])
-        return self._draft(stream_id, state, FOLLOWING[act](self.form, state))
+        return self._draft(stream_id, state, self._body(act, state))
+
+    def _body(self, act: str, state: Matter | None) -> Body:
+        if act in READING:
+            return READING[act](self.form, state, ModelFiles(self.service, self.reading))
+        return (FIRST | FOLLOWING)[act](self.form, state)
 
     def _standing(self, stream_id: str) -> Matter | None:
         with self.service.parts.database.read() as connection:
@@ -119,7 +124,7 @@ class MatterDrafter:
             given = body.parameters
         else:
             return
-        model = parse_model(definition)
+        model = ModelFiles(self.service, self.reading).model(definition)
         dataset_id = dataset_of(model.condition, model.parameters_of(given))
         if dataset_id is not None and dataset_id not in known_to_models(self.service, self.reading):
             yield self.labels.of("message", "dataset_missing").format(dataset=dataset_id)

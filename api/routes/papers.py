@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath, SlugQuery
 from api.openapi import problems
+from api.reading import Reading
 from api.routes.events import find, record
 from api.routes.proofs import bundle_of_case, bundle_of_event
 from ledger.core.errors import NotFound
-from ledger.exchange.paper.certificate import certificate
-from ledger.exchange.paper.certified import certify
 from ledger.exchange.paper.document import document
 from ledger.exchange.paper.forms import DOCUMENTS
+from ledger.exchange.paper.printed import Asked, printed
 from ledger.exchange.paper.reading import occasion
 from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
@@ -74,7 +74,7 @@ def paper(
     voice = Voice(spoken(request, language), lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(found, voice, log_id=log_id, verify_url=verify_url(service), kind=kind)
-    made = typeset(sheet)
+    made = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record(reading, "paper of event", entry, ground)
     return file_of(made, event_id)
 
@@ -98,7 +98,7 @@ def event_certificate(
     """The verification of its proof bundle in words, numbered; what is claimed beside what is proven; what is not
     proven. The bundle is attached, as `proof` gives it to you."""
     bundle = bundle_of_event(service, reading, event_id, withhold, ground)
-    return _certified(service, bundle, spoken(request, language), event_id)
+    return _certified(service, reading, bundle, language=spoken(request, language), name=event_id)
 
 
 @router.get(
@@ -120,16 +120,15 @@ def case_certificate(
 ) -> Response:
     """The same of all its events, with items, their digests and the handling chain."""
     bundle = bundle_of_case(service, reading, case_id, withhold, ground)
-    return _certified(service, bundle, spoken(request, language), case_id, item_id)
+    return _certified(service, reading, bundle, language=spoken(request, language), name=case_id, item_id=item_id)
 
 
 def _certified(
-    service: Service, bundle: bytes, language: PaperLanguage, name: str, item_id: str | None = None
+    service: Service, reading: Reading, bundle: bytes, *, language: PaperLanguage, name: str, item_id: str | None = None
 ) -> Response:
-    trust = service.parts.trust.trust
-    certified = certify(bundle, trust, service.parts.recorder.book)
-    made = certificate(bundle, certified, trust, language, verify_url=verify_url(service), item_id=item_id)
-    return file_of(typeset(made.sheet, made.attached), f"{name}.certificate")
+    parts = service.parts
+    asked = Asked(bundle, parts.trust.trust, parts.recorder.book, language, verify_url(service), item_id)
+    return file_of(parts.workers.run(printed, asked, agency=reading.agency), f"{name}.certificate")
 
 
 def spoken(request: Request, language: PaperLanguage | None) -> PaperLanguage:

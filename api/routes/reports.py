@@ -21,7 +21,7 @@ from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
 from ledger.supervision.report import Report, Scope, make_report
 from ledger.supervision.report.html import to_html
-from ledger.supervision.report.pdf import to_pdf
+from ledger.supervision.report.pdf import content_of, set_report
 from ledger.supervision.report.words import Called
 from ledger.timeline.sentences import names_by_id
 
@@ -76,7 +76,7 @@ def report(
     with service.parts.supervisor.views.session() as session:
         made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
     reading.record(f"report from {since} to {until}")
-    return _as(made, file_format, labels, called_in(service, labels))
+    return _as(service, reading, made, file_format=file_format, labels=labels)
 
 
 @router.get(
@@ -113,13 +113,16 @@ def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, 
     return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
-def _as(made: Report, file_format: str, labels: Labels, called: Called) -> Response:
+def _as(service: Service, reading: Reading, made: Report, *, file_format: str, labels: Labels) -> Response:
+    called = called_in(service, labels)
     if file_format == "json":
         return answer(made)
     if file_format == "html":
         return Response(to_html(made, labels, called), media_type="text/html; charset=utf-8")
     headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
-    return Response(to_pdf(made, labels, called), media_type="application/pdf", headers=headers)
+    content = content_of(made, labels, called)
+    document = service.parts.workers.run(set_report, content, agency=reading.agency)
+    return Response(document, media_type="application/pdf", headers=headers)
 
 
 def called_in(service: Service, labels: Labels) -> Called:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from api.dependencies import Reads, Service, ServiceOf, answer, posted
 from api.matters import require_matter
+from api.model_files import ModelFiles
 from api.openapi import answers, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
@@ -23,7 +24,6 @@ from ledger.core.jurisdiction import lies_within
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.supervision.finding import Finding, find
-from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.values import Model
 from ledger.supervision.supervise import RunState
@@ -115,7 +115,9 @@ async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Res
 
 
 def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Response:
-    return answer(run(service, reading, parse_model(asked.definition), asked.parameters, asked.as_of))
+    return answer(
+        run(service, reading, ModelFiles(service, reading).model(asked.definition), asked.parameters, asked.as_of)
+    )
 
 
 @router.post(
@@ -138,7 +140,7 @@ def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenReq
         model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
     definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
     parameters = {**lead.raised.parameters, **asked.parameters}
-    return answer(run(service, reading, parse_model(definition), parameters, asked.as_of))
+    return answer(run(service, reading, ModelFiles(service, reading).model(definition), parameters, asked.as_of))
 
 
 @router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunsView, 400, 401, 503))

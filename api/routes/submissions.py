@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.bodies import JSON, NDJSON, read_body
 from api.problems import Refused
+from api.rates import charge
 from api.submission import Desk, Fits, LineAnswer
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, Payload, handover
@@ -89,6 +90,7 @@ class _Batch:
         lines = body.removesuffix(b"\n").split(b"\n")
         if len(lines) > MAX_LINES:
             raise Refused(413, f"expected at most {MAX_LINES} lines, not {len(lines)}", code="too_many_events")
+        charge(scope, len(lines) - 1)
         await _send(send, 200, _encoder.encode(BatchAnswer(await self._desk.take_each(lines))))
 
 

@@ -6,8 +6,8 @@ though a later version reads it otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.event.supervision import ModelPublished
 from ledger.supervision.model.parse import parse_model, require_publishable
 from ledger.supervision.model.values import Model
+from ledger.worker_pool import WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
@@ -36,12 +37,16 @@ def require_agreement(model: Model, body: ModelPublished) -> None:
 
 
 class Definitions:
-    """Judges what is published and adopted, for the ledger that records it."""
+    """Judges what is published and adopted, for the ledger that records it: in ``workers``, or in this process."""
 
-    def require_publishable(self, body: ModelPublished) -> None:
+    def __init__(self, workers: WorkerPool | None = None):
+        self._workers = workers
+        self._sound: OrderedDict[str, Model] = OrderedDict()
+
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
         """Raises RuleRefused: model_refused, definition_differs."""
         try:
-            model = _publishable(body.definition)
+            model = self._publishable(body.definition, agency)
         except MalformedInput as error:
             raise RuleRefused(
                 f"the definition is no model that can be run: {error.message}",
@@ -59,10 +64,10 @@ class Definitions:
                 hint="What is signed beside the definition is taken from it: tally model publish FILE does so.",
             ) from error
 
-    def require_adoptable(self, definition: str, parameters: Mapping[str, str]) -> None:
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
         """Raises RuleRefused: model_refused where the version is read no more, parameter_refused."""
         try:
-            model = parse_model(definition)
+            model = self._read(parse_model, definition, agency)
         except MalformedInput as error:
             raise RuleRefused(
                 f"this version cannot be run any more: {error.message}",
@@ -80,7 +85,13 @@ class Definitions:
                 hint=f"The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
             ) from error
 
+    def _publishable(self, definition: str, agency: str) -> Model:
+        model = self._sound.get(definition)
+        if model is None:
+            model = self._sound[definition] = self._read(require_publishable, definition, agency)
+            while len(self._sound) > FOUND_SOUND:
+                self._sound.popitem(last=False)
+        return model
 
-@lru_cache(maxsize=FOUND_SOUND)
-def _publishable(definition: str) -> Model:
-    return require_publishable(definition)
+    def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:
+        return read(definition) if self._workers is None else self._workers.run(read, definition, agency=agency)

@@ -19,6 +19,7 @@ from ledger.cosign import Courier
 from ledger.follow import Follower, Link
 from ledger.settings import Settings
 from ledger.store.access import AccessLog
+from ledger.worker_pool import WorkerPool
 from tests.api.service import Served
 from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -37,6 +38,7 @@ def no_chain() -> NoReturn:
 
 
 SETTINGS = Settings(public_url="https://ledger.test")
+WORKERS = WorkerPool()  # of all services of these tests: it takes seconds to start one
 
 
 @contextmanager
@@ -89,6 +91,7 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
         ),
         token_key=b"\x07" * 32,
         clock=ledger.clock,
+        workers=WORKERS,
     )
 
 

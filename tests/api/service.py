@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 
+from api.clients import ConnectionLimits
 from api.parts import Parts
 from api.server import make_server
 from ledger.core.event.registry import RegistryChange
@@ -107,19 +108,24 @@ class Served:
 
 
 @contextmanager
-def listening_for(served: Served, header_timeout_s: float = 10) -> Iterator[int]:
+def listening_for(
+    served: Served, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
+) -> Iterator[int]:
     """The port of a real server for this application, until the block is left."""
-    with listening_at(free_port(), served.app, header_timeout_s) as port:
+    with listening_at(free_port(), served.app, header_timeout_s, limits) as port:
         yield port
 
 
 @contextmanager
-def listening_at(port: int, app: ASGIApp, header_timeout_s: float = 10) -> Iterator[int]:
+def listening_at(
+    port: int, app: ASGIApp, header_timeout_s: float = 10, limits: ConnectionLimits | None = None
+) -> Iterator[int]:
     """The same for an application that must be told its port beforehand.
 
     Raises AssertionError where it does not start: mostly because whoever listened there before has not left.
     """
-    running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s)
+    limits = limits or ConnectionLimits()
+    running = make_server(app, host="127.0.0.1", port=port, header_timeout_s=header_timeout_s, limits=limits)
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:

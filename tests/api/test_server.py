@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from api import server as servers
+from api.clients import ConnectionLimits
 from api.server import make_server
 from ledger.settings import Settings
 from tests.api.conftest import serving
@@ -224,6 +225,26 @@ def test_idle_and_slow_clients_do_not_hold_up_honest_ones(listening: Listening) 
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_a_flood_of_connections_locks_nobody_out(tmp_path: Path) -> None:
+    """Of more than there is room for, those that have waited longest are dropped at once, long before their deadline;
+    requests that have come whole are answered, and descriptors do not run out."""
+    limits = ConnectionLimits(most=20, most_of_address=20)
+    with serving(tmp_path) as served, listening_for(served, 60, limits) as port:
+        flood = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(60)]
+        try:
+            for connection in flood[-10:]:
+                connection.sendall(posting("Content-Length: 1000") + b"{")  # a body that does not come is no request
+            event = Case("case-flooded").open().last
+            url = f"http://127.0.0.1:{port}/api/v1/events"
+            kind = {"content-type": "application/json"}
+            answer = httpx.post(url, content=event.submission, headers=kind, trust_env=False, timeout=PATIENCE)
+            assert answer.status_code == 201
+            assert all(read_all(connection) == b"" for connection in flood[:40])
+        finally:
+            for connection in flood:
+                connection.close()
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(listening: Listening) -> None:

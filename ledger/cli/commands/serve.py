@@ -25,6 +25,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
     from api.app import create_app
+    from api.clients import ConnectionLimits
     from api.opening import open_parts
     from api.server import make_server
     from ledger.cli.listening import alone_with, listening, private
@@ -55,5 +56,10 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
                 host=settings.host,
                 port=settings.port,
                 header_timeout_s=settings.header_timeout_s,
+                limits=ConnectionLimits(
+                    most=settings.max_connections,
+                    most_of_address=settings.max_connections_per_address,
+                    proxies=settings.proxy_networks,
+                ),
             )
             server.run([listener])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum
 from io import StringIO
 from itertools import pairwise
 from typing import Any, Final
@@ -20,7 +21,15 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.spelling import text_of
 
-REMOVED: Final = object()  # in the place of a value: the place is not there afterwards
+
+
+class _Mark(Enum):
+    """What stands in the place of a value and is none, also in another process."""
+
+    REMOVED = "removed"
+
+
+REMOVED: Final = _Mark.REMOVED  # the place is not there afterwards
 _TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")

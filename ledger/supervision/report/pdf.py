@@ -19,11 +19,14 @@ from ledger.supervision.report.words import BY_ID, Called, cell_text
 
 def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
     """The document, in the language of ``labels``, dated by the report's moment. Raises Unavailable."""
+    return set_report(content_of(report, labels, called))
+
+
+def set_report(content: str) -> bytes:
+    """The document of what ``content_of`` gives. Raises Unavailable."""
     template = files("ledger.supervision.report").joinpath("report.typ").read_bytes()
     try:
-        made = typst.compile(
-            template, sys_inputs={"report": json.dumps(_content(report, labels, called))}, pdf_standards=["a-3b"]
-        )
+        made = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])
     except typst.TypstError as error:
         raise Unavailable(
             f"the report cannot be set: {error}",
@@ -31,6 +34,11 @@ def to_pdf(report: Report, labels: Labels, called: Called = BY_ID) -> bytes:
             hint="PDFs need a Chinese font: sudo apt-get install fonts-noto-cjk",
         ) from error
     return made
+
+
+def content_of(report: Report, labels: Labels, called: Called = BY_ID) -> str:
+    """What the document says, as JSON."""
+    return json.dumps(_content(report, labels, called))
 
 
 def _content(report: Report, labels: Labels, called: Called) -> dict[str, object]:

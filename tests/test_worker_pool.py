@@ -1,0 +1,136 @@
+"""Worker processes end what takes too much, and agencies take turns at them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from threading import Event, Thread
+
+import pytest
+
+from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.refused import ModelRefused
+from ledger.worker_pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+
+SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=3.0, result_bytes=1_000_000)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    """Two workers with little loaded."""
+    made = WorkerPool(2, SMALL, modules=("ledger.supervision.model.parse",))
+    yield made
+    made.close()
+
+
+def test_work_is_done_in_another_process(pool: WorkerPool) -> None:
+    """What comes back is the function's value; each piece of work has a process of its own."""
+    first, second = (pool.run(os.getpid, agency="east") for _ in range(2))
+    assert len({first, second, os.getpid()}) == 3
+    assert pool.run(sum, range(10), agency="east") == 45
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "expected"),
+    [
+        (bytearray, 500 * 1024 * 1024, "more than 64 MB of memory"),
+        (list, range(50_000_000), "more than 64 MB of memory"),
+        (sum, range(10**12), "more than 1 seconds of computing"),
+        (bytes, 2_000_000, "more than 1000000 bytes"),
+    ],
+)
+def test_what_takes_too_much_is_stopped(pool: WorkerPool, function: type, argument: object, expected: str) -> None:
+    """Memory, computing and the size of the answer, each said with its limit and about the field; the next is done."""
+    began = time.monotonic()
+    with pytest.raises(TooCostly, match=expected) as refusal:
+        pool.run(function, argument, agency="east", field="definition")
+    assert (refusal.value.field, refusal.value.code) == ("definition", "too_costly")
+    assert time.monotonic() - began < 5 * SMALL.seconds
+    assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_what_waits_instead_of_computing_is_stopped_too(pool: WorkerPool) -> None:
+    """By the time on the wall, which may be set for one piece of work."""
+    with pytest.raises(TooCostly):
+        pool.run(time.sleep, 60, agency="east", limits=WorkLimits(seconds=0.2))
+
+
+def test_refusals_come_back_as_they_were_raised(pool: WorkerPool) -> None:
+    """With class, field, hint and everything that they carry."""
+    with pytest.raises(ModelRefused) as here:
+        parse_model("model: 1\n")
+    with pytest.raises(ModelRefused) as elsewhere:
+        pool.run(parse_model, "model: 1\n", agency="east")
+    assert str(elsewhere.value) == str(here.value)
+    assert elsewhere.value.faults[0].message == here.value.faults[0].message
+    assert (elsewhere.value.field, elsewhere.value.hint) == (here.value.field, here.value.hint)
+
+
+def test_a_defect_is_no_refusal(pool: WorkerPool) -> None:
+    """An error that nobody foresaw comes with its traceback, and the worker goes on."""
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(int, "no number", agency="east")
+    assert "ValueError" in failure.value.__notes__[0]
+    assert not isinstance(failure.value, TallystickError)
+    assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_a_worker_that_was_killed_is_started_again(pool: WorkerPool) -> None:
+    """Whoever had it is told to come again; nobody after that notices."""
+    parents = {pool.run(os.getppid, agency="east") for _ in range(1)}
+    for parent in parents:
+        os.kill(parent, 9)
+    for _ in range(3):
+        try:
+            assert pool.run(len, "abc", agency="east") == 3
+        except Unavailable as error:
+            assert error.code == "busy"  # noqa: PT017 - either is right, the first time
+    assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_agencies_take_turns() -> None:
+    """One that asks for much waits for itself: another's first piece of work comes before its third."""
+    pool = WorkerPool(1, waiting=8, modules=())
+    order: list[str] = []
+    holds, may_end = Event(), Event()
+
+    def hold() -> None:
+        with pool.turn("west"):
+            holds.set()
+            may_end.wait(60)
+
+    def ask(agency: str) -> None:
+        with pool.turn(agency):
+            order.append(agency)
+
+    threads = [Thread(target=hold)]
+    threads[0].start()
+    assert holds.wait(60)
+    for agency, present in (("east", 1), ("east", 2), ("east", 3), ("south", 1)):
+        threads.append(Thread(target=ask, args=(agency,)))
+        threads[-1].start()
+        while pool._present.get(agency, 0) < present:
+            time.sleep(0.001)
+    may_end.set()
+    for thread in threads:
+        thread.join(60)
+    assert order[:2] == ["east", "south"]
+    assert sorted(order) == ["east"] * 3 + ["south"]
+    assert not pool._present
+    assert not pool._queues
+
+
+def test_an_agency_that_asks_for_too_much_is_told_so() -> None:
+    """At once, by a refusal that says when to come again; and so is who gets no turn in time. Others are not."""
+    pool = WorkerPool(1, waiting=1, patience_s=0.05, modules=())
+    with pool.turn("east"):
+        with pytest.raises(Unavailable, match="east has 1 pieces of work") as many, pool.turn("east"):
+            pass
+        with pytest.raises(Unavailable, match="all workers of this service are busy") as late, pool.turn("west"):
+            pass
+    assert {many.value.code, late.value.code} == {"busy"}
+    with pool.turn("west"):
+        pass
+    assert not isinstance(many.value, MalformedInput)
