@@ -162,6 +162,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
         recorder=recorder,
         system=system,
         clock=now_ms,
+        workers=workers,
     )
     parts = Parts(
         settings=settings,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.core.authority import Authority
+from ledger.core.event.record import DatasetRegistered
 from ledger.installation import DataDirectory
 from ledger.record import Recorder
 from ledger.recount import mark_of
@@ -13,11 +14,15 @@ from ledger.registry import Registry
 from ledger.settings import Settings
 from ledger.store import bindings, log
 from ledger.store.database import Database
-from ledger.supervision.datasets import DatasetFiles, Datasets
+from ledger.supervision.datasets import DatasetFiles, Datasets, WriteTable, write_table
 from ledger.supervision.snapshot import LogSource, Views
 from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
 from ledger.system import SystemStream
+from ledger.worker_pool import WorkerPool
+
+OWN_WORK = "the service"  # in the place of an agency
+TABLE_TAKES = 4  # times as much as looking through its file once, which was done within the limits
 
 
 class BoundFile:
@@ -46,6 +51,7 @@ def make_supervisor(
     recorder: Recorder,
     system: SystemStream,
     clock: Callable[[], int],
+    workers: WorkerPool | None = None,
 ) -> Supervisor:
     """Not looking yet. ``path`` is where the views are kept, None in memory; ``clock`` gives unix milliseconds."""
 
@@ -55,7 +61,9 @@ def make_supervisor(
 
     source = LogSource(database, recorder.states, authority)
     mark = mark_of(recorder.book, recorder.calendar)
-    known = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets))
+    known = Datasets(
+        DatasetFiles(DataDirectory(settings.data_dir).datasets), None if workers is None else _writing_in(workers)
+    )
     views = Views(
         path,
         source,
@@ -67,3 +75,13 @@ def make_supervisor(
     )
     record = Record(database, authority, system, source.registered)
     return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock)
+
+
+def _writing_in(workers: WorkerPool) -> WriteTable:
+    """Makes tables of data sets in worker processes."""
+    limits = workers.limits.times(TABLE_TAKES)
+
+    def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
+        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits)
+
+    return write

@@ -34,7 +34,8 @@ MODULES: Final = (
     "ledger.exchange.paper.printed",
     "ledger.exchange.workbooks",
     "ledger.supervision.datasets",
-    "ledger.supervision.model.parse",
+    "ledger.supervision.model.elsewhere",
+    "ledger.supervision.model.examined",
     "ledger.supervision.report.pdf",
 )
 # Of the environment, what finds modules and fonts: no secret of the service's.
@@ -56,6 +57,10 @@ class WorkLimits(Struct, frozen=True):
     cpu_s: int = 4
     seconds: float = 10.0
     result_bytes: int = 64 * 1024 * 1024
+
+    def times(self, factor: int) -> WorkLimits:
+        """So many times as much of memory and time; the result stays as it may be."""
+        return WorkLimits(self.memory_mb * factor, self.cpu_s * factor, self.seconds * factor, self.result_bytes)
 
 
 class Used(Struct, frozen=True):

@@ -141,7 +141,7 @@ def try_examples(*, request: Request, service: ServiceOf, reading: Reads, form: 
 def try_live(*, request: Request, service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """A part of the workbench: what the model finds in the record as it is now. Nothing is raised."""
     require_governing(reading)
-    found = run(service, reading, ModelFiles(service, reading).model(definition_of(form)), {}, None)
+    found = run(service, reading, definition_of(form), {}, None)
     return page(request, service, "bench_hits.html", reading.session, found=found)
 
 

@@ -5,6 +5,7 @@ An agency sees what it imported and registered itself.
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import Annotated
 
 import msgspec
@@ -30,7 +31,7 @@ from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
 from ledger.store.log import Head
 from ledger.supervision.catalogue import dataset_view
-from ledger.supervision.datasets import DatasetFiles, current
+from ledger.supervision.datasets import DatasetFiles, DatasetShape, current, shape_of
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes
@@ -213,9 +214,14 @@ def _registered(service: Service, reading: Reading, dataset_id: str) -> DatasetR
 
 def _kept(service: Service, reading: Reading, body: DatasetRegistered, data: bytes) -> Response:
     dataset_id = body.dataset_id
-    rows = _files(service).keep(body, data)
+    workers = service.parts.workers
+
+    def read(path: FilePath, registered: DatasetRegistered) -> DatasetShape:
+        return workers.run(shape_of, path, registered, agency=reading.agency, field="file")
+
+    shape = _files(service).keep_read(body, data, read)
     reading.record(f"file of the data set {dataset_id} given")
-    return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), rows.columns, len(rows.rows)))
+    return answer(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), shape.columns, shape.rows))
 
 
 def known_to_models(service: Service, reading: Reading) -> frozenset[str]:

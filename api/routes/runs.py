@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from api.dependencies import Reads, Service, ServiceOf, answer, posted
 from api.matters import require_matter
-from api.model_files import ModelFiles
 from api.openapi import answers, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
@@ -23,14 +22,18 @@ from ledger.core.instant import spelled
 from ledger.core.jurisdiction import lies_within
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.supervision.finding import Finding, find
+from ledger.supervision.finding import Finding
+from ledger.supervision.model.elsewhere import RunAsked, found_in_export
+from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.values import Model
+from ledger.supervision.session import Limits
 from ledger.supervision.supervise import RunState
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
 FOUND_AT_MOST = 1000
+RUN_TAKES = 4  # times as much as other work: it looks at all that the log has
 MAX_BODY = 256 * 1024  # bytes
 LeadPath = Annotated[str, Path(pattern=r"^lead-[0-9a-f]{32}$", description="id of the lead")]
 
@@ -115,9 +118,7 @@ async def run_model(request: Request, service: ServiceOf, reading: Reads) -> Res
 
 
 def _run_asked(service: Service, reading: Reading, asked: RunRequest) -> Response:
-    return answer(
-        run(service, reading, ModelFiles(service, reading).model(asked.definition), asked.parameters, asked.as_of)
-    )
+    return answer(run(service, reading, asked.definition, asked.parameters, asked.as_of))
 
 
 @router.post(
@@ -140,7 +141,7 @@ def _run_again(service: Service, reading: Reading, lead_id: str, asked: WidenReq
         model, _ = require_matter(connection, reading, stream, ModelState, field="model_id")
     definition = next(one.body.definition for one in model.versions if one.body.version == lead.raised.model_version)
     parameters = {**lead.raised.parameters, **asked.parameters}
-    return answer(run(service, reading, ModelFiles(service, reading).model(definition), parameters, asked.as_of))
+    return answer(run(service, reading, definition, parameters, asked.as_of))
 
 
 @router.get("/supervision", summary="Say how it stands with the runs", responses=answers(RunsView, 400, 401, 503))
@@ -156,19 +157,28 @@ def _runs_view(state: RunState) -> RunsView:
 
 
 def run(
-    service: Service, reading: Reading, model: Model, parameters: Mapping[str, object], as_of: str | None
+    service: Service, reading: Reading, definition: str, parameters: Mapping[str, object], as_of: str | None
 ) -> RunView:
-    """What the model finds in the record as it is now, within the reader's jurisdiction; recorded as a read.
+    """What the model of a file finds in the record as it is now, within the reader's jurisdiction; recorded as a read.
+    It is run in a process of its own, over an export of what the reader may see.
 
-    Raises Unauthorized for who does not govern one, MalformedInput for parameters, QueryRefused.
+    Raises Unauthorized for who does not govern one, ModelRefused, MalformedInput for parameters, QueryRefused,
+    TooCostly, Unavailable.
     """
     own = require_governing(reading)
+    views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now
-    values = model.parameters_of(parameters)
-    service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session(jurisdiction=own, now=now, outside=True) as session:
-        found = [one for one in find(model, parameters, session, at) if _lies_within(reading, one, own)]
+    work = workers.limits.times(RUN_TAKES)
+    limits = Limits(seconds=work.cpu_s, memory_mb=work.memory_mb * 3 // 4)
+    with workers.turn(reading.agency) as turn:
+        model = turn.run(parse_model, definition, field="definition")
+        values = model.parameters_of(parameters)
+        views.refresh()
+        with views.export(jurisdiction=own, now=now) as export:
+            asked = RunAsked(export, model, parameters, at, limits)
+            everything = turn.run(found_in_export, asked, field="definition", limits=work)
+    found = [one for one in everything if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     known = service.parts.supervisor.record.known(one.lead_id for one in shown)
     cases = sorted({one.case_id for one in shown if one.case_id is not None})
@@ -178,7 +188,7 @@ def run(
         version=model.version,
         model_digest=model.digest,
         parameters=values,
-        tree_size=session.size,
+        tree_size=export.size,
         as_of=spelled(at),
         total=len(found),
         findings=tuple(_found(model, one, values, known=one.lead_id in known) for one in shown),

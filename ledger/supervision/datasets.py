@@ -6,15 +6,20 @@ pure function of these bytes and of the layout that was signed with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow
+import pyarrow.ipc
+import structlog
 from msgspec import Struct
 
 from ledger.core import canonical
-from ledger.core.digest import blake3_text, digest_of, parse_digest
+from ledger.core.digest import blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.event.record import DatasetRegistered, TableLayout
 from ledger.exchange.rows import Row
@@ -22,8 +27,13 @@ from ledger.exchange.source_file import Layout, SourceFile
 from ledger.exchange.values import Misread, line, text
 from ledger.secret_files import write_secret
 from ledger.supervision.catalogue import DATASET_COLUMNS, dataset_view
+from ledger.worker_pool import TooCostly
 
-MAX_ROWS = 2_000_000  # of one file: they are held in memory while they are read
+MAX_ROWS = 2_000_000  # of one file
+WRITTEN_AT_ONCE = 10_000  # rows
+HASHED_AT_ONCE = 1024 * 1024  # bytes
+
+logger = structlog.get_logger(__name__)
 
 
 class Registered(Struct, frozen=True):
@@ -34,6 +44,9 @@ class Registered(Struct, frozen=True):
     body: DatasetRegistered
 
 
+T = TypeVar("T")
+
+
 class DatasetRows(Struct, frozen=True):
     """The rows of a data set, each value as text; a blank cell is None. ``digests`` has one for each row."""
 
@@ -42,11 +55,19 @@ class DatasetRows(Struct, frozen=True):
     digests: tuple[str, ...]
 
 
+class DatasetShape(Struct, frozen=True):
+    """The columns of a data set, and how many rows it has."""
+
+    columns: tuple[str, ...]
+    rows: int
+
+
 class Outside(NamedTuple):
-    """A data set as a session has it: its rows, and the agency that registered it."""
+    """A data set as a session has it: the agency that registered it, its rows, and the Arrow file that they are in."""
 
     agency: str
     table: pyarrow.Table
+    path: str = ""
 
 
 class DatasetFiles:
@@ -69,6 +90,10 @@ class DatasetFiles:
 
         Raises MalformedInput where these are other bytes, or no table of as many rows as were registered.
         """
+        return self.keep_read(registered, data, read_rows)
+
+    def keep_read(self, registered: DatasetRegistered, data: bytes, read: Callable[[Path, DatasetRegistered], T]) -> T:
+        """The same, if ``read`` can read it; gives what that gives."""
         path = self.path(registered.digest)
         algorithm = parse_digest(registered.digest).algorithm
         if (found := str(digest_of(algorithm, data))) != registered.digest:
@@ -77,7 +102,7 @@ class DatasetFiles:
         incoming = path.with_name(f"{path.name}.incoming")
         write_secret(incoming, data, field="file", replace=True)
         try:
-            rows = read_rows(incoming, registered)
+            rows = read(incoming, registered)
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
@@ -95,23 +120,43 @@ class DatasetFiles:
 
 
 class Datasets:
-    """The data sets of a log as tables for a session: what was read once is kept while it is registered."""
+    """The data sets of a log as tables for a session: what was read once is kept while it is registered, in Arrow files
+    of this process's own that are mapped into memory. ``write`` does what ``write_table`` does, here or elsewhere.
+    """
 
-    def __init__(self, files: DatasetFiles):
+    def __init__(self, files: DatasetFiles, write: WriteTable | None = None):
         self._files = files
-        self._read: dict[str, tuple[Registered, pyarrow.Table]] = {}
+        self._write = write or write_table
+        self._read: dict[str, tuple[Registered, Outside]] = {}
+        self._folder: TemporaryDirectory[str] | None = None
 
     def tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
         """By the names of their views; none of a data set whose file is not here."""
-        read: dict[str, tuple[Registered, pyarrow.Table]] = {}
+        read: dict[str, tuple[Registered, Outside]] = {}
         for name, registered in current(registrations).items():
             known = self._read.get(name)
             if known is not None and known[0] == registered:
                 read[name] = known
-            elif (rows := self._files.rows(registered.body)) is not None:
-                read[name] = registered, _table(rows, registered.digest)
+            elif (outside := self._outside(registered)) is not None:
+                read[name] = registered, outside
         self._read = read
-        return {name: Outside(registered.agency, table) for name, (registered, table) in read.items()}
+        return {name: outside for name, (_, outside) in read.items()}
+
+    def _outside(self, registered: Registered) -> Outside | None:
+        source = self._files.path(registered.body.digest)
+        if not source.is_file():
+            return None
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="tallystick-datasets-")
+        target = Path(self._folder.name, f"{blake3_text(registered.digest.encode())[7:]}.arrow")
+        try:
+            if not self._write(source, registered.body, registered.digest, target):
+                return None
+        except TooCostly as error:  # it was read once within the limits, which the operator has lowered since
+            logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
+            return None
+        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
+        return Outside(registered.agency, table, str(target))
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
@@ -133,6 +178,7 @@ class ByAgency(Protocol):
 
 
 R = TypeVar("R", bound=ByAgency)
+WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 
 
 def current(registrations: Iterable[R]) -> dict[str, R]:
@@ -159,20 +205,81 @@ def _table(rows: DatasetRows, evidence: str) -> pyarrow.Table:
 
 def read_rows(path: Path, registered: DatasetRegistered) -> DatasetRows:
     """The rows of the file as it was registered. Raises MalformedInput where it is no table of so many rows."""
+    columns, found = _read_through(path, registered)
+    rows = tuple(found)
+    _require_count(len(rows), registered)
+    return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
+
+
+def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
+    """The shape of the file as it was registered; no more than a row of it is held. Raises as ``read_rows`` does."""
+    columns, rows = _read_through(path, registered)
+    count = sum(1 for _ in rows)
+    _require_count(count, registered)
+    return DatasetShape(columns, count)
+
+
+def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
+    """Writes the view of a data set, registered by the event ``evidence``, into an Arrow file; False where the bytes
+    are not those that were registered. Raises as ``read_rows`` does."""
+    hasher = new_hasher(parse_digest(registered.digest).algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(HASHED_AT_ONCE):
+            hasher.update(chunk)
+    if hasher.digest() != parse_digest(registered.digest).value:
+        return False
+    columns, rows = _read_through(path, registered)
+    text = pyarrow.string()
+    schema = pyarrow.schema(
+        [*((name, text) for name in columns), *zip(DATASET_COLUMNS, (text, pyarrow.list_(text)), strict=True)]
+    )
+    count = 0
+    with pyarrow.ipc.new_file(str(target), schema) as writer:
+        while part := list(islice(rows, WRITTEN_AT_ONCE)):
+            count += len(part)
+            digests = tuple(row_digest(columns, row) for row in part)
+            table = _table(DatasetRows(columns, tuple(part), digests), evidence)
+            for batch in table.to_batches():
+                writer.write_batch(batch)
+    _require_count(count, registered)
+    return True
+
+
+def _read_through(
+    path: Path, registered: DatasetRegistered
+) -> tuple[tuple[str, ...], Iterator[tuple[str | None, ...]]]:
+    """The columns of a file, and its rows as they are read; where each row brings columns, it is read twice."""
+    layout = _layout(registered.layout)
+    with _refusals(), SourceFile(path, layout) as source:
+        table = source.table()
+        columns = table.columns
+        if columns is None:
+            columns = tuple(dict.fromkeys(name for row in _some(table.rows()) for name in _cells(row)))
+    _require_columns(columns)
+
+    def rows() -> Iterator[tuple[str | None, ...]]:
+        with _refusals(), SourceFile(path, layout) as source:
+            for row in _some(source.table().rows()):
+                cells = _cells(row)
+                yield tuple(cells.get(name) for name in columns)
+
+    return columns, rows()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Says of what is wrong with a file's rows that it is the file of a data set."""
     try:
-        with SourceFile(path, _layout(registered.layout)) as source:
-            table = source.table()
-            cells = [_cells(row) for row in _some(table.rows())]
-            columns = table.columns or tuple(dict.fromkeys(name for row in cells for name in row))
+        yield
     except MalformedInput as error:
         hint = error.hint if error.field != "FILE" else "Register it with the encoding and delimiter that it has."
         raise MalformedInput(f"row by row this is no table: {error.message}", field="file", hint=hint) from error
-    _require_columns(columns)
-    if len(cells) != registered.rows:
-        told = f"{registered.rows} rows were registered, this layout finds {len(cells)}"
+
+
+def _require_count(count: int, registered: DatasetRegistered) -> None:
+    if count != registered.rows:
+        told = f"{registered.rows} rows were registered, this layout finds {count}"
         raise MalformedInput(told, field="file", hint="Register it with the encoding, delimiter and sheet that it has.")
-    rows = tuple(tuple(row.get(name) for name in columns) for row in cells)
-    return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
 
 
 def row_digest(columns: tuple[str, ...], row: tuple[str | None, ...]) -> str:

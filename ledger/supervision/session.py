@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from sys import getsizeof
 from threading import Timer
 from typing import Any, Self
 
@@ -21,16 +22,20 @@ from ledger.supervision.statement import QueryRefused, refused, require_sound
 from ledger.supervision.wording import Wording
 
 AS_OF = "as_of"
+ROWS_OF_A_PIECE = 100
 
 __all__ = ["LIMITS", "Limits", "QueryRefused", "Session", "open_database", "quoted", "set_moment", "table_of"]
 
 
 class Limits(Struct, frozen=True):
-    """What one query may take: seconds, rows of its result; ``memory_mb`` is of the database it runs in."""
+    """What one query may take: seconds, rows of its result, megabytes of it, characters of one text in it;
+    ``memory_mb`` is of the database it runs in."""
 
     seconds: float = 30.0
     rows: int = 100_000
     memory_mb: int = 1024
+    result_mb: int = 64
+    characters: int = 100_000
 
 
 LIMITS = Limits()
@@ -113,12 +118,29 @@ class Session:
         with self._watched() as connection:
             result = connection.execute(statement, bound)
             names = [column[0] for column in result.description]
-            found = result.fetchmany(self._limits.rows + 1)
-        if len(found) > self._limits.rows:
-            raise QueryRefused(Wording("too_many_rows", most=f"{self._limits.rows:,}"), field="sql")
+            found = self._fetched(result, names)
         if len(set(names)) < len(names):
             raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def _fetched(self, result: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """All rows, a few at a time: a result that is too large is refused before it is here."""
+        limits, found, size = self._limits, list[tuple[Any, ...]](), 0
+        while part := result.fetchmany(ROWS_OF_A_PIECE):
+            found += part
+            if len(found) > limits.rows:
+                raise QueryRefused(Wording("too_many_rows", most=f"{limits.rows:,}"), field="sql")
+            for row in part:
+                for name, value in zip(names, row, strict=True):
+                    if isinstance(value, str) and len(value) > limits.characters:
+                        told = Wording("text_too_long", name=name, most=f"{limits.characters:,}")
+                        raise QueryRefused(told, field="sql", hint=Wording("hint_less"))
+                    size += _size(value)
+            if size > limits.result_mb * 1024 * 1024:
+                raise QueryRefused(
+                    Wording("too_many_bytes", megabytes=limits.result_mb), field="sql", hint=Wording("hint_less")
+                )
+        return found
 
     def require_dataset(self, dataset_id: str) -> None:
         """Raises QueryRefused where the data set is not among those that this session has."""
@@ -195,6 +217,13 @@ def _insert(
 def _dataset_kinds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     own = dict.fromkeys(column for row in rows for column in row if column not in DATASET_COLUMNS)
     return {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
+
+
+def _size(value: Any) -> int:
+    """Bytes that a value takes here, with those in a list."""
+    if isinstance(value, list | tuple):
+        return getsizeof(value) + sum(map(_size, value))
+    return getsizeof(value)
 
 
 def _naive(value: object) -> object:

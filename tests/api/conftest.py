@@ -88,6 +88,7 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
             recorder=ledger.recorder,
             system=ledger.system,
             clock=ledger.clock,
+            workers=WORKERS,
         ),
         token_key=b"\x07" * 32,
         clock=ledger.clock,

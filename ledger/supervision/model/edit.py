@@ -22,7 +22,6 @@ from ledger.supervision.model.document import MAX_CHARACTERS, read_document
 from ledger.supervision.model.spelling import text_of
 
 
-
 class _Mark(Enum):
     """What stands in the place of a value and is none, also in another process."""
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pyarrow
+import pyarrow.ipc
 
 from ledger.supervision.catalogue import views
-from ledger.supervision.session import quoted, set_moment, table_of
+from ledger.supervision.session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.snapshot import of_case, of_handovers, of_items, of_matter, of_time
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.supervision.snapshot.record import CaseRecord
 
 KEPT = "kept"  # the schema of the tables
+ARROW = ".arrow"
+EXPORTED_AT_ONCE = 10_000  # rows
 OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
     "cases": of_case.cases,
     "persons": of_case.persons,
@@ -184,6 +188,51 @@ def show(
     those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
+    within = _within(connection, case_ids, jurisdiction, now)
+    shown = {view: f"SELECT * FROM ({_shown(view)}){within[view]}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
+    shown |= {view: f"{_kept(view)}{within[view]}" for view in (*OF_A_MATTER, *OF_THE_LOG)}
+    connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+
+
+def export(
+    connection: duckdb.DuckDBPyConnection, folder: Path, *, jurisdiction: str | None, now: datetime | None = None
+) -> None:
+    """Writes into the folder, a file for each table, all rows that the views of a jurisdiction are made of."""
+    within = _within(connection, None, jurisdiction, now)
+    for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
+        reader = connection.sql(f"{_kept(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
+        assert reader is not None, "it is a selection"
+        with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+
+
+def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
+    """A database whose tables are the files that ``export`` wrote: they are mapped, not read into memory."""
+    connection = open_database(limits=limits)
+    connection.execute(f"CREATE SCHEMA {KEPT}")
+    for file in sorted(folder.glob(f"*{ARROW}")):
+        connection.register(f"{KEPT}_{file.stem}", mapped(file))
+        connection.execute(f"CREATE VIEW {KEPT}.{quoted(file.stem)} AS FROM {quoted(f'{KEPT}_{file.stem}')}")
+    return connection
+
+
+def mapped(file: Path) -> pyarrow.Table:
+    """The table in an Arrow file, as far as it is looked at."""
+    return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
+
+
+def _kept(table: str) -> str:
+    return f"SELECT * FROM {KEPT}.{quoted(table)}"  # noqa: S608 - of the catalogue
+
+
+def _within(
+    connection: duckdb.DuckDBPyConnection,
+    case_ids: Iterable[str] | None,
+    jurisdiction: str | None,
+    now: datetime | None,
+) -> dict[str, str]:
+    """By view what is said after a selection from its rows, so that it gives those that are to be shown."""
     ids = None if case_ids is None else list(case_ids)
     of_cases = of_matters = of_datasets = ""
     if jurisdiction is not None:
@@ -198,11 +247,8 @@ def show(
             until = now and now.astimezone(UTC).replace(tzinfo=None)
             connection.execute(_CASES_WITHIN, {"ids": ids, "now": until})
         of_cases = " SEMI JOIN chosen USING (case_id)"
-    shown = {view: f"SELECT * FROM ({_shown(view)}){of_cases}" for view in OF_A_CASE}  # noqa: S608 - of the catalogue
-    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}{of_matters}" for view in OF_A_MATTER}  # noqa: S608
-    shown |= {view: f"SELECT * FROM {KEPT}.{quoted(view)}" for view in OF_THE_LOG}  # noqa: S608
-    shown["datasets"] += of_datasets
-    connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+    within = dict.fromkeys(OF_A_CASE, of_cases) | dict.fromkeys(OF_A_MATTER, of_matters)
+    return within | dict.fromkeys(OF_THE_LOG, "") | {"datasets": of_datasets}
 
 
 def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:

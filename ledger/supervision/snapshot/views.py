@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Protocol
 
@@ -50,6 +51,28 @@ class Anchors(Struct, frozen=True):
 
     settled: int
     rows: list[Row]
+
+
+class Export(Struct, frozen=True):
+    """A folder of ``tables.export``, the size of its log, and the Arrow files of data sets by the names of their
+    views."""
+
+    folder: str
+    size: int
+    datasets: Mapping[str, str]
+
+
+@contextmanager
+def exported_session(export: Export, limits: Limits) -> Iterator[Session]:
+    """A session over what was exported: it answers as one of ``Views`` does."""
+    connection = tables.open_export(Path(export.folder), limits)
+    try:
+        tables.show(connection, None)
+        for name, path in export.datasets.items():
+            connection.register(name, tables.mapped(Path(path)))
+        yield Session(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
+    finally:
+        connection.close()
 
 
 class Source(Protocol):
@@ -187,6 +210,24 @@ class Views:
             for name, one in datasets.items():
                 connection.register(name, one.table)
             yield Session(connection, size=size, datasets=tuple(datasets), limits=self._limits)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def export(self, *, jurisdiction: str | None = None, now: datetime | None = None) -> Iterator[Export]:
+        """What a session over a jurisdiction and its data sets would ask, in files that are there until the block is
+        left: for a model that is run in another process, which has nothing else within reach."""
+        with self._lock:
+            connection = self._open().cursor()
+        beside = None if self._path is None else self._path.parent
+        try:
+            with TemporaryDirectory(prefix="run-", dir=beside) as folder:
+                connection.execute("BEGIN TRANSACTION")
+                tables.export(connection, Path(folder), jurisdiction=jurisdiction, now=now)
+                size, _ = _kept_head(connection)
+                outside = self._outside(connection, size, jurisdiction)
+                connection.execute("ROLLBACK")
+                yield Export(folder, size, {name: one.path for name, one in outside.items()})
         finally:
             connection.close()
 
