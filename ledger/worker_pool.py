@@ -51,11 +51,12 @@ logger = structlog.get_logger(__name__)
 
 
 class WorkLimits(Struct, frozen=True):
-    """What one piece of work may take: memory beyond that of an idle worker, CPU seconds, seconds, and its result."""
+    """What one piece of work may take: memory beyond that of an idle worker, seconds of computing, seconds on a machine
+    that does other things as well, and its result."""
 
     memory_mb: int = 256
     cpu_s: int = 4
-    seconds: float = 10.0
+    seconds: float = 30.0
     result_bytes: int = 64 * 1024 * 1024
 
     def times(self, factor: int) -> WorkLimits:
@@ -116,7 +117,7 @@ class WorkerPool:
         """What the function gives, called in a process of its own; both it and its arguments can be pickled.
 
         Raises the TallystickError that it raises; TooCostly, about ``field``, where it takes more than its limits;
-        Unavailable where no worker is free in time.
+        Unavailable where no worker is free in time, or the machine too busy to do it in time.
         """
         with self.turn(agency) as turn:
             return turn.run(function, *arguments, field=field, limits=limits)
@@ -203,6 +204,12 @@ class Turn:
             failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
             failure.add_note(pickle.loads(result) if result else "no traceback came")  # noqa: S301
             raise failure
+        if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
+            raise Unavailable(
+                f"this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
+                code="busy",
+                retry_after=RETRY_S,
+            )
         raise _too_costly(ending, limits, field)
 
 

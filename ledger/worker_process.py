@@ -29,7 +29,6 @@ JOB = struct.Struct(">QQIdQ")
 # Ending, peak memory of the child in KiB, CPU seconds, bytes of the pickled result.
 OUTCOME = struct.Struct(">BQdQ")
 CHUNK = 1 << 16
-NICENESS = 5  # the service's own threads come first
 OPEN_FILES = 64
 
 
@@ -107,7 +106,6 @@ def _limit(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-    os.nice(NICENESS)
 
 
 def _data() -> int:

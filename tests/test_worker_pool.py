@@ -14,7 +14,7 @@ from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.refused import ModelRefused
 from ledger.worker_pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
 
-SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=3.0, result_bytes=1_000_000)
+SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,13 @@ def test_what_takes_too_much_is_stopped(pool: WorkerPool, function: type, argume
     with pytest.raises(TooCostly, match=expected) as refusal:
         pool.run(function, argument, agency="east", field="definition")
     assert (refusal.value.field, refusal.value.code) == ("definition", "too_costly")
-    assert time.monotonic() - began < 5 * SMALL.seconds
+    assert time.monotonic() - began < SMALL.seconds
     assert pool.run(len, "abc", agency="east") == 3
 
 
-def test_what_waits_instead_of_computing_is_stopped_too(pool: WorkerPool) -> None:
-    """By the time on the wall, which may be set for one piece of work."""
-    with pytest.raises(TooCostly):
+def test_what_is_not_done_in_time_is_stopped_too(pool: WorkerPool) -> None:
+    """A machine that is busy is no fault of the work. The time may be set for one piece of work."""
+    with pytest.raises(Unavailable, match=r"not done within 0\.2 seconds"):
         pool.run(time.sleep, 60, agency="east", limits=WorkLimits(seconds=0.2))
 
 

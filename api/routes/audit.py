@@ -29,7 +29,8 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
         with service.parts.database.read() as connection:
             reading.require_case(connection, case_id)
         reading.record("audit of the case", case_id)
-        return answer(audit_case(*stored(service), case_id, look=look_at(service)))
+        with service.parts.workers.turn(reading.agency):
+            return answer(audit_case(*stored(service), case_id, look=look_at(service)))
     reading.record("audit of the log")
     if not one_at_a_time.acquire(blocking=False):
         raise Unavailable("another audit is running", code="busy", retry_after=10)

@@ -58,11 +58,13 @@ def export_case(
 ) -> Response:
     """Its timeline as CSV or JSON, an OCEL 2.0 event log, or a CASE/UCO graph. Confidential sections are in none of
     them; what is exported is recorded as read."""
+    kind = _KINDS[file_format]
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        whole = chronicle(connection, teller(service, reading, labels), case_id)
-    kind = _KINDS[file_format]
-    made = kind.make(whole, _Asked(labels, names_by_id(reading.authority.names, labels), bom))
+    with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
+        with service.parts.database.read() as connection:
+            whole = chronicle(connection, teller(service, reading, labels), case_id)
+        made = kind.make(whole, _Asked(labels, names_by_id(reading.authority.names, labels), bom))
     reading.record(f"export of the case as {file_format}", case_id)
     headers = {"Content-Disposition": f'attachment; filename="{case_id}.{kind.suffix}"'}
     return Response(made, media_type=kind.media_type, headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +10,6 @@ from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath, SlugQuery
 from api.openapi import problems
-from api.reading import Reading
 from api.routes.events import find, record
 from api.routes.proofs import bundle_of_case, bundle_of_event
 from ledger.core.errors import NotFound
@@ -21,9 +21,13 @@ from ledger.exchange.paper.typeset import typeset
 from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
 from ledger.locales import language_of
 from ledger.prove import Withheld
+from ledger.store import log
+from ledger.store.log import Head
 from ledger.timeline import names_by_id
+from ledger.worker_pool import TooCostly
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
+MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many
 Document = Literal[
     "transfer_list",
     "acceptance_receipt",
@@ -97,8 +101,10 @@ def event_certificate(
 ) -> Response:
     """The verification of its proof bundle in words, numbered; what is claimed beside what is proven; what is not
     proven. The bundle is attached, as `proof` gives it to you."""
-    bundle = bundle_of_event(service, reading, event_id, withhold, ground)
-    return _certified(service, reading, bundle, language=spoken(request, language), name=event_id)
+    with service.parts.workers.turn(reading.agency) as turn:
+        bundle = bundle_of_event(service, reading, event_id, withhold, ground)
+        asked = _asked(service, bundle, spoken(request, language))
+        return file_of(turn.run(printed, asked), f"{event_id}.certificate")
 
 
 @router.get(
@@ -119,16 +125,30 @@ def case_certificate(
     ground: Ground = None,
 ) -> Response:
     """The same of all its events, with items, their digests and the handling chain."""
-    bundle = bundle_of_case(service, reading, case_id, withhold, ground)
-    return _certified(service, reading, bundle, language=spoken(request, language), name=case_id, item_id=item_id)
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        _require_few(log.heads(connection, [("case", case_id)]).values())
+    with service.parts.workers.turn(reading.agency) as turn:
+        bundle = bundle_of_case(service, reading, case_id, withhold, ground)
+        asked = _asked(service, bundle, spoken(request, language), item_id)
+        return file_of(turn.run(printed, asked), f"{case_id}.certificate")
 
 
-def _certified(
-    service: Service, reading: Reading, bundle: bytes, *, language: PaperLanguage, name: str, item_id: str | None = None
-) -> Response:
+def _require_few(heads: Iterable[Head]) -> None:
+    """Raises TooCostly for a case whose certificate would take more than a worker may."""
+    for head in heads:
+        if head.sequence >= MAX_CERTIFIED:
+            raise TooCostly(
+                f"the case has {head.sequence + 1} events: certificates are made here of at most {MAX_CERTIFIED}",
+                field="case_id",
+                hint="Take the certificate of an event; or the proof of the case, and certify it on your own computer: "
+                "tally proof get --case, tally proof certificate",
+            )
+
+
+def _asked(service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None) -> Asked:
     parts = service.parts
-    asked = Asked(bundle, parts.trust.trust, parts.recorder.book, language, verify_url(service), item_id)
-    return file_of(parts.workers.run(printed, asked, agency=reading.agency), f"{name}.certificate")
+    return Asked(bundle, parts.trust.trust, parts.recorder.book, language, verify_url(service), item_id)
 
 
 def spoken(request: Request, language: PaperLanguage | None) -> PaperLanguage:

@@ -24,6 +24,7 @@ from ledger.supervision.report.html import to_html
 from ledger.supervision.report.pdf import content_of, set_report
 from ledger.supervision.report.words import Called
 from ledger.timeline.sentences import names_by_id
+from ledger.worker_pool import Turn
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 
@@ -72,11 +73,12 @@ def report(
     """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
     from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
     scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
-    service.parts.supervisor.views.refresh()
-    with service.parts.supervisor.views.session() as session:
-        made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
-    reading.record(f"report from {since} to {until}")
-    return _as(service, reading, made, file_format=file_format, labels=labels)
+    with service.parts.workers.turn(reading.agency) as turn:
+        service.parts.supervisor.views.refresh()
+        with service.parts.supervisor.views.session() as session:
+            made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
+        reading.record(f"report from {since} to {until}")
+        return _as(service, turn, made, file_format=file_format, labels=labels)
 
 
 @router.get(
@@ -113,7 +115,7 @@ def node_named(service: Service, session: Asked, text: str, as_of: datetime, *, 
     return node_called(session, text, numbered, as_of=as_of, field=field)
 
 
-def _as(service: Service, reading: Reading, made: Report, *, file_format: str, labels: Labels) -> Response:
+def _as(service: Service, turn: Turn, made: Report, *, file_format: str, labels: Labels) -> Response:
     called = called_in(service, labels)
     if file_format == "json":
         return answer(made)
@@ -121,7 +123,7 @@ def _as(service: Service, reading: Reading, made: Report, *, file_format: str, l
         return Response(to_html(made, labels, called), media_type="text/html; charset=utf-8")
     headers = {"Content-Disposition": f'attachment; filename="report-{made.scope.since}-{made.scope.until}.pdf"'}
     content = content_of(made, labels, called)
-    document = service.parts.workers.run(set_report, content, agency=reading.agency)
+    document = turn.run(set_report, content)
     return Response(document, media_type="application/pdf", headers=headers)
 
 
