@@ -53,7 +53,6 @@ ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
 SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
 LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
 WITNESS_LOOK_S = 20  # seconds; longer than any witness is given to answer
-WORKER_SLACK_S = 0.9  # seconds beyond those of computing in which a piece of work must be done
 ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
 
 logger = structlog.get_logger(__name__)
@@ -197,9 +196,14 @@ def _keys(settings: Settings, where: DataDirectory) -> tuple[SeedSigner, LocalSi
 
 def _workers(settings: Settings) -> WorkerPool:
     """For work whose cost a request decides; none is started before there is some."""
-    cpu_s = settings.worker_cpu_s
-    limits = WorkLimits(memory_mb=settings.worker_memory_mb, cpu_s=cpu_s, seconds=cpu_s + WORKER_SLACK_S)
-    return WorkerPool(settings.worker_processes, limits)
+    return WorkerPool(settings.worker_processes, work_limits(settings))
+
+
+def work_limits(settings: Settings) -> WorkLimits:
+    """What one piece of such work may take."""
+    return WorkLimits(
+        memory_mb=settings.worker_memory_mb, cpu_s=settings.worker_cpu_s, seconds=settings.request_timeout_s
+    )
 
 
 def _log(

@@ -6,7 +6,7 @@ Files of data sets that unpack to much or have very many or very wide rows, mode
 long texts, models at the limit of their length, certificates of long cases, batches of bad lines. They go through the
 whole application, in this process; measured are the time to the answer, how much this process grew meanwhile, and how
 much the worker process took beyond an idle one. Exit code 1 where one took more, or was answered with 500. On a
-machine that is busy with other things, give more ``--seconds``.
+machine that is busy with other things, where a second of computing takes several, give more ``--seconds``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from httpx import Response
 from openpyxl import Workbook
 
+from api.opening import work_limits
 from ledger.core.digest import blake3_text
 from ledger.core.event.record import TableLayout
 from ledger.settings import Settings
 from ledger.supervision.publishing import Definitions
-from tests.api.conftest import WORKERS, no_chain, serving_ledger
-from tests.api.service import Served
+from ledger.worker_pool import WorkerPool
+from tests.api.conftest import no_chain, serving_ledger
+from tests.api.service import JSON, Served
 from tests.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk
 from tests.casework import Case
 from tests.datasets import dataset
@@ -68,13 +70,31 @@ class Outcome(NamedTuple):
 
 
 class Stand:
-    """A service with a case of many events, and whoever attacks it."""
+    """A service with a case of many events, and whoever attacks it. ``seconds`` and ``grown_kb`` are of the requests
+    since ``begin``, which costs whoever makes them nothing."""
 
-    def __init__(self, served: Served, chance: random.Random):
+    def __init__(self, served: Served, workers: WorkerPool, chance: random.Random):
         self.served = served
+        self.workers = workers
         self.chance = chance
+        self.begin()
         self._writer = Writer("agency", POLICE)
         self._models = 0
+
+    def begin(self) -> None:
+        """Measures anew."""
+        self.workers.last_used = None
+        self.seconds = 0.0
+        self.grown_kb = 0
+
+    def request(self, method: str, path: str, **options: Any) -> Response:
+        """A request that is measured."""
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, began = _memory("VmRSS"), time.monotonic()
+        response = self.served.request(method, path, **options)
+        self.seconds += time.monotonic() - began
+        self.grown_kb = max(self.grown_kb, _memory("VmHWM") - before)
+        return response
 
     def fill(self, events: int) -> None:
         """Records a case of so many events."""
@@ -88,7 +108,7 @@ class Stand:
 
     def batch(self, lines: bytes) -> Response:
         headers = {"content-type": "application/x-ndjson"}
-        return self.served.request("POST", "/api/v1/events/batch", content=lines, headers=headers)
+        return self.request("POST", "/api/v1/events/batch", content=lines, headers=headers)
 
     def give(self, data: bytes, rows: int, layout: TableLayout | None = None) -> Response:
         """Registers a data set and gives its file, as any clerk may."""
@@ -98,21 +118,24 @@ class Stand:
         assert self.served.submit(event).status_code == 201
         path = f"/api/v1/datasets/{dataset_id}/file"
         headers = {"content-type": "application/octet-stream"} | self.served.token(clerk(POLICE))
-        return self.served.request("POST", path, content=data, headers=headers)
+        return self.request("POST", path, content=data, headers=headers)
 
     def run_model(self, definition: str) -> Response:
         body = msgspec.json.encode({"definition": definition})
-        return self.served.post("/api/v1/models/run", body, **self.served.token(analyst(PROCURATORATE)))
+        return self.post("/api/v1/models/run", body, self.served.token(analyst(PROCURATORATE)))
 
     def publish(self, definition: str) -> Response:
         """Publishes whatever it is, signed as an analyst may."""
         self._models += 1
         model = Model(f"model-{self._models}", step=0)
         digest = blake3_text(definition.encode())
-        return self.served.submit(model.published(definition=definition, model_digest=digest).last)
+        return self.post("/api/v1/events", model.published(definition=definition, model_digest=digest).last.submission)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        return self.request("POST", path, content=body, headers=JSON | dict(headers or {}))
 
     def read(self, path: str, by: Officer) -> Response:
-        return self.served.get(path, by)
+        return self.request("GET", path, headers=self.served.token(by))
 
 
 # -- the attacks -------------------------------------------------------------------------------------------------------
@@ -222,7 +245,7 @@ def bad_lines(stand: Stand) -> Response:
 
 def deep_body(stand: Stand) -> Response:
     """Brackets in brackets."""
-    return stand.served.post("/api/v1/events", b"[" * stand.chance.randrange(1000, 1024 * 1024))
+    return stand.post("/api/v1/events", b"[" * stand.chance.randrange(1000, 1024 * 1024))
 
 
 def api_document(stand: Stand) -> Response:
@@ -282,37 +305,39 @@ def stand_with(events: int, chance: random.Random) -> Iterator[Stand]:
     officers = (clerk(POLICE), auditor(POLICE), analyst(PROCURATORATE), auditor(PROCURATORATE))
     with tempfile.TemporaryDirectory(prefix="tallystick-resources-") as folder:
         settings = Settings(public_url="https://ledger.test", data_dir=Path(folder) / "data")
-        with open_ledger(sqlite_url(Path(folder)), definitions=Definitions(WORKERS)) as ledger:
+        workers = WorkerPool(settings.worker_processes, work_limits(settings))
+        with open_ledger(sqlite_url(Path(folder)), definitions=Definitions(workers)) as ledger:
             ledger.found(*officers)
-            with serving_ledger(ledger, no_chain, settings) as served:
-                stand = Stand(served, chance)
+            with serving_ledger(ledger, no_chain, settings, workers) as served:
+                stand = Stand(served, workers, chance)
                 stand.fill(events)
                 for officer in officers:
                     served.token(officer)
                 stand.run_model(SOUND)
-                yield stand
+                try:
+                    yield stand
+                finally:
+                    workers.close()
 
 
 def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) -> Outcome:
     """What the attack came to."""
-    WORKERS.last_used = None
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, began = _memory("VmRSS"), time.monotonic()
+    stand.begin()
     response = attack(stand)
-    seconds, peak = time.monotonic() - began, _memory("VmHWM")
-    used = WORKERS.last_used
+    used = stand.workers.last_used
     kind = response.headers.get("content-type", "")
     code = response.json()["code"] if kind == "application/problem+json" else ""
-    worker = 0 if used is None else (used.memory_kb - idle_kb) / 1024
-    cpu = 0 if used is None else used.cpu_s
-    return Outcome(attack.__name__, response.status_code, code, seconds, (peak - before) / 1024, worker, cpu)
+    worker, cpu = (0.0, 0.0) if used is None else ((used.memory_kb - idle_kb) / 1024, used.cpu_s)
+    return Outcome(attack.__name__, response.status_code, code, stand.seconds, stand.grown_kb / 1024, worker, cpu)
 
 
-def idle_worker() -> int:
-    """Kilobytes of a worker process that does nothing."""
-    WORKERS.run(len, "", agency=POLICE)
-    assert WORKERS.last_used is not None
-    return WORKERS.last_used.memory_kb
+def idle_worker(workers: WorkerPool) -> int:
+    """Kilobytes of a worker process that does nothing; both are started then."""
+    with workers.turn(POLICE) as first, workers.turn(POLICE) as second:
+        first.run(len, "")
+        second.run(len, "")
+    assert workers.last_used is not None
+    return workers.last_used.memory_kb
 
 
 def _memory(name: str) -> int:
@@ -331,7 +356,7 @@ def main() -> int:
     options = parser.parse_args()
     chance, faults, count = random.Random(options.seed), list[str](), 0  # noqa: S311 - no secrets
     with stand_with(options.events, chance) as stand:
-        idle = idle_worker()
+        idle = idle_worker(stand.workers)
         for _ in range(options.rounds):
             for attack in ATTACKS:
                 outcome = attacked(stand, attack, idle)

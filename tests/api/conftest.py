@@ -51,16 +51,20 @@ def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
 
 
 @contextmanager
-def serving_ledger(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Iterator[Served]:
+def serving_ledger(
+    ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+) -> Iterator[Served]:
     """A service over this ledger and the chain that is connected by ``connect``."""
-    parts = parts_of(ledger, connect, settings)
+    parts = parts_of(ledger, connect, settings, workers)
     lines: list[dict[str, object]] = []
     app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
     with Served(ledger, parts, app, lines) as made:
         yield made
 
 
-def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS) -> Parts:
+def parts_of(
+    ledger: Ledger, connect: Callable[[], Link], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+) -> Parts:
     """What routes and threads of a service work with."""
     follower = Follower(connect, ledger.sequencer.halt, 1)
     return Parts(
@@ -88,11 +92,11 @@ def parts_of(ledger: Ledger, connect: Callable[[], Link], settings: Settings = S
             recorder=ledger.recorder,
             system=ledger.system,
             clock=ledger.clock,
-            workers=WORKERS,
+            workers=workers,
         ),
         token_key=b"\x07" * 32,
         clock=ledger.clock,
-        workers=WORKERS,
+        workers=workers,
     )
 
 
