@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from ledger.settings import Settings
 from ledger.supervision.catalogue import views
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.session import LIMITS, QueryRefused
+from ledger.supervision.snapshot.views import exported_session
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import (
@@ -193,3 +196,24 @@ def test_no_run_lists_the_rows_of_a_data_set(served: Served) -> None:
         told = run(served, with_sql(sql), analyst(PROCURATORATE))
         assert told.status_code == 400, told.text
         assert "Li Si" not in told.text
+
+
+def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:
+    """The export that a worker is given has, of every view, the rows that the jurisdiction's session has; and a worker
+    finds nothing else in it, not even by the tables that views are made of."""
+    give(served, clerk(POLICE))
+    here = served.parts.supervisor.views
+    here.refresh()
+    now = datetime.fromtimestamp(served.ledger.clock.seconds, UTC)
+    for jurisdiction in ("31", "31/01", "31/02"):
+        asked = {"jurisdiction": jurisdiction, "now": now}
+        with here.session(outside=True, **asked) as session, here.export(**asked) as export:
+            with exported_session(export, LIMITS) as elsewhere:
+                for view in views():
+                    sql = f"SELECT * FROM {view} ORDER BY ALL"
+                    assert elsewhere.rows(sql, {}, now) == session.rows(sql, {}, now), view
+                for sql in ("SELECT * FROM kept.cases", "SELECT * FROM kept_cases", "SELECT * FROM 'cases.arrow'"):
+                    with pytest.raises(QueryRefused):
+                        elsewhere.rows(sql, {}, now)
+            folder = Path(export.folder)
+        assert not folder.exists()

@@ -243,3 +243,17 @@ def test_every_view_and_column_is_explained() -> None:
             assert all(column.en for column in view.columns.values())
             assert ask(session, f"FROM {view.name}") == []
     assert [name for name, view in views().items() if "evidence" not in view.columns] == ["agencies"]
+
+
+def test_a_result_that_is_too_large_is_refused_before_it_is_here() -> None:
+    """By the bytes of all rows, by their number, and by one text alone: each says so."""
+    rows = [{"case_id": f"case-{number}", "stage": "x" * 5000} for number in range(400)]
+    for limits, reason in (
+        (Limits(result_mb=1), "the query gives more than 1 MB"),
+        (Limits(rows=399), "the query gives more than 399 rows"),
+        (Limits(characters=4999), "the column stage has a text of more than 4,999 characters"),
+    ):
+        with Session.of_rows({"cases": rows}, limits) as session, pytest.raises(QueryRefused, match=reason):
+            ask(session, "SELECT case_id, stage FROM cases")
+    with Session.of_rows({"cases": rows}) as session:
+        assert len(ask(session, "SELECT case_id, stage FROM cases")) == 400
