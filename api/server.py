@@ -128,7 +128,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
-        self.others.work(self)
+        if not self.cycle.response_complete:
+            self.others.work(self)
         self._header_bytes = 0
         self._stop_lingering()
         super().on_message_complete()
