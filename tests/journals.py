@@ -10,7 +10,7 @@ from ledger.core.bundle import Anchor
 from ledger.core.signature import keccak256
 from ledger.core.trust import Trust
 from ledger.prove import RecordedHead
-from ledger.store import log
+from ledger.store import bindings, log
 from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
@@ -95,7 +95,10 @@ def add_anchors(database: Database, first: int, last: int) -> None:
     They are rows as the journal leaves them; requires that it ends at ``first - 1``, all anchors.
     """
     with database.write() as connection:
-        connection.execute(CHAIN_WRITES.insert(), [_row(number) for number in range(first, last + 1)])
+        rows = [_row(number) for number in range(first, last + 1)]
+        connection.execute(CHAIN_WRITES.insert(), rows)
+        for row in rows:
+            bindings.bind_rows(connection, CHAIN_WRITES, [row])
 
 
 def _row(number: int) -> dict[str, Any]:
