@@ -221,8 +221,8 @@ def test_what_the_contract_refuses_is_told_in_its_words(shared_chain: Chained) -
         (SEND, {}, "raw"),
         (SEND, {"raw": "0xZZ"}, "raw"),
         (SEND, {"raw": "0x00\n"}, "raw"),
-        (SEND, {"raw": "0x02c0"}, "raw_transaction"),
-        (SEND, {"raw": "0x" + "ff" * 64}, "raw_transaction"),
+        (SEND, {"raw": "0x02c0"}, "raw"),
+        (SEND, {"raw": "0x" + "ff" * 64}, "raw"),
     ],
 )
 def test_a_malformed_request_is_refused(shared_chain: Chained, path: str, body: dict[str, Any], field: str) -> None:
