@@ -172,6 +172,29 @@ def test_an_entry_that_should_not_be_there(
 def test_a_grant_that_the_chain_does_not_have(stand: Stand) -> None:
     """A mirror entry that the operator has made up, rolling hash and all, is held against the chain."""
     size = begun(stand)
+    make_up_a_grant(stand)
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    halted(stand, "false_mirror")
+    assert stand.status.followed == size
+
+
+def test_a_grant_that_the_chain_does_not_have_is_found_when_catching_up(chained: Stand) -> None:
+    """By a witness that begins long after it, when the chain has gone on and the log has more entries, but no more of
+    the chain's changes."""
+    begun(chained)
+    make_up_a_grant(chained)
+    chained.linked.grant(clerk(AGENCIES[1], 4))
+    chained.open_cases(3, CLERK)
+    fresh = Stand(chained.linked, chained.log, chained.folder / "fresh")
+    with pytest.raises(LogFault):
+        fresh.watch.look()
+    assert (fresh.kinds(), fresh.status.followed) == (["false_mirror"], 0)
+    fresh.close()
+
+
+def make_up_a_grant(stand: Stand) -> None:
+    """The log mirrors a change that the registry never made, and takes an event of the stranger whom it lets in."""
     made_up = Registry()
     made_up.authority = stand.follower.followed.authority
     forged = made_up.grant(STRANGER).bodies[-1]
@@ -179,10 +202,6 @@ def test_a_grant_that_the_chain_does_not_have(stand: Stand) -> None:
     location = replace(forged.location, block_number=final.number, block_hash="0x" + final.hash.hex())
     stand.log.mirror(replace(forged, location=location))
     stand.log.add(event_by(STRANGER, "case-stranger"))
-    with pytest.raises(LogFault):
-        stand.watch.look()
-    halted(stand, "false_mirror")
-    assert stand.status.followed == size
 
 
 def test_a_change_that_is_mirrored_with_another_place(chained: Stand) -> None:
