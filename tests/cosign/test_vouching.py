@@ -116,3 +116,20 @@ def test_a_newer_proof_gets_a_note_of_its_own(bench: Bench) -> None:
     bench.trust = trust("quorum none\n", chains=bench.trust.chains)
     bench.voucher.step()
     assert bench.note() is None
+
+
+def test_a_proof_by_another_header_has_no_note(bench: Bench) -> None:
+    """The note is of one block: kept while the anchor is proven by that block's header, gone with it."""
+    bench.voucher.step()
+    note, write = bench.note(), bench.linked.journal.last_anchor()
+    database = bench.linked.ledger.database
+    with database.read() as connection:
+        proven = anchor_states.newest(connection)
+    assert proven is not None
+    assert write is not None
+    anchor_states.keep(database, write, proven.header, {})
+    assert bench.note() == note
+    anchor_states.keep(database, write, b"another header", {})
+    assert bench.note() is None
+    anchor_states.keep_block_note(database, proven, "late")
+    assert bench.note() is None
