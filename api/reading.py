@@ -45,8 +45,12 @@ class Reading:
     def agency(self) -> str:
         return self.session.agency
 
-    def record(self, what: str, *case_ids: str, ground: str | None = None) -> None:
-        """Puts into the log of reads what is about to be shown. Raises Unavailable: then it must not be shown."""
+    def record(self, what: str, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
+        """Puts into the log of reads what is about to be shown. Raises Unavailable: then it must not be shown.
+
+        ``supervision`` marks what the agencies of the cases are not told: that a lead, a model or a recommendation is
+        why their case was read.
+        """
         grant = self.session.grant
         self._parts.access.append(
             *(
@@ -58,6 +62,7 @@ class Reading:
                     read_at=self._now_ms,
                     case_id=case_id,
                     ground=ground,
+                    supervision=supervision,
                 )
                 for case_id in case_ids or (None,)
             )
@@ -66,6 +71,11 @@ class Reading:
     @property
     def is_of_procuratorate(self) -> bool:
         return may_supervise(self.authority.agencies[self.agency])
+
+    def is_supervising(self, agency_id: str) -> bool:
+        """Whether the agency is of a kind that supervises."""
+        agency = self.authority.agencies.get(agency_id)
+        return agency is not None and may_supervise(agency)
 
     @property
     def counts_leads(self) -> bool:

@@ -58,7 +58,7 @@ def cited(service: Service, reading: Reading, labels: Labels, digests: Sequence[
         known = {digest: entry for digest in asked if (entry := _entry(connection, reading, digest)) is not None}
         told = {one.digest: one for one in _told(connection, service, reading, labels, known.values())}
     seen = dict.fromkeys(one.case_id for one in told.values() if one.case_id is not None)
-    reading.record("cited events", *seen)
+    reading.record("cited events", *seen, supervision=True)
     found = sorted((told.get(digest, CitedEvent(digest)) for digest in asked), key=_order)
     end = first + SHOWN
     return Cited(tuple(found), len(digests), end if end < len(digests) else None)

@@ -57,7 +57,7 @@ def correlation(
         is_id = kind is not None and kind != "case"
         node = Node(kind, asked) if kind and is_id else node_named(service, session, asked, now)
         found = correlate(session, node, depth=depth, as_of=now)
-    reading.record(f"what {node.name} has in common with others", *found.cases())
+    reading.record(f"what {node.name} has in common with others", *found.cases(), supervision=True)
     values |= _drawn(service, labels, found)
     return page(request, service, "correlation.html", reading.session, **values)
 

@@ -164,7 +164,7 @@ def lead(
         )
         entries = log.stream(connection, "supervision", lead_id)
         advice = supervision.newest_recommendations(connection, reading.reader, state.procuratorate, CHOICES)
-    reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()))
+    reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()), supervision=True)
     values: dict[str, Any] = {
         "state": state,
         "sight": sight,

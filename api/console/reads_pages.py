@@ -11,7 +11,7 @@ from api.console.access import Reads
 from api.console.case_pages import see
 from api.console.rendering import language, page
 from api.dependencies import ServiceOf, SlugPath
-from api.routes.access import ROLES
+from api.routes.access import ROLES, told_reads
 from ledger.locales import Labels
 from ledger.locales.messages import said
 
@@ -39,7 +39,7 @@ def case_reads(
         reading.session,
         case=seen.row,
         state=seen.state,
-        rows=rows,
+        rows=told_reads(service, reading, rows),
         is_party=is_party,
         following=following,
         told=lambda what: said(what, Labels(language(request))),

@@ -64,7 +64,8 @@ def new_recommendation(
         wanted = Wanted(procuratorate=reading.agency, statuses=("confirmed", "closed"), model_id=model)
         leads = supervision.list_leads(connection, reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
-    reading.record("form of a recommendation", *([first.raised.case_id] if first and first.raised.case_id else ()))
+    case_id = first.raised.case_id if first else None
+    reading.record("form of a recommendation", *([case_id] if case_id else ()), supervision=True)
     agencies = reading.authority.agencies
     own = agencies[reading.agency]
     values: dict[str, Any] = {

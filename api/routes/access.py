@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, Reads, Service, ServiceOf, SlugQuery, answer
 from api.openapi import answers, page_of
 from api.reading import Reading
+from api.routes.search import SEARCH_FOR
 from ledger.core.errors import NotFound
 from ledger.store import cases
 from ledger.store.access import Recorded
@@ -22,14 +24,22 @@ router = APIRouter(prefix="/api/v1", tags=["audit"])
 OfficerQuery = Annotated[str | None, Query(min_length=1, max_length=64, description="only what this officer read")]
 
 
+SEARCH = "search"
+BY_SUPERVISION = "read by supervision"
+
+
 class ReadView(Struct, frozen=True):
-    """A read as it was recorded; ``read_at`` is in unix milliseconds, ``number`` its place in the log of reads."""
+    """A read; ``read_at`` is in unix milliseconds, ``number`` its place in the log of reads.
+
+    One by officers of your own agency is as it was recorded. Of what another agency searched for, the words are left
+    out. Of a read by supervision you are told that there was one: neither who read nor for what.
+    """
 
     number: int
     read_at: int
     agency: str
-    officer: str
-    key_id: str
+    officer: str | None
+    key_id: str | None
     what: str
     case_id: str | None
     ground: str | None
@@ -50,7 +60,8 @@ def access(
     after: After = -1,
 ) -> Response:
     """Reads by anybody of cases that your agency holds or held a part of, and all reads by your own officers, in the
-    order in which they were made. Takes the role auditor or supervisor. A page may have fewer entries than asked for,
+    order in which they were made. Of supervision's reads only your own agency's say for what they were. Takes the role
+    auditor or supervisor. A page may have fewer entries than asked for,
     or none, and still say `next`: go on until it does not. That you look is recorded, too.
     """
     reading.require_role(*ROLES)
@@ -59,7 +70,7 @@ def access(
     count = service.limit(limit)
     found, reached, is_end = _collected(service, reading, after, count, case_id=case_id, officer=officer)
     reading.record("log of reads", *([case_id] if case_id else []))
-    body: dict[str, object] = {"reads": [_view(record) for record in found]}
+    body: dict[str, object] = {"reads": found}
     return answer(body if is_end else body | {"next": reached})
 
 
@@ -71,28 +82,38 @@ def _require_own(service: Service, reading: Reading, case_id: str) -> None:
 
 def _collected(
     service: Service, reading: Reading, after: int, limit: int, *, case_id: str | None, officer: str | None
-) -> tuple[list[Recorded], int, bool]:
-    """Records that may be shown, the last number looked at, and whether the log ends there."""
-    found: list[Recorded] = []
+) -> tuple[list[ReadView], int, bool]:
+    """Reads that may be shown, the last number looked at, and whether the log ends there."""
+    found: list[ReadView] = []
     for _ in range(max(1, LOOKED_AT // limit)):
         records = service.parts.access.since(after, limit, case_id=case_id)
-        for record in _own(service, reading, records):
-            if officer in (None, record.read.officer):
-                found.append(record)
+        for view in told_reads(service, reading, records):
+            if officer in (None, view.officer):
+                found.append(view)
                 if len(found) == limit:
-                    return found, record.number, False
+                    return found, view.number, False
         if len(records) < limit:
             return found, after, True
         after = records[-1].number
     return found, after, False
 
 
-def _own(service: Service, reading: Reading, records: list[Recorded]) -> list[Recorded]:
-    """Those of the agency's officers or cases."""
-    others = {record.read.case_id for record in records if record.read.agency != reading.agency and record.read.case_id}
+def told_reads(service: Service, reading: Reading, records: list[Recorded]) -> list[ReadView]:
+    """The reads by the agency's officers, and of its cases by others as far as it is told of them."""
+    foreign = {one.read.case_id for one in records if one.read.agency != reading.agency and one.read.case_id}
     with service.parts.database.read() as connection:
-        own = cases.parties_among(connection, reading.agency, [name for name in others if name])
-    return [record for record in records if record.read.agency == reading.agency or record.read.case_id in own]
+        own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
+        parties = {case_id: cases.sides(connection, case_id).parties for case_id in own}
+    views = []
+    for record in records:
+        read = record.read
+        if read.agency == reading.agency:
+            views.append(_view(record))
+        elif read.case_id in own:
+            by_party = read.agency in parties[read.case_id]
+            hidden = read.supervision or (not by_party and reading.is_supervising(read.agency))
+            views.append(_view_of_supervision(record) if hidden else _view_of_another(record))
+    return views
 
 
 def _view(record: Recorded) -> ReadView:
@@ -100,3 +121,13 @@ def _view(record: Recorded) -> ReadView:
     return ReadView(
         record.number, read.read_at, read.agency, read.officer, read.key_id, read.what, read.case_id, read.ground
     )
+
+
+def _view_of_another(record: Recorded) -> ReadView:
+    """What another agency searched for may be a word of its own cases."""
+    view = _view(record)
+    return replace(view, what=SEARCH) if view.what.startswith(SEARCH_FOR) else view
+
+
+def _view_of_supervision(record: Recorded) -> ReadView:
+    return replace(_view(record), officer=None, key_id=None, what=BY_SUPERVISION, ground=None)

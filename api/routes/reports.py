@@ -104,7 +104,7 @@ def correlation(
         goal = node_named(service, session, to, now, field="to") if to else None
         found = correlate(session, node, depth=depth, as_of=now)
     path = found.path_to(goal) if goal else ()
-    reading.record(f"what {node.name} has in common with others", *found.cases())
+    reading.record(f"what {node.name} has in common with others", *found.cases(), supervision=True)
     return answer(CorrelationView(node.name, found.cut, found.places, found.edges, path, session.size))
 
 

@@ -181,7 +181,7 @@ def run(
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     known = service.parts.supervisor.record.known(one.lead_id for one in shown)
     cases = sorted({one.case_id for one in shown if one.case_id is not None})
-    reading.record(f"run of the model {model.model_id}", *cases)
+    reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
     return RunView(
         model_id=model.model_id,
         version=model.version,

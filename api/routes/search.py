@@ -16,6 +16,7 @@ from ledger.store.database import Database
 from ledger.store.search import Found, Hit, Place
 
 SHORTEST, LONGEST = 3, 200  # characters
+SEARCH_FOR = "search for "  # what the log of reads says before the text
 _PLACE = r"^[^\n]{0,200},[a-z_]{0,16},[a-z0-9-]{0,64}$"
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
@@ -45,7 +46,7 @@ def looked_up(database: Database, reading: Reading, text: str, limit: int, after
         raise MalformedInput(f"expected at least {SHORTEST} characters to search for", field="q")
     with database.read() as connection:
         found = search.search(connection, reading.reader, text, limit, place_of(after))
-    reading.record(f"search for {text}", *dict.fromkeys(hit.case_id for hit in found.hits))
+    reading.record(f"{SEARCH_FOR}{text}", *dict.fromkeys(hit.case_id for hit in found.hits))
     return found
 
 

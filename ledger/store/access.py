@@ -27,7 +27,10 @@ PAGE = 1000  # records fetched at a time when the chain is checked
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
-    """What was read by whom. ``read_at`` is in unix milliseconds; ``ground`` says why, where a ground is asked for."""
+    """What was read by whom. ``read_at`` is in unix milliseconds; ``ground`` says why, where a ground is asked for.
+
+    ``supervision`` says that it was read for a lead, a model, a correlation or a recommendation.
+    """
 
     agency: str
     officer: str
@@ -36,6 +39,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     read_at: int
     case_id: str | None = None
     ground: str | None = None
+    supervision: bool = False
 
 
 class _Record(Struct, frozen=True, omit_defaults=True):

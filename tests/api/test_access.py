@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.routes import access
+from ledger.store.access import Read
+from tests.api.matrix import GOVERNANCE, READS, made_world, reader
 from tests.api.service import Served, problem
 from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
 from tests.casework import Case
@@ -26,14 +29,14 @@ def reads(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
 
 def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
     """Whoever it was: agency, officer, key, what, when."""
-    served.record(Case("case-1").open())
-    served.get("/api/v1/cases/case-1", auditor(PROCURATORATE))
+    served.record(Case("case-1").open().register("phone").offer("phone", to=COURT, purpose="loan"))
+    served.get("/api/v1/cases/case-1", auditor(COURT))
     (read,) = reads(served, supervisor(POLICE))
-    by = auditor(PROCURATORATE)
+    by = auditor(COURT)
     assert read == {
         "number": 0,
         "read_at": served.ledger.clock(),
-        "agency": PROCURATORATE,
+        "agency": COURT,
         "officer": by.officer_id,
         "key_id": by.key_id,
         "what": "case",
@@ -55,6 +58,59 @@ def test_others_reads_of_others_cases_are_not_shown(served: Served) -> None:
         (1, "case"),
         (3, "log of reads"),
     ]
+
+
+def told_of(served: Served, by: Officer, of: str, **query: Any) -> list[dict[str, Any]]:
+    """What ``by`` is told of the reads by officers of the agency ``of``."""
+    return [read for read in reads(served, by, **query) if read["agency"] == of]
+
+
+def test_a_read_by_supervision_says_no_more_than_that(tmp_path: Path) -> None:
+    """Whatever the procuratorate asks of the police's case - the case, a lead, a run of a model, what it has in common
+    with others, a report - the police are told that supervision read it, in the same words; the procuratorate's own
+    auditors see which officer read what."""
+    with made_world(tmp_path) as world:
+        served = world.served
+        for role in ("auditor", "analyst"):
+            for row in (*READS, *GOVERNANCE):
+                path = row.path if isinstance(row.path, str) else row.path(world)
+                headers = served.token(reader("jurisdiction", role))  # type: ignore[arg-type]
+                headers |= {"content-type": "application/json"} if row.body else {}
+                served.request(row.operation.partition(" ")[0], path, headers=headers, content=row.body)
+        supervised, supervising = reader("former", "auditor"), reader("jurisdiction", "auditor")
+        told = told_of(served, supervised, PROCURATORATE)
+        whole = told_of(served, supervising, PROCURATORATE)
+        assert {read["what"] for read in whole} > {"case", "run of the model item-not-handed-over"}
+        assert len({read["officer"] for read in whole}) == 2
+        assert {(read["what"], read["officer"], read["key_id"], read["ground"]) for read in told} == {
+            ("read by supervision", None, None, None)
+        }
+        assert {read["case_id"] for read in told} == {"case-1"}
+        by_name = reads(served, supervised, officer=supervising.officer_id)
+        assert by_name == [], "nobody is found by the name of who read"
+
+
+def test_a_party_that_supervises_is_told_apart_by_what_it_reads(served: Served) -> None:
+    """As a party it reads like others; what it reads for a lead or a model stays its own."""
+    served.record(Case("case-1").open().register("phone").offer("phone", to=PROCURATORATE).accept())
+    served.get("/api/v1/cases/case-1", clerk(PROCURATORATE))
+    with served.parts.database.read():
+        by = auditor(PROCURATORATE)
+        read = Read(PROCURATORATE, by.officer_id, by.key_id, "run of the model m", 0, "case-1", supervision=True)
+        served.parts.access.append(read)
+    told = [(read["what"], read["officer"]) for read in told_of(served, auditor(POLICE), PROCURATORATE)]
+    assert told == [("case", clerk(PROCURATORATE).officer_id), ("read by supervision", None)]
+    own = [read["what"] for read in told_of(served, auditor(PROCURATORATE), PROCURATORATE)]
+    assert own[:2] == ["case", "run of the model m"]
+
+
+def test_what_another_agency_searched_for_is_its_own(served: Served) -> None:
+    """A word that was searched for may be of a case that who is told of it does not see."""
+    served.record(Case("case-1").open().register("phone").offer("phone", to=COURT, purpose="loan"))
+    served.get("/api/v1/search", clerk(COURT), q="2026-0417")
+    assert [read["what"] for read in told_of(served, auditor(POLICE), COURT)] == ["search"]
+    own = [read["what"] for read in told_of(served, auditor(COURT), COURT)]
+    assert own[:1] == ["search for 2026-0417"]
 
 
 def test_a_ground_is_shown(served: Served) -> None:
