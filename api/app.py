@@ -17,6 +17,7 @@ from api.auth import SignIn
 from api.console.app import make_console, to_console
 from api.console.security import PATH
 from api.console.verifying import to_verify_page
+from api.cursors import Cursors
 from api.dependencies import Service
 from api.edge import Edge
 from api.front import Front
@@ -153,4 +154,5 @@ def make_service(parts: Parts) -> Service:
         trust=lambda: trust.trust,
         book=shipped_rulebook(),
     )
-    return Service(parts, sign_in, desk, prover, Walks(parts.recorder.states), Pictures(), auditing)
+    walks, pictures = Walks(parts.recorder.states), Pictures()
+    return Service(parts, sign_in, desk, prover, walks, pictures, auditing, Cursors(parts.token_key))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from api.auditing import Audits
 from api.auth import SignIn
 from api.bodies import JSON, decode, read_body
+from api.cursors import LONGEST, PATTERN, Cursors
 from api.parts import Parts
 from api.problems import TokenRefused
 from api.reading import Reading
@@ -40,6 +41,9 @@ EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
 AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]
 After = Annotated[int, Query(ge=-1, lt=2**53, description="the last number of the page before")]
+Following = Annotated[
+    str | None, Query(pattern=PATTERN, max_length=LONGEST, description="`next` of the page before, as it is")
+]
 Lang = Annotated[
     Literal["en", "zh-CN"] | None, Query(description="language of what is told in words; else by Accept-Language")
 ]
@@ -60,6 +64,7 @@ class Service:
     walks: Walks
     pictures: Pictures
     audits: Audits
+    cursors: Cursors
 
     def authority(self) -> Authority:
         """The registry as the log has it now."""
@@ -101,9 +106,14 @@ def labels(request: Request, lang: Lang = None) -> Labels:
 LabelsOf = Annotated[Labels, Depends(labels)]
 
 
-def page(service: Service, limit: int, after: str | int | None) -> Page:
-    """The window that was asked for."""
-    return Page(service.limit(limit), None if after is None else str(after))
+def page(service: Service, scope: str, limit: int, after: str | None) -> Page:
+    """The window that was asked for. Raises MalformedInput for a cursor of another list."""
+    return Page(service.limit(limit), place(service, scope, after))
+
+
+def place(service: Service, scope: str, after: str | None) -> str | None:
+    """The place behind which the list goes on. Raises MalformedInput for a cursor of another list."""
+    return None if after is None else service.cursors.open(scope, after)
 
 
 async def posted(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:
@@ -117,9 +127,32 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def listed(key: str, entries: list[Any], limit: int, cursor: Callable[[Any], str | int]) -> Response:
-    """One page: the entries under ``key``; ``next`` is where the following page begins, absent on the last one."""
+def listed(
+    service: Service,
+    key: str,
+    entries: list[Any],
+    limit: int,
+    place_of: Callable[[Any], str | int],
+    *,
+    scope: str | None = None,
+    resumes: bool = False,
+) -> Response:
+    """One page: the entries under ``key``; ``next`` is where the following page begins, absent on the last one.
+
+    The cursors are of the list ``scope``, which is called as its entries are unless it says otherwise. One that
+    ``resumes`` says on each page, under ``resume``, where to go on once there is more.
+    """
+    body: dict[str, Any] = {key: entries}
+    if entries and (resumes or len(entries) == limit):
+        cursor = service.cursors.seal(scope or key, str(place_of(entries[-1])))
+        body |= {"resume": cursor} if resumes else {}
+        body |= {"next": cursor} if len(entries) == limit else {}
+    return answer(body)
+
+
+def listed_publicly(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:
+    """One page of what everybody may see whole; ``next`` is the place of its last entry, absent on the last page."""
     body: dict[str, Any] = {key: entries}
     if len(entries) == limit:
-        body["next"] = cursor(entries[-1])
+        body["next"] = place_of(entries[-1])
     return answer(body)

@@ -16,6 +16,7 @@ from ledger.store.database import Connection
 from ledger.store.feed import Cursor, Step
 from ledger.store.log import StoredEntry
 
+FEED = "feed"  # the scope of its cursors
 MAX_BYTES = 4 * 1024 * 1024  # of what is signed, on one page of several events
 
 

@@ -53,7 +53,7 @@ _PARAMETERS = {
     "withhold": ("leave the payload out, or the sections", "sections"),
     "source_key": ("only the row of this key", "A-2026-117"),
     "source_system": ("only rows of this system", "police-cases"),
-    "after": ("`next` of the page before", "100"),
+    "after": ("`next` of the page before, as it is", "Zm9yIGV4YW1wbGUgb25seQ"),
     "index": ("index of the entry, from 0", "0"),
     "name": ("level and number of the tile", "0/000.p/1"),
 }
@@ -172,7 +172,9 @@ def _ref(body: type) -> dict[str, str]:
 def _page_schema(paged: Paged) -> dict[str, Any]:
     entries = {"type": "array", "items": _ref(paged.entry)}
     following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
-    return {"type": "object", "required": [paged.key], "properties": {paged.key: entries, "next": following}}
+    resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
+    fields = {paged.key: entries, "next": following, "resume": resume}
+    return {"type": "object", "required": [paged.key], "properties": fields}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from api.auth import Session, require_granted
-from api.feed import goes_on, read_page
+from api.cursors import Cursors
+from api.feed import FEED, FeedPage, goes_on, read_page
 from api.parts import Parts
 from api.reading import Reading
 from ledger.core.authority import Authority
@@ -28,6 +30,7 @@ class WebhookPages:
 
     def __init__(self, parts: Parts):
         self._parts = parts
+        self._cursors = Cursors(parts.token_key)
 
     def has_more(self, webhook: Webhook) -> bool:
         """Whether feed or warnings go on."""
@@ -44,7 +47,7 @@ class WebhookPages:
         if goes_on(self._parts, webhook.agency, after):
             page = read_page(self._parts, reading, after, PAGE)
             progress = Progress(page.next, webhook.warnings_after)
-            return Outgoing(progress, message(webhook, progress, page) if page.events else None)
+            return Outgoing(progress, message(webhook, progress, self._sealed(page)) if page.events else None)
         with self._parts.database.read() as connection:
             last = warnings.last_number(connection, webhook.agency)
             told = warnings.listed(connection, reading.reader, handler=None, after=webhook.warnings_after, limit=PAGE)
@@ -53,7 +56,11 @@ class WebhookPages:
         if not told:
             return Outgoing(progress, None)
         reading.record("warnings by webhook", *dict.fromkeys(one.case_id for one in told))
-        return Outgoing(progress, message(webhook, progress, {"warnings": told, "next": reached}))
+        cursor = self._cursors.seal("warnings", str(reached))
+        return Outgoing(progress, message(webhook, progress, {"warnings": told, "next": cursor}))
+
+    def _sealed(self, page: FeedPage) -> FeedPage:
+        return replace(page, next=self._cursors.seal(FEED, page.next))
 
 
 def message(webhook: Webhook, progress: Progress, body: Any) -> Message:

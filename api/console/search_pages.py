@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from api.console.access import Reads
 from api.console.rendering import page
-from api.dependencies import ServiceOf
-from api.routes.search import LONGEST, SHORTEST, PlaceText, looked_up, text_of
-from ledger.store.search import Found, folded
+from api.dependencies import Following, ServiceOf
+from api.routes.search import LONGEST, SHORTEST, Results, looked_up
+from ledger.store.search import folded
 
 ROWS = 50
 
@@ -21,17 +21,17 @@ Asked = Annotated[str, Query(max_length=LONGEST)]
 
 @router.get("/search")
 def search_page(
-    request: Request, service: ServiceOf, reading: Reads, q: Asked = "", after: PlaceText = None
+    request: Request, service: ServiceOf, reading: Reads, q: Asked = "", after: Following = None
 ) -> Response:
     """The form, and below it what was found."""
     is_short = len(folded(q)) < SHORTEST
-    found = Found((), None) if is_short else looked_up(service.parts.database, reading, q, ROWS, after)
+    found = Results(()) if is_short else looked_up(service, reading, q, ROWS, after)
     values: dict[str, Any] = {
         "q": q,
         "is_short": is_short,
         "shortest": SHORTEST,
         "found": found,
-        "following": text_of(found.following) if found.following else None,
+        "following": found.following,
         "word": folded(q),
     }
     return page(request, service, "search.html", reading.session, **values)

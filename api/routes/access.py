@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, Reads, Service, ServiceOf, SlugQuery, answer
+from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugQuery, answer, place
 from api.openapi import answers, page_of
 from api.reading import Reading
 from api.routes.search import SEARCH_FOR
@@ -57,7 +57,7 @@ def access(
     case_id: SlugQuery = None,
     officer: OfficerQuery = None,
     limit: Limit = 100,
-    after: After = -1,
+    after: Following = None,
 ) -> Response:
     """Reads by anybody of cases that your agency holds or held a part of, and all reads by your own officers, in the
     order in which they were made. Of supervision's reads only your own agency's say for what they were. Takes the role
@@ -68,10 +68,11 @@ def access(
     if case_id is not None:
         _require_own(service, reading, case_id)
     count = service.limit(limit)
-    found, reached, is_end = _collected(service, reading, after, count, case_id=case_id, officer=officer)
+    behind = int(place(service, "reads", after) or -1)
+    found, reached, is_end = _collected(service, reading, behind, count, case_id=case_id, officer=officer)
     reading.record("log of reads", *([case_id] if case_id else []))
     body: dict[str, object] = {"reads": found}
-    return answer(body if is_end else body | {"next": reached})
+    return answer(body if is_end else body | {"next": service.cursors.seal("reads", str(reached))})
 
 
 def _require_own(service: Service, reading: Reading, case_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, SlugPath, answer, listed
+from api.dependencies import After, Limit, ServiceOf, SlugPath, answer, listed_publicly
 from api.openapi import answers, page_of
 from api.views import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
 from ledger.core.authority import Agency, Authority
@@ -25,7 +25,7 @@ def agencies(
     count = service.limit(limit)
     known = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
     found = [agency_view(agency) for agency in known if after is None or agency.agency_id > after][:count]
-    return listed("agencies", found, count, lambda agency: agency.agency_id)
+    return listed_publicly("agencies", found, count, lambda agency: agency.agency_id)
 
 
 @router.get("/agencies/{agency_id}", summary="Show an agency", responses=answers(AgencyView, 400, 404, 503))
@@ -58,7 +58,8 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     count = service.limit(limit)
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection, after=after)[:count]
-    return listed("entries", [registry_entry_view(entry) for entry in entries], count, lambda entry: entry.index)
+    found = [registry_entry_view(entry) for entry in entries]
+    return listed_publicly("entries", found, count, lambda entry: entry.index)
 
 
 def known_agency(authority: Authority, agency_id: str, *, field: str = "agency_id") -> Agency:

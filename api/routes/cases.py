@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
 from api.openapi import answers, page_of
 from api.reading import Reading
 from api.views import (
@@ -45,15 +45,15 @@ def list_cases(
     stage: Stage | None = None,
     responsible: SlugQuery = None,
     limit: Limit = 100,
-    after: SlugQuery = None,
+    after: Following = None,
 ) -> Response:
     """Those that you may see, in the order of their ids."""
-    window = page(service, limit, after)
+    window = page(service, "cases", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
     found = [case_line(row) for row in rows]
     reading.record("list of cases", *(line.case_id for line in found))
-    return listed("cases", found, window.limit, lambda line: line.case_id)
+    return listed(service, "cases", found, window.limit, lambda line: line.case_id)
 
 
 @router.get("/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(CaseView, 400, 401, 404, 503))
@@ -92,15 +92,15 @@ def list_items(
     case_id: SlugQuery = None,
     holder: SlugQuery = None,
     limit: Limit = 100,
-    after: SlugQuery = None,
+    after: Following = None,
 ) -> Response:
     """Those of the cases that you may see, in the order of their ids."""
-    window = page(service, limit, after)
+    window = page(service, "items", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
     found = [item_line(row) for row in rows]
     reading.record("list of items", *dict.fromkeys(line.case_id for line in found))
-    return listed("items", found, window.limit, lambda line: line.item_id)
+    return listed(service, "items", found, window.limit, lambda line: line.item_id)
 
 
 @router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
@@ -131,15 +131,15 @@ def list_handovers(
     box: Literal["inbox", "outbox", "all"] = "all",
     status: HandoverStatus | None = None,
     limit: Limit = 100,
-    after: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
+    after: Following = None,
 ) -> Response:
-    """What is offered to you (inbox) or by you (outbox), the latest change last; `after` is an `updated_index`."""
-    window = page(service, limit, after)
+    """What is offered to you (inbox) or by you (outbox), the latest change last."""
+    window = page(service, "handovers", limit, after)
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
     found = [handover_line(row) for row in rows]
     reading.record("list of handovers", *dict.fromkeys(line.case_id for line in found))
-    return listed("handovers", found, window.limit, lambda line: line.updated_index)
+    return listed(service, "handovers", found, window.limit, lambda line: line.updated_index)
 
 
 @router.get(

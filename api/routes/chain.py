@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, answer, listed, posted
+from api.dependencies import After, Limit, ServiceOf, answer, listed_publicly, posted
 from api.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
 from ledger.core.errors import Unavailable
@@ -105,7 +105,7 @@ def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Respons
     """Tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
     writes = DatabaseJournal(service.parts.database).anchors(after=max(after, 0), limit=count)
-    return listed("anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number)
+    return listed_publicly("anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number)
 
 
 @router.get("/chain", summary="Say where the contracts are", responses=answers(ChainView, 503))

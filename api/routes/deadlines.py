@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.dependencies import (
     INSTANT_PATTERN,
+    Following,
     LabelsOf,
     Limit,
     Reads,
@@ -21,6 +22,7 @@ from api.dependencies import (
     SlugQuery,
     answer,
     listed,
+    place,
 )
 from api.openapi import answers, page_of
 from api.reading import Reading
@@ -43,8 +45,6 @@ Days = Annotated[int | None, Query(ge=0, le=3660, description="days left at most
 Standing = Annotated[Status | None, Query(description="only those that stand so; else those that have not ended")]
 Mine = Annotated[bool, Query(description="those alone that you handle")]
 Seen = Annotated[bool, Query(description="those of every agency, in the cases that you may see")]
-Following = Annotated[str | None, Query(max_length=200, description="the `next` of the page before")]
-AfterNumber = Annotated[int, Query(ge=0, lt=2**53, description="the last number of the page before")]
 
 
 class DeadlineView(Struct, frozen=True):
@@ -110,13 +110,15 @@ def list_deadlines(
         status=status,
         within_days=within_days,
     )
-    place = None if after is None else clocks.parse_place(after)
+    last = place(service, "deadlines", after)
+    behind = None if last is None else clocks.parse_place(last)
     with service.parts.database.read() as connection:
-        lines = clocks.listed(connection, reading.reader, wanted, limit=count, after=place)
+        lines = clocks.listed(connection, reading.reader, wanted, limit=count, after=behind)
     found = [_view(one, labels) for one in _counted(service, lines, moment)]
     reading.record("list of deadlines", *dict.fromkeys(line.case_id for line in lines))
-    following = {"next": str(clocks.place_of(lines[-1]))} if len(lines) == count else {}
-    return answer({"deadlines": found, **following})
+    if len(lines) < count:
+        return answer({"deadlines": found})
+    return answer({"deadlines": found, "next": service.cursors.seal("deadlines", str(clocks.place_of(lines[-1])))})
 
 
 @router.get(
@@ -143,17 +145,17 @@ def list_deadlines_of_case(
     responses=answers(page_of("warnings", Warned), 400, 401, 503),
 )
 def list_warnings(
-    *, service: ServiceOf, reading: Reads, mine: Mine = False, limit: Limit = 100, after: AfterNumber = 0
+    *, service: ServiceOf, reading: Reads, mine: Mine = False, limit: Limit = 100, after: Following = None
 ) -> Response:
     """A feed in the order in which they were told: 7, 3 and 1 days before a last day, and (0) once it has passed. Keep
-    the last `number` and go on from there; between two of yours others may have numbers."""
-    count = service.limit(limit)
+    `resume` of the last page that had any, and go on from there."""
+    count, behind = service.limit(limit), int(place(service, "warnings", after) or 0)
     handler = reading.session.grant.officer if mine else None
     with service.parts.database.read() as connection:
-        found = warnings.listed(connection, reading.reader, handler=handler, after=after, limit=count)
+        found = warnings.listed(connection, reading.reader, handler=handler, after=behind, limit=count)
     if found:
         reading.record("list of warnings", *dict.fromkeys(one.case_id for one in found))
-    return listed("warnings", found, count, lambda one: one.number)
+    return listed(service, "warnings", found, count, lambda one: one.number, resumes=True)
 
 
 def _moment(reading: Reading, as_of: str | None) -> datetime:

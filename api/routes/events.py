@@ -7,26 +7,39 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import EventIdPath, Ground, Limit, Reads, Service, ServiceOf, SlugQuery, answer, listed
-from api.feed import FeedPage, goes_on, read_page
+from api.dependencies import (
+    EventIdPath,
+    Following,
+    Ground,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugQuery,
+    answer,
+    listed,
+    place,
+)
+from api.feed import FEED, FeedPage, goes_on, read_page
 from api.openapi import answers
 from api.reading import Reading
 from api.views import EventView, event_view
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import NotFound
 from ledger.core.visibility import Sight
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.store.feed import Cursor, parse_cursor
+from ledger.store.feed import parse_cursor
 from ledger.store.log import StoredEntry
 
+CASE_EVENTS = "events of a case"
 LONGEST_WAIT_S = 20
 LOOK_AGAIN_S = 0.5  # seconds between looks at whether a feed goes on
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
-AfterText = Annotated[str, Query(pattern=r"^(-1|[0-9]{1,16})([.][0-9]{1,16})?$")]
 Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait where there is nothing new")]
 
 
@@ -39,12 +52,11 @@ async def events(
     reading: Reads,
     case_id: SlugQuery = None,
     limit: Limit = 100,
-    after: AfterText = "-1",
+    after: Following = None,
     wait: Wait = 0,
     ground: Ground = None,
 ) -> Response:
-    """With `case_id` those of the case, in the order of its stream; `after` is a sequence number, and `next` is absent
-    on the last page.
+    """With `case_id` those of the case, in the order of its stream, and `next` is absent on the last page.
 
     Without it the feed of your agency: the events of its own stream and of every case that it holds, held or is being
     offered, in the order of the log, each at least once. `next` is always there: keep it, and ask again with it.
@@ -52,29 +64,29 @@ async def events(
     many seconds to wait where there is nothing new.
     """
     count = service.limit(limit)
-    cursor = parse_cursor(after)
     if case_id is not None:
-        return await run_in_threadpool(_of_case, service, reading, case_id, cursor, limit=count, ground=ground)
+        behind = int(place(service, CASE_EVENTS, after) or -1)
+        return await run_in_threadpool(_of_case, service, reading, case_id, behind, limit=count, ground=ground)
+    cursor = parse_cursor(place(service, FEED, after) or "-1")
     until = time.monotonic() + wait
     while time.monotonic() < until:
         if await run_in_threadpool(goes_on, service.parts, reading.agency, cursor):
             break
         await asyncio.sleep(LOOK_AGAIN_S)
-    return answer(await run_in_threadpool(read_page, service.parts, reading, cursor, count))
+    found = await run_in_threadpool(read_page, service.parts, reading, cursor, count)
+    return answer(replace(found, next=service.cursors.seal(FEED, found.next)))
 
 
 def _of_case(
-    service: Service, reading: Reading, case_id: str, cursor: Cursor, *, limit: int, ground: str | None
+    service: Service, reading: Reading, case_id: str, behind: int, *, limit: int, ground: str | None
 ) -> Response:
-    if cursor.sequence is not None:
-        raise MalformedInput(f"expected a sequence number of the case, not {cursor}", field="after")
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
-        entries = log.stream(connection, "case", case_id, after=cursor.log_index, limit=limit)
+        entries = log.stream(connection, "case", case_id, after=behind, limit=limit)
         found = [_view(connection, reading, entry, sight, ground) for entry in entries]
     reading.record("events of the case", case_id, ground=ground)
-    last = entries[-1].sequence if entries else cursor.log_index
-    return listed("events", found, limit, lambda _: last)
+    last = entries[-1].sequence if entries else behind
+    return listed(service, "events", found, limit, lambda _: last, scope=CASE_EVENTS)
 
 
 @router.get("/{event_id}", summary="Show an event", responses=answers(EventView, 400, 401, 404, 503))

@@ -15,7 +15,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.bodies import read_body
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page, posted
+from api.dependencies import (
+    Following,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    answer,
+    listed,
+    page,
+    posted,
+)
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
@@ -40,7 +52,6 @@ BYTES = {"type": "string", "format": "binary"}
 REGISTERING = EVENT_TYPES["dataset.registered"].roles
 
 router = APIRouter(prefix="/api/v1")
-After = Annotated[int | None, Query(ge=0, lt=2**53, description="the last index of the page before")]
 ForModels = Annotated[
     bool, Query(description="those that models of your procuratorate compare with, of every agency in line with it")
 ]
@@ -149,15 +160,15 @@ def list_imports(
     source_key: Words = None,
     case_id: SlugQuery = None,
     limit: Limit = 100,
-    after: After = None,
+    after: Following = None,
 ) -> Response:
-    """Which case has which key of which of your systems; `after` is an `updated_index`."""
-    window = page(service, limit, after)
+    """Which case has which key of which of your systems."""
+    window = page(service, "imports", limit, after)
     wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
     with service.parts.database.read() as connection:
         found = imports.listed(connection, reading.agency, window, **wanted)
     reading.record("list of imports", *dict.fromkeys(one.case_id for one in found))
-    return listed("imports", found, window.limit, lambda line: line.updated_index)
+    return listed(service, "imports", found, window.limit, lambda line: line.updated_index)
 
 
 @router.get(
@@ -167,11 +178,11 @@ def list_imports(
     responses=answers(page_of("datasets", DatasetLine), 400, 401, 503),
 )
 def list_datasets(
-    *, service: ServiceOf, reading: Reads, for_models: ForModels = False, limit: Limit = 100, after: After = None
+    *, service: ServiceOf, reading: Reads, for_models: ForModels = False, limit: Limit = 100, after: Following = None
 ) -> Response:
-    """With source, legal basis, period and digest; `after` is an `index`. `for_models` is for auditors, analysts and
+    """With source, legal basis, period and digest. `for_models` is for auditors, analysts and
     supervisors of procuratorates."""
-    window = page(service, limit, after)
+    window = page(service, "datasets", limit, after)
     with service.parts.database.read() as connection:
         if for_models:
             require_governing(reading)
@@ -181,7 +192,7 @@ def list_datasets(
     reading.record("list of data sets")
     files = _files(service)
     lines = [_dataset_line(one, kept=files.holds(one.body.digest)) for one in found]
-    return listed("datasets", lines, window.limit, lambda line: line.index)
+    return listed(service, "datasets", lines, window.limit, lambda line: line.index)
 
 
 @router.post(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import AfterIndex, Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import Following, Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
 from api.matter_views import LeadLine, LeadView, lead_line, lead_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
@@ -35,19 +35,21 @@ def list_leads(
     agency: Supervised = None,
     procuratorate: Having = None,
     limit: Limit = 100,
-    after: AfterIndex = None,
+    after: Following = None,
 ) -> Response:
-    """Those that you may see, the latest change last; `after` is an `updated_index`.
+    """Those that you may see, the latest change last. `resume` is where to go on later.
 
     A procuratorate sees the leads that it has, its auditors and analysts those of the procuratorates below, an agency
     those that it has to answer, once they were assigned.
     """
-    window = page(service, limit, after)
+    window = page(service, "leads", limit, after)
     wanted = Wanted(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record("list of leads")
-    return listed("leads", [lead_line(row) for row in rows], window.limit, lambda line: line.updated_index)
+    return listed(
+        service, "leads", [lead_line(row) for row in rows], window.limit, lambda line: line.updated_index, resumes=True
+    )
 
 
 @router.get("/{lead_id}", summary="Show a lead", responses=answers(LeadView, 400, 401, 404, 503))

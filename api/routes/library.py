@@ -12,7 +12,19 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page, posted
+from api.dependencies import (
+    Following,
+    Limit,
+    Reads,
+    Service,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    answer,
+    listed,
+    page,
+    posted,
+)
 from api.library_views import (
     AdoptersView,
     Counted,
@@ -109,10 +121,10 @@ def list_library(
     severity: SeverityOf = None,
     retired: Retired = None,
     limit: Limit = 100,
-    after: SlugQuery = None,
+    after: Following = None,
 ) -> Response:
     """All of them by their ids; with `q` those that fit the words, the best first, on one page."""
-    window = page(service, limit, after)
+    window = page(service, "models", limit, after)
     wanted = {"business_line": business_line, "severity": severity}
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, window.after), retired=retired)
@@ -121,7 +133,7 @@ def list_library(
     reading.record("list of the library")
     if q:
         return answer({"models": found})
-    return listed("models", found, window.limit, lambda line: line.model_id)
+    return listed(service, "models", found, window.limit, lambda line: line.model_id)
 
 
 @router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from api.dependencies import Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
+from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
 from api.matter_views import ModelLine, ModelView, leads_of_model, model_line, model_view
 from api.matters import require_matter
 from api.openapi import answers, page_of
@@ -25,14 +25,14 @@ VersionPath = Annotated[int, Path(ge=1, le=1_000_000, description="version of th
 
 @router.get("", summary="List the models", responses=answers(page_of("models", ModelLine), 400, 401, 503))
 def list_models(
-    *, service: ServiceOf, reading: Reads, retired: Retired = None, limit: Limit = 100, after: SlugQuery = None
+    *, service: ServiceOf, reading: Reads, retired: Retired = None, limit: Limit = 100, after: Following = None
 ) -> Response:
     """All of them, in the order of their ids: a good model is for everybody."""
-    window = page(service, limit, after)
+    window = page(service, "models", limit, after)
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, window, retired=retired)
     reading.record("list of models")
-    return listed("models", [model_line(row) for row in rows], window.limit, lambda line: line.model_id)
+    return listed(service, "models", [model_line(row) for row in rows], window.limit, lambda line: line.model_id)
 
 
 @router.get("/{model_id}", summary="Show a model", responses=answers(ModelView, 400, 401, 404, 503))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.dependencies import AfterIndex, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
+from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
 from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
 from api.matters import life_of, require_matter
 from api.openapi import answers, page_of
@@ -36,16 +36,16 @@ def list_recommendations(
     state: State = None,
     to_agency: Addressee = None,
     limit: Limit = 100,
-    after: AfterIndex = None,
+    after: Following = None,
 ) -> Response:
     """Those that your agency issued or got, for auditors and analysts those of the procuratorates below as well; the
-    latest change last, `after` is an `updated_index`."""
-    window = page(service, limit, after)
+    latest change last."""
+    window = page(service, "recommendations", limit, after)
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
     found = [recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
     reading.record("list of recommendations")
-    return listed("recommendations", found, window.limit, lambda line: line.updated_index)
+    return listed(service, "recommendations", found, window.limit, lambda line: line.updated_index)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.dependencies import After, LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed
+from api.dependencies import Following, LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, place
 from api.openapi import answers, page_of
 from api.reading import Reading
 from ledger.core.custody.spans import Span
@@ -16,6 +16,8 @@ from ledger.locales import Labels
 from ledger.store import cases
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, names_by_id, spans
+
+TIMELINE = "timeline"
 
 router = APIRouter(prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -35,17 +37,22 @@ def teller(service: Service, reading: Reading, labels: Labels) -> Teller:
     responses=answers(page_of("events", TimelineStep), 400, 401, 404, 503),
 )
 def case_timeline(
-    *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, limit: Limit = 100, after: After = -1
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    limit: Limit = 100,
+    after: Following = None,
 ) -> Response:
     """Each event in a sentence, with claimed, recorded and proven times side by side, flags, breaks in the chain of
-    custody, deadlines that it met or missed, discrepancies, and who holds what from then on. `after` is a sequence
-    number."""
-    count = service.limit(limit)
+    custody, deadlines that it met or missed, discrepancies, and who holds what from then on."""
+    count, behind = service.limit(limit), int(place(service, TIMELINE, after) or -1)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        steps = teller(service, reading, labels).page(connection, case_id, after=after, limit=count)
+        steps = teller(service, reading, labels).page(connection, case_id, after=behind, limit=count)
     reading.record("timeline of the case", case_id)
-    return listed("events", steps, count, lambda step: step.sequence)
+    return listed(service, "events", steps, count, lambda step: step.sequence, scope=TIMELINE)
 
 
 @router.get(

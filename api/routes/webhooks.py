@@ -8,10 +8,13 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import Reads, Service, ServiceOf, answer, posted
+from api.cursors import LONGEST
+from api.dependencies import Reads, Service, ServiceOf, answer, place, posted
+from api.feed import FEED
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from api.webhooks import ROLE, message, receivers_of, webhook_secret
@@ -27,10 +30,10 @@ WebhookId = Annotated[str, Path(pattern=r"^webhook-[0-9a-f]{16}$")]
 
 
 class WebhookAsked(Struct, frozen=True, forbid_unknown_fields=True):
-    """``after`` is the cursor of the feed behind which it begins; the whole feed unless given."""
+    """``after`` is a cursor of the feed, behind which it begins; the whole feed unless given."""
 
     url: Annotated[str, Meta(min_length=1, max_length=1000)]
-    after: Annotated[str, Meta(max_length=40)] = "-1"
+    after: Annotated[str, Meta(max_length=LONGEST)] | None = None
 
 
 class WebhookAdded(Struct, frozen=True):
@@ -91,7 +94,7 @@ def _added(service: Service, reading: Reading, asked: WebhookAsked) -> Response:
         key_id=reading.session.grant.key_id,
         url=url,
         created_at=service.parts.clock(),
-        events_after=str(parse_cursor(asked.after)),
+        events_after=str(parse_cursor(place(service, FEED, asked.after) or "-1")),
         warnings_after=0,
         delivered_at=None,
         failures=0,
@@ -112,7 +115,7 @@ def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
     """
     with service.parts.database.read() as connection:
         found = webhooks.listed(connection, reading.agency)
-    return answer({"webhooks": found})
+    return answer({"webhooks": [replace(one, events_after=_cursor(service, one)) for one in found]})
 
 
 @router.delete(
@@ -136,7 +139,7 @@ async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -
     """At once, once, and signed as everything is. Takes the role supervisor."""
     webhook = await run_in_threadpool(_found, service, reading, webhook_id)
     standing = Progress(webhook.events_after, webhook.warnings_after)
-    sent = message(webhook, standing, {"events": [], "next": webhook.events_after})
+    sent = message(webhook, standing, {"events": [], "next": _cursor(service, webhook)})
     headers = sent.headers(webhook_secret(service.parts, webhook_id), service.parts.clock() // 1000)
     try:
         await post(receivers_of(service.parts), webhook.url, sent.body, headers)
@@ -148,3 +151,8 @@ async def test(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -
 def _found(service: Service, reading: Reading, webhook_id: str) -> Webhook:
     with service.parts.database.read() as connection:
         return webhooks.find(connection, reading.agency, webhook_id)
+
+
+def _cursor(service: Service, webhook: Webhook) -> str:
+    """How far the webhook has come, as the feed tells it."""
+    return service.cursors.seal(FEED, webhook.events_after)

@@ -33,7 +33,6 @@ from ledger.core.visibility import Reader
 from ledger.store.cases import seen
 from ledger.store.tables import CASES, ENTRIES, ITEMS, WORDS
 
-LOOKED_AT = 1000  # words that one page looks through at most
 _HEX_FROM = 8  # characters from which hexadecimal digits may be the beginning of a digest
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
@@ -142,31 +141,26 @@ def folded(text: str) -> str:
 
 
 def search(connection: Connection, reader: Reader, text: str, limit: int, after: Place | None = None) -> Found:
-    """At most ``limit`` hits, ids first, then words in their order. A page may have fewer and still go on."""
+    """At most ``limit`` hits, ids first, then words in their order.
+
+    What the reader may not see is left out before anything is counted: neither how many hits a page has nor where the
+    next one begins tells of it.
+    """
     word = folded(text)
-    words = _words(_starts(word), after).subquery().select()
+    words = _words(_starts(word), reader, limit + 1, after).subquery().select()
     candidates = union_all(words, *(_ids(word) if after is None else ())).subquery("candidates")
-    may_see = seen(reader, candidates.c.case_id).label("may_see")
     shown = (CASES.c.case_number, CASES.c.case_type, CASES.c.stage, ENTRIES.c.event_id)
     query = (
-        select(candidates, *shown, may_see)
+        select(candidates, *shown)
         .join(CASES, CASES.c.case_id == candidates.c.case_id)
         .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
+        .where(or_(candidates.c.rank > 0, seen(reader, candidates.c.case_id)))
+        .limit(limit + 1)
         .order_by(candidates.c.rank, candidates.c.word, candidates.c.kind, candidates.c.case_id)
     )
     rows = connection.execute(query).all()
-    return _page(rows, limit)
-
-
-def _page(rows: Any, limit: int) -> Found:
-    hits: list[Hit] = []
-    for row in rows:
-        if row.may_see:
-            hits.append(_hit(row))
-        if len(hits) == limit:
-            return Found(tuple(hits), _place(row))
-    is_end = sum(row.rank for row in rows) < LOOKED_AT
-    return Found(tuple(hits), None if is_end else _place(rows[-1]))
+    shown_rows = rows[:limit]
+    return Found(tuple(map(_hit, shown_rows)), _place(shown_rows[-1]) if len(rows) > limit else None)
 
 
 def _place(row: Any) -> Place:
@@ -188,12 +182,12 @@ def _hit(row: Any) -> Hit:
     )
 
 
-def _words(starts: list[str], after: Place | None) -> Select[Any]:
-    """The words that begin so, behind the place."""
+def _words(starts: list[str], reader: Reader, limit: int, after: Place | None) -> Select[Any]:
+    """The words of cases that the reader sees which begin so, behind the place."""
     begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
     key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
     query = _candidates(1, WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
-    query = query.where(begins).order_by(*key).limit(LOOKED_AT)
+    query = query.where(begins, seen(reader, WORDS.c.case_id)).order_by(*key).limit(limit)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*map(literal, (after.word, after.kind, after.case_id))))
     return query

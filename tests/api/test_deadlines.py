@@ -225,7 +225,7 @@ def warned(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
 
 
 def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
-    """In their order, from a number on, mine alone if asked; what is shown is recorded, an empty look is not."""
+    """In their order, from a cursor on, mine alone if asked; what is shown is recorded, an empty look is not."""
     served.record(handled())
     assert warned(served, clerk(POLICE)) == []
     before = served.parts.access.head().count
@@ -235,10 +235,13 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     assert {(one["days"], one["handler"], one["case_id"]) for one in found} == {
         (0, clerk(POLICE).officer_id, "case-1"),
     }
-    assert warned(served, clerk(POLICE), after=2, mine=True) == found[2:]
-    assert served.get("/api/v1/warnings", clerk(POLICE), limit=2).json()["next"] == 2
+    first = served.get("/api/v1/warnings", clerk(POLICE), limit=2).json()
+    assert first["next"] == first["resume"]
+    assert warned(served, clerk(POLICE), after=first["next"], mine=True) == found[2:]
     assert served.parts.access.head().count == before + 3
     assert warned(served, supervisor(POLICE), mine=True) == []
-    assert warned(served, clerk(POLICE), after=4) == []
+    last = served.get("/api/v1/warnings", clerk(POLICE), after=first["next"]).json()
+    assert "next" not in last
+    assert warned(served, clerk(POLICE), after=last["resume"]) == []
     assert warned(served, auditor(PROCURATORATE)) == []
-    assert served.parts.access.head().count == before + 3
+    assert served.parts.access.head().count == before + 4

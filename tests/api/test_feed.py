@@ -20,8 +20,9 @@ def named(case: Case) -> Case:
     return case.open().act(body, sections={"person:1": section("person", name="a name")})
 
 
-def feed(served: Served, by: Officer, after: str = "-1", **query: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = served.get("/api/v1/events", by, after=after, **query).json()
+def feed(served: Served, by: Officer, after: str | None = None, **query: Any) -> dict[str, Any]:
+    begin = {} if after is None else {"after": after}
+    answer: dict[str, Any] = served.get("/api/v1/events", by, **begin, **query).json()
     return answer
 
 
@@ -30,7 +31,7 @@ def got(page: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def pages(served: Served, by: Officer, limit: int) -> Iterator[dict[str, Any]]:
-    after = "-1"
+    after = None
     while (page := feed(served, by, after, limit=limit))["events"]:
         yield page
         after = page["next"]
@@ -118,6 +119,7 @@ def test_a_feed_waits_for_what_is_new(served: Served) -> None:
     [
         ({"after": "x"}, "after"),
         ({"after": "01"}, "after"),
+        ({"after": "A" * 40}, "after"),
         ({"case_id": "case-1", "after": "1.2"}, "after"),
         ({"wait": "21"}, "wait"),
         ({"limit": "1001"}, "limit"),

@@ -12,6 +12,7 @@ from alembic import command
 from sqlalchemy import event, text
 
 from ledger.audit import audit_log, left_out
+from ledger.core.event import case as acts
 from ledger.core.event import item
 from ledger.core.visibility import Reader
 from ledger.record import shipped_rulebook
@@ -87,18 +88,44 @@ def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:
         assert [hit.kind for hit in search(connection, reader, "seal-7", 9).hits] == ["seal"]
 
 
+def test_neither_hits_nor_pages_tell_of_what_is_not_seen(ledger: Ledger) -> None:
+    """With and without a thousand words of others' cases that begin likewise, a reader is given the same pages."""
+
+    def pages(reader: Reader) -> list[Found]:
+        found, after = [], None
+        with ledger.database.read() as connection:
+            while not found or after is not None:
+                found.append(search(connection, reader, "paper", 2, after))
+                after = found[-1].following
+        return found
+
+    mine = Case("mine").open(clerk(LAB), case_number="paper m 1")
+    for number in ("paper m 2", "paper z 3"):
+        mine.say(acts.CaseNumbered, clerk(LAB), case_number=number)
+    ledger.post_all(mine.events)
+    reader = Reader(LAB, frozenset(), NOW)
+    before = [(tuple(hit.word for hit in page.hits), page.following) for page in pages(reader)]
+    assert len(before) == 2
+    theirs = Case("theirs", step=1).open(case_number="paper a")
+    for number in range(1100):
+        theirs.say(acts.CaseNumbered, case_number=f"paper m 1{number}")
+    ledger.post_all(theirs.events)
+    assert [(tuple(hit.word for hit in page.hits), page.following) for page in pages(reader)] == before
+
+
 def test_pages_follow_each_other(ledger: Ledger) -> None:
     """Each hit comes once, ids first, however small the pages are."""
     for name, number in (("two", "2026刑初0418号"), ("case-1", "case-1")):
         ledger.post_all(Case(f"case-of-{name}").open(case_number=number).events)
     collected: list[str] = []
     for word in ("2026", "case-1"):
-        after = None
+        after, is_end = None, False
         with ledger.database.read() as connection:
-            while (page := search(connection, Reader(POLICE, frozenset(), NOW), word, 1, after)).following is not None:
+            while not is_end:
+                page = search(connection, Reader(POLICE, frozenset(), NOW), word, 1, after)
+                assert len(page.hits) == 1
                 collected += [f"{hit.kind} {hit.case_id}" for hit in page.hits]
-                after = page.following
-        assert page.hits == ()
+                after, is_end = page.following, page.following is None
     assert collected == [
         "case_number case-1",
         "case_number case-of-two",

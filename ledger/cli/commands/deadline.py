@@ -167,21 +167,24 @@ def _record(clerk: Clerk, case_id: str, body: type[Body], *, deadline_id: str, *
 def warnings(session: Session, mine: bool, after: int, watch: bool) -> None:
     """List the warnings of your agency: 7, 3 and 1 days before a last day, and 0 once it has passed."""
     if not watch:
-        found = list(_warnings(session, mine, after))
+        found = [one for page in _pages(session, mine, None) for one in page["warnings"] if one["number"] > after]
         session.output.table(_with_end(session, found), WARNED, style_of=_style)
         return
+    behind: str | None = None
     while True:
-        for one in _warnings(session, mine, after):
-            after = one["number"]
-            _say(session, one)
+        for page in _pages(session, mine, behind):
+            for one in page["warnings"]:
+                if one["number"] > after:
+                    _say(session, one)
+            behind = page.get("resume", behind)
         time.sleep(WATCH_EVERY_S)
 
 
-def _warnings(session: Session, mine: bool, after: int) -> Iterator[dict[str, Any]]:
-    page = {"next": after}
+def _pages(session: Session, mine: bool, behind: str | None) -> Iterator[dict[str, Any]]:
+    page = {"next": behind}
     while "next" in page:
         page = session.service.get("/api/v1/warnings", after=page["next"], mine=mine or None)
-        yield from page["warnings"]
+        yield page
 
 
 def _say(session: Session, warning: dict[str, Any]) -> None:

@@ -205,11 +205,14 @@ def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None
 @pass_session
 def watch(session: Session, every: float, once: bool) -> None:
     """Show each lead as it is raised or moves on, until you interrupt it."""
-    seen = None
+    behind: str | None = None
     while True:
-        for lead in session.service.pages("/api/v1/leads", "leads", after=seen):
-            _tell(session, lead)
-            seen = lead["updated_index"]
+        page: dict[str, Any] = {"next": behind}
+        while "next" in page:
+            page = session.service.get("/api/v1/leads", after=page["next"])
+            for lead in page["leads"]:
+                _tell(session, lead)
+            behind = page.get("resume", behind)
         if once:
             return
         time.sleep(every)

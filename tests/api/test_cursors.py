@@ -1,0 +1,113 @@
+"""Cursors: where a list goes on is said in a way that only this service reads and makes, for every list of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.cursors import Cursors
+from ledger.core.errors import MalformedInput
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
+from tests.casework import Case
+
+# Whoever asks may see these whole: their places are numbers of the public log and of the public chain.
+PUBLIC = {"/api/v1/agencies", "/api/v1/registry", "/api/v1/anchors"}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Three cases of the police, two of the court that begin with the same words."""
+    with serving(tmp_path_factory.mktemp("cursors")) as served:
+        for number in range(3):
+            case = Case(f"case-{number}").open(case_number=f"2026-{number}").register(f"thing-{number}")
+            served.record(case.offer(f"thing-{number}", to=COURT, purpose="loan"))
+        for number in range(2):
+            served.record(Case(f"case-1-{number}").open(clerk(PROCURATORATE), case_number=f"2026-1-{number}"))
+        yield served
+
+
+def paged(served: Served) -> dict[str, dict[str, Any]]:
+    """The operations that take ``after``, with how the document describes it."""
+    document = served.get("/api/v1/openapi.json").json()
+    return {
+        path: parameter
+        for path, operations in document["paths"].items()
+        for parameter in operations.get("get", {}).get("parameters", ())
+        if parameter["name"] == "after"
+    }
+
+
+def test_every_list_takes_the_same_cursors(cases: Served) -> None:
+    """Each operation of the document that takes ``after`` takes what is sealed, but for those that are public; a list
+    that says ``next`` takes ``after``."""
+    found = paged(cases)
+    assert set(found) > PUBLIC
+    for path, parameter in found.items():
+        text = next((one for one in parameter["schema"].get("anyOf", ()) if one["type"] == "string"), {})
+        assert (text.get("maxLength") == 1000) == (path not in PUBLIC), path
+    document = cases.get("/api/v1/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for answer in operations.get("get", {}).get("responses", {}).values():
+            schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+            assert "next" not in schema.get("properties", {}) or path in found, path
+
+
+@pytest.mark.parametrize("forged", ["17", "case-1", "2026,case_number,case-1", "A" * 40, "-_" * 30])
+def test_what_this_service_did_not_seal_is_refused(cases: Served, forged: str) -> None:
+    """In every list: a place that somebody makes up, and a cursor of another service."""
+    other = Cursors(bytes(32))
+    by = {role.roles[0]: role for role in (supervisor(POLICE), auditor(POLICE), analyst(PROCURATORATE))}
+    for path in set(paged(cases)) - PUBLIC:
+        address = path.format(case_id="case-1")
+        query = {"q": "2026"} if path.endswith("/search") else {}
+        for cursor in (forged, other.seal("cases", "case-1")):
+            problem(cases.get(address, by["supervisor"], after=cursor, **query), 400, "malformed_input", "after")
+
+
+def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) -> None:
+    """It has no id of what it stands behind in it, is the same for the same page, and opens no other list."""
+    page = cases.get("/api/v1/cases", clerk(POLICE), limit=1).json()
+    again = cases.get("/api/v1/cases", clerk(POLICE), limit=1).json()
+    assert page == again
+    assert "case" not in page["next"]
+    following = cases.get("/api/v1/cases", clerk(POLICE), limit=1, after=page["next"]).json()
+    assert [line["case_id"] for line in following["cases"]] == ["case-1"]
+    for path in ("/api/v1/items", "/api/v1/handovers", "/api/v1/events", "/api/v1/deadlines"):
+        problem(cases.get(path, clerk(POLICE), after=page["next"]), 400, "malformed_input", "after")
+    feed = cases.get("/api/v1/events", clerk(POLICE), limit=1).json()
+    of_case = {"case_id": "case-1", "after": feed["next"]}
+    problem(cases.get("/api/v1/events", clerk(POLICE), **of_case), 400, "malformed_input", "after")
+
+
+def test_pages_are_full_whatever_lies_between(cases: Served) -> None:
+    """What others have is left out before a page is counted: a page is as long as asked for until the last one."""
+    for limit in (1, 2):
+        walked: list[str] = []
+        query: dict[str, Any] = {"q": "2026", "limit": limit}
+        while True:
+            page = cases.get("/api/v1/search", clerk(POLICE), **query).json()
+            walked += [hit["case_id"] for hit in page["hits"]]
+            if "next" not in page:
+                break
+            assert len(page["hits"]) == limit
+            query["after"] = page["next"]
+        assert walked == ["case-0", "case-1", "case-2"]
+
+
+def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:
+    """They are made from the service's key alone; a sign that is changed spoils them."""
+    cursor = Cursors(b"k" * 32).seal("feed", "17.3")
+    assert Cursors(b"k" * 32).open("feed", cursor) == "17.3"
+    for cursors, scope, text in (
+        (Cursors(b"l" * 32), "feed", cursor),
+        (Cursors(b"k" * 32), "cases", cursor),
+        (Cursors(b"k" * 32), "feed", cursor[:-2] + ("AA" if cursor[-2:] != "AA" else "BB")),
+        (Cursors(b"k" * 32), "feed", "é"),
+        (Cursors(b"k" * 32), "feed", ""),
+    ):
+        with pytest.raises(MalformedInput):
+            cursors.open(scope, text)
