@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ledger.core import authority as authorities
 from ledger.core.authority import Authority
-from ledger.core.errors import Conflict, RuleRefused
+from ledger.core.errors import Conflict
 from ledger.core.event.registry import RegistryChange
 from ledger.record import Judged
 from ledger.states import off_head
-from ledger.store import cases, log
+from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import Head, StoredEntry
 
@@ -22,22 +22,18 @@ class LogView:
         self,
         stored: dict[str, StoredEntry],
         heads: dict[tuple[str, str], Head],
-        owners: dict[str, str],
         authority: Authority,
     ):
         self.stored = stored
         self.heads = heads
-        self.owners = owners
         self.authority = authority
 
     @classmethod
     def read(cls, connection: Connection, batch: Sequence[Judged], authority: Authority) -> LogView:
         envelopes = [judged.submitted.envelope for judged in batch]
-        new_items = {item for judged in batch for item in judged.new_items}
         return cls(
             log.identities(connection, [envelope.event_id for envelope in envelopes]),
             log.heads(connection, [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]),
-            cases.owners(connection, new_items) if new_items else {},
             authority,
         )
 
@@ -46,12 +42,6 @@ class LogView:
         envelope, payload = judged.submitted.envelope, judged.submitted.payload
         stream = (envelope.stream.kind, envelope.stream.id)
         self._require_head(envelope.sequence, envelope.previous, self.heads.get(stream))
-        for item_id in judged.new_items:
-            owner = self.owners.get(item_id)
-            if owner is not None and owner != envelope.stream.id:
-                raise RuleRefused(
-                    f"item {item_id} belongs to another case", code="foreign_item", field="payload.body.item_id"
-                )
         if judged.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
@@ -59,7 +49,6 @@ class LogView:
             self._require_next_change(payload.body)
             self.authority = authorities.fold(self.authority, payload.body, index)
         self.heads[stream] = Head(envelope.sequence, envelope.payload_digest)
-        self.owners.update(dict.fromkeys(judged.new_items, envelope.stream.id))
 
     @staticmethod
     def _require_head(sequence: int, previous: str | None, head: Head | None) -> None:

@@ -16,6 +16,7 @@ from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.jurisdiction import supervises
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
+from ledger.core.visibility import SUPERVISORS, Reader, reader_of
 from ledger.store import identifiers, imports, log, supervision
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -75,26 +76,31 @@ def require_named(connection: Connection, payload: Payload, authority: Authority
     if isinstance(body, DatasetRegistered):
         _require_own_id(connection, body.dataset_id, payload.agency)
     if isinstance(body, ModelPublished):
-        _require_anonymous(connection, body, authority)
+        _require_anonymous(connection, body, authority, payload)
     if isinstance(body, RecommendationIssued):
         _require_leads(connection, body, agencies[payload.agency], agencies)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
         _require_issued(connection, body.recommendation_id)
 
 
-def identified(connection: Connection, text: str, authority: Authority) -> tuple[Trace, ...]:
-    """What in the text leads to a case, a thing or a person: by its form, or as an id of the ledger."""
+def identified(connection: Connection, text: str, authority: Authority, reader: Reader) -> tuple[Trace, ...]:
+    """What in the text leads to a case, a thing or a person: by its form, or as an id of what the reader sees.
+
+    Of what he does not see nothing is looked up: the answer would tell him of it.
+    """
     told = words(text)
     officers = told & {grant.officer for grant in authority.grants.values()}
-    known = dict.fromkeys(officers, "officer") | identifiers.known(connection, told)
+    known = dict.fromkeys(officers, "officer") | identifiers.known(connection, told, reader)
     return tuple(sorted({*traces(text), *known_traces(text, known)}))
 
 
-def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority) -> None:
+def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority, payload: Payload) -> None:
+    """What is looked for is what an analyst of the publisher, who alone signs such an event, sees."""
     study = body.case_study
+    reader = reader_of(payload.agency, SUPERVISORS, authority.agencies, now=payload.occurred_at)
     for language in ("zh", "en") if study is not None else ():
         text = getattr(study, language)
-        for trace in identified(connection, text, authority):
+        for trace in identified(connection, text, authority, reader):
             raise RuleRefused(
                 f"character {trace.start + 1} of the case study, {trace.shown_in(text)!r}, is of a kind that leads to "
                 f"somebody or something: {trace.what}",

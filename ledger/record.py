@@ -15,7 +15,7 @@ from ledger.cited import cites, require_cited
 from ledger.core import authority as authorities
 from ledger.core import canonical, rulebook, signature
 from ledger.core.authority import Agency, Authority
-from ledger.core.custody import Act, CaseState, Outcome, fold
+from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, Submitted, decode_submission, digest_of
@@ -37,14 +37,13 @@ _NOT_YET = 2**63  # above every index: judged as of all that the log has
 
 class Judged(Struct, frozen=True):
     """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
-    case's; ``new_items`` must not belong to another case; ``registry_changes`` dates the authority it was judged by,
-    ``clock_lines`` are what lists of clocks show otherwise than before. ``move`` is of a matter of supervision."""
+    case's; ``registry_changes`` dates the authority it was judged by, ``clock_lines`` are what lists of clocks show
+    otherwise than before. ``move`` is of a matter of supervision."""
 
     submitted: Submitted
     registry_changes: int
     before: CaseState | None = None
     outcome: Outcome | None = None
-    new_items: frozenset[str] = frozenset()
     clock_lines: tuple[ClockLine, ...] = ()
     move: Move | None = None
 
@@ -160,9 +159,8 @@ class Recorder:
         outcome = fold(before, act)
         self._require_known(authority, payload)
         self.states.keep(outcome.state)
-        items = _new_items(before, outcome.state, act)
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
-        return Judged(submitted, authority.changes, before, outcome, items, lines)
+        return Judged(submitted, authority.changes, before, outcome, lines)
 
     def _matter(self, payload: Payload, authority: Authority) -> Matter | None:
         """What the event's stream stands at; nothing is read for the event that would begin it."""
@@ -245,9 +243,3 @@ def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> N
             code="event_id_taken",
             hint="Mint a new event id for a new event.",
         )
-
-
-def _new_items(before: CaseState | None, after: CaseState, act: Act) -> frozenset[str]:
-    changes = after.items.changes(before.items if before else None)
-    taken_over = {item.item_id for item in act.source.split.items} if act.source and act.source.split else set()
-    return frozenset(item_id for item_id, known, _ in changes if known is None) - taken_over

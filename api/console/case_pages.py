@@ -58,7 +58,7 @@ def find(service: ServiceOf, reading: Reads, form: FormOf) -> Response:
     """To the case of a code that was typed or scanned: its id, or that of an item."""
     code = (form.get("code") or "").lower()
     with service.parts.database.read() as connection:
-        case_id = cases.owners(connection, [code]).get(code, code)
+        case_id = cases.case_of_item(connection, code, reading.reader) or code
         cases.require_sight(connection, case_id, reading.reader)
     return RedirectResponse(f"{PATH}/cases/{case_id}", 303)
 

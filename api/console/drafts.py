@@ -22,7 +22,7 @@ from ledger.core.event import EVENT_TYPES, VERSION, Authority, Body, Payload, St
 from ledger.core.instant import instant_text
 from ledger.locales import Labels
 from ledger.sign import SYSTEM_SOURCES
-from ledger.store import cases, log
+from ledger.store import log
 from ledger.timeline import Narrator
 from ledger.timeline.particulars import Particular, particulars
 
@@ -75,7 +75,7 @@ class Drafter:
         stream = Stream(kind="case", id=case_id)
         payload = unsigned(self.service, self.reading, self.form, stream=stream, state=state, body=body)
         before, outcome = self.service.parts.recorder.foresee(payload, self.service.parts.clock() // 1000)
-        _require_free(self.service, payload, before, outcome.state)
+        _require_free(self.service, payload, before)
         self.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
         labels = self.labels
         narrator = narrator_of(self.service, labels)
@@ -156,11 +156,9 @@ def require_role(reading: Reading, body: type[Body]) -> None:
         raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
 
 
-def _require_free(service: Service, payload: Payload, before: CaseState | None, after: CaseState) -> None:
-    """An item or case id that is taken elsewhere is told now, not after the signature."""
-    new = [change.key for change in after.items.changes(before.items if before else None) if change.before is None]
+def _require_free(service: Service, payload: Payload, before: CaseState | None) -> None:
+    """A case id that is taken is told now, not after the signature: the public log has it."""
     with service.parts.database.read() as connection:
-        taken = cases.owners(connection, new)
         is_opened = before is None and log.heads(connection, [("case", payload.stream.id)])
-    if taken or is_opened:
-        raise NotFound(f"the id {next(iter(taken), payload.stream.id)} is taken already", code="duplicate_id")
+    if is_opened:
+        raise NotFound(f"the id {payload.stream.id} is taken already", code="duplicate_id")

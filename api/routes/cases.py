@@ -100,7 +100,7 @@ def list_items(
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
     found = [item_line(row) for row in rows]
     reading.record("list of items", *dict.fromkeys(line.case_id for line in found))
-    return listed(service, "items", found, window.limit, lambda line: line.item_id)
+    return listed(service, "items", found, window.limit, lambda line: cases.place_of_item(line.item_id, line.case_id))
 
 
 @router.get("/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(ItemView, 400, 401, 404, 503))
@@ -108,8 +108,8 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     """As it stands."""
     unseen = NotFound(f"no item {item_id} that you may see", field="item_id")
     with service.parts.database.read() as connection:
-        case_id = cases.owners(connection, [item_id]).get(item_id)
-        if case_id is None or cases.sight(connection, case_id, reading.reader) is None:
+        case_id = cases.case_of_item(connection, item_id, reading.reader)
+        if case_id is None:
             raise unseen
     item = service.parts.recorder.states.of_shown(case_id).items.get(item_id)
     if item is None:

@@ -227,8 +227,8 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
     openapi_extra=takes(Texts),
 )
 async def check_anonymity(request: Request, service: ServiceOf, reading: Reads) -> Response:
-    """Ids of this ledger, and what has the form of an identifier. For a procuratorate's auditors, analysts and
-    supervisors, before they publish; each check is recorded as a read."""
+    """Ids of the cases and things that you may see, and what has the form of an identifier. For a procuratorate's
+    auditors, analysts and supervisors, before they publish; each check is recorded as a read."""
     require_governing(reading)
     asked = await posted(request, service, _texts, limit=MAX_BODY)
     return await run_in_threadpool(_checked, service, reading, asked.texts)
@@ -239,7 +239,7 @@ def _checked(service: Service, reading: Reading, texts: tuple[str, ...]) -> Resp
         found = [
             TraceView(number, one.start, one.text, one.what, one.instead)
             for number, text in enumerate(texts)
-            for one in identified(connection, text, service.authority())
+            for one in identified(connection, text, service.authority(), reading.reader)
         ]
     reading.record("anonymity of texts")
     return answer(AnonymityView(tuple(found)))

@@ -77,8 +77,8 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
 def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath) -> Response:
     """How it stood between the events that concern it, and those events."""
     with service.parts.database.read() as connection:
-        case_id = cases.owners(connection, [item_id]).get(item_id)
-        if case_id is None or cases.sight(connection, case_id, reading.reader) is None:
+        case_id = cases.case_of_item(connection, item_id, reading.reader)
+        if case_id is None:
             raise NotFound(f"no item {item_id} that you may see", field="item_id")
         found = history(connection, teller(service, reading, labels), case_id, "item", item_id)
     reading.record(f"history of item {item_id}", case_id)

@@ -97,8 +97,8 @@ class _OfCase:
         if raised != flags:
             yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
 
-    def models(self, stored: Models) -> Models:
-        return {} if self._state is None else self._expected.models(self._state, stored)
+    def models(self, _stored: Models, /) -> Models:
+        return {} if self._state is None else self._expected.models(self._state)
 
 
 class _OfMatter:

@@ -147,7 +147,7 @@ def projections(
     for handover in changed(before.handovers if before else None, after.handovers):
         yield HANDOVERS, (case_id, handover.handover_id), _handover_row(case_id, handover, index)
     for item in changed(before.items if before else None, after.items):
-        yield ITEMS, (item.item_id,), _item_row(case_id, item, index)
+        yield ITEMS, (item.item_id, case_id), _item_row(case_id, item, index)
 
 
 def said(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:

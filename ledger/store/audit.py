@@ -46,7 +46,7 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (CASES, ("case_id",)),
     (CASE_AGENCIES, ("case_id", "agency")),
     (HANDOVERS, ("case_id", "handover_id")),
-    (ITEMS, ("item_id",)),
+    (ITEMS, ("item_id", "case_id")),
     (CLOCKS, ("case_id", "deadline_id")),
     (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
     (WORDS, ("word", "kind", "case_id")),
@@ -232,17 +232,15 @@ class Expected:
         for handover in changed(before.handovers if before else None, after.handovers):
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for item in changed(before.items if before else None, after.items):
-            self._changed_at[ITEMS.name, item.item_id] = index
+            self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
         self._said.update(((table.name, *key), row) for table, key, row in said(payload, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
         told = feed.of_case(before, after, payload.sequence)
         self._said.update(feed_row(agency, index, since) for agency, since in told)
         self._changed_at[CASES.name, after.case_id] = index
 
-    def models(self, last: CaseState, stored: Models) -> Models:
-        """All rows of the case, whose last state this is; items that left it are its own until another case has them,
-        which is so where they are not among the ``stored`` rows of this one.
-        """
+    def models(self, last: CaseState) -> Models:
+        """All rows of the case, whose last state this is."""
         found = self._said
         for table, key, row in projections(None, last, 0):
             if (index := self._changed_at.get((table.name, *key))) is not None:
@@ -250,9 +248,6 @@ class Expected:
             found[table.name, *key] = row
         for line, index in self._lines.values():
             found.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
-        for item in last.items.values():
-            if item.status == "left" and (ITEMS.name, item.item_id) not in stored:
-                del found[ITEMS.name, item.item_id]
         return found
 
 

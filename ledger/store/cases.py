@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, bindparam, or_, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, bindparam, literal, or_, select, tuple_, union
 
 from ledger.core.errors import NotFound
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
@@ -23,7 +23,6 @@ MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of m
 _PARTIES = select(CASE_AGENCIES.c.case_id).where(
     one_of(CASE_AGENCIES.c.case_id, "case_ids"), CASE_AGENCIES.c.agency == bindparam("agency")
 )
-_OWNERS = select(ITEMS.c.item_id, ITEMS.c.case_id).where(one_of(ITEMS.c.item_id, "item_ids"))
 
 
 class Page(Struct, frozen=True):
@@ -33,10 +32,13 @@ class Page(Struct, frozen=True):
     after: str | None = None
 
 
-def owners(connection: Connection, item_ids: Collection[str]) -> dict[str, str]:
-    """The case of each of these items that exists."""
-    rows = connection.execute(_OWNERS, {"item_ids": json.dumps(list(item_ids))})
-    return {row.item_id: row.case_id for row in rows}
+def case_of_item(connection: Connection, item_id: str, reader: Reader) -> str | None:
+    """The case that has the item, of those that the reader sees: of several the one that it did not leave, then the
+    one that changed it last; None where he sees none."""
+    query = select(ITEMS.c.case_id).where(ITEMS.c.item_id == item_id, seen(reader, ITEMS.c.case_id))
+    order = (ITEMS.c.status == "left", ITEMS.c.updated_index.desc())
+    case_id: str | None = connection.execute(query.order_by(*order).limit(1)).scalar()
+    return case_id
 
 
 def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
@@ -125,20 +127,28 @@ def with_number(connection: Connection, case_number: str) -> list[str]:
 def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
-    """Items of the cases that the reader sees, by item id."""
+    """Items of the cases that the reader sees, by item id and case; ``page.after`` is a ``place_of_item``."""
     query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
     if case_id is not None:
         query = query.where(ITEMS.c.case_id == case_id)
     if holder is not None:
         query = query.where(ITEMS.c.holder == holder)
-    return fetched(connection, _paged(query, ITEMS.c.item_id, page))
+    if page.after is not None:
+        query = query.where(tuple_(ITEMS.c.item_id, ITEMS.c.case_id) > tuple_(*map(literal, page.after.split("/"))))
+    return fetched(connection, query.order_by(ITEMS.c.item_id, ITEMS.c.case_id).limit(page.limit))
 
 
-def item(connection: Connection, item_id: str) -> dict[str, Any]:
+def place_of_item(item_id: str, case_id: str) -> str:
+    """Where a list of items stands at this one."""
+    return f"{item_id}/{case_id}"
+
+
+def item(connection: Connection, case_id: str, item_id: str) -> dict[str, Any]:
     """Raises NotFound."""
-    row = connection.execute(select(ITEMS).where(ITEMS.c.item_id == item_id)).mappings().first()
+    named = (ITEMS.c.case_id == case_id, ITEMS.c.item_id == item_id)
+    row = connection.execute(select(ITEMS).where(*named)).mappings().first()
     if row is None:
-        raise NotFound(f"no item {item_id}", field="item_id")
+        raise NotFound(f"no item {item_id} in case {case_id}", field="item_id")
     return dict(row)
 
 

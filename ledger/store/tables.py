@@ -195,12 +195,12 @@ class HandoverRow(SQLModel, table=True):
 
 
 class ItemRow(SQLModel, table=True):
-    """An item as it stands; one item belongs to one case."""
+    """An item as it stands in a case. Two cases may have one of the same id: one that was split off, or two things."""
 
     __tablename__ = "items"
 
     item_id: str = Field(primary_key=True)
-    case_id: str = Field(index=True)
+    case_id: str = Field(primary_key=True, index=True)
     kind: str
     description: str = Field(sa_column=Column(Text, nullable=False))
     quantity: str

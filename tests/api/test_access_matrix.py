@@ -30,6 +30,8 @@ from tests.api.matrix import (
 )
 from tests.api.service import Served, problem
 from tests.builders import Officer, instant
+from tests.casework import person_id
+from tests.supervised import Lead
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +63,59 @@ def elsewhere(text: str) -> str:
 
 
 def require_denied_as_absent(world: World, row: Row, path: str, officer: Officer) -> None:
-    """404, in the very words of what is not there."""
+    """404, and the whole response - status, headers, body - that of what is not there."""
     token = world.served.token(officer)
     told = ask(world.served, row, path, token)
     problem(told, 404, "not_found", told.json()["field"])
-    absent = ask(world.served, row, elsewhere(path), token)
-    same = {name: elsewhere(str(value)) for name, value in told.json().items()}
-    assert same == {name: str(value) for name, value in absent.json().items()}
+    require_same(told, ask(world.served, row, elsewhere(path), token))
+
+
+def require_same(told: httpx.Response, absent: httpx.Response) -> None:
+    """Both responses are the same but for the ids that were asked for; of the length only what these make of it."""
+    assert told.status_code == absent.status_code
+    assert elsewhere(told.text) == elsewhere(absent.text)
+    lengths = [int(answer.headers["content-length"]) - len(answer.content) for answer in (told, absent)]
+    assert lengths == [0, 0]
+    assert steady(told) == steady(absent)
+
+
+def steady(answer: httpx.Response) -> list[tuple[str, str]]:
+    """The headers, but for the time and the length, which is the body's."""
+    return [(name, value) for name, value in answer.headers.items() if name not in ("date", "content-length")]
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_no_route_tells_whether_there_is_what_may_not_be_seen(world: World, relation: Relation) -> None:
+    """Every operation of the document that takes an id, whatever its method: for a real id and for one that is none
+    whoever may not see it gets the same response. What everybody may see, such as agencies and models, is left out."""
+    document = world.served.get("/api/v1/openapi.json").json()
+    real = {
+        "case_id": "case-1",
+        "item_id": "phone",
+        "person_id": person_id("li"),
+        "handover_id": world.offer,
+        "event_id": world.named,
+        "lead_id": Lead().body.lead_id,
+        "recommendation_id": "phone",
+        "dataset_id": "d1",
+        "webhook_id": "webhook-" + "0" * 16,
+    }
+    asked = 0
+    for path, operations in document["paths"].items():
+        names = re.findall(r"{(\w+)}", path)
+        if not names or not set(names) <= real.keys():
+            continue
+        for method in operations:
+            for role in ROLES:
+                officer = reader(relation, role)
+                token = world.served.token(officer)
+                there, nowhere = (path.format(**ids) for ids in (real, {k: elsewhere(v) for k, v in real.items()}))
+                told = world.served.request(method.upper(), there, headers=token)
+                if told.status_code != 404:
+                    continue
+                require_same(told, world.served.request(method.upper(), nowhere, headers=token))
+                asked += 1
+    assert asked > 20 or relation in ("own", "former", "jurisdiction")
 
 
 def test_every_route_has_a_row(world: World) -> None:

@@ -37,7 +37,8 @@ def test_case_that_gave_up_what_no_case_has_taken_over_yet(stand: Stand) -> None
     cited, by = stand.theft.last.ref, clerk(PROCURATORATE)
     opened = Case("case-9", start=stand.theft.now).open(by, source=stand.theft.state, split_from=cited)
     stand.ledger.post(opened.last)
-    assert stand.value("SELECT case_id || ' ' || status FROM items WHERE item_id = 'gold'") == "case-9 held"
+    assert stand.value("SELECT status FROM items WHERE item_id = 'gold' AND case_id = 'case-9'") == "held"
+    assert stand.value("SELECT status FROM items WHERE item_id = 'gold' AND case_id = 'case-1'") == "left"
     for case_id in ("case-1", "case-9"):
         assert audit_case(stand.database, TRUST, BOOK, case_id, look=contracts(stand)).findings == ()
 

@@ -1,12 +1,15 @@
-"""Admission under the lock: one winner for a head, one case for an item, and the registry as the log has it by then."""
+"""Admission under the lock: one winner for a head, and the registry as the log has it by then."""
 
 from __future__ import annotations
 
 import pytest
 
-from ledger.core.errors import Conflict, RuleRefused, Unauthorized
+from ledger.core.errors import Conflict, Unauthorized
 from ledger.core.event.item import ItemPart, ItemSplit
-from tests.builders import COURT, POLICE, SERVICE, clerk
+from ledger.core.visibility import Reader
+from ledger.store import cases
+from ledger.store.cases import Page
+from tests.builders import COURT, LAB, POLICE, SERVICE, clerk, instant
 from tests.casework import Case, pieces, registration
 from tests.ledgers import Ledger, open_ledger, verified
 from tests.sequence.stand import OFFICERS, OPENED, entries_of, refusal, size_of
@@ -35,17 +38,25 @@ def test_of_two_rivals_for_one_head_one_wins(each_database_url: str) -> None:
         verified(ledger.post(rebased.last), rebased.last)
 
 
-def test_an_item_belongs_to_one_case(founded: str) -> None:
-    """An id that another case has is refused under the lock: recorded before, and in the same batch."""
-    with open_ledger(founded, start=False) as ledger:
-        one, two, three = (Case(name).open().register("phone") for name in ("case-1", "case-2", "case-3"))
-        futures = [ledger.submit(event) for event in (*one.events, *two.events)]
-        ledger.sequencer.start()
-        assert refusal(futures[3]).code == "foreign_item"
-        with pytest.raises(RuleRefused) as refused:
-            ledger.post_all(three.events)
-        assert (refused.value.code, refused.value.field) == ("foreign_item", "payload.body.item_id")
-        assert [ledger.receipt(future).index for future in futures[:3]]
+def test_an_item_id_is_the_case_s_own(founded: str) -> None:
+    """Whether another case has one of the same id is told to nobody: both are recorded, and each is shown its own."""
+    with open_ledger(founded) as ledger:
+        one = Case("case-1").open().register("phone")
+        two = Case("case-2").open(clerk(COURT)).register("phone", by=clerk(COURT), quantity=2)
+        ledger.post_all([*one.events, *two.events])
+        shown = {}
+        with ledger.database.read() as connection:
+            for agency in (POLICE, COURT, LAB):
+                reader = Reader(agency, frozenset(), instant(ledger.clock.seconds))
+                case_id = cases.case_of_item(connection, "phone", reader)
+                rows = cases.list_items(connection, reader, Page())
+                shown[agency] = (case_id, [(row["case_id"], row["quantity"]) for row in rows])
+            both = Reader(LAB, frozenset((POLICE, COURT)), instant(ledger.clock.seconds))
+            first = cases.list_items(connection, both, Page(1))
+            place = cases.place_of_item(first[0]["item_id"], first[0]["case_id"])
+            rest = cases.list_items(connection, both, Page(1, place))
+        assert shown == {POLICE: ("case-1", [("case-1", "1")]), COURT: ("case-2", [("case-2", "2")]), LAB: (None, [])}
+        assert [row["case_id"] for row in (*first, *rest)] == ["case-1", "case-2"]
 
 
 def test_a_batch_may_name_more_items_than_a_statement_takes(founded: str) -> None:

@@ -167,8 +167,8 @@ def test_one_case_shows_each_agencys_number(ledger: Ledger) -> None:
     ledger.post_all(case.events)
     with ledger.database.read() as connection:
         assert cases.case(connection, "case-1")["agencies"] == {POLICE: "2026-0417", PROCURATORATE: None}
-        assert cases.item(connection, "a")["holder"] == PROCURATORATE
-        for missing in (lambda: cases.case(connection, "case-9"), lambda: cases.item(connection, "z")):
+        assert cases.item(connection, "case-1", "a")["holder"] == PROCURATORATE
+        for missing in (lambda: cases.case(connection, "case-9"), lambda: cases.item(connection, "case-1", "z")):
             with pytest.raises(NotFound):
                 missing()
 

@@ -31,7 +31,7 @@ def deliver(town: Town) -> TownCase:
 
 
 def own(case: TownCase, exhibit: str) -> str:
-    """Item ids are unique over all cases."""
+    """An item id that no other case of the town has."""
     return f"{case.stream.id}-{exhibit}"
 
 

@@ -41,7 +41,7 @@ AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")
 # A pseudonymous service number, never a name: it stands on the chain.
 OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
 CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
-ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all cases", "item-7f3a-01")]
+ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01")]
 HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
 MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
 DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]

@@ -147,7 +147,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("seal_number", sa.String(), nullable=True),
         sa.Column("updated_index", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("item_id"),
+        sa.PrimaryKeyConstraint("item_id", "case_id"),
     )
     with op.batch_alter_table("items", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_items_case_id"), ["case_id"], unique=False)
