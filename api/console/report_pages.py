@@ -126,8 +126,9 @@ def file(
 
 def _made(service: Service, reading: Reading, scope: Scope) -> Report:
     size = service.parts.supervisor.views.refresh().size
-    with service.parts.supervisor.views.session() as session:
-        made = make_report(session, scope, tree_size=size, as_of=datetime.fromisoformat(reading.reader.now))
+    now = datetime.fromisoformat(reading.reader.now)
+    with service.parts.supervisor.views.session(jurisdiction=scope.jurisdiction, now=now) as session:
+        made = make_report(session, scope, tree_size=size, as_of=now)
     reading.record(f"report from {scope.since} to {scope.until}")
     return made
 

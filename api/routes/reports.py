@@ -73,10 +73,11 @@ def report(
     """Of the agencies in your procuratorate's jurisdiction, or below it. Every row names the events it was counted
     from. For a procuratorate's auditors, analysts and supervisors; each report is recorded as a read."""
     scope = Scope(since, until, within_own(reading, jurisdiction), business_line)
+    now = _now(service)
     with service.parts.workers.turn(reading.agency) as turn:
         service.parts.supervisor.views.refresh()
-        with service.parts.supervisor.views.session() as session:
-            made = make_report(session, scope, tree_size=session.size, as_of=_now(service))
+        with service.parts.supervisor.views.session(jurisdiction=scope.jurisdiction, now=now) as session:
+            made = make_report(session, scope, tree_size=session.size, as_of=now)
         reading.record(f"report from {since} to {until}")
         return _as(service, turn, made, file_format=file_format, labels=labels)
 

@@ -178,17 +178,23 @@ def visible(reader: Reader) -> ColumnElement[bool]:
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the reader sees the case of that id: asked of few cases, while ``visible`` lists all that he sees."""
+    of_case = _ids(reader, of_one_case=True)
     return or_(
-        *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in _ids(reader))
+        *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in of_case)
     )
 
 
-def _ids(reader: Reader) -> tuple[Select[Any], ...]:
-    """The ids of the cases that the reader sees, by each of what he sees them by."""
+def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:
+    """The ids of the cases that the reader sees, by each of what he sees them by.
+
+    Asked ``of_one_case`` they are looked up by its few rows, not by each of the many agencies that are supervised.
+    """
     own = (_of_agencies((reader.agency,)), _offered_to((reader.agency,), reader.now))
     if not reader.supervised:
         return own
-    return (*own, _of_agencies(reader.supervised), _offered_to(reader.supervised, reader.now))
+    many = reader.supervised
+    supervised = _of_agencies(many, by_case=of_one_case), _offered_to(many, reader.now, by_case=of_one_case)
+    return (*own, *supervised)
 
 
 def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
@@ -201,19 +207,22 @@ def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
     return union(*(select(ids.subquery().c.case_id) for ids in nexts))
 
 
-def _of_agencies(agencies: Collection[str]) -> Select[Any]:
+def _of_agencies(agencies: Collection[str], *, by_case: bool = False) -> Select[Any]:
     """The cases that one of them is a party to."""
-    return select(CASE_AGENCIES.c.case_id).where(_is_one_of(CASE_AGENCIES.c.agency, agencies))
+    return select(CASE_AGENCIES.c.case_id).where(_is_one_of(CASE_AGENCIES.c.agency, agencies, by_case=by_case))
 
 
-def _offered_to(agencies: Collection[str], now: str) -> Select[Any]:
+def _offered_to(agencies: Collection[str], now: str, *, by_case: bool = False) -> Select[Any]:
     """The cases that one of them is being offered something of."""
     is_open = (HANDOVERS.c.status == "offered", or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= now))
-    return select(HANDOVERS.c.case_id).where(_is_one_of(HANDOVERS.c.to_agency, agencies), *is_open)
+    return select(HANDOVERS.c.case_id).where(_is_one_of(HANDOVERS.c.to_agency, agencies, by_case=by_case), *is_open)
 
 
-def _is_one_of(column: ColumnElement[str], agencies: Collection[str]) -> ColumnElement[bool]:
-    return column == next(iter(agencies)) if len(agencies) == 1 else column.in_(sorted(agencies))
+def _is_one_of(column: ColumnElement[str], agencies: Collection[str], *, by_case: bool = False) -> ColumnElement[bool]:
+    if len(agencies) == 1:
+        return column == next(iter(agencies))
+    # An index whose rows are found by each agency in turn is none for a case: as an expression the column uses none.
+    return (column.concat("") if by_case else column).in_(sorted(agencies))
 
 
 def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[Any]:
