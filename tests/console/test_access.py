@@ -124,6 +124,10 @@ def test_a_code_leads_to_cases_that_one_may_see(world: World, relation: Relation
         for code in ("case-1", "PHONE"):
             answer = post(world, officer, "/find", {"code": code})
             assert answer.status_code == (303 if sees(relation, role) else 404), officer
+            if answer.status_code == 404:
+                absent = post(world, officer, "/find", {"code": "ghost-1"})
+                assert absent.status_code == 404
+                assert answer.text.replace(code.lower(), "ghost-1") == absent.text, "the case of a thing is not named"
 
 
 @pytest.mark.parametrize("relation", ["own", "offered"])

@@ -9,7 +9,7 @@ import pytest
 from ledger.core.errors import RuleRefused
 from ledger.core.event import digest_of
 from ledger.core.event.supervision import ModelPublished, Told
-from tests.builders import POLICE, PROCURATORATE, UPPER, analyst, clerk, refused
+from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk, refused
 from tests.casework import Case
 from tests.ledgers import Ledger
 from tests.matters.stand import post
@@ -32,6 +32,14 @@ def test_a_case_study_names_nothing_of_the_ledger(ledger: Ledger, told_of: str) 
         assert "instead of this say" in (caught.value.hint or "")
     told_well = Told(zh="某县扣押的手机在移送时漏列，经核实后补送。", en="A phone was left out, and sent after it.")
     ledger.post(Model().published(case_study=told_well, figures=figures()).last)
+
+
+def test_a_case_study_is_no_question_about_what_its_author_may_not_see(ledger: Ledger) -> None:
+    """A thing of a case elsewhere is not looked up: it is published like a word that is nothing, and tells nothing."""
+    post(ledger, Case("elsewhere").open(clerk(FAR_POLICE)).register("boat-77", by=clerk(FAR_POLICE)))
+    for number, word in enumerate(("boat-77", "boat-78"), start=1):
+        study = Told(zh=f"某县，{word}。", en=f"A county, {word}.")
+        ledger.post(Model(f"model-{number}").published(case_study=study, figures=figures()).last)
 
 
 def of_text(text: str, **fields: Any) -> ModelPublished:
