@@ -111,9 +111,9 @@ def page(service: Service, scope: str, limit: int, after: str | None) -> Page:
     return Page(service.limit(limit), place(service, scope, after))
 
 
-def place(service: Service, scope: str, after: str | None) -> str | None:
+def place(service: Service, scope: str, after: str | None, *, field: str = "after") -> str | None:
     """The place behind which the list goes on. Raises MalformedInput for a cursor of another list."""
-    return None if after is None else service.cursors.open(scope, after)
+    return None if after is None else service.cursors.open(scope, after, field=field)
 
 
 async def posted(request: Request, service: Service, decoder: msgspec.json.Decoder[T], *, limit: int) -> T:

@@ -14,7 +14,7 @@ from api.console.cited import cited, told_life
 from api.console.forms import FormOf, whole_number
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import AfterIndex, ServiceOf, SlugPath
+from api.dependencies import Following, ServiceOf, SlugPath, place
 from api.matter_views import LeadLine, lead_line
 from api.matters import require_matter
 from api.reading import GOVERNING, Reading
@@ -115,7 +115,7 @@ def board(
     mine: Mine = False,
     overdue: Mine = False,
     column: Column | None = None,
-    after: AfterIndex = None,
+    after: Following = None,
 ) -> Response:
     """Columns by how far leads have come; with ``column`` that one alone, a page at a time."""
     filters = Filters(model, business_line, severity, mine, overdue)
@@ -123,7 +123,7 @@ def board(
     limit = OF_COLUMN if column is None else ROWS
     with service.parts.database.read() as connection:
         counts = supervision.count_leads(connection, reading.reader, filters.wanted(reading))
-        window = Page(limit, None if after is None else str(after))
+        window = Page(limit, place(service, "board", after))
         columns = {name: _cards(connection, reading, filters, name, window) for name in shown}
         models = supervision.list_models(connection, Page(1000))
     reading.record("board of leads")
@@ -138,7 +138,7 @@ def board(
         column=column,
         totals={name: sum(counts.get(one, 0) for one in statuses) for name, statuses in COLUMNS.items()},
         models=models,
-        following=last,
+        following=None if last is None else service.cursors.seal("board", str(last)),
         lines=terms.choices(terms.BusinessLine),
         severities=terms.choices(terms.Severity),
         late_days=LATE_DAYS,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.console.access import LabelsOf, Reads
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import ServiceOf, SlugPath, SlugQuery
+from api.dependencies import Following, ServiceOf, SlugPath, place
 from api.library_views import adopters, library_entry
 from api.matters import require_matter
 from api.routes import library
@@ -40,12 +40,12 @@ def browse(
     q: Words = "",
     business_line: BusinessLine | Literal[""] = "",
     severity: Severity | Literal[""] = "",
-    after: SlugQuery = None,
+    after: Following = None,
 ) -> Response:
     """Those in use by their ids, or those that fit the words, the best first."""
     wanted = {name: one for name, one in (("business_line", business_line), ("severity", severity)) if one}
     with service.parts.database.read() as connection:
-        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, after))
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, place(service, "models", after)))
         rows = [row for row in rows if all(row[name] == one for name, one in wanted.items())]
         lines = lines_of(connection, reading, rows, q, ROWS)
     reading.record("list of the library")
@@ -56,7 +56,7 @@ def browse(
         reading.session,
         lines=lines,
         asked={"q": q, "business_line": business_line, "severity": severity},
-        following=lines[-1].model_id if not q and len(rows) > ROWS else None,
+        following=service.cursors.seal("models", lines[-1].model_id) if not q and len(rows) > ROWS else None,
         business_lines=terms.choices(terms.BusinessLine),
         severities=terms.choices(terms.Severity),
         governs=reading.is_of_procuratorate,

@@ -13,7 +13,7 @@ from api.console.clock_views import ClockView
 from api.console.lead_pages import waiting
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import Service, ServiceOf, SlugQuery
+from api.dependencies import Following, Service, ServiceOf, place
 from api.reading import Reading
 from api.views import HandoverLine, case_line, handover_line
 from ledger.locales import Labels
@@ -25,7 +25,6 @@ ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
 
 router = APIRouter()
-AfterOffer = Annotated[str | None, Query(max_length=300)]
 
 
 class Row(NamedTuple):
@@ -65,7 +64,7 @@ def inbox(
     service: ServiceOf,
     reading: Reads,
     labels: LabelsOf,
-    after: AfterOffer = None,
+    after: Following = None,
     event: RecordedQuery = None,
 ) -> Response:
     """What is offered to the agency and not answered, what runs out first at the top."""
@@ -75,9 +74,7 @@ def inbox(
 
 
 @router.get("/outbox")
-def outbox(
-    request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterOffer = None
-) -> Response:
+def outbox(request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: Following = None) -> Response:
     """What the agency has offered and nobody has answered."""
     rows, following = _box(service, reading, labels, "outbox", limit=ROWS, after=after)
     return page(request, service, "outbox.html", reading.session, rows=rows, following=following)
@@ -91,16 +88,18 @@ def list_cases(
     reading: Reads,
     labels: LabelsOf,
     all: Annotated[bool, Query()] = False,  # noqa: A002 - the address has it
-    after: SlugQuery = None,
+    after: Following = None,
 ) -> Response:
     """Those that the agency answers for, or all that it may see."""
     mine = None if all else reading.agency
     with service.parts.database.read() as connection:
-        rows = cases.list_cases(connection, reading.reader, Page(ROWS, after), responsible=mine)
+        rows = cases.list_cases(
+            connection, reading.reader, Page(ROWS, place(service, "cases", after)), responsible=mine
+        )
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, service, reading, (line.case_id for line in lines), labels)
     reading.record("list of cases", *(line.case_id for line in lines))
-    following = lines[-1].case_id if len(lines) == ROWS else None
+    following = service.cursors.seal("cases", lines[-1].case_id) if len(lines) == ROWS else None
     values: dict[str, Any] = {"lines": lines, "clocks": clocks, "all": all, "following": following}
     return page(request, service, "cases.html", reading.session, **values)
 
@@ -109,14 +108,15 @@ def _box(
     service: Service, reading: Reading, labels: Labels, box: Box, *, limit: int, after: str | None = None
 ) -> tuple[list[Row], str | None]:
     """The open offers of a box by what runs out first, and where the next page begins."""
-    place = None if after is None else offers.parse_place(after)
+    behind = place(service, box, after)
+    last = None if behind is None else offers.parse_place(behind)
     now = reading.reader.now
     with service.parts.database.read() as connection:
-        found = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=place)
+        found = offers.open_offers(connection, reading.agency, box, as_of=now, limit=limit, after=last)
         lines = [handover_line(row) for row in found]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, service, reading, ids, labels)
         numbers = cases.numbers_of(connection, ids)
     reading.record(box, *ids)
     rows = [Row(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    return rows, str(offers.place_of(found[-1])) if len(found) == limit else None
+    return rows, service.cursors.seal(box, str(offers.place_of(found[-1]))) if len(found) == limit else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.console.access import Reads
 from api.console.case_pages import see
 from api.console.rendering import language, page
-from api.dependencies import ServiceOf, SlugPath
+from api.dependencies import Following, ServiceOf, SlugPath, place
 from api.routes.access import ROLES, told_reads
 from ledger.locales import Labels
 from ledger.locales.messages import said
@@ -18,20 +16,21 @@ from ledger.locales.messages import said
 ROWS = 50
 
 router = APIRouter()
-BeforeQuery = Annotated[int | None, Query(ge=0, lt=2**53)]
+SCOPE = "reads of a case"
 
 
 @router.get("/cases/{case_id}/reads")
 def case_reads(
-    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, before: BeforeQuery = None
+    request: Request, service: ServiceOf, reading: Reads, case_id: SlugPath, before: Following = None
 ) -> Response:
     """The newest first. That this list is looked at stands in it the next time."""
     reading.require_role(*ROLES)
+    last = place(service, SCOPE, before, field="before")
     seen = see(service, reading, case_id, "log of reads")
     is_party = seen.sight == "party"
     agency = None if is_party else reading.agency
-    rows = service.parts.access.latest(case_id, ROWS, before=before, agency=agency)
-    following = rows[-1].number if len(rows) == ROWS else None
+    rows = service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
+    following = service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
     return page(
         request,
         service,

@@ -13,7 +13,7 @@ from api.console.cited import told_life
 from api.console.clock_views import ClockView
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
-from api.dependencies import AfterIndex, Service, ServiceOf, SlugPath, SlugQuery
+from api.dependencies import Following, Service, ServiceOf, SlugPath, SlugQuery, place
 from api.matters import require_matter
 from api.reading import Reading
 from api.recurrence import recurrence
@@ -34,21 +34,22 @@ ROWS = 25
 LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 
 router = APIRouter()
+SCOPE = "recommendations"
 
 
 @router.get("/recommendations")
 def recommendations(
-    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: AfterIndex = None
+    *, request: Request, service: ServiceOf, reading: Reads, labels: LabelsOf, after: Following = None
 ) -> Response:
     """Those that the agency issued or got, each with the clock of its reply."""
-    window = Page(ROWS, None if after is None else str(after))
+    window = Page(ROWS, place(service, SCOPE, after))
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window)
     reading.record("list of recommendations")
     clocks = {
         row["recommendation_id"]: _clock(service, reading, labels, row["issued_at"], row["answered_at"]) for row in rows
     }
-    following = rows[-1]["updated_index"] if len(rows) == ROWS else None
+    following = service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
     values: dict[str, Any] = {"rows": rows, "clocks": clocks, "following": following, "may_issue": _may_issue(reading)}
     return page(request, service, "recommendations.html", reading.session, **values)
 
