@@ -153,8 +153,7 @@ def test_a_search_says_where_it_goes_on(short_delivery: Served) -> None:
     assert [hit["case_number"] for hit in first["hits"]] == ["2026-0417"]
     second = short_delivery.get("/api/v1/search", clerk(POLICE), q="2026-04", limit=1, after=first["next"]).json()
     assert [hit["case_id"] for hit in second["hits"]] == ["case-2"]
-    last = short_delivery.get("/api/v1/search", clerk(POLICE), q="2026-04", limit=1, after=second["next"]).json()
-    assert last == {"hits": []}
+    assert "next" not in second
     reads = short_delivery.parts.access.since(-1, 1000)
     assert "search for 2026-04" in [one.read.what for one in reads if one.read.case_id == "case-2"]
     problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 400, "malformed_input", "q")

@@ -9,7 +9,7 @@ from ledger.core.event.item import ItemPart, ItemSplit
 from ledger.core.visibility import Reader
 from ledger.store import cases
 from ledger.store.cases import Page
-from tests.builders import COURT, LAB, POLICE, SERVICE, clerk, instant
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, SERVICE, clerk, instant
 from tests.casework import Case, pieces, registration
 from tests.ledgers import Ledger, open_ledger, verified
 from tests.sequence.stand import OFFICERS, OPENED, entries_of, refusal, size_of
@@ -42,20 +42,24 @@ def test_an_item_id_is_the_case_s_own(founded: str) -> None:
     """Whether another case has one of the same id is told to nobody: both are recorded, and each is shown its own."""
     with open_ledger(founded) as ledger:
         one = Case("case-1").open().register("phone")
-        two = Case("case-2").open(clerk(COURT)).register("phone", by=clerk(COURT), quantity=2)
+        two = Case("case-2").open(clerk(PROCURATORATE)).register("phone", by=clerk(PROCURATORATE), quantity=2)
         ledger.post_all([*one.events, *two.events])
         shown = {}
         with ledger.database.read() as connection:
-            for agency in (POLICE, COURT, LAB):
+            for agency in (POLICE, PROCURATORATE, LAB):
                 reader = Reader(agency, frozenset(), instant(ledger.clock.seconds))
                 case_id = cases.case_of_item(connection, "phone", reader)
                 rows = cases.list_items(connection, reader, Page())
                 shown[agency] = (case_id, [(row["case_id"], row["quantity"]) for row in rows])
-            both = Reader(LAB, frozenset((POLICE, COURT)), instant(ledger.clock.seconds))
+            both = Reader(LAB, frozenset((POLICE, PROCURATORATE)), instant(ledger.clock.seconds))
             first = cases.list_items(connection, both, Page(1))
             place = cases.place_of_item(first[0]["item_id"], first[0]["case_id"])
             rest = cases.list_items(connection, both, Page(1, place))
-        assert shown == {POLICE: ("case-1", [("case-1", "1")]), COURT: ("case-2", [("case-2", "2")]), LAB: (None, [])}
+        assert shown == {
+            POLICE: ("case-1", [("case-1", "1")]),
+            PROCURATORATE: ("case-2", [("case-2", "2")]),
+            LAB: (None, []),
+        }
         assert [row["case_id"] for row in (*first, *rest)] == ["case-1", "case-2"]
 
 
