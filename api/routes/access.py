@@ -14,6 +14,7 @@ from api.openapi import answers, page_of
 from api.reading import Reading
 from api.routes.search import SEARCH_FOR
 from ledger.core.errors import NotFound
+from ledger.core.visibility import concerned
 from ledger.store import cases
 from ledger.store.access import Recorded
 
@@ -104,15 +105,15 @@ def told_reads(service: Service, reading: Reading, records: list[Recorded]) -> l
     foreign = {one.read.case_id for one in records if one.read.agency != reading.agency and one.read.case_id}
     with service.parts.database.read() as connection:
         own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
-        parties = {case_id: cases.sides(connection, case_id).parties for case_id in own}
+        sides = {case_id: concerned(cases.sides(connection, case_id)) for case_id in own}
     views = []
     for record in records:
         read = record.read
         if read.agency == reading.agency:
             views.append(_view(record))
         elif read.case_id in own:
-            by_party = read.agency in parties[read.case_id]
-            hidden = read.supervision or (not by_party and reading.is_supervising(read.agency))
+            by_a_side = read.agency in sides[read.case_id]
+            hidden = read.supervision or (not by_a_side and reading.is_supervising(read.agency))
             views.append(_view_of_supervision(record) if hidden else _view_of_another(record))
     return views
 

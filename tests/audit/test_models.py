@@ -17,7 +17,7 @@ from tests.audit.stand import Stand, found
         ("DELETE FROM case_agencies WHERE case_id = 'case-1' AND agency = 'police-east'", "models"),
         ("UPDATE handovers SET status = 'refused'", "models"),
         ("UPDATE items SET holder = 'court-east' WHERE item_id = 'phone'", "models"),
-        ("UPDATE items SET case_id = 'case-2' WHERE item_id = 'cash-box'", "models"),
+        ("UPDATE items SET case_id = 'case-1' WHERE item_id = 'cash-box' AND status = 'held'", "models"),
         ("DELETE FROM items WHERE item_id = 'knife'", "models"),
         ("UPDATE streams SET sequence = 99 WHERE id = 'case-1'", "streams"),
         ("UPDATE streams SET head = 'blake3:00' WHERE id = 'ledger'", "streams"),

@@ -117,14 +117,17 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
 
 
 def test_reads_are_shown_to_those_whose_cases_were_read(world: World) -> None:
-    """The police's supervisor sees that the procuratorate's auditor looked; a clerk is not told."""
+    """The police's supervisor sees that supervision looked, and its own officers by name; a clerk is not told."""
     case_id = open_case(world)
-    world.tally.ok("case", "show", case_id, profile="auditor")
+    for profile in ("auditor", "police"):
+        world.tally.ok("case", "show", case_id, profile=profile)
     reads = world.tally.ok("access", "list", "--case", case_id, profile="chief")
     assert [(read["agency"], read["officer"], read["what"]) for read in reads] == [
-        ("procuratorate-east", "j-0090", "case")
+        ("procuratorate-east", None, "read by supervision"),
+        ("police-east", "p-0417", "case"),
     ]
-    assert "j-0090" in world.tally("access", "list", "--case", case_id, profile="chief").out
+    told = world.tally("access", "list", "--case", case_id, profile="chief").out
+    assert ("p-0417" in told, "j-0090" in told) == (True, False)
     assert world.tally("access", "list", profile="police").status == Exit.REFUSED
 
 
