@@ -16,6 +16,7 @@ from ledger.core import authority as authorities
 from ledger.core import canonical, rulebook, signature
 from ledger.core.authority import Agency, Authority
 from ledger.core.custody import CaseState, Outcome, fold
+from ledger.core.custody.claimed_times import require_happened
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, Submitted, decode_submission, digest_of
@@ -146,6 +147,8 @@ class Recorder:
         envelope, payload = submitted.envelope, submitted.payload
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
+        if payload.stream.kind != "case":  # of a case its rules say so
+            require_happened(payload, envelope.signed_at)
         if payload.stream.kind == "supervision":
             move = matters.judge(self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies)
             self._require_known(authority, payload)

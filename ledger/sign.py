@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from ledger.core import canonical
+from ledger.core.custody.claimed_times import require_happened
 from ledger.core.event import (
     VERSION,
     Authority,
@@ -85,7 +86,8 @@ def sign_event(
     """The event of ``body`` at ``place``, signed by ``actor`` for the ledger ``log_id`` (32 bytes).
 
     ``occurred_at`` (RFC 3339 UTC, whole seconds) is now unless given. ``sections`` are confidential: label -> field ->
-    text, each under a salt of its own. Raises MalformedInput, naming the field, for what no service would take.
+    text, each under a salt of its own. Raises MalformedInput, naming the field, for what no service would take, and
+    RuleRefused (in_future), with nothing signed, for what is said to have happened later than now.
     """
     now = sources.now()
     parts = (sections or {}).items()
@@ -104,6 +106,7 @@ def sign_event(
         authority=authority,
         confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
+    require_happened(payload, now)
     envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
     submission = encode_submission(envelope, payload, kept_apart)
     decode_submission(submission)

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from ledger.core import authority as authorities
 from ledger.core import canonical, contract_change
 from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
+from ledger.core.custody.claimed_times import HAPPENED, times_of
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.event import (
     EVENT_TYPES,
@@ -37,6 +38,7 @@ from ledger.core.event import (
 )
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, EventRef, Role
+from ledger.core.instant import unix_seconds
 from ledger.core.signature import address_of, signing_hash
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
@@ -242,6 +244,12 @@ def event_of(
     return Event(envelope_of(payload, by, log_id=log_id, signed_at=signed_at), payload, sections)
 
 
+def _latest_claim(body: Body, occurred_at: str | None) -> int:
+    """The last time that an event tells of what has happened: nobody signs it before."""
+    told = [at for _, at in times_of(body, HAPPENED)]
+    return max((unix_seconds(at) for at in (*told, occurred_at) if at is not None), default=0)
+
+
 class Writer:
     """Writes one stream, each event on the one before; each act comes ``step`` seconds after the last."""
 
@@ -268,7 +276,7 @@ class Writer:
             "previous": self.last.digest if self.events else None,
             "event_id": event_id(label, self.now),
             "occurred_at": instant(self.now),
-            "signed_at": self.now + 30,
+            "signed_at": max(self.now + 30, _latest_claim(body, fields.get("occurred_at"))),
             "log_id": self._log_id,
         }
         return event_of(body, by, **(place | fields))

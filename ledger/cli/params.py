@@ -50,7 +50,7 @@ class Quantity(click.ParamType[dict[str, str]]):
 
 
 class Moment(click.ParamType[str]):
-    """A local time, or one with its offset; gives RFC 3339 UTC."""
+    """A time of the ledger's zone, or one with its offset; gives RFC 3339 UTC."""
 
     name = "TIME"
 
@@ -62,7 +62,7 @@ class Moment(click.ParamType[str]):
 
 
 class Second(click.ParamType[int]):
-    """A local day or time, or one with its offset; gives unix seconds."""
+    """A day or time of the ledger's zone, or one with its offset; gives unix seconds."""
 
     name = "TIME"
 

@@ -1,54 +1,61 @@
-"""Times as people read and write them: local time with its offset, and UTC beside it."""
+"""Times as people read and write them: the ledger's own, eight hours ahead of UTC, and never another beside it.
+
+Statutory days are days there, so an answer that told hours of one zone and days of another would be misread.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from ledger.core.errors import MalformedInput
 from ledger.core.instant import spelled
+from ledger.core.legal_day import SHANGHAI
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+_AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
+_INSTANT = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def when(moment: str | int) -> str:
-    """A moment (RFC 3339 UTC, or unix seconds) in local time and UTC; any other text as it is."""
+    """A moment (RFC 3339 UTC, or unix seconds) in the ledger's time, with its zone; any other text as it is."""
     try:
-        utc = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
+        at = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            return str(moment)
+        return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} +08:00"
     except (ValueError, OverflowError, OSError):  # by platform, for a year that no calendar has
         return str(moment)
-    if utc.tzinfo is None:
-        return str(moment)
-    local = utc.astimezone()
-    if not local.utcoffset():
-        return f"{utc:%Y-%m-%d %H:%M:%S}Z"
-    same_day = local.date() == utc.astimezone(UTC).date()
-    spelled = f"{utc.astimezone(UTC):{'%H:%M:%S' if same_day else '%Y-%m-%d %H:%M:%S'}}Z"
-    offset = f"{local:%z}"
-    return f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:]} ({spelled})"
+
+
+def in_ledger_time(text: str) -> str:
+    """The text with every moment that it tells as the protocol writes them in the ledger's time."""
+    return _INSTANT.sub(lambda match: when(match[0]), text)
 
 
 def instant(text: str, *, field: str) -> str:
-    """A moment as the protocol writes it: RFC 3339 with an offset, or local time without. Raises MalformedInput."""
+    """A moment as the protocol writes it: from one with an offset, or the ledger's time. Raises MalformedInput."""
     return spelled(_moment(text, _TIMES, field))
 
 
 def unix_seconds(text: str, *, field: str) -> int:
-    """A moment, or the first of a local day, in unix seconds. Raises MalformedInput."""
+    """A moment, or the first of a day of the ledger's, in unix seconds. Raises MalformedInput."""
     return int(_moment(text, (*_TIMES, "%Y-%m-%d"), field).timestamp())
 
 
-def _moment(text: str, local_forms: tuple[str, ...], field: str) -> datetime:
-    for form in local_forms:
+def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
+    for form in forms:
         try:
-            return datetime.strptime(text, form).astimezone()
+            return datetime.strptime(text, form).replace(tzinfo=SHANGHAI)
         except ValueError:
             continue
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_AS_SHOWN.sub(r"\1\2", text))
         if moment.tzinfo is not None:
             return moment
     except ValueError:
         pass
     raise MalformedInput(
-        f"expected a time such as 2026-03-01 16:30 (local) or 2026-03-01T08:30:00Z, not {text!r}", field=field
+        f"expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T08:30:00Z, not {text!r}",
+        field=field,
     )

@@ -25,7 +25,7 @@ FlagName = Literal[
     "same_officer_both_sides",
     "backdated",
     "late_entry",
-    "occurred_in_future",
+    "odd_time",
     "property_undisposed",
     "disposal_without_decision",
     "act_after_closing",

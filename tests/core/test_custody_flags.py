@@ -176,15 +176,6 @@ def test_a_late_entry_is_flagged(late: int, hours: int | None) -> None:
     assert detail(written, "late_entry") == f"signed {hours} hours after it happened"
 
 
-@pytest.mark.parametrize(("early", "flagged"), [(300, False), (301, True)])
-def test_an_act_said_to_be_in_the_future_is_flagged(early: int, flagged: bool) -> None:
-    """What is signed more than five minutes before it is said to have happened is recorded and flagged."""
-    written = Case().open(occurred_at=instant(START + early), signed_at=START)
-    assert names(written) == (["occurred_in_future"] if flagged else [])
-    if flagged:
-        assert detail(written, "occurred_in_future") == "signed at 2026-03-02T01:00:00+00:00"
-
-
 def test_no_claim_of_a_day_escapes_the_ledgers_own_rules() -> None:
     """An act that claims a day before every statute is late and backdated all the same."""
     written = Case().open().register("phone", occurred_at="1001-01-01T00:00:00Z")

@@ -78,12 +78,19 @@ def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_i
 
 def test_custody_decides_whether_a_day_off_moves_the_end() -> None:
     """Bail of a person rolls from Sunday to Monday, custody does not."""
-    free = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    free = (
+        Case()
+        .open()
+        .name("li")
+        .offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at="2026-02-28T02:00:00Z")
+    )
     free.accept(received_at="2026-02-28T03:00:00Z")
     at_liberty = due(free, "arrest_decision")
     assert at_liberty.last_day == day("2026-03-16")
     assert isinstance(at_liberty.steps[-1], RolledForward)
-    locked_up = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    locked_up = detained("li").offer(
+        to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at="2026-03-01T02:00:00Z"
+    )
     locked_up.accept(received_at="2026-03-01T03:00:00Z")
     assert due(locked_up, "arrest_decision").last_day == day("2026-03-08")
 
@@ -109,7 +116,9 @@ def test_of_co_defendants_who_is_locked_up_has_no_day_more() -> None:
 
 def test_released_before_the_end_the_end_rolls() -> None:
     """What counts is custody on the last day, not at the start."""
-    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    opened = detained("li").offer(
+        to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at="2026-03-01T02:00:00Z"
+    )
     opened.accept(received_at="2026-03-01T03:00:00Z")
     opened.say(
         case.MeasureChanged,
@@ -354,7 +363,12 @@ def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> Non
     def end(of: Case, calendar: WorkCalendar = CALENDAR) -> datetime | None:
         return due_at(of.state, clock(of, "arrest_decision"), of.book, calendar)
 
-    opened = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
+    opened = (
+        Case()
+        .open()
+        .name("li")
+        .offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at="2026-02-28T02:00:00Z")
+    )
     opened.accept(received_at="2026-02-28T03:00:00Z")
     assert end(opened) == due(opened, "arrest_decision").due_at == moment("2026-03-16T16:00:00Z")
     assert end(opened, WorkCalendar(frozenset(), frozenset(), frozenset())) is None

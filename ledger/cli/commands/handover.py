@@ -15,6 +15,9 @@ from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
+from ledger.cli.times import when
+from ledger.core.custody.claimed_times import odd_receipt
+from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.event import Body, handover
@@ -38,6 +41,9 @@ ALL = click.option("--all-items", is_flag=True, help="Every item that your agenc
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
 NEW_ID = click.option("--handover-id", help="Unique within the case; made up unless given.")
+
+
+ODD = "custody rule: claimed times fit each other"
 
 
 @click.group("handover", cls=Group)
@@ -117,6 +123,7 @@ def accept(
         not_accepted=answer.not_accepted,
         absent_person_ids=absent_person_ids,
     )
+    _look_at_receipt(session, case_id, handover_id, received_at)
     clerk.record(case_id, body)
 
 
@@ -131,7 +138,19 @@ def accept(
 @acting
 def refuse(clerk: Clerk, case_id: str, **fields: Any) -> None:
     """Refuse a handover: everything stays with the sender."""
+    if fields["received_at"] is not None:
+        _look_at_receipt(clerk.session, case_id, fields["handover_id"], fields["received_at"])
     clerk.record(case_id, make_body(handover.HandoverRefused, **fields))
+
+
+def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_at: str) -> None:
+    """Say from when time will run, and warn where that does not fit the offer, before anything is signed."""
+    from ledger.cli.report import flag_in_words
+
+    offered_at = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))["offered_at"]
+    session.output.note(f"{session.labels.of('field', 'received_at')}: {when(received_at)}")
+    for contradiction in odd_receipt(received_at, offered_at):
+        session.output.warn(flag_in_words(session.labels, Flag("odd_time", ODD, contradiction)))
 
 
 @command.command("recall")

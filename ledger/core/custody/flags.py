@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from ledger.core.custody import clock_flags, item_flags
+from ledger.core.custody import claimed_times, clock_flags, item_flags
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover
 from ledger.core.event import Body, case, deadline, handover, item, record
@@ -124,13 +124,6 @@ def _late_entry(before: CaseState | None, act: Act, after: CaseState, rule: Flag
     return f"signed {late // 3600} hours after it happened" if late > rule.limit else None
 
 
-def _in_future(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
-    happens, _ = _seconds_and_day(act.payload.occurred_at)
-    if happens - act.signed_at <= rule.limit:
-        return None
-    return f"signed at {datetime.fromtimestamp(act.signed_at, UTC).isoformat()}"
-
-
 def _property_undisposed(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     return ", ".join(item_flags.property_left(after)) or None
 
@@ -170,7 +163,7 @@ WATCHES: dict[FlagName, Watch] = {
     "same_officer_both_sides": Watch(_same_officer, (handover.HandoverAccepted,)),
     "backdated": Watch(_backdated),
     "late_entry": Watch(_late_entry),
-    "occurred_in_future": Watch(_in_future),
+    "odd_time": Watch(claimed_times.odd_time),
     "property_undisposed": Watch(_property_undisposed, (case.CaseClosed,)),
     "disposal_without_decision": Watch(_disposal_without_decision, (item.ItemDisposed,)),
     "act_after_closing": Watch(_after_closing),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import cases, clocks, rests
+from ledger.core.custody import cases, claimed_times, clocks, rests
 from ledger.core.custody.admission import require_admitted
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.rules import RULES
@@ -30,6 +30,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     """
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
     after = _open(act) if state is None else _continue(state, act)
+    claimed_times.require_possible(state, act)
     after = rests.rested(state, act, clocks.advance(state, act, after))
     return Outcome(after, flags(state, act, after))
 
