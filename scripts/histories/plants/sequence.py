@@ -46,11 +46,11 @@ class Gap(Stores):
 
 @plant(12, "overlap")
 class Overlap(Stores):
-    """Two had the thing at a time: it was received before it was released."""
+    """Two had the thing at a time: it was received before it was released, on the same day: a day before is refused."""
 
     def stored(self, item_id: str) -> None:
         sent = self.send_to_depot(item_id)
-        self.delivered[sent] = _before(self.life.moment, 3 * DAY)
+        self.delivered[sent] = _before(self.life.moment, timedelta(hours=2))
         self.accept(sent)
         self.life.plant(12, "overlap", sent, item_id)
 
