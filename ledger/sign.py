@@ -23,6 +23,7 @@ from ledger.core.event import (
     Payload,
     Section,
     Stream,
+    decode_payload,
     decode_submission,
     digest_of,
     encode_submission,
@@ -106,7 +107,7 @@ def sign_event(
         authority=authority,
         confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
-    require_happened(payload, now)
+    require_happened(decode_payload(canonical.encode(payload)), now)
     envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
     submission = encode_submission(envelope, payload, kept_apart)
     decode_submission(submission)

@@ -58,6 +58,13 @@ class Clock:
     def forward(self, seconds: float) -> None:
         self.ms += int(seconds * 1000)
 
+    @contextmanager
+    def not_before(self, seconds: int) -> Iterator[None]:
+        """Stands at these unix seconds, if they are ahead, until the block is left."""
+        now, self.ms = self.ms, max(self.ms, seconds * 1000)
+        yield
+        self.ms = now
+
 
 @dataclass
 class Ledger:
@@ -93,12 +100,17 @@ class Ledger:
     def submit(self, event: Event | bytes) -> Future[Answer]:
         """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""
         data = event if isinstance(event, bytes) else event.submission
-        judged = self.recorder.judge(data, self.clock.seconds)
+        judged = self.recorder.judge(data, self._now_of(event))
         if isinstance(judged, Duplicate):
             known: Future[Answer] = Future()
             known.set_result(judged)
             return known
         return self.sequencer.submit(judged)
+
+    def _now_of(self, event: Event | bytes) -> int:
+        """When the event is judged: now, or when it was signed where a case runs ahead of the clock."""
+        signed_at = event.envelope.signed_at if isinstance(event, Event) else 0
+        return max(self.clock.seconds, signed_at)
 
     def post(self, event: Event | bytes) -> Receipt:
         """The receipt, new or stored; raises the refusal."""

@@ -37,6 +37,7 @@ from tests.builders import (
     clerk,
     event_id,
     event_of,
+    instant,
     refused,
     section,
     supervisor,
@@ -83,7 +84,8 @@ def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> No
 @pytest.mark.parametrize("seconds", [-24 * 3600, 0, 5 * 60])
 def test_a_signature_of_the_last_day_is_in_its_window(ledger: Ledger, seconds: int) -> None:
     """From 24 hours before to 5 minutes after now, both included."""
-    event = opening(signed_at=ledger.clock.seconds + seconds)
+    signed_at = ledger.clock.seconds + seconds
+    event = opening(signed_at=signed_at, occurred_at=instant(signed_at))
     assert isinstance(ledger.recorder.judge(event.submission, ledger.clock.seconds), Judged)
 
 

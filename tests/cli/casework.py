@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+from ledger.core.instant import instant_text
 from tests.cli.world import World
 
 THEN = "2026-03-01T08:30:00Z"
@@ -34,7 +36,16 @@ def offer(world: World, case_id: str, *told: str, to: str = "procuratorate-east"
 
 def accept(world: World, case_id: str, handover_id: str, *told: str, profile: str = "prosecutor") -> Any:
     """The receiver's half."""
-    return world.tally.ok("handover", "accept", case_id, handover_id, "--received-at", THEN, *told, profile=profile)
+    return world.tally.ok(
+        "handover",
+        "accept",
+        case_id,
+        handover_id,
+        "--received-at",
+        instant_text(int(time.time())),
+        *told,
+        profile=profile,
+    )
 
 
 def holder(world: World, item_id: str, profile: str = "police") -> str:

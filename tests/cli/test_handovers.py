@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ledger.cli.exits import Exit
+from ledger.cli.times import when
+from ledger.core.instant import instant_text
 from tests.cli.casework import THEN, accept, holder, offer, open_case, register
 from tests.cli.world import World
+
+DAY = 86_400
 
 
 def test_custody_moves_with_the_acceptance(world: World) -> None:
@@ -48,6 +53,23 @@ def test_short_delivery(world: World) -> None:
         world.tally.ok("discrepancy", "resolve", case_id, difference["discrepancy_id"], *words, profile=profile)
     world.tally.ok("case", "close", case_id, "--ground", "done", profile="prosecutor")
     assert world.tally.ok("case", "show", case_id, profile="prosecutor")["closed"] is True
+
+
+def test_a_receipt_that_cannot_be_or_does_not_fit_is_told_before_it_is_signed(world: World) -> None:
+    """Next year, and a day before the offer, are refused; a minute and a half before it is warned of, and flagged."""
+    case_id = open_case(world, items=1)
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
+    now = int(time.time())
+    for received, rule in ((now + 400 * DAY, "in_future"), (now - DAY - 120, "before_its_start")):
+        told = ("--received-at", instant_text(received), "--all-as-listed")
+        done = world.tally("handover", "accept", case_id, handover_id, *told, profile="prosecutor")
+        assert (done.status, f"({rule})" in done.err) == (Exit.REFUSED, True), done.err
+        assert done.err.count("+08:00") >= 2, "the times of one answer are in one zone"
+        assert "Z" not in done.err.splitlines()[-1].split("(")[0]
+    told = ("--received-at", instant_text(now - 90), "--all-as-listed")
+    done = world.tally("handover", "accept", case_id, handover_id, *told, profile="prosecutor")
+    assert (done.status, done.err.count("claimed times that contradict each other")) == (Exit.OK, 2), done.err
+    assert done.err.startswith(f"received at: {when(now - 90)}")
 
 
 def test_refused_with_reason_and_remedy(world: World) -> None:
