@@ -139,9 +139,8 @@ def test_a_revoked_key_signs_nothing_from_its_mirror_entry_on(served: Served) ->
 
 def test_a_time_outside_its_window_is_refused(served: Served) -> None:
     """More than a day ago."""
-    problem(
-        served.submit(Case().open(signed_at=1_700_000_000).last), 403, "signed_at_out_of_window", "envelope.signed_at"
-    )
+    long_ago = Case().open(signed_at=1_700_000_000, occurred_at=instant(1_700_000_000))
+    problem(served.submit(long_ago.last), 403, "signed_at_out_of_window", "envelope.signed_at")
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ledger.core.note import SeedSigner
 from ledger.core.trust import encode_trust
 from ledger.secret_files import write_secret
 from tests import bundles
-from tests.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, signed, supervisor
+from tests.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, instant, signed, supervisor
 from tests.casework import Case
 from tests.cli.tally import Done, Tally
 from tests.witness.cheating import CheatingLog, served
@@ -106,7 +106,7 @@ def test_more_than_a_step_is_looked_at(watch: Watch, monkeypatch: pytest.MonkeyP
         (lambda: Case("case-x").open(STRANGER).last, "key_unknown"),
         (lambda: _under(PROCURATORATE, Case("case-x").open(CLERK).last), "wrong_agency"),
         (lambda: _unsigned(Case("case-x").open(CLERK).last), "bad_signature"),
-        (lambda: Case("case-x").open(CLERK, signed_at=1).last, "key_not_valid"),
+        (lambda: Case("case-x").open(CLERK, signed_at=1, occurred_at=instant(1)).last, "key_not_valid"),
     ],
 )
 def test_a_use_that_nobody_may_make_is_an_alarm(watch: Watch, event: Any, alarm: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from ledger.cli.exits import Exit
 from ledger.core.event import item
+from ledger.core.instant import instant_text
 from tests.builders import LAB, POLICE, clerk, section
 from tests.cli.tally import Done
 from tests.stories.town import Town, TownCase
@@ -60,7 +62,7 @@ def test_an_image_that_comes_back_as_another_is_found_and_disclosed(town: Town, 
 
     sent = ("handover", "offer", "mobile", LAB, "--purpose", "forensic_examination", "--all-items")
     at_terminal(town, POLICE, *sent, "--handover-id", "to-lab")
-    accept = ("--received-at", "2025-03-05T02:00:00Z", "--all-as-listed", "--file", f"{IMAGE}={image}")
+    accept = ("--received-at", instant_text(int(time.time())), "--all-as-listed", "--file", f"{IMAGE}={image}")
     assert "receipt_differs" not in flags(at_terminal(town, LAB, "handover", "accept", "mobile", "to-lab", *accept))
 
     image.write_bytes(b"other messages" * 4096)
