@@ -89,7 +89,7 @@ def test_authority_is_said() -> None:
         (Place(CASE, 0, HEAD), {}, "payload.previous"),
         (Place(CASE, 3), {}, "payload.previous"),
         (Place(Stream(kind="agency", id="police-east")), {}, "payload.stream.kind"),
-        (Place(Stream(kind="case", id="Case 1")), {}, "envelope.stream.id"),
+        (Place(Stream(kind="case", id="Case 1")), {}, "payload.stream.id"),
         (Place(CASE), {"occurred_at": "2026-02-30T10:00:00Z"}, "payload.occurred_at"),
         (Place(CASE), {"sections": {"Person": {"name": "x"}}}, "payload.confidential"),
         (Place(CASE), {"sections": {"narrative": {"text": ""}}}, "sections"),

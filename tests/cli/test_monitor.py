@@ -144,7 +144,7 @@ def test_people_see_a_table(watch: Watch) -> None:
     assert done.status == Exit.REFUSED
     assert "case-1" in done.out
     assert "key unknown" in done.out
-    assert "2026-03-02 01:00:30Z" in done.out
+    assert "2026-03-02 09:00:30 +08:00" in done.out
     assert "is not granted to any agency" in done.err
 
 
