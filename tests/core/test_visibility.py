@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ledger.core.authority import Agency
 from ledger.core.event.terms import AgencyKind
-from ledger.core.jurisdiction import TRAITS
+from ledger.core.jurisdiction import TRAITS, may_detain
 from ledger.core.visibility import (
     CaseSides,
     LeadSides,
@@ -97,6 +97,12 @@ def test_who_supervises_is_a_matter_of_the_kind_s_traits(kind: AgencyKind) -> No
 def test_who_is_not_admitted_supervises_nobody() -> None:
     """Whatever the roles of its key."""
     assert reader_of("nobody", ("auditor", "analyst"), AGENCIES, now=NOW).supervised == frozenset()
+
+
+def test_who_keeps_persons_is_a_matter_of_the_kind_s_traits() -> None:
+    """Persons are kept for others by the kinds that have the trait, and by no others."""
+    keepers = {agency.kind for agency in AGENCIES.values() if may_detain(agency)}
+    assert keepers == {kind for kind, traits in TRAITS.items() if "detains" in traits} != set()
 
 
 def test_a_lead_is_hidden_from_who_is_supervised_until_it_is_told() -> None:
