@@ -170,10 +170,11 @@ def run(
     at = datetime.fromisoformat(as_of) if as_of else now
     # What DuckDB counts is not all that it takes: it has half, so that it is it that says what is too much.
     limits = Limits(seconds=workers.limits.seconds, memory_mb=workers.limits.memory_mb // 2)
+    views.refresh()
+    views.read_datasets()
     with workers.turn(reading.agency) as turn:
         model = turn.run(parse_model, definition, field="definition")
         values = model.parameters_of(parameters)
-        views.refresh()
         with views.export(jurisdiction=own, now=now) as export:
             asked = RunAsked(export, model, parameters, at, limits)
             everything = turn.run(found_in_export, asked, field="definition")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow
@@ -129,9 +130,14 @@ class Datasets:
         self._write = write or write_table
         self._read: dict[str, tuple[Registered, Outside]] = {}
         self._folder: TemporaryDirectory[str] | None = None
+        self._lock = Lock()  # a file that is mapped is not written by anybody else
 
     def tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
-        """By the names of their views; none of a data set whose file is not here."""
+        """By the names of their views; none of a data set whose file is not here. Safe to call from several threads."""
+        with self._lock:
+            return self._tables(registrations)
+
+    def _tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
         read: dict[str, tuple[Registered, Outside]] = {}
         for name, registered in current(registrations).items():
             known = self._read.get(name)

@@ -16,6 +16,7 @@ from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.session import LIMITS, QueryRefused
 from ledger.supervision.snapshot.views import exported_session
+from ledger.worker_pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import (
@@ -217,3 +218,19 @@ def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:
                         elsewhere.rows(sql, {}, now)
             folder = Path(export.folder)
         assert not folder.exists()
+
+
+def test_one_worker_is_enough_for_a_run_with_a_new_data_set(tmp_path: Path) -> None:
+    """The table of a data set that was just given is made by a worker too: nobody waits for one and holds the other."""
+    settings = Settings(public_url="https://ledger.test", data_dir=tmp_path / "data")
+    workers = WorkerPool(1, patience_s=5)
+    with (
+        open_ledger(sqlite_url(tmp_path)) as ledger,
+        serving_ledger(ledger.found(*OFFICERS), no_chain, settings, workers) as served,
+    ):
+        served.record(Case("case-east").open().name("li"))
+        give(served, clerk(POLICE))
+        answer = run(served, PAID, analyst(PROCURATORATE))
+    workers.close()
+    assert answer.status_code == 200, answer.text
+    assert [one["case_id"] for one in answer.json()["findings"]] == ["case-east"]

@@ -213,6 +213,11 @@ class Views:
         finally:
             connection.close()
 
+    def read_datasets(self) -> None:
+        """Reads the data sets that a session has beside its views, if they were not read yet: that may need a worker,
+        so it is done by whoever holds none."""
+        self._datasets(self.size())
+
     @contextmanager
     def export(self, *, jurisdiction: str | None = None, now: datetime | None = None) -> Iterator[Export]:
         """What a session over a jurisdiction and its data sets would ask, in files that are there until the block is
