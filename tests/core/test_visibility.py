@@ -91,6 +91,7 @@ def test_who_supervises_is_a_matter_of_the_kind_s_traits(kind: AgencyKind) -> No
     eyes = reader_of("other", ("auditor",), agencies, now=NOW)
     supervises = "supervises" in TRAITS.get(kind, ())
     assert (POLICE in eyes.supervised) == supervises
+    assert may_detain(agencies["other"]) == ("detains" in TRAITS.get(kind, ()))
     assert (can_see(eyes, CaseSides(frozenset((POLICE,)))) == "jurisdiction") == supervises
 
 
