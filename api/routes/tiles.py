@@ -23,8 +23,8 @@ COMPRESSED = {"Content-Encoding": "gzip"}
 LEVEL = 1  # of gzip: a tenth of the time of the highest level, for a fourteenth more bytes
 VARIES = {"Vary": "Accept-Encoding"}
 TILE_NAME = (
-    r"^(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:(?!x000)x[0-9]{3}/(?:x[0-9]{3}/){0,5})?[0-9]{3}"
-    r"(?:\.p/(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
+    r"^(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:x(?:00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(?:x[0-9]{3}/){0,5})?"
+    r"[0-9]{3}(?:\.p/(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
 )
 _BYTES = "application/octet-stream"
 _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
