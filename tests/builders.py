@@ -132,6 +132,14 @@ def analyst(agency: str) -> Officer:
 SERVICE = Officer(SERVICE_OFFICER, SERVICE_AGENCY, ())
 
 
+class ServiceKeyHolder(Officer):
+    """Somebody who signs with the service's own key, in his own name."""
+
+    @property
+    def label(self) -> str:
+        return SERVICE.label
+
+
 # -- events ------------------------------------------------------------------------------------------------------------
 
 

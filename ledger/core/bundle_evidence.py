@@ -121,6 +121,7 @@ def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, se
         raise IntegrityBroken(f"expected {change.__name__}, not {found.envelope.event_type}", field=where)
     try:
         authorities.require_key(authorities.initial(head.log_id, service_key_id), found.envelope, found.index)
+        authorities.require_officer(None, found.payload)
     except Unauthorized as error:
         raise Unauthorized(error.message, field=where) from error
     return found.index, body

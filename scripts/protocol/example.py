@@ -128,11 +128,12 @@ class Writer:
     entries: list[Entry]
     salts: int = 0  # counted from here, so that two logs do not have the same
 
-    def write(self, body: Body, stream: Stream, officer: str = "p-0417", **changes: Any) -> Entry:
+    def write(self, body: Body, stream: Stream, officer: str = "", **changes: Any) -> Entry:
         """The next entry; the service signs in the system stream, officers in others. ``changes`` are of both parts."""
         of_stream = [one for one in self.entries if one.payload.stream == stream]
         previous = of_stream[-1] if of_stream else None
         of_service = stream.kind == "system"
+        officer = officer or (authority.SERVICE_OFFICER if of_service else "p-0417")
         sections: dict[str, Section] = changes.pop("sections", {})
         signed_at, number = changes.pop("signed_at", SIGNED_AT), self.salts + len(self.entries)
         payload = make_payload(
@@ -143,7 +144,7 @@ class Writer:
             sequence=previous.payload.sequence + 1 if previous else 0,
             previous=previous.envelope.payload_digest if previous else None,
             agency=authority.SERVICE_AGENCY if of_service else "psb-east",
-            officer=authority.SERVICE_OFFICER if of_service else officer,
+            officer=officer,
             occurred_at=OCCURRED_AT,
             salt=f"{number:032x}",
             authority=None if of_service else AUTHORIZED,
@@ -225,15 +226,16 @@ def opening() -> case.CaseOpened:
     return case.CaseOpened(case_number="2025-0417", case_type="theft", business_line="criminal", stage="investigation")
 
 
-def entries(signed_at: int = SIGNED_AT, **of_officer: Any) -> list[Entry]:
+def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: Any) -> list[Entry]:
     """The log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
 
-    ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key.
+    ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key; ``mirrored_by`` is the
+    officer whom the payloads of the mirror name.
     """
     writer = Writer([])
     *first, revoked = registry_changes(**of_officer)
     for change in first:
-        writer.write(change, SYSTEM)
+        writer.write(change, SYSTEM, mirrored_by)
     writer.write(opening(), CASE)
     registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
     writer.write(registration(2), CASE, "p-0999")
@@ -242,7 +244,7 @@ def entries(signed_at: int = SIGNED_AT, **of_officer: Any) -> list[Entry]:
     writer.write(record.AccessSealed(count=7, head="sha256:" + "a5" * 32), SYSTEM)
     for version in (1, 2):
         writer.write(model_version(version), MODEL, "p-0555")
-    writer.write(revoked, SYSTEM)
+    writer.write(revoked, SYSTEM, mirrored_by)
     return writer.entries
 
 

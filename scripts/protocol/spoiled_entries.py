@@ -264,6 +264,7 @@ def _authority() -> list[Vector]:
         Vector("a grant of a colleague", "tampered", (9,), (12,), file=put("/authority/grant", _plain_evidence(2))),
         Vector("no grant", "tampered", (9,), (12,), file=without("/authority/grant")),
         Vector("a grant that has ended", "tampered", (9,), (12,), file=_other(valid_until=example.SIGNED_AT)),
+        Vector("a mirror in the name of an officer", "tampered", (9,), (12,), file=_other(mirrored_by="p-0417")),
         Vector("a grant for another role", "tampered", (9,), (12,), file=_other(roles=("auditor",))),
         Vector("another key of the ledger", "tampered", (9,), (12,), trust=put("/service_key_id", "0x" + "77" * 20)),
         Vector(

@@ -36,7 +36,19 @@ from ledger.core.following import (
 )
 from ledger.core.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
 from ledger.core.signature import EARLIEST, LATEST
-from tests.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, START, Event, Writer, clerk, envelope_of, supervisor
+from tests.builders import (
+    LOG_ID,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    START,
+    Event,
+    ServiceKeyHolder,
+    Writer,
+    clerk,
+    envelope_of,
+    supervisor,
+)
 from tests.bundles import ORIGIN, Log, founded
 from tests.casework import Case
 
@@ -286,6 +298,14 @@ def resigned(envelope: Any) -> Any:
     from tests.builders import signature_of
 
     return replace(envelope, signature="0x" + signature_of(signing_hash(envelope, LOG_ID), SERVICE.key).hex())
+
+
+def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
+    """The service's own key signs the mirror in the service's name."""
+    log = Log()
+    log.registry.admit(POLICE)
+    log.mirror(by=ServiceKeyHolder("p-0001", SERVICE.agency))
+    fault("false_mirror", 0, lambda: judged(log.events))
 
 
 def test_the_chain_has_what_is_mirrored() -> None:

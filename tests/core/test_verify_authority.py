@@ -12,7 +12,18 @@ from msgspec.structs import replace
 from ledger.core.bundle import raw
 from ledger.core.event import Authority, record
 from ledger.core.report import Report
-from tests.builders import POLICE, PROCURATORATE, SERVICE, START, Writer, auditor, clerk, event_of, supervisor
+from tests.builders import (
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    START,
+    ServiceKeyHolder,
+    Writer,
+    auditor,
+    clerk,
+    event_of,
+    supervisor,
+)
 from tests.bundles import Log, founded, tree
 from tests.casework import Case
 from tests.verifying import CASE, EVIDENCE, GOOD, LOG, NOTE, REGISTERED, Tree, faults, results, verdict_of
@@ -74,6 +85,24 @@ def test_mirror_entry_that_the_service_did_not_sign() -> None:
     log.mirror(by=clerk(POLICE))
     index = log.add(*Case().open().events)
     assert faults(verdict_of(log.bundle(index))) == ["authority"]
+
+
+def test_mirror_entry_in_the_name_of_an_officer() -> None:
+    """The ledger's own key signs the mirror as the officer ``service``, or the entry is no mirror of anything."""
+    somebody = ServiceKeyHolder("p-0001", SERVICE.agency)
+    log = Log()
+    log.registry.admit(POLICE).grant(clerk(POLICE))
+    log.mirror(by=somebody)
+    index = log.add(*Case().open().events)
+    report = verdict_of(log.bundle(index))
+    assert faults(report) == ["authority"]
+    assert "expected service" in report.faults[0].detail
+
+    log = founded(POLICE)
+    index = log.add(*Case().open().events)
+    log.registry.revoke(clerk(POLICE))
+    log.mirror(by=somebody)
+    assert faults(verdict_of(log.bundle(index))) == ["revocation"]
 
 
 def test_grant_at_a_higher_index() -> None:
