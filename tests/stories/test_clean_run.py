@@ -165,5 +165,6 @@ def test_a_case_bundle_without_its_last_event_is_found_out_by_the_public_entries
     done = kept.check(file)
     assert (done.status, done.json()["steps"][-1]["result"]) == (0, "not_checked")
     done = kept.check(file, "--log", kept.log)
-    assert (done.status, done.json()["verdict"]) == (1, "tampered")
+    assert (done.status, done.json()["verdict"]) == (6, "intact")
+    assert done.json()["completeness"]["result"] == "contradicted"
     assert [step["name"] for step in done.json()["steps"] if step["result"] == "failed"] == ["end"]
