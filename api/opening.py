@@ -21,7 +21,7 @@ from ledger.chain.node import ChainIncident
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.record import IncidentRecorded
 from ledger.core.note import SeedSigner, parse_vkey
-from ledger.core.trust import FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.cosign import Courier, Gatherer, Voucher, WitnessFile
 from ledger.deliver import Deliverer
 from ledger.follow import Follower
@@ -213,7 +213,7 @@ def _log(
     log_id = installation.log_id_bytes
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     initialise(database, log_id)
-    registry = Registry(log_id, installation.service_key_id)
+    registry = Registry(log_id, installation.service_keys)
     recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
     if recount(database, recorder):
         logger.info("clocks counted anew")
@@ -265,6 +265,10 @@ class TrustHolder:
             policy=installations.policy_of(where, installation),
             development=installation.founding.development,
             chains=(),
+            earlier_log_keys=tuple(
+                EarlierLogKey(parse_vkey(one.key), one.until) for one in installation.earlier_log_keys
+            ),
+            earlier_service_keys=installation.earlier_service_keys,
             timestamp_roots=timestamp_roots,
         )
 

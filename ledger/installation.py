@@ -25,13 +25,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.core import canonical
+from ledger.core.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.contract_change import profile_bytes
 from ledger.core.errors import Conflict, MalformedInput, NotFound, TallystickError
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.note import SignatureType, parse_vkey, require_type
 from ledger.core.policy import NO_QUORUM, Policy, parse_policy
-from ledger.core.trust import FinalityRule, require_no_own_witness
+from ledger.core.trust import FinalityRule, LogKeyLine, require_no_own_witness
 from ledger.keys import KeyDirectory, create_keystore, create_note_key
 from ledger.secret_files import make_private_folder, read_secret, write_secret
 from ledger.settings import EMBEDDED, Settings
@@ -73,7 +74,10 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Installation(Struct, frozen=True, forbid_unknown_fields=True):
-    """The public identity of a ledger, as it was minted."""
+    """The public identity of a ledger, as it was minted, but for keys that were replaced (``tally key rotate``).
+
+    ``submitter`` is the account of the founding.
+    """
 
     format: str
     log_id: Bytes32
@@ -81,6 +85,13 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
     service_key_id: KeyId
     submitter: KeyId
     founding: Founding
+    earlier_log_keys: tuple[LogKeyLine, ...] = ()
+    earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
+
+    @property
+    def service_keys(self) -> ServiceKeys:
+        """The ledger's own keys, by the index of the entry."""
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
 
     @property
     def log_id_bytes(self) -> bytes:
@@ -240,8 +251,14 @@ def create(
     submitter = create_keystore(where.keys.keystore("submitter"), passphrase, light=light)
     write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
     made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
-    write_secret(where.installation, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", field="data_dir")
+    write(where, made)
     return made
+
+
+def write(where: DataDirectory, made: Installation, *, replace: bool = False) -> None:
+    """Keep the identity. Raises SecretRefused where there is one already and ``replace`` is not set."""
+    text = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    write_secret(where.installation, text, field="data_dir", replace=replace)
 
 
 def load(where: DataDirectory) -> Installation:

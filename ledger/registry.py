@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from ledger.core import authority as authorities
-from ledger.core.authority import Authority
+from ledger.core.authority import Authority, ServiceKeys
 from ledger.core.event import decode_payload
 from ledger.core.event.registry import RegistryChange
 from ledger.store import log
@@ -15,8 +15,8 @@ from ledger.store.database import Connection
 class Registry:
     """The authority that the log has, folded as far as it is asked for."""
 
-    def __init__(self, log_id: bytes, service_key_id: str):
-        self._authority = authorities.initial(log_id, service_key_id)
+    def __init__(self, log_id: bytes, service: ServiceKeys | str):
+        self._authority = authorities.initial(log_id, service)
         self._index = -1
         self._lock = Lock()
 

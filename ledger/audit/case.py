@@ -105,7 +105,7 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
         return
     by = Claimant("checkpoint", published.size)
     try:
-        said = verify_checkpoint(published.note, trust.log_key)
+        said = verify_checkpoint(published.note, trust.log_key_of(published.note))
         root = merkle.frontier_at(said.size, nodes).root()
     except TallystickError as error:
         findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))

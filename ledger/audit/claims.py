@@ -50,12 +50,12 @@ def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
 
     Raises SignatureRefused or MalformedInput for one that is not this log's.
     """
-    heads = [verify_checkpoint(note, trust.log_key) for note in notes]
+    heads = [verify_checkpoint(note, trust.log_key_of(note)) for note in notes]
     return [RootClaim(head.size, head.root, "checkpoints", Claimant("kept_checkpoint", head.size)) for head in heads]
 
 
 def _verified(row: Published, trust: Trust) -> Checkpoint:
-    said = verify_checkpoint(row.note, trust.log_key)
+    said = verify_checkpoint(row.note, trust.log_key_of(row.note))
     verify_cosignatures(row.note, trust.policy.witnesses.values())
     if said.size != row.size:
         raise IntegrityBroken(f"its note is of size {said.size}")

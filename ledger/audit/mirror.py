@@ -57,7 +57,7 @@ class Mirror(Struct, frozen=True):
 
 def read_mirror(connection: Connection, trust: Trust) -> Mirror:
     """Folds the mirror entries. They must be as many as the tree says."""
-    authority, last = authorities.initial(trust.log_id, trust.service_key_id), -1
+    authority, last = authorities.initial(trust.log_id, trust.service_keys), -1
     indices: list[int] = []
     changes: list[RegistryChange] = []
     for entry in log.registry_entries(connection):

@@ -185,7 +185,7 @@ def send(session: Session, submission: bytes, kept: Path) -> dict[str, Any]:
     except TallystickError:
         kept.unlink(missing_ok=True)
         raise
-    held = require_receipt(receipt, submission, seen.log_key if seen else None)
+    held = require_receipt(receipt, submission, seen.trust if seen else None)
     if seen:
         seen.receipt(held.note, held.checkpoint)
     kept.unlink(missing_ok=True)

@@ -44,7 +44,7 @@ def verified_checkpoint(session: Session, note: str) -> Checkpoint:
     """The checkpoint that a note says; without a trust file its signature is not checked, and that is said."""
     if has_trust(session):
         trusted = session.profiles.trust(session.profile).read_bytes()
-        return verify_checkpoint(note, parse_trust(trusted).log_key)
+        return verify_checkpoint(note, parse_trust(trusted).log_key_of(note))
     session.output.warn("the checkpoint's signature is not checked: no trust file (tally log trust --pin)")
     return parse_checkpoint(parse_note(note).text)
 

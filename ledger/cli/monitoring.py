@@ -102,14 +102,15 @@ def read_position(file: Path, trust: Trust) -> Position:
     Raises MalformedInput where the file is broken or of another ledger.
     """
     if not file.exists():
-        return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_key_id))
+        return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_keys))
     try:
         position = msgspec.json.decode(read_secret(file, field="monitor"), type=Position)
     except msgspec.DecodeError as error:
         raise MalformedInput(f"{file} cannot be read: {error}", field="monitor", hint=_AGAIN) from error
     if (position.format, position.log_id) != (FORMAT, trust.log_id):
         raise MalformedInput(f"{file} is of another ledger", field="monitor", hint=_AGAIN)
-    return position
+    authority = replace(position.followed.authority, service=trust.service_keys)
+    return replace(position, followed=replace(position.followed, authority=authority))
 
 
 def write_position(file: Path, position: Position) -> None:
@@ -135,7 +136,7 @@ def look(source: LogSource, note: str, trust: Trust, agency: str, before: Positi
     Raises LogFault (fork, rollback, and what no log may sign), SignatureRefused where the log's key has not signed the
     checkpoint, Unreadable where the log does not serve what it signed, Unavailable where it is silent.
     """
-    checkpoint = verify_checkpoint(note, trust.log_key)
+    checkpoint = verify_checkpoint(note, trust.log_key_of(note))
     _require_grown(before, checkpoint)
     nodes = TileNodes(checkpoint.size, source.tile)
     followed = before.followed

@@ -11,8 +11,9 @@ from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoi
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.event import decode_submission
 from ledger.core.merkle import leaf_hash
-from ledger.core.note import VerifyingKey, parse_note
+from ledger.core.note import parse_note
 from ledger.core.proof import TlogProof, parse_tlog_proof
+from ledger.core.trust import Trust
 
 HINT = (
     "Keep the submission and this receipt. The service may have recorded the event, another, or none: compare the log "
@@ -35,10 +36,10 @@ class _Receipt(Struct, frozen=True):
     proof: str
 
 
-def require_receipt(answer: Any, submission: bytes, log_key: VerifyingKey | None) -> HeldReceipt:
-    """The receipt that an answer is of a submission, under a tree head that ``log_key`` signed.
+def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> HeldReceipt:
+    """The receipt that an answer is of a submission, under a tree head that the trusted log signed.
 
-    Without a key the signature is not looked at. Raises IntegrityBroken, which names the field, for everything else.
+    Without a trust file the signature is not looked at. Raises IntegrityBroken, which names the field, for all else.
     """
     sent = decode_submission(submission)
     leaf = leaf_hash(sent.envelope_bytes)
@@ -48,7 +49,7 @@ def require_receipt(answer: Any, submission: bytes, log_key: VerifyingKey | None
         _require_equal("leaf_hash", receipt.leaf_hash, f"sha256:{leaf.hex()}")
         proof = parse_tlog_proof(receipt.proof)
         _require_equal("index", receipt.index, proof.index)
-        checkpoint = _head(proof, log_key)
+        checkpoint = _head(proof, trust)
         proof.verify_inclusion(leaf, checkpoint)
     except msgspec.ValidationError as error:
         raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
@@ -58,9 +59,9 @@ def require_receipt(answer: Any, submission: bytes, log_key: VerifyingKey | None
     return HeldReceipt(proof.index, proof.checkpoint, checkpoint)
 
 
-def _head(proof: TlogProof, log_key: VerifyingKey | None) -> Checkpoint:
-    if log_key is not None:
-        return verify_checkpoint(proof.checkpoint, log_key)
+def _head(proof: TlogProof, trust: Trust | None) -> Checkpoint:
+    if trust is not None:
+        return verify_checkpoint(proof.checkpoint, trust.log_key_of(proof.checkpoint))
     return parse_checkpoint(parse_note(proof.checkpoint).text)
 
 

@@ -19,8 +19,7 @@ from msgspec import Struct
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.merkle import Hash, verify_consistency
-from ledger.core.note import VerifyingKey
-from ledger.core.trust import parse_trust
+from ledger.core.trust import Trust, parse_trust
 from ledger.secret_files import write_secret
 
 if TYPE_CHECKING:
@@ -45,14 +44,14 @@ def seen_by(session: Session) -> SeenLog | None:
     if not file.exists():
         return None
     folder = session.profiles.folder(session.profile.name) / "log"
-    return SeenLog(folder, session.service, parse_trust(file.read_bytes()).log_key)
+    return SeenLog(folder, session.service, parse_trust(file.read_bytes()))
 
 
 class SeenLog:
     """One log as one profile has seen it."""
 
-    def __init__(self, folder: Path, service: Service, log_key: VerifyingKey):
-        self.log_key = log_key
+    def __init__(self, folder: Path, service: Service, trust: Trust):
+        self.trust = trust
         self._folder = folder
         self._service = service
 
@@ -69,7 +68,7 @@ class SeenLog:
         """
         before, pending = self._kept(self._folder / PUBLISHED), self._pending()
         note = self._service.fetch("/checkpoint").decode("utf-8", "replace")
-        new = Seen(note, verify_checkpoint(note, self.log_key))
+        new = Seen(note, verify_checkpoint(note, self.trust.log_key_of(note)))
         if before:
             self._require_one_log(before, new)
         for file, old in pending:
@@ -121,7 +120,7 @@ class SeenLog:
             note = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return Seen(note, verify_checkpoint(note, self.log_key))
+        return Seen(note, verify_checkpoint(note, self.trust.log_key_of(note)))
 
     @staticmethod
     def _write(file: Path, seen: Seen) -> None:

@@ -14,7 +14,7 @@ from ledger.core.contract_change import registry_hash
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.event import EVENT_TYPES, Envelope, Payload, registry
 from ledger.core.event.registry import Name, Profile, RegistryChange
-from ledger.core.event.terms import AgencyKind, Role
+from ledger.core.event.terms import AgencyKind, KeyId, Role, SafeInt
 from ledger.core.signature import SUITE_SECP256K1_EIP712
 
 SERVICE_AGENCY = "ledger"  # stands in the envelope of entries that the service signs
@@ -46,6 +46,24 @@ class Grant(Struct, frozen=True):
     revoked: int | None = None
 
 
+class EarlierServiceKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key that was the ledger's own for the entries below ``until``."""
+
+    key_id: KeyId
+    until: SafeInt
+
+
+class ServiceKeys(Struct, frozen=True):
+    """The ledger's own keys: that of now, and those before it with their ``until`` ascending."""
+
+    current: str
+    earlier: tuple[EarlierServiceKey, ...] = ()
+
+    def at(self, index: int) -> str:
+        """The one that signs entry ``index``."""
+        return next((key.key_id for key in self.earlier if index < key.until), self.current)
+
+
 class Authority(Struct, frozen=True):
     """The registry as the log has it after ``changes`` mirrored changes.
 
@@ -53,7 +71,7 @@ class Authority(Struct, frozen=True):
     """
 
     log_id: bytes
-    service_key_id: str
+    service: ServiceKeys
     registry_hash: bytes
     changes: int = 0
     last_block: int = 0
@@ -68,9 +86,10 @@ class Authority(Struct, frozen=True):
         return {one.agency_id: one.profile.name for one in self.agencies.values()}
 
 
-def initial(log_id: bytes, service_key_id: str) -> Authority:
-    """Before the first change: the rolling hash starts at the ledger's id."""
-    return Authority(log_id, service_key_id, registry_hash=log_id)
+def initial(log_id: bytes, service: ServiceKeys | str) -> Authority:
+    """Before the first change: the rolling hash starts at the ledger's id. A key id is the only key there ever was."""
+    keys = ServiceKeys(service) if isinstance(service, str) else service
+    return Authority(log_id, keys, registry_hash=log_id)
 
 
 def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant | None:
@@ -82,7 +101,7 @@ def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant |
     if event_type is None:
         raise Unauthorized(f"no such event type: {envelope.event_type}", field="envelope.event_type")
     if not event_type.roles:
-        _require_service(authority, envelope)
+        _require_service(authority, envelope, index)
         return None
     grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
     _require_grant_covers(grant, envelope, event_type.roles)
@@ -130,8 +149,8 @@ def require_officer(grant: Grant | None, payload: Payload) -> None:
         )
 
 
-def _require_service(authority: Authority, envelope: Envelope) -> None:
-    if envelope.key_id != authority.service_key_id or envelope.agency != SERVICE_AGENCY:
+def _require_service(authority: Authority, envelope: Envelope, index: int) -> None:
+    if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
         raise Unauthorized(
             f"{envelope.event_type} is signed by the service's own key only",
             field="envelope.key_id",

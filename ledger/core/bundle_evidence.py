@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core import authority as authorities
 from ledger.core import signature
-from ledger.core.authority import Authority, Grant
+from ledger.core.authority import Authority, Grant, ServiceKeys
 from ledger.core.bundle import Erasure, Evidence, read_authority, read_part, read_revocation
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
@@ -50,12 +50,12 @@ class Standing(Struct, frozen=True):
     grant: Grant
 
 
-def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service_key_id: str) -> Standing:
+def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys) -> Standing:
     """By what the envelope's key is good for entry ``index``; ``evidence`` is an AuthorityEvidence as it was shown.
 
     Raises a TallystickError that names the part.
     """
-    standing = _standing(evidence, head, service_key_id)
+    standing = _standing(evidence, head, service)
     grant = standing.grant
     if grant.key_id != envelope.key_id:
         raise Unauthorized(f"expected a grant of {envelope.key_id}, not of {grant.key_id}", field="authority.grant")
@@ -63,15 +63,15 @@ def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeH
         raise Unauthorized(
             f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
         )
-    authorities.require_key(_with_grant(grant, head.log_id, service_key_id), envelope, index)
+    authorities.require_key(_with_grant(grant, head.log_id, service), envelope, index)
     return standing
 
 
 @lru_cache(maxsize=EVIDENCE_KEPT)
-def _standing(evidence: bytes, head: TreeHead, service_key_id: str) -> Standing:
+def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing:
     parts = read_authority(evidence)
-    admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service_key_id)
-    granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service_key_id)
+    admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service)
+    granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service)
     if change.agency != admitted.agency:
         raise Unauthorized(
             f"the grant is by {change.agency}, the admission of {admitted.agency}", field="authority.agency"
@@ -84,17 +84,17 @@ def _standing(evidence: bytes, head: TreeHead, service_key_id: str) -> Standing:
 
 
 @lru_cache(maxsize=EVIDENCE_KEPT)
-def _with_grant(grant: Grant, log_id: bytes, service_key_id: str) -> Authority:
-    return replace(authorities.initial(log_id, service_key_id), grants={grant.key_id: grant})
+def _with_grant(grant: Grant, log_id: bytes, service: ServiceKeys) -> Authority:
+    return replace(authorities.initial(log_id, service), grants={grant.key_id: grant})
 
 
-def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service_key_id: str) -> int:
+def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:
     """The index of the entry that revoked the grant; ``evidence`` is an Evidence as it was shown.
 
     Raises a TallystickError that names the part.
     """
     where = "authority.revocation"
-    index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service_key_id)
+    index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service)
     if change.key_id != grant.key_id or index < grant.granted:
         raise IntegrityBroken(f"entry {index} revokes {change.key_id}, not this grant", field=where)
     return index
@@ -113,14 +113,14 @@ def erased_at(erasure: Erasure, event: Envelope, head: TreeHead) -> int:
     return found.index
 
 
-def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, service_key_id: str) -> tuple[int, C]:
+def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, service: ServiceKeys) -> tuple[int, C]:
     """A change of the registry that the ledger's own key mirrored, and the index of its entry."""
     found = included(evidence, where, head)
     body = found.payload.body
     if not isinstance(body, change):
         raise IntegrityBroken(f"expected {change.__name__}, not {found.envelope.event_type}", field=where)
     try:
-        authorities.require_key(authorities.initial(head.log_id, service_key_id), found.envelope, found.index)
+        authorities.require_key(authorities.initial(head.log_id, service), found.envelope, found.index)
         authorities.require_officer(None, found.payload)
     except Unauthorized as error:
         raise Unauthorized(error.message, field=where) from error

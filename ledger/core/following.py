@@ -116,9 +116,9 @@ class Step(Struct, frozen=True):
     changes: tuple[Mirrored, ...]
 
 
-def before_the_first(log_id: bytes, service_key_id: str) -> Followed:
+def before_the_first(log_id: bytes, service: authorities.ServiceKeys | str) -> Followed:
     """An empty log."""
-    return Followed(EMPTY_TREE, authorities.initial(log_id, service_key_id))
+    return Followed(EMPTY_TREE, authorities.initial(log_id, service))
 
 
 def grown(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:

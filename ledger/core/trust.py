@@ -11,14 +11,17 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.core import canonical
+from ledger.core.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.terms import Bytes32, KeyId, Line, SafeInt
-from ledger.core.note import SignatureType, VerifyingKey, decode_base64, parse_vkey, require_type
+from ledger.core.note import SignatureType, VerifyingKey, decode_base64, parse_note, parse_vkey, require_type
 from ledger.core.policy import Policy, parse_policy
 from ledger.core.timestamp import require_root
 
 MAX_ROOT_LENGTH = 16_384  # characters of base64
 MAX_CONFIRMATIONS = 10_000
+MAX_EARLIER = 16  # keys
 Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
 
 # From which block on nothing changes any more: under so many blocks, or what a node of the chain calls so.
@@ -63,11 +66,19 @@ class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_default
         return ChainIdentity(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
 
 
+class EarlierLogKey(Struct, frozen=True):
+    """A key that was the log's for trees of at most ``until`` entries."""
+
+    key: VerifyingKey
+    until: int
+
+
 class Trust(Struct, frozen=True):
     """A trust file, read. Each key stands in it once, over all roles.
 
     ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
     ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
+    ``earlier_log_keys`` and ``earlier_service_keys`` are those that were replaced, their ``until`` ascending.
     """
 
     log_id: bytes
@@ -77,6 +88,30 @@ class Trust(Struct, frozen=True):
     development: bool
     chains: tuple[TrustedChain, ...]
     timestamp_roots: tuple[bytes, ...] = ()
+    earlier_log_keys: tuple[EarlierLogKey, ...] = ()
+    earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
+
+    @property
+    def service_keys(self) -> ServiceKeys:
+        """The ledger's own keys, by the index of the entry."""
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
+
+    def log_key_of(self, note: str) -> VerifyingKey:
+        """The key by which a checkpoint's note is to be verified: that of now, unless only an earlier one signed it.
+
+        Raises MalformedInput where earlier keys are looked for and the note is none of a checkpoint.
+        """
+        if not self.earlier_log_keys:
+            return self.log_key
+        parsed = parse_note(note)
+        signers = {(line.name, line.key_id) for line in parsed.signatures}
+        if (self.log_key.name, self.log_key.key_id) in signers:
+            return self.log_key
+        size = parse_checkpoint(parsed.text).size
+        for earlier in self.earlier_log_keys:
+            if size <= earlier.until and (earlier.key.name, earlier.key.key_id) in signers:
+                return earlier.key
+        return self.log_key
 
     @property
     def origin(self) -> str:
@@ -98,6 +133,13 @@ class Trust(Struct, frozen=True):
         return replace(self, chains=tuple(told if one == chain else one for one in self.chains))
 
 
+class LogKeyLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """An ``EarlierLogKey`` as files spell it."""
+
+    key: str
+    until: SafeInt
+
+
 class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     format: Literal["tallystick/trust@v1"]
     log_id: Bytes32
@@ -108,6 +150,8 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     development: bool
     chains: Annotated[tuple[TrustedChain, ...], Meta(max_length=64)]
     timestamp_roots: Annotated[tuple[Base64Text, ...], Meta(max_length=16)] = ()
+    earlier_log_keys: Annotated[tuple[LogKeyLine, ...], Meta(max_length=MAX_EARLIER)] = ()
+    earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
 
 
 _decoder = msgspec.json.Decoder(_TrustFile)
@@ -117,14 +161,19 @@ def parse_trust(data: bytes) -> Trust:
     """The trust that a file's bytes spell. Raises MalformedInput, naming the field."""
     file = canonical.parse(data, _decoder, where="trust")
     canonical.require_distinct_keys(data, where="trust")
-    log_key = _log_key(file)
+    log_key = _log_key(file.log_key, file.origin, "trust.log_key")
+    earlier = tuple(
+        EarlierLogKey(_log_key(one.key, file.origin, "trust.earlier_log_keys"), one.until)
+        for one in file.earlier_log_keys
+    )
     try:
         policy = parse_policy(file.witness_policy)
     except MalformedInput as error:
         raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
-    _require_one_role_a_key(file, log_key, policy)
+    _require_one_role_a_key(file, (log_key, *(one.key for one in earlier)), policy)
+    _require_ascending(file)
     if not file.development and not policy.asks_for_witnesses:
         raise MalformedInput(
             "a policy without a quorum is for development only",
@@ -133,27 +182,49 @@ def parse_trust(data: bytes) -> Trust:
         )
     log_id = bytes.fromhex(file.log_id[2:])
     roots = tuple(_timestamp_root(text) for text in file.timestamp_roots)
-    return Trust(log_id, log_key, file.service_key_id, policy, file.development, file.chains, roots)
+    return Trust(
+        log_id,
+        log_key,
+        file.service_key_id,
+        policy,
+        file.development,
+        file.chains,
+        roots,
+        earlier,
+        file.earlier_service_keys,
+    )
 
 
-def require_no_own_witness(policy: Policy, log_key: VerifyingKey) -> None:
-    """Accept a policy in which no witness has the log's own key, under whatever name. Raises MalformedInput."""
+def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
+    """Accept a policy in which no witness has a key of the log itself, under whatever name. Raises MalformedInput."""
     for name, witness in policy.witnesses.items():
-        if witness.public_key == log_key.public_key:
+        if any(witness.public_key == key.public_key for key in log_keys):
             raise MalformedInput(
                 f"the witness {name} has the log's own key: nobody witnesses himself", field="trust.witness_policy"
             )
 
 
-def _require_one_role_a_key(file: _TrustFile, log_key: VerifyingKey, policy: Policy) -> None:
-    """The log must not witness itself, and the ledger's own key is no contract. Raises MalformedInput."""
-    require_no_own_witness(policy, log_key)
+def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...], policy: Policy) -> None:
+    """The log must not witness itself, and the ledger's own keys are no contracts. Raises MalformedInput."""
+    if len({key.public_key for key in log_keys}) < len(log_keys):
+        raise MalformedInput("a key of the log stands twice", field="trust.earlier_log_keys")
+    service_keys = (file.service_key_id, *(key.key_id for key in file.earlier_service_keys))
+    if len(set(service_keys)) < len(service_keys):
+        raise MalformedInput("a key of the ledger itself stands twice", field="trust.earlier_service_keys")
+    require_no_own_witness(policy, *log_keys)
     for number, chain in enumerate(file.chains):
-        accounts = (file.service_key_id, chain.registry, chain.anchor)
+        accounts = (*service_keys, chain.registry, chain.anchor)
         if len(set(accounts)) < len(accounts):
             raise MalformedInput(
                 "service_key_id, registry and anchor are three different addresses", field=f"trust.chains[{number}]"
             )
+
+
+def _require_ascending(file: _TrustFile) -> None:
+    for field in ("earlier_log_keys", "earlier_service_keys"):
+        ends = [key.until for key in getattr(file, field)]
+        if ends != sorted(set(ends)):
+            raise MalformedInput("expected each until above the one before", field=f"trust.{field}")
 
 
 def encode_trust(trust: Trust) -> bytes:
@@ -169,6 +240,8 @@ def encode_trust(trust: Trust) -> bytes:
             development=trust.development,
             chains=trust.chains,
             timestamp_roots=tuple(b64encode(root).decode() for root in trust.timestamp_roots),
+            earlier_log_keys=tuple(LogKeyLine(one.key.vkey(), one.until) for one in trust.earlier_log_keys),
+            earlier_service_keys=trust.earlier_service_keys,
         )
     )
 
@@ -179,14 +252,12 @@ def _timestamp_root(text: str) -> bytes:
     return root
 
 
-def _log_key(file: _TrustFile) -> VerifyingKey:
+def _log_key(text: str, origin: str, field: str) -> VerifyingKey:
     try:
-        key = parse_vkey(file.log_key)
+        key = parse_vkey(text)
         require_type(key, SignatureType.ED25519)
     except TallystickError as error:
-        raise MalformedInput(error.message, field="trust.log_key", hint=error.hint) from error
-    if key.name != file.origin:
-        raise MalformedInput(
-            f"expected {file.origin}, the origin, as the key's name, not {key.name}", field="trust.log_key"
-        )
+        raise MalformedInput(error.message, field=field, hint=error.hint) from error
+    if key.name != origin:
+        raise MalformedInput(f"expected {origin}, the origin, as the key's name, not {key.name}", field=field)
     return key

@@ -213,7 +213,7 @@ def _contracts(chain: TrustedChain) -> TrustedChain:
 def _spelled(trust: Trust) -> dict[str, str]:
     """The fields as text, without the trusted blocks."""
     fields = msgspec.json.decode(encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains)))))
-    absent: dict[str, object] = {"timestamp_roots": []}
+    absent: dict[str, object] = {"earlier_log_keys": [], "earlier_service_keys": [], "timestamp_roots": []}
     return {
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in sorted((absent | fields).items())

@@ -237,7 +237,7 @@ def _payload(run: _Run) -> Outcome:
 def _checkpoint(run: _Run) -> Outcome:
     if run.proof is None:
         return NotChecked("the proof has not the form of step 1")
-    checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key)
+    checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
     run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
     return f"size {checkpoint.size}, root {checkpoint.root.hex()}, signed by {run.trust.origin}"
 
@@ -317,16 +317,16 @@ def _erasures(run: _Run) -> tuple[dict[str, int], str]:
 # 9
 def _authority(run: _Run) -> Outcome:
     index, evidence = run.accepted_index(), run.bundle.authority
-    service_key_id = run.trust.service_key_id
+    service = run.trust.service_keys
     if _is_of_the_service(run.envelope):
-        authorities.require_key(authorities.initial(run.trust.log_id, service_key_id), run.envelope, index)
+        authorities.require_key(authorities.initial(run.trust.log_id, service), run.envelope, index)
         _require_officer(run, None)
         passed_over = "" if evidence is UNSET else "; evidence of a grant is not looked at: it needs none"
         return f"signed by the ledger's own key, which the trust file names{passed_over}"
     if evidence is UNSET:
         return NotChecked("the bundle has no evidence of a grant")
     run.evidence = bytes(evidence)
-    standing = require_granted(run.evidence, run.envelope, index, run.head(), service_key_id)
+    standing = require_granted(run.evidence, run.envelope, index, run.head(), service)
     grant = standing.grant
     _require_officer(run, grant)
     run.grant = grant
@@ -399,7 +399,7 @@ def _revoked_at(run: _Run, grant: Grant) -> tuple[int | None, str]:
     if revocation is UNSET:
         return None, ""
     try:
-        return revoked_at(bytes(revocation), grant, run.head(), run.trust.service_key_id), ""
+        return revoked_at(bytes(revocation), grant, run.head(), run.trust.service_keys), ""
     except TallystickError as error:
         return None, f"; the entry of a revocation is shown that does not hold: {error.message}"
 
@@ -440,7 +440,7 @@ def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
         leaf_hash(run.entry),
         run.accepted_index(),
         run.trust.timestamp_roots,
-        lambda note: run.check_note(note, run.trust.log_key),
+        lambda note: run.check_note(note, run.trust.log_key_of(note)),
     )
     beside = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
     if stamps.unknown:

@@ -125,7 +125,7 @@ class WitnessStore:
         assert self._trust is not None, "who follows has opened it with a trust file"
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
-            authority = authorities.initial(self._trust.log_id, self._trust.service_key_id)
+            authority = authorities.initial(self._trust.log_id, self._trust.service_keys)
             for index, payload in _changes(connection):
                 authority = authorities.fold(authority, _change_of(payload), index)
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
@@ -301,6 +301,8 @@ class WitnessStore:
                 connection.execute(
                     FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
                 )
+            elif row.log_id == log_id and row.log_key in {one.key.vkey() for one in trust.earlier_log_keys}:
+                connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(
                     f"this witness follows the log {row.log_key.partition('+')[0]}, not {trust.origin}",

@@ -76,7 +76,7 @@ class Cosigner:
     def _verified(self, asked: AddCheckpoint) -> Checkpoint:
         """The checkpoint, as the log has signed it. That an empty tree has another root is told in its turn."""
         try:
-            return verify_checkpoint(asked.note, self._trust.log_key)
+            return verify_checkpoint(asked.note, self._trust.log_key_of(asked.note))
         except MalformedInput as error:
             if error.code != ROOT_OF_ANOTHER_SIZE or asked.old > 0:
                 raise
@@ -90,7 +90,7 @@ class Cosigner:
         note, latest = self._store.latest_note(), self._store.latest()
         if origin_hash != sha256(self._trust.origin.encode()).hexdigest() or not note:
             raise NotFound("this witness has co-signed no checkpoint of such a log", field="origin")
-        checkpoint = verify_checkpoint(note, self._trust.log_key)
+        checkpoint = verify_checkpoint(note, self._trust.log_key_of(note))
         return note + cosign_checkpoint(checkpoint, self._note_signer, latest.cosigned_at).line()
 
     def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
@@ -189,6 +189,6 @@ class Cosigner:
 
 def _of_log(note: str, trust: Trust) -> tuple[notes.NoteSignature, ...]:
     """The log's own signature line: what others have added to a note is not kept."""
-    key = trust.log_key
+    key = trust.log_key_of(note)
     lines = notes.parse_note(note).signatures
     return tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))

@@ -134,7 +134,7 @@ class Watch:
         at = self._clock()
         note = self._source.checkpoint()
         try:
-            checkpoint = verify_checkpoint(note, self._trust.log_key)
+            checkpoint = verify_checkpoint(note, self._trust.log_key_of(note))
         except TallystickError as error:
             raise Unreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
         self._require_no_less(checkpoint, note, before)

@@ -112,6 +112,8 @@ export function parseCheckpoint(note) {
 
 const signaturesBy = (note, { name, id }) => note.signatures.filter((one) => one.name === name && one.id === id);
 
+export const names = (note, key) => signaturesBy(note, key).length > 0;
+
 // Whether the log's key signed the note, once.
 export function logSigned(note, key) {
   const signatures = signaturesBy(note, key);

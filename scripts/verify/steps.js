@@ -13,6 +13,7 @@ export const WORST_FIRST = ["tampered", "unverifiable", "not_yet_anchored", "int
 const MOST_BLOCKS = 1024;
 const MOST_CONFIRMATIONS = 10000;
 const MOST_ROOTS = 16;
+const MOST_EARLIER = 16;
 const LONGEST_ROOT = 16384; // characters
 const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
 const NOTHING = hex(sha256(new Uint8Array())); // the root of the empty tree
@@ -77,17 +78,29 @@ export function readTrust(bytes) {
   const trust = parseJson(bytes);
   const fields = ["format", "log_id", "origin", "log_key", "service_key_id", "witness_policy", "development", "chains"];
   const isRoot = (text) => typeof text === "string" && text !== "" && text.length <= LONGEST_ROOT && log.base64(text);
-  if (!hasFields(trust, fields, ["timestamp_roots"]) || trust.format !== "tallystick/trust@v1" || !fits(trust.log_id, "Bytes32")
+  const isEarlier = (name) => (one) => hasFields(one, [name, "until"]) && fits(one.until, "SafeInt");
+  const [earlierLog, earlierService] = [trust.earlier_log_keys ?? [], trust.earlier_service_keys ?? []];
+  const ascend = (keys) => keys.every(({ until }, at) => at === 0 || keys[at - 1].until < until);
+  if (!hasFields(trust, fields, ["timestamp_roots", "earlier_log_keys", "earlier_service_keys"]) || trust.format !== "tallystick/trust@v1" || !fits(trust.log_id, "Bytes32")
     || !fits(trust.service_key_id, "KeyId") || typeof trust.development !== "boolean" || !fits(trust.origin, "Line")
-    || !isListOf(trust.chains, isChain) || !isListOf(trust.timestamp_roots ?? [], isRoot, MOST_ROOTS)) refuse("no trust file");
+    || !isListOf(trust.chains, isChain) || !isListOf(trust.timestamp_roots ?? [], isRoot, MOST_ROOTS)
+    || !isListOf(earlierLog, isEarlier("key"), MOST_EARLIER) || !isListOf(earlierService, isEarlier("key_id"), MOST_EARLIER)
+    || !earlierService.every((one) => fits(one.key_id, "KeyId")) || !ascend(earlierLog) || !ascend(earlierService)) refuse("no trust file");
   const [logKey, policy] = [log.logKey(trust.log_key), log.parsePolicy(trust.witness_policy)];
-  for (const witness of policy.witnesses) log.distinct([logKey, ...policy.logs], witness);
-  if (trust.chains.some(({ registry, anchor }) => new Set([registry, anchor, trust.service_key_id]).size < 3)) refuse("an address has two roles");
-  if (logKey.name !== trust.origin) refuse("the log's key is not named by the origin");
+  const logKeys = [{ ...logKey, until: Infinity }, ...earlierLog.map(({ key, until }) => ({ ...log.logKey(key), until }))];
+  logKeys.forEach((one, at) => log.distinct(logKeys.slice(0, at), one));
+  for (const witness of policy.witnesses) log.distinct([...logKeys, ...policy.logs], witness);
+  const serviceKeys = [trust.service_key_id, ...earlierService.map((one) => one.key_id)];
+  if (new Set(serviceKeys).size < serviceKeys.length) refuse("an own key stands twice");
+  if (trust.chains.some(({ registry, anchor }) => new Set([registry, anchor, ...serviceKeys]).size < serviceKeys.length + 2)) refuse("an address has two roles");
+  if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
   if (policy.logs.length && !policy.logs.some(({ name, key }) => name === logKey.name && same(key, logKey.key))) refuse("the policy is of other logs");
   if (policy.quorum === null && !trust.development) refuse("a quorum of none is for development only");
-  return { ...trust, logKey, policy };
+  return { ...trust, logKeys, policy };
 }
+
+// The ledger's own key at an index: an earlier one below its `until`.
+const serviceKeyAt = (trust, index) => (trust.earlier_service_keys ?? []).find(({ until }) => index < until)?.key_id ?? trust.service_key_id;
 
 export function readBundle(value) {
   const optional = ["payload", "sections", "erased", "authority", "anchor", "timestamps"];
@@ -118,7 +131,7 @@ function readEvidence(evidence, trust, checkpoint) {
 function readMirror(evidence, trust, checkpoint, type) {
   const entry = readEvidence(evidence, trust, checkpoint);
   const { envelope, payload } = entry;
-  if (payload.event_type !== type || envelope.key_id !== trust.service_key_id || envelope.agency !== "ledger" || payload.officer !== "service") {
+  if (payload.event_type !== type || envelope.key_id !== serviceKeyAt(trust, entry.index) || envelope.agency !== "ledger" || payload.officer !== "service") {
     refuse(`evidence is no ${type} of the ledger's own`);
   }
   return { index: entry.index, body: payload.body };
@@ -182,7 +195,9 @@ class Steps {
     if (!this.proof) return unchecked("the proof is not of its form", "unverifiable");
     const checkpoint = log.parseCheckpoint(this.proof.note);
     if (checkpoint.origin !== this.trust.origin) return failed(`the tree head of another log, ${checkpoint.origin}`);
-    if (!log.logSigned(checkpoint, this.trust.logKey)) return failed("not signed by the log, once");
+    const [now, ...earlier] = this.trust.logKeys;
+    const named = [now, ...earlier.filter(({ until }) => checkpoint.size <= until)].find((key) => log.names(checkpoint, key));
+    if (!log.logSigned(checkpoint, named ?? now)) return failed("not signed by the log, once");
     this.checkpoint = checkpoint;
     return checked(`size ${checkpoint.size}, root ${hex(checkpoint.root)}`);
   }
@@ -241,7 +256,7 @@ class Steps {
     if (this.index === undefined) return NO_INDEX;
     const roles = Object.hasOwn(BODIES, envelope.event_type) ? BODIES[envelope.event_type][1] : undefined;
     if (this.isOwn) {
-      const own = envelope.key_id === trust.service_key_id && envelope.agency === "ledger" && (payload?.officer ?? "service") === "service";
+      const own = envelope.key_id === serviceKeyAt(trust, this.index) && envelope.agency === "ledger" && (payload?.officer ?? "service") === "service";
       return own ? checked("signed by the ledger's own key") : failed("only the ledger's own key signs this");
     }
     if (authority === undefined) return unchecked("no evidence of the key's grant", "unverifiable");

@@ -202,7 +202,7 @@ def test_the_service_has_one_officer() -> None:
 def test_before_the_first_change_the_registry_is_empty() -> None:
     """No change, no agency, no quorum; the chain is at block 0, and no entry of the log mirrors it yet."""
     state = authorities.initial(LOG_ID, SERVICE.key_id)
-    assert (state.log_id, state.registry_hash, state.service_key_id) == (LOG_ID, LOG_ID, SERVICE.key_id)
+    assert (state.log_id, state.registry_hash, state.service.at(0)) == (LOG_ID, LOG_ID, SERVICE.key_id)
     assert (state.changes, state.last_block, state.last_index) == (0, 0, -1)
     assert (state.quorum, state.agencies, state.grants, state.submitters) == (0, {}, {}, frozenset())
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from ledger.core.trust import parse_trust
 from tests.builders import COURT, POLICE, PROCURATORATE, clerk
+from tests.stories.guarded import GuardedTown
 from tests.stories.town import AUDITOR, Town
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 class SmallTown(Town):
@@ -28,7 +30,7 @@ def town(tmp_path: Path) -> Iterator[SmallTown]:
         yield made
 
 
-def rotate(town: SmallTown, name: str) -> Any:
+def rotate(town: Town, name: str) -> Any:
     """``tally key rotate`` at the operator's machine, the service being stopped."""
     words = ("--data-dir", town.data, "--light", "--passphrase-file", town.tally.passphrase_file)
     return town.tally.ok("key", "rotate", name, *words)
@@ -58,12 +60,73 @@ def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
 
     town.stop()
     made = rotate(town, "submitter")
-    assert (made["before"], town.key("submitter").key_id) == (before, made["key_id"])
-    assert made["key_id"] != before
+    assert (made["before"], town.key("submitter").key_id) == (before, made["key"])
+    assert made["key"] != before
     town.start()
     receipt = town.case("after-the-change").open().receipt
     town.until("anchors wait", lambda: town.readiness()["waits"] is not None)
-    decide(town, tmp_path, "submitter", made["key_id"])
+    decide(town, tmp_path, "submitter", made["key"])
     assert town.anchored() > receipt["index"]
     decide(town, tmp_path, "submitter", before, "--bar")
     assert town.anchored() > receipt["index"] + 1
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[GuardedTown]:
+    """A ledger whose anchors need two of three witnesses."""
+    with GuardedTown.founded(tmp_path / "guarded") as made:
+        made.anchored()
+        yield made
+
+
+def renewed(town: GuardedTown, old: Path, folder: Path) -> list[Path]:
+    """The renewal of the old trust file by the ledger's new one, as the operator and two witnesses sign it."""
+    asked, copies = folder / "renewal.json", []
+    words = ("--data-dir", town.data, "--passphrase-file", town.tally.passphrase_file)
+    town.tally.ok("trust", "renew", old, town.data / "trust.json", *words, "-o", asked)
+    for agency in (POLICE, COURT):
+        copies.append(folder / f"renewal-{agency}.json")
+        words = ("--data-dir", town.witnesses[agency].folder, "--passphrase-file", town.tally.passphrase_file)
+        town.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *words, "-o", copies[-1])
+    return copies
+
+
+def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Path) -> None:
+    """Both keys at once: the ledger goes on, witnesses and verifiers take the new trust file by the old one's word, and
+    proofs from before and after are intact by it. By the old file, what came after is not."""
+    town, mine = guarded, tmp_path / "mine.json"
+    old = tmp_path / "old.json"
+    for file in (mine, old):
+        file.write_bytes((town.data / "trust.json").read_bytes())
+    first = town.case("before-the-change").open().receipt
+    town.anchored()
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    assert town.at_the_terminal(AUDITOR, "proof", "get", first["event_id"], "--output", before).status == 0
+    verdict = town.tally("--json", "proof", "check", before, "--trust", mine).json()["verdict"]
+    assert verdict == "intact"
+
+    town.stop()
+    log, service = rotate(town, "log"), rotate(town, "service")
+    town.start()
+    assert town.key("service").key_id == service["key"]
+    trust = parse_trust((town.data / "trust.json").read_bytes())
+    assert (trust.log_key.vkey(), trust.earlier_log_keys[0].key.vkey()) == (log["key"], log["before"])
+    copies = renewed(town, old, tmp_path)
+    for witness in town.witnesses.values():
+        witness.stop()
+        town.tally.ok("trust", "accept", *copies, "--trust", witness.folder / "trust.json")
+        witness.spawn()
+        witness.wait()
+    town.tally.ok("trust", "accept", *copies, "--trust", mine)
+
+    second = town.case("after-the-change").open().receipt
+    assert town.anchored() > second["index"]
+    assert town.at_the_terminal(AUDITOR, "proof", "get", second["event_id"], "--output", after).status == 0
+    for bundle in (before, after):
+        done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
+        assert done.json()["verdict"] == "intact", done.out
+    assert town.tally("proof", "check", after, "--trust", old).status == 1
+    town.stop()
+    words = ("--data-dir", town.data)
+    audit = town.tally("--json", "audit", *words)
+    assert audit.json()["verdict"] == "intact", audit.out

@@ -16,6 +16,7 @@ from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
 from ledger.record import shipped_rulebook
 from tests.bundles import tree
+from tests.core.test_rotated_keys import FILE, REFUSED, ROTATED
 from tests.machine import REPOSITORY
 from tests.verifying import GOOD, LOG, NOTE, TRUST, Tree
 
@@ -60,6 +61,24 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     found, told = checked(tmp_path, shown)
     assert (found, told["verdict"], report.verdict) == (code, verdict, verdict)
     assert [step["status"] for step in told["steps"]] == statuses(report)
+
+
+@pytest.mark.parametrize("name", ROTATED)
+def test_replaced_keys_count_for_their_time(name: str, tmp_path: Path) -> None:
+    """Both verifiers say the same of each step by a trust file that names keys of before."""
+    bundle, trusted, _ = ROTATED[name]
+    report = verify_bundle(json.dumps(tree(bundle)).encode(), trusted)
+    _, told = checked(tmp_path, tree(bundle), trusted)
+    assert told["verdict"] == report.verdict
+    assert [step["status"] for step in told["steps"]] == statuses(report)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_trust_file_of_another_form(name: str, tmp_path: Path) -> None:
+    """What is no trust file to us, because of keys of before, is none to the command."""
+    (tmp_path / "trust.json").write_text(json.dumps(FILE | REFUSED[name][0]))
+    done = check(EXAMPLES / "bundle.json", tmp_path / "trust.json")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,10 @@ from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Role
 from ledger.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
 from ledger.locales.messages import said
+
+if TYPE_CHECKING:
+    from ledger.installation import DataDirectory
+    from ledger.settings import Settings
 
 KEY_DIR = click.option(
     "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
@@ -126,7 +130,7 @@ def passphrase_(
 
 
 @command.command("rotate")
-@click.argument("name", type=click.Choice(["submitter"]))
+@click.argument("name", type=click.Choice(["log", "service", "submitter"]))
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
 @click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
 @passphrase_options
@@ -134,21 +138,26 @@ def passphrase_(
 def rotate(session: Session, /, *, name: str, data_dir: Path | None, light: bool, passphrase: Passphrase) -> None:
     """Make a new key for a service that is stopped, in the place of the one it has, which is kept beside.
 
-    A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter.
+    A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter. A new key
+    of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew.
     """
-    from ledger.cli.key_rotation import rotate_submitter
+    from ledger.cli.key_rotation import rotate_log, rotate_service, rotate_submitter
     from ledger.cli.listening import alone_with
     from ledger.installation import DataDirectory, load
     from ledger.settings import read_settings
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)
-    load(where)
+    made = load(where)
     known = not passphrase.is_named and settings.knows_passphrase(where)
     secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys")
     with alone_with(where.lock, told=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
-        done = rotate_submitter(where, secret, light=light)
-    session.output.record({"name": name, "key_id": done.key_id, "before": done.before, "kept": str(done.kept)})
+        if name == "submitter":
+            done = rotate_submitter(where, secret, light=light)
+        else:
+            rotate_own = rotate_log if name == "log" else rotate_service
+            done = rotate_own(where, made, _log_size(settings, where), secret, light=light)
+    session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
 
 @command.command("request")
@@ -212,6 +221,19 @@ def revoke(session: Session, key_id: str) -> None:
     from ledger.cli.registry import revoke_key
 
     session.output.record(revoke_key(session, key_id))
+
+
+def _log_size(settings: Settings, where: DataDirectory) -> int:
+    """How many entries the log has."""
+    from ledger.store import log
+    from ledger.store.database import open_database
+
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    try:
+        with database.read() as connection:
+            return log.tree(connection).size
+    finally:
+        database.close()
 
 
 def _keys(session: Session, key_dir: Path | None) -> KeyDirectory:
