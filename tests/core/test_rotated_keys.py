@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"earlier_log_keys": [{"key": SeedSigner.from_seed("x", bytes(32)).verifying_key.vkey(), "until": 1}]},
         "trust.earlier_log_keys",
     ),
-    "no end": ({"earlier_log_keys": [{"key": KEY}]}, "trust.earlier_log_keys[0]"),
+    "no end": ({"earlier_log_keys": [{"key": KEY}]}, "trust.earlier_log_keys[0].until"),
     "a field too many": ({"earlier_log_keys": [{"key": KEY, "until": 1, "from": 0}]}, "trust.earlier_log_keys[0].from"),
     "the log's key twice": (
         {"earlier_log_keys": [{"key": FILE["log_key"], "until": 1}]},
