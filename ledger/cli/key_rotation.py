@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,10 @@ from msgspec.structs import replace
 
 from ledger import installation as installations
 from ledger.core.authority import EarlierServiceKey
+from ledger.core.note import parse_vkey
 from ledger.core.trust import LogKeyLine
 from ledger.installation import DataDirectory, Installation
-from ledger.keys import create_keystore, create_note_key, open_keystore, open_note_key
+from ledger.keys import create_keystore, create_note_key, keystore_key_id, open_keystore, open_note_key
 from ledger.secret_files import sync_folder
 
 
@@ -28,63 +30,77 @@ class Rotated(NamedTuple):
     kept: Path
 
 
-def rotate_log(where: DataDirectory, made: Installation, size: int, passphrase: str, *, light: bool = False) -> Rotated:
-    """Make another key of the log, whose first tree is larger than ``size``. Requires and raises as for a submitter."""
-    old, following = where.keys.note_key("log"), where.keys.note_key("log-next")
-    before = open_note_key(old, passphrase).verifying_key
-    if not following.exists():
-        create_note_key(following, made.origin, passphrase, light=light)
-    key = open_note_key(following, passphrase).verifying_key.vkey()
-    if made.log_key != key:
-        earlier = made.earlier_log_keys
-        if not earlier or earlier[-1].until < size:
-            earlier = (*earlier, LogKeyLine(before.vkey(), size))
-        installations.write(where, replace(made, log_key=key, earlier_log_keys=earlier), replace=True)
-    kept = where.keys.note_key(f"log-{before.key_id.hex()}")
-    replace_key(old, following, kept)
-    return Rotated(key, before.vkey(), kept)
+@dataclass(frozen=True)
+class Rotation:
+    """What a rotation works on, its service being stopped: the log has ``size`` entries.
 
-
-def rotate_service(
-    where: DataDirectory, made: Installation, size: int, passphrase: str, *, light: bool = False
-) -> Rotated:
-    """Make another key for the ledger's own entries, from ``size`` on. Requires and raises as for a submitter."""
-    following = where.keys.keystore("service-next")
-    before, key = _new_keystore(where, "service", passphrase, light=light)
-    if made.service_key_id != key:
-        earlier = made.earlier_service_keys
-        if not earlier or earlier[-1].until < size:
-            earlier = (*earlier, EarlierServiceKey(before, size))
-        installations.write(where, replace(made, service_key_id=key, earlier_service_keys=earlier), replace=True)
-    kept = where.keys.keystore(f"service-{before[2:10]}")
-    replace_key(where.keys.keystore("service"), following, kept)
-    return Rotated(key, before, kept)
-
-
-def rotate_submitter(where: DataDirectory, passphrase: str, *, light: bool = False) -> Rotated:
-    """Make another account for what the service sends to the chain.
-
-    Requires that no service runs here. Raises KeyRefused, with nothing changed, where the passphrase does not open the
-    old key.
+    ``lost`` says that old keys need not open; else KeyRefused is raised, with nothing changed, for one that does not.
     """
-    before, key = _new_keystore(where, "submitter", passphrase, light=light)
-    kept = where.keys.keystore(f"submitter-{before[2:10]}")
-    replace_key(where.keys.keystore("submitter"), where.keys.keystore("submitter-next"), kept)
-    return Rotated(key, before, kept)
+
+    where: DataDirectory
+    made: Installation
+    size: int
+    passphrase: str
+    lost: bool = False
+    light: bool = False
+
+    def log(self) -> Rotated:
+        """Make another key of the log, which signs trees larger than ``size``."""
+        keys = self.where.keys
+        old, following = keys.note_key("log"), keys.note_key("log-next")
+        before = parse_vkey(self.made.log_key) if self.lost else open_note_key(old, self.passphrase).verifying_key
+        if not following.exists():
+            create_note_key(following, self.made.origin, self.passphrase, light=self.light)
+        key = open_note_key(following, self.passphrase).verifying_key.vkey()
+        if self.made.log_key != key:
+            earlier = self.made.earlier_log_keys
+            if not earlier or earlier[-1].until < self.size:
+                earlier = (*earlier, LogKeyLine(before.vkey(), self.size))
+            self._write(replace(self.made, log_key=key, earlier_log_keys=earlier))
+        kept = keys.note_key(f"log-{before.key_id.hex()}")
+        replace_key(old, following, kept)
+        return Rotated(key, before.vkey(), kept)
+
+    def service(self) -> Rotated:
+        """Make another key for the ledger's own entries, from ``size`` on."""
+        before, key = self._new_keystore("service", self.made.service_key_id)
+        if self.made.service_key_id != key:
+            earlier = self.made.earlier_service_keys
+            if not earlier or earlier[-1].until < self.size:
+                earlier = (*earlier, EarlierServiceKey(before, self.size))
+            self._write(replace(self.made, service_key_id=key, earlier_service_keys=earlier))
+        return self._replaced("service", before, key)
+
+    def submitter(self) -> Rotated:
+        """Make another account for what the service sends to the chain."""
+        before, key = self._new_keystore("submitter", self.made.submitter)
+        return self._replaced("submitter", before, key)
+
+    def _new_keystore(self, name: str, known: str) -> tuple[str, str]:
+        """The id of the key ``name``, and that of the one that waits for its place."""
+        keys = self.where.keys
+        old, following = keys.keystore(name), keys.keystore(f"{name}-next")
+        if not self.lost:
+            before = open_keystore(old, self.passphrase).key_id
+        else:
+            before = keystore_key_id(old) if old.exists() else known
+        if not following.exists():
+            create_keystore(following, self.passphrase, light=self.light)
+        return before, open_keystore(following, self.passphrase).key_id
+
+    def _replaced(self, name: str, before: str, key: str) -> Rotated:
+        keys = self.where.keys
+        kept = keys.keystore(f"{name}-{before[2:10]}")
+        replace_key(keys.keystore(name), keys.keystore(f"{name}-next"), kept)
+        return Rotated(key, before, kept)
+
+    def _write(self, made: Installation) -> None:
+        installations.write(self.where, made, replace=True)
 
 
 def replace_key(old: Path, following: Path, kept: Path) -> None:
-    """Put the file ``following`` in the place of ``old``, which stays as ``kept``."""
-    with suppress(FileExistsError):
+    """Put the file ``following`` in the place of ``old``, which stays as ``kept`` if there is one."""
+    with suppress(FileExistsError, FileNotFoundError):
         os.link(old, kept)
     following.replace(old)
     sync_folder(old.parent)
-
-
-def _new_keystore(where: DataDirectory, name: str, passphrase: str, *, light: bool) -> tuple[str, str]:
-    """The id of the key ``name``, and that of the one that waits for its place."""
-    following = where.keys.keystore(f"{name}-next")
-    before = open_keystore(where.keys.keystore(name), passphrase).key_id
-    if not following.exists():
-        create_keystore(following, passphrase, light=light)
-    return before, open_keystore(following, passphrase).key_id

@@ -100,8 +100,7 @@ def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Pat
         file.write_bytes((town.data / "trust.json").read_bytes())
     first = town.case("before-the-change").open().receipt
     town.anchored()
-    before, after = tmp_path / "before.json", tmp_path / "after.json"
-    assert town.at_the_terminal(AUDITOR, "proof", "get", first["event_id"], "--output", before).status == 0
+    before = town.vouched_proof(first["event_id"], tmp_path / "before.json")
     verdict = town.tally("--json", "proof", "check", before, "--trust", mine).json()["verdict"]
     assert verdict == "intact"
 
@@ -121,7 +120,7 @@ def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Pat
 
     second = town.case("after-the-change").open().receipt
     assert town.anchored() > second["index"]
-    assert town.at_the_terminal(AUDITOR, "proof", "get", second["event_id"], "--output", after).status == 0
+    after = town.vouched_proof(second["event_id"], tmp_path / "after.json")
     for bundle in (before, after):
         done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
         assert done.json()["verdict"] == "intact", done.out

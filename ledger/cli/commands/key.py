@@ -132,16 +132,19 @@ def passphrase_(
 @command.command("rotate")
 @click.argument("name", type=click.Choice(["log", "service", "submitter"]))
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+@click.option("--lost", is_flag=True, help="The old key does not open any more, or its file is gone.")
 @click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
 @passphrase_options
 @pass_session
-def rotate(session: Session, /, *, name: str, data_dir: Path | None, light: bool, passphrase: Passphrase) -> None:
+def rotate(
+    session: Session, /, *, name: str, data_dir: Path | None, lost: bool, light: bool, passphrase: Passphrase
+) -> None:
     """Make a new key for a service that is stopped, in the place of the one it has, which is kept beside.
 
     A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter. A new key
     of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew.
     """
-    from ledger.cli.key_rotation import rotate_log, rotate_service, rotate_submitter
+    from ledger.cli.key_rotation import Rotation
     from ledger.cli.listening import alone_with
     from ledger.installation import DataDirectory, load
     from ledger.settings import read_settings
@@ -150,13 +153,10 @@ def rotate(session: Session, /, *, name: str, data_dir: Path | None, light: bool
     where = DataDirectory(settings.data_dir)
     made = load(where)
     known = not passphrase.is_named and settings.knows_passphrase(where)
-    secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys")
+    secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys", new=lost)
     with alone_with(where.lock, told=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
-        if name == "submitter":
-            done = rotate_submitter(where, secret, light=light)
-        else:
-            rotate_own = rotate_log if name == "log" else rotate_service
-            done = rotate_own(where, made, _log_size(settings, where), secret, light=light)
+        rotation = Rotation(where, made, _log_size(settings, where), secret, lost=lost, light=light)
+        done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
 
@@ -225,6 +225,8 @@ def revoke(session: Session, key_id: str) -> None:
 
 def _log_size(settings: Settings, where: DataDirectory) -> int:
     """How many entries the log has."""
+    if settings.database_url is None and not where.database.exists():
+        return 0  # it has never run
     from ledger.store import log
     from ledger.store.database import open_database
 
