@@ -79,7 +79,7 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     file.unlink()
     words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
     identity = where.installation.read_bytes()
-    assert tally("key", "rotate", name, *words).status == Exit.REFUSED
+    assert tally("key", "rotate", name, *words).status == Exit.USAGE
     assert where.installation.read_bytes() == identity
     made = rotate(tally, where, name, "--lost")
     assert made["before"] == before
