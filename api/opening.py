@@ -64,7 +64,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
 
     One that is ahead shows a database that must not be written. Witnesses are heard before the chain is followed, which
     writes to the log; nothing is served before both were looked at.
-    Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase, Unavailable for no database.
+    Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase or keys that are not the
+    identity's, Unavailable for no database.
     """
     parts, system, connector = _assemble(settings)
     stop = Event()
@@ -125,6 +126,7 @@ def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
     roots = _timestamp_roots(settings)
+    installations.require_own_keys(where, installation)
     signer, service, submitter = _keys(settings, where)
     workers = _workers(settings)
     database, registry, recorder = _log(settings, where, installation, workers)

@@ -17,6 +17,7 @@ service.lock        held by the service that runs; empty
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +34,7 @@ from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction,
 from ledger.core.note import SignatureType, parse_vkey, require_type
 from ledger.core.policy import NO_QUORUM, Policy, parse_policy
 from ledger.core.trust import FinalityRule, LogKeyLine, require_no_own_witness
-from ledger.keys import KeyDirectory, create_keystore, create_note_key
+from ledger.keys import KeyDirectory, KeyRefused, create_keystore, create_note_key, keystore_key_id, note_key
 from ledger.secret_files import make_private_folder, read_secret, write_secret
 from ledger.settings import EMBEDDED, Settings
 
@@ -162,13 +163,14 @@ def witness_policy(founding: Founding) -> Policy:
 def policy_of(where: DataDirectory, installation: Installation) -> Policy:
     """What the trust file asks of witnesses: the operator's file where there is one, else what the founding says.
 
-    Raises MalformedInput where the file is no policy, or names the log's own key as that of a witness.
+    Raises MalformedInput where the file is no policy, or names a key of the log itself as that of a witness.
     """
     if not where.policy.exists():
         return witness_policy(installation.founding)
     try:
         policy = parse_policy(where.policy.read_text(encoding="utf-8"))
-        require_no_own_witness(policy, parse_vkey(installation.log_key))
+        earlier = (key.key for key in installation.earlier_log_keys)
+        require_no_own_witness(policy, *map(parse_vkey, (installation.log_key, *earlier)))
     except (MalformedInput, UnicodeDecodeError) as error:
         told = error.message if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(told, field=where.policy.name) from error
@@ -273,6 +275,31 @@ def load(where: DataDirectory) -> Installation:
     if made.format != FORMAT:
         raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")
     return made
+
+
+def require_own_keys(where: DataDirectory, made: Installation) -> None:
+    """Accept files of keys that name those of the identity: what an older one signs counts nowhere any more.
+
+    Raises KeyRefused where a rotation was cut short, or the files are older or newer than the identity.
+    """
+    log, service = where.keys.note_key, where.keys.keystore
+    _require_own_key("log", made.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
+    _require_own_key("service", made.service_key_id, service("service"), service("service-next"), keystore_key_id)
+
+
+def _require_own_key(name: str, expected: str, file: Path, following: Path, key_of: Callable[[Path], str]) -> None:
+    if following.exists() and key_of(following) == expected:
+        raise KeyRefused(
+            f"the rotation of the {name} key was cut short: the new key still lies in {following}",
+            field="key",
+            hint=f"End it by the command that began it: tally key rotate {name} (--lost where the old key is lost).",
+        )
+    if (held := key_of(file)) != expected:
+        raise KeyRefused(
+            f"{file} is of the key {held}, but the ledger's {name} key is {expected}",
+            field="key",
+            hint="Restore keys/ and installation.json from one and the same copy.",
+        )
 
 
 def read_token_key(where: DataDirectory) -> bytes:

@@ -15,7 +15,7 @@ from ledger.cli.session import Session
 from ledger.core.errors import NotFound, TallystickError
 from ledger.cosign import WitnessFile
 from ledger.exchange.paper import typeset
-from ledger.installation import DataDirectory, load, policy_of
+from ledger.installation import DataDirectory, load, policy_of, require_own_keys
 from ledger.secret_files import open_to_others, read_secret
 from ledger.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 
@@ -110,7 +110,13 @@ def keys(settings: Settings) -> Iterator[Finding]:
         return
     files = (where.keys.note_key("log"), where.keys.keystore("service"), where.keys.keystore("submitter"))
     yield from (_secret("key", file) for file in (*files, where.token_key))
+    yield _tried("key", lambda: _own_keys(where))
     yield _tried("passphrase", lambda: "known" if settings.passphrase(where) else "empty")
+
+
+def _own_keys(where: DataDirectory) -> str:
+    require_own_keys(where, load(where))
+    return "log and service have the keys that the ledger names"
 
 
 def files(settings: Settings) -> Iterator[Finding]:

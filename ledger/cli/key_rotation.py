@@ -6,6 +6,7 @@ A new key waits as ``<name>-next`` until it takes the old one's place in one ste
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from msgspec.structs import replace
 
 from ledger import installation as installations
 from ledger.core.authority import EarlierServiceKey
+from ledger.core.errors import Conflict, TallystickError
 from ledger.core.note import parse_vkey
-from ledger.core.trust import LogKeyLine
+from ledger.core.trust import MAX_EARLIER, LogKeyLine
 from ledger.installation import DataDirectory, Installation
-from ledger.keys import create_keystore, create_note_key, keystore_key_id, open_keystore, open_note_key
+from ledger.keys import create_keystore, create_note_key, keystore_key_id, note_key, open_keystore, open_note_key
 from ledger.secret_files import sync_folder
 
 
@@ -48,54 +50,76 @@ class Rotation:
         """Make another key of the log, which signs trees larger than ``size``."""
         keys = self.where.keys
         old, following = keys.note_key("log"), keys.note_key("log-next")
-        before = parse_vkey(self.made.log_key) if self.lost else open_note_key(old, self.passphrase).verifying_key
+        if not self.lost:
+            open_note_key(old, self.passphrase)
         if not following.exists():
             create_note_key(following, self.made.origin, self.passphrase, light=self.light)
         key = open_note_key(following, self.passphrase).verifying_key.vkey()
+        earlier = self.made.earlier_log_keys
         if self.made.log_key != key:
-            earlier = self.made.earlier_log_keys
-            if not earlier or earlier[-1].until < self.size:
-                earlier = (*earlier, LogKeyLine(before.vkey(), self.size))
+            if self._counts_for_more(earlier):
+                earlier = (*earlier, LogKeyLine(self.made.log_key, self.size))
             self._write(replace(self.made, log_key=key, earlier_log_keys=earlier))
-        kept = keys.note_key(f"log-{before.key_id.hex()}")
+        before = _named_by(old, _vkey) or (self.made.log_key if self.made.log_key != key else earlier[-1].key)
+        kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
         replace_key(old, following, kept)
-        return Rotated(key, before.vkey(), kept)
+        return Rotated(key, before, kept)
 
     def service(self) -> Rotated:
         """Make another key for the ledger's own entries, from ``size`` on."""
-        before, key = self._new_keystore("service", self.made.service_key_id)
+        key = self._new_keystore("service")
+        earlier = self.made.earlier_service_keys
         if self.made.service_key_id != key:
-            earlier = self.made.earlier_service_keys
-            if not earlier or earlier[-1].until < self.size:
-                earlier = (*earlier, EarlierServiceKey(before, self.size))
+            if self._counts_for_more(earlier):
+                earlier = (*earlier, EarlierServiceKey(self.made.service_key_id, self.size))
             self._write(replace(self.made, service_key_id=key, earlier_service_keys=earlier))
+        before = self.made.service_key_id if self.made.service_key_id != key else earlier[-1].key_id
         return self._replaced("service", before, key)
 
     def submitter(self) -> Rotated:
         """Make another account for what the service sends to the chain."""
-        before, key = self._new_keystore("submitter", self.made.submitter)
-        return self._replaced("submitter", before, key)
+        return self._replaced("submitter", self.made.submitter, self._new_keystore("submitter"))
 
-    def _new_keystore(self, name: str, known: str) -> tuple[str, str]:
-        """The id of the key ``name``, and that of the one that waits for its place."""
+    def _counts_for_more(self, earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> bool:
+        """Whether the key of now may have signed something since the last change. Raises Conflict after too many."""
+        if earlier and earlier[-1].until >= self.size:
+            return False
+        if len(earlier) == MAX_EARLIER:
+            raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
+        return True
+
+    def _new_keystore(self, name: str) -> str:
+        """The id of the key that waits for the place of the key ``name``, which must open unless it is lost."""
         keys = self.where.keys
-        old, following = keys.keystore(name), keys.keystore(f"{name}-next")
+        following = keys.keystore(f"{name}-next")
         if not self.lost:
-            before = open_keystore(old, self.passphrase).key_id
-        else:
-            before = keystore_key_id(old) if old.exists() else known
+            open_keystore(keys.keystore(name), self.passphrase)
         if not following.exists():
             create_keystore(following, self.passphrase, light=self.light)
-        return before, open_keystore(following, self.passphrase).key_id
+        return open_keystore(following, self.passphrase).key_id
 
-    def _replaced(self, name: str, before: str, key: str) -> Rotated:
+    def _replaced(self, name: str, named: str, key: str) -> Rotated:
+        """Put the new key in its place; the old one is what its file says, or ``named`` where that is gone."""
         keys = self.where.keys
+        before = _named_by(keys.keystore(name), keystore_key_id) or named
         kept = keys.keystore(f"{name}-{before[2:10]}")
         replace_key(keys.keystore(name), keys.keystore(f"{name}-next"), kept)
         return Rotated(key, before, kept)
 
     def _write(self, made: Installation) -> None:
         installations.write(self.where, made, replace=True)
+
+
+def _named_by(file: Path, key_of: Callable[[Path], str]) -> str | None:
+    """The key that a file says it is of; None where it is gone or damaged."""
+    try:
+        return key_of(file)
+    except TallystickError:
+        return None
+
+
+def _vkey(file: Path) -> str:
+    return note_key(file).vkey()
 
 
 def replace_key(old: Path, following: Path, kept: Path) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ledger.exchange.paper.certified import Certified
     from ledger.exchange.paper.voice import PaperLanguage
 
+RENEW = (
+    "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
+)
 OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # a file says its format, tallystick/bundle@v1 and the like
 
 
@@ -145,7 +148,8 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
         report = verify(data, parse_trust(file.read_bytes()), None)
         if report.verdict == "tampered":
             fault = next(step for step in report.steps if step.result == "failed")
-            raise IntegrityBroken(f"step {fault.number}, {fault.name}: {fault.detail}", field="bundle")
+            hint = RENEW if fault.name == "checkpoint" else None
+            raise IntegrityBroken(f"step {fault.number}, {fault.name}: {fault.detail}", field="bundle", hint=hint)
 
 
 def is_of_a_case(data: bytes) -> bool:

@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from api.opening import open_parts
 from ledger.cli.exits import Exit
-from ledger.installation import DataDirectory, Installation, load
-from ledger.keys import keystore_key_id, note_key, open_keystore, open_note_key
+from ledger.cli.key_rotation import Rotation
+from ledger.core.authority import EarlierServiceKey
+from ledger.core.errors import Conflict, TallystickError
+from ledger.core.note import SeedSigner
+from ledger.core.trust import MAX_EARLIER, LogKeyLine
+from ledger.installation import DataDirectory, Installation, load, require_own_keys
+from ledger.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key
+from ledger.settings import read_settings
 from tests.cli.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")
@@ -86,15 +94,65 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     assert named(load(where), where, name) == made["key"]
 
 
+@pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("name", ["log", "service"])
-def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, name: str) -> None:
-    """The new key is named by the identity, but does not lie in its place yet: the next run puts it there."""
-    file = where.keys.note_key(name) if name == "log" else where.keys.keystore(name)
-    old = file.read_bytes()
-    made = rotate(tally, where, name)
-    file.rename(where.keys.note_key("log-next") if name == "log" else where.keys.keystore("service-next"))
-    file.write_bytes(old)
-    file.chmod(0o600)
-    again = rotate(tally, where, name)
+def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, name: str, *, lost: bool) -> None:
+    """The new key is named by the identity, but does not lie in its place yet: a service does not start, and names the
+    command that puts it there, also where the old one is gone."""
+    place = where.keys.note_key if name == "log" else where.keys.keystore
+    old = place(name).read_bytes()
+    words = ("--lost",) if lost else ()
+    made = rotate(tally, where, name, *words)
+    place(name).rename(place(f"{name}-next"))
+    if not lost:
+        place(name).write_bytes(old)
+        place(name).chmod(0o600)
+    refused = starting(tally, where)
+    assert (refused.code, f"tally key rotate {name}" in str(refused.hint)) == ("key_refused", True)
+    again = rotate(tally, where, name, *words)
     assert (again["key"], again["before"]) == (made["key"], made["before"])
     named(load(where), where, name)
+    require_own_keys(where, load(where))
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_keys_of_another_copy_than_the_identity_sign_nothing(tally: Tally, where: DataDirectory, name: str) -> None:
+    """Keys that were restored from before a rotation are told from those of the identity before anything is signed; a
+    rotation with --lost mends it, and what it replaces is the key of the identity."""
+    place = where.keys.note_key if name == "log" else where.keys.keystore
+    old = place(name).read_bytes()
+    rotate(tally, where, name)
+    place(name).write_bytes(old)
+    refused = starting(tally, where)
+    assert (refused.code, "one and the same copy" in str(refused.hint)) == ("key_refused", True)
+    earlier = load(where).earlier_log_keys, load(where).earlier_service_keys
+    rotate(tally, where, name, "--lost")
+    made = load(where)
+    require_own_keys(where, made)
+    assert (made.earlier_log_keys, made.earlier_service_keys) == earlier
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_no_more_keys_of_before_than_a_trust_file_names(tally: Tally, where: DataDirectory, name: str) -> None:
+    """One more is refused with the identity as it was, instead of a trust file that nobody can read."""
+    made = load(where)
+    others = [bytes([number]) * 32 for number in range(1, MAX_EARLIER + 1)]
+    log_keys = [SeedSigner.from_seed(made.origin, seed).verifying_key.vkey() for seed in others]
+    own_keys = [LocalSigner.from_private_key(seed).key_id for seed in others]
+    full = replace(
+        made,
+        earlier_log_keys=tuple(LogKeyLine(key, end) for end, key in enumerate(log_keys)),
+        earlier_service_keys=tuple(EarlierServiceKey(key, end) for end, key in enumerate(own_keys)),
+    )
+    rotation = Rotation(where, full, MAX_EARLIER, PASSPHRASE, light=True)
+    with pytest.raises(Conflict, match=f"at most {MAX_EARLIER}"):
+        rotation.log() if name == "log" else rotation.service()
+    assert load(where) == made
+
+
+def starting(tally: Tally, where: DataDirectory) -> TallystickError:
+    """What a service that starts is refused with."""
+    settings = read_settings(where.path, key_passphrase_file=tally.passphrase_file)
+    with pytest.raises(TallystickError) as caught, open_parts(settings):
+        pass
+    return caught.value

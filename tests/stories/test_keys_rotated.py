@@ -92,8 +92,9 @@ def renewed(town: GuardedTown, old: Path, folder: Path) -> list[Path]:
 
 
 def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Path) -> None:
-    """Both keys at once: the ledger goes on, witnesses and verifiers take the new trust file by the old one's word, and
-    proofs from before and after are intact by it. By the old file, what came after is not."""
+    """Both keys at once: the ledger goes on; witnesses, officers and verifiers take the new trust file by the old one's
+    word, and proofs from before and after are intact by it. By the old file, which a profile keeps too until it takes
+    the new one, what came after is not."""
     town, mine = guarded, tmp_path / "mine.json"
     old = tmp_path / "old.json"
     for file in (mine, old):
@@ -120,6 +121,10 @@ def test_keys_of_log_and_ledger_are_replaced(guarded: GuardedTown, tmp_path: Pat
 
     second = town.case("after-the-change").open().receipt
     assert town.anchored() > second["index"]
+    refused = town.at_the_terminal(AUDITOR, "proof", "get", second["event_id"], "-o", tmp_path / "refused.json")
+    assert (refused.status, "tally trust accept" in refused.err) == (1, True)
+    accepted = town.at_the_terminal(AUDITOR, "trust", "accept", *copies)
+    assert accepted.status == 0, accepted.err
     after = town.vouched_proof(second["event_id"], tmp_path / "after.json")
     for bundle in (before, after):
         done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
