@@ -57,8 +57,9 @@ class Rotation:
         key = open_note_key(following, self.passphrase).verifying_key.vkey()
         earlier = self.made.earlier_log_keys
         if self.made.log_key != key:
-            if self._counts_for_more(earlier):
-                earlier = (*earlier, LogKeyLine(self.made.log_key, self.size))
+            _require_room(earlier)  # it may have signed a tree of this size
+            until = max([self.size, *(one.until for one in earlier)])
+            earlier = (*earlier, LogKeyLine(self.made.log_key, until))
             self._write(replace(self.made, log_key=key, earlier_log_keys=earlier))
         before = _named_by(old, _vkey) or (self.made.log_key if self.made.log_key != key else earlier[-1].key)
         kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
@@ -70,7 +71,8 @@ class Rotation:
         key = self._new_keystore("service")
         earlier = self.made.earlier_service_keys
         if self.made.service_key_id != key:
-            if self._counts_for_more(earlier):
+            if not earlier or earlier[-1].until < self.size:  # else it has signed no entry
+                _require_room(earlier)
                 earlier = (*earlier, EarlierServiceKey(self.made.service_key_id, self.size))
             self._write(replace(self.made, service_key_id=key, earlier_service_keys=earlier))
         before = self.made.service_key_id if self.made.service_key_id != key else earlier[-1].key_id
@@ -79,14 +81,6 @@ class Rotation:
     def submitter(self) -> Rotated:
         """Make another account for what the service sends to the chain."""
         return self._replaced("submitter", self.made.submitter, self._new_keystore("submitter"))
-
-    def _counts_for_more(self, earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> bool:
-        """Whether the key of now may have signed something since the last change. Raises Conflict after too many."""
-        if earlier and earlier[-1].until >= self.size:
-            return False
-        if len(earlier) == MAX_EARLIER:
-            raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
-        return True
 
     def _new_keystore(self, name: str) -> str:
         """The id of the key that waits for the place of the key ``name``, which must open unless it is lost."""
@@ -108,6 +102,12 @@ class Rotation:
 
     def _write(self, made: Installation) -> None:
         installations.write(self.where, made, replace=True)
+
+
+def _require_room(earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> None:
+    """Raises Conflict where a trust file has no place for another key of before."""
+    if len(earlier) == MAX_EARLIER:
+        raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
 
 
 def _named_by(file: Path, key_of: Callable[[Path], str]) -> str | None:

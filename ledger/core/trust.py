@@ -78,7 +78,7 @@ class Trust(Struct, frozen=True):
 
     ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
     ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
-    ``earlier_log_keys`` and ``earlier_service_keys`` are those that were replaced, their ``until`` ascending.
+    ``earlier_log_keys`` and ``earlier_service_keys`` are those that were replaced, their ``until`` in order.
     """
 
     log_id: bytes
@@ -221,10 +221,13 @@ def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...]
 
 
 def _require_ascending(file: _TrustFile) -> None:
-    for field in ("earlier_log_keys", "earlier_service_keys"):
-        ends = [key.until for key in getattr(file, field)]
-        if ends != sorted(set(ends)):
-            raise MalformedInput("expected each until above the one before", field=f"trust.{field}")
+    """A key of the log may be replaced before the log grows: it has signed then all the same. Raises MalformedInput."""
+    log_ends = [key.until for key in file.earlier_log_keys]
+    if log_ends != sorted(log_ends):
+        raise MalformedInput("expected no until below the one before", field="trust.earlier_log_keys")
+    service_ends = [key.until for key in file.earlier_service_keys]
+    if service_ends != sorted(set(service_ends)):
+        raise MalformedInput("expected each until above the one before", field="trust.earlier_service_keys")
 
 
 def encode_trust(trust: Trust) -> bytes:

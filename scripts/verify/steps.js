@@ -80,12 +80,12 @@ export function readTrust(bytes) {
   const isRoot = (text) => typeof text === "string" && text !== "" && text.length <= LONGEST_ROOT && log.base64(text);
   const isEarlier = (name) => (one) => hasFields(one, [name, "until"]) && fits(one.until, "SafeInt");
   const [earlierLog, earlierService] = [trust.earlier_log_keys ?? [], trust.earlier_service_keys ?? []];
-  const ascend = (keys) => keys.every(({ until }, at) => at === 0 || keys[at - 1].until < until);
+  const ascend = (keys, least) => keys.every(({ until }, at) => at === 0 || keys[at - 1].until + least <= until);
   if (!hasFields(trust, fields, ["timestamp_roots", "earlier_log_keys", "earlier_service_keys"]) || trust.format !== "tallystick/trust@v1" || !fits(trust.log_id, "Bytes32")
     || !fits(trust.service_key_id, "KeyId") || typeof trust.development !== "boolean" || !fits(trust.origin, "Line")
     || !isListOf(trust.chains, isChain) || !isListOf(trust.timestamp_roots ?? [], isRoot, MOST_ROOTS)
     || !isListOf(earlierLog, isEarlier("key"), MOST_EARLIER) || !isListOf(earlierService, isEarlier("key_id"), MOST_EARLIER)
-    || !earlierService.every((one) => fits(one.key_id, "KeyId")) || !ascend(earlierLog) || !ascend(earlierService)) refuse("no trust file");
+    || !earlierService.every((one) => fits(one.key_id, "KeyId")) || !ascend(earlierLog, 0) || !ascend(earlierService, 1)) refuse("no trust file");
   const [logKey, policy] = [log.logKey(trust.log_key), log.parsePolicy(trust.witness_policy)];
   const logKeys = [{ ...logKey, until: Infinity }, ...earlierLog.map(({ key, until }) => ({ ...log.logKey(key), until }))];
   logKeys.forEach((one, at) => log.distinct(logKeys.slice(0, at), one));

@@ -53,6 +53,7 @@ ROTATED = {
     "the log's key, at this size": (GOOD, log_keys((LOG_SIGNER, SIZE)), None),
     "the log's key, later": (GOOD, log_keys((LOG_SIGNER, SIZE + 5)), None),
     "the log's key, twice": (GOOD, log_keys((OTHER_LOG, 1), (LOG_SIGNER, SIZE)), None),
+    "the log's key, after another at this size": (GOOD, log_keys((OTHER_LOG, SIZE), (LOG_SIGNER, SIZE)), None),
     "a proof by the log's new key": (of_new_log(), log_keys((LOG_SIGNER, SIZE)), None),
     "the log's key, before this size": (GOOD, log_keys((LOG_SIGNER, SIZE - 1)), "checkpoint"),
     "the log's key, forgotten": (GOOD, log_keys(), "checkpoint"),
@@ -124,7 +125,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "trust.earlier_log_keys",
     ),
     "ends that fall": (
-        {"earlier_log_keys": [{"key": KEY, "until": 2}, {"key": OTHER_LOG.verifying_key.vkey(), "until": 2}]},
+        {"earlier_log_keys": [{"key": KEY, "until": 2}, {"key": OTHER_LOG.verifying_key.vkey(), "until": 1}]},
         "trust.earlier_log_keys",
     ),
     "the own key twice": (
@@ -133,6 +134,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "own keys whose ends fall": (
         {"earlier_service_keys": [{"key_id": NEW_SERVICE, "until": 2}, {"key_id": OLDER_SERVICE, "until": 1}]},
+        "trust.earlier_service_keys",
+    ),
+    "own keys of one end": (
+        {"earlier_service_keys": [{"key_id": NEW_SERVICE, "until": 2}, {"key_id": OLDER_SERVICE, "until": 2}]},
         "trust.earlier_service_keys",
     ),
     "a contract as an own key": (
