@@ -24,7 +24,8 @@ The verdict is about the *content*, payload and sections, and rests on *evidence
 optional evidence (erasures, the entry of a revocation, a block note, timestamps) enters no verdict where it does not
 hold: that is told in its step, and it counts as left out. So nothing that is left out makes a verdict ``intact``. One
 exception follows from C2SP signed-note: a bad line of a known witness spoils the note of step 7. Nothing of a chain's
-state is looked at before its block is trusted. Each step comes after those it rests on.
+state is looked at before its block is trusted; once it is, the registry's slot says whether a key was revoked, and an
+entry of the log that says otherwise is told of. Each step comes after those it rests on.
 
 Files, chains and clocks are not read here. Whether the custody rules were kept, and that nothing came after an event,
 is said of a case: ``ledger.core.verify_case``.
@@ -53,7 +54,6 @@ from ledger.core.errors import (
     ProofRefused,
     SignatureRefused,
     TallystickError,
-    Unauthorized,
 )
 from ledger.core.event import (
     EVENT_TYPES,
@@ -83,7 +83,14 @@ from ledger.core.report import (
 )
 from ledger.core.timestamp import Timestamp
 from ledger.core.trust import Trust, TrustedChain
-from ledger.core.verify_chain import SeenBlock, require_not_revoked, require_record, require_trusted, when
+from ledger.core.verify_chain import (
+    SeenBlock,
+    require_below,
+    require_not_revoked,
+    require_record,
+    require_trusted,
+    when,
+)
 
 SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of what proves the time
 
@@ -382,14 +389,14 @@ def _revocation(run: _Run) -> Outcome:
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
     revoked, fault = _revoked_at(run, run.grant)
-    if revoked is not None and revoked < index:
-        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+    if run.trusted is None and revoked is not None:
+        require_below(index, revoked)
     anchor, header, chain = _trusted_state(run)
     slot = read_grant_state(anchor, header, chain, run.grant.key_id)
     if slot is None:
         return NotChecked(f"the anchor leaves out the registry's slots of the key: ask for another proof{fault}")
     anchored_at = None if run.record is None else run.record.timestamp
-    outcome = require_not_revoked(run.grant, slot, header, revoked, anchored_at)
+    outcome = require_not_revoked(run.grant, slot, header, index, revoked=revoked, anchored_at=anchored_at)
     return outcome if isinstance(outcome, NotChecked) else outcome + fault
 
 

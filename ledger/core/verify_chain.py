@@ -102,37 +102,46 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
 
 
 def require_not_revoked(
-    grant: Grant, slot: GrantState, header: BlockHeader, revoked: int | None, anchored_at: int | None
+    grant: Grant, slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
 ) -> Outcome:
-    """What the registry's slot says of the key that signed an entry.
+    """What the registry's slot says of the key that signed entry ``index``. It decides; the log's entry is told beside.
 
-    ``revoked`` is the entry above it by which the log revoked the key; ``anchored_at`` (unix seconds) is when the
-    contract recorded the tree head, as far as that is proven. Raises IntegrityBroken where slot and log contradict each
-    other, Unauthorized where the log's revocation is not shown.
+    ``revoked`` is the entry by which the log revoked the key; ``anchored_at`` (unix seconds) is when the contract
+    recorded the tree head, as far as that is proven. Raises IntegrityBroken where the slot has another grant than the
+    log, Unauthorized where the key was revoked before the entry, or where the log's revocation is not shown.
     """
     if slot[:-1] != _slot_of(grant):
         raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
     if slot.revoked_at == 0:
-        if revoked is not None:
-            raise IntegrityBroken(
-                f"entry {revoked} revokes a key that the registry has not revoked up to block {header.number}",
-                field="authority.revocation",
-            )
-        return f"not revoked up to block {header.number}, by the registry's key slot"
+        return f"not revoked up to block {header.number}, by the registry's key slot{_contradiction(revoked)}"
     moment = f"revoked at {when(slot.revoked_at)}"
-    if revoked is not None:
-        return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
     if anchored_at is None:
         return NotChecked(f"{moment}: there is no record of step 11 with whose time that could be compared")
+    if slot.revoked_at > anchored_at:
+        return f"{moment}, after the entry was anchored: the key was good then{_contradiction(revoked)}"
+    if revoked is not None:
+        require_below(index, revoked)
+        return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
     # The contract takes a tree head only if the log has mirrored every change before it, so that of an earlier
     # revocation there is an entry.
     if slot.revoked_at < anchored_at:
         raise Unauthorized(
             f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
         )
-    if slot.revoked_at == anchored_at:
-        return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
-    return f"{moment}, after the entry was anchored: the key was good then"
+    return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
+
+
+def require_below(index: int, revoked: int) -> None:
+    """Accept an entry that stands below the revocation of its key. Raises Unauthorized."""
+    if revoked < index:
+        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+
+
+def _contradiction(revoked: int | None) -> str:
+    """What is to be told of an entry by which the log had revoked a key that the registry had not revoked by then."""
+    if revoked is None:
+        return ""
+    return f"; entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses"
 
 
 def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:

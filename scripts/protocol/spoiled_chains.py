@@ -8,6 +8,7 @@ from typing import Any
 import rlp
 from msgspec.structs import replace
 
+from ledger.core.bundle import Bundle, raw
 from ledger.core.contract_state import anchor_slots, registry_slots
 from ledger.core.note import NoteSignature, parse_note
 from ledger.core.patricia import EMPTY_ROOT
@@ -279,9 +280,27 @@ def _revocation() -> list[Vector]:
             of="revoked",
             file=(*hidden, *at(ANCHORED_AT)),
         ),
-        Vector("revoked, by an entry that the registry does not bear out", "tampered", (12,), of="revoked", file=at(0)),
+        Vector("revoked in the second of the anchor, and mirrored", "intact", of="revoked", file=at(ANCHORED_AT)),
+        *_borne_out_by_no_slot(late),
         Vector(
             "revoked below the entry", "tampered", (12,), of="revoked", file=whole(late.bundle(len(late.entries) - 1))
+        ),
+        Vector(
+            "revoked below the entry, in the second of the anchor",
+            "tampered",
+            (12,),
+            of="revoked",
+            file=whole(_late_bundle(late, ANCHORED_AT)),
+        ),
+        Vector(
+            "revoked below the entry, and the key's slots left out",
+            "unverifiable",
+            unchecked=(12,),
+            of="revoked",
+            file=(
+                *whole(late.bundle(len(late.entries) - 1)),
+                *(patch for place in (3, 2, 1) for patch in without(f"/anchor/registry/storage_proof/{place}")),
+            ),
         ),
         Vector(
             "revoked below the entry, in no block that is trusted",
@@ -311,6 +330,36 @@ def _revocation() -> list[Vector]:
             file=put("/authority/revocation/payload/body/number", 6),
         ),
     ]
+
+
+def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
+    """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
+    hidden = without("/authority/revocation")
+    moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
+    shown = {
+        f"C: a revocation {where} the entry, {why}": bundle
+        for why, moment in moments.items()
+        for where, bundle in {
+            "above": ledger().bundle(
+                BY_COLLEAGUE, anchor=raw(ledger().anchor(BY_COLLEAGUE, ledger().state_with(moment)))
+            ),
+            "below": _late_bundle(late, moment),
+        }.items()
+    }
+    return [
+        vector
+        for name, bundle in shown.items()
+        for vector in (
+            Vector(name, "intact", of="revoked", file=whole(bundle)),
+            Vector(f"{name}, left out", "intact", of="revoked", file=(*whole(bundle), *hidden)),
+        )
+    ]
+
+
+def _late_bundle(late: example.Ledger, revoked_at: int) -> Bundle:
+    """The bundle of the entry after the revocation, in a chain that has the revocation then."""
+    index = len(late.entries) - 1
+    return late.bundle(index, anchor=raw(late.anchor(index, late.state_with(revoked_at))))
 
 
 def _written_after_revocation() -> example.Ledger:

@@ -325,19 +325,22 @@ class Steps {
     if (this.granted === undefined) return unchecked("there is no grant to go by");
     const shown = this.bundle.authority.revocation === undefined ? undefined : attempt(() => this.revokedAt());
     const aside = shown?.status === "failed" ? `; a revocation is shown that does not hold: ${shown.detail}` : "";
-    if (shown?.index < this.index) return failed(`revoked at entry ${shown.index}`);
+    const isBelow = shown?.index < this.index;
+    if (!this.header && isBelow) return failed(`revoked at entry ${shown.index}`);
     if (!this.header) return unchecked(`${NO_BLOCK.detail}${aside}`, NOT_YET);
     const held = provenGrant(this.anchored, this.chain, this.header, this.envelope.key_id);
     if (!held) return unchecked(`the anchor has not the registry's slots of the key${aside}`, "unverifiable");
     const { agency, officer, roles, suite, valid_from: from, valid_until: until } = this.grant;
     const mirrored = [padded(agency), padded(officer), roles.reduce((sum, role) => sum | ROLE_BITS[role], 0n), BigInt(suite), BigInt(from), BigInt(until)];
     if (mirrored.some((value, at) => value !== [held.agency, held.officer, held.roles, held.suite, held.from, held.until][at])) return failed("the registry's grant is another");
-    if (held.revoked === 0n) return shown?.index !== undefined ? failed("the registry has no revocation") : checked(`not revoked, by the registry's slot${aside}`);
-    if (shown?.index !== undefined) return checked(`revoked at entry ${shown.index}, above`);
+    // The slot decides. An entry that the registry does not bear out spoils nothing: without it the verdict were the same.
+    const contradicted = shown?.index === undefined ? aside : `; entry ${shown.index} mirrors a revocation that the registry did not have by then: tell the witnesses`;
+    if (held.revoked === 0n) return checked(`not revoked, by the registry's slot${contradicted}`);
     if (!this.record) return unchecked(`there is no record with whose time the revocation could be compared${aside}`, "unverifiable");
     const { time } = this.record;
-    if (held.revoked === time) return unchecked(`revoked in the block of the anchor${aside}`, "unverifiable");
-    return held.revoked > time ? checked(`revoked after the anchor${aside}`) : failed(`revoked before the anchor, and the bundle hides it${aside}`);
+    if (held.revoked > time) return checked(`revoked after the anchor${contradicted}`);
+    if (shown?.index !== undefined) return isBelow ? failed(`revoked at entry ${shown.index}`) : checked(`revoked at entry ${shown.index}, above`);
+    return held.revoked === time ? unchecked(`revoked in the block of the anchor${aside}`, "unverifiable") : failed(`revoked before the anchor, and the bundle hides it${aside}`);
   }
 
   revokedAt() {

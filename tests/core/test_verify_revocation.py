@@ -10,7 +10,7 @@ from ledger.core.bundle import Bundle
 from ledger.core.contract_state import anchor_slots
 from ledger.core.report import Report
 from tests.builders import POLICE, PROCURATORATE, clerk
-from tests.bundles import ANCHORED_AT, log_with, naming, tree, trust
+from tests.bundles import ANCHORED_AT, founded, log_with, naming, tree, trust
 from tests.proven import anchored, held, verdict_of
 from tests.verifying import CASE, REGISTERED, faults, results
 
@@ -54,10 +54,42 @@ def test_revocation_that_both_have() -> None:
     assert verdict_and_result(verdict_of(revoked(ANCHORED_AT - 1, mirrored=True))) == ("intact", "checked")
 
 
-def test_revocation_that_the_registry_does_not_have() -> None:
-    """Page 12, J: a mirror entry of what never happened."""
-    report = verdict_of(revoked(0, mirrored=True))
+def below(moment: int) -> Bundle:
+    """The log has the key's revocation below the entry; the registry says that it was revoked then."""
+    log = founded(POLICE, PROCURATORATE)
+    log.registry.revoke(clerk(POLICE))
+    log.mirror()
+    log.add(*CASE.events)
+    return anchored(log, len(log.events) - len(CASE.events) + 1, log.state(revoked_at={KEY: moment}))
+
+
+@pytest.mark.parametrize("moment", [0, ANCHORED_AT + 1])
+@pytest.mark.parametrize("where", ["above", "below"])
+def test_revocation_that_the_registry_did_not_have(moment: int, where: str) -> None:
+    """The slot decides: a mirror entry of what had not happened is told of, and showing it is no worse than hiding."""
+    bundle = below(moment) if where == "below" else revoked(moment, mirrored=True)
+    report = verdict_of(bundle)
+    assert verdict_and_result(report) == ("intact", "checked")
+    assert "mirrors a revocation that the registry did not have by then: tell the witnesses" in report.steps[11].detail
+    hidden = tree(bundle)
+    del hidden["authority"]["revocation"]
+    assert verdict_of(hidden, using=naming(bundle)).verdict == report.verdict
+
+
+@pytest.mark.parametrize("moment", [ANCHORED_AT - 1, ANCHORED_AT])
+def test_revocation_below_the_entry(moment: int) -> None:
+    """Both have it, and the log below the entry: the key was not good any more."""
+    report = verdict_of(below(moment))
     assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
+
+
+def test_revocation_below_the_entry_in_no_trusted_block() -> None:
+    """No slot decides: the log's own entry is believed. Leaving it out makes no verdict intact."""
+    bundle = below(0)
+    assert verdict_and_result(verdict_of(bundle, using=trust())) == ("tampered", "failed")
+    hidden = tree(bundle)
+    del hidden["authority"]["revocation"]
+    assert verdict_and_result(verdict_of(hidden, using=trust())) == ("not_yet_anchored", "not_checked")
 
 
 @pytest.mark.parametrize("place", [1, 2, 3])
