@@ -268,8 +268,13 @@ registered(
 registered(
     "registry: revocation shown that it does not have",
     key_slot(2, revoked(0), POLICE),
-    "tampered",
-    12,
+    "intact",
+    by=FIRST,
+)
+registered(
+    "registry: revocation shown that came after the anchor",
+    key_slot(2, revoked(ANCHORED_AT + 1), POLICE),
+    "intact",
     by=FIRST,
 )
 registered("registry: empty", lambda state: setattr(state, "registry", {}), "tampered", 12)
