@@ -9,7 +9,7 @@
 Steps 1 to 3 make the verdict; not checked makes ``unverifiable`` of step 3. Step 4 makes the statement on *conformity*
 and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither enters the verdict. Not
 checked is step 4 where a payload is withheld or the case rests on another case, which is not in the bundle, and step 5
-where no entries were given, or fewer than the checkpoint has.
+where no entries were given, fewer than the checkpoint has, or others than those of its tree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from ledger.core.bundle import CaseBundle, decode_case_bundle
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.errors import IntegrityBroken, NotFound, ProofRefused, RuleRefused, TallystickError
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
@@ -186,10 +186,8 @@ def _rests_on_another_case(event: Verified) -> bool:
 # 5
 def _end(run: _Run) -> Outcome:
     if run.entries is None:
-        last = len(run.events) - 1
-        return NotChecked(
-            f"without a gap up to event {last}; that nothing came after it is not shown: no entries were given"
-        )
+        last = run.events[-1].envelope.sequence
+        return NotChecked(f"that nothing came after event {last} is not shown: no entries were given")
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")
@@ -197,6 +195,8 @@ def _end(run: _Run) -> Outcome:
         found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
     except NotFound as error:
         return NotChecked(f"the copy of the log is too short: {error.message}")
+    except (MalformedInput, RootMismatch) as error:
+        return NotChecked(f"the entries given are no copy of this tree: {error.message}")
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in found] != expected:
         raise IntegrityBroken(

@@ -43,6 +43,7 @@ def _case() -> list[Vector]:
             completeness="contradicted",
             with_log=True,
         ),
+        case("D: a copy of another log", "intact", file=whole(_of_another_log()), with_log=True),
         case("an event left out in the middle", "tampered", (3, 4), file=without("/events/2"), **impossible),
         case("the first event left out", "tampered", (3, 4), file=without("/events/0"), **impossible),
         case("two events swapped", "tampered", (3, 4), file=_swapped("events", 0, 1), **impossible),
@@ -85,6 +86,11 @@ def _case() -> list[Vector]:
         case("an event that is no bundle", NO_BUNDLE, file=put("/events/1", {})),
         case("a field of a case bundle that is not listed", NO_BUNDLE, file=put("/remark", 1)),
     ]
+
+
+def _of_another_log() -> Any:
+    """The case of a log that has as many entries as the published one, and other ones."""
+    return example.Ledger(example.entries(example.SIGNED_AT - 1)).case_bundle()
 
 
 def _fork() -> list[Vector]:

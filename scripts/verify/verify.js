@@ -73,7 +73,7 @@ function verifyCase(file, trust, told) {
     form: form(), events: ofAll(results), order: order(events, results),
     custody: unchecked("this verifier does not know the custody rules"), end: unchecked("no entries of the log were given"),
   };
-  const completeness = unshown(`up to event ${events.length}; that nothing came after is not shown`);
+  const completeness = unshown(`that nothing came after event ${events.at(-1).envelope.sequence} is not shown`);
   return report(steps, results, trust, unshown("this verifier does not know the custody rules"), completeness);
 }
 

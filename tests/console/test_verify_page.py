@@ -149,11 +149,11 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
 STATEMENTS = {
     "en": (
         ["Conformity: the custody rules", "not checked", "the custody rules judge a case, not one event"],
-        ["Completeness: nothing left out, nothing after", "not checked", "up to event 4; that nothing came after"],
+        ["Completeness: nothing left out, nothing after", "not checked", "that nothing came after event 3 is not shown"],
     ),
     "zh-CN": (
         ["合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"],
-        ["完备性：无遗漏，其后亦无事件", "未核验", "完整至第 4 个事件；其后再无事件未予证明"],
+        ["完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"],
     ),
 }
 

@@ -57,7 +57,16 @@ def test_end_without_entries() -> None:
     report = report_of(bundle)
     assert (report.verdict, results(report)["end"]) == ("intact", "not_checked")
     assert report.completeness.result == "not_checked"
-    assert "up to event 3; that nothing came after it is not shown" in report.completeness.detail
+    assert "that nothing came after event 3 is not shown" in report.completeness.detail
+
+
+def test_completeness_says_nothing_of_what_came_before_the_end() -> None:
+    """An event that is missing in the middle is told by step 3, and no other sentence says that the case is whole."""
+    bundle = tree(LOG.case_bundle())
+    del bundle["events"][2]
+    report = report_of(bundle)
+    assert faults(report) == ["order", "custody"]
+    assert report.completeness.detail == "that nothing came after event 4 is not shown: no entries were given"
 
 
 def test_flags_are_derived_anew() -> None:
@@ -265,11 +274,18 @@ def test_scan_in_batches() -> None:
     assert len(scan(entries, log.checkpoint(), STREAM)) > len(CASE.events)
 
 
-def test_entries_that_do_not_fit() -> None:
-    """Entries of another tree fail the step; the verdict, which is of the bundle, stays."""
-    entries = LOG.entries()
-    report = report_of(LOG.case_bundle(), entries=[entries[1], entries[0], *entries[2:]])
-    assert (report.verdict, faults(report), report.completeness.result) == ("intact", ["end"], "contradicted")
+WRONG_COPIES = {
+    "in another order": [LOG.entries()[1], LOG.entries()[0], *LOG.entries()[2:]],
+    "with an entry that is none": [*LOG.entries()[:3], b"{}", *LOG.entries()[4:]],
+}
+
+
+@pytest.mark.parametrize("name", WRONG_COPIES)
+def test_wrong_copy_of_the_log_contradicts_nothing(name: str) -> None:
+    """Entries of another tree, or broken ones, say nothing of this case, neither that it ends nor that it goes on."""
+    report = report_of(LOG.case_bundle(), entries=WRONG_COPIES[name])
+    assert (report.verdict, faults(report), report.completeness.result) == ("intact", [], "not_checked")
+    assert "no copy of this tree" in report.completeness.detail
 
 
 def test_copy_of_the_log_that_is_older_than_the_bundle() -> None:
