@@ -149,7 +149,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
 STATEMENTS = {
     "en": (
         ["Conformity: the custody rules", "not checked", "the custody rules judge a case, not one event"],
-        ["Completeness: nothing left out, nothing after", "not checked", "that nothing came after event 3 is not shown"],
+        ["Completeness: nothing left out, nothing after", "not checked", "that nothing came after event 3 is not"],
     ),
     "zh-CN": (
         ["合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"],
