@@ -17,7 +17,8 @@ from ledger.core.errors import Conflict, TallystickError
 from ledger.core.note import SeedSigner
 from ledger.core.trust import MAX_EARLIER, LogKeyLine
 from ledger.installation import DataDirectory, Installation, load, require_own_keys
-from ledger.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key
+from ledger.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
+from ledger.secret_files import write_secret
 from ledger.settings import read_settings
 from tests.cli.tally import PASSPHRASE, Tally
 
@@ -93,6 +94,21 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     made = rotate(tally, where, name, "--lost")
     assert made["before"] == before
     assert named(load(where), where, name) == made["key"]
+
+
+def test_lost_passphrase_is_replaced_with_the_keys_under_it(tally: Tally, where: DataDirectory, tmp_path: Path) -> None:
+    """One after the other, all keys of the service come under a new passphrase; the old files stay, under the old."""
+    file = tmp_path / "new-passphrase"
+    write_secret(file, b"another passphrase, long enough", field="passphrase")
+    for name in NAMES:
+        words = ("--data-dir", where.path, "--light", "--lost", "--passphrase-file", file)
+        made = tally.ok("key", "rotate", name, *words)
+        kept = Path(made["kept"])
+        assert opens(kept, PASSPHRASE)
+        kept.rename(tmp_path / kept.name)
+    require_own_keys(where, load(where))
+    files = where.keys.files()
+    assert [opens(key, "another passphrase, long enough") for key in files] == [True, True, True]
 
 
 @pytest.mark.parametrize("lost", [False, True])
