@@ -140,7 +140,7 @@ _timestamps_decoder = msgspec.json.Decoder(Annotated[tuple[StampedProof, ...], M
 # What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
 _APART = re.compile(
     r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
-    r"|authority|revocation|anchor|timestamps|sections\.[^.[]+|events\[\d+\])[.[]"
+    r"|authority|revocation|anchor|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
 )
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
@@ -165,6 +165,11 @@ def decode_bundle(data: bytes) -> Bundle:
 def decode_case_bundle(data: bytes) -> CaseBundle:
     """The case bundle of a file's bytes; its events are not read yet. Raises MalformedInput, naming the field."""
     return _read(data, _case_bundle_decoder, "case_bundle")
+
+
+def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
+    """A file that holds bundles, none of which is read yet. Raises MalformedInput, naming the field."""
+    return _read(data, decoder, where)
 
 
 def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:

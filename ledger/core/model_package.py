@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ledger.core import canonical
-from ledger.core.bundle import Part
+from ledger.core.bundle import Part, read_file
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event import Stream, digest_of
 from ledger.core.event.supervision import ModelPublished
@@ -101,12 +101,10 @@ def decode_package(data: bytes) -> ModelPackage:
             f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
         )
     try:
-        package = canonical.parse(data, _decoder, where="package")
-        canonical.require_distinct_keys(data, where="package")
+        return read_file(data, _decoder, "package")
     except MalformedInput as error:
         error.hint = HINT
         raise
-    return package
 
 
 def encode_package(package: ModelPackage) -> bytes:

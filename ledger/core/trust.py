@@ -174,6 +174,7 @@ def parse_trust(data: bytes) -> Trust:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
     _require_one_role_a_key(file, (log_key, *(one.key for one in earlier)), policy)
     _require_ascending(file)
+    _require_each_chain_once(file.chains)
     if not file.development and not policy.asks_for_witnesses:
         raise MalformedInput(
             "a policy without a quorum is for development only",
@@ -228,6 +229,16 @@ def _require_ascending(file: _TrustFile) -> None:
     service_ends = [key.until for key in file.earlier_service_keys]
     if service_ends != sorted(set(service_ends)):
         raise MalformedInput("expected each until above the one before", field="trust.earlier_service_keys")
+
+
+def _require_each_chain_once(chains: tuple[TrustedChain, ...]) -> None:
+    """Of two descriptions of one contract the second would silently not count. Raises MalformedInput."""
+    contracts = [(chain.identity, chain.anchor) for chain in chains]
+    for number, contract in enumerate(contracts):
+        if contract in contracts[:number]:
+            raise MalformedInput(
+                "a chain with this anchor stands above: name each once", field=f"trust.chains[{number}]"
+            )
 
 
 def encode_trust(trust: Trust) -> bytes:

@@ -111,6 +111,15 @@ def _twice(files: dict[str, bytes]) -> list[Vector]:
         )
         for of, levels in (("bundle", LEVELS), ("erased", IN_ERASED), ("revoked", IN_REVOKED))
         for path, comes in levels.items()
+    ] + [
+        Vector(
+            f"a key twice: /{where}/0/timestamps",
+            "intact",
+            of=of,
+            unchecked=open_end,
+            edits=inserted(files[f"{of}.json"], f"/{where}/0", '"timestamps": [{"a": 1, "a": 1}],'),
+        )
+        for of, where, open_end in (("case", "events", (5,)), ("package", "publications", ()))
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.core.note import SeedSigner, SignatureType
 from scripts.protocol import example
 from scripts.protocol.example import WITNESS_LINES
-from scripts.protocol.vector import NO_TRUST_FILE, Vector, policy, put, without
+from scripts.protocol.vector import NO_TRUST_FILE, Vector, plain, policy, put, without
 
 ONE = WITNESS_LINES.splitlines()[0]
 HIMSELF = SeedSigner.from_seed("himself.example", b"\x01" * 32, SignatureType.COSIGNATURE_V1)
@@ -20,6 +20,9 @@ def vectors() -> list[Vector]:
         "K: a witness's key in two lines": policy(f"{ONE}\n{ONE.replace('w1', 'w2', 1)}\nquorum w1\n"),
         "K: one address as anchor and registry": put("/chains/0/anchor", example.CHAIN.registry),
         "K: the ledger's own key as a contract": put("/service_key_id", example.CHAIN.anchor),
+        "one chain twice, with the same anchor": put("/chains/-", plain(example.CHAIN)),
+        "a threshold that is no word of a policy": policy(f"{WITNESS_LINES}group g constructor w1 w2 w3\nquorum g\n"),
+        "a threshold of a name that objects inherit": policy(f"{WITNESS_LINES}group g __proto__ w1 w2 w3\nquorum g\n"),
         "a member of two groups": policy(f"{ONE}\ngroup a any w1\ngroup b any w1\nquorum a\n"),
         "a name used above its line": policy(f"quorum w1\n{ONE}\n"),
         "a carriage return in the policy": policy(f"{ONE}\r\nquorum w1\r\n"),

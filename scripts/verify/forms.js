@@ -27,7 +27,11 @@ export function textOf(bytes) {
 
 const TOKEN = /[ \t\n\r]*([{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![0-9.])|true|false|null)/uy;
 const UNFIT = NaN; // fits no type: a number that is no integer, an object that has a key twice
+const PART = 3; // the level of an event within the list of a case's
 const DEEPEST = 32; // levels of nesting: lists and objects
+
+// The text of each object of that level, as the file spells it.
+export const spelled = new WeakMap();
 
 export function parseJson(bytes) {
   const text = textOf(bytes);
@@ -50,6 +54,7 @@ export function parseJson(bytes) {
   };
   const object = (level) => {
     const fields = Object.create(null);
+    const start = TOKEN.lastIndex - 1;
     let [token, twice] = [next(), false];
     if (token === "}") return fields;
     for (;;) {
@@ -57,7 +62,10 @@ export function parseJson(bytes) {
       const key = string(token);
       twice ||= key in fields;
       fields[key] = value(next(), level);
-      if ((token = next()) === "}") return twice ? UNFIT : fields;
+      if ((token = next()) === "}") {
+        if (level === PART) spelled.set(fields, text.slice(start, TOKEN.lastIndex));
+        return twice ? UNFIT : fields;
+      }
       if (token !== ",") refuse("no object");
       token = next();
     }

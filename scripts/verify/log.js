@@ -73,7 +73,7 @@ export function parsePolicy(text) {
       define(words[0], { witness });
     } else if (what === "group" && words.length >= 3) {
       const [name, k, ...names] = words;
-      const least = { all: names.length, any: 1 }[k] ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : refuse("no threshold"));
+      const least = new Map([["all", names.length], ["any", 1]]).get(k) ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : refuse("no threshold"));
       if (least > names.length) refuse("a group can never be reached");
       for (const one of names) grouped.has(one) ? refuse(`${one} stands in two groups`) : grouped.add(one);
       define(name, { least, of: names.map(member) });

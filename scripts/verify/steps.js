@@ -92,6 +92,8 @@ export function readTrust(bytes) {
   for (const witness of policy.witnesses) log.distinct([...logKeys, ...policy.logs], witness);
   const serviceKeys = [trust.service_key_id, ...earlierService.map((one) => one.key_id)];
   if (new Set(serviceKeys).size < serviceKeys.length) refuse("an own key stands twice");
+  const contracts = new Set(trust.chains.map((one) => [one.chain_id, one.deployment_block_number, one.deployment_block_hash, one.anchor].join()));
+  if (contracts.size < trust.chains.length) refuse("a chain stands twice with the same anchor");
   if (trust.chains.some(({ registry, anchor }) => new Set([registry, anchor, ...serviceKeys]).size < serviceKeys.length + 2)) refuse("an address has two roles");
   if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
   if (policy.logs.length && !policy.logs.some(({ name, key }) => name === logKey.name && same(key, logKey.key))) refuse("the policy is of other logs");

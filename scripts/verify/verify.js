@@ -1,11 +1,12 @@
 // A second verifier of Tallystick's proofs, written from docs/protocol.md alone. Bytes in, numbered steps and a verdict out.
 import { blake3 } from "@noble/hashes/blake3.js";
-import { fits, hex, isListOf, isObject, parseJson, Refused, refuse, utf8 } from "./forms.js";
+import { fits, hex, isListOf, isObject, parseJson, Refused, refuse, spelled, utf8 } from "./forms.js";
 import { checked, failed, hasFields, readBundle, readTrust, unchecked, unshown, verdictOf, verify, WORST_FIRST } from "./steps.js";
 
 export { Refused };
 export const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
 const LARGEST_BUNDLE = 4 * 1024 * 1024; // bytes
+const TOO_LARGE = "a bundle has at most 4 MiB";
 const LARGEST_PACKAGE = 16 * 1024 * 1024; // bytes
 const MOST_VERSIONS = 100;
 
@@ -46,6 +47,7 @@ function inRanges(numbers) {
 }
 
 function verifyEach(parts, trust, told) {
+  if (parts.some((part) => isObject(part) && utf8(spelled.get(part) ?? "").length > LARGEST_BUNDLE)) refuse(TOO_LARGE);
   const events = parts.map(readBundle);
   const results = events.map((event, at) => {
     told(at, events.length);
@@ -127,6 +129,6 @@ export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   if (isObject(file) && file.format === "tallystick/model-package@v1") {
     return bundleBytes.length > LARGEST_PACKAGE ? refuse("a package has at most 16 MiB") : verifyPackage(file, trust, told);
   }
-  if (bundleBytes.length > LARGEST_BUNDLE) refuse("a bundle has at most 4 MiB");
+  if (bundleBytes.length > LARGEST_BUNDLE) refuse(TOO_LARGE);
   return verify(readBundle(file), trust);
 }

@@ -90,6 +90,7 @@ def test_production_trust_with_witnesses() -> None:
         ({"service_key_id": FILE["chains"][0]["anchor"]}, "trust.chains[0]"),
         ({"chains": [FILE["chains"][0] | {"registry": FILE["chains"][0]["anchor"]}]}, "trust.chains[0]"),
         ({"development": "yes"}, "trust.development"),
+        ({"chains": FILE["chains"] * 2}, "trust.chains[1]"),
         ({"chains": {}}, "trust.chains"),
         ({"chains": [FILE["chains"][0] | {"chain_id": "1"}]}, "trust.chains[0].chain_id"),
         ({"chains": [FILE["chains"][0] | {"anchor": "0x12"}]}, "trust.chains[0].anchor"),

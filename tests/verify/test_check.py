@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from ledger.core.bundle import MAX_BUNDLE_LENGTH
+from ledger.core.errors import MalformedInput
 from ledger.core.trust import Trust, encode_trust
 from ledger.core.verify import verify_bundle
 from ledger.core.verify_case import verify_case
@@ -148,6 +150,24 @@ def test_case_bundles(name: str, tmp_path: Path) -> None:
 def test_what_is_no_case_bundle(change: Tree, tmp_path: Path) -> None:
     """No events, another form and unknown fields are no case bundle."""
     assert checked(tmp_path, tree(LOG.case_bundle(note=NOTE)) | change)[0] == 2
+
+
+@pytest.mark.parametrize(("more", "is_refused"), [(-1, False), (0, False), (1, True)])
+def test_event_of_a_case_that_is_too_large(more: int, is_refused: bool, tmp_path: Path) -> None:
+    """Within a case, too, a bundle has at most 4 MiB, counted as its bytes stand in the file."""
+    bundle = tree(LOG.case_bundle(note=NOTE))
+    event = bundle["events"][1]
+    event["timestamps"] = ""
+    event["timestamps"] = "é" + "x" * (
+        MAX_BUNDLE_LENGTH + more - len(json.dumps(event, ensure_ascii=False).encode()) - 2
+    )
+    data = json.dumps(bundle, ensure_ascii=False).encode()
+    assert (checked(tmp_path, data)[0] == 2) == is_refused
+    if is_refused:
+        with pytest.raises(MalformedInput, match="at most"):
+            verify_case(data, TRUST, shipped_rulebook())
+    else:
+        assert verify_case(data, TRUST, shipped_rulebook()).verdict == "intact"
 
 
 def test_core_has_no_import_of_node() -> None:
