@@ -61,9 +61,10 @@ class Clock:
     @contextmanager
     def not_before(self, seconds: int) -> Iterator[None]:
         """Stands at these unix seconds, if they are ahead, until the block is left."""
-        now, self.ms = self.ms, max(self.ms, seconds * 1000)
+        ahead = max(0, seconds - self.seconds)
+        self.forward(ahead)
         yield
-        self.ms = now
+        self.forward(-ahead)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, answer, place
 from api.openapi import answers, page_of
 from api.reading import Reading
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import RuleRefused
 from ledger.store import search
 from ledger.store.search import Hit, Place
 
@@ -25,7 +25,7 @@ Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, descriptio
 @router.get(
     "/search",
     summary="Find cases by what stands on a paper, a seal or a file",
-    responses=answers(page_of("hits", Hit), 400, 401, 503),
+    responses=answers(page_of("hits", Hit), 400, 401, 422, 503),
 )
 def find(service: ServiceOf, reading: Reads, q: Asked, limit: Limit = 100, after: Following = None) -> Response:
     """By any agency's case number, the number of a paper, exhibit or seal, a digest (with or without its algorithm), an
@@ -45,10 +45,10 @@ class Results(Struct, frozen=True):
 
 
 def looked_up(service: Service, reading: Reading, text: str, limit: int, after: str | None) -> Results:
-    """A page of what is found, recorded as searched for. Raises MalformedInput for a text that is too short."""
+    """A page of what is found, recorded as searched for. Raises RuleRefused for a text that is too short."""
     behind = place(service, "hits", after)
     if len(search.folded(text)) < SHORTEST:
-        raise MalformedInput(f"expected at least {SHORTEST} characters to search for", field="q")
+        raise RuleRefused(f"expected at least {SHORTEST} characters to search for", field="q")
     with service.parts.database.read() as connection:
         found = search.search(connection, reading.reader, text, limit, _place_of(behind))
     reading.record(f"{SEARCH_FOR}{text}", *dict.fromkeys(hit.case_id for hit in found.hits))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ledger.audit.findings import Finding, Findings, finding
+from ledger.audit.findings import STEPS, Finding, Findings, finding
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.locales import Labels
@@ -17,10 +17,8 @@ from ledger.locales import Labels
 def shown(language: str, *found: Finding) -> Any:
     """The audit of a log in which all steps held but for the findings."""
     findings = Findings()
-    for step in ("registry", "payloads", "signatures", "authority", "streams", "custody", "models", "tree"):
-        findings.checked(step, "320 signatures")
-    for step in ("checkpoints", "anchors", "chain", "access", "supervision", "entries"):
-        findings.checked(step, "each event stands on the one before")
+    for step in STEPS:
+        findings.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
     findings.add(*found)
     report = msgspec.to_builtins(findings.report(scope="log", development=False, size=320, root=bytes(32)))
     show_audit(cast(Session, SimpleNamespace(json=False, labels=Labels(language))), report)

@@ -155,7 +155,7 @@ def taken(page: Page, name: str) -> bytes:
 
 
 def test_parties_see_who_read_and_others_what_their_own_did(town: Office) -> None:
-    """The police see the procuratorate's read; an auditor of the procuratorate who is no party, its own alone."""
+    """The police see that supervision read, and not who; an auditor of the procuratorate, no party, its own alone."""
     with at_desk(town, auditor(POLICE)) as own:
         own.go("/cases/case-3")
     with at_desk(town, auditor(PROCURATORATE)) as foreign:
@@ -166,7 +166,8 @@ def test_parties_see_who_read_and_others_what_their_own_did(town: Office) -> Non
         assert POLICE not in page.locator("tbody").inner_text()
     with at_desk(town, supervisor(POLICE)) as own:
         table = own.go("/cases/case-3/reads").locator("tbody").inner_text()
-        assert auditor(PROCURATORATE).officer_id in table
+        assert "read by supervision" in table
+        assert auditor(PROCURATORATE).officer_id not in table
         assert "another agency" in table
 
 
