@@ -56,7 +56,9 @@ class ModelPackage(Part, frozen=True):
 
 
 class PackageReport(Struct, frozen=True):
-    """``events`` in the order of the package; ``published`` are the bodies that step 2 found intact or not anchored.
+    """``events`` in the order of the package; ``published`` are the bodies, or nothing where step 4 of one publication
+    did not accept its payload, or it is another event: they have the digests that were signed, and are worth what the
+    verdict says.
 
     ``development``: the trust file is of a ledger whose anchors no witness need have seen.
     """

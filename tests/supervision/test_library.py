@@ -115,11 +115,13 @@ def test_a_fault_of_the_text_is_no_tampering() -> None:
     )
 
 
-def test_nothing_is_checked_of_what_is_not_proven() -> None:
-    """A text that nobody signed is not run."""
+@pytest.mark.parametrize("part", ["payload", "authority"])
+def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
+    """A text that nobody signed, or nobody who is known to be allowed to, is not run."""
     log = log_of(Model("unanswered").act(of(SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
-    report = verify_package(package(log, {"payload": UNSET}, model_id="unanswered"), trust())
+    report = verify_package(package(log, {part: UNSET}, model_id="unanswered"), trust())
     made = check_model(report)
+    assert report.verdict == "unverifiable"
     assert (made.usable, {step.result for step in made.steps}) == (False, {"not_checked"})
 
 

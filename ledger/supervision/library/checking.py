@@ -32,7 +32,7 @@ class Usable(Struct, frozen=True):
 
 def check_model(report: PackageReport) -> Usable:
     """What is to be said of the last version of a package; nothing is checked of what is not proven."""
-    if not report.published or report.verdict == "tampered":
+    if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
         why = "what was published is not proven"
         return Usable(False, tuple(Step(number, name, "not_checked", why) for number, name, _ in _numbered()))
     body = report.published[-1]
