@@ -20,7 +20,7 @@ from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, U
 from ledger.core.event import Envelope, Payload, decode_envelope, decode_payload, record, registry, require_agreement
 from ledger.core.event.registry import RegistryChange
 from ledger.core.merkle import leaf_hash
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.proof import parse_tlog_proof, tree_head_of
 
 C = TypeVar("C", bound=RegistryChange)
 
@@ -141,7 +141,7 @@ def _included(evidence: Evidence, head: TreeHead) -> Included:
     require_agreement(envelope, payload, payload_bytes)
     signature.verify_envelope(envelope, head.log_id)
     proof = parse_tlog_proof(evidence.proof)
-    if proof.checkpoint != head.note:
-        raise ProofRefused("expected a proof under the checkpoint of the bundle's own proof", field="proof")
+    if tree_head_of(proof.checkpoint) != tree_head_of(head.note):
+        raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
     proof.verify_inclusion(leaf_hash(entry), head.checkpoint)
     return Included(proof.index, envelope, payload)

@@ -1,6 +1,6 @@
 """Verification of a model package: a version of a supervision model and those before it, as they were signed.
 
-1  form      every publication is a bundle of the package's ledger, and all are proven under one note
+1  form      every publication is a bundle of the package's ledger, and all are proven under one tree head
 2  events    each publication's own verification (``ledger.core.verify``); the worst verdict counts
 3  versions  they are consecutive versions of one model, by one agency, at rising indices
 4  texts     each definition has the digest that was signed
@@ -27,7 +27,7 @@ from ledger.core.report import Check, NotChecked, Outcome, Report, Statement, St
 from ledger.core.supervision.models import STREAM
 from ledger.core.trust import Trust
 from ledger.core.verify import Verified, verify_event
-from ledger.core.verify_case import require_one_note
+from ledger.core.verify_case import require_one_tree_head
 from ledger.core.verify_chain import SeenBlock
 
 FORMAT = "tallystick/model-package@v1"
@@ -146,8 +146,8 @@ def _form(run: _Run) -> Outcome:
                 f"the event is of another ledger or stream, or does not publish {run.package.model_id}",
                 field=f"publications[{number}]",
             )
-    require_one_note(run.events, "publications")
-    return f"{len(run.events)} versions of model {run.package.model_id}, all proven under one note"
+    require_one_tree_head(run.events, "publications")
+    return f"{len(run.events)} versions of model {run.package.model_id}, all proven under one tree head"
 
 
 # 2

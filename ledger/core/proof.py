@@ -51,6 +51,14 @@ class TlogProof(Struct, frozen=True):
         return checkpoint
 
 
+def tree_head_of(note: str) -> str:
+    """The text of a checkpoint's note: that of two notes under which proofs of one tree stand is the same.
+
+    Whoever passes a note on may add lines of strangers under it, or drop some, which says nothing of the tree.
+    """
+    return note.partition("\n\n")[0]
+
+
 def parse_tlog_proof(text: str) -> TlogProof:
     """The parts of a tlog-proof text. Raises MalformedInput; its checkpoint is neither parsed nor verified yet."""
     if len(text) > MAX_TLOG_PROOF_LENGTH:

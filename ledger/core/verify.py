@@ -244,7 +244,14 @@ def _payload(run: _Run) -> Outcome:
 def _checkpoint(run: _Run) -> Outcome:
     if run.proof is None:
         return NotChecked("the proof has not the form of step 1")
-    checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
+    try:
+        checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
+    except SignatureRefused as error:
+        raise SignatureRefused(
+            f"{error.message}: the note is not the log's, or was spoiled by whoever passed it on, which says nothing "
+            "of the log; ask for another copy",
+            field=error.field,
+        ) from error
     run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
     return f"size {checkpoint.size}, root {checkpoint.root.hex()}, signed by {run.trust.origin}"
 

@@ -1,6 +1,6 @@
 """Verification of a case bundle: every event by itself, and what only all of them together show.
 
-1  form     every event is a bundle of this ledger and this case, and all are proven under one note
+1  form     every event is a bundle of this ledger and this case, and all are proven under one tree head
 2  events   each event's own verification (``ledger.core.verify``); the worst verdict counts
 3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
 4  custody  every act was possible; flags and final state, derived anew under the rulebook given
@@ -27,6 +27,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofR
 from ledger.core.event import Envelope, Stream, case, decode_envelope
 from ledger.core.event.terms import Verdict
 from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
+from ledger.core.proof import tree_head_of
 from ledger.core.report import (
     Check,
     NotChecked,
@@ -122,16 +123,19 @@ def _form(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream) != expected:
             raise IntegrityBroken("the event is of another ledger or stream", field=f"events[{number}]")
-    require_one_note(run.events, "events")
-    return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one note"
+    require_one_tree_head(run.events, "events")
+    return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one tree head"
 
 
-def require_one_note(events: Sequence[Verified], where: str) -> None:
-    """Accept proofs under one note, byte for byte: of two, each could be of a fork of its own. Raises ProofRefused."""
-    notes = [event.bundle.proof.partition("\n\n")[2] for event in events]
-    for number, note in enumerate(notes):
-        if note != notes[0]:
-            raise ProofRefused("the proof is under another note than that of the first", field=f"{where}[{number}]")
+def require_one_tree_head(events: Sequence[Verified], where: str) -> None:
+    """Accept proofs under one tree head: of two, each could be of a fork of its own. Raises ProofRefused.
+
+    The signature lines under it count in each event's own verification.
+    """
+    heads = [tree_head_of(event.bundle.proof.partition("\n\n")[2]) for event in events]
+    for number, head in enumerate(heads):
+        if head != heads[0]:
+            raise ProofRefused("the proof is under another tree head than the first", field=f"{where}[{number}]")
 
 
 # 2

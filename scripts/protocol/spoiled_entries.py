@@ -102,7 +102,7 @@ def _log() -> list[Vector]:
             file=put("/proof", proof[:-1]),
         ),
         Vector(
-            "the log's signature twice",
+            "F: the log's signature twice",
             "tampered",
             (5,),
             (6, 7, 9, 11, 12, 13),
@@ -110,10 +110,33 @@ def _log() -> list[Vector]:
         ),
         Vector(
             "a signature of nobody known, in the entry's note alone",
+            "intact",
+            file=put("/proof", proof + UNKNOWN_SIGNATURE),
+        ),
+        Vector(
+            "a signature of nobody known, in the notes of the evidence alone",
+            "intact",
+            file=tuple(
+                patch
+                for path, shown in zip(PROOFS[1:], _proofs()[1:], strict=True)
+                for patch in put(path, shown + UNKNOWN_SIGNATURE)
+            ),
+        ),
+        Vector(
+            "evidence without the co-signatures",
+            "intact",
+            file=tuple(
+                patch
+                for path, shown in zip(PROOFS[1:], _proofs()[1:], strict=True)
+                for patch in put(path, "".join(shown.splitlines(keepends=True)[:-2]))
+            ),
+        ),
+        Vector(
+            "evidence under a smaller tree head",
             "tampered",
             (9,),
             (12,),
-            file=put("/proof", proof + UNKNOWN_SIGNATURE),
+            file=put(PROOFS[2], _proofs()[2].replace(f"\n{ledger().checkpoint.size}\n", "\n11\n")),
         ),
         Vector(
             "a signature of nobody known, in every note", "intact", file=_notes(lambda note: note + UNKNOWN_SIGNATURE)
@@ -132,15 +155,18 @@ def _log() -> list[Vector]:
 
 def _notes(change: NoteChange) -> tuple[Patch, ...]:
     """All proofs of the bundle under a note that is changed alike."""
-    shown = ledger().bundle(REGISTERED)
-    grant = ledger().index_of(registry.KeyGranted, example.key_id(example.OFFICER_KEY))
-    assert grant is not None
-    proofs = (shown.proof, ledger().proof(0), ledger().proof(grant))
     made: list[Patch] = []
-    for path, proof in zip(PROOFS, proofs, strict=True):
+    for path, proof in zip(PROOFS, _proofs(), strict=True):
         head, _, note = proof.partition("\n\n")
         made += put(path, f"{head}\n\n{change(note)}")
     return tuple(made)
+
+
+def _proofs() -> tuple[str, ...]:
+    """The proofs that stand at PROOFS."""
+    grant = ledger().index_of(registry.KeyGranted, example.key_id(example.OFFICER_KEY))
+    assert grant is not None
+    return ledger().bundle(REGISTERED).proof, ledger().proof(0), ledger().proof(grant)
 
 
 def _lines(*numbers: int) -> NoteChange:
@@ -168,10 +194,9 @@ def _witnesses() -> list[Vector]:
         Vector("F: a witness's line that does not hold, besides", "tampered", (7,), file=_notes(_spoiled_line)),
         Vector("F: the same line twice", "tampered", (7,), file=_notes(_lines(0, 1, 2, 2))),
         Vector(
-            "the co-signature twice, in the entry's note alone",
+            "F: the co-signature twice, in the entry's note alone",
             "tampered",
-            (7, 9),
-            (12,),
+            (7,),
             file=put("/proof", proof + proof.splitlines(keepends=True)[-1]),
         ),
         Vector("the lines in another order", "intact", file=_notes(_lines(2, 0, 1))),

@@ -98,20 +98,24 @@ def _fork() -> list[Vector]:
     again = example.Ledger(
         example.entries(), note=example.cosigned(ledger().checkpoint, [*COSIGNATURES, (WITNESSES[1], COSIGNED_AT)])
     )
-    writer = example.Writer(example.entries()[:-1])
-    writer.write(example.registration(9), CASE)
-    fork = example.Ledger(writer.entries)
+    fork = _forked()
     last = len(fork.entries) - 1
     replaced = (*without("/events/3"), *put("/events/3", plain(fork.bundle(CASE_ENTRIES[3]))))
     return [
         case(
-            "I: an event under another note of the same tree head",
-            "tampered",
-            (1,),
+            "an event under another note of the same tree head",
+            "intact",
             file=(*without("/events/3"), *put("/events/3", plain(again.bundle(CASE_ENTRIES[3])))),
         ),
         case("I: events of two forks", "tampered", (1,), file=(*replaced, *put("/events/-", plain(fork.bundle(last))))),
     ]
+
+
+def _forked() -> example.Ledger:
+    """A log of the same beginning and another last entry."""
+    writer = example.Writer(example.entries()[:-1])
+    writer.write(example.registration(9), CASE)
+    return example.Ledger(writer.entries)
 
 
 def _custody() -> list[Vector]:
@@ -158,10 +162,15 @@ def _package() -> list[Vector]:
         package("a publication withheld", "unverifiable", (), (2, 3, 4), file=without("/publications/0/payload")),
         package("a definition with another digest, well signed", "tampered", (4,), file=whole(_misdigested())),
         package(
-            "I: a publication under another note",
+            "a publication under another note of the same tree head",
+            "intact",
+            file=(*without("/publications/0"), *put("/publications/0", plain(again.bundle(9)))),
+        ),
+        package(
+            "I: publications of two forks",
             "tampered",
             (1,),
-            file=(*without("/publications/0"), *put("/publications/0", plain(again.bundle(9)))),
+            file=(*without("/publications/0"), *put("/publications/0", plain(_forked().bundle(9)))),
         ),
         package("no publication", NO_BUNDLE, file=put("/publications", [])),
     ]

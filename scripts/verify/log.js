@@ -147,6 +147,9 @@ export function quorumTime(quorum, times) {
   return [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => reached(quorum, signedBy(time)));
 }
 
+// The text of a checkpoint's note, without the lines under it, which whoever passes it on may add to or drop.
+export const treeHeadOf = (note) => note.split("\n\n")[0];
+
 export function parseProof(text) {
   const at = text.indexOf("\n\n");
   const [head, ...lines] = text.slice(0, at).split("\n");

@@ -124,7 +124,7 @@ function readEvidence(evidence, trust, checkpoint) {
   const wrong = disagreement(envelope, payload);
   if (wrong) refuse(`evidence: ${wrong}`);
   if (!signatureHolds(envelope, trust.log_id)) refuse("evidence is not signed by the key it names");
-  if (proof.note !== checkpoint.note) refuse("evidence is under another checkpoint");
+  if (log.treeHeadOf(proof.note) !== log.treeHeadOf(checkpoint.note)) refuse("evidence is under another tree head");
   const leaf = log.leafHash(utf8(canonical(envelope)));
   if (!log.included(proof, leaf, checkpoint.size, checkpoint.root)) refuse("evidence is not in the log");
   return { index: proof.index, envelope, payload };
@@ -199,7 +199,7 @@ class Steps {
     if (checkpoint.origin !== this.trust.origin) return failed(`the tree head of another log, ${checkpoint.origin}`);
     const [now, ...earlier] = this.trust.logKeys;
     const named = [now, ...earlier.filter(({ until }) => checkpoint.size <= until)].find((key) => log.names(checkpoint, key));
-    if (!log.logSigned(checkpoint, named ?? now)) return failed("not signed by the log, once");
+    if (!log.logSigned(checkpoint, named ?? now)) return failed("not signed by the log, once: the note is not the log's, or whoever passed it on spoiled it; ask for another copy");
     this.checkpoint = checkpoint;
     return checked(`size ${checkpoint.size}, root ${hex(checkpoint.root)}`);
   }

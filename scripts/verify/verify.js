@@ -1,6 +1,7 @@
 // A second verifier of Tallystick's proofs, written from docs/protocol.md alone. Bytes in, numbered steps and a verdict out.
 import { blake3 } from "@noble/hashes/blake3.js";
 import { fits, hex, isListOf, isObject, parseJson, Refused, refuse, spelled, utf8 } from "./forms.js";
+import { treeHeadOf } from "./log.js";
 import { checked, failed, hasFields, readBundle, readTrust, unchecked, unshown, verdictOf, verify, WORST_FIRST } from "./steps.js";
 
 export { Refused };
@@ -19,9 +20,9 @@ function ofAll(results) {
   return verdict === "tampered" ? failed(step.detail) : step;
 }
 
-// Of two notes each could be of a fork of its own.
-const noteOf = ({ proof }) => proof.split("\n\n").slice(1).join("\n\n");
-const isUnderOneNote = (bundles) => bundles.every((one) => noteOf(one) === noteOf(bundles[0]));
+// Of two tree heads each could be of a fork of its own.
+const treeHead = ({ proof }) => treeHeadOf(proof.split("\n\n").slice(1).join("\n\n"));
+const isUnderOneTreeHead = (bundles) => bundles.every((one) => treeHead(one) === treeHead(bundles[0]));
 
 function order(events, results) {
   let [previous, last] = [null, -1n];
@@ -69,7 +70,7 @@ function verifyCase(file, trust, told) {
   const isOurs = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
   const form = () => {
     if (!isOurs) return failed("an event of another ledger or case");
-    return isUnderOneNote(events) ? checked(`${events.length} events of ${file.case_id}`) : failed("the proofs stand under several notes");
+    return isUnderOneTreeHead(events) ? checked(`${events.length} events of ${file.case_id}`) : failed("the proofs stand under several tree heads");
   };
   const steps = {
     form: form(), events: ofAll(results), order: order(events, results),
@@ -114,7 +115,7 @@ function verifyPackage(file, trust, told) {
     id === file.log_id && stream.kind === "supervision" && stream.id === `model-${file.model_id}` && type === "model.published");
   const form = () => {
     if (!isOurs) return failed("a publication of another ledger or model");
-    return isUnderOneNote(events) ? checked(`${events.length} versions of ${file.model_id}`) : failed("the proofs stand under several notes");
+    return isUnderOneTreeHead(events) ? checked(`${events.length} versions of ${file.model_id}`) : failed("the proofs stand under several tree heads");
   };
   const steps = { form: form(), events: ofAll(results), versions: versions(file, events, bodies, results), texts: texts(events, bodies) };
   return report(steps, results, trust, unshown("the custody rules judge a case, not a model"), unshown("no later version or retirement is excluded"));

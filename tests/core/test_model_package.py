@@ -102,13 +102,13 @@ def test_what_a_package_does_not_show() -> None:
     assert report.completeness.detail == "no later version or retirement is excluded"
 
 
-def test_publications_under_two_notes() -> None:
+def test_publications_under_two_tree_heads() -> None:
     """Page 12, I: each could be of a fork of its own."""
     log = log_of(Model().published().published())
     first = len(log.events) - 2
     report = verify_package(package(log, {"proof": log.proof(first, log.note(first + 1))}), trust())
     assert (report.verdict, next(iter(failed(report)))) == ("tampered", "form")
-    assert "publications[1]: the proof is under another note" in failed(report)["form"]
+    assert "publications[1]: the proof is under another tree head" in failed(report)["form"]
 
 
 def test_a_changed_text_is_tampered() -> None:

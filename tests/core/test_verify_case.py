@@ -321,4 +321,4 @@ def test_events_of_two_forks() -> None:
     bundle["events"][2:] = other["events"][2:]
     report = report_of(bundle, using=trust())
     assert (report.verdict, faults(report)) == ("tampered", ["form"])
-    assert "events[2]: the proof is under another note" in report.steps[0].detail
+    assert "events[2]: the proof is under another tree head" in report.steps[0].detail

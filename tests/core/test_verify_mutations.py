@@ -19,7 +19,7 @@ from msgspec import UNSET
 from ledger.core.bundle import decode_bundle, encode_bundle
 from ledger.core.errors import MalformedInput
 from ledger.core.note import parse_note
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.proof import parse_tlog_proof, tree_head_of
 from ledger.core.trust import Trust
 from ledger.core.verify import verify_bundle
 from tests.builders import POLICE, PROCURATORATE, clerk
@@ -39,9 +39,9 @@ def says(data: bytes) -> Any:
     (told.get("authority") or {}).pop("revocation", None)
     for holder in (told, *(told.get("authority") or {}).values()):
         proof = parse_tlog_proof(holder["proof"])
-        note = parse_note(proof.checkpoint)
-        key = LOG_SIGNER.verifying_key
-        holder["proof"] = [proof.index, [h.hex() for h in proof.hashes], note.text, note.signature_by(key)]
+        holder["proof"] = [proof.index, [h.hex() for h in proof.hashes], tree_head_of(proof.checkpoint)]
+        if holder is told:  # of evidence the lines under the tree head do not count
+            holder["proof"].append(parse_note(proof.checkpoint).signature_by(LOG_SIGNER.verifying_key))
     told["anchor"].pop("block_note", None)  # the trust file names the block
     return {name: value for name, value in told.items() if value not in ([], None) and name not in OPTIONAL}
 

@@ -127,6 +127,13 @@ def extra_line(proof: str) -> str:
     return proof.replace("\nindex ", f"\nextra {b64encode(b'anything').decode()}\nindex ", 1)
 
 
+def other_tree_head(proof: str) -> str:
+    """The proof under a tree head that the log did not sign."""
+    head, _, note = proof.partition("\n\n")
+    origin, size, rest = note.split("\n", 2)
+    return f"{head}\n\n{origin}\n{int(size) + 1}\n{rest}"
+
+
 def strangers_line() -> str:
     key = SeedSigner.from_seed("nobody.example", bytes([9]) * 32).verifying_key
     return NoteSignature(key.name, key.key_id, bytes(64)).line()

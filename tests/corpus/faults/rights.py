@@ -21,6 +21,7 @@ from tests.corpus.faults.naming import (
     has,
     of_case,
     original,
+    other_tree_head,
     simple,
     strangers_line,
     twice,
@@ -80,7 +81,12 @@ granted(
     9,
 )
 
-granted("grant under another tree head", lambda b: put(b.tree, (*GRANT, "proof"), lambda p: p + strangers_line()), 9)
+granted("grant under another tree head", lambda b: put(b.tree, (*GRANT, "proof"), other_tree_head), 9)
+
+harmless(
+    "grant with a stranger's line",
+    lambda b: put(b.tree, (*GRANT, "proof"), lambda p: p + strangers_line()) if has(b, "authority") else None,
+)
 
 granted("grant without a proof", lambda b: without(b.tree, (*GRANT, "proof")), 9)
 
@@ -230,8 +236,11 @@ revocation("revocation null", lambda b: put(b.tree, REVOCATION, None))
 
 revocation("revocation with an unknown field", lambda b: put(b.tree, (*REVOCATION, "more"), 1))
 
-revocation(
-    "revocation under another tree head", lambda b: put(b.tree, (*REVOCATION, "proof"), lambda p: p + strangers_line())
+revocation("revocation under another tree head", lambda b: put(b.tree, (*REVOCATION, "proof"), other_tree_head))
+
+harmless(
+    "revocation with a stranger's line",
+    lambda b: put(b.tree, (*REVOCATION, "proof"), lambda p: p + strangers_line()) if has(b, *REVOCATION) else None,
 )
 
 revocation("revocation hidden", lambda b: without(b.tree, REVOCATION))

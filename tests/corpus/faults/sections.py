@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.corpus.changes import put, without
-from tests.corpus.faults.naming import evidence, flip, harmless, refused, simple, strangers_line
+from tests.corpus.faults.naming import evidence, flip, harmless, other_tree_head, refused, simple, strangers_line
 from tests.corpus.worlds import Base, Tree
 
 
@@ -65,7 +65,9 @@ erased(
     lambda b: put(b.tree, (*ENTRY, "proof"), lambda p: p.replace("\nindex ", "\nindex 1", 1)),
 )
 
-erased("erasure under another tree head", lambda b: put(b.tree, (*ENTRY, "proof"), lambda p: p + strangers_line()))
+erased("erasure under another tree head", lambda b: put(b.tree, (*ENTRY, "proof"), other_tree_head))
+
+erased("erasure with a stranger's line", lambda b: put(b.tree, (*ENTRY, "proof"), lambda p: p + strangers_line()))
 
 refused("erasure without a proof", lambda b: without(b.tree, (*ENTRY, "proof")) if b.name == "section erased" else None)
 
