@@ -86,6 +86,7 @@ from ledger.core.trust import Trust, TrustedChain
 from ledger.core.verify_chain import (
     SeenBlock,
     require_below,
+    require_mirrored_by,
     require_not_revoked,
     require_record,
     require_trusted,
@@ -120,6 +121,7 @@ class _Run:
         self.block: ProvenBlock | None = None
         self.trusted: tuple[Anchor, BlockHeader, TrustedChain] | None = None  # as step 10 accepted it
         self.record: RecordState | None = None  # as step 11 accepted it
+        self.before: RecordState | None = None  # the record before it, unless it is record 0
         self.evidence = b""
         self.grant: Grant | None = None
         self.proven_time: int | None = None
@@ -379,6 +381,7 @@ def _anchor(run: _Run) -> Outcome:
     state = read_anchor_state(anchor, header, chain)
     compared = require_record(anchor.number, state, header, checkpoint)
     run.record = state.record
+    run.before = state.previous if anchor.number > 1 else None
     return compared
 
 
@@ -403,6 +406,8 @@ def _revocation(run: _Run) -> Outcome:
     if slot is None:
         return NotChecked(f"the anchor leaves out the registry's slots of the key: ask for another proof{fault}")
     anchored_at = None if run.record is None else run.record.timestamp
+    if revoked is not None:
+        require_mirrored_by(run.before, slot, revoked)
     outcome = require_not_revoked(run.grant, slot, header, index, revoked=revoked, anchored_at=anchored_at)
     return outcome if isinstance(outcome, NotChecked) else outcome + fault
 

@@ -14,7 +14,7 @@ from ledger.core.block_note import BlockStatement, verify_block_note
 from ledger.core.bundle import Anchor
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.contract_change import ROLE_BITS
-from ledger.core.contract_state import AnchorState, GrantState
+from ledger.core.contract_state import AnchorState, GrantState, RecordState
 from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
 from ledger.core.merkle import EMPTY_TREE
 from ledger.core.report import NotChecked, Outcome
@@ -129,6 +129,20 @@ def require_not_revoked(
             f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
         )
     return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
+
+
+def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
+    """Accept entry ``revoked`` as the log's first mirror of what the slot says, as far as the record before tells.
+
+    The contract took that record only of a log that had mirrored every change before it: of a revocation from before it
+    the entry stands below its size, and one at or above it is a second one. Raises Unauthorized.
+    """
+    if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
+        raise Unauthorized(
+            f"revoked at {when(slot.revoked_at)}, before the record before, of size {before.size}: the entry that "
+            f"says so stands below that and is not shown; entry {revoked} is a second one",
+            field="authority.revocation",
+        )
 
 
 def require_below(index: int, revoked: int) -> None:

@@ -22,6 +22,7 @@ from scripts.protocol.example import (
     OFFICER_KEY,
     REGISTERED,
     REVOCATION,
+    REVOKED_AT,
     WITNESSES,
 )
 from scripts.protocol.vector import NO_BUNDLE, OTHER, Patch, Vector, ledger, plain, policy, put, whole, without
@@ -261,12 +262,35 @@ def _revocation() -> list[Vector]:
     def at(time: int) -> tuple[Patch]:
         return _anchor(ledger().state_with(time), BY_COLLEAGUE)
 
+    def second(time: int) -> State:
+        """The tree head is record 2, after one at that time of a log that had not come to the revocation's entry."""
+        state = ledger().state_with()
+        state.record(1, bytes(32), REVOCATION, 8, time)
+        return state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
+
+    def by_second(time: int) -> tuple[Patch]:
+        proven = second(time).proving(2, ledger().entries[BY_COLLEAGUE].envelope.key_id)
+        return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header_rlp))))
+
     hidden = without("/authority/revocation")
     shown = put("/authority/revocation", plain(ledger().evidence(REVOCATION)))
     late = _written_after_revocation()
     unanchored = (10, 11)
     return [
         Vector("C: revoked before the anchor, and hidden", "tampered", (12,), of="revoked", file=hidden),
+        Vector(
+            "C: revoked before the record before, by an entry above that record",
+            "tampered",
+            (12,),
+            of="revoked",
+            file=by_second(REVOKED_AT + 1),
+        ),
+        Vector(
+            "revoked in the second of the record before, by an entry above that record",
+            "intact",
+            of="revoked",
+            file=by_second(REVOKED_AT),
+        ),
         Vector(
             "revoked after the anchor, and no entry of it yet",
             "intact",

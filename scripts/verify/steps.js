@@ -318,6 +318,7 @@ class Steps {
     ].find(([is]) => is);
     if (wrong) return failed(wrong[1]);
     this.record = record;
+    this.before = n > 1 ? before : undefined; // no registry stands behind record 0
     return checked(`record ${n} of ${last.number}, by the state of block ${this.header.number}`);
   }
 
@@ -341,6 +342,9 @@ class Steps {
     if (!this.record) return unchecked(`there is no record with whose time the revocation could be compared${aside}`, "unverifiable");
     const { time } = this.record;
     if (held.revoked > time) return checked(`revoked after the anchor${contradicted}`);
+    // What record n-1 rests on has the mirror of a revocation from before it: an entry above is a second one.
+    const isSecond = shown?.index !== undefined && this.before && held.revoked < this.before.time && shown.index >= this.before.size;
+    if (isSecond) return failed(`revoked before the record before, and entry ${shown.index} above it is not the one that says so`);
     if (shown?.index !== undefined) return isBelow ? failed(`revoked at entry ${shown.index}`) : checked(`revoked at entry ${shown.index}, above`);
     return held.revoked === time ? unchecked(`revoked in the block of the anchor${aside}`, "unverifiable") : failed(`revoked before the anchor, and the bundle hides it${aside}`);
   }

@@ -49,6 +49,25 @@ def test_revocation_after_the_anchor() -> None:
     assert verdict_and_result(verdict_of(revoked(ANCHORED_AT + 1, mirrored=False))) == ("intact", "checked")
 
 
+@pytest.mark.parametrize(
+    ("moment", "size", "verdict"),
+    [(-1, -1, "tampered"), (-1, 0, "intact"), (0, -1, "intact")],
+)
+def test_second_mirror_does_not_stand_in_for_the_first(moment: int, size: int, verdict: str) -> None:
+    """A revocation from before record n-1 was mirrored below its size: an entry at or above it is another one."""
+    log = log_with(CASE, POLICE, PROCURATORATE)
+    log.registry.revoke(clerk(POLICE))
+    entry = log.mirror()
+    log.registry.grant(clerk(PROCURATORATE, 2))
+    log.mirror()
+    before = ANCHORED_AT - 60
+    state = log.state(number=2, revoked_at={KEY: before + moment})
+    state.record(1, bytes(32), entry + 1 + size, 1, before)
+    state.record(2, log.checkpoint().root, len(log.events), 2, ANCHORED_AT)
+    report = verdict_of(anchored(log, REGISTERED, state, number=2))
+    assert (report.verdict, faults(report)) == (verdict, ["revocation"] if verdict == "tampered" else [])
+
+
 def test_revocation_that_both_have() -> None:
     """Log and registry agree."""
     assert verdict_and_result(verdict_of(revoked(ANCHORED_AT - 1, mirrored=True))) == ("intact", "checked")
