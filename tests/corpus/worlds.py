@@ -72,7 +72,7 @@ class World:
         """Both contracts three blocks after they took the tree head as record 2."""
         revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id) is not None
         return self.log.state(
-            number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 600} if revoked else {}
+            number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 12} if revoked else {}
         )
 
     @property
