@@ -21,7 +21,7 @@ from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core import rlp
 from ledger.core.block_header import read_header
-from ledger.core.bundle import Anchor, ContractProof, SlotProof
+from ledger.core.bundle import Anchor, ContractProof, SlotProof, raw
 from ledger.core.contract_state import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.patricia import walk
@@ -118,7 +118,7 @@ class StateProofs:
             except (MalformedInput, ProofRefused):
                 return None
             note = anchor_states.block_note(connection, recorded.write)
-        return anchor if note is None else replace(anchor, block_note=note)
+        return anchor if note is None else replace(anchor, block_note=raw(note))
 
     def _recorded(self, write: ChainWrite, contracts: TrustedChain) -> RecordedHead:
         assert write.anchored is not None, "the write of an anchor"

@@ -62,11 +62,11 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
     where a line of a known witness does not hold or stands twice, where the quorum is not reached, and where the policy
     asks for no witness: then no note says more than its holder does.
     """
-    stated = parse_note(note_text).text
-    expected = statement.text()
-    for stated_line, expected_line in zip_longest(stated.split("\n"), expected.split("\n"), fillvalue=""):
-        if stated_line != expected_line:
-            raise ProofRefused(f"expected the line {expected_line!r}, not {stated_line[:200]!r}", field=WHERE)
+    stated, expected = parse_note(note_text).text, statement.text()
+    if stated != expected:
+        pairs = zip_longest(stated.split("\n"), expected.split("\n"))
+        stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
+        raise ProofRefused(f"expected {_quoted(expected_line)}, not {_quoted(stated_line)}", field=WHERE)
     if not policy.asks_for_witnesses:
         raise SignatureRefused("the policy asks for no witness", field=WHERE)
     cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
@@ -74,3 +74,7 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
         names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
         raise SignatureRefused(f"the quorum {policy.quorum} is not reached by {names}", field=WHERE)
     return cosignatures
+
+
+def _quoted(line: str | None) -> str:
+    return "no line more" if line is None else f"the line {line[:200]!r}"

@@ -84,7 +84,8 @@ class Anchor(Part, frozen=True):
     """A record of a LogAnchor contract: what both contracts held after one final block, and who vouches for the block.
 
     The block is that of the record or a later one; its number and hash follow from the header. ``block_note`` is the
-    note of ``ledger.core.block_note``.
+    text of the note of ``ledger.core.block_note``; it is Raw because it is optional: where it is none, it counts for
+    nothing, and spoils nothing.
     """
 
     chain: ChainIdentity
@@ -93,7 +94,7 @@ class Anchor(Part, frozen=True):
     header_rlp: HexBytes
     anchor: ContractProof
     registry: ContractProof
-    block_note: str | UnsetType = UNSET
+    block_note: Raw | UnsetType = UNSET
 
 
 class StampedProof(Part, frozen=True):
@@ -136,11 +137,12 @@ _case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
 _authority_decoder = msgspec.json.Decoder(AuthorityEvidence)
 _evidence_decoder = msgspec.json.Decoder(Evidence)
 _anchor_decoder = msgspec.json.Decoder(Anchor)
+_text_decoder = msgspec.json.Decoder(str)
 _timestamps_decoder = msgspec.json.Decoder(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 # What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
 _APART = re.compile(
     r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
-    r"|authority|revocation|anchor|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
+    r"|authority|revocation|anchor|block_note|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
 )
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 
@@ -177,7 +179,7 @@ def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
     return canonical.encode(bundle)
 
 
-def raw(part: Part | Sequence[Part]) -> Raw:
+def raw(part: Part | Sequence[Part] | str) -> Raw:
     """A part as a bundle holds it."""
     return Raw(canonical.encode(part))
 
@@ -198,6 +200,12 @@ def read_revocation(data: bytes) -> Evidence:
 def read_anchor(data: bytes) -> Anchor:
     """The anchor of a tree head. Raises MalformedInput, naming the field."""
     return _read(data, _anchor_decoder, "anchor")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_block_note(data: bytes) -> str:
+    """The text of a block note. Raises MalformedInput, naming the field."""
+    return _read(data, _text_decoder, "anchor.block_note")
 
 
 @lru_cache(maxsize=PARTS_KEPT)

@@ -38,6 +38,7 @@ from functools import partial
 from typing import NamedTuple
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from ledger.core import authority as authorities
 from ledger.core import signature
@@ -370,7 +371,7 @@ def _block(run: _Run) -> Outcome:
     is_trusted = not isinstance(outcome, NotChecked)
     run.block = ProvenBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
     if is_trusted and chain is not None:
-        run.trusted = anchor, header, chain
+        run.trusted = replace(anchor, block_note=UNSET), header, chain  # without it many bundles have the same
     return outcome
 
 

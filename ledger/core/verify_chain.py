@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 from ledger.core.authority import Grant
 from ledger.core.block_header import BlockHeader
 from ledger.core.block_note import BlockStatement, verify_block_note
-from ledger.core.bundle import Anchor
+from ledger.core.bundle import Anchor, read_block_note
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.contract_state import AnchorState, GrantState, RecordState
@@ -35,7 +35,7 @@ class SeenBlock(Struct, frozen=True):
 def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Sequence[SeenBlock]) -> Outcome:
     """That the verifier trusts the block: by his trust file, by a node that he asked, or by a quorum of witnesses.
 
-    Raises ProofRefused where he knows another block of this number.
+    Raises ProofRefused where he knows another block of this number as final; of one that is not final he is told.
     """
     chain = trust.chain(anchor.chain, anchor.contract)
     if chain is None:
@@ -48,7 +48,7 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Seq
     block = f"block {header.number} with the hash {block_hash}"
     found = [one for one in seen if (one.chain, one.number) == (chain.identity, header.number)]
     named = [one for one in chain.trusted_blocks if one.number == header.number]
-    for known in (*(one.hash for one in found), *(one.hash for one in named)):
+    for known in (*(one.hash for one in found if one.is_final), *(one.hash for one in named)):
         if known != block_hash:
             raise ProofRefused(f"expected block {header.number} with the hash {known}, not {block}", field="anchor")
     vouched, note_fault = _witnesses_of(
@@ -56,15 +56,17 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Seq
     )
     grounds = {
         "the trust file names it": bool(named),
-        "the chain has it now": bool(found),
+        "the chain has it now": any(one.hash == block_hash for one in found),
         f"its block note is signed by {vouched}": bool(vouched),
     }
+    others = [one.hash for one in found if one.hash != block_hash]  # none of them final
+    beside = "".join(f"; the chain has {other} there now, but not for good" for other in others) + note_fault
     if named or vouched or any(one.is_final for one in found):
         held = " and ".join(ground for ground, holds in grounds.items() if holds)
-        return f"{block}, of {when(header.timestamp)}: {held}{note_fault}"
-    why = "the chain has it now, but not for good" if found else "nobody vouches for it"
+        return f"{block}, of {when(header.timestamp)}: {held}{beside}"
+    why = "the chain has it now, but not for good" if len(found) > len(others) else "nobody vouches for it"
     return NotChecked(
-        f"{block}: {why}{note_fault}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
+        f"{block}: {why}{beside}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
         "with a block note that the witnesses have signed",
         "not_yet_anchored",
     )
@@ -75,7 +77,7 @@ def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tu
     if anchor.block_note is UNSET:
         return "", ""
     try:
-        cosignatures = verify_block_note(anchor.block_note, statement, trust.policy)
+        cosignatures = verify_block_note(read_block_note(bytes(anchor.block_note)), statement, trust.policy)
     except TallystickError as error:
         return "", f"; its block note does not count: {error.message}"
     return ", ".join(cosignature.witness.name for cosignature in cosignatures), ""

@@ -319,7 +319,7 @@ class Ledger:
         envelope = self.entries[index].envelope
         signer = None if envelope.stream.kind == "system" else envelope.key_id
         proven = (state or self.state).proving(1, signer)  # type: ignore[union-attr]
-        return replace(proven, **({"block_note": vouched(proven.header_rlp)} | changes))
+        return replace(proven, **({"block_note": raw(vouched(proven.header_rlp))} | changes))
 
     def bundle(self, index: int, **changes: Any) -> Bundle:
         """The proof bundle of an entry, complete; ``changes`` are of its parts."""

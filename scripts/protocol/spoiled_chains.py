@@ -9,8 +9,9 @@ import rlp
 from msgspec.structs import replace
 
 from ledger.core.bundle import Bundle, raw
+from ledger.core.checkpoint import cosign_text
 from ledger.core.contract_state import anchor_slots, registry_slots
-from ledger.core.note import NoteSignature, parse_note
+from ledger.core.note import Note, NoteSignature, parse_note
 from ledger.core.patricia import EMPTY_ROOT
 from ledger.core.signature import keccak256
 from ledger.core.trust import TrustedBlock
@@ -158,8 +159,30 @@ def _notes() -> list[Vector]:
             unchecked=(7, 10, 11, 12, 13),
             trust=(*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True)),
         ),
-        Vector("block note that is no text", "tampered", (10,), (11, 12), file=put("/anchor/block_note", 7)),
+        Vector("C: a block note that is no text", NOT_YET, unchecked=UNTRUSTED, file=put("/anchor/block_note", 7)),
+        *(
+            Vector(
+                f"C: a block note that is {name}, of a block that the trust file names",
+                "intact",
+                file=put("/anchor/block_note", value),
+                trust=_named(ledger().state_with()),
+            )
+            for name, value in {"a number": 7, "null": None, "a list": [noted], "an object": {"note": noted}}.items()
+        ),
+        Vector(
+            "block note with an empty line more, well signed",
+            NOT_YET,
+            unchecked=UNTRUSTED,
+            file=put("/anchor/block_note", _with_an_empty_line(noted)),
+        ),
     ]
+
+
+def _with_an_empty_line(note: str) -> str:
+    """The note with an empty line at the end of its text, signed so."""
+    text = parse_note(note).text + "\n"
+    lines = (cosign_text(text, witness, example.VOUCHED_AT) for witness in (WITNESSES[0], WITNESSES[2]))
+    return str(Note(text, tuple(lines)))
 
 
 def _slot(number: int, value: Callable[[int], int]) -> State:
@@ -417,7 +440,7 @@ def _trie(name: str, proof: list[Any], value: int = 5, *, fails: bool = False, r
         header_rlp=header,
         anchor=replace(made.anchor, account_proof=paths[CHAIN.anchor]),
         registry=replace(made.registry, account_proof=paths[CHAIN.registry], storage_proof=(slot,)),
-        block_note=example.vouched(header),
+        block_note=raw(example.vouched(header)),
     )
     verdict = "tampered" if fails else "unverifiable"
     failed, unchecked = ((12,), ()) if fails else ((), (12,))

@@ -62,7 +62,7 @@ NULL: dict[str, Comes] = {
     "/authority": AUTHORITY,
     "/authority/revocation": ("intact", (), ()),
     "/anchor": ANCHOR,
-    "/anchor/block_note": ANCHOR,
+    "/anchor/block_note": ("not_yet_anchored", (), (10, 11, 12)),
     "/timestamps": ("intact", (), ()),
 }
 IN_TRUST = ("", "/chains/0")

@@ -94,7 +94,7 @@ const isOfContract = (value) => isContract(value) && isNodes(value.account_proof
   && Array.isArray(value.storage_proof) && value.storage_proof.length <= 16 && value.storage_proof.every((one) => isSlot(one) && isNodes(one.proof));
 
 export const isAnchor = (value) => isFields(value) && isChain(value.chain) && value.number >= 1 && isHex(value.header_rlp)
-  && isOfContract(value.anchor) && isOfContract(value.registry) && (!("block_note" in value) || typeof value.block_note === "string");
+  && isOfContract(value.anchor) && isOfContract(value.registry);
 
 export const headerOf = (anchor) => readHeader(bytesOf(anchor.header_rlp));
 

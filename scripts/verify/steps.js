@@ -296,6 +296,7 @@ class Steps {
   blockNote(text, chain, header) {
     const { policy, log_id: logId } = this.trust;
     if (text === undefined) return unchecked("the trust file does not name it, and there is no block note: name it there once a node of yours has it, or ask for a newer proof");
+    if (typeof text !== "string") refuse("the block note is no text");
     const note = log.parseNote(text);
     if (note.text !== blockStatement(logId, chain, header)) refuse("the block note states something else");
     if (policy.quorum === null) refuse("the policy asks for no witness who could vouch for a block");

@@ -15,6 +15,7 @@ import msgspec
 from ledger.core import canonical
 from ledger.core.block_header import read_header
 from ledger.core.block_note import BlockStatement, cosign_block
+from ledger.core.bundle import raw
 from ledger.core.event import Authority, case, record, registry
 from ledger.core.note import Note
 from ledger.core.trust import Trust, TrustedBlock, encode_trust
@@ -83,7 +84,7 @@ class World:
         """What a state proves of a record and of the entry's key, with the note of its block."""
         proven = state.proving(number or self.number, self.key_of(index))
         if self.witnesses:
-            proven = msgspec.structs.replace(proven, block_note=self.block_note(proven.header_rlp))
+            proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
         return dict(msgspec.json.decode(canonical.encode(proven)))
 
     def block_note(self, header_rlp: str, **changes: Any) -> str:

@@ -51,7 +51,6 @@ formed("with a header without 0x", ("header_rlp",), lambda text: text[2:])
 formed("with a cut value of a slot", ("anchor", "storage_proof", 0, "value"), lambda text: text[:-2])
 formed("with 66 nodes", ("anchor", "account_proof"), lambda nodes: (nodes * 66)[:66])
 formed("with 17 slots", ("registry", "storage_proof"), lambda slots: (slots * 17)[:17])
-formed("with a block note that is no text", ("block_note",), 7)
 formed("with an empty header", ("header_rlp",), "0x")
 formed("with a byte more in the header", ("header_rlp",), lambda text: text + "00")
 for _part in ("chain", "contract", "number", "header_rlp", "anchor", "registry"):
@@ -89,7 +88,7 @@ def unnamed(world: World) -> bytes:
     return trusting(replace(world.trust, chains=(CHAIN,)))
 
 
-def note(name: str, change: Callable[[Base, str], str | None], verdict: str = "not_yet_anchored") -> None:
+def note(name: str, change: Callable[[Base, str], Any], verdict: str = "not_yet_anchored") -> None:
     """Another block note, where no trust file names the block: one that does not count never fails a step."""
 
     def of(base: Base) -> Changed:
@@ -120,6 +119,8 @@ STRANGER = SeedSigner.from_seed("stranger.example", bytes([99]) * 32, SignatureT
 note("as it is", lambda base, text: text, "intact")
 note("left out", lambda base, text: None)
 note("empty", lambda base, text: "")
+note("that is no text", lambda base, text: 7)
+note("that is null", lambda base, text: {"note": None})
 note("that is the checkpoint", lambda base, text: base.world.note)
 note("of another ledger", restated(log_id=bytes(32)))
 note("of another chain", restated(contracts=msgspec.structs.replace(CHAIN, chain_id=1)))

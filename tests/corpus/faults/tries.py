@@ -11,6 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core import canonical
+from ledger.core.bundle import raw
 from ledger.core.patricia import EMPTY_ROOT
 from ledger.core.signature import keccak256
 from ledger.core.trust import TrustedBlock
@@ -59,7 +60,7 @@ def by_hand(base: Base, proof: list[bytes], value: int, root: bytes | None = Non
         header_rlp=header,
         anchor=replace(made.anchor, account_proof=anchor_path),
         registry=replace(made.registry, account_proof=registry_path, storage_proof=(slot,)),
-        block_note=world.block_note(header) if world.witnesses else UNSET,
+        block_note=raw(world.block_note(header)) if world.witnesses else UNSET,
     )
     named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(header[2:]))))
     chain = replace(CHAIN, trusted_blocks=(named,) if world.names_block else ())
