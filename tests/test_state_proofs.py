@@ -189,11 +189,11 @@ def test_block_note_goes_out_with_the_proof(stand: Stand) -> None:
     for key_id in (clerk(POLICE).key_id, None):
         anchor = chainless(stand).anchor(recorded(stand), key_id)
         assert anchor is not None
-        assert anchor.block_note == "a note"
+        assert bytes(anchor.block_note) == b'"a note"'
     stand.linked.grant(LATE)
     asked = stand.states.anchor(recorded(stand), LATE.key_id)
     assert asked is not None
-    assert asked.block_note == "a note"
+    assert bytes(asked.block_note) == b'"a note"'
 
 
 def test_block_whose_state_is_gone(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
