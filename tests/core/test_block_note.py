@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.block_note import BlockStatement, cosign_block, verify_block_note
-from ledger.core.checkpoint import Cosignature, parse_checkpoint
+from ledger.core.checkpoint import Cosignature, cosign_text, parse_checkpoint
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.note import Note, NoteSignature, SeedSigner, SignatureType
 from ledger.core.policy import parse_policy
@@ -85,12 +85,19 @@ def test_another_statement_does_not_count(other: BlockStatement) -> None:
         verify_block_note(note(FIRST, SECOND, statement=other), STATEMENT, POLICY)
 
 
-@pytest.mark.parametrize("spoil", [lambda text: text + "one more\n", lambda text: text[: text.index("block ")]])
-def test_lines_are_counted(spoil: Callable[[str], str]) -> None:
-    """A line more or less is another statement."""
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda text: text + "one more\n", "expected the line '', not the line 'one more'"),
+        (lambda text: text + "\n", "expected no line more, not the line ''"),
+        (lambda text: text[: text.index("block ")], "expected the line 'block 1234"),
+    ],
+)
+def test_lines_are_counted(spoil: Callable[[str], str], told: str) -> None:
+    """A line more or less is another statement, an empty one too, also where the witnesses have signed just that."""
     text = spoil(STATEMENT.text())
-    lines = [cosign_block(STATEMENT, signer, 1) for signer in (FIRST, SECOND)]
-    with pytest.raises(ProofRefused, match="expected the line"):
+    lines = [cosign_text(text, signer, 1) for signer in (FIRST, SECOND)]
+    with pytest.raises(ProofRefused, match=told):
         verify_block_note(str(Note(text, tuple(lines))), STATEMENT, POLICY)
 
 

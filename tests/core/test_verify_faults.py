@@ -178,7 +178,6 @@ FAULTS: dict[str, tuple[Callable[[Tree], None], str]] = {
     "evidence that is none": (put("authority", to=None), "authority"),
     "anchor that is none": (put("anchor", to=[]), "block"),
     "header that is none": (put("anchor", "header_rlp", to="0xc0"), "block"),
-    "block note that is no text": (put("anchor", "block_note", to=1), "block"),
     "number of another record": (put("anchor", "number", to=2), "anchor"),
 }
 

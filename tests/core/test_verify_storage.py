@@ -258,7 +258,7 @@ def noted(*signers: SeedSigner, block: TrustedBlock = NAMED, more: str = "") -> 
     statement = BlockStatement(LOG_ID, CHAIN, block)
     lines = tuple(cosign_block(statement, signer, ANCHORED_AT + 40) for signer in signers)
     text = str(Note(statement.text(), lines)) + more
-    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=witnessed, block_note=text)
+    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=witnessed, block_note=raw(text))
     return bundle, trust(TWO_OF_THREE, development=False)
 
 
@@ -281,6 +281,17 @@ def test_block_note_that_does_not_count() -> None:
         report = verdict_of(bundle, using=using)
         assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
         assert "its block note does not count: " in report.steps[9].detail
+
+
+@pytest.mark.parametrize("value", [1, None, [], {"note": "x"}])
+def test_block_note_that_is_no_text(value: object) -> None:
+    """Page 12, C: it counts for nothing, as if it were left out, and is told."""
+    bundle = tree(GOOD)
+    bundle["anchor"]["block_note"] = value
+    for using, verdict in ((None, "intact"), (trust(), "not_yet_anchored")):
+        report = verdict_of(bundle, using=using)
+        assert (report.verdict, faults(report)) == (verdict, [])
+        assert "its block note does not count" in report.steps[9].detail
 
 
 def test_block_note_that_does_not_count_beside_a_named_block() -> None:
