@@ -77,4 +77,4 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
 
 
 def _quoted(line: str | None) -> str:
-    return "no line more" if line is None else f"the line {line[:200]!r}"
+    return "the end" if line is None else f"the line {line[:200]!r}"
