@@ -8,7 +8,7 @@ from typing import Any
 from ledger.core.event import registry
 from ledger.core.note import NoteSignature, parse_note
 from scripts.protocol import example
-from scripts.protocol.example import COSIGNED_AT, REGISTERED, SEALED, WITNESSES
+from scripts.protocol.example import COSIGNED_AT, REGISTERED, SEALED, SIGNED_AT, WITNESSES
 from scripts.protocol.vector import (
     NO_BUNDLE,
     OTHER,
@@ -27,7 +27,7 @@ NoteChange = Callable[[str], str]
 
 UNKNOWN_SIGNATURE = "— stranger.example/s AAAAAAA=\n"  # five bytes: a key id and one more
 PROOFS = ("/proof", "/authority/agency/proof", "/authority/grant/proof")
-FUTURE = COSIGNED_AT + 6 + 301  # later by one second than the quorum's time allows
+FUTURE = COSIGNED_AT + 6 + 301  # later by one second than the last witness allows
 OWN = (12,)  # of an entry of the ledger itself this is not checked
 
 
@@ -208,10 +208,31 @@ def _witnesses() -> list[Vector]:
             file=_notes(_at((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
         ),
         Vector(
-            "G: as many as the quorum date it to 1970",
+            "G: as many as the quorum date it to 1970, and one does not",
+            "intact",
+            file=_notes(_at((1, 1), (2, 2), (3, COSIGNED_AT))),
+        ),
+        Vector("G: all date it to 1970", "tampered", (13,), file=_notes(_at((1, 1), (2, 2), (3, 3)))),
+        Vector(
+            "H: signed after two witnesses and before the third",
+            "intact",
+            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 900), (3, SIGNED_AT + 50))),
+        ),
+        Vector(
+            "H: signed after two witnesses and before the third, and a line left out",
+            "intact",
+            file=_notes(_at((1, SIGNED_AT - 1000), (3, SIGNED_AT + 50))),
+        ),
+        Vector(
+            "H: signed after all witnesses shown",
             "tampered",
             (13,),
-            file=_notes(_at((1, 1), (2, 2), (3, COSIGNED_AT))),
+            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 301))),
+        ),
+        Vector(
+            "H: as late after the last witness as the tolerance allows",
+            "intact",
+            file=_notes(_at((1, SIGNED_AT - 1000), (2, SIGNED_AT - 300))),
         ),
         Vector(
             "a quorum of a witness that did not sign",

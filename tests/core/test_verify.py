@@ -151,6 +151,18 @@ def test_signed_in_the_future(ahead: int, verdict: str) -> None:
     assert (report.verdict, results(report)["time"] == "failed") == (verdict, verdict == "tampered")
 
 
+@pytest.mark.parametrize("shown", [(0, 1, 2), (0, 2), (1, 2)])
+def test_no_line_left_out_makes_it_intact(shown: tuple[int, ...]) -> None:
+    """Page 12, C against H: only the latest co-signature is held against the signature; the quorum's time is told."""
+    signed_at = CASE.events[1].envelope.signed_at
+    times = (signed_at - 1000, signed_at - 900, signed_at + 50)
+    bundle = cosigned(*[(number, times[number]) for number in shown])
+    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
+    assert (report.verdict, results(report)["time"]) == ("intact", "checked")
+    told = "signed after the quorum of witnesses was reached" in report.steps[12].detail
+    assert told == (shown == (0, 1, 2))
+
+
 def test_signed_after_the_anchor() -> None:
     """Page 12, H: the block's time bounds the signature like the witnesses' does."""
     late = Case(start=ANCHORED_AT + 301).open()
