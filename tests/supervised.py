@@ -195,7 +195,7 @@ def raised(key: Mapping[str, str] = KEY, **fields: Any) -> LeadRaised:
         "model_version": 1,
         "model_digest": published().model_digest,
         "tree_size": 40,
-        "as_of": "2026-03-10T00:00:00Z",
+        "as_of": "2026-03-02T01:00:00Z",
         "key": dict(key),
         "finding": finding,
         "supervised": POLICE,
