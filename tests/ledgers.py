@@ -35,7 +35,7 @@ from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.workdays import shipped_calendar
 from tests import builders
-from tests.builders import LOG_ID, SERVICE, START, Event, Officer, Writer
+from tests.builders import LOG_ID, SERVICE, START, Event, Officer, Writer, instant
 
 ORIGIN = "ledger.test/tests"
 LOG_SIGNER = SeedSigner.from_seed(ORIGIN, b"\x11" * 32)
@@ -96,7 +96,10 @@ class Ledger:
         return self.post(self._change(body))
 
     def _change(self, body: Body) -> Event:
-        return self.system_writer.write(body, SERVICE, signed_at=self.clock.seconds)
+        now = self.clock.seconds
+        return self.system_writer.write(
+            body, SERVICE, signed_at=now, occurred_at=instant(min(now, self.system_writer.now))
+        )
 
     def submit(self, event: Event | bytes) -> Future[Answer]:
         """Judges and queues; raises what judging refuses. A Duplicate is answered at once."""

@@ -190,7 +190,9 @@ def readers() -> dict[str, Reader]:
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),
         "rulebook": text_reader(parse_rulebook, (REPOSITORY / "ledger" / "rules.toml").read_text(encoding="utf-8")),
-        "witnesses": text_reader(read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nkey = "{witness}"\n'),
+        "witnesses": text_reader(
+            read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{witness}"\n'
+        ),
         "founding": Reader(read_founding, (json.dumps(founding).encode(),)),
         "trust file": Reader(parse_trust, (TRUST,)),
         "policy": text_reader(parse_policy, json.loads(TRUST)["witness_policy"]),
