@@ -118,6 +118,10 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
     open_database(f"sqlite:///{tmp_path}/ledger.db").close()
     for path in (tmp_path, *tmp_path.iterdir()):
         path.chmod(0o777)
+    for parent in tmp_path.parents:  # pytest's own, which nobody else may enter
+        parent.chmod(parent.stat().st_mode | 0o011)
+        if parent.name.startswith("pytest-of-"):
+            break
     refusals = as_nobody(tmp_path)
     assert refusals == [
         (SecretRefused.code, "data_dir", f"others may use {tmp_path}, and it cannot be made private"),
