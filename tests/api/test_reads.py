@@ -156,4 +156,4 @@ def test_a_search_says_where_it_goes_on(short_delivery: Served) -> None:
     assert "next" not in second
     reads = short_delivery.parts.access.since(-1, 1000)
     assert "search for 2026-04" in [one.read.what for one in reads if one.read.case_id == "case-2"]
-    problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 400, "malformed_input", "q")
+    problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 422, "rule_refused", "q")
