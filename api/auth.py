@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 
 from api.problems import TokenRefused
 from ledger.core.authority import Authority, Grant, require_valid, standing_grant
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.event.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
 from ledger.core.instant import instant_text
@@ -175,7 +176,7 @@ class SignIn:
             raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
         try:
             decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_registry())
-            claims = msgspec.convert(decoded.claims, Claims)
+            claims = convert(decoded.claims, Claims)
         except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
             raise TokenRefused("this is no token that this service signed", code="token_malformed") from error
         if decoded.header != _HEADER:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from api.recurrence import Recurrence
 from api.views import EventView
 from ledger.core.deadlines.counting import Counted
+from ledger.core.decoding import convert
 from ledger.core.event.supervision import Counted as Occurrences
 from ledger.core.event.supervision import (
     Figures,
@@ -198,7 +198,7 @@ class RecommendationView(Struct, frozen=True):
 
 def lead_line(row: dict[str, Any]) -> LeadLine:
     """A row of the read model."""
-    return msgspec.convert({**row, "says": {"en": row["says_en"], "zh": row["says_zh"]}}, LeadLine)
+    return convert({**row, "says": {"en": row["says_en"], "zh": row["says_zh"]}}, LeadLine)
 
 
 def lead_view(state: LeadState, sight: Sight, events: tuple[EventView, ...]) -> LeadView:
@@ -212,7 +212,7 @@ def lead_view(state: LeadState, sight: Sight, events: tuple[EventView, ...]) -> 
 
 def model_line(row: dict[str, Any]) -> ModelLine:
     """A row of the read model."""
-    return msgspec.convert({**row, "title": {"en": row["title_en"], "zh": row["title_zh"]}}, ModelLine)
+    return convert({**row, "title": {"en": row["title_en"], "zh": row["title_zh"]}}, ModelLine)
 
 
 def model_view(state: ModelState, shown: ModelVersion, leads: LeadsOfModel | None) -> ModelView:
@@ -262,7 +262,7 @@ def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
 
 def recommendation_line(row: dict[str, Any], due: Counted | None) -> RecommendationLine:
     """A row of the read model, and until when the reply is in time."""
-    return msgspec.convert({**row, **_of_reply(due)}, RecommendationLine)
+    return convert({**row, **_of_reply(due)}, RecommendationLine)
 
 
 def recommendation_view(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import msgspec
+from ledger.core.decoding import decode_json
 
 _LOCALES = Path(__file__).parent / "locales"
 
@@ -32,4 +32,4 @@ def catalogue(language: str) -> dict[str, str]:
     """Each text by its English; empty for English."""
     if language == "en":
         return {}
-    return msgspec.json.decode((_LOCALES / f"{language}.json").read_bytes(), type=dict[str, str])
+    return decode_json((_LOCALES / f"{language}.json").read_bytes(), dict[str, str])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.core.authority import Agency, Grant
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Flag, Handover, Item, MeasureState, Person
+from ledger.core.decoding import convert
 from ledger.core.event.case import DecisionRecorded
 from ledger.core.event.handover import OfferedItem
 from ledger.core.event.item import Collection, Dossier, Seizure
@@ -265,18 +265,18 @@ def registry_entry_view(entry: StoredEntry) -> RegistryEntryView:
 
 def case_line(row: dict[str, Any]) -> CaseLine:
     """A row of the read model."""
-    return msgspec.convert(row, CaseLine)
+    return convert(row, CaseLine)
 
 
 def item_line(row: dict[str, Any]) -> ItemLine:
     """A row of the read model."""
     quantity = {"value": row["quantity"], "unit": row["unit"]}
-    return msgspec.convert({**row, "quantity": quantity, "item_kind": row["kind"]}, ItemLine)
+    return convert({**row, "quantity": quantity, "item_kind": row["kind"]}, ItemLine)
 
 
 def handover_line(row: dict[str, Any]) -> HandoverLine:
     """A row of the read model."""
-    return msgspec.convert(row, HandoverLine)
+    return convert(row, HandoverLine)
 
 
 def item_view(case_id: str, item: Item) -> ItemView:

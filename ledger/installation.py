@@ -28,6 +28,7 @@ from msgspec import Meta, Struct
 from ledger.core import canonical
 from ledger.core.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.contract_change import profile_bytes
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import Conflict, MalformedInput, NotFound, TallystickError
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
@@ -124,7 +125,7 @@ class DataDirectory:
 
 def read_founding(data: bytes) -> Founding:
     """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
-    founding = canonical.parse(data, msgspec.json.Decoder(Founding), where="founding")
+    founding = canonical.parse(data, decoder_of(Founding), where="founding")
     for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
         _require_distinct(founding, field)
     for number, agency in enumerate(founding.agencies):
@@ -271,7 +272,7 @@ def load(where: DataDirectory) -> Installation:
         raise NotFound(
             f"{where.path} holds no ledger", field="data_dir", code="no_ledger", hint="Run: tally init"
         ) from error
-    made = canonical.parse(data, msgspec.json.Decoder(Installation), where="installation")
+    made = canonical.parse(data, decoder_of(Installation), where="installation")
     if made.format != FORMAT:
         raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,6 +17,7 @@ from api.dependencies import Service, ServiceOf, SlugQuery
 from api.reading import Reading
 from api.routes.audit import look_at, look_at_all, stored
 from ledger.audit import AuditReport, audit_case, audit_log
+from ledger.core.decoding import decode_json
 from ledger.core.errors import NotFound
 from ledger.store import audits, cases, log
 from ledger.store.audits import KeptAudit
@@ -104,7 +104,7 @@ def _shown(request: Request, service: Service, reading: Reading, audit_id: str, 
         values |= {"running": running, "seconds": seconds}
     else:
         kept = _kept(service, reading, audit_id)
-        report = None if kept.report is None else msgspec.json.decode(kept.report, type=AuditReport)
+        report = None if kept.report is None else decode_json(kept.report, AuditReport)
         values |= {"kept": kept, "report": report, "seconds": (kept.ended_at - kept.started_at) // 1000}
     return page(request, service, template, reading.session, audit_id=audit_id, **values)
 

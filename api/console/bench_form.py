@@ -15,6 +15,7 @@ from api.console.bench_filter import rows_of
 from api.console.bench_hints import example_of
 from api.console.forms import Form
 from api.texts import Texts, later
+from ledger.core.decoding import convert
 from ledger.core.errors import TallystickError
 from ledger.core.event import terms
 from ledger.locales import Labels
@@ -245,7 +246,7 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
     """The columns of the condition's rows with their types, and the views that they come from, as far as the file tells
     by now."""
     try:
-        parameters = msgspec.convert(tree.get("parameters") or {}, dict[str, Parameter])
+        parameters = convert(tree.get("parameters") or {}, dict[str, Parameter])
         values = parameters_of(parameters, {})
         given = tree["condition"]
         if next(faults_of_condition(given, parameters), None) is not None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
 from api.console.forms import Form, whole_number
 from api.console.moments import typed
 from ledger.core import canonical
 from ledger.core.custody import CaseState
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event import Body, custody_change, handover
 from ledger.core.event.case import CaseClosed, CaseOpened
@@ -139,7 +138,7 @@ ACTS: dict[str, Callable[[Form, CaseState | None], Body]] = {
 def made(body: type[Body], **fields: Any) -> Body:
     """The body with the fields that are filled in. Raises MalformedInput, naming the field."""
     told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
-    return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
+    return canonical.parse(canonical.encode(told), decoder_of(body))
 
 
 def _on_offer(form: Form) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,13 +12,14 @@ from api.console.forms import FormOf
 from api.console.rendering import LANGUAGE_COOKIE, page
 from api.console.security import PATH, SessionCookie
 from api.dependencies import ServiceOf, posted
+from ledger.core.decoding import decoder_of
 from ledger.locales import LANGUAGES
 
 MAX_BODY = 4096  # bytes
 A_YEAR = 365 * 24 * 3600  # seconds
 
 router = APIRouter()
-_signed = msgspec.json.Decoder(ChallengeSigned)
+_signed = decoder_of(ChallengeSigned)
 Back = Annotated[str, Query(max_length=2000)]
 
 

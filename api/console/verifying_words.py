@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from api.texts import Texts, later
 from ledger.core import verify, verify_case
+from ledger.core.decoding import decode_json
 from ledger.core.event import EVENT_TYPES
 from ledger.locales import Labels
 
@@ -104,7 +103,7 @@ def words_in(language: str) -> dict[str, Any]:
 
 def reasons_in(language: str) -> dict[str, str]:
     """Why a step of ``scripts/verify`` failed or was not checked, by its English with {} for what is filled in."""
-    return {} if language == "en" else msgspec.json.decode(_REASONS.read_bytes(), type=dict[str, str])
+    return {} if language == "en" else decode_json(_REASONS.read_bytes(), dict[str, str])
 
 
 def _step(labels: Labels, words: str, name: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from api.dependencies import After, Limit, ServiceOf, answer, listed_publicly, posted
 from api.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import Unavailable
 from ledger.core.event.terms import KeyId
 from ledger.store.journal import DatabaseJournal
@@ -96,8 +96,8 @@ class WriteView(Struct, frozen=True):
     block_number: int | None
 
 
-_asked = msgspec.json.Decoder(CallAsked)
-_raw = msgspec.json.Decoder(RawTransaction)
+_asked = decoder_of(CallAsked)
+_raw = decoder_of(RawTransaction)
 
 
 @router.get("/anchors", summary="List the anchors", responses=answers(page_of("anchors", AnchorView), 400, 503))

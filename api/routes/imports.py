@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path as FilePath
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +30,7 @@ from api.dependencies import (
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.event import EVENT_TYPES
 from ledger.core.event.record import DatasetRegistered
@@ -111,7 +111,7 @@ class DatasetKept(Struct, frozen=True):
     rows: int
 
 
-_look_up = msgspec.json.Decoder(LookUp)
+_look_up = decoder_of(LookUp)
 
 
 @router.post(

@@ -40,6 +40,7 @@ from api.openapi import answers, page_of, problems, takes
 from api.reading import Reading
 from api.routes.models import Retired
 from api.routes.reports import require_governing
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.event.terms import BusinessLine, Severity
 from ledger.core.legal_day import legal_day_of
@@ -104,7 +105,7 @@ class AnonymityView(Struct, frozen=True):
     traces: tuple[TraceView, ...]
 
 
-_texts = msgspec.json.Decoder(Texts)
+_texts = decoder_of(Texts)
 
 
 @router.get(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Path, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from api.matters import require_matter
 from api.openapi import answers, takes
 from api.reading import Reading
 from api.routes.reports import require_governing
+from ledger.core.decoding import decoder_of
 from ledger.core.event.terms import Instant
 from ledger.core.instant import spelled
 from ledger.core.jurisdiction import lies_within
@@ -98,8 +98,8 @@ class RunView(Struct, frozen=True):
     findings: tuple[FoundView, ...]
 
 
-_run_request = msgspec.json.Decoder(RunRequest)
-_widen_request = msgspec.json.Decoder(WidenRequest)
+_run_request = decoder_of(RunRequest)
+_widen_request = decoder_of(WidenRequest)
 
 
 @router.post(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -10,12 +9,13 @@ from starlette.responses import Response
 from api.auth import ChallengeAsked, ChallengeGiven, ChallengeSigned, TokenGiven
 from api.dependencies import ServiceOf, answer, posted
 from api.openapi import answers, takes
+from ledger.core.decoding import decoder_of
 
 MAX_BODY = 4096  # bytes
 
 router = APIRouter(prefix="/api/v1/sign-in", tags=["sign-in"])
-_asked = msgspec.json.Decoder(ChallengeAsked)
-_signed = msgspec.json.Decoder(ChallengeSigned)
+_asked = decoder_of(ChallengeAsked)
+_signed = decoder_of(ChallengeSigned)
 
 
 @router.post(

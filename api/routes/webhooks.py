@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -18,6 +17,7 @@ from api.feed import FEED
 from api.openapi import answers, page_of, takes
 from api.reading import Reading
 from api.webhooks import ROLE, message, receivers_of, webhook_secret
+from ledger.core.decoding import decoder_of
 from ledger.deliver import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
@@ -58,7 +58,7 @@ class WebhookRemoved(Struct, frozen=True):
     webhook_id: str
 
 
-_asked = msgspec.json.Decoder(WebhookAsked)
+_asked = decoder_of(WebhookAsked)
 
 
 def supervising(reading: Reads) -> Reading:

@@ -25,6 +25,7 @@ from api.signer.guard import Guard, bearer
 from api.signer.pairing import Pairing
 from api.signer.question import Question, Questioner
 from api.texts import Texts
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import TallystickError
 from ledger.keys import Signer
 
@@ -208,9 +209,9 @@ class _Guarded:
 
 
 _templates = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)
-_calls = msgspec.json.Decoder(Call)
-_codes = msgspec.json.Decoder(CodeGiven)
-_answers = msgspec.json.Decoder(Answered)
+_calls = decoder_of(Call)
+_codes = decoder_of(CodeGiven)
+_answers = decoder_of(Answered)
 
 
 async def _body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:

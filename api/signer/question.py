@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from api.auth import STATEMENT, checksum_address, domain_of
 from ledger.core import canonical
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.event import Envelope, Section, decode_payload, digest_of
 from ledger.core.event.payload import decode_section, require_agreement
@@ -70,7 +71,7 @@ class Questioner:
         self._require_own(address)
         envelope = self._envelope(data)
         require_window(envelope, self._now())
-        lies_open = msgspec.convert(beside, _Open)
+        lies_open = convert(beside, _Open)
         payload = decode_payload(lies_open.payload.encode(), envelope.event_type)
         require_agreement(envelope, payload, lies_open.payload.encode())
         if (payload.agency, payload.officer) != (self.holder.agency, self.holder.officer):
@@ -110,7 +111,7 @@ class Questioner:
         document = msgspec.json.decode(data) if isinstance(data, str) else data
         try:
             message = document["message"]
-            envelope = msgspec.convert(
+            envelope = convert(
                 {
                     "version": 1,
                     "event_id": message["eventId"],

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event import Body
 
@@ -24,7 +24,7 @@ def make_body(body: type[B], **fields: Any) -> B:
     """
     told = {name: _normal(value) for name, value in fields.items() if value not in (None, (), [], {})}
     try:
-        return canonical.parse(canonical.encode(told), msgspec.json.Decoder(body))
+        return canonical.parse(canonical.encode(told), decoder_of(body))
     except MalformedInput as error:
         given = told.get((error.field or "").partition(".")[0].partition("[")[0])
         said = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message

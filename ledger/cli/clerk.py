@@ -21,6 +21,7 @@ from ledger.cli.report import flag_in_words
 from ledger.cli.seen_log import SeenLog, seen_by
 from ledger.cli.session import Session
 from ledger.core.custody import Flag
+from ledger.core.decoding import convert
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.event import Authority, Body, Stream
 from ledger.secret_files import write_secret
@@ -208,7 +209,7 @@ def say_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
     output = session.output
     hidden = ("proof", "flags")
     output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])
-    for flag in msgspec.convert(receipt.get("flags") or (), tuple[Flag, ...]):
+    for flag in convert(receipt.get("flags") or (), tuple[Flag, ...]):
         output.warn(flag_in_words(output.labels, flag))
 
 

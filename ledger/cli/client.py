@@ -16,6 +16,7 @@ import stamina.instrumentation
 from msgspec import DecodeError, json
 
 from ledger.cli.bodies import option_of
+from ledger.core.decoding import decode_json
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -129,7 +130,7 @@ def at(template: str, *parts: str) -> str:
 
 def _decoded(content: bytes, answer: type[T]) -> T:
     try:
-        return json.decode(content, type=answer)
+        return decode_json(content, answer)
     except (DecodeError, RecursionError) as error:
         raise Unavailable(
             f"this is no answer of the service: {error}", code="service_garbled", hint="Check the profile's URL."

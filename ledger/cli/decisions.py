@@ -17,6 +17,7 @@ from ledger.cli.registry import ChainState, chain_state, decide, require_trusted
 from ledger.cli.session import Session
 from ledger.core import canonical
 from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
 from ledger.core.event import registry
 from ledger.core.event.registry import Name, Profile
@@ -189,6 +190,6 @@ def _verified(proposal: Proposal, approval: AdminApproval) -> Approval:
 def read_file(path: Path, kind: type[Any]) -> Any:
     """The proposal, approval or agency in a file. Raises MalformedInput, naming file and field."""
     try:
-        return canonical.parse(path.read_bytes(), msgspec.json.Decoder(kind))
+        return canonical.parse(path.read_bytes(), decoder_of(kind))
     except MalformedInput as error:
         raise MalformedInput(error.message, field=f"{path}: {error.field or ''}".rstrip(": ")) from error

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.cli.client import at
+from ledger.core.decoding import convert, decode_json
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
 from ledger.core.event.supervision import ModelPublished, Origin
 
@@ -108,7 +109,7 @@ def of_text(text: str, **beside: Any) -> ModelPublished:
     from ledger.supervision.model.parse import parse_model
     from ledger.supervision.publishing import said_of
 
-    return msgspec.convert({**said_of(parse_model(text)), **beside}, ModelPublished)
+    return convert({**said_of(parse_model(text)), **beside}, ModelPublished)
 
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:
@@ -118,7 +119,7 @@ def _of_view(view: Mapping[str, Any]) -> ModelPublished:
     if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
     fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
-    return msgspec.convert(fields, ModelPublished)
+    return convert(fields, ModelPublished)
 
 
 def read(file: Path, largest: int) -> bytes:
@@ -184,7 +185,7 @@ class _Named(Struct):
 
 
 def _log_id(data: bytes) -> str:
-    return msgspec.json.decode(data, type=_Named).log_id
+    return decode_json(data, _Named).log_id
 
 
 def _event(report: PackageReport) -> Any:

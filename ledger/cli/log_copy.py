@@ -13,6 +13,7 @@ from msgspec import Struct
 from ledger.cli.seen_log import seen_by
 from ledger.cli.session import Session
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.core.event import decode_envelope
 from ledger.core.merkle import EMPTY_TREE, Hash, leaf_hash
@@ -77,7 +78,7 @@ class ToldInclusion(Struct, frozen=True):
 def told_inclusion(session: Session, index: int) -> ToldInclusion:
     """The proof of the entry at ``index``. Raises IntegrityBroken where it does not hold."""
     try:
-        told = msgspec.convert(session.service.get(f"/api/v1/log/inclusion/{index}"), ToldInclusion)
+        told = convert(session.service.get(f"/api/v1/log/inclusion/{index}"), ToldInclusion)
         proof = parse_tlog_proof(told.proof)
         if proof.index != index:
             raise MalformedInput(f"expected entry {index}, not {proof.index}", field="index")

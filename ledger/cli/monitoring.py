@@ -20,6 +20,7 @@ from ledger.core import authority as authorities
 from ledger.core import signature
 from ledger.core.authority import Authority
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.decoding import convert, decode_json
 from ledger.core.errors import MalformedInput, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Stream, registry
 from ledger.core.event.registry import RegistryChange
@@ -104,7 +105,7 @@ def read_position(file: Path, trust: Trust) -> Position:
     if not file.exists():
         return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_keys))
     try:
-        position = msgspec.json.decode(read_secret(file, field="monitor"), type=Position)
+        position = decode_json(read_secret(file, field="monitor"), Position)
     except msgspec.DecodeError as error:
         raise MalformedInput(f"{file} cannot be read: {error}", field="monitor", hint=_AGAIN) from error
     if (position.format, position.log_id) != (FORMAT, trust.log_id):
@@ -187,7 +188,7 @@ def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
         signature.verify_envelope(envelope, authority.log_id)
         authorities.require_key(authority, envelope, index)
     except Unauthorized as error:
-        return replace(use, alarm=msgspec.convert(error.code, Alarm), told=error.message)
+        return replace(use, alarm=convert(error.code, Alarm), told=error.message)
     except TallystickError as error:
         return replace(use, alarm="bad_signature", told=error.message)
     return use

@@ -19,6 +19,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import decode_json
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.keys import KeyDirectory
 from ledger.secret_files import read_secret, write_secret
@@ -78,7 +79,7 @@ class Profiles:
                 f"there is no profile {name}", field="--profile", code="no_profile", hint="See: tally profile list"
             )
         try:
-            return msgspec.json.decode(read_secret(file, field="profile"), type=Profile)
+            return decode_json(read_secret(file, field="profile"), Profile)
         except msgspec.DecodeError as error:
             raise MalformedInput(f"{file} cannot be read: {error}", field="profile") from error
 

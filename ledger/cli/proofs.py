@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, MalformedInput
 
 if TYPE_CHECKING:
@@ -206,6 +207,6 @@ class _Head(Struct):
 
 def _head(data: bytes) -> _Head:
     try:
-        return msgspec.json.decode(data, type=_Head)
+        return decode_json(data, _Head)
     except (msgspec.DecodeError, RecursionError):
         return _Head()

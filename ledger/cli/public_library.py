@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from ledger.cli.client import at
+from ledger.core.decoding import convert
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _subjects(session: Session) -> Iterator[Subject]:
             "case_study": entry["case_study"],
             "leads": _turned_out(leads),
         }
-        yield msgspec.convert(told, Subject)
+        yield convert(told, Subject)
 
 
 def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.event import decode_submission
 from ledger.core.merkle import leaf_hash
@@ -44,7 +45,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Held
     sent = decode_submission(submission)
     leaf = leaf_hash(sent.envelope_bytes)
     try:
-        receipt = msgspec.convert(answer, _Receipt)
+        receipt = convert(answer, _Receipt)
         _require_equal("event_id", receipt.event_id, sent.envelope.event_id)
         _require_equal("leaf_hash", receipt.leaf_hash, f"sha256:{leaf.hex()}")
         proof = parse_tlog_proof(receipt.proof)

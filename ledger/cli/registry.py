@@ -16,6 +16,7 @@ from ledger.chain.calls import Approval, KeyRequest
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.session import Session
 from ledger.core.contract_change import ROLE_BITS, ContractChange
+from ledger.core.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event.terms import AgencyId, KeyId
 from ledger.core.trust import parse_trust
@@ -83,7 +84,7 @@ def decide(session: Session, change: ContractChange, approvals: Sequence[Approva
 
 def chain_state(session: Session) -> ChainState:
     """Asked from the service."""
-    return msgspec.convert(session.service.get(CHAIN), ChainState)
+    return convert(session.service.get(CHAIN), ChainState)
 
 
 def send_call(session: Session, call: bytes) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def require_trusted(session: Session, chain_id: int, registry: str) -> None:
 def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
     """The key id as it was typed. Raises MalformedInput, naming the argument."""
     try:
-        return msgspec.convert(key_id, KeyId)
+        return convert(key_id, KeyId)
     except msgspec.ValidationError as error:
         raise MalformedInput(
             f"expected an address, 0x and 40 lower-case hex digits, not {key_id[:100]!r}", field=field
@@ -134,7 +135,7 @@ def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
 
 def _agency(agency_id: str) -> str:
     try:
-        return msgspec.convert(agency_id, AgencyId)
+        return convert(agency_id, AgencyId)
     except msgspec.ValidationError as error:
         raise MalformedInput(
             f"expected the id of an agency, such as psb-east, not {agency_id[:100]!r}",

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import convert, to_builtins
+from msgspec import to_builtins
 
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
 from ledger.cli.times import when
+from ledger.core.decoding import convert
 from ledger.locales.messages import said
 
 if TYPE_CHECKING:

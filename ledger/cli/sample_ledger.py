@@ -13,6 +13,7 @@ from ledger.cli.client import Service, at
 from ledger.cli.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
 from ledger.cli.sign_in import SignIn
 from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.decoding import convert
 from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.event import Envelope, decode_envelope
 from ledger.core.event.record import DatasetRegistered
@@ -46,7 +47,7 @@ class ServiceLedger:
         return frozenset(key["key_id"] for keys in lists for key in keys)
 
     def registry_domain(self) -> ContractDomain:
-        state = msgspec.convert(self._service.get(CHAIN), ChainState)
+        state = convert(self._service.get(CHAIN), ChainState)
         return ContractDomain(self.log_id, state.chain_id, state.registry)
 
     def relay(self, call: bytes, admin: Signer, /) -> None:

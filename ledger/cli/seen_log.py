@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.merkle import Hash, verify_consistency
 from ledger.core.trust import Trust, parse_trust
@@ -152,7 +153,7 @@ def require_continued(service: Service, old: Checkpoint, new: Checkpoint) -> Non
 def _growth(service: Service, old: int, new: int) -> list[Hash]:
     try:
         answer: Any = service.get("/api/v1/log/consistency", first=old, second=new)
-        told = msgspec.convert(answer, _Growth)
+        told = convert(answer, _Growth)
         return [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in told.hashes]
     except (msgspec.ValidationError, ValueError) as error:
         if isinstance(error, TallystickError) and not isinstance(error, (MalformedInput, NotFound)):

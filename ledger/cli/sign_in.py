@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.cli.client import Service
+from ledger.core.decoding import decode_json
 from ledger.core.errors import SignatureRefused
 from ledger.core.signature import personal_digest
 from ledger.keys import Signer
@@ -80,7 +81,7 @@ class SignIn:
 
     def _stored(self) -> Token | None:
         try:
-            token = msgspec.json.decode(read_secret(self._file, field="token"), type=Token)
+            token = decode_json(read_secret(self._file, field="token"), Token)
         except (SecretRefused, msgspec.DecodeError):
             return None
         good = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S

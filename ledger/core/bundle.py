@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Bytes32, CaseId, KeyId, SectionLabel
 from ledger.core.trust import ChainIdentity
@@ -132,13 +133,13 @@ class CaseBundle(Part, frozen=True):
     events: Annotated[tuple[Raw, ...], Meta(min_length=1)]
 
 
-_bundle_decoder = msgspec.json.Decoder(Bundle)
-_case_bundle_decoder = msgspec.json.Decoder(CaseBundle)
-_authority_decoder = msgspec.json.Decoder(AuthorityEvidence)
-_evidence_decoder = msgspec.json.Decoder(Evidence)
-_anchor_decoder = msgspec.json.Decoder(Anchor)
-_text_decoder = msgspec.json.Decoder(str)
-_timestamps_decoder = msgspec.json.Decoder(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
+_bundle_decoder = decoder_of(Bundle)
+_case_bundle_decoder = decoder_of(CaseBundle)
+_authority_decoder = decoder_of(AuthorityEvidence)
+_evidence_decoder = decoder_of(Evidence)
+_anchor_decoder = decoder_of(Anchor)
+_text_decoder = decoder_of(str)
+_timestamps_decoder = decoder_of(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 # What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
 _APART = re.compile(
     r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"

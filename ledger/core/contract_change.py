@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-import msgspec
-
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event import registry
 from ledger.core.event.registry import Profile, RegistryChange
@@ -26,7 +25,7 @@ CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.SubmitterSet: 7,
 }
 
-_profile_decoder = msgspec.json.Decoder(Profile)
+_profile_decoder = decoder_of(Profile)
 
 
 class ContractChange(NamedTuple):

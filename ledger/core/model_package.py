@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ledger.core import canonical
 from ledger.core.bundle import Part, read_file
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event import Stream, digest_of
 from ledger.core.event.supervision import ModelPublished
@@ -93,7 +93,7 @@ class _Run:
         return bodies if len(bodies) == len(self.events) else ()
 
 
-_decoder = msgspec.json.Decoder(ModelPackage)
+_decoder = decoder_of(ModelPackage)
 
 
 def decode_package(data: bytes) -> ModelPackage:

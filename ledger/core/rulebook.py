@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.clock_rules import ClockRule, require_sound
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Date, Purpose, Stage, choices
 from ledger.core.toml import decode_toml
@@ -119,7 +120,7 @@ def parse(text: str) -> Rulebook:
     """
     tables = decode_toml(text, field="rules")
     try:
-        book = msgspec.convert(tables, Rulebook)
+        book = convert(tables, Rulebook)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
     for purpose in choices(Purpose):

@@ -6,13 +6,13 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.core import canonical
 from ledger.core.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.terms import Bytes32, KeyId, Line, SafeInt
 from ledger.core.note import SignatureType, VerifyingKey, decode_base64, parse_note, parse_vkey, require_type
@@ -154,7 +154,7 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
 
 
-_decoder = msgspec.json.Decoder(_TrustFile)
+_decoder = decoder_of(_TrustFile)
 
 
 def parse_trust(data: bytes) -> Trust:

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from ledger.core import canonical
 from ledger.core.checkpoint import Cosignature, cosign_text, verify_cosignatures
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.note import (
     MAX_NOTE_LENGTH,
@@ -73,7 +74,7 @@ class _RenewalFile(Struct, frozen=True, forbid_unknown_fields=True):
     trust: msgspec.Raw
 
 
-_decoder = msgspec.json.Decoder(_RenewalFile)
+_decoder = decoder_of(_RenewalFile)
 
 
 def trust_digest(trust: Trust) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-import msgspec
 from msgspec import Struct
 
 from ledger.core import canonical
 from ledger.core.checkpoint import parse_size
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import Bytes32, KeyId, SafeInt, SignatureText
 from ledger.core.merkle import MAX_PROOF_LENGTH, Hash, as_hash
@@ -61,8 +61,8 @@ class CosignBlock(Struct, frozen=True, forbid_unknown_fields=True):
     block_hash: Bytes32
 
 
-_cosign_anchor_decoder = msgspec.json.Decoder(CosignAnchor)
-_cosign_block_decoder = msgspec.json.Decoder(CosignBlock)
+_cosign_anchor_decoder = decoder_of(CosignAnchor)
+_cosign_block_decoder = decoder_of(CosignBlock)
 
 
 def parse_add_checkpoint(body: bytes) -> AddCheckpoint:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ledger.core import canonical
 from ledger.core.checkpoint import parse_size
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.note import NoteSignature, parse_signature_lines
 from ledger.core.witness_protocol import (
@@ -57,8 +58,8 @@ class _Problem(Struct, frozen=True):
     hint: str = ""
 
 
-_cosignature = msgspec.json.Decoder(AnchorCosignature)
-_problem = msgspec.json.Decoder(_Problem)
+_cosignature = decoder_of(AnchorCosignature)
+_problem = decoder_of(_Problem)
 
 
 def new_client() -> httpx.AsyncClient:

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from msgspec import Meta, Struct
 
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event.terms import KeyId
 from ledger.core.note import SignatureType, VerifyingKey, parse_vkey, require_type
@@ -59,7 +60,7 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
     """The witnesses of a file's text. Raises MalformedInput, naming the field."""
     tables = decode_toml(text, field="witnesses.toml")
     try:
-        file = msgspec.convert(tables, _File)
+        file = convert(tables, _File)
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import convert
 from ledger.core.digest import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.event.terms import Bytes32, CaseId, ItemId
@@ -41,7 +42,7 @@ class Binding(Struct, frozen=True):
 def binding(**said: str | None) -> Binding:
     """The binding of these ids. Raises MalformedInput where one is not of its form."""
     try:
-        return msgspec.convert(said, Binding)
+        return convert(said, Binding)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"the item is not named as the protocol names items: {error}", field="item_id") from error
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.event import terms
 from ledger.core.event.terms import Line, SectionField
@@ -212,7 +213,7 @@ def parse_mapping(data: bytes, name: str) -> Mapping:
     """The mapping that this TOML says; ``name`` is what refusals call it."""
     tables = decode_toml(data, field=name)
     try:
-        mapping = msgspec.convert(tables, Mapping)
+        mapping = convert(tables, Mapping)
     except msgspec.ValidationError as error:
         raise _told(name, str(error)) from error
     for path, source in mapping.sources():

@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from ledger.core.custody import Handover, Item, Person
 from ledger.core.custody.spans import Span
+from ledger.core.decoding import decode_json
 from ledger.core.event.terms import Quantity
 from ledger.core.instant import instant_text
 from ledger.timeline import Chronicle, TimelineStep
@@ -91,7 +92,7 @@ def encode(file: OcelFile) -> bytes:
 
 def decode(data: bytes) -> OcelFile:
     """Raises msgspec.ValidationError for what is no log of ours."""
-    return msgspec.json.decode(data, type=OcelFile)
+    return decode_json(data, OcelFile)
 
 
 def merged(files: Iterable[OcelFile]) -> OcelFile:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from collections.abc import Mapping as Named
-from functools import cache
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.event import Body, case, item
 from ledger.exchange import values
@@ -258,7 +257,7 @@ class _Drafter:
     def _body(self, kind: type[B], fields: dict[str, Any], given: Named[str, Given | None]) -> B:
         told = {name: value for name, value in fields.items() if value is not None}
         try:
-            body: B = canonical.parse(canonical.encode(told), _decoder(kind))
+            body: B = canonical.parse(canonical.encode(told), decoder_of(kind))
         except MalformedInput as error:
             raise self._of_body(error, told, given) from error
         return body
@@ -273,11 +272,6 @@ class _Drafter:
         if source.column is None:
             return RowRefused(f"{error.field}: {reason}")
         return CellRefused(source.column, _shown(self._row.cells.get(source.column)), reason)
-
-
-@cache
-def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
 
 
 _READERS: dict[str, Callable[..., Any]] = {

@@ -8,8 +8,7 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from typing import Any, Protocol
 
-import msgspec
-
+from ledger.core.decoding import decode_json
 from ledger.core.legal_day import SHANGHAI
 
 LANGUAGES = ("en", "zh-CN")
@@ -93,7 +92,7 @@ class Labels:
 
 @cache
 def _catalogue(language: str) -> dict[str, dict[str, str]]:
-    return msgspec.json.decode(_data(f"{language}.json"), type=dict[str, dict[str, str]])
+    return decode_json(_data(f"{language}.json"), dict[str, dict[str, str]])
 
 
 @cache
@@ -101,14 +100,14 @@ def help_in(language: str) -> dict[str, str]:
     """The help of commands and options by its English, and each first paragraph by that; empty for English."""
     if language == "en":
         return {}
-    texts = msgspec.json.decode(_data(f"help.{language}.json"), type=dict[str, str])
+    texts = decode_json(_data(f"help.{language}.json"), dict[str, str])
     return {english.partition("\n\n")[0]: told.partition("\n\n")[0] for english, told in texts.items()} | texts
 
 
 @cache
 def messages_in(language: str) -> dict[str, str]:
     """What refusals say, by their English with slots in braces; empty for English."""
-    return {} if language == "en" else msgspec.json.decode(_data(f"messages.{language}.json"), type=dict[str, str])
+    return {} if language == "en" else decode_json(_data(f"messages.{language}.json"), dict[str, str])
 
 
 @cache

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from ledger.core.decoding import convert
 from ledger.core.event import record
 from ledger.core.event.supervision import (
     Counted,
@@ -45,7 +44,7 @@ def publish(teller: Teller) -> None:
 
 def published(teller: Teller, name: str) -> ModelPublished:
     """A shipped model, published by the analyst as it is."""
-    body = msgspec.convert(said_of(require_publishable(shipped_model(name))), ModelPublished)
+    body = convert(said_of(require_publishable(shipped_model(name))), ModelPublished)
     teller.stream("supervision", STREAM + name).say("analyst", body)
     return body
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ledger.chain import calls
 from ledger.core.contract_change import ROLE_BITS
+from ledger.core.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.event.supervision import Told
 from ledger.installation import DataDirectory, Installation
@@ -168,7 +169,7 @@ def _begun(where: DataDirectory) -> _Begun:
     if not is_begun(where):
         fresh = _Begun(int(time.time()), secrets.token_hex(16))
         write_secret(_file(where), msgspec.json.encode(fresh), field="data_dir")
-    return msgspec.json.decode(read_secret(_file(where), field="data_dir"), type=_Begun)
+    return decode_json(read_secret(_file(where), field="data_dir"), _Begun)
 
 
 def _file(where: DataDirectory) -> Path:

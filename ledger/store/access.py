@@ -16,6 +16,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.digest import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store.access_tables import ACCESS_LOG
@@ -49,7 +50,7 @@ class _Record(Struct, frozen=True, omit_defaults=True):
     bindings: BindingHead | None = None
 
 
-_decoder = msgspec.json.Decoder(_Record)
+_decoder = decoder_of(_Record)
 _BINDINGS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_(None))
 _READS = select(ACCESS_LOG.c.record).where(ACCESS_LOG.c.agency.is_not(None))
 

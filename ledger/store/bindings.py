@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.digest import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
@@ -88,7 +89,7 @@ class StoredBinding(Struct, frozen=True):
     binding: Binding | None
 
 
-_decoder = msgspec.json.Decoder(Binding)
+_decoder = decoder_of(Binding)
 
 
 def bind(connection: Connection, of: str, rows: Mapping[str, str | None]) -> None:

@@ -6,13 +6,14 @@ import msgspec
 from sqlalchemy import select
 
 from ledger.chain.deploy import Deployment
+from ledger.core.decoding import decoder_of
 from ledger.core.digest import blake3_text
 from ledger.store import bindings
 from ledger.store.database import Connection, Database
 from ledger.store.tables import META
 
 NAME = "deployment"
-_decoder = msgspec.json.Decoder(Deployment)
+_decoder = decoder_of(Deployment)
 
 
 def kept_deployment(database: Database) -> Deployment | None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from ledger.core import authority as authorities
+from ledger.core.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.event import decode_payload
 from ledger.core.event.registry import RegistryChange
@@ -354,7 +355,7 @@ def _change_of(payload: bytes) -> RegistryChange:
 
 
 def _alarm(row: Row[Any]) -> Alarm:
-    evidence = msgspec.json.decode(row.evidence, type=dict[str, str])
+    evidence = decode_json(row.evidence, dict[str, str])
     return Alarm(row.number, row.kind, row.halts, row.told, evidence, row.raised_at, row.cleared_at, row.because)
 
 

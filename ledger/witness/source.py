@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from msgspec import Raw, Struct
 
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.following import Unreadable
 from ledger.core.merkle import HASH_LENGTH
@@ -47,7 +48,7 @@ class _Page(Struct, frozen=True):
     next: int | None = None
 
 
-_page_decoder = msgspec.json.Decoder(_Page)
+_page_decoder = decoder_of(_Page)
 
 
 class LogSource:

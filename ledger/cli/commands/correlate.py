@@ -10,6 +10,7 @@ import click
 from ledger.cli.command import Command
 from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
+from ledger.core.decoding import convert
 from ledger.core.errors import Conflict
 
 if TYPE_CHECKING:
@@ -47,15 +48,14 @@ def command(session: Session, node: str, depth: int, to: str | None, graphml: Pa
 
 
 def _save(session: Session, path: Path, found: dict[str, Any]) -> None:
-    import msgspec
     import networkx
 
     from ledger.supervision.correlation import Correlation, Edge, Place, parse_node
 
     graph = Correlation(
         parse_node(found["start"]),
-        msgspec.convert(found["places"], tuple[Place, ...]),
-        msgspec.convert(found["edges"], tuple[Edge, ...]),
+        convert(found["places"], tuple[Place, ...]),
+        convert(found["edges"], tuple[Edge, ...]),
         found["cut"],
     ).graph()
     if path.exists():

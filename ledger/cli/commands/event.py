@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from msgspec import Struct
 
 from ledger.cli.bodies import make_body
@@ -18,6 +17,7 @@ from ledger.cli.params import FILE
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.event.terms import Blake3, Instant, SafeInt
@@ -113,7 +113,7 @@ def _place(clerk: Clerk, draft: _Draft) -> Place:
 
 def _read_draft(file: Path) -> _Draft:
     try:
-        draft = canonical.parse(file.read_bytes(), msgspec.json.Decoder(_Draft), where=str(file))
+        draft = canonical.parse(file.read_bytes(), decoder_of(_Draft), where=str(file))
     except MalformedInput as error:
         raise MalformedInput(error.message, field=error.field, hint=error.hint or DRAFT) from error
     if draft.event_type not in EVENT_TYPES:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-import msgspec
 
 from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
@@ -19,6 +18,7 @@ from ledger.cli.params import acting
 from ledger.cli.runs import parameters_of
 from ledger.cli.session import Session, pass_session
 from ledger.cli.trust_option import TRUST
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.event.supervision import ModelAdopted, ModelPublished
 from ledger.core.supervision.models import STREAM
@@ -136,7 +136,7 @@ def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> 
 
 def _adoption(body: ModelPublished, parameters: dict[str, str], note: str | None) -> ModelAdopted:
     told = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
-    return msgspec.convert(told, ModelAdopted)
+    return convert(told, ModelAdopted)
 
 
 COMMANDS = (export, verify, import_)

@@ -14,6 +14,7 @@ from ledger.cli.output import Column
 from ledger.cli.profiles import Profile
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import AgencyId, OfficerId
 from ledger.core.trust import parse_trust
@@ -104,7 +105,7 @@ def remove(session: Session, name: str) -> None:
 def _require_ids(parts: dict[str, str]) -> None:
     for name, form in (("agency", AgencyId), ("officer", OfficerId)):
         if name in parts:
-            canonical.parse(canonical.encode(parts[name]), msgspec.json.Decoder(form), where=f"--{name}")
+            canonical.parse(canonical.encode(parts[name]), decoder_of(form), where=f"--{name}")
 
 
 def _require_url(url: str) -> None:

@@ -15,6 +15,7 @@ from ledger.cli.params import FILE
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _propose(session: Session, decision: Decision, output: Path | None) -> None:
 def _made(kind: type[Decision], **fields: str) -> Decision:
     """The decision with these fields. Raises MalformedInput, naming the argument."""
     try:
-        return msgspec.convert(fields, kind)
+        return convert(fields, kind)
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), field="arguments") from error
 

@@ -12,6 +12,7 @@ from ledger.cli.command import Command
 from ledger.cli.output import Column
 from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
+from ledger.core.decoding import decode_json
 from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.event.terms import BusinessLine
 
@@ -40,7 +41,7 @@ def command(session: Session, /, *, output: Path | None, **asked: str | None) ->
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
     if session.json:
         return session.output.data(msgspec.json.decode(fetched))
-    return _show(session, msgspec.json.decode(fetched, type=Report))
+    return _show(session, decode_json(fetched, Report))
 
 
 def _save(session: Session, output: Path, asked: dict[str, str | None]) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cache
 from operator import attrgetter
-from threading import Lock
 from typing import Annotated, Any, Union, cast
 
 import msgspec
 from msgspec import Meta
 
 from ledger.core import canonical
+from ledger.core.decoding import decoder_of
 from ledger.core.digest import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.event import catalogue
@@ -140,28 +140,16 @@ class _Tag(msgspec.Struct, frozen=True):
     event_type: str
 
 
-_tag_decoder = msgspec.json.Decoder(_Tag)
-_envelope_decoder = msgspec.json.Decoder(Envelope)
-_section_decoder = msgspec.json.Decoder(Section)
-
-
-# While it makes a decoder, msgspec notes on each type what it knows of it so far: a second thread that makes or uses
-# one with the same types meanwhile brings the process down.
-_making = Lock()
-
-
-@cache
-def _submission_decoder() -> msgspec.json.Decoder[Submission]:
-    with _making:
-        return msgspec.json.Decoder(Submission)
+_tag_decoder = decoder_of(_Tag)
+_envelope_decoder = decoder_of(Envelope)
+_section_decoder = decoder_of(Section)
 
 
 @cache
 def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
     """Of one type, or of all: that takes longer to make than the check of a proof, which needs few of them."""
     row = EVENT_TYPES.get(event_type or "")
-    with _making:
-        return msgspec.json.Decoder(PAYLOAD_TYPES[row.body] if row else AnyPayload)
+    return decoder_of(PAYLOAD_TYPES[row.body] if row else AnyPayload)
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -222,7 +210,7 @@ def decode_submission(data: bytes) -> Submitted:
     Checks the spelling, that payload and envelope agree, that the payload digest is the payload's and that the sections
     are exactly those the payload commits to. Signature, authority and custody are not checked here.
     """
-    submission = canonical.parse(data, _submission_decoder())
+    submission = canonical.parse(data, decoder_of(Submission))
     envelope_bytes = canonical.encode(submission.envelope)
     payload_bytes = canonical.encode(submission.payload)
     section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}

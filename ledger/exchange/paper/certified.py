@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct
 
 from ledger.core.bundle import Anchor, decode_bundle, decode_case_bundle, read_anchor, read_authority, read_part
 from ledger.core.custody import Act, CaseState, fold
+from ledger.core.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.event import Payload, decode_envelope, decode_payload
 from ledger.core.event.registry import AgencyAdmitted, Name
@@ -143,7 +144,7 @@ def _certify_case(
 
 def _format(data: bytes) -> str:
     try:
-        return msgspec.json.decode(data, type=_Format).format
+        return decode_json(data, _Format).format
     except (msgspec.DecodeError, RecursionError):
         return ""  # the verifier says what is wrong with it
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import convert
 from ledger.core.event.supervision import Check, Told
 from ledger.supervision.model.document import read_document
 from ledger.supervision.model.parameters import Parameter
@@ -59,7 +60,7 @@ def card_of(definition: str) -> Card | None:
     """None where the text is no model as this version reads them: whoever published it used another program."""
     try:
         document = read_document(definition)
-        file = msgspec.convert(document.tree, ModelFile)
+        file = convert(document.tree, ModelFile)
     except (ModelRefused, msgspec.ValidationError):
         return None
     return Card(

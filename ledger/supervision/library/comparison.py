@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import convert
 from ledger.core.event.supervision import Figures, ModelPublished, Told
 from ledger.supervision.library.card import part_of
 from ledger.supervision.model.document import read_document
@@ -102,4 +103,4 @@ def _called(parts: list[Any], number: int) -> str:
 
 
 def _side(body: ModelPublished) -> Side:
-    return msgspec.convert({name: getattr(body, name) for name in Side.__struct_fields__}, Side)
+    return convert({name: getattr(body, name) for name in Side.__struct_fields__}, Side)

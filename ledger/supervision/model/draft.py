@@ -9,6 +9,7 @@ from io import StringIO
 
 import msgspec
 
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.event.terms import ModelId
 from ledger.supervision.model.document import read_document
@@ -32,7 +33,7 @@ FORMS = (
 
 def _require_id(model_id: str) -> None:
     try:
-        msgspec.convert(model_id, ModelId)
+        convert(model_id, ModelId)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"expected a slug of at most 48 characters, not {model_id!r}", field="MODEL_ID") from error
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import convert
 from ledger.core.event import terms
 from ledger.core.event.supervision import Told
 from ledger.supervision.model.columns import dataset_view, fault_of_column, type_of, views
@@ -57,7 +58,7 @@ class Form(Struct, frozen=True, forbid_unknown_fields=True):
 def forms() -> Mapping[str, Form]:
     """All templates by name."""
     text = files("ledger.supervision.model").joinpath("templates.toml").read_bytes()
-    return msgspec.convert(tomllib.loads(text.decode()), dict[str, Form])
+    return convert(tomllib.loads(text.decode()), dict[str, Form])
 
 
 def filled_in(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from ledger.core.decoding import convert
 from ledger.core.event.supervision import Check, Told
 from ledger.core.event.terms import BusinessLine, Column, Count, ModelId, Severity, Value
 from ledger.supervision.model.binding import PREFIX
@@ -61,7 +62,7 @@ def parse_model(text: str) -> Model:
     """The model of a file's text. Raises ModelRefused with all faults of the first step that finds some."""
     document = read_document(text)
     _require_none(document, faults_of_shape(document.tree, ModelFile))
-    file = msgspec.convert(document.tree, ModelFile)
+    file = convert(document.tree, ModelFile)
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
     _require_none(
@@ -136,7 +137,7 @@ def _faults_of_columns(columns: dict[str, str]) -> Iterator[Wording]:
         yield Wording("too_many_columns", count=count, most=MAX_COLUMNS)
     for name in columns:
         try:
-            msgspec.convert(name, Column)
+            convert(name, Column)
         except msgspec.ValidationError:
             yield Wording("column_name", name=repr(name))
 

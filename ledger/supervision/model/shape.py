@@ -11,6 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from ledger.core.canonical import refusal_of
+from ledger.core.decoding import convert
 from ledger.supervision.model.refused import unknown
 from ledger.supervision.wording import Wording
 
@@ -53,7 +54,7 @@ def _of_type(value: Any, wanted: Any, path: str) -> Iterator[Said]:
     if told:
         return
     try:
-        msgspec.convert(value, wanted)
+        convert(value, wanted)
     except msgspec.ValidationError as error:
         refusal = refusal_of(str(error), value, wanted, path)
         yield f".{refusal.field}", _of_refusal(refusal.message)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-import msgspec
-
+from ledger.core.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.event.supervision import Told
 from ledger.supervision.model.document import read_document
@@ -24,7 +23,7 @@ def shipped_models() -> Mapping[str, str]:
 @cache
 def shipped_titles() -> Mapping[str, Told]:
     """The title of each, read once: they do not change while the service runs, and reading them all takes a while."""
-    return {name: msgspec.convert(read_document(text).tree["title"], Told) for name, text in shipped_models().items()}
+    return {name: convert(read_document(text).tree["title"], Told) for name, text in shipped_models().items()}
 
 
 def shipped_model(name: str) -> str:

@@ -10,9 +10,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
+from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.instant import spelled
 from ledger.core.legal_day import YEARS, end_of, start_of
@@ -67,7 +67,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 def questions() -> Mapping[str, Question]:
     """The tables of a report by name, in their order."""
     text = files("ledger.supervision.report").joinpath("tables.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, Question])
+    return convert(tomllib.loads(text), dict[str, Question])
 
 
 def make_report(session: Asked, scope: Scope, *, tree_size: int, as_of: datetime) -> Report:

@@ -1,0 +1,65 @@
+"""Decoding and converting by type, safe in many threads.
+
+The first time that msgspec reads a type, it puts an unfinished description on the class and fills it field by field. A
+second thread that uses the class meanwhile reads null pointers, and the process ends by signal 11 (msgspec 0.22,
+``StructInfo_Convert`` in ``_core.c``). Here types are described by one thread at a time, so all of ``ledger`` and
+``api`` decode and convert through these functions (``tests/core/test_decoding.py`` holds them to it).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+T = TypeVar("T")
+
+_describing = Lock()
+
+
+@overload
+def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]: ...
+
+
+@overload
+def decoder_of(kind: Any) -> msgspec.json.Decoder[Any]: ...
+
+
+def decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Return the JSON decoder of a type; it may be used in several threads at once."""
+    return _decoder_of(kind)
+
+
+@overload
+def decode_json(data: bytes | str, kind: type[T]) -> T: ...
+
+
+@overload
+def decode_json(data: bytes | str, kind: Any) -> Any: ...
+
+
+def decode_json(data: bytes | str, kind: Any) -> Any:
+    """Decode a JSON text by type. Raises msgspec.DecodeError, and ValidationError where it is of another type."""
+    return _decoder_of(kind).decode(data)
+
+
+@overload
+def convert(value: Any, kind: type[T]) -> T: ...
+
+
+@overload
+def convert(value: Any, kind: Any) -> Any: ...
+
+
+def convert(value: Any, kind: Any) -> Any:
+    """Convert a tree of plain values to a type. Raises msgspec.ValidationError."""
+    _decoder_of(kind)  # describes the type
+    return msgspec.convert(value, kind)
+
+
+@cache
+def _decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
+    with _describing:
+        return msgspec.json.Decoder(kind)
