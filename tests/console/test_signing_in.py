@@ -35,7 +35,7 @@ def test_what_is_refused_is_told_in_the_readers_words(office: Office) -> None:
     page.locator("#by-signer").click()
     outcome = page.locator("#outcome")
     expect(outcome).to_contain_text("账本未予接受： 账本不认识此密钥")
-    expect(outcome).to_contain_text("请联系本机关管理员")
+    expect(outcome).to_contain_text("由本机关管理员凭该文件")
     expect(outcome.locator("[lang=en]")).to_contain_text("is not granted to any agency")
     stranger.leave()
     police = office.sit_down(clerk(POLICE), language="zh-CN")

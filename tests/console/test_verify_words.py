@@ -19,8 +19,9 @@ SAYING = r"\b(?:checked|failed|unchecked|unshown|refuse)\((?P<text>{})"
 # A reason that is chosen before it is said: a row of a table of faults, and what a function returns of one.
 CHOSEN = r"(?:\], |[a-z0-9)] ?, |return |\? )(?P<text>{})(?:\]| :|;)"
 LITERAL = r"`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\""
-# Parts of reasons that are put together.
+# Parts of reasons that are put together, and a constant.
 APART = (
+    "a bundle has at most 4 MiB",
     "{} withheld",
     "{} erased",
     "{} withheld: an erasure is claimed that does not hold, {}",

@@ -141,7 +141,7 @@ def test_an_account_that_the_ledger_does_not_know_signs_nobody_in(office: Office
     page = desk.go("/sign-in")
     page.locator("#by-wallet").click()
     expect(page.locator("#outcome")).to_contain_text("账本不认识此密钥")
-    expect(page.locator("#outcome")).to_contain_text("请联系本机关管理员")
+    expect(page.locator("#outcome")).to_contain_text("由本机关管理员凭该文件")
 
 
 def test_a_wallet_that_is_gone_is_told(office: Office) -> None:

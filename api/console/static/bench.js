@@ -60,6 +60,10 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("change", ({ target }) => {
   if (target.closest("#parts") || target === definition()) byId("draft")?.replaceChildren();
 });
+// A press leaves the field when it ends, not when it begins: the update that follows moves what lies under the pointer.
+const button = ({ target }) => target.closest("#bench button");
+document.addEventListener("mousedown", (event) => button(event) && event.preventDefault());
+document.addEventListener("click", (event) => button(event) && document.activeElement.blur(), true);
 // What was typed last is in the file before anything is done with it: a press that leaves a field comes after the change.
 let writing = null; // the part that the file is being brought up to date with
 let saving = null; // the form that waits for it
