@@ -1,7 +1,7 @@
 """The server process: uvicorn with the deadlines and limits that it does not set of its own.
 
-A client that is slow with its headers is cut off, one that sends too many is refused, and what is no HTTP at all is
-answered with a problem document like everything else.
+A client that is slow with its headers or leaves its answer unread is cut off, one that sends too many is refused, and
+what is no HTTP at all is answered with a problem document like everything else.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from api.problems import MEDIA_TYPE, Refused, response_of
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
 IDLE_S = 15  # seconds a connection is kept for the next request
 LINGER_S = 5  # seconds in which the rest of a request that was answered early is read and dropped
+STALLED_S = 30  # seconds a client may leave what is written to it unread, while no more of it fits into buffers
 GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, between two of each generation
 GRACE_S = 20  # seconds that requests under way get when the service stops
 
@@ -88,19 +89,29 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._header_bytes = 0
         self._linger: TimerHandle | None = None
+        self._stall: TimerHandle | None = None
         self._deadline: TimerHandle | None = self.loop.call_later(self.deadline_s, self._too_slow)
         if not self.others.admit(self, self.client[0] if self.client else None):
             self._stop_clock()
             self._refuse(Refused(503, "this service has as many connections as it takes", code="too_many_connections"))
 
     def drop(self) -> None:
-        """Ends the connection, which waits for a request while others have no room."""
+        """Ends the connection, which waits for a request while others have no room, or takes no answer."""
         self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self.loop.call_later(STALLED_S, self.drop)
+
+    def resume_writing(self) -> None:
+        self._stop_stalling()
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.others.leave(self)
         self._stop_clock()
         self._stop_lingering()
+        self._stop_stalling()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -159,6 +170,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
+
+    def _stop_stalling(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _refuse(self, refusal: Refused) -> None:
         if not self.transport.is_closing():

@@ -143,7 +143,7 @@ async def prepare(request: Request, service: ServiceOf) -> Response:
     asked = await posted(request, service, _asked, limit=MAX_BODY)
     call = bytes.fromhex(asked.call[2:])
     registry = service.parts.follower.link.registry
-    with _asking_the_node():
+    with asking_the_node():
         made = await run_in_threadpool(registry.prepare, asked.sender, call)
     assert made.to is not None, "a call goes to the registry"
     fees = made.fees
@@ -162,17 +162,17 @@ async def send(request: Request, service: ServiceOf) -> Response:
     """Grants, revocations and decisions of agencies' admins; nothing else is passed on."""
     raw = bytes.fromhex((await posted(request, service, _raw, limit=MAX_BODY)).raw[2:])
     link = service.parts.follower.link
-    with _asking_the_node():
+    with asking_the_node():
         write = await run_in_threadpool(link.registry.relay, raw)
     link.lookout.expire()
     return answer(WriteView(write.number, _hex(write.transaction_hash), write.state.value, write.block_number))
 
 
 @contextmanager
-def _asking_the_node() -> Iterator[None]:
+def asking_the_node() -> Iterator[None]:
     """Lets few requests wait for the node at once, so that one that hangs holds few of the service's threads.
 
-    Raises Unavailable. Entered in the event loop only.
+    Raises Unavailable. Every route that asks the node for anybody enters it, in the event loop only.
     """
     if not _asking.acquire(blocking=False):
         raise Unavailable("other requests are waiting for the chain", code="busy", retry_after=ASKING_RETRY_S)

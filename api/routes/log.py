@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from msgspec import Struct
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import DECIMAL_PATTERN, ServiceOf, answer
 from api.openapi import answers, problems
+from api.rates import charge
+from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
+from ledger.chain.backend import ChainBackend
 from ledger.chain.finality import final_block_of
 from ledger.core import merkle
 from ledger.core.checkpoint import parse_size
 from ledger.core.errors import NotFound, ProofRefused
 from ledger.core.proof import TlogProof
 from ledger.core.tiles import TileNodes
-from ledger.core.trust import encode_trust
+from ledger.core.trust import TrustedBlock, encode_trust
 from ledger.stamp import Stamper
 from ledger.state_proofs import trusted_block
 from ledger.store import checkpoints, log, timestamps
@@ -143,9 +148,9 @@ def _timestamped(stamper: Stamper | None, last: Stamp | None) -> TimestampedView
     "/trust",
     summary="Get the trust file",
     response_class=Response,
-    responses=problems(400, 404, 503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    responses=problems(400, 404, 429, 503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
-def trust_file(service: ServiceOf, block: Blocks = None) -> Response:
+async def trust_file(request: Request, service: ServiceOf, block: Blocks = None) -> Response:
     """`tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
 
     Each `block` is named in it by its hash, so that proofs can end there: the number of a final block, or
@@ -153,11 +158,18 @@ def trust_file(service: ServiceOf, block: Blocks = None) -> Response:
     """
     trust = service.parts.trust.trust
     if block:
+        charge(request.scope, len(block))
         chain = service.parts.follower.link.chain
-        final = chain.final_block()
-        named = [trusted_block(final_block_of(chain.eth, final, which)) for which in block]
+        with asking_the_node():
+            named = await run_in_threadpool(_trusted_blocks, chain, block)
         trust = trust.naming(trust.chains[-1], named)
     return Response(encode_trust(trust), media_type="application/json")
+
+
+def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBlock]:
+    """Ask the node for the blocks. Raises NotFound for one that is not final, MalformedInput, Unavailable."""
+    final = chain.final_block()
+    return [trusted_block(final_block_of(chain.eth, final, block)) for block in which]
 
 
 @router.get(

@@ -29,6 +29,7 @@ from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import TreeState
 from ledger.store.schema import differences as differences_of
+from ledger.store.schema import storage_faults
 
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
@@ -60,7 +61,9 @@ def audit_log(
         unlike = list(check_bound(connection, bound, heads))
         findings.checked("bindings", f"{bound.count} records of rows that nobody signs, each row as it was written")
         findings.add(*_schema(database))
-        findings.checked("schema", "tables and indexes as this version makes them, no trigger, no view")
+        findings.checked(
+            "schema", "tables and indexes as this version makes them, each index whole, no trigger, no view"
+        )
         mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
             said.kept(checkpoints, trust),
@@ -194,6 +197,8 @@ def _schema(database: Database) -> Iterator[Finding]:
     for engine, store in database.stores:
         for one in differences_of(engine, store):
             yield finding("schema", None, "schema", one.expected, one.found, name=one.name)
+        for fault in storage_faults(engine):
+            yield finding("schema", None, "storage", fault=fault)
 
 
 # 13

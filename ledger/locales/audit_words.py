@@ -20,6 +20,7 @@ FINDINGS: Final = (
         "unbound",
         "table_unreadable",
         "schema",
+        "storage",
         "recorded_after",
         "recorded_unsigned",
         "tree_rows",

@@ -3,6 +3,9 @@
 A trigger changes what is written, a view or another table of the same name what is read, a missing constraint lets two
 rows stand for one. SQLite's schema is compared text by text with one that was just made. PostgreSQL is asked for what
 no migration makes: triggers, rules and policies, and for columns and indexes that differ.
+
+The text of an index does not say what is in it: one that was made of few rows and then described as one of all hides
+the others from every list. So an audit also lets SQLite hold indexes against their tables.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store.migrate import Store, metadata, migrate, version_table
 
+MAX_FAULTS = 100  # of a file that are told
 _OBJECTS = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name"
 _STRANGE = """
 SELECT 'trigger ' || tgname AS name, relname AS "table", pg_get_triggerdef(pg_trigger.oid) AS definition FROM pg_trigger
@@ -46,6 +51,20 @@ def differences(engine: Engine, store: Store) -> list[Difference]:
         for name in sorted(expected.keys() | found.keys())
         if expected.get(name) != found.get(name)
     ]
+
+
+def storage_faults(engine: Engine) -> list[str]:
+    """Return what SQLite finds wrong in its file: rows that an index leaves out or adds, values that a column does not
+    take, broken pages. Empty for PostgreSQL, which checks indexes for its superuser only.
+    """
+    if engine.dialect.name != "sqlite":
+        return []
+    try:
+        with engine.connect() as connection:
+            faults = connection.execute(text(f"PRAGMA integrity_check({MAX_FAULTS})")).scalars().all()
+    except DBAPIError as error:  # a page that it cannot even read
+        return [str(error.orig)]
+    return [fault for fault in faults if fault != "ok"]
 
 
 def require_schema(engine: Engine, store: Store) -> None:

@@ -192,9 +192,25 @@ def _of_schema(database: str, connection: sqlite3.Connection) -> Iterator[Manipu
         ("index", f"CREATE INDEX other_index ON {victim} ({column})"),
     ):
         yield _statement("schema", f"{kind} {victim}", database, statement, [])
-    query = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
-    for (name,) in connection.execute(query).fetchall():
+    query = "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
+    for name, sql, table in connection.execute(query).fetchall():
         yield _statement("schema", f"drop {name}", database, f'DROP INDEX "{name}"', [])
+        if connection.execute(f'SELECT 1 FROM "{table}"').fetchone():  # noqa: S608
+            yield _emptying(database, name, sql)
+
+
+def _emptying(database: str, index: str, sql: str) -> Manipulation:
+    """An index of no row whose text says that it is one of all: what is looked up by it is not found."""
+
+    def apply(folder: Path) -> None:
+        with _writing(folder / database) as connection:
+            connection.execute(f'DROP INDEX "{index}"')
+            connection.execute(f"{sql} WHERE 0")
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, index))
+            connection.execute("PRAGMA writable_schema = RESET")
+
+    return Manipulation("schema", f"empty {index}", apply)
 
 
 def _of_views(folder: Path, chance: random.Random) -> Iterator[Manipulation]:

@@ -133,7 +133,8 @@ def test_a_node_that_hangs_is_told_by_its_age_and_holds_no_request(town: Town) -
 
 
 def test_few_requests_wait_for_a_node_that_hangs(town: Town) -> None:
-    """Beyond those, a transaction is refused at once with 503, and everything else is answered."""
+    """Beyond those, a transaction and a trust file that is to name a block are refused at once with 503, and everything
+    else is answered."""
     stopped(town)
     asked = {"sender": "0x" + "11" * 20, "call": "0x00"}
     for _ in range(chain.MAX_ASKING):
@@ -142,6 +143,8 @@ def test_few_requests_wait_for_a_node_that_hangs(town: Town) -> None:
         began = time.monotonic()
         answer = town.served.post("/api/v1/chain/transactions/prepare", msgspec.json.encode(asked))
         problem(answer, 503, "busy")
+        problem(town.served.get("/api/v1/log/trust?block=latest-final"), 503, "busy")
+        assert town.served.get("/api/v1/log/trust").status_code == 200
         assert time.monotonic() - began < AT_ONCE_S
     finally:
         for _ in range(chain.MAX_ASKING):

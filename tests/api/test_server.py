@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.responses import Response, StreamingResponse
 
 from api import server as servers
 from api.clients import ConnectionLimits
@@ -20,6 +21,7 @@ from ledger.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_at, listening_for
 from tests.casework import Case
+from tests.machine import free_port
 
 HEADER_S = 1
 BODY_S = 1
@@ -244,6 +246,30 @@ def test_a_flood_of_connections_locks_nobody_out(tmp_path: Path) -> None:
             assert all(read_all(connection) == b"" for connection in flood[:40])
         finally:
             for connection in flood:
+                connection.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 64])
+def test_clients_that_do_not_read_lock_nobody_out(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    """Who asks for much and takes none of it is dropped, also in the middle of an answer: others find room."""
+    monkeypatch.setattr(servers, "STALLED_S", 0.3)
+    size, app = 64_000_000, FastAPI()
+
+    @app.get("/much")
+    async def much() -> Response:
+        return StreamingResponse(iter([b"x" * (size // pieces)] * pieces))
+
+    with listening_at(free_port(), app, 60, ConnectionLimits(most=2, most_of_address=2)) as port:
+        greedy = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(2)]
+        try:
+            for connection in greedy:
+                connection.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            time.sleep(1)
+            answer = httpx.get(f"http://127.0.0.1:{port}/none", trust_env=False, timeout=PATIENCE)
+            assert answer.status_code == 404
+            assert all(len(read_all(connection)) < size for connection in greedy)
+        finally:
+            for connection in greedy:
                 connection.close()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store.database import open_database
-from ledger.store.schema import differences
+from ledger.store.schema import differences, storage_faults
 from tests.ledgers import sqlite_url
 
 ON_EITHER = ("DROP INDEX ix_entries_payload_digest", "ALTER TABLE cases ADD COLUMN other TEXT")
@@ -56,3 +56,24 @@ def test_what_stands_between_on_sqlite(tmp_path: Path, statement: str) -> None:
 def test_what_stands_between_on_postgresql(postgres_url: str, statement: str) -> None:
     """A rule, a policy or a trigger on one of the tables."""
     require_refused(postgres_url, statement)
+
+
+def test_index_that_leaves_out_rows(each_database_url: str) -> None:
+    """What an index says of itself is not what is in it: one of no row, called one of all, is told by SQLite."""
+    database = open_database(each_database_url)
+    assert [storage_faults(engine) for engine, _ in database.stores] == [[], []]
+    if database.is_sqlite:
+        with database.write() as connection:
+            index = "CREATE INDEX ix_flags_name ON flags (name)"
+            for statement in (
+                "INSERT INTO flags VALUES (0, 0, 'late_entry', '', '')",
+                "DROP INDEX ix_flags_name",
+                f"{index} WHERE 0",
+                "PRAGMA writable_schema = ON",
+                f"UPDATE sqlite_master SET sql = '{index}' WHERE name = 'ix_flags_name'",
+                "PRAGMA writable_schema = RESET",
+            ):
+                connection.execute(text(statement))
+        assert differences(database.log, "log") == []
+        assert any("ix_flags_name" in fault for fault in storage_faults(database.log))
+    database.close()
