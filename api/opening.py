@@ -38,7 +38,7 @@ from ledger.stamp import Stamper, read_roots
 from ledger.store.access import AccessLog
 from ledger.store.database import Database, open_database
 from ledger.store.erasure import clear_away
-from ledger.store.log import initialise
+from ledger.store.log import initialise, tree
 from ledger.supervision.publishing import Definitions
 from ledger.system import SystemStream
 from ledger.warn import Warner
@@ -65,7 +65,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     One that is ahead shows a database that must not be written. Witnesses are heard before the chain is followed, which
     writes to the log; nothing is served before both were looked at.
     Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase or keys that are not the
-    identity's, Unavailable for no database.
+    identity's, IntegrityBroken for a database from before its keys were replaced, Unavailable for no database.
     """
     parts, system, connector = _assemble(settings)
     stop = Event()
@@ -214,7 +214,13 @@ def _log(
     """The log of this ledger, and what reads and judges its events."""
     log_id = installation.log_id_bytes
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
-    initialise(database, log_id)
+    try:
+        initialise(database, log_id)
+        with database.read() as connection:
+            installations.require_no_rollback(installation, tree(connection).size)
+    except TallystickError:
+        database.close()
+        raise
     registry = Registry(log_id, installation.service_keys)
     recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
     if recount(database, recorder):

@@ -29,7 +29,7 @@ from ledger.core import canonical
 from ledger.core.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.contract_change import profile_bytes
 from ledger.core.decoding import decoder_of
-from ledger.core.errors import Conflict, MalformedInput, NotFound, TallystickError
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.event.registry import Name, Profile
 from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.note import SignatureType, parse_vkey, require_type
@@ -286,6 +286,22 @@ def require_own_keys(where: DataDirectory, made: Installation) -> None:
     log, service = where.keys.note_key, where.keys.keystore
     _require_own_key("log", made.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
     _require_own_key("service", made.service_key_id, service("service"), service("service-next"), keystore_key_id)
+
+
+def require_no_rollback(made: Installation, size: int) -> None:
+    """Accept a log of ``size`` entries that has all those it had when its keys were last replaced.
+
+    The new keys would sign another history in the place of what is missing, and verifiers would believe them. Raises
+    IntegrityBroken.
+    """
+    ends = (*(key.until for key in made.earlier_log_keys), *(key.until for key in made.earlier_service_keys))
+    if size < (before := max(ends, default=0)):
+        raise IntegrityBroken(
+            f"the database has {size} entries, but the log had {before} when its keys were last replaced",
+            field="database_url",
+            hint="The database was rolled back. Restore the newest backup; write nothing before. Where none is newer, "
+            "restore keys/ and installation.json from before that rotation, too.",
+        )
 
 
 def _require_own_key(name: str, expected: str, file: Path, following: Path, key_of: Callable[[Path], str]) -> None:

@@ -52,13 +52,14 @@ class Rotation:
         old, following = keys.note_key("log"), keys.note_key("log-next")
         if not self.lost:
             open_note_key(old, self.passphrase)
+        earlier = self.made.earlier_log_keys
+        if _named_by(following, _vkey) != self.made.log_key:
+            _require_room(earlier)  # before anything is written
         if not following.exists():
             create_note_key(following, self.made.origin, self.passphrase, light=self.light)
         key = open_note_key(following, self.passphrase).verifying_key.vkey()
-        earlier = self.made.earlier_log_keys
         if self.made.log_key != key:
-            _require_room(earlier)  # it may have signed a tree of this size
-            until = max([self.size, *(one.until for one in earlier)])
+            until = max([self.size, *(one.until for one in earlier)])  # it may have signed a tree of this size
             earlier = (*earlier, LogKeyLine(self.made.log_key, until))
             self._write(replace(self.made, log_key=key, earlier_log_keys=earlier))
         before = _named_by(old, _vkey) or (self.made.log_key if self.made.log_key != key else earlier[-1].key)
@@ -68,11 +69,16 @@ class Rotation:
 
     def service(self) -> Rotated:
         """Make another key for the ledger's own entries, from ``size`` on."""
-        key = self._new_keystore("service")
         earlier = self.made.earlier_service_keys
+        has_signed = not earlier or earlier[-1].until < self.size
+        if (
+            has_signed
+            and _named_by(self.where.keys.keystore("service-next"), keystore_key_id) != self.made.service_key_id
+        ):
+            _require_room(earlier)  # before anything is written
+        key = self._new_keystore("service")
         if self.made.service_key_id != key:
-            if not earlier or earlier[-1].until < self.size:  # else it has signed no entry
-                _require_room(earlier)
+            if has_signed:
                 earlier = (*earlier, EarlierServiceKey(self.made.service_key_id, self.size))
             self._write(replace(self.made, service_key_id=key, earlier_service_keys=earlier))
         before = self.made.service_key_id if self.made.service_key_id != key else earlier[-1].key_id

@@ -166,6 +166,23 @@ def test_no_more_keys_of_before_than_a_trust_file_names(tally: Tally, where: Dat
     with pytest.raises(Conflict, match=f"at most {MAX_EARLIER}"):
         rotation.log() if name == "log" else rotation.service()
     assert load(where) == made
+    assert not list(where.keys.path.glob("*-next*"))
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_database_from_before_a_rotation_is_told(tally: Tally, where: DataDirectory, name: str) -> None:
+    """A log that is shorter than when a key was replaced was rolled back: no service starts on it and no other key is
+    made for it, since the new key would sign another history than the one that was acknowledged."""
+    rotation = Rotation(where, load(where), 3, PASSPHRASE, light=True)
+    rotation.log() if name == "log" else rotation.service()
+    refused = starting(tally, where)
+    assert refused.message == "the database has 0 entries, but the log had 3 when its keys were last replaced"
+    assert "keys/ and installation.json" in str(refused.hint)
+    words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+    for key in ("log", "service"):
+        done = tally("key", "rotate", key, *words)
+        assert (done.status, refused.message in done.err) == (Exit.REFUSED, True)
+    assert not list(where.keys.path.glob("*-next*"))
 
 
 def starting(tally: Tally, where: DataDirectory) -> TallystickError:

@@ -146,7 +146,7 @@ def rotate(
     """
     from ledger.cli.key_rotation import Rotation
     from ledger.cli.listening import alone_with
-    from ledger.installation import DataDirectory, load
+    from ledger.installation import DataDirectory, load, require_no_rollback
     from ledger.settings import read_settings
 
     settings = read_settings(data_dir)
@@ -155,7 +155,9 @@ def rotate(
     known = not passphrase.is_named and settings.knows_passphrase(where)
     secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys", new=lost)
     with alone_with(where.lock, told=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
-        rotation = Rotation(where, made, _log_size(settings, where), secret, lost=lost, light=light)
+        size = _log_size(settings, where)
+        require_no_rollback(made, size)
+        rotation = Rotation(where, made, size, secret, lost=lost, light=light)
         done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
