@@ -67,6 +67,7 @@ COMMANDS = (
     "completion",
 )
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NEW_OBJECTS = 20_000  # before garbage is looked for: most commands are over by then
 CUT_SHORT = "what was being written is cut short. Make room or name another place, remove it, and do the same again."
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
@@ -79,6 +80,7 @@ def tally() -> None:
 
 def main() -> int:
     """The console command."""
+    gc.set_threshold(NEW_OBJECTS)
     status = run()
     gc.freeze()  # the process ends: to look for garbage once more would cost a proof check a tenth of its time
     return status

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -50,6 +49,8 @@ def _kept_off(source: str, option: str) -> str:
 
 
 def _read(source: str, option: str) -> str:
+    from pathlib import Path
+
     try:
         text = sys.stdin.read() if source == "@-" else Path(source[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

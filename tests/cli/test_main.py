@@ -33,7 +33,10 @@ from tests.casework import Case
 from tests.cli.tally import Tally, write_bundle, write_trust
 from tests.machine import REPOSITORY
 
-HEAVY = ("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn")
+HEAVY = (
+    *("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn"),
+    *("cryptography", "rfc3161_client", "yaml", "duckdb", "pathlib", "urllib", "tempfile", "subprocess"),
+)
 
 
 def every_command(group: click.Command = tally, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -218,7 +221,7 @@ def test_completion_completes(tally: Tally) -> None:
 
 
 def test_proof_check_imports_little(tally: Tally) -> None:
-    """Checking a proof loads nothing of database, web, chain, validation or drawing."""
+    """Checking a proof loads nothing of database, web, chain, validation or drawing, nor what others need for files."""
     log = log_with(case())
     bundle = write_bundle(tally.folder, log, len(log.events) - 1)
     arguments = ["proof", "check", str(bundle), "--trust", str(write_trust(tally.folder))]
