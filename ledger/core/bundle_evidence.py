@@ -44,10 +44,11 @@ class Included(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What makes a key good: the index of its agency's admission, and the grant."""
+    """What makes a key good: the index of its agency's admission, the grant, and the registry with that grant alone."""
 
     admission: int
     grant: Grant
+    authority: Authority
 
 
 def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys) -> Standing:
@@ -63,7 +64,7 @@ def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeH
         raise Unauthorized(
             f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
         )
-    authorities.require_key(_with_grant(grant, head.log_id, service), envelope, index)
+    authorities.require_key(standing.authority, envelope, index)
     return standing
 
 
@@ -80,12 +81,9 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing
         raise Unauthorized(
             f"expected the admission below the grant, found them at {admission} and {granted}", field="authority.agency"
         )
-    return Standing(admission, authorities.grant_of(change, granted))
-
-
-@lru_cache(maxsize=EVIDENCE_KEPT)
-def _with_grant(grant: Grant, log_id: bytes, service: ServiceKeys) -> Authority:
-    return replace(authorities.initial(log_id, service), grants={grant.key_id: grant})
+    grant = authorities.grant_of(change, granted)
+    authority = replace(authorities.initial(head.log_id, service), grants={grant.key_id: grant})
+    return Standing(admission, grant, authority)
 
 
 def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -29,6 +30,7 @@ from ledger.core.note import (
 
 TIMESTAMP_LENGTH = 8  # bytes
 TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
+NOTES_KEPT = 32  # that hold: many bundles stand under the same few
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _ORIGIN = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
@@ -86,11 +88,12 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
     return str(sign_note(checkpoint.text(), signer))
 
 
+@lru_cache(maxsize=NOTES_KEPT)
 def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
     """The checkpoint of a note that the log signed; co-signatures are left to ``verify_cosignatures``.
 
     Raises MalformedInput for another form, SignatureRefused where the signature is missing, stands twice or does not
-    hold, and where the origin is not the name of the key. The result depends on the arguments alone: it may be kept.
+    hold, and where the origin is not the name of the key.
     """
     note = parse_note(note_text)
     verify_note(note, log_key)
@@ -119,9 +122,14 @@ def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) ->
 
     Raises SignatureRefused where a known witness stands twice or its signature does not hold.
     """
+    return _cosignatures(note_text, tuple(dict.fromkeys(witness_keys)))
+
+
+@lru_cache(maxsize=NOTES_KEPT)
+def _cosignatures(note_text: str, witness_keys: tuple[VerifyingKey, ...]) -> tuple[Cosignature, ...]:
     note = parse_note(note_text)
     found: list[Cosignature] = []
-    for key in dict.fromkeys(witness_keys):
+    for key in witness_keys:
         require_type(key, SignatureType.COSIGNATURE_V1)
         signature = note.signature_by(key)
         if signature is not None:

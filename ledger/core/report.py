@@ -76,14 +76,18 @@ def perform(number: int, name: str, check: Check[R], run: R) -> Step:
     """One step: ``check`` gives what it compared, or that it could not look, and raises what it refuses."""
     try:
         outcome = check(run)
-    except NotChecked as gap:
-        outcome = gap
+    except NotChecked as gap:  # kept in no variable: with its traceback it would hold this frame, and so the whole run
+        return _not_checked(number, name, gap)
     except TallystickError as error:
         detail = f"{error.field}: {error.message}" if error.field else error.message
         return Step(number, name, "failed", detail, "tampered")
     if isinstance(outcome, NotChecked):
-        return Step(number, name, "not_checked", outcome.why, outcome.verdict)
+        return _not_checked(number, name, outcome)
     return Step(number, name, "checked", outcome)
+
+
+def _not_checked(number: int, name: str, gap: NotChecked) -> Step:
+    return Step(number, name, "not_checked", gap.why, gap.verdict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

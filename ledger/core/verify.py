@@ -33,7 +33,7 @@ is said of a case: ``ledger.core.verify_case``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -99,16 +99,13 @@ SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of what p
 CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
 COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
 
-CheckpointVerifier = Callable[[str, VerifyingKey], Checkpoint]
-
 
 class _Run:
     """A verification under way: what the steps so far have read and accepted. None is what they have not."""
 
-    def __init__(self, bundle: Bundle, trust: Trust, check_note: CheckpointVerifier, seen: Sequence[SeenBlock]):
+    def __init__(self, bundle: Bundle, trust: Trust, seen: Sequence[SeenBlock]):
         self.bundle = bundle
         self.trust = trust
-        self.check_note = check_note
         self.seen = seen
         self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
         self.shown: Payload | None = None  # as step 1 read it
@@ -151,23 +148,18 @@ class Verified(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-def verify_bundle(
-    data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint, seen: Sequence[SeenBlock] = ()
-) -> Report:
+def verify_bundle(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Report:
     """What a bundle proves to the holder of the trust file.
 
-    ``check_note`` may remember what it accepted: its result depends on its arguments alone. ``seen`` are blocks that a
-    chain was asked for. Raises MalformedInput for what is no bundle at all; whatever is wrong in a bundle is a failed
-    step.
+    ``seen`` are blocks that a chain was asked for. Raises MalformedInput for what is no bundle at all; whatever is
+    wrong in a bundle is a failed step.
     """
-    return verify_event(data, trust, check_note=check_note, seen=seen).report
+    return verify_event(data, trust, seen=seen).report
 
 
-def verify_event(
-    data: bytes, trust: Trust, *, check_note: CheckpointVerifier = verify_checkpoint, seen: Sequence[SeenBlock] = ()
-) -> Verified:
+def verify_event(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> Verified:
     """The same with the parts that were read, for those who go on from there."""
-    run = _Run(decode_bundle(data), trust, check_note, seen)
+    run = _Run(decode_bundle(data), trust, seen)
     steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
     checkpoint = run.accepted.checkpoint if run.accepted else None
     report = Report(
@@ -192,14 +184,15 @@ def _proven_record(run: _Run) -> ProvenRecord | None:
 
 # 1
 def _form(run: _Run) -> Outcome:
-    faults: list[MalformedInput] = []
+    first_fault: list[MalformedInput] = []
     for read in (_read_proof, _read_payload, _read_sections):
         try:
             read(run)
         except MalformedInput as fault:
-            faults.append(fault)
-    if faults:
-        raise faults[0]
+            if not first_fault:
+                first_fault.append(fault)
+    if first_fault:
+        raise first_fault.pop()  # what a frame still holds of what it raises holds the frame in turn
     return "envelope, payload, sections and proof read strictly"
 
 
@@ -249,7 +242,7 @@ def _checkpoint(run: _Run) -> Outcome:
     if run.proof is None:
         return NotChecked("the proof has not the form of step 1")
     try:
-        checkpoint = run.check_note(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
+        checkpoint = verify_checkpoint(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
     except SignatureRefused as error:
         raise SignatureRefused(
             f"{error.message}: the note is not the log's, or was spoiled by whoever passed it on, which says nothing "
@@ -468,7 +461,7 @@ def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
         leaf_hash(run.entry),
         run.accepted_index(),
         run.trust.timestamp_roots,
-        lambda note: run.check_note(note, run.trust.log_key_of(note)),
+        lambda note: verify_checkpoint(note, run.trust.log_key_of(note)),
     )
     beside = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
     if stamps.unknown:

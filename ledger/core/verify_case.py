@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.bundle import CaseBundle, decode_case_bundle
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint
+from ledger.core.checkpoint import Checkpoint
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
 from ledger.core.event import Envelope, Stream, case, decode_envelope
@@ -42,7 +42,7 @@ from ledger.core.report import (
 )
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
-from ledger.core.verify import CheckpointVerifier, Verified, verify_event
+from ledger.core.verify import Verified, verify_event
 from ledger.core.verify_chain import SeenBlock
 
 BATCH = 4096  # leaf hashes
@@ -91,7 +91,6 @@ def verify_case(
     book: Rulebook,
     *,
     entries: Iterable[bytes] | None = None,
-    check_note: CheckpointVerifier = verify_checkpoint,
     seen: Sequence[SeenBlock] = (),
 ) -> CaseReport:
     """What a case bundle proves. ``entries`` are those of the log from the first on, to the last event's checkpoint and
@@ -100,7 +99,7 @@ def verify_case(
     Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
     """
     bundle = decode_case_bundle(data)
-    events = [verify_event(bytes(event), trust, check_note=check_note, seen=seen) for event in bundle.events]
+    events = [verify_event(bytes(event), trust, seen=seen) for event in bundle.events]
     run = _Run(bundle, events, book, entries)
     steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
     *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ledger.core.bundle import encode_bundle, raw, read_anchor
+from ledger.core.checkpoint import verify_checkpoint
 from ledger.core.contract_state import anchor_slots, read_anchor_state, read_grant_state, registry_slots
 from ledger.core.trust import Trust
 from ledger.core.verify import verify_bundle
@@ -74,7 +75,7 @@ def sizes(bundle: bytes, without: bytes) -> list[Figure]:
 
 
 def per_second(bundle: bytes, without: bytes, trust: Trust) -> list[Figure]:
-    """Bundles a second: nothing remembered, and anchors and states remembered as in a case's bundle."""
+    """Bundles a second: nothing remembered, and checkpoints, anchors and states remembered as in a case's bundle."""
     fresh, known, none_fresh, none_known = in_turn(
         ROUNDS,
         partial(repeat, lambda: verify(bundle, trust, "intact", forget=True)),
@@ -94,6 +95,7 @@ def verify(bundle: bytes, trust: Trust, verdict: str, *, forget: bool) -> None:
         read_anchor_state.cache_clear()
         read_grant_state.cache_clear()
         read_anchor.cache_clear()
+        verify_checkpoint.cache_clear()
     assert verify_bundle(bundle, trust).verdict == verdict
 
 

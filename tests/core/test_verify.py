@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from functools import lru_cache
 from typing import cast
 
 import pytest
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ledger.core.bundle import Bundle, encode_bundle, raw, read_anchor
 from ledger.core.checkpoint import verify_checkpoint
+from ledger.core.note import SeedSigner
 from ledger.core.verify import STEPS, verify_bundle, verify_event
 from tests.builders import START
 from tests.bundles import ANCHORED_AT, CHAIN, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
@@ -65,12 +66,31 @@ def test_spelling_of_the_file_is_free() -> None:
     assert verify_bundle(data, TRUST) == verdict_of(GOOD)
 
 
-def test_checkpoint_is_asked_for_once() -> None:
-    """A caller may remember accepted checkpoints; the verdict is the same."""
-    remembered = lru_cache(verify_checkpoint)
+def test_checkpoint_is_verified_once() -> None:
+    """Bundles under one note verify its signature once, and it counts for the key of each trust file by itself."""
+    verify_checkpoint.cache_clear()
     for _ in range(3):
-        assert verify_bundle(encode_bundle(GOOD), TRUST, check_note=remembered).verdict == "intact"
-    assert remembered.cache_info().misses == 1
+        assert verify_bundle(encode_bundle(GOOD), TRUST).verdict == "intact"
+    assert verify_checkpoint.cache_info().misses == 1
+    other = replace(TRUST, log_key=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key)
+    for _ in range(2):
+        assert verify_bundle(encode_bundle(GOOD), other).steps[4].result == "failed"
+
+
+@pytest.mark.parametrize(
+    "bundle", [GOOD, replace(GOOD, anchor=UNSET), replace(GOOD, payload=UNSET), replace(GOOD, proof="none")]
+)
+def test_verification_leaves_no_garbage(bundle: Bundle) -> None:
+    """What was read of a bundle is free when its report is made, also where a step was not checked or failed."""
+    data = encode_bundle(bundle)
+    verify_bundle(data, TRUST)
+    gc.collect()
+    gc.disable()
+    try:
+        verify_bundle(data, TRUST)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_parts_that_were_accepted() -> None:

@@ -56,6 +56,15 @@ def test_malformed(name: str) -> None:
     assert caught.value.field
 
 
+def test_first_fault_of_form_is_named() -> None:
+    """Of a proof and a payload that are both of another form the step names the proof, which is read first."""
+    bad = tree(GOOD)
+    put("proof", to="none")(bad)
+    put("payload", to={})(bad)
+    form = verdict_of(bad).steps[0]
+    assert (form.result, "a proof begins with the line" in form.detail) == ("failed", True)
+
+
 def doubled(part: bytes) -> bytes:
     """The JSON object with its first key standing twice, first with another value."""
     key = part[1 : part.index(b":")]

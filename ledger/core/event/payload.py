@@ -233,12 +233,13 @@ _shared = attrgetter(*_SHARED)
 
 def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
     """Raises MalformedInput unless the envelope speaks of this payload, field by field and by digest."""
-    for field, signed, said in zip(_SHARED, _shared(envelope), _shared(payload), strict=True):
-        if signed != said:
-            raise MalformedInput(
-                f"differs from payload.{field}: {_plain(signed)} is signed, {_plain(said)} is said",
-                field=f"envelope.{field}",
-            )
+    if _shared(envelope) != _shared(payload):
+        differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
+        field, signed, stated = next(values for values in differing if values[1] != values[2])
+        raise MalformedInput(
+            f"differs from payload.{field}: {_plain(signed)} is signed, {_plain(stated)} is said",
+            field=f"envelope.{field}",
+        )
     calculated = digest_of(payload_bytes)
     if envelope.payload_digest != calculated:
         raise MalformedInput(
