@@ -34,6 +34,7 @@ MODULES: Final = (
     "ledger.exchange.paper.printed",
     "ledger.exchange.workbooks",
     "ledger.supervision.datasets",
+    "ledger.supervision.library.comparison",
     "ledger.supervision.model.elsewhere",
     "ledger.supervision.model.examined",
     "ledger.supervision.report.pdf",

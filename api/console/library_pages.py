@@ -113,7 +113,7 @@ def comparison(
     later = version_of(state, second, "second")
     earlier = version_of(state, first or max(1, later.body.version - 1), "first")
     reading.record(f"comparison of model {model_id}")
-    told = compare(earlier.body, later.body)
+    told = service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency)
     return page(request, service, "comparison.html", reading.session, state=state, told=told)
 
 

@@ -191,7 +191,7 @@ def comparison(
     before = state.newest.body.version if other else max(1, later.body.version - 1)
     earlier = version_of(state, first or before, "first")
     reading.record(f"comparison of model {model_id}")
-    return answer(compare(earlier.body, later.body))
+    return answer(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))
 
 
 @router.get(

@@ -92,6 +92,12 @@ class Findings:
     def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
         self._said[name] = Step(STEPS.index(name) + 1, name, "not_checked", why, verdict)
 
+    def stop(self, why: str) -> None:
+        """Leave every step unchecked that has found nothing and said nothing so far."""
+        for name in STEPS:
+            if name not in self._said:
+                self.not_checked(name, why)
+
     def anchored(self, up_to: int, indices: Sequence[int]) -> None:
         """How much of what was audited, the entries ``indices``, is confirmed on the chain."""
         since = sum(index >= up_to for index in indices)

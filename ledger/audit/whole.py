@@ -29,7 +29,7 @@ from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import TreeState
 from ledger.store.schema import differences as differences_of
-from ledger.store.schema import storage_faults
+from ledger.store.schema import mistyped_columns, storage_faults
 
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
@@ -54,6 +54,10 @@ def audit_log(
     Unavailable where database or contracts do not answer, NotFound where there is no ledger.
     """
     findings = Findings()
+    if mistyped := list(_mistyped(database)):
+        findings.add(*mistyped)
+        findings.stop("values of another type stand in the database, at which other steps would fail")
+        return findings.report(scope="log", development=trust.development, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # before the database is looked at: its bindings are no shorter then
     with database.read() as connection:
         tree = log.tree(connection)
@@ -189,6 +193,14 @@ def _ranges(size: int) -> Iterator[tuple[int, int]]:
     """At least one range, so that claims of size 0 are decided."""
     for start in range(0, max(size, 1), RANGE):
         yield start, min(start + RANGE, size)
+
+
+# 16
+def _mistyped(database: Database) -> Iterator[Finding]:
+    """Columns with values of another type than was written."""
+    for engine, store in database.stores:
+        for one in mistyped_columns(engine, store):
+            yield finding("schema", None, "value_type", one.expected, one.found, name=one.name)
 
 
 # 16

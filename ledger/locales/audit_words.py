@@ -21,6 +21,7 @@ FINDINGS: Final = (
         "table_unreadable",
         "schema",
         "storage",
+        "value_type",
         "recorded_after",
         "recorded_unsigned",
         "tree_rows",

@@ -11,17 +11,32 @@ the others from every list. So an audit also lets SQLite hold indexes against th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    create_engine,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store.migrate import Store, metadata, migrate, version_table
 
+READ_AS_BYTES = ("entries.envelope", "entries.payload")  # by audits, whatever they are (``store.audit``)
 MAX_FAULTS = 100  # of a file that are told
 _OBJECTS = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name"
 _STRANGE = """
@@ -65,6 +80,37 @@ def storage_faults(engine: Engine) -> list[str]:
     except DBAPIError as error:  # a page that it cannot even read
         return [str(error.orig)]
     return [fault for fault in faults if fault != "ok"]
+
+
+def mistyped_columns(engine: Engine, store: Store) -> Iterator[Difference]:
+    """Yield each column that holds a value of another type than its own: SQLite keeps what it is given.
+
+    Whatever reads such a value may fail at it, an audit too, but for those that it reads as bytes whatever they are.
+    PostgreSQL takes none.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        for table in metadata(store).sorted_tables:
+            with suppress(OperationalError):  # a table or column that is not there differs by its text
+                yield from _mistyped(connection, table)
+
+
+def _mistyped(connection: Connection, table: Table) -> Iterator[Difference]:
+    columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
+    types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
+    for column, found in zip(columns, connection.execute(select(*types)).one(), strict=True):
+        expected = _type_of(column)
+        strange = sorted(set((found or "null").split(",")) - {expected, "null"})
+        if strange:
+            yield Difference(f"{table.name}.{column.name}", expected, ", ".join(strange))
+
+
+def _type_of(column: Column[Any]) -> str:
+    """What SQLite calls values of this column."""
+    if isinstance(column.type, LargeBinary):
+        return "blob"
+    return "integer" if isinstance(column.type, Integer | Boolean) else "text"
 
 
 def require_schema(engine: Engine, store: Store) -> None:

@@ -77,6 +77,8 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
         row = chance.choice(table.rows)
         value = _other(table, column, row, chance)
         yield _statement("change", f"{table.name}.{column}", database, *_update(table, row, {column: value}))
+        retyped = _of_another_type(row[column])
+        yield _statement("retype", f"{table.name}.{column}", database, *_update(table, row, {column: retyped}))
     row = chance.choice(table.rows)
     yield _statement("delete", table.name, database, *_delete(table, row))
     last = max(table.rows, key=lambda one: tuple(str(one[name]).zfill(20) for name in table.key))
@@ -108,6 +110,11 @@ def _other(table: _Table, column: str, row: Row, chance: random.Random) -> Value
             changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
             return bytes(changed)
     return others[0] if others else 1
+
+
+def _of_another_type(value: Value) -> Value:
+    """The same as bytes; of bytes nearly the same as text. SQLite keeps either in any column."""
+    return f"{value.decode('latin-1')} " if isinstance(value, bytes) else str(value).encode()
 
 
 def _where(table: _Table, row: Row) -> tuple[str, list[Value]]:

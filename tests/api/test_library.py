@@ -142,6 +142,17 @@ def test_versions_are_compared_field_by_field(served: Served) -> None:
     assert {one["kind"] for one in other["differences"]} >= {"removed", "changed"}
 
 
+@pytest.mark.parametrize("path", [f"/api/v1/library/{MODEL}/comparison", f"/console/library/{MODEL}/comparison"])
+def test_versions_are_compared_by_a_worker(served: Served, path: str) -> None:
+    """What a model's file asks for is asked under limits, whoever reads it."""
+    workers = served.parts.workers
+    workers.last_used = None
+    token = served.token(clerk(POLICE))
+    cookie = f"__Secure-tallystick={token['authorization'].removeprefix('Bearer ')}"
+    assert served.request("GET", path, headers=token | {"cookie": cookie}).status_code == 200
+    assert workers.last_used is not None
+
+
 @pytest.mark.parametrize("path", ["", "?q=unanswered", f"/{MODEL}"])
 def test_how_many_leads_there_are_is_for_procuratorates(served: Served, path: str) -> None:
     """Others read what the model is, and no count, however they ask."""

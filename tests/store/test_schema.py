@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store.database import open_database
-from ledger.store.schema import differences, storage_faults
+from ledger.store.schema import differences, mistyped_columns, storage_faults
 from tests.ledgers import sqlite_url
 
 ON_EITHER = ("DROP INDEX ix_entries_payload_digest", "ALTER TABLE cases ADD COLUMN other TEXT")
@@ -76,4 +76,21 @@ def test_index_that_leaves_out_rows(each_database_url: str) -> None:
                 connection.execute(text(statement))
         assert differences(database.log, "log") == []
         assert any("ix_flags_name" in fault for fault in storage_faults(database.log))
+    database.close()
+
+
+@pytest.mark.parametrize(("column", "value"), [("name", b"late_entry"), ("log_index", "one"), ("position", 0.5)])
+def test_values_of_another_type(tmp_path: Path, column: str, value: object) -> None:
+    """SQLite keeps a text in a column of numbers; it is named by its column, with both types."""
+    database = open_database(sqlite_url(tmp_path))
+    row = {"log_index": 1, "position": 2, "name": "late_entry", "article": "", "detail": ""}
+    with database.write() as connection:
+        for values in (row, row | {"position": 3, column: value}):
+            connection.execute(
+                text("INSERT INTO flags VALUES (:log_index, :position, :name, :article, :detail)"), values
+            )
+    (difference,) = mistyped_columns(database.log, "log")
+    assert difference.name == f"flags.{column}"
+    assert difference.expected != difference.found
+    assert list(mistyped_columns(database.access, "access")) == []
     database.close()

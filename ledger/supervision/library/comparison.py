@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from typing import Any, Literal
@@ -87,19 +88,20 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         for name, part in value.items():
             yield from _flat(part, f"{path}.{name}" if path else str(name))
     elif isinstance(value, list) and value:
-        for number, part in enumerate(value):
-            yield from _flat(part, f"{path}[{_called(value, number)}]")
+        for label, part in zip(_labels(value), value, strict=True):
+            yield from _flat(part, f"{path}[{label}]")
     elif value is None or value in ({}, []):
         yield path, msgspec.json.encode(value).decode()
     else:
         yield path, text_of(value)
 
 
-def _called(parts: list[Any], number: int) -> str:
-    """An example by its name, so that one that was put in before it makes no difference; else its number."""
+def _labels(parts: list[Any]) -> Iterator[str]:
+    """Call an example by its name, so that one that was put in before it makes no difference, others by number."""
     names = [part.get("name") if isinstance(part, dict) else None for part in parts]
-    name = names[number]
-    return name if isinstance(name, str) and names.count(name) == 1 else str(number)
+    counts = Counter(name for name in names if isinstance(name, str))
+    for number, name in enumerate(names):
+        yield name if isinstance(name, str) and counts[name] == 1 else str(number)
 
 
 def _side(body: ModelPublished) -> Side:
