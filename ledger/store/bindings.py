@@ -89,6 +89,8 @@ class StoredBinding(Struct, frozen=True):
     binding: Binding | None
 
 
+# As text, since every batch of entries asks for it: to make and look up the statement costs more than to run it.
+_HEAD = f"SELECT number, digest FROM {BINDINGS.name} ORDER BY number DESC LIMIT 1"  # noqa: S608 - of our own names
 _decoder = decoder_of(Binding)
 
 
@@ -182,8 +184,7 @@ def _raw(table: Table) -> Select[Any]:
 
 def head(connection: Connection) -> BindingHead:
     """Where the chain stands."""
-    query = select(BINDINGS.c.number, BINDINGS.c.digest).order_by(BINDINGS.c.number.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = connection.exec_driver_sql(_HEAD).first()
     return BindingHead(row.number + 1, row.digest) if row else BindingHead(0, FIRST)
 
 
