@@ -15,13 +15,15 @@ from ledger.settings import Settings
 from ledger.store import bindings, log
 from ledger.store.database import Database
 from ledger.supervision.datasets import DatasetFiles, Datasets, WriteTable, write_table
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.snapshot import LogSource, Views
 from ledger.supervision.standing import Record
 from ledger.supervision.supervise import Supervisor
 from ledger.system import SystemStream
-from ledger.worker_pool import WorkerPool
+from ledger.worker_pool import WorkerPool, WorkLimits
 
 OWN_WORK = "the service"  # in the place of an agency
+RUN_SECONDS = 4  # on a machine that does other things as well, for a second of computing
 TABLE_TAKES = 4  # times as much as looking through its file once, which was done within the limits
 
 
@@ -70,11 +72,19 @@ def make_supervisor(
         recorder.book,
         recorder.calendar,
         mark=mark,
-        datasets=lambda size: known.tables(source.registered(size)),
+        datasets=lambda size, near: known.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
     )
-    record = Record(database, authority, system, source.registered)
-    return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock)
+    runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
+    record = Record(database, authority, system, source.registered, runner)
+    return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock, runner=runner)
+
+
+def model_limits(settings: Settings) -> WorkLimits:
+    """Return what one run of a published model may take."""
+    return WorkLimits(
+        memory_mb=settings.model_memory_mb, cpu_s=settings.model_cpu_s, seconds=RUN_SECONDS * settings.model_cpu_s
+    )
 
 
 def _writing_in(workers: WorkerPool) -> WriteTable:

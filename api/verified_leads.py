@@ -18,6 +18,7 @@ from ledger.installation import DataDirectory
 from ledger.prove import blocks_of
 from ledger.store import log
 from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.rederive import Held, LeadReport, rederive
 
 
@@ -41,9 +42,9 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
         entries=lambda size: _entries(service, size),
     )
-    recorder = service.parts.recorder
+    recorder, runner = service.parts.recorder, ModelRunner(service.parts.workers, agency=reading.agency)
     seen = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
-    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar, seen=seen)
+    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar, seen=seen, runner=runner)
 
 
 def _events(held: Held) -> Iterator[Bundle]:

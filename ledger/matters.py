@@ -14,7 +14,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.event import Payload
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
-from ledger.core.jurisdiction import supervises
+from ledger.core.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision import Act, Matter, ModelState, Move, fold
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
 from ledger.store import identifiers, imports, log, supervision
@@ -74,7 +74,7 @@ def require_named(connection: Connection, payload: Payload, authority: Authority
     """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
     body, agencies = payload.body, authority.agencies
     if isinstance(body, DatasetRegistered):
-        _require_own_id(connection, body.dataset_id, payload.agency)
+        _require_own_id(connection, body.dataset_id, agencies[payload.agency], agencies)
     if isinstance(body, ModelPublished):
         _require_anonymous(connection, body, authority, payload)
     if isinstance(body, RecommendationIssued):
@@ -110,14 +110,20 @@ def _require_anonymous(connection: Connection, body: ModelPublished, authority: 
             )
 
 
-def _require_own_id(connection: Connection, dataset_id: str, agency: str) -> None:
-    """An id belongs to the agency that registered it first: no model would see what another registers."""
-    if imports.first_to_register(connection, dataset_id) not in (None, agency):
+def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, agencies: Mapping[str, Agency]) -> None:
+    """Refuse a procuratorate an id that is already that of another agency in line with it: no model would see its own.
+
+    Others are not told of what they may not see: what they register is kept, and models of one line take the first.
+    """
+    if not may_supervise(agency):
+        return
+    near = frozenset(name for name, other in agencies.items() if in_line(other, agency))
+    if imports.first_to_register(connection, dataset_id, near) not in (None, agency.agency_id):
         raise RuleRefused(
             f"another agency has a data set {dataset_id}",
             code="dataset_id_taken",
             field="payload.body.dataset_id",
-            hint=f"Register it under an id of your own, such as {agency[:40]}-{dataset_id[:20]}.",
+            hint=f"Register it under an id of your own, such as {agency.agency_id[:40]}-{dataset_id[:20]}.",
         )
 
 

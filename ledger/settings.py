@@ -108,6 +108,8 @@ class Settings(KeyedSettings):
     worker_processes: Annotated[int, Field(ge=1, le=64)] = 2  # for work whose cost a request decides
     worker_memory_mb: Annotated[int, Field(ge=64)] = 256  # of one piece of such work
     worker_cpu_s: Positive = 4  # likewise
+    model_memory_mb: Annotated[int, Field(ge=64)] = 1024  # of one run of a published model, in such a process
+    model_cpu_s: Positive = 60  # likewise
     header_timeout_s: Positive = 10
     request_timeout_s: Positive = 30
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once

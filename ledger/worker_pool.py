@@ -114,19 +114,21 @@ class WorkerPool:
         agency: str,
         field: str | None = None,
         limits: WorkLimits | None = None,
+        patience_s: float | None = None,
     ) -> T:
         """What the function gives, called in a process of its own; both it and its arguments can be pickled.
 
         Raises the TallystickError that it raises; TooCostly, about ``field``, where it takes more than its limits;
-        Unavailable where no worker is free in time, or the machine too busy to do it in time.
+        Unavailable where no worker is free in time, or the machine too busy to do it in time, which is ``patience_s``
+        where that is given.
         """
-        with self.turn(agency) as turn:
+        with self.turn(agency, patience_s) as turn:
             return turn.run(function, *arguments, field=field, limits=limits)
 
     @contextmanager
-    def turn(self, agency: str) -> Iterator[Turn]:
+    def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
         """A worker for one agency until the block is left, for work that is prepared here. Raises Unavailable."""
-        worker = self._taken(agency)
+        worker = self._taken(agency, self._patience_s if patience_s is None else patience_s)
         try:
             yield Turn(self, worker)
         finally:
@@ -140,9 +142,9 @@ class WorkerPool:
         for worker in self._workers:
             worker.stop()
 
-    def _taken(self, agency: str) -> _Worker:
+    def _taken(self, agency: str, patience_s: float) -> _Worker:
         ticket = object()
-        deadline = time.monotonic() + self._patience_s
+        deadline = time.monotonic() + patience_s
         with self._turn:
             if self._present.get(agency, 0) >= self._waiting:
                 raise Unavailable(
@@ -215,12 +217,12 @@ class Turn:
 
 
 def _too_costly(ending: Ending, limits: WorkLimits, field: str | None) -> TooCostly:
-    said = {
-        Ending.NO_MEMORY: f"this takes more than {limits.memory_mb} MB of memory",
-        Ending.NO_TIME: f"this takes more than {limits.cpu_s} seconds of computing",
-        Ending.TOO_LARGE: f"this makes more than {limits.result_bytes} bytes",
-    }
-    return TooCostly(said[ending], field=field, hint="Ask for less at once.")
+    hint = "Ask for less at once."
+    if ending is Ending.NO_MEMORY:
+        return TooCostly(f"this takes more than {limits.memory_mb} MB of memory", field=field, hint=hint)
+    if ending is Ending.NO_TIME:
+        return TooCostly(f"this takes more than {limits.cpu_s} seconds of computing", field=field, hint=hint)
+    return TooCostly(f"this makes more than {limits.result_bytes} bytes", field=field, hint=hint)
 
 
 class _Worker:

@@ -40,7 +40,7 @@ class Town:
             sequencer=parts.sequencer,
             authority=parts.authority,
             registry=lambda: parts.follower.link.registry,
-            files=DatasetFiles(where.datasets),
+            files=DatasetFiles(where.datasets, parts.database),
             clock=parts.clock,
         )
 

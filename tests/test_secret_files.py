@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.record import shipped_rulebook
 from ledger.secret_files import (
     SecretRefused,
     make_private,
@@ -22,7 +23,11 @@ from ledger.secret_files import (
     write_secret,
 )
 from ledger.store.database import open_database, open_witness_engine
+from ledger.supervision.snapshot import Views
+from ledger.supervision.snapshot.given import GivenSource
+from ledger.workdays import shipped_calendar
 
+BOOK = shipped_rulebook()
 NOBODY = 65534
 
 
@@ -98,6 +103,29 @@ def test_databases_are_private_from_their_first_byte(tmp_path: Path, umask: int)
     else:
         database.close()
         engine.dispose()
+
+
+def test_views_of_models_are_private(tmp_path: Path) -> None:
+    """The file that models ask and its log, and what is exported for a run: they name persons. Their folder is
+    closed to others by whatever umask; the files are, too, under that of a service."""
+    path = tmp_path / "supervision" / "views.duckdb"
+    views = Views(path, GivenSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    with private_umask():
+        views.refresh()
+        with views.export() as export:
+            exported = list(Path(export.folder).iterdir())
+            assert Path(export.folder).parent == path.parent
+            assert {mode_of(file) for file in exported} == {0o600}
+            assert mode_of(Path(export.folder)) == 0o700
+            assert {file.name for file in path.parent.iterdir() if file.is_file()} == {path.name, f"{path.name}.wal"}
+            assert {mode_of(file) for file in path.parent.iterdir() if file.is_file()} == {0o600}
+        views.close()
+    path.unlink()
+    path.parent.rmdir()
+    views = Views(path, GivenSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    views.refresh()
+    views.close()
+    assert mode_of(path.parent) == 0o700
 
 
 def test_a_database_that_was_open_to_others_is_made_private(tmp_path: Path) -> None:

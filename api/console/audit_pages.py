@@ -15,7 +15,7 @@ from api.console.rendering import page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugQuery
 from api.reading import Reading
-from api.routes.audit import look_at, look_at_all, stored
+from api.routes.audit import kept_files, look_at, look_at_all, stored
 from ledger.audit import AuditReport, audit_case, audit_log
 from ledger.core.decoding import decode_json
 from ledger.core.errors import NotFound
@@ -71,7 +71,13 @@ def _of_log(service: Service, progress: Progress) -> AuditReport:
     with service.parts.database.read() as connection:
         size = log.tree(connection).size
     processes = max(2, (os.cpu_count() or 1) // 2) if size >= WORTH_A_PROCESS else 1
-    return audit_log(*stored(service), look=look_at_all(service), progress=progress, processes=processes)
+    return audit_log(
+        *stored(service),
+        look=look_at_all(service),
+        progress=progress,
+        processes=processes,
+        files=kept_files(service),
+    )
 
 
 @router.get("/audit/{audit_id}")

@@ -105,7 +105,7 @@ class Loading:
             sequencer=parts.sequencer,
             authority=parts.authority,
             registry=lambda: parts.follower.link.registry,
-            files=DatasetFiles(self.where.datasets),
+            files=DatasetFiles(self.where.datasets, parts.database),
             clock=parts.clock,
         )
 

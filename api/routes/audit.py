@@ -9,13 +9,15 @@ from starlette.responses import Response
 
 from api.dependencies import Reads, Service, ServiceOf, SlugQuery, answer
 from api.openapi import answers
-from ledger.audit import AuditReport, Look, Node, asking, audit_case, audit_log, replaying
+from ledger.audit import AuditReport, KeptFiles, Look, Node, asking, audit_case, audit_log, replaying
 from ledger.core.errors import Unavailable
 from ledger.core.rulebook import Rulebook
 from ledger.core.trust import Trust
+from ledger.installation import DataDirectory
 from ledger.record import shipped_rulebook
 from ledger.settings import EMBEDDED
 from ledger.store.database import Database
+from ledger.supervision.datasets import DatasetFiles
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
 one_at_a_time = Lock()  # an audit of the whole log keeps all processors busy
@@ -35,7 +37,7 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
     if not one_at_a_time.acquire(blocking=False):
         raise Unavailable("another audit is running", code="busy", retry_after=10)
     try:
-        return answer(audit_log(*stored(service), look=look_at_all(service)))
+        return answer(audit_log(*stored(service), look=look_at_all(service), files=kept_files(service)))
     finally:
         one_at_a_time.release()
 
@@ -43,6 +45,11 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
 def stored(service: Service) -> tuple[Database, Trust, Rulebook]:
     """What an audit recomputes, and by what."""
     return service.parts.database, service.parts.trust.trust, shipped_rulebook()
+
+
+def kept_files(service: Service) -> KeptFiles:
+    """Return what hashes the files of data sets that the service keeps."""
+    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets).digests
 
 
 def look_at(service: Service) -> Look:

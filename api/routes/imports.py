@@ -247,13 +247,13 @@ def _compared_with(connection: Connection, reading: Reading, window: Page) -> li
     """The registrations that count, of agencies in line with the reader's."""
     agencies = reading.authority.agencies
     own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
-    counting = current(imports.every_dataset(connection)).values()
-    near = [one for one in counting if one.index > after and in_line(agencies[one.agency], own)]
-    return sorted(near, key=lambda one: one.index)[: window.limit]
+    near = {name for name, agency in agencies.items() if in_line(agency, own)}
+    counting = current(imports.every_dataset(connection), near).values()
+    return sorted((one for one in counting if one.index > after), key=lambda one: one.index)[: window.limit]
 
 
 def _files(service: Service) -> DatasetFiles:
-    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets, service.parts.database)
 
 
 def _dataset_line(dataset: RegisteredDataset, *, kept: bool) -> DatasetLine:

@@ -23,11 +23,10 @@ from ledger.core.jurisdiction import lies_within
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.supervision.finding import Finding
-from ledger.supervision.model.elsewhere import RunAsked, found_in_export
+from ledger.supervision.model.elsewhere import RunAsked, found_in_export, query_limits
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.values import Model
-from ledger.supervision.session import Limits
 from ledger.supervision.supervise import RunState
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
@@ -168,15 +167,13 @@ def run(
     views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now
-    # What DuckDB counts is not all that it takes: it has half, so that it is it that says what is too much.
-    limits = Limits(seconds=workers.limits.seconds, memory_mb=workers.limits.memory_mb // 2)
     views.refresh()
-    views.read_datasets()
+    views.read_datasets(own)
     with workers.turn(reading.agency) as turn:
         model = turn.run(parse_model, definition, field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
-            asked = RunAsked(export, model, parameters, at, limits)
+            asked = RunAsked(export, model, parameters, at, query_limits(workers.limits))
             everything = turn.run(found_in_export, asked, field="definition")
     found = [one for one in everything if _lies_within(reading, one, own)]
     shown = found[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]

@@ -24,6 +24,7 @@ Each fault is a finding with the index of the entry that it is of. What rests on
 only repeat the finding. Times that nobody signed (``recorded_at``) lie between what is signed before and after them.
 """
 
+from ledger.audit.bindings import KeptFiles
 from ledger.audit.case import audit_case
 from ledger.audit.chain import ContractView, Look, Node, asking, left_out, replaying
 from ledger.audit.findings import AuditReport, Finding
@@ -33,6 +34,7 @@ __all__ = [
     "AuditReport",
     "ContractView",
     "Finding",
+    "KeptFiles",
     "Look",
     "Node",
     "asking",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, finding
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, checkpoints, deployment
-from ledger.store.bindings import BOUND_TABLES, COMMITS, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
+from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
 from ledger.store.database import Connection
 
 COSIGNATURES = "cosignatures"  # the table
+KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
 # Where the faults of a table are told; those of the others stand by themselves.
 _STEPS = {
     "checkpoints": "checkpoints",
@@ -83,6 +84,26 @@ def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHea
     kept = deployment.kept_digest(connection)
     for name, digest in bound.rows.get(DEPLOYMENT, {deployment.NAME: None}).items():
         yield from _differs(DEPLOYMENT, name, digest, kept)
+
+
+# 15
+def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iterator[Finding]:
+    """Name the files of data sets that are gone, changed, or of which the bindings know nothing.
+
+    ``kept`` is what ``files`` gave before the bindings were read: a file is bound before it is kept.
+    """
+    if bound.broken is not None:
+        return
+    expected = bound.rows.get(DATASET_FILES, {}).keys()
+    if expected - kept.keys():
+        kept = {**kept, **files()}  # some may have come meanwhile
+    for digest in sorted(expected - kept.keys()):
+        yield finding("bindings", None, "dataset_file", "a file", "no such file", digest=digest)
+    for digest in sorted(kept.keys() - expected):
+        yield finding("bindings", None, "dataset_file", "no such file", "a file", digest=digest)
+    for digest in sorted(kept.keys() & expected):
+        if kept[digest] != digest:
+            yield finding("bindings", None, "dataset_file", digest, kept[digest], digest=digest)
 
 
 def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Finding]:

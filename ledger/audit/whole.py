@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from ledger.audit import claims as said
-from ledger.audit.bindings import Bound, check_bound, check_commits_bound, read_bound
+from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
 from ledger.audit.chain import Look
 from ledger.audit.commits import check_commits, check_latest
 from ledger.audit.entries import UNREADABLE, RangeResult, of_an_erasure
@@ -46,9 +46,10 @@ def audit_log(
     progress: Progress = lambda _done, _total: None,
     processes: int | None = None,
     checkpoints: Sequence[str] = (),
+    files: KeptFiles | None = None,
 ) -> AuditReport:
     """Audits everything that the database holds. The log must continue each of the ``checkpoints``, notes of its own
-    that were kept elsewhere.
+    that were kept elsewhere. ``files`` are those of data sets beside the database; None where they are not here.
 
     ``processes`` is as many as there are processors unless it is given; a small log is checked in this one. Raises
     Unavailable where database or contracts do not answer, NotFound where there is no ledger.
@@ -59,10 +60,13 @@ def audit_log(
         findings.stop("values of another type stand in the database, at which other steps would fail")
         return findings.report(scope="log", development=trust.development, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # before the database is looked at: its bindings are no shorter then
+    kept = None if files is None else files()
     with database.read() as connection:
         tree = log.tree(connection)
         bound = read_bound(connection, heads)
         unlike = list(check_bound(connection, bound, heads))
+        if files is not None and kept is not None:
+            findings.add(*check_files(bound, kept, files))
         findings.checked("bindings", f"{bound.count} records of rows that nobody signs, each row as it was written")
         findings.add(*_schema(database))
         findings.checked(

@@ -17,6 +17,7 @@ FINDINGS: Final = (
         "bound",
         "binding",
         "bound_head",
+        "dataset_file",
         "unbound",
         "table_unreadable",
         "schema",
@@ -30,7 +31,7 @@ FINDINGS: Final = (
 CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
-    *("none", "none outside of cases", "the log is smaller", "no such tile"),
+    *("none", "none outside of cases", "the log is smaller", "no such tile", "a file", "no such file"),
 )
 
 

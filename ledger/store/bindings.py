@@ -62,6 +62,7 @@ OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
 DEPLOYMENT = META.name
 VIEWS = "views"  # by file: the digest that it was left with
+DATASET_FILES = "dataset files"  # by digest: itself, once the file of a data set is kept
 FORGOTTEN = "cosignatures forgotten"  # by the time (unix milliseconds) before which they were, as text
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -128,9 +128,11 @@ def registrations(connection: Connection, agency: str, dataset_id: str) -> list[
     return [one for one in known if one.body.dataset_id == dataset_id]
 
 
-def first_to_register(connection: Connection, dataset_id: str) -> str | None:
-    """The agency whose data sets have this id: the first one that registered one under it."""
+def first_to_register(connection: Connection, dataset_id: str, agencies: Collection[str]) -> str | None:
+    """Return the first of the agencies that registered a data set under this id."""
     for entry in log.registered_datasets(connection):
+        if entry.agency not in agencies:
+            continue
         body = log.payload_of(entry).body
         if isinstance(body, DatasetRegistered) and body.dataset_id == dataset_id:
             return entry.agency

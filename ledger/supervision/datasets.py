@@ -6,8 +6,8 @@ pure function of these bytes and of the layout that was signed with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,19 +20,22 @@ import structlog
 from msgspec import Struct
 
 from ledger.core import canonical
-from ledger.core.digest import blake3_text, digest_of, new_hasher, parse_digest
+from ledger.core.digest import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.event.record import DatasetRegistered, TableLayout
 from ledger.exchange.rows import Row
 from ledger.exchange.source_file import Layout, SourceFile
 from ledger.exchange.values import Misread, line, text
 from ledger.secret_files import write_secret
+from ledger.store import bindings
+from ledger.store.database import Database
 from ledger.supervision.catalogue import DATASET_COLUMNS, dataset_view
 from ledger.worker_pool import TooCostly
 
 MAX_ROWS = 2_000_000  # of one file
 WRITTEN_AT_ONCE = 10_000  # rows
 HASHED_AT_ONCE = 1024 * 1024  # bytes
+INCOMING = ".incoming"  # ends the name of a file that is not kept yet
 
 logger = structlog.get_logger(__name__)
 
@@ -72,10 +75,24 @@ class Outside(NamedTuple):
 
 
 class DatasetFiles:
-    """The files that are kept, in ``folder``: readable by the service alone, since they name persons."""
+    """The files that are kept, in ``folder``: readable by the service alone, since they name persons.
 
-    def __init__(self, folder: Path):
+    What is kept is bound in ``database``: an audit misses a file that is gone. To read them needs none.
+    """
+
+    def __init__(self, folder: Path, database: Database | None = None):
         self._folder = folder
+        self._database = database
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of the bytes of each file that is kept, by the digest that it is kept under."""
+        kept: dict[str, str] = {}
+        for algorithm in Algorithm:
+            for file in (self._folder / algorithm).glob("*"):
+                if file.suffix != INCOMING:
+                    with suppress(FileNotFoundError):  # it was replaced, or is gone
+                        kept[f"{algorithm}:{file.name}"] = _digest_of(file, algorithm)
+        return kept
 
     def path(self, digest: str) -> Path:
         """Where a file of this digest is kept. Raises MalformedInput for what is no digest."""
@@ -100,14 +117,21 @@ class DatasetFiles:
         if (found := str(digest_of(algorithm, data))) != registered.digest:
             told = f"the file of {registered.dataset_id} has the digest {registered.digest}, this one has {found}"
             raise MalformedInput(told, field="file", hint="Send the file that was registered, unchanged.")
-        incoming = path.with_name(f"{path.name}.incoming")
+        incoming = path.with_name(f"{path.name}{INCOMING}")
         write_secret(incoming, data, field="file", replace=True)
         try:
             rows = read(incoming, registered)
+            self._bind(registered.digest)  # first: an audit takes a file for a stranger's that is not bound
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)
         return rows
+
+    def _bind(self, digest: str) -> None:
+        if self._database is not None:
+            with self._database.write() as connection:
+                if bindings.last_bound(connection, bindings.DATASET_FILES, digest) != digest:
+                    bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
 
     def rows(self, registered: DatasetRegistered) -> DatasetRows | None:
         """The rows of a data set; None where its file is not here, or is not the one that was registered any more."""
@@ -128,25 +152,27 @@ class Datasets:
     def __init__(self, files: DatasetFiles, write: WriteTable | None = None):
         self._files = files
         self._write = write or write_table
-        self._read: dict[str, tuple[Registered, Outside]] = {}
+        self._read: dict[str, Outside] = {}  # by the digest of the registration
         self._folder: TemporaryDirectory[str] | None = None
         self._lock = Lock()  # a file that is mapped is not written by anybody else
 
-    def tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
-        """By the names of their views; none of a data set whose file is not here. Safe to call from several threads."""
-        with self._lock:
-            return self._tables(registrations)
+    def tables(self, registrations: Iterable[Registered], near: Collection[str] | None = None) -> dict[str, Outside]:
+        """Return those of the agencies in ``near``, None for all, by the names of their views.
 
-    def _tables(self, registrations: Iterable[Registered]) -> dict[str, Outside]:
-        read: dict[str, tuple[Registered, Outside]] = {}
-        for name, registered in current(registrations).items():
-            known = self._read.get(name)
-            if known is not None and known[0] == registered:
-                read[name] = known
-            elif (outside := self._outside(registered)) is not None:
-                read[name] = registered, outside
-        self._read = read
-        return {name: outside for name, (_, outside) in read.items()}
+        There is none of a data set whose file is not here. Safe to call from several threads.
+        """
+        with self._lock:
+            return self._tables(list(registrations), near)
+
+    def _tables(self, registrations: Sequence[Registered], near: Collection[str] | None) -> dict[str, Outside]:
+        latest = {(one.agency, dataset_view(one.body.dataset_id)): one.digest for one in registrations}
+        self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
+        tables: dict[str, Outside] = {}
+        for name, registered in current(registrations, near).items():
+            outside = self._read.get(registered.digest) or self._outside(registered)
+            if outside is not None:
+                tables[name] = self._read[registered.digest] = outside
+        return tables
 
     def _outside(self, registered: Registered) -> Outside | None:
         source = self._files.path(registered.body.digest)
@@ -187,13 +213,16 @@ R = TypeVar("R", bound=ByAgency)
 WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 
 
-def current(registrations: Iterable[R]) -> dict[str, R]:
-    """The registration of each view, out of all in the order of the log.
+def current(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
+    """Return the registration of each view for the models of a jurisdiction, out of all in the order of the log.
 
-    An id belongs to the agency that registered it first: its latest registration counts, those of others do not.
+    ``near`` are the agencies in line with it, None is all. An id belongs to the first of them that registered it: its
+    latest registration counts, those of others do not.
     """
     found: dict[str, R] = {}
     for registered in registrations:
+        if near is not None and registered.agency not in near:
+            continue
         name = dataset_view(registered.body.dataset_id)
         if name not in found or found[name].agency == registered.agency:
             found[name] = registered
@@ -228,11 +257,7 @@ def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
 def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
     """Writes the view of a data set, registered by the event ``evidence``, into an Arrow file; False where the bytes
     are not those that were registered. Raises as ``read_rows`` does."""
-    hasher = new_hasher(parse_digest(registered.digest).algorithm)
-    with path.open("rb") as file:
-        while chunk := file.read(HASHED_AT_ONCE):
-            hasher.update(chunk)
-    if hasher.digest() != parse_digest(registered.digest).value:
+    if _digest_of(path, parse_digest(registered.digest).algorithm) != registered.digest:
         return False
     columns, rows = _read_through(path, registered)
     text = pyarrow.string()
@@ -249,6 +274,14 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
                 writer.write_batch(batch)
     _require_count(count, registered)
     return True
+
+
+def _digest_of(path: Path, algorithm: Algorithm) -> str:
+    hasher = new_hasher(algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(HASHED_AT_ONCE):
+            hasher.update(chunk)
+    return f"{algorithm}:{hasher.digest().hex()}"
 
 
 def _read_through(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from ledger.core.bundle import decode_case_bundle
 from ledger.core.checkpoint import Checkpoint
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import digest_of, parse_digest
-from ledger.core.errors import MalformedInput, NotFound, ProofRefused
+from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.event import Stream
 from ledger.core.event.record import DatasetRegistered
 from ledger.core.event.registry import Name, Profile
@@ -32,8 +32,8 @@ from ledger.core.verify_case import order_of, scan
 from ledger.core.verify_chain import SeenBlock
 from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.datasets import Outside, Registered, table_of
-from ledger.supervision.finding import Finding, find
-from ledger.supervision.model.parse import parse_model
+from ledger.supervision.finding import Finding
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.saying import said
 from ledger.supervision.model.spelling import text_of
 from ledger.supervision.model.values import Model, Sql
@@ -42,6 +42,10 @@ from ledger.supervision.snapshot import Views
 from ledger.supervision.snapshot.given import GivenSource
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.record import Logged
+from ledger.supervision.statement import QueryRefused
+from ledger.worker_pool import TooCostly
+
+T = TypeVar("T")
 
 
 class Held(Struct, frozen=True):
@@ -88,7 +92,17 @@ class _Place(NamedTuple):
 class _Run:
     """The verification of one lead under way."""
 
-    def __init__(self, held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar, seen: Sequence[SeenBlock]):
+    def __init__(
+        self,
+        held: Held,
+        trust: Trust,
+        book: Rulebook,
+        calendar: WorkCalendar,
+        *,
+        seen: Sequence[SeenBlock],
+        runner: ModelRunner,
+    ):
+        self.runner = runner
         self.held = held
         self.seen = seen
         self.trust = trust
@@ -117,13 +131,20 @@ class _Run:
 
 
 def rederive(
-    held: Held, trust: Trust, book: Rulebook, calendar: WorkCalendar, *, seen: Sequence[SeenBlock] = ()
+    held: Held,
+    trust: Trust,
+    book: Rulebook,
+    calendar: WorkCalendar,
+    *,
+    seen: Sequence[SeenBlock] = (),
+    runner: ModelRunner | None = None,
 ) -> LeadReport:
-    """What the held events prove of the lead. ``seen`` are blocks that a chain was asked for.
+    """What the held events prove of the lead. ``seen`` are blocks that a chain was asked for; ``runner`` runs the
+    model, which somebody else wrote.
 
     Raises MalformedInput for what is no bundle.
     """
-    run = _Run(held, trust, book, calendar, seen)
+    run = _Run(held, trust, book, calendar, seen=seen, runner=runner or ModelRunner())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -147,7 +168,7 @@ def _lead(run: _Run) -> Outcome:
 
 
 def _model(run: _Run) -> Outcome:
-    lead, model = run.raised(), parse_model(run.held.definition)
+    lead, model = run.raised(), _within_limits(lambda: run.runner.read(run.held.definition))
     if model.digest != lead.model_digest:
         raise ProofRefused(f"expected {lead.model_digest}, the lead's, not {model.digest}", field="definition")
     expected = {
@@ -283,13 +304,25 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Outsi
         if size <= lead.tree_size
     ]
     source = GivenSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
-    views = Views(None, source, run.book, run.calendar, mark="held", datasets=lambda _size: tables)
+    views = Views(None, source, run.book, run.calendar, mark="held", datasets=lambda _size, _near: tables)
     try:
         views.refresh()
-        with views.session(outside=True) as session:
-            return find(model, lead.parameters, session, datetime.fromisoformat(lead.as_of))
+        with views.export() as export:
+            as_of = datetime.fromisoformat(lead.as_of)
+            result = _within_limits(lambda: run.runner.run(export, model, lead.parameters, as_of))
     finally:
         views.close()
+    if result.refused_row is not None:
+        raise result.refused_row
+    return result.findings
+
+
+def _within_limits(work: Callable[[], T]) -> T:
+    """Do what a runner does. What it cannot do, or has no room or time for, says nothing of the lead."""
+    try:
+        return work()
+    except (QueryRefused, TooCostly, Unavailable) as error:
+        raise NotChecked(error.message) from error
 
 
 def _words(run: _Run) -> Outcome:

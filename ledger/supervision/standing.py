@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from ledger import matters
 from ledger.core.authority import Agency, Authority
-from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.core.event import Stream
 from ledger.core.event.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.event.terms import EventRef
+from ledger.core.jurisdiction import in_line
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.store import log, supervision
@@ -21,7 +22,7 @@ from ledger.store.cases import Page
 from ledger.store.database import Connection, Database
 from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.datasets import Registered, current
-from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.refused import ModelRefused
 from ledger.supervision.model.values import Model
 from ledger.supervision.statement import QueryRefused
@@ -65,7 +66,7 @@ class Standing(Struct, frozen=True):
 
 class Record:
     """The log, as supervision reads and writes it. ``registered`` gives the registrations of data sets below a tree
-    size, in the order of the log."""
+    size, in the order of the log; ``runner`` reads models, which other people wrote."""
 
     def __init__(
         self,
@@ -73,11 +74,13 @@ class Record:
         authority: Callable[[], Authority],
         system: SystemStream,
         registered: Callable[[int], Iterable[Registered]],
+        runner: ModelRunner | None = None,
     ):
         self.authority = authority
         self._registered = registered
         self._database = database
         self._system = system
+        self._runner = runner or ModelRunner()
         self._known: tuple[tuple[str, int], ...] = ()
         self._standing = Standing()
 
@@ -86,15 +89,31 @@ class Record:
         with self._database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
             known = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
-            if known != self._known:
-                agencies = self.authority().agencies
-                found = [one for model_id, _ in known for one in _runs(connection, model_id, agencies)]
-                self._standing = Standing(
-                    tuple(one for one in found if isinstance(one, Run)),
-                    tuple(one for one in found if isinstance(one, RunFault)),
-                )
-                self._known = known
+            if known == self._known:
+                return self._standing
+            agencies = self.authority().agencies
+            states = [_model_of(connection, model_id, agencies) for model_id, _ in known]
+        found = [one for state in states for one in self._runs(state)]
+        self._standing = Standing(
+            tuple(one for one in found if isinstance(one, Run)),
+            tuple(one for one in found if isinstance(one, RunFault)),
+        )
+        self._known = known
         return self._standing
+
+    def _runs(self, state: ModelState) -> Iterator[Run | RunFault]:
+        """Who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
+        wanted: dict[str, tuple[int, Mapping[str, str]]] = {state.publisher: (state.newest.body.version, {})}
+        wanted |= {agency: (adoption.version, adoption.parameters) for agency, adoption in state.adoptions.items()}
+        for agency, (version, parameters) in sorted(wanted.items()):
+            definition = next(one.body.definition for one in state.versions if one.body.version == version)
+            try:
+                yield Run(self._runner.read(definition), agency, parameters)
+            except Unavailable:
+                raise  # no worker was free: all of them are read again
+            except TallystickError as error:
+                logger.warning("a model is not run", model=state.model_id, version=version, reason=error.for_operator)
+                yield fault_of(state.model_id, agency, error)
 
     def known(self, lead_ids: Iterable[str]) -> frozenset[str]:
         """Those of the leads that were raised."""
@@ -114,11 +133,15 @@ class Record:
             raise NotFound(f"the evidence {missing} is no event of the log", field="evidence")
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
-    def datasets(self, dataset_id: str | None, rows: Sequence[str], size: int) -> tuple[CitedDataset, ...]:
-        """The citation of rows of the data set that models see at this tree size; none of None."""
+    def datasets(
+        self, dataset_id: str | None, rows: Sequence[str], size: int, procuratorate: str
+    ) -> tuple[CitedDataset, ...]:
+        """The citation of rows of the data set that models of the procuratorate see at this tree size; none of None."""
         if dataset_id is None:
             return ()
-        found = current(self._registered(size)).get(dataset_view(dataset_id))
+        agencies = self.authority().agencies
+        near = {name for name, agency in agencies.items() if in_line(agency, agencies[procuratorate])}
+        found = current(self._registered(size), near).get(dataset_view(dataset_id))
         if found is None:
             raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
         cited = CitedDataset(dataset_id=found.body.dataset_id, digest=found.body.digest, rows=tuple(rows[:MAX_CITED]))
@@ -135,16 +158,7 @@ class Record:
         return True
 
 
-def _runs(connection: Connection, model_id: str, agencies: Mapping[str, Agency]) -> Iterator[Run | RunFault]:
-    """Who runs the model: its publisher by its defaults, unless it adopted its own model with others."""
+def _model_of(connection: Connection, model_id: str, agencies: Mapping[str, Agency]) -> ModelState:
     state = matters.matter_of(connection, STREAM + model_id, agencies)
     assert isinstance(state, ModelState)
-    wanted: dict[str, tuple[int, Mapping[str, str]]] = {state.publisher: (state.newest.body.version, {})}
-    wanted |= {agency: (adoption.version, adoption.parameters) for agency, adoption in state.adoptions.items()}
-    for agency, (version, parameters) in sorted(wanted.items()):
-        definition = next(one.body.definition for one in state.versions if one.body.version == version)
-        try:
-            yield Run(parse_model(definition), agency, parameters)
-        except ModelRefused as error:
-            logger.warning("a published model is not run", model=model_id, version=version, reason=error.for_operator)
-            yield fault_of(model_id, agency, error)
+    return state

@@ -7,9 +7,10 @@ in a while, since clocks run out without an event. What was raised before is the
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from threading import Event
 
 import structlog
@@ -19,11 +20,11 @@ from msgspec.structs import replace
 from ledger.core.authority import Agency
 from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.jurisdiction import is_within
-from ledger.supervision.finding import Finding, find
+from ledger.supervision.finding import Finding
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.values import Sql
 from ledger.supervision.raising import lead_of, procuratorate_for
-from ledger.supervision.session import Session
-from ledger.supervision.snapshot import Head, Views
+from ledger.supervision.snapshot import Export, Head, Views
 from ledger.supervision.standing import Record, Run, RunFault, Standing, fault_of
 
 LOOK_EVERY_S = 1.0
@@ -48,13 +49,23 @@ class RunState(Struct, frozen=True):
 
 class Supervisor:
     """Looks in a thread of its own. ``interval_s`` is the least time between two runs over everything; ``clock`` gives
-    unix milliseconds."""
+    unix milliseconds; ``runner`` runs the models, which other people wrote."""
 
-    def __init__(self, views: Views, record: Record, *, interval_s: float, clock: Callable[[], int]):
+    def __init__(
+        self,
+        views: Views,
+        record: Record,
+        *,
+        interval_s: float,
+        clock: Callable[[], int],
+        runner: ModelRunner | None = None,
+    ):
         self.views = views
         self.record = record
+        self._runner = runner or ModelRunner()
         self._interval_s = interval_s
         self._clock = clock
+        self._stop = Event()
         self._next_whole = 0.0  # by the monotonic clock
         self._ran: Standing | None = None
         self._looked = Head(0, None)  # how far: others bring the views up to the log, too
@@ -63,6 +74,7 @@ class Supervisor:
 
     def run(self, stop: Event) -> None:
         """Looks until it is told to stop."""
+        self._stop = stop
         while not stop.is_set():
             began = time.monotonic()
             self.try_step()
@@ -110,42 +122,53 @@ class Supervisor:
     def _look(self, runs: Iterable[Run], *, cases: frozenset[str] | None = None) -> int:
         """These models over all cases or some of them; what is wrong with one stays with it."""
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        waiting, raised = deque(sorted(runs, key=lambda one: one.procuratorate)), 0
-        while waiting:
-            whose = waiting[0].procuratorate
-            # A query that fails ends its session: the next model has another.
-            with self.views.session(cases, jurisdiction=self._jurisdiction(whose), now=as_of, outside=True) as session:
-                while waiting and waiting[0].procuratorate == whose:
-                    one = waiting.popleft()
-                    found = self._found(one, session, as_of)
-                    if found is None:
-                        break
-                    if cases is not None and isinstance(one.model.condition, Sql):
-                        raised += self._raise_if_found_in_all(one, found, as_of)
-                    else:
-                        raised += self._raise(one, found, session.size, as_of)
+        by_procuratorate = groupby(sorted(runs, key=_procuratorate), key=_procuratorate)
+        return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)
+
+    def _look_for(self, procuratorate: str, runs: Sequence[Run], cases: frozenset[str] | None, as_of: datetime) -> int:
+        """The models of one procuratorate, over what it may see."""
+        raised, hinted = 0, list[tuple[Run, frozenset[str]]]()
+        with self._export(procuratorate, as_of, cases) as export:
+            for one in runs:
+                findings = self._findings(one, export, as_of)
+                if cases is not None and isinstance(one.model.condition, Sql):
+                    hinted.append((one, self._new(findings)))
+                else:
+                    raised += self._raise(one, findings, export.size, as_of)
+        # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
+        # raised where it finds that in all of them, too.
+        if any(lead_ids for _, lead_ids in hinted):
+            with self._export(procuratorate, as_of) as export:
+                for one, lead_ids in hinted:
+                    findings = self._findings(one, export, as_of) if lead_ids else []
+                    both = [finding for finding in findings if finding.lead_id in lead_ids]
+                    raised += self._raise(one, both, export.size, as_of)
         return raised
 
-    def _found(self, one: Run, session: Session, as_of: datetime) -> list[Finding] | None:
-        """What the model finds; None where it could not be asked. A row that is no finding stops no other."""
+    @contextmanager
+    def _export(self, procuratorate: str, as_of: datetime, cases: frozenset[str] | None = None) -> Iterator[Export]:
+        """A model sees what the procuratorate sees that runs it."""
+        jurisdiction = self.record.authority().agencies[procuratorate].profile.jurisdiction
+        with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
+            yield export
+
+    def _findings(self, one: Run, export: Export, as_of: datetime) -> list[Finding]:
+        """Return what the model finds: nothing where its run fails, which is noted. A row that is no finding stops no
+        other."""
+        if self._stop.is_set():
+            raise Unavailable("this service is ending")
         try:
-            return find(one.model, one.parameters, session, as_of, refused=lambda error: self._take_note(one, error))
-        except Unavailable:
-            raise
+            result = self._runner.run(export, one.model, one.parameters, as_of)
         except TallystickError as error:
             self._take_note(one, error)
-            return None
+            return []
+        if result.refused_row is not None:
+            self._take_note(one, result.refused_row)
+        return result.findings
 
-    def _raise_if_found_in_all(self, one: Run, hints: list[Finding], as_of: datetime) -> int:
-        """SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
-        raised where it finds that in all of them, too."""
-        new = {finding.lead_id for finding in hints} - self.record.known(finding.lead_id for finding in hints)
-        if not new:
-            return 0
-        with self.views.session(jurisdiction=self._jurisdiction(one.procuratorate), now=as_of, outside=True) as session:
-            found = self._found(one, session, as_of) or []
-            both = [finding for finding in found if finding.lead_id in new]
-            return self._raise(one, both, session.size, as_of)
+    def _new(self, findings: Sequence[Finding]) -> frozenset[str]:
+        """Return the leads that were not raised yet."""
+        return frozenset(one.lead_id for one in findings) - self.record.known(one.lead_id for one in findings)
 
     def _raise(self, one: Run, found: Sequence[Finding], size: int, as_of: datetime) -> int:
         """The number of leads made of those findings that are new; what is wrong with one stays with it."""
@@ -168,10 +191,6 @@ class Supervisor:
                 self._take_note(one, error)
         return raised
 
-    def _jurisdiction(self, procuratorate: str) -> str:
-        """A model sees what the procuratorate sees that runs it."""
-        return self.record.authority().agencies[procuratorate].profile.jurisdiction
-
     def _put(self, one: Run, finding: Finding, having: str, size: int, as_of: datetime) -> bool:
         lead = lead_of(
             finding,
@@ -181,7 +200,7 @@ class Supervisor:
             size=size,
             as_of=as_of,
             events=self.record.events(finding.evidence),
-            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size),
+            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, one.procuratorate),
         )
         is_new = self.record.put(lead)
         if is_new:
@@ -201,6 +220,10 @@ class Supervisor:
 
     def _say_that_none_runs(self, why: RunFault) -> None:
         self.state = replace(self.state, faults=(why, *self._told_faults()))
+
+
+def _procuratorate(run: Run) -> str:
+    return run.procuratorate
 
 
 def _supervised_by_nobody(finding: Finding) -> NotFound:

@@ -5,7 +5,9 @@ python -m scripts.bench.views [--events N...] [--grown N] [--json FILE]
 The cases are those of a generated history, under new ids as often as the size asks for. ``--grown`` cases get their
 last event after the views were made: what that costs must not grow with the log. Memory is the peak of the process,
 DuckDB's own limit (1 GiB) within it; sizes are measured smallest first, in CPU time of this process. Then all shipped
-models are run: over everything, and those that look at one case at a time over the grown cases alone.
+models are run: over everything, and those that look at one case at a time over the grown cases alone. At last each is
+run as a service runs it, in a worker process within the limits of a service: computing, and memory beyond that of a
+worker which runs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import resource
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -23,18 +25,22 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from api.supervising import model_limits
 from ledger.core.errors import TallystickError
 from ledger.core.event import Stream
 from ledger.record import shipped_rulebook
+from ledger.settings import Settings
 from ledger.supervision.finding import find
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_models
 from ledger.supervision.model.values import Model
 from ledger.supervision.session import QueryRefused
-from ledger.supervision.snapshot import Acts, Anchors, Head, Logged, Views, read_case
+from ledger.supervision.snapshot import Acts, Anchors, Export, Head, Logged, Views, read_case
 from ledger.supervision.snapshot.of_case import Row
 from ledger.supervision.snapshot.of_matter import MatterRecord
 from ledger.workdays import shipped_calendar
+from ledger.worker_pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show
 from scripts.histories.history import generate
 from scripts.histories.life import Entry
@@ -114,9 +120,19 @@ def lives() -> Iterator[list[Entry]]:
                 yield entries
 
 
+class RunCost(NamedTuple):
+    """Of one run in a worker process: seconds of computing, megabytes, findings; why it was ended, if it was."""
+
+    cpu_s: float
+    memory_mb: float
+    findings: int
+    refused: str | None
+
+
 class Measured(NamedTuple):
     """Of a log of one size: microseconds an event of making the views and of folding, milliseconds of each grown case;
-    megabytes of the process at its peak and of the file; seconds of all models over everything and over the grown."""
+    megabytes of the process at its peak and of the file; seconds of all models over everything and over the
+    grown, of an export, and each run elsewhere by its model."""
 
     made: float
     folded: float
@@ -125,6 +141,36 @@ class Measured(NamedTuple):
     kept: float
     whole: float
     small: float
+    exported: float
+    runs: dict[str, RunCost]
+
+
+def run_elsewhere(views: Views, models: Iterable[Model]) -> tuple[float, dict[str, RunCost]]:
+    """Run each model over an export of everything; also return how many seconds of CPU the export takes here."""
+    workers, costs = WorkerPool(1), dict[str, RunCost]()
+    runner = ModelRunner(workers, model_limits(Settings()), agency="bench")
+    workers.run(abs, 1, agency="bench")
+    idle = used_by(workers).memory_kb
+    exporting = ExitStack()
+    with exporting:
+        export: list[Export] = []
+        exported = cpu_seconds(lambda: export.append(exporting.enter_context(views.export())))
+        for model in models:
+            findings, refused = 0, None
+            try:
+                findings = len(runner.run(export[0], model, {}, AS_OF).findings)
+            except TallystickError as error:
+                refused = error.message
+            used = used_by(workers)
+            costs[model.model_id] = RunCost(used.cpu_s, (used.memory_kb - idle) / 1024, findings, refused)
+    workers.close()
+    return exported, costs
+
+
+def used_by(workers: WorkerPool) -> Used:
+    """Return what the last piece of work took."""
+    assert workers.last_used is not None, "there was one"
+    return workers.last_used
 
 
 def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> None:
@@ -148,10 +194,13 @@ def measure(known: list[list[Entry]], size: int, grown: int) -> Measured:
         some = frozenset(f"case-{number}" for number in range(grown))
         whole = cpu_seconds(lambda: ask(views, models, None))
         small = cpu_seconds(lambda: ask(views, [model for model in models if model.scope == "case"], some))
+        exported, runs = run_elsewhere(views, models)
         views.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         kept = path.stat().st_size / 2**20
-        return Measured(1e6 * made / events, 1e6 * folded / events, 1e3 * later / grown, peak, kept, whole, small)
+        return Measured(
+            1e6 * made / events, 1e6 * folded / events, 1e3 * later / grown, peak, kept, whole, small, exported, runs
+        )
 
 
 def main() -> None:
@@ -167,6 +216,12 @@ def main() -> None:
         told = measure(known, size, given.grown)
         least = least or told
         print(f"{size:,} events: {told.peak:,.0f} MB at the peak, {told.kept:,.1f} MB kept", flush=True)
+        print(f"  exported for runs in {told.exported:.1f} s of CPU", flush=True)
+        for model_id, cost in sorted(told.runs.items(), key=lambda one: one[1].cpu_s, reverse=True):
+            print(
+                f"  {model_id}: {cost.cpu_s:.1f} s, {cost.memory_mb:,.0f} MB, {cost.refused or cost.findings}",
+                flush=True,
+            )
         figures += [
             Figure(f"views of {size:,} events, an event", told.made, "folding", told.folded, "µs", "<= 5"),
             Figure(f"views of {size:,} events, an event", told.made, "the smallest", least.made, "µs", "<= 1.5"),

@@ -37,6 +37,7 @@ from ledger.installation import DataDirectory
 from ledger.record import shipped_rulebook
 from ledger.settings import read_settings
 from ledger.store.database import open_database
+from ledger.supervision.datasets import DatasetFiles
 from scripts.fault.shown import Shown, differing, look
 from scripts.fault.spoiling import Manipulation, manipulations
 from scripts.fault.storied import found_ledger
@@ -49,6 +50,8 @@ class Outcome:
     manipulation: Manipulation
     named: str | None
     changed: tuple[str, ...] = ()
+
+    is_made: bool = True
 
     @property
     def passed(self) -> bool:
@@ -71,7 +74,7 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, *,
     try:
         manipulation.apply(copy)
     except (sqlite3.Error, duckdb.Error) as error:  # the database itself refuses some
-        return Outcome(manipulation, f"cannot be made: {error}")
+        return Outcome(manipulation, f"refused by the database: {error}", is_made=False)
     named = _named(copy)
     if named is not None and not every:
         return Outcome(manipulation, named)
@@ -105,7 +108,14 @@ def audit(folder: Path, *, with_chain: bool) -> AuditReport:
     try:
         anvil = read_settings(folder).anvil
         chain = replaying(database, trust.log_id, anvil) if with_chain else left_out
-        return audit_log(database, trust, shipped_rulebook(), look=chain, processes=1)
+        return audit_log(
+            database,
+            trust,
+            shipped_rulebook(),
+            look=chain,
+            processes=1,
+            files=DatasetFiles(where.datasets).digests,
+        )
     finally:
         database.close()
 
@@ -156,9 +166,13 @@ def _steady(data: Path, *, quick: bool) -> Shown:
 def _summed_up(outcomes: list[Outcome], before: Shown, seconds: float) -> int:
     passed = [outcome for outcome in outcomes if outcome.passed]
     kinds = Counter(outcome.manipulation.kind for outcome in outcomes)
+    refused = sum(not outcome.is_made for outcome in outcomes)
     unseen = sum(outcome.named is None and not outcome.changed for outcome in outcomes)
+    named = len(outcomes) - refused - unseen - len(passed)
     print(f"{len(outcomes)} manipulations ({dict(kinds)}) against {len(before.answers)} answers, {seconds:.0f} s:")
-    print(f"{len(outcomes) - unseen - len(passed)} named, {unseen} change nothing that is shown, {len(passed)} passed")
+    print(
+        f"{named} named, {refused} refused by the database itself, {unseen} change nothing shown, {len(passed)} passed"
+    )
     for outcome in passed:
         print(f"  {_told(outcome)}")
     return 1 if passed else 0

@@ -72,7 +72,7 @@ def _play(where: DataDirectory, parts: Parts) -> None:
         sequencer=parts.sequencer,
         authority=parts.authority,
         registry=lambda: parts.follower.link.registry,
-        files=DatasetFiles(where.datasets),
+        files=DatasetFiles(where.datasets, parts.database),
         clock=parts.clock,
     )
 

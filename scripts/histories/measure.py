@@ -102,7 +102,9 @@ def measure(history: History, limits: Unusual) -> list[Measured]:
     found = broken(history, limits)
     with TemporaryDirectory(prefix="tallystick-history-") as folder:
         datasets = _outside(history, Path(folder))
-        views = Views(None, HistorySource(history), BOOK, CALENDAR, mark="history", datasets=lambda _: datasets)
+        views = Views(
+            None, HistorySource(history), BOOK, CALENDAR, mark="history", datasets=lambda _size, _near: datasets
+        )
         try:
             views.refresh()
             with views.session(outside=True) as session:

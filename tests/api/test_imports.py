@@ -161,6 +161,18 @@ def test_the_file_of_a_data_set_is_given_by_who_registered_it(keeping: Served) -
         assert keeping.get("/api/v1/datasets/pensions-2026/file", nobody).status_code == 405
 
 
+def test_an_audit_misses_the_file_that_was_given(keeping: Served, tmp_path: Path) -> None:
+    """Nobody signed that it was given, and it is named all the same when it is there no more."""
+    give(keeping, POLICE_CLERK, "pensions-2026", CSV)
+    (file,) = (tmp_path / "data" / "supervision" / "datasets" / "sha256").iterdir()
+    found = []
+    for _ in range(2):
+        findings = keeping.get("/api/v1/audit", auditor(POLICE)).json()["findings"]
+        found.append([one["found"] for one in findings if one["step"] == "bindings"])
+        file.unlink(missing_ok=True)
+    assert found == [[], ["no such file"]]
+
+
 def test_no_other_file_is_taken_and_from_nobody_else(keeping: Served) -> None:
     """Another agency, a role that registers nothing, an unknown id, other bytes, too many bytes, another type."""
     auditing = auditor(POLICE)

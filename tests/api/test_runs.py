@@ -141,6 +141,40 @@ def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Ser
     problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "dataset")
 
 
+def test_an_id_of_a_data_set_is_no_question_about_others(served: Served) -> None:
+    """Who registers one is answered the same, whether an agency that it may not look into has that id or none has; a
+    procuratorate is refused an id of its line, which its own list for models shows."""
+    first = Writer("agency", POLICE).write(
+        dataset(dataset_id="held"), clerk(POLICE), signed_at=served.ledger.clock.seconds
+    )
+    assert served.submit(first).status_code == 201
+    others = (clerk(COURT), analyst(NEIGHBOUR), clerk(FAR_POLICE))
+    for by in others:
+        writer = Writer("agency", by.agency)
+        for dataset_id in ("free", "held"):
+            answer = served.submit(
+                writer.write(dataset(dataset_id=dataset_id), by, signed_at=served.ledger.clock.seconds)
+            )
+            assert answer.status_code == 201, answer.text
+    for by in (analyst(PROCURATORATE), analyst(UPPER)):
+        assert "held" in {one["dataset_id"] for one in for_models(served, by).json()["datasets"]}
+        event = Writer("agency", by.agency).write(dataset(dataset_id="held"), by, signed_at=served.ledger.clock.seconds)
+        problem(served.submit(event), 422, "dataset_id_taken", "payload.body.dataset_id")
+
+
+def test_each_line_has_its_own_data_set_of_an_id(served: Served) -> None:
+    """The neighbours' police registers the same id later: their procuratorate's models ask theirs, those of the
+    district the first one."""
+    give(served, clerk(POLICE))
+    give(served, clerk(FAR_POLICE))
+    for by, agency, found in ((PROCURATORATE, POLICE, 1), (UPPER, POLICE, 1), (NEIGHBOUR, FAR_POLICE, 0)):
+        (line,) = for_models(served, analyst(by)).json()["datasets"]
+        assert (line["dataset_id"], line["agency"]) == ("pensions", agency)
+        answer = run(served, PAID, analyst(by))
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["findings"]) == found
+
+
 def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:
     """In a sentence, by model and procuratorate."""
     model, text = Model("pension-in-execution"), shipped_model("pension-in-execution")

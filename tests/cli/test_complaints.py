@@ -37,11 +37,12 @@ MESSAGE_AT = {
 PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports or checks a file
     *("ledger/supervision", "ledger/exchange", "ledger/chain", "ledger/anchor.py", "ledger/witness", "ledger/cosign"),
     *("ledger/stamp.py", "ledger/deliver", "ledger/cli", "ledger/installation.py", "ledger/prove.py"),
+    "ledger/worker_pool.py",
 )
 MESSAGE_OF_PARTS_AT = MESSAGE_AT | dict.fromkeys(
     (
         *("MalformedInput", "RuleRefused", "IntegrityBroken", "SignatureRefused", "ChainMismatch", "ChainAhead"),
-        *("ChainUnavailable", "CallReverted", "NotCosigned", "WitnessAhead", "Undelivered"),
+        *("ChainUnavailable", "CallReverted", "NotCosigned", "WitnessAhead", "Undelivered", "TooCostly"),
     ),
     0,
 )

@@ -138,14 +138,16 @@ def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
     assert findings(ledger) == set()
 
 
-def test_the_id_of_a_data_set_is_its_first_agencys(ledger: Ledger) -> None:
-    """Its next list comes under the same id; what another agency registers under it is refused, not passed over."""
-
+def test_a_procuratorate_takes_no_id_of_its_line(ledger: Ledger) -> None:
+    """Its models would not see what it registers: that is refused, not passed over. The first agency's next list comes
+    under the same id, and elsewhere the id is free."""
     court = Writer("agency", COURT)
     for _ in range(2):
         ledger.post(court.write(dataset(), analyst(COURT)))
-    with refused("dataset_id_taken", field="payload.body.dataset_id"):
-        ledger.post(event_of(dataset(), analyst(PROCURATORATE)))
+    for agency in (PROCURATORATE, UPPER):
+        with refused("dataset_id_taken", field="payload.body.dataset_id"):
+            ledger.post(event_of(dataset(), analyst(agency)))
+    ledger.post(event_of(dataset(), supervisor(NEIGHBOUR)))
 
 
 def test_a_retired_model_is_refused_to_who_adopts(ledger: Ledger) -> None:

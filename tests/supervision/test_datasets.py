@@ -111,6 +111,7 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
     )
     assert current([first, other]) == {"dataset_pensions": first}
     assert current([first, other, later]) == {"dataset_pensions": later}
+    assert current([first, other, later], {"police-east"}) == {"dataset_pensions": other}, "of those in line"
 
 
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
@@ -130,7 +131,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
         shipped_rulebook(),
         shipped_calendar(),
         mark="test",
-        datasets=lambda size: datasets.tables([registration][size:]),
+        datasets=lambda size, near: datasets.tables([registration][size:], near),
     )
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'

@@ -22,11 +22,9 @@ from ledger.store import log
 from ledger.store.journal import DatabaseJournal
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.session import Session
-from ledger.supervision.snapshot import Anchors
+from ledger.supervision.snapshot import Anchors, Export
 from ledger.supervision.wording import told_in
-from tests.audit.test_rules import force
-from tests.builders import POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
+from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.casework import Case, person_id
 from tests.datasets import dataset
 from tests.journals import anchor_write
@@ -73,17 +71,17 @@ def test_a_lead_tells_the_tree_size_that_it_was_found_at(watched: Watched, monke
     watched.publish()
     assert watched.supervisor.step() == 0
     watched.post(sent_back("case-1", 2))
-    open_session = watched.supervisor.views.session
+    export = watched.supervisor.views.export
 
-    def late(*given: Any, **named: Any) -> AbstractContextManager[Session]:
+    def late(*given: Any, **named: Any) -> AbstractContextManager[Export]:
         monkeypatch.undo()
         more = sent_back("case-1", 3).events[len(sent_back("case-1", 2).events) :]
         for event in more:
             watched.ledger.post(event)
         watched.supervisor.views.refresh()
-        return open_session(*given, **named)
+        return export(*given, **named)
 
-    monkeypatch.setattr(watched.supervisor.views, "session", late)
+    monkeypatch.setattr(watched.supervisor.views, "export", late)
     assert watched.supervisor.step() == 1
     (lead,) = watched.leads()
     with watched.ledger.database.read() as connection:
@@ -201,16 +199,17 @@ def test_while_nothing_can_be_written_nothing_is_lost(watched: Watched, monkeypa
 
 
 def test_a_lead_cites_the_data_set_that_was_asked(watched: Watched) -> None:
-    """An id is its first agency's: another's registration under it is neither asked nor cited."""
+    """An id is that of the first agency in line with the procuratorate: another's registration under it is neither
+    asked nor cited, be it earlier elsewhere or later here."""
     paid = legal_day(datetime.fromtimestamp(NOW, UTC))
     data = f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
     other = b"person_id,paid_on\nnobody,2026-01-01\n"
     case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
     case.say(CaseStageEntered, stage="execution")
+    far = registered(watched, FAR_POLICE, other, by=clerk(FAR_POLICE))
     ours = registered(watched, PROCURATORATE, data, by=analyst(PROCURATORATE))
     theirs = registered(watched, POLICE, other, by=clerk(POLICE))
-    watched.post(case, ours)
-    force(watched.ledger, theirs.last)  # as a ledger of an earlier release may have it
+    watched.post(case, far, ours, theirs)
     watched.publish(PENSIONS)
     assert watched.supervisor.step() == 1, faults(watched)
     (cited,) = watched.leads()[0].raised.datasets

@@ -23,9 +23,11 @@ from ledger.record import shipped_rulebook
 from ledger.store import log
 from ledger.supervision import rederive as rederiving
 from ledger.supervision import standing
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.rederive import Held, LeadReport, rederive
 from ledger.workdays import shipped_calendar
+from ledger.worker_pool import WorkerPool, WorkLimits
 from tests.builders import PROCURATORATE, UPPER, Writer, analyst
 from tests.bundles import naming, trust
 from tests.casework import Case, person_id
@@ -204,6 +206,21 @@ def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
         report = checked(replace(held_of(watched), definition=text))
     assert report.verdict == "unverifiable", report.steps
     assert results(report)["finding"] == "not_checked"
+
+
+def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
+    """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
+    checked, and is no fault of the lead."""
+    workers = WorkerPool(1, modules=("cel", "ledger.supervision.model.elsewhere"))
+    reports = [
+        rederive(held, trusting(held), shipped_rulebook(), shipped_calendar(), runner=ModelRunner(workers, limits))
+        for limits in (None, WorkLimits(memory_mb=8))
+    ]
+    workers.close()
+    assert results(reports[0]) == results(checked(held))
+    assert reports[0].verdict == checked(held).verdict
+    assert {"failed", "tampered"} & set(results(reports[1]).values()) == set()
+    assert "not_checked" in results(reports[1]).values()
 
 
 def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

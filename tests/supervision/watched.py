@@ -20,6 +20,7 @@ from ledger.recount import mark_of
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
 from ledger.supervision.datasets import DatasetFiles, Datasets
+from ledger.supervision.model.elsewhere import ModelRunner
 from ledger.supervision.model.parse import parse_model
 from ledger.supervision.model.shipped import shipped_model
 from ledger.supervision.snapshot import LogSource, Views
@@ -114,7 +115,7 @@ class Watched:
 
 
 @contextmanager
-def watched_ledger(folder: Path) -> Iterator[Watched]:
+def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[Watched]:
     """One of its own in ``folder``."""
     clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
     officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
@@ -131,10 +132,10 @@ def watched_ledger(folder: Path) -> Iterator[Watched]:
             recorder.book,
             recorder.calendar,
             mark=mark,
-            datasets=lambda size: known.tables(source.registered(size)),
+            datasets=lambda size, near: known.tables(source.registered(size), near),
         )
-        record = Record(ledger.database, made.authority, ledger.system, source.registered)
-        made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock)
+        record = Record(ledger.database, made.authority, ledger.system, source.registered, runner)
+        made.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)
         yield made
         views.close()
 

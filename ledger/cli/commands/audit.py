@@ -119,7 +119,9 @@ def _recomputed(
     try:
         if case_id is not None:
             return msgspec.to_builtins(audit_case(database, trust, book, case_id, look=look))
-        return msgspec.to_builtins(_whole(session, database, trust, book, look=look, checkpoints=checkpoints))
+        return msgspec.to_builtins(
+            _whole(session, database, trust, book, where.datasets, look=look, checkpoints=checkpoints)
+        )
     finally:
         database.close()
 
@@ -144,12 +146,20 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
 
 
 def _whole(
-    session: Session, database: Database, trust: Trust, book: Rulebook, *, look: Look, checkpoints: tuple[Path, ...]
+    session: Session,
+    database: Database,
+    trust: Trust,
+    book: Rulebook,
+    datasets: Path,
+    *,
+    look: Look,
+    checkpoints: tuple[Path, ...],
 ) -> AuditReport:
     from rich.console import Console
     from rich.progress import Progress
 
     from ledger.audit import audit_log
+    from ledger.supervision.datasets import DatasetFiles
 
     with Progress(console=Console(stderr=True), transient=True, disable=session.json) as bars:
         bar = bars.add_task("entries audited", total=None)
@@ -160,4 +170,5 @@ def _whole(
             look=look,
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
             checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],
+            files=DatasetFiles(datasets).digests,
         )

@@ -8,6 +8,6 @@ views              the file: brought up to the log by the cases that have change
 
 from ledger.supervision.snapshot.record import Acts, CaseRecord, Logged, read_case
 from ledger.supervision.snapshot.source import LogSource
-from ledger.supervision.snapshot.views import Anchors, Head, Source, Views
+from ledger.supervision.snapshot.views import Anchors, Export, Head, Source, Views
 
-__all__ = ["Acts", "Anchors", "CaseRecord", "Head", "LogSource", "Logged", "Source", "Views", "read_case"]
+__all__ = ["Acts", "Anchors", "CaseRecord", "Export", "Head", "LogSource", "Logged", "Source", "Views", "read_case"]

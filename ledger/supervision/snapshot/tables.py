@@ -195,16 +195,29 @@ def show(
 
 
 def export(
-    connection: duckdb.DuckDBPyConnection, folder: Path, *, jurisdiction: str | None, now: datetime | None = None
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    case_ids: Iterable[str] | None = None,
+    *,
+    jurisdiction: str | None,
+    now: datetime | None = None,
 ) -> None:
-    """Writes into the folder, a file for each table, all rows that the views of a jurisdiction are made of."""
-    within = _within(connection, None, jurisdiction, now)
+    """Writes into the folder, a file for each table, all rows that the views of a jurisdiction are made of, or those of
+    these cases."""
+    within = _within(connection, case_ids, jurisdiction, now)
     for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
         reader = connection.sql(f"{_kept(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
         assert reader is not None, "it is a selection"
         with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
+
+
+def write(file: Path, table: pyarrow.Table) -> str:
+    """Write a table into a file that can be mapped; return the path."""
+    with pyarrow.ipc.new_file(str(file), table.schema) as writer:
+        writer.write_table(table)
+    return str(file)
 
 
 def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Protocol
@@ -19,6 +20,7 @@ from msgspec import Struct
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.digest import blake3_text
 from ledger.core.rulebook import Rulebook
+from ledger.secret_files import make_private_folder
 from ledger.supervision.catalogue import views
 from ledger.supervision.datasets import Outside
 from ledger.supervision.session import LIMITS, Limits, Session, open_database, table_of
@@ -29,12 +31,14 @@ from ledger.supervision.snapshot.record import Acts, Logged, read_case
 
 VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
+OUTSIDE = ".outside"  # ends the names of files with data sets that are in no file yet
+EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
 _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
 
 logger = structlog.get_logger(__name__)
 
 
-def no_datasets(_size: int) -> Mapping[str, Outside]:
+def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, Outside]:
     """Where there are none."""
     return {}
 
@@ -143,7 +147,7 @@ class Views:
         *,
         mark: str,
         limits: Limits = LIMITS,
-        datasets: Callable[[int], Mapping[str, Outside]] = no_datasets,
+        datasets: Callable[[int, Collection[str] | None], Mapping[str, Outside]] = no_datasets,
         left_with: LeftWith | None = None,
     ):
         """``mark`` names the rules and the calendar that ends of clocks are counted by; ``path`` None is memory.
@@ -213,26 +217,37 @@ class Views:
         finally:
             connection.close()
 
-    def read_datasets(self) -> None:
-        """Reads the data sets that a session has beside its views, if they were not read yet: that may need a worker,
-        so it is done by whoever holds none."""
-        self._datasets(self.size())
+    def read_datasets(self, jurisdiction: str) -> None:
+        """Reads the data sets that an export for a jurisdiction has beside its views, if they were not read yet: that
+        may need a worker, so it is done by whoever holds none."""
+        with self._lock:
+            connection = self._open().cursor()
+        try:
+            self._outside(connection, _kept_head(connection)[0], jurisdiction)
+        finally:
+            connection.close()
 
     @contextmanager
-    def export(self, *, jurisdiction: str | None = None, now: datetime | None = None) -> Iterator[Export]:
-        """What a session over a jurisdiction and its data sets would ask, in files that are there until the block is
-        left: for a model that is run in another process, which has nothing else within reach."""
+    def export(
+        self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, now: datetime | None = None
+    ) -> Iterator[Export]:
+        """What a session over these cases, a jurisdiction and its data sets would ask, in files that are there until
+        the block is left: for a model that is run in another process, which has nothing else within reach."""
         with self._lock:
             connection = self._open().cursor()
         beside = None if self._path is None else self._path.parent
         try:
-            with TemporaryDirectory(prefix="run-", dir=beside) as folder:
+            with TemporaryDirectory(prefix=EXPORTS, dir=beside) as folder:
                 connection.execute("BEGIN TRANSACTION")
-                tables.export(connection, Path(folder), jurisdiction=jurisdiction, now=now)
+                tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
                 size, _ = _kept_head(connection)
                 outside = self._outside(connection, size, jurisdiction)
                 connection.execute("ROLLBACK")
-                yield Export(folder, size, {name: one.path for name, one in outside.items()})
+                files = {
+                    name: one.path or tables.write(Path(folder, f"{name}{OUTSIDE}"), one.table)
+                    for name, one in outside.items()
+                }
+                yield Export(folder, size, files)
         finally:
             connection.close()
 
@@ -240,11 +255,7 @@ class Views:
         self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
     ) -> Mapping[str, Outside]:
         """The data sets that a jurisdiction's models compare with: those of its agencies, of those above and below."""
-        datasets = self._datasets(size)
-        if jurisdiction is None:
-            return datasets
-        near = tables.in_line(connection, jurisdiction)
-        return {name: one for name, one in datasets.items() if one.agency in near}
+        return self._datasets(size, None if jurisdiction is None else tables.in_line(connection, jurisdiction))
 
     def size(self) -> int:
         """The tree size that the views are of."""
@@ -303,6 +314,7 @@ class Views:
             if not is_as_left:
                 logger.warning("the views are not as they were left, and are made anew")
             elif _mark_of(self._connection) == self._mark:
+                self._remove_exports()
                 return self._connection
         except (duckdb.Error, OSError) as error:
             reason = str(error).partition("\n")[0]
@@ -321,8 +333,14 @@ class Views:
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
             return open_database(limits=self._limits)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._path.parent)
         return open_database(str(self._path), self._limits)
+
+    def _remove_exports(self) -> None:
+        """Remove what runs of a killed service left beside the file, whose only keeper is whoever has it open."""
+        if self._path is not None:
+            for folder in self._path.parent.glob(f"{EXPORTS}*/"):
+                rmtree(folder, ignore_errors=True)
 
     def _anew(self) -> duckdb.DuckDBPyConnection:
         if self._connection is not None:
@@ -332,6 +350,7 @@ class Views:
                 with suppress(FileNotFoundError):
                     path.unlink()
         self._connection = self._opened()
+        self._remove_exports()
         tables.create(self._connection)
         self._connection.execute(table_of("head", _HEAD, schema=tables.KEPT))
         self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark])
