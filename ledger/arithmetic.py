@@ -8,16 +8,14 @@ from datetime import date, datetime
 from msgspec.structs import asdict
 
 from ledger.core.deadlines import Counted, Period
-from ledger.core.instant import spelled
 from ledger.locales import Labels
 
 
 def in_words(counted: Counted, labels: Labels) -> tuple[str, ...]:
-    """How the end of a period came about. Times are Beijing's; the end is told in UTC too."""
+    """Say how the end of a period came about. Times are Beijing's."""
     steps = (_sentence(str(step.__struct_config__.tag), asdict(step), labels) for step in counted.steps)
     end = "ends_with_hour" if counted.last_day is None else "ends_with_day"
-    utc = spelled(counted.due_at)
-    return (*steps, _sentence(end, {"due_at": counted.due_at, "last_day": counted.last_day, "utc": utc}, labels))
+    return (*steps, _sentence(end, {"due_at": counted.due_at, "last_day": counted.last_day}, labels))
 
 
 def _sentence(name: str, values: Mapping[str, object], labels: Labels) -> str:

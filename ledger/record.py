@@ -16,7 +16,7 @@ from ledger.core import authority as authorities
 from ledger.core import canonical, rulebook, signature
 from ledger.core.authority import Agency, Authority
 from ledger.core.custody import CaseState, Outcome, fold
-from ledger.core.custody.claimed_times import require_happened
+from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
 from ledger.core.event import Envelope, Payload, Submitted, decode_submission, digest_of
@@ -148,7 +148,7 @@ class Recorder:
         grant = authorities.require_key(authority, envelope, _NOT_YET)
         authorities.require_officer(grant, payload)
         if payload.stream.kind != "case":  # of a case its rules say so
-            require_happened(payload, envelope.signed_at)
+            require_consistent(payload, envelope.signed_at)
         if payload.stream.kind == "supervision":
             move = matters.judge(self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies)
             self._require_known(authority, payload)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from ledger.core import canonical
-from ledger.core.custody.claimed_times import require_happened
+from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.event import (
     VERSION,
     Authority,
@@ -107,7 +107,7 @@ def sign_event(
         authority=authority,
         confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
-    require_happened(decode_payload(canonical.encode(payload)), now)
+    require_consistent(decode_payload(canonical.encode(payload)), now)
     envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
     submission = encode_submission(envelope, payload, kept_apart)
     decode_submission(submission)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from ledger.core import authority as authorities
 from ledger.core import canonical, contract_change
 from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
-from ledger.core.custody.claimed_times import HAPPENED, times_of
+from ledger.core.custody.claimed_times import HAPPENED, begins_at, times_of
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.event import (
     EVENT_TYPES,
@@ -38,7 +38,6 @@ from ledger.core.event import (
 )
 from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
 from ledger.core.event.terms import AgencyKind, EventRef, Role
-from ledger.core.instant import unix_seconds
 from ledger.core.signature import address_of, signing_hash
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
@@ -255,7 +254,7 @@ def event_of(
 def _latest_claim(body: Body, occurred_at: str | None) -> int:
     """The last time that an event tells of what has happened: nobody signs it before."""
     told = [at for _, at in times_of(body, HAPPENED)]
-    return max((unix_seconds(at) for at in (*told, occurred_at) if at is not None), default=0)
+    return max((begins_at(at) for at in (*told, occurred_at) if at is not None), default=0)
 
 
 class Writer:

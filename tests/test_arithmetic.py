@@ -37,7 +37,7 @@ def test_days_in_words() -> None:
         "half a month (15 days): from 2026-09-11 to 2026-09-25.",
         "Not counted: suspension, 2026-08-11 to 2026-08-18, days left out: 7; the last day is then 2026-10-02.",
         "Days off: 2026-10-02 to 2026-10-07. The last day moves to the first working day, 2026-10-08.",
-        "In time until 2026-10-08 24:00, Beijing time (before 2026-10-08T16:00:00Z).",
+        "In time until 2026-10-08 24:00, Beijing time.",
     )
     assert in_words(found, Labels("zh-CN")) == (
         "期间开始之日2026年8月10日不计算在内。",
@@ -45,7 +45,7 @@ def test_days_in_words() -> None:
         "半个月（15日）：自2026年9月11日起至2026年9月25日止。",
         "中止审理（2026年8月11日至2026年8月18日）不计入期间，扣除7日，最后一日为2026年10月2日。",
         "2026年10月2日至2026年10月7日为节假日，以节假日后的第一个工作日2026年10月8日为期满之日。",
-        "北京时间2026年10月8日24时期满（2026-10-08T16:00:00Z前不算过期）。",
+        "北京时间2026年10月8日24时期满。",
     )
 
 
@@ -57,13 +57,13 @@ def test_hours_in_words() -> None:
         "24 hours: from 2026-12-30 10:00 to 2026-12-31 10:00.",
         "Not counted: suspension, 2026-12-31 09:40 to 2027-01-01 09:40, hours left out: 24; "
         "the end is then 2027-01-01 10:00.",
-        "In time until 2027-01-01 10:00, Beijing time (before 2027-01-01T02:00:00Z).",
+        "In time until 2027-01-01 10:00, Beijing time.",
     )
     assert in_words(found, Labels("zh-CN")) == (
         "期间开始之时（2026年12月30日09:00至2026年12月30日10:00）不计算在内。",
         "24小时：自2026年12月30日10:00起至2026年12月31日10:00止。",
         "中止审理（2026年12月31日09:40至2027年1月1日09:40）不计入期间，扣除24小时，至2027年1月1日10:00止。",
-        "北京时间2027年1月1日10:00期满（2027-01-01T02:00:00Z前不算过期）。",
+        "北京时间2027年1月1日10:00期满。",
     )
 
 

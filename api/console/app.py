@@ -46,6 +46,7 @@ from api.dependencies import Service, service_of
 from api.problems import Problem, Refused, problem_of
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.core.legal_day import with_readable_times
 from ledger.locales import Labels
 from ledger.store.uses import KeyUses
 from ledger.supervision.model.refused import ModelRefused
@@ -116,8 +117,8 @@ def to_console(_request: Request) -> Response:
 def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, TallystickError)
     problem = problem_of(error)
-    if isinstance(error, ModelRefused):
-        problem = replace(problem, detail=_of_model(error, language(request)))
+    says = _of_model(error, language(request)) if isinstance(error, ModelRefused) else problem.detail
+    problem = replace(problem, detail=with_readable_times(says))
     return _told(request, problem)
 
 

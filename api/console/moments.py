@@ -1,14 +1,13 @@
-"""Times, spans and sizes as pages say them: Beijing's time to read, UTC's beside it for machines and whoever asks."""
+"""Times, spans and sizes as pages say them: Beijing's time, and no other beside it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from markupsafe import Markup
 
 from api.texts import Texts
 from ledger.core.errors import MalformedInput
-from ledger.core.instant import spelled
 from ledger.core.legal_day import SHANGHAI, YEARS
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
@@ -34,14 +33,13 @@ def minute(unix_s: int) -> str:
 
 
 def instant(unix_s: float | None) -> Markup:
-    """An HTML ``time``: Beijing's to the second, with UTC's as its title; ∞ for what never ends."""
+    """An HTML ``time``: Beijing's to the second, with its zone as its title; ∞ for what never ends."""
     if unix_s is None:
         return Markup("—")
     if unix_s > _LAST:
         return Markup("∞")
-    at = datetime.fromtimestamp(unix_s, UTC)
-    told = f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(spelled(at), told)
+    at = datetime.fromtimestamp(int(unix_s), SHANGHAI)
+    return Markup('<time datetime="{0}" title="{0}">{1:%Y-%m-%d %H:%M:%S}</time>').format(at.isoformat(), at)
 
 
 def span(seconds: float, texts: Texts) -> str:

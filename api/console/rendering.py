@@ -22,7 +22,7 @@ from api.dependencies import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.event.terms import AgencyKind
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.legal_day import SHANGHAI, with_readable_times
 from ledger.locales import LANGUAGES, Labels, audit_words, language_of
 from ledger.locales.messages import said
 from ledger.supervision.wording import told_in
@@ -116,7 +116,8 @@ def environment(spoken: str) -> Environment:
     made.filters["of_milliseconds"] = lambda given: datetime.fromtimestamp(given / 1000, UTC)
     made.filters |= {"instant": moments.instant, "bytes": moments.size, "ether": moments.ether}
     made.filters["span"] = lambda seconds: moments.span(seconds, texts)
-    made.filters["of_audit"] = lambda text: said(text, labels)
+    made.filters["of_audit"] = lambda text: with_readable_times(said(text, labels))
+    made.filters["readable"] = with_readable_times
     made.filters["of_fault"] = lambda says: told_in(labels, says)
     made.filters["of_finding"] = lambda one: (
         audit_words.finding_told(labels, one.word, one.slots) if one.word else one.what

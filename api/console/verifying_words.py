@@ -69,7 +69,7 @@ SAYS: Final = {
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
     "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
-    "times": later("{beijing} Beijing time, {utc} UTC"),
+    "times": later("{at} Beijing time"),
 }
 _REASONS = Path(__file__).parent.parent / "locales" / "verifier.zh-CN.json"
 

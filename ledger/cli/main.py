@@ -16,8 +16,8 @@ from ledger.cli.complaints import in_a_line, next_step, of_refusal, of_usage
 from ledger.cli.exits import MEANINGS, Exit, of_error
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
-from ledger.cli.times import in_ledger_time
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import TallystickError
+from ledger.core.legal_day import with_readable_times
 from ledger.locales import Labels
 from ledger.locales.messages import said
 
@@ -140,9 +140,9 @@ def _complain(session: Session, message: str, *, code: str, status: Exit, error:
         told = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
         click.echo(msgspec.json.encode({"error": told}), err=True)
         return status
-    if error is not None and not isinstance(error, MalformedInput):  # of which some say how a time is typed
-        message = in_ledger_time(message)
-    line = in_a_line(session.labels, field, message, rule=code if status is Exit.REFUSED else "", hint=hint)
+    line = in_a_line(
+        session.labels, field, with_readable_times(message), rule=code if status is Exit.REFUSED else "", hint=hint
+    )
     click.secho(printable_line(line), fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
     return status
 

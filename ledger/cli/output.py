@@ -159,13 +159,13 @@ class Output:
         return printable(self.words(column.path.rpartition(".")[2], value, column.vocabulary))
 
     def words(self, field: str, value: Any, vocabulary: str | None = None) -> str:
-        """A value for people: times local and in UTC, words of a vocabulary by their labels."""
+        """A value for people: times in the ledger's zone, words of a vocabulary by their labels."""
         vocabulary = vocabulary or VOCABULARY_OF.get(field)
         if value is None:
             return ""
         if isinstance(value, bool):
             return self.labels.of("message", "yes" if value else "no")
-        if isinstance(value, str) and (field.endswith("_at") or field == "until"):
+        if isinstance(value, str) and (field.endswith("_at") or field in ("until", "as_of")):
             return when(value)
         if isinstance(value, int) and field.endswith(("_at", "valid_from", "valid_until")):
             return when(value // 1000 if value > MILLISECONDS_FROM else value)

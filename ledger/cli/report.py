@@ -13,6 +13,7 @@ from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
 from ledger.cli.times import when
 from ledger.core.decoding import convert
+from ledger.core.legal_day import with_readable_times
 from ledger.locales.messages import said
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _show_statements(labels: Labels, report: Report | CaseReport | PackageReport
         statement: Statement | None = getattr(report, name, None)
         if statement is not None:
             told = click.style(labels.of("statement", statement.result), fg=COLOURS[statement.result])
-            detail = printable_line(said(statement.detail, labels))
+            detail = printable_line(_said(statement.detail, labels))
             click.echo(f"{labels.of('field', name)}: {told}: {detail}")
 
 
@@ -113,7 +114,7 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
     for step, name, result in rows:
         marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
         click.echo(
-            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(said(step.detail, labels))}"
+            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(_said(step.detail, labels))}"
         )
 
 
@@ -134,6 +135,11 @@ def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable
     yield from _blocks(labels, [report])
     proven = getattr(report, "proven_time", None)
     yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
+
+
+def _said(detail: str, labels: Labels) -> str:
+    """Say what a verifier says to programs as people read it."""
+    return with_readable_times(said(detail, labels))
 
 
 def flag_in_words(labels: Labels, flag: Flag) -> str:
@@ -157,7 +163,7 @@ def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, develo
     """The verdict and, where it is not the best, the first step that made it so."""
     told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     reasons = (
-        f": {labels.of('step', step.name)}: {printable_line(said(step.detail, labels))}"
+        f": {labels.of('step', step.name)}: {printable_line(_said(step.detail, labels))}"
         for step in steps
         if step.verdict == verdict
     )

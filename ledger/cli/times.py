@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 
 from ledger.core.errors import MalformedInput
 from ledger.core.instant import spelled
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.legal_day import SHANGHAI, readable
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
-_INSTANT = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def when(moment: str | int) -> str:
@@ -23,14 +22,9 @@ def when(moment: str | int) -> str:
         at = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
         if at.tzinfo is None:
             return str(moment)
-        return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} +08:00"
+        return readable(at)
     except (ValueError, OverflowError, OSError):  # by platform, for a year that no calendar has
         return str(moment)
-
-
-def in_ledger_time(text: str) -> str:
-    """The text with every moment that it tells as the protocol writes them in the ledger's time."""
-    return _INSTANT.sub(lambda match: when(match[0]), text)
 
 
 def instant(text: str, *, field: str) -> str:
@@ -56,6 +50,6 @@ def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
     except ValueError:
         pass
     raise MalformedInput(
-        f"expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T08:30:00Z, not {text!r}",
+        f"expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T10:30:00+02:00, not {text!r}",
         field=field,
     )

@@ -1,13 +1,17 @@
-"""Days as the law counts them: Beijing time, from 0:00 to 24:00."""
+"""Days as the law counts them, from 0:00 to 24:00 of Beijing time, and times as people read them there."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 # Fixed, and so without a time zone database: statutory time is Beijing time, eight hours ahead of UTC all year. The
 # summer time of 1986 to 1991 is left out: no act that a clock of this ledger runs from is that old.
 SHANGHAI = timezone(timedelta(hours=8))
 DAY = timedelta(days=1)
+_INSTANT = re.compile(
+    r"(?<!such as )(?<!例如 )(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+)  # no example of how one is typed
 YEARS = range(1949, 2201)  # that anybody may ask about: far from where dates end
 
 
@@ -19,6 +23,21 @@ def legal_day(instant: datetime) -> date:
 def legal_day_of(instant: str) -> date:
     """The Asia/Shanghai day of an RFC 3339 text."""
     return legal_day(datetime.fromisoformat(instant))
+
+
+def in_legal_zone(instant: str) -> str:
+    """Give an RFC 3339 text in the zone of legal days, with its offset: ``2026-03-01T16:30:00+08:00``."""
+    return datetime.fromisoformat(instant).astimezone(SHANGHAI).isoformat()
+
+
+def readable(at: datetime) -> str:
+    """Spell an aware time for people: Beijing's to the second, with the offset, so that no other zone is meant."""
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} +08:00"
+
+
+def with_readable_times(text: str) -> str:
+    """Give a text that was written for programs with each of its times (RFC 3339 in UTC) as people read it."""
+    return _INSTANT.sub(lambda found: readable(datetime.fromisoformat(found[0])), text)
 
 
 def start_of(day: date) -> datetime:

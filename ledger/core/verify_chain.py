@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from msgspec import UNSET, Struct
@@ -16,6 +15,7 @@ from ledger.core.checkpoint import Checkpoint
 from ledger.core.contract_change import ROLE_BITS
 from ledger.core.contract_state import AnchorState, GrantState, RecordState
 from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
+from ledger.core.instant import instant_text
 from ledger.core.merkle import EMPTY_TREE
 from ledger.core.report import NotChecked, Outcome
 from ledger.core.trust import ChainIdentity, Trust, TrustedBlock
@@ -177,4 +177,4 @@ def when(timestamp: int) -> str:
     """Unix seconds as RFC 3339, as far as the calendar goes."""
     if timestamp >= YEAR_10000:
         return f"{timestamp} (unix seconds)"
-    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+    return instant_text(timestamp)

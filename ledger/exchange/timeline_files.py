@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ledger.core.custody.spans import Span
 from ledger.core.instant import instant_text
+from ledger.core.legal_day import in_legal_zone
 from ledger.exchange.csv_output import CsvWriter
 from ledger.locales import Labels
 from ledger.timeline import Chronicle, TimelineStep
@@ -48,7 +49,7 @@ class TimelineFile(Struct, frozen=True):
 
 
 def timeline_csv(chronicle: Chronicle, labels: Labels, *, bom: bool = False) -> bytes:
-    """One row an event, under headings in the reader's language; times are RFC 3339 in UTC. With ``bom`` for Excel."""
+    """Write a row an event under headings in the reader's language, times in Beijing time. ``bom`` is for Excel."""
     text = StringIO(newline="")
     writer = CsvWriter(text)
     writer.row(labels.of("field", name) for name in COLUMNS)
@@ -62,10 +63,10 @@ def _cells(step: TimelineStep, labels: Labels) -> tuple[str, ...]:
     paper = (authority.authorization_type, authority.authorization_identifier) if authority else ()
     return (
         str(step.sequence),
-        step.occurred_at,
-        instant_text(step.signed_at),
-        instant_text(step.recorded_at // 1000),
-        "" if step.proven_at is None else instant_text(step.proven_at),
+        in_legal_zone(step.occurred_at),
+        _moment(step.signed_at),
+        _moment(step.recorded_at // 1000),
+        "" if step.proven_at is None else _moment(step.proven_at),
         labels.of("event_type", step.event_type),
         step.agency,
         step.officer,
@@ -79,6 +80,10 @@ def _cells(step: TimelineStep, labels: Labels) -> tuple[str, ...]:
         step.event_id,
         step.payload_digest,
     )
+
+
+def _moment(unix_seconds: int) -> str:
+    return in_legal_zone(instant_text(unix_seconds))
 
 
 def timeline_json(chronicle: Chronicle) -> bytes:

@@ -14,8 +14,12 @@ TEMPLATES = (
     "received at {received_at}, before it was offered at {offered_at}",
     "answered at {occurred_at}, before it was received at {received_at}",
     "served at {served_at}, before it was decided at {decided_at}",
+    "served at {served_at}, before it was requested at {requested_at}",
+    "disposed at {disposed_at}, before it was proposed at {proposed_at}",
+    "disposed at {disposed_at}, before it was decided at {decided_at}",
     "in effect at {effective_at}, before it was decided at {decided_at}",
     "due at {due_at}, before it was set at {occurred_at}",
+    "until {until}, before it was set at {occurred_at}",
     "return no. {number} for supplementary investigation",
     "handover {handover_id} set {due_at}",
     "{officer} released and received",
@@ -32,7 +36,7 @@ TEMPLATES = (
     "{clock} is not extended by {article}",
     "{deadline_id} is set to {until}, the rules give it until {lawful}",
 )
-_PARTS = re.compile(r", (?=item |[0-9a-f]{32} is kept|(?:received|answered|served|in effect|due) at )")
+_PARTS = re.compile(r", (?=item |[0-9a-f]{32} is kept|(?:received|answered|served|disposed|in effect|due) at )")
 
 
 def _pattern(template: str) -> re.Pattern[str]:

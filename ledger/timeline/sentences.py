@@ -67,6 +67,7 @@ VOCABULARY_IN = {
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "day", "lawful", "ends_at"})
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
@@ -319,7 +320,7 @@ class Words:
             case ItemDecision(item_id=item_id, disposal=disposal):
                 return self._noted(item_id, [self._labels.of("disposal", disposal)])
             case Correction(field=field, recorded=recorded, correct=correct):
-                return f"{field}: {recorded} → {correct}"
+                return f"{field}: {self.said('', recorded)} → {self.said('', correct)}"
         return self._list([self.said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
@@ -333,8 +334,8 @@ class Words:
 
 
 def _moment_in(field: str, value: Any) -> datetime | None:
-    """The moment that a field names: in RFC 3339 where its name ends so, in unix seconds of a grant."""
-    if field.endswith("_at") and isinstance(value, str) and "T" in value:
+    """The moment that a field names: in RFC 3339 whatever the field, in unix seconds of a grant."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
         return datetime.fromisoformat(value)
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 

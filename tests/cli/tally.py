@@ -18,8 +18,10 @@ from ledger.core.errors import MalformedInput
 from ledger.core.trust import encode_trust
 from ledger.secret_files import write_secret
 from tests import bundles
+from tests.one_zone import utc_times
 
 PASSPHRASE = "of the tests"
+FOR_PROGRAMS = {"--json", "--help", "model show"}  # answers in UTC, examples of how a time is typed, the text of a file
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Tally:
         chosen = ["--profile", profile] if profile else []
         with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _):
             status = run([*chosen, *map(str, arguments)])
-            return Done(status, out.getvalue().decode(), err.getvalue().decode())
+            done = Done(status, out.getvalue().decode(), err.getvalue().decode())
+        words = [*map(str, arguments)]
+        if not FOR_PROGRAMS & {*words, " ".join(words[:2])}:
+            assert utc_times(done.out + done.err) == [], done.out + done.err
+        return done
 
     def ok(self, *arguments: str | Path, profile: str | None = None) -> Any:
         """The JSON of a command that must succeed."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.cli.times import in_ledger_time, instant, unix_seconds, when
+from ledger.cli.times import instant, unix_seconds, when
 from ledger.core.errors import MalformedInput
 
 
@@ -57,12 +57,6 @@ def test_typed_times_are_the_ledgers(typed: str, meant: str) -> None:
 def test_a_day_begins_at_the_ledgers_midnight() -> None:
     """Where a day will do, its first second there is meant."""
     assert unix_seconds("2026-03-02", field="--until") == unix_seconds("2026-03-01T16:00:00Z", field="--until")
-
-
-def test_a_text_tells_its_times_in_one_zone() -> None:
-    """A refusal that was written for programs, too."""
-    text = "expected 2026-03-01T20:30:00Z or later, not 2026-03-01T08:30:00Z"
-    assert in_ledger_time(text) == "expected 2026-03-02 04:30:00 +08:00 or later, not 2026-03-01 16:30:00 +08:00"
 
 
 @pytest.mark.parametrize(

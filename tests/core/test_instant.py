@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from ledger.core.instant import instant_text, spelled, unix_seconds
-from ledger.core.legal_day import legal_day_of
+from ledger.core.legal_day import in_legal_zone, legal_day_of, with_readable_times
 
 
 def test_a_moment_is_spelled_in_utc_to_the_second_whatever_zone_it_is_told_in() -> None:
@@ -19,3 +19,17 @@ def test_the_last_hours_of_a_day_in_utc_are_of_the_next_legal_day() -> None:
     """Days are Beijing's, eight hours ahead."""
     assert legal_day_of("2026-03-01T15:59:59Z") == date(2026, 3, 1)
     assert legal_day_of("2026-03-01T16:00:00Z") == date(2026, 3, 2)
+
+
+def test_people_read_times_in_the_zone_of_legal_days() -> None:
+    """Whoever reads a day of the law beside an hour reads both of one clock; a file's times say their offset."""
+    assert in_legal_zone("2026-03-01T16:30:00Z") == "2026-03-02T00:30:00+08:00"
+    text = "expected 2026-03-01T20:30:00Z or later, not 2026-03-01T08:30:00Z"
+    assert with_readable_times(text) == "expected 2026-03-02 04:30:00 +08:00 or later, not 2026-03-01 16:30:00 +08:00"
+    assert with_readable_times("应不早于2026-03-01T20:30:00Z") == "应不早于2026-03-02 04:30:00 +08:00"
+
+
+def test_an_example_of_how_a_time_is_typed_stays() -> None:
+    """A model is written for programs: what it asks for is no time that anybody is told."""
+    assert with_readable_times("a time in UTC such as 2026-03-01T08:30:00Z").endswith("such as 2026-03-01T08:30:00Z")
+    assert with_readable_times("例如 2026-03-01T08:30:00Z") == "例如 2026-03-01T08:30:00Z"

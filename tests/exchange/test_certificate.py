@@ -31,6 +31,7 @@ from tests.casework import Case, got, registration, shipped_rulebook
 from tests.cli.tally import Tally, write_bundle, write_trust
 from tests.exchange.test_typeset import text_of
 from tests.machine import REPOSITORY
+from tests.one_zone import utc_times
 
 SEIZED = Seizure(document_number="S-19", seized_at=instant(START - 7200), officers=("p-1", "p-2"))
 CASE = (
@@ -67,8 +68,10 @@ def made(
 
 
 def told(*given: Bundle | CaseBundle, **options: object) -> str:
-    """Its text, in one line."""
-    return " ".join(text_of(made(*given, **options)).split())  # type: ignore[arg-type]
+    """Its text, in one line; all its times are in one zone."""
+    text = " ".join(text_of(made(*given, **options)).split())  # type: ignore[arg-type]
+    assert utc_times(text) == []
+    return text
 
 
 @pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])

@@ -94,13 +94,6 @@ document.addEventListener("input", ({ target }) => {
   if (target.closest("[data-act]")) document.getElementById("draft").replaceChildren();
 });
 
-// Times are typed in Beijing's, which needs no zone; what is signed is UTC's, shown beside it.
-document.addEventListener("input", ({ target }) => {
-  if (!target.matches("[data-local-time]")) return;
-  const at = new Date(`${target.value}+08:00`);
-  target.closest(".field").querySelector("[data-utc]").value = isNaN(at) ? "" : `= ${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-});
-
 const focus = (within) => within.querySelector("[data-focus]")?.focus();
 document.addEventListener("htmx:after:swap", () => focus(document.getElementById("draft") ?? document));
 focus(document.getElementById("main"));

@@ -1,7 +1,13 @@
 // What was refused, in the reader's words: the console has them by the code, the detail is that of whoever refused.
 const KNOWN = /^[a-z_]{1,64}$/; // wallets have codes of their own
+const INSTANT = /(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
+const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
-export async function refusal(before, { code, status, detail }) {
+// The API tells programs of UTC; people read Beijing's time, as on the whole page.
+const readable = (text) => text.replace(INSTANT, (at) => `${clock.format(new Date(at))} +08:00`);
+
+export async function refusal(before, { code, status, detail: told }) {
+  const detail = readable(told);
   const address = `${document.body.dataset.root}/refusals/${code}${status ? `?status=${status}` : ""}`;
   const answer = KNOWN.test(code) ? await fetch(address).catch(() => null) : null;
   if (!answer?.ok) return [`${before} ${detail}`];

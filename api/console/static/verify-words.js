@@ -22,13 +22,9 @@ function translated(reason) {
   return words.verdicts[reason] ?? reason;
 }
 
-const clock = (zone) => new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
-const [inBeijing, inUtc] = [clock("Asia/Shanghai"), clock("UTC")];
+const beijing = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
-function readable(seconds) {
-  const at = new Date(Number(seconds) * 1000);
-  return say("times", { beijing: inBeijing.format(at), utc: inUtc.format(at) });
-}
+const readable = (seconds) => say("times", { at: beijing.format(new Date(Number(seconds) * 1000)) });
 
 // Why a step is as it is: in the reader's language, times as people read them.
 export const why = (reason) => translated(reason).replace(/(\d{9,11}) \(unix seconds\)/g, (_, seconds) => readable(seconds));

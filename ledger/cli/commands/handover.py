@@ -16,7 +16,7 @@ from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.times import when
-from ledger.core.custody.claimed_times import odd_receipt
+from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
@@ -149,7 +149,7 @@ def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_
 
     offered_at = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))["offered_at"]
     session.output.note(f"{session.labels.of('field', 'received_at')}: {when(received_at)}")
-    for contradiction in odd_receipt(received_at, offered_at):
+    for contradiction in receipt(received_at, offered_at).contradictions():
         session.output.warn(flag_in_words(session.labels, Flag("odd_time", ODD, contradiction)))
 
 

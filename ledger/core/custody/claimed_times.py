@@ -3,27 +3,29 @@
 ``occurred_at`` and many bodies claim times, and statutory clocks run from these claims. One that cannot be is refused:
 
 - what happened lies no later than the signature that says so, but for what clocks of machines differ by;
-- what follows something lies on no earlier day: a receipt follows its offer, and an offer ends after it is made.
+- what follows something lies on no earlier day: a receipt follows its offer, a service what is served, a disposal what
+  was proposed and decided, and the last day of something its first.
 
-One that can be and does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` have every time of every body.
+One that can be and does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` have every time and every day of
+every body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
 
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import refuse
 from ledger.core.event import Body, Payload, case, custody_change, deadline, handover, item, record, supervision
-from ledger.core.instant import instant_text, is_surely_before, unix_seconds
-from ledger.core.legal_day import legal_day_of
+from ledger.core.instant import CLAIMED_WITHIN, instant_text, is_surely_before, unix_seconds
+from ledger.core.legal_day import legal_day_of, start_of
 from ledger.core.rulebook import FlagRule
-
-_ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
 TOLERANCE = 300  # seconds that a signer's clock may be behind
 
-# By body, the fields that tell of what has happened, and those that may tell of what is to come.
+# By body, the times and days of what has happened, and those of what may be to come.
 HAPPENED: dict[type[Body], tuple[str, ...]] = {
     case.MeasureImposed: ("started_at",),
     case.MeasureChanged: ("started_at",),
@@ -37,40 +39,83 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     handover.HandoverRefused: ("received_at",),
     item.ItemRegistered: ("seizure.seized_at",),
     item.ItemDisposed: ("disposed_at",),
+    record.DatasetRegistered: ("period_from",),
     record.RecordLate: ("happened_at",),
     supervision.LeadRaised: ("as_of",),
+    supervision.ModelPublished: ("figures.measured_on",),
+    supervision.RecommendationRechecked: (
+        *("before.period_from", "before.period_until"),
+        *("after.period_from", "after.period_until"),
+    ),
 }
 AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.DecisionRecorded: ("effective_at",),
+    case.MeasureImposed: ("until",),
+    case.MeasureChanged: ("until",),
+    case.MeasureExtended: ("until",),
+    custody_change.CustodyPeriodNotified: ("until",),
+    deadline.DeadlineExtended: ("until",),
     handover.HandoverOffered: ("expires_at", "due_at"),
     handover.HandoverReturned: ("due_at",),
     handover.HandoverRefused: ("due_at",),
     item.ItemCheckedOut: ("due_at",),
+    item.ItemFrozen: ("frozen_until",),
+    item.ItemFreezeRenewed: ("frozen_until",),
+    record.DatasetRegistered: ("period_until",),
+}
+# By body, pairs of its own fields of which the first follows the second.
+ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
+    case.MeasureImposed: (("until", "started_at"),),
+    case.MeasureChanged: (("until", "started_at"),),
+    case.DecisionRecorded: (("served_at", "decided_at"),),
+    record.DatasetRegistered: (("period_until", "period_from"),),
+    supervision.RecommendationRechecked: (
+        ("before.period_until", "before.period_from"),
+        ("after.period_until", "after.period_from"),
+    ),
 }
 
 
 def times_of(body: Body, fields: dict[type[Body], tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the times that the body has in these fields, each with its path."""
+    """Yield the times and days that the body has in these fields, each with its path."""
     for path in fields.get(type(body), ()):
-        value: object = body
-        for name in path.split("."):
-            value = getattr(value, name, None)
-        if isinstance(value, str):
-            yield path, value
+        claim = _claim(body, path)
+        if claim is not None:
+            yield path, claim
 
 
-def require_happened(payload: Payload, signed_at: int) -> None:
-    """Refuse (in_future) an event that says of something that it happened after the signature (unix seconds)."""
+def _claim(body: Body, path: str) -> str | None:
+    value: object = body
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value if isinstance(value, str) else None
+
+
+def begins_at(claim: str) -> int:
+    """Give the unix seconds of a time, or of the first instant of a day."""
+    return unix_seconds(claim) if "T" in claim else int(start_of(date.fromisoformat(claim)).timestamp())
+
+
+def require_consistent(payload: Payload, signed_at: int) -> None:
+    """Refuse what no event may claim, whatever came before it.
+
+    in_future: something is said to have happened after the signature (unix seconds). before_its_start: of two claims
+    of the body, one lies on a day before what it follows.
+    """
     claims = [("occurred_at", payload.occurred_at)]
     claims += [(f"body.{path}", at) for path, at in times_of(payload.body, HAPPENED)]
     for field, at in claims:
-        if unix_seconds(at) - signed_at > TOLERANCE:
+        if begins_at(at) - signed_at > TOLERANCE:
             refuse(
                 "in_future",
                 f"expected {instant_text(signed_at)} or earlier, when it is signed, not {at}",
                 field=field,
                 hint="What is to come is signed when it has happened. Look at the day, the year and the time zone.",
             )
+    for path, earlier_path in ORDERED.get(type(payload.body), ()):
+        later, earlier = _claim(payload.body, path), _claim(payload.body, earlier_path)
+        if later is not None and earlier is not None:
+            _require_no_earlier_day(f"body.{path}", later, earlier)
 
 
 def require_possible(before: CaseState | None, act: Act) -> None:
@@ -79,13 +124,21 @@ def require_possible(before: CaseState | None, act: Act) -> None:
     What follows something may lie before it on the same day: within a day papers are often written after the fact. That
     is flagged, not refused. An offer, though, that ends before it is made could not be accepted by anybody.
     """
-    require_happened(act.payload, act.signed_at)
-    for field, at, earliest in _followed(before, act.payload):
-        if legal_day_of(at) < legal_day_of(earliest) and is_surely_before(at, earliest):
-            _refuse_before(field, at, earliest)
+    require_consistent(act.payload, act.signed_at)
+    for claim in _followed(before, act.payload):
+        _require_no_earlier_day(claim.field, claim.at, claim.earliest)
     body = act.payload.body
     if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
         _refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
+
+
+def _require_no_earlier_day(field: str, at: str, earliest: str) -> None:
+    if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > CLAIMED_WITHIN:
+        _refuse_before(field, at, earliest)
+
+
+def _day(claim: str) -> date:
+    return legal_day_of(claim) if "T" in claim else date.fromisoformat(claim)
 
 
 def _refuse_before(field: str, at: str, earliest: str) -> None:
@@ -97,29 +150,68 @@ def _refuse_before(field: str, at: str, earliest: str) -> None:
     )
 
 
-def _followed(before: CaseState | None, payload: Payload) -> Iterator[tuple[str, str, str]]:
-    """Yield the claims that follow something: field, time, and the time of what comes first."""
+class Follows(NamedTuple):
+    """A time or day claimed in ``field`` that follows another; ``act`` and ``earlier_act`` say what each is of.
+
+    Without ``act`` the order within a day is nothing, or for another flag to tell.
+    """
+
+    field: str
+    at: str
+    earliest: str
+    act: str = ""
+    earlier_act: str = ""
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is odd about it: that it lies before what it follows, by more than a minute."""
+        if self.act and is_surely_before(self.at, self.earliest):
+            yield f"{self.act} at {self.at}, before it was {self.earlier_act} at {self.earliest}"
+
+
+def receipt(received_at: str, offered_at: str) -> Follows:
+    """Give the claim that something was received then, which was offered then."""
+    return Follows("body.received_at", received_at, offered_at, "received", "offered")
+
+
+def _followed(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
+    """Yield the claims that follow something that the case has recorded."""
+    if before is None:
+        return
     body = payload.body
-    if before is not None and isinstance(body, _ANSWERS):
-        offered_at = before.handovers[body.handover_id].offered_at
-        yield "occurred_at", payload.occurred_at, offered_at
-        if not isinstance(body, handover.HandoverChecked) and body.received_at is not None:
-            yield "body.received_at", body.received_at, offered_at
-    if isinstance(body, case.DecisionRecorded) and body.served_at is not None:
-        yield "body.served_at", body.served_at, body.decided_at
+    match body:
+        case handover.HandoverChecked() | handover.HandoverAccepted() | handover.HandoverRefused():
+            offered_at = before.handovers[body.handover_id].offered_at
+            yield Follows("occurred_at", payload.occurred_at, offered_at)
+            received_at = _claim(body, "received_at")
+            if received_at is not None:
+                yield receipt(received_at, offered_at)
+        case custody_change.CustodyChangeServed():
+            requested_at = before.custody_changes[body.custody_change_id].requested_at
+            yield Follows("body.served_at", body.served_at, requested_at, "served", "requested")
+        case item.ItemDisposed():
+            proposal = before.proposals[body.cites.payload_digest]
+            yield Follows("body.disposed_at", body.disposed_at, proposal.proposed_at, "disposed", "proposed")
+            if proposal.decision_id is not None:
+                decided_at = before.decisions[proposal.decision_id].decided_at
+                yield Follows("body.disposed_at", body.disposed_at, decided_at, "disposed", "decided")
+        case case.MeasureExtended() | custody_change.CustodyPeriodNotified():
+            yield Follows("body.until", body.until, before.measures[body.measure_id].started_at)
+        case deadline.DeadlineExtended() if body.until is not None:
+            yield Follows("body.until", body.until, before.clocks[body.deadline_id].started_at)
 
 
 def odd_time(before: CaseState | None, act: Act, after: CaseState, rule: FlagRule) -> str | None:
     """Say which claimed times contradict each other, by more than the minute that papers and people are near to."""
-    return ", ".join(_odd(act.payload, after)) or None
+    return ", ".join(_odd(before, act.payload)) or None
 
 
-def _odd(payload: Payload, after: CaseState) -> Iterator[str]:
+def _odd(before: CaseState | None, payload: Payload) -> Iterator[str]:
     body, occurred_at = payload.body, payload.occurred_at
-    if isinstance(body, handover.HandoverAccepted | handover.HandoverRefused) and body.received_at is not None:
-        yield from odd_receipt(body.received_at, after.handovers[body.handover_id].offered_at)
-        if is_surely_before(occurred_at, body.received_at):
-            yield f"answered at {occurred_at}, before it was received at {body.received_at}"
+    for claim in _followed(before, payload):
+        yield from claim.contradictions()
+    received_at = _claim(body, "received_at")
+    if received_at is not None and is_surely_before(occurred_at, received_at):
+        yield f"answered at {occurred_at}, before it was received at {received_at}"
     if isinstance(body, case.DecisionRecorded):
         later = (("served", body.served_at), ("in effect", body.effective_at))
         for what, at in later:
@@ -128,9 +220,5 @@ def _odd(payload: Payload, after: CaseState) -> Iterator[str]:
     for path, at in times_of(body, AHEAD):
         if path == "due_at" and is_surely_before(at, occurred_at):
             yield f"due at {at}, before it was set at {occurred_at}"
-
-
-def odd_receipt(received_at: str, offered_at: str) -> Iterator[str]:
-    """Say that something is said to have been received before it was offered."""
-    if is_surely_before(received_at, offered_at):
-        yield f"received at {received_at}, before it was offered at {offered_at}"
+        if path in ("until", "frozen_until") and _day(at) < legal_day_of(occurred_at):
+            yield f"until {at}, before it was set at {occurred_at}"

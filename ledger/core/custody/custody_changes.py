@@ -33,7 +33,14 @@ def requested(state: CaseState, act: Act, body: custody_change.CustodyChangeRequ
                 field="body.person_id",
                 hint=f"{other.detention_house} signs custody_change.served.",
             )
-    change = CustodyChange(body.custody_change_id, body.handover_id, body.person_id, act.agency, body.detention_house)
+    change = CustodyChange(
+        custody_change_id=body.custody_change_id,
+        handover_id=body.handover_id,
+        person_id=body.person_id,
+        requested_by=act.agency,
+        detention_house=body.detention_house,
+        requested_at=act.payload.occurred_at,
+    )
     return replace(
         state,
         agencies=state.agencies | {body.detention_house},

@@ -248,7 +248,15 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
             refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
-    proposal = Proposal(act.payload.event_id, body.item_ids, body.disposal, act.agency, act.officer, body.decision_id)
+    proposal = Proposal(
+        event_id=act.payload.event_id,
+        item_ids=body.item_ids,
+        disposal=body.disposal,
+        agency=act.agency,
+        officer=act.officer,
+        decision_id=body.decision_id,
+        proposed_at=act.payload.occurred_at,
+    )
     return replace(state, proposals=state.proposals | {act.digest: proposal})
 
 

@@ -207,6 +207,7 @@ class CustodyChange(Struct, frozen=True):
     person_id: str
     requested_by: str
     detention_house: str
+    requested_at: str
     served_at: str | None = None
 
 
@@ -224,6 +225,7 @@ class Proposal(Struct, frozen=True):
     agency: str
     officer: str
     decision_id: str | None
+    proposed_at: str
 
 
 class Split(Struct, frozen=True):

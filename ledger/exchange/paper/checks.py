@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from blake3 import blake3
 
+from ledger.core.legal_day import with_readable_times
 from ledger.core.report import Step
 from ledger.core.trust import Trust
 from ledger.exchange.paper.certified import Certified
@@ -54,7 +55,7 @@ def _line(voice: Voice, step: Step, words: str, checked: int = 0, of: int = 0) -
     if of > 1 and checked < of:
         told = voice.paper("checked_of", checked=str(checked), of=str(of))
     meaning = voice.paper(f"{words}.{step.name}.{result}")
-    detail = step.detail if of <= 1 or checked < of else ""
+    detail = with_readable_times(step.detail) if of <= 1 or checked < of else ""
     return CheckLine(step.number, voice.of("step", step.name), result, told, meaning, detail)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import Item
 from ledger.core.event import Payload
 from ledger.core.instant import instant_text
+from ledger.core.legal_day import in_legal_zone
 from ledger.exchange.paper.certified import Certified, CertifiedEvent
 from ledger.exchange.paper.sheet import UNSAID, Block, Cell, Fact, Facts, Prose, Table, Words
 from ledger.exchange.paper.voice import Voice, cell
@@ -53,7 +54,7 @@ def _gap(voice: Voice, item: Item) -> Cell:
 
 def event_stated(voice: Voice, event: CertifiedEvent) -> Iterator[Block]:
     """Claimed and proven time side by side, and what the event states by itself."""
-    claimed, proven = _moment(voice, _claimed(event)), _proven(voice, event, lambda at: _moment(voice, at))
+    claimed, proven = _moment(_claimed(event)), _proven(voice, event, _moment)
     columns = (voice.field("claimed"), voice.field("proven"))
     yield Table(voice.paper("list.times"), columns, (1, 1), (((claimed,), (proven,)),))
     if event.payload is None:
@@ -68,9 +69,9 @@ def _claimed(event: CertifiedEvent) -> str:
     return subject.occurred_at or instant_text(subject.signed_at)
 
 
-def _moment(voice: Voice, instant: str) -> Words:
-    """Beijing time, with the UTC that the record has."""
-    return voice.paper("moment", local=voice.moment(instant), utc=instant)
+def _moment(instant: str) -> Words:
+    """Give the time to the second, with its zone: by it the record is found."""
+    return (in_legal_zone(instant),)
 
 
 def handling(voice: Voice, events: Iterable[CertifiedEvent]) -> Block:

@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.legal_day import readable
 from ledger.locales import Labels
 from ledger.supervision.report.values import Report
 
@@ -26,7 +26,6 @@ class Head(Struct, frozen=True):
 def head_of(report: Report, labels: Labels) -> Head:
     """Title, scope and what the numbers rest on."""
     scope = report.scope
-    at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
     line = scope.business_line
     say = partial(labels.of, "report")
     facts = (
@@ -34,6 +33,6 @@ def head_of(report: Report, labels: Labels) -> Head:
         (say("jurisdiction"), scope.jurisdiction or say("all")),
         (say("business_line"), labels.of("business_line", line) if line else say("all")),
         (say("log"), say("entries").format(report.tree_size)),
-        (say("as_of"), f"{at} ({report.as_of})"),
+        (say("as_of"), readable(datetime.fromisoformat(report.as_of))),
     )
     return Head(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
