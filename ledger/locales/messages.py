@@ -14,6 +14,8 @@ from string import Formatter
 from ledger.locales import Labels, messages_in
 
 _SLOT = "{}"
+# A detail of a step, a file or a setting: the field that it concerns, and what is wrong with that.
+_PLACED = re.compile(r"([A-Za-z_][\w.\[\]:/-]*): (.+)", re.DOTALL)
 _WORDED = "model_fault"
 _OF_ANY_TEXT = (
     "comma",
@@ -30,10 +32,23 @@ _OF_ANY_TEXT = (
 
 def said(text: str, labels: Labels) -> str:
     """The text, the type of an event or a verdict in the reader's language; as it is where the catalogues have none."""
+    placed = _PLACED.fullmatch(text) if labels.language != "en" else None
+    behind = said(placed[2], labels) if placed else ""
+    if placed and behind == placed[2]:
+        placed = None
     for pattern, told in _patterns(labels.language):
         if match := pattern.fullmatch(text):
+            if placed and _takes(match, placed.end(1)):
+                break
             return _filled(told, [said(part, labels) for part in match.groups()])
+    if placed:
+        return f"{placed[1]}：{behind}"
     return labels.find("event_type", text) or labels.find("verdict", text) or text
+
+
+def _takes(match: re.Match[str], position: int) -> bool:
+    """Tell whether a slot takes what stands there, so that the catalogue's own words do not."""
+    return any(match.start(slot) <= position < match.end(slot) for slot in range(1, len(match.groups()) + 1))
 
 
 def _filled(told: str, parts: list[str]) -> str:

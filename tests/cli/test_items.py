@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 from blake3 import blake3
 
 from ledger.cli.exits import Exit
+from ledger.core.instant import instant_text
 from tests.cli.casework import THEN, accept, open_case, register
 from tests.cli.world import World
 
@@ -106,7 +108,7 @@ def test_disposal_takes_two(world: World) -> None:
     decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
     told = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
     proposed = world.tally.ok("item", "propose-disposal", case_id, *told, profile="police")
-    second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", THEN)
+    second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", instant_text(int(time.time())))
     assert world.tally(*second, profile="police").status == Exit.REFUSED
     world.tally.ok(*second, profile="chief")
     assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["status"] == "disposed"

@@ -43,10 +43,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     record.RecordLate: ("happened_at",),
     supervision.LeadRaised: ("as_of",),
     supervision.ModelPublished: ("figures.measured_on",),
-    supervision.RecommendationRechecked: (
-        *("before.period_from", "before.period_until"),
-        *("after.period_from", "after.period_until"),
-    ),
+    supervision.RecommendationRechecked: ("before.period_from",),
 }
 AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.DecisionRecorded: ("effective_at",),
@@ -62,6 +59,8 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     item.ItemFrozen: ("frozen_until",),
     item.ItemFreezeRenewed: ("frozen_until",),
     record.DatasetRegistered: ("period_until",),
+    # The day on which a period ends is not of it; on the day of issue the one after it has not begun.
+    supervision.RecommendationRechecked: ("before.period_until", "after.period_from", "after.period_until"),
 }
 # By body, pairs of its own fields of which the first follows the second.
 ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
@@ -71,6 +70,7 @@ ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
     record.DatasetRegistered: (("period_until", "period_from"),),
     supervision.RecommendationRechecked: (
         ("before.period_until", "before.period_from"),
+        ("after.period_from", "before.period_from"),
         ("after.period_until", "after.period_from"),
     ),
 }
