@@ -31,7 +31,7 @@ SINCE_SHOWN = 5  # events that came in between and are told
 
 
 class Draft(NamedTuple):
-    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with their articles;
+    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with details and articles;
     ``since`` tells what came in between, where the event was drafted anew on a newer head; ``warnings`` tell what may
     not be wanted of it, and keeps nobody from signing."""
 
@@ -39,7 +39,7 @@ class Draft(NamedTuple):
     event_id: str
     sentence: str
     particulars: list[Particular]
-    flags: list[tuple[str, str]]
+    flags: list[tuple[str, str, str]]
     since: list[str]
     sequence: int
     following: str
@@ -84,7 +84,10 @@ class Drafter:
             event_id=payload.event_id,
             sentence=narrator.tell(before, payload, outcome.state),
             particulars=particulars(payload, {}, narrator.words(payload, outcome.state), labels),
-            flags=[(labels.of_flag(flag.name), labels.of_article(flag.article)) for flag in outcome.flags],
+            flags=[
+                (labels.of_flag(flag.name), narrator.detail(flag.detail), labels.of_article(flag.article))
+                for flag in outcome.flags
+            ],
             since=since(self.service, self.form, narrator, payload),
             sequence=payload.sequence,
             following=f"{PATH}/inbox" if act == "refuse" else f"{PATH}/cases/{case_id}",
