@@ -31,7 +31,7 @@ SINCE_SHOWN = 5  # events that came in between and are told
 
 
 class Draft(NamedTuple):
-    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with details and articles;
+    """``payload`` is the canonical text to be signed; ``flags`` are those that it will raise, with detail and article;
     ``since`` tells what came in between, where the event was drafted anew on a newer head; ``warnings`` tell what may
     not be wanted of it, and keeps nobody from signing."""
 
