@@ -165,7 +165,7 @@ class Output:
             return ""
         if isinstance(value, bool):
             return self.labels.of("message", "yes" if value else "no")
-        if isinstance(value, str) and (field.endswith("_at") or field in ("until", "as_of")):
+        if isinstance(value, str) and (field.endswith("_at") or field == "until"):
             return when(value)
         if isinstance(value, int) and field.endswith(("_at", "valid_from", "valid_until")):
             return when(value // 1000 if value > MILLISECONDS_FROM else value)
@@ -179,7 +179,7 @@ class Output:
             return self._mapping(value)
         if isinstance(value, list | tuple):
             return "\n".join(self.words(field, part, vocabulary) for part in value)
-        return str(value)
+        return when(value) if isinstance(value, str) and value.endswith("Z") else str(value)
 
     def _mapping(self, value: Mapping[str, Any]) -> str:
         if value.keys() == {"value", "unit"}:

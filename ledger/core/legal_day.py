@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 SHANGHAI = timezone(timedelta(hours=8))
 DAY = timedelta(days=1)
 _INSTANT = re.compile(
-    r"(?<!such as )(?<!例如 )(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    r"(?<!such as )(?<!例如 )(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
 )  # no example of how one is typed
 YEARS = range(1949, 2201)  # that anybody may ask about: far from where dates end
 
@@ -37,7 +37,14 @@ def readable(at: datetime) -> str:
 
 def with_readable_times(text: str) -> str:
     """Give a text that was written for programs with each of its times (RFC 3339 in UTC) as people read it."""
-    return _INSTANT.sub(lambda found: readable(datetime.fromisoformat(found[0])), text)
+    return _INSTANT.sub(lambda found: _readable_or_as_it_is(found[0]), text)
+
+
+def _readable_or_as_it_is(instant: str) -> str:
+    try:
+        return readable(datetime.fromisoformat(instant))
+    except (ValueError, OverflowError):  # what somebody typed may be no time, or beyond the calendar
+        return instant
 
 
 def start_of(day: date) -> datetime:

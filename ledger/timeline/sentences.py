@@ -24,6 +24,7 @@ from ledger.core.event.item import ItemDisposed, ItemPart
 from ledger.core.event.record import Correction
 from ledger.core.event.supervision import Counted, Told
 from ledger.core.event.terms import EventRef, Money, Quantity
+from ledger.core.legal_day import with_readable_times
 from ledger.locales import Bilingual, Labels
 from ledger.locales.messages import said
 from ledger.timeline.details import in_words
@@ -67,7 +68,6 @@ VOCABULARY_IN = {
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "day", "lawful", "ends_at"})
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
@@ -320,7 +320,7 @@ class Words:
             case ItemDecision(item_id=item_id, disposal=disposal):
                 return self._noted(item_id, [self._labels.of("disposal", disposal)])
             case Correction(field=field, recorded=recorded, correct=correct):
-                return f"{field}: {self.said('', recorded)} → {self.said('', correct)}"
+                return f"{field}: {with_readable_times(recorded)} → {with_readable_times(correct)}"
         return self._list([self.said(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
@@ -334,8 +334,8 @@ class Words:
 
 
 def _moment_in(field: str, value: Any) -> datetime | None:
-    """The moment that a field names: in RFC 3339 whatever the field, in unix seconds of a grant."""
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
+    """The moment that a field names: in RFC 3339 where its name ends so, in unix seconds of a grant."""
+    if field.endswith(("_at", "as_of")) and isinstance(value, str) and "T" in value:
         return datetime.fromisoformat(value)
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 

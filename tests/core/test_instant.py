@@ -26,6 +26,8 @@ def test_people_read_times_in_the_zone_of_legal_days() -> None:
     assert in_legal_zone("2026-03-01T16:30:00Z") == "2026-03-02T00:30:00+08:00"
     text = "expected 2026-03-01T20:30:00Z or later, not 2026-03-01T08:30:00Z"
     assert with_readable_times(text) == "expected 2026-03-02 04:30:00 +08:00 or later, not 2026-03-01 16:30:00 +08:00"
+    for typed in ("2026-99-01T20:30:00Z", "9999-12-31T23:00:00Z"):
+        assert with_readable_times(f"no time is {typed}") == f"no time is {typed}"
     assert with_readable_times("应不早于2026-03-01T20:30:00Z") == "应不早于2026-03-02 04:30:00 +08:00"
 
 

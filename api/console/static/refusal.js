@@ -4,7 +4,7 @@ const INSTANT = /(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
 const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
 // The API tells programs of UTC; people read Beijing's time, as on the whole page.
-const readable = (text) => text.replace(INSTANT, (at) => `${clock.format(new Date(at))} +08:00`);
+const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? at : `${clock.format(new Date(at))} +08:00`));
 
 export async function refusal(before, { code, status, detail: told }) {
   const detail = readable(told);
