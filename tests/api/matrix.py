@@ -6,13 +6,14 @@ A route without a row here fails ``test_access_matrix``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import msgspec
+import pytest
 
 from api.routes.reports import GOVERNING
 from ledger.core.event import registry
@@ -219,8 +220,40 @@ def supervises(relation: Relation, role: Role) -> bool:
     return relation in ("former", "jurisdiction")
 
 
+def governs(relation: Relation, role: Role) -> bool:
+    """The procuratorate over whose jurisdiction the case lies."""
+    return relation == "jurisdiction"
+
+
 def nobody(relation: Relation, role: Role) -> bool:
     return False
+
+
+class Matter(Protocol):
+    """A row of a matrix: of the API's routes, or of the console's pages."""
+
+    may: Callable[[Relation, Role], bool]
+    roles: tuple[str, ...]
+
+    @property
+    def label(self) -> str: ...
+
+
+def crossed(rows: Sequence[Matter], may: Callable[[Relation, Role], bool] | None = None) -> list[Any]:
+    """Cross each row with each relation, for ``parametrize``: two probes a row in every run, the rest in a full one.
+
+    The probes are a relation that is shown something and one that is not, another pair from row to row.
+    """
+    parameters = []
+    for number, row in enumerate(rows):
+        allowed = may or row.may
+        shown = [relation for relation in RELATIONS if any(allowed(relation, role) for role in row.roles)]
+        hidden = [relation for relation in RELATIONS if relation not in shown]
+        probes = [group[number % len(group)] for group in (shown, hidden) if group]
+        for relation in RELATIONS:
+            marks = () if relation in probes else pytest.mark.extended
+            parameters.append(pytest.param(row, relation, id=f"{row.label}-{relation}", marks=marks))
+    return parameters
 
 
 @dataclass(frozen=True)

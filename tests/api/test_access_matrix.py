@@ -1,4 +1,8 @@
-"""The whole matrix: each route for each role in each relation to the case, allowed and denied."""
+"""The matrix: each route for each role in relations to the case, allowed and denied; in all of them by a full run.
+
+Who sees a case is decided by ``ledger.core.visibility``, tried in every relation by ``tests/core/test_visibility.py``:
+here it is shown that each route asks it.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,8 @@ from tests.api.matrix import (
     Row,
     World,
     covered,
+    crossed,
+    governs,
     made_world,
     reader,
     sees,
@@ -86,7 +92,13 @@ def steady(answer: httpx.Response) -> list[tuple[str, str]]:
     return [(name, value) for name, value in answer.headers.items() if name not in passing]
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
+UNSEEN = ("expired", "foreign")  # who asks of every address in each run
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [pytest.param(name, marks=() if name in UNSEEN else pytest.mark.extended) for name in RELATIONS],
+)
 def test_no_route_tells_whether_there_is_what_may_not_be_seen(world: World, relation: Relation) -> None:
     """Every operation of the document that takes an id, whatever its method: for a real id and for one that is none
     whoever may not see it gets the same response. What everybody may see, such as agencies and models, is left out."""
@@ -127,8 +139,7 @@ def test_every_route_has_a_row(world: World) -> None:
     assert covered() == told
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("row", READS, ids=lambda row: row.label)
+@pytest.mark.parametrize(("row", "relation"), crossed(READS))
 def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> None:
     """Whoever may see it is shown it, with exactly one record of the read; for all others it is not there."""
     for role in ROLES:
@@ -169,8 +180,7 @@ def test_lists_are_not_empty_for_whoever_may_see(world: World, row: Row) -> None
         assert answer.json()[row.key], (relation, role)
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("row", OWN, ids=lambda row: row.label)
+@pytest.mark.parametrize(("row", "relation"), crossed(OWN))
 def test_what_is_of_one_s_own_agency_takes_a_role(world: World, row: Row, relation: Relation) -> None:
     """Whatever the agency has to do with the case."""
     for role in ROLES:
@@ -184,8 +194,7 @@ def test_what_is_of_one_s_own_agency_takes_a_role(world: World, row: Row, relati
         assert records(world) - before == (1 if role in row.roles and row.records else 0), officer
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("row", WEBHOOK, ids=lambda row: row.label)
+@pytest.mark.parametrize(("row", "relation"), crossed(WEBHOOK))
 def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relation: Relation) -> None:
     """Nobody but its own supervisors can try or remove it."""
     served = world.served
@@ -207,8 +216,7 @@ def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relati
     served.request("DELETE", f"/api/v1/webhooks/{webhook_id}", headers=chief)
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("row", GOVERNANCE, ids=lambda row: row.label)
+@pytest.mark.parametrize(("row", "relation"), crossed(GOVERNANCE, may=governs))
 def test_governance_is_for_procuratorates_and_shows_their_jurisdiction(
     world: World, row: Row, relation: Relation
 ) -> None:
@@ -329,8 +337,14 @@ ENTITLED: dict[str, tuple[Relation, ...]] = {
 ACTS = [operation for operation in SIGNED if operation.rpartition("/")[2] in ENTITLED]
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("operation", ACTS)
+@pytest.mark.parametrize(
+    ("operation", "relation"),
+    [
+        pytest.param(operation, relation, marks=() if relation in ("own", "foreign") else pytest.mark.extended)
+        for operation in ACTS
+        for relation in RELATIONS
+    ],
+)
 def test_a_signature_gives_the_right_of_its_signer_alone(world: World, operation: str, relation: Relation) -> None:
     """With the token of whoever may, and the signature of one who may not, nothing is recorded."""
     served, word = world.served, operation.rpartition("/")[2]

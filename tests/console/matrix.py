@@ -13,7 +13,7 @@ from api.console.act_pages import FORMS as FORMS_OF_ACTS
 from api.console.menu import HANDLING
 from api.routes.reports import GOVERNING
 from ledger.supervision.model.draft import FORMS
-from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, reader, sees, supervises
+from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, governs, reader, sees, supervises
 from tests.supervised import Lead
 
 
@@ -34,11 +34,6 @@ def is_own(relation: Relation, role: Role) -> bool:
 def starts_with(relation: Relation, role: Role) -> bool:
     """The start page has both boxes, and the clocks of the agency."""
     return is_offered(relation, role) or is_own(relation, role)
-
-
-def is_governed(relation: Relation, role: Role) -> bool:
-    """What cases of a jurisdiction have in common is for the procuratorate that it is of."""
-    return relation == "jurisdiction"
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,10 @@ class Row:
     act: str = "offer"
     is_file: bool = False
     governing: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.route + self.query
 
     def refuses(self, relation: Relation, role: Role) -> bool:
         """Whether who stands so to the case is told that the page is not for such as him."""
@@ -131,7 +130,7 @@ ROWS = (
     Row("/reports", anybody, GOVERNING, shows=False, governing=True),
     Row("/reports/file", anybody, GOVERNING, PERIOD, shows=False, governing=True, is_file=True),
     Row("/correlation", anybody, GOVERNING, shows=False, governing=True),
-    Row("/correlation", is_governed, GOVERNING, "?from=case:case-1", governing=True),
+    Row("/correlation", governs, GOVERNING, "?from=case:case-1", governing=True),
     Row("/agencies/changes/{entry}/bundle", anybody, shows=False, is_file=True),
     Row("/library", anybody, shows=False),
     Row("/library/{model_id}", anybody, shows=False),

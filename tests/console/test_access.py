@@ -1,4 +1,4 @@
-"""Whom the console serves: every page for each role in each relation to a case, as the API has it."""
+"""Whom the console serves: every page for each role in relations to a case, in all of them by a full run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from api.console.app import routes
 from api.console.menu import HANDLING
-from tests.api.matrix import RELATIONS, ROLES, Relation, World, made_world, reader, sees
+from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, made_world, reader, sees
 from tests.builders import Officer
 from tests.console.matrix import POSTS, PUBLIC, ROWS, Row, names_of
 
@@ -38,8 +38,7 @@ def test_every_route_has_a_row() -> None:
     assert pages | {("POST", path) for path in POSTS} == told
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route + row.query)
+@pytest.mark.parametrize(("row", "relation"), crossed(ROWS))
 def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation) -> None:
     """Whoever may see it is shown it, and the read is recorded; for all others it is not there."""
     for role in ROLES:
@@ -76,7 +75,7 @@ def elsewhere(text: str) -> str:
     return re.sub(r"case-1|phone|handover-\d+|item-not-handed-over", "ghost", text)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route + row.query)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 def test_pages_need_somebody_signed_in(world: World, row: Row) -> None:
     """Without a session, or with a token that is none, every page leads to the sign-in page and back."""
     answer = page_of(world, None, row.address(names_of(world)))
