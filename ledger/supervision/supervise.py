@@ -162,6 +162,10 @@ class Supervisor:
         except TallystickError as error:
             self._take_note(one, error)
             return []
+        except Exception as error:  # a defect of ours at one model: the others are run
+            logger.exception("a model failed for a reason that nobody foresaw", model=one.model.model_id)
+            self._keep_fault(one, RunFault(one.model.model_id, one.procuratorate, type(error).__name__))
+            return []
         if result.refused_row is not None:
             self._take_note(one, result.refused_row)
         return result.findings
@@ -189,6 +193,9 @@ class Supervisor:
                 raise  # nothing can be written now: all of it is looked at again
             except TallystickError as error:
                 self._take_note(one, error)
+            except Exception as error:  # a defect of ours at what one model finds: others' findings are raised
+                logger.exception("a lead failed for a reason that nobody foresaw", model=one.model.model_id)
+                self._keep_fault(one, RunFault(one.model.model_id, one.procuratorate, type(error).__name__))
         return raised
 
     def _put(self, one: Run, finding: Finding, having: str, size: int, as_of: datetime) -> bool:
@@ -210,10 +217,13 @@ class Supervisor:
     # -- what is wrong -------------------------------------------------------------------------------------------------
 
     def _take_note(self, one: Run, error: TallystickError) -> None:
-        """The first fault of a run stands until everything is looked at again."""
         model_id = one.model.model_id
         logger.warning("a model cannot be run", model=model_id, agency=one.procuratorate, reason=error.for_operator)
-        self._faults.setdefault((model_id, one.procuratorate), fault_of(model_id, one.procuratorate, error))
+        self._keep_fault(one, fault_of(model_id, one.procuratorate, error))
+
+    def _keep_fault(self, one: Run, fault: RunFault) -> None:
+        """Keep the first fault of a run until everything is looked at again."""
+        self._faults.setdefault((one.model.model_id, one.procuratorate), fault)
 
     def _told_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))

@@ -187,7 +187,7 @@ def test_each_value_has_one_spelling(value: object, text: str) -> None:
     assert text_of(value) == text
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {"a": 1}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime.max.replace(tzinfo=UTC), b"bytes", {"a": 1}])
 def test_what_has_no_spelling_is_refused(value: object) -> None:
     """Rather than guessed at."""
     with pytest.raises(MalformedInput):
@@ -201,6 +201,12 @@ def test_a_lead_says_its_text_with_times_of_beijing() -> None:
     assert told.zh == "i{days} 于 2026-03-02 00:30，3 日，—"
     assert told.en == "i{days} at 2026-03-02 00:30 (UTC+8), 3 days, —"
     assert len(said(Told(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}).en) == 4000
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:00:00Z", "9999-12-31T16:00:00.5Z", "2026-02-30T00:00:00Z"])
+def test_a_time_that_beijing_does_not_have_is_said_as_it_is(at: str) -> None:
+    """Whatever a query or a data set gives: a model's finding is told, and no run fails."""
+    assert said(Told(zh="{at}", en="{at}"), {"at": at}, {}) == Told(zh=at, en=at)
 
 
 @pytest.mark.parametrize(

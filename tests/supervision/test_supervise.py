@@ -11,7 +11,10 @@ import pytest
 
 from ledger.core.event.supervision import LeadRaised
 from ledger.store import log
+from ledger.supervision import supervise
+from ledger.supervision.finding import Finding
 from ledger.supervision.model.parse import parse_model
+from ledger.supervision.model.values import Model
 from ledger.supervision.supervise import Supervisor
 from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
 from tests.casework import Case
@@ -173,6 +176,23 @@ def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: py
     assert [(one.model_id, str(one.says)) for one in watched.supervisor.state.faults] == [("*", "KeyError")]
     watched.supervisor.try_step()
     assert watched.supervisor.state.faults == ()
+
+
+def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one model finds and nobody foresaw is told of it; what the others find is raised."""
+    lead_of = supervise.lead_of
+
+    def defect(finding: Finding, model: Model, *arguments: Any, **options: Any) -> LeadRaised:
+        if model.model_id == "broken":
+            raise KeyError("defect")
+        return lead_of(finding, model, *arguments, **options)
+
+    monkeypatch.setattr(supervise, "lead_of", defect)
+    watched.publish(THIRD_RETURN.replace("model: third-return", "model: broken"))
+    watched.publish()
+    watched.post(sent_back("case-1", 3))
+    assert watched.supervisor.step() == 1
+    assert [(one.model_id, one.says) for one in watched.supervisor.state.faults] == [("broken", "KeyError")]
 
 
 def test_a_lead_is_what_the_service_alone_may_sign(watched: Watched) -> None:

@@ -43,4 +43,8 @@ def _filled(text: str, told: Mapping[str, str], zone: str) -> str:
 def _shown(value: str, zone: str) -> str:
     if not _TIME.fullmatch(value):
         return value
-    return f"{datetime.fromisoformat(value).astimezone(SHANGHAI):%Y-%m-%d %H:%M}{zone}"
+    try:
+        moment = datetime.fromisoformat(value).astimezone(SHANGHAI)
+    except (ValueError, OverflowError):  # no day of the calendar, or one that is past its end in Beijing
+        return value
+    return f"{moment:%Y-%m-%d %H:%M}{zone}"

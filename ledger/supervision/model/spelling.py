@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from ledger.core import canonical
 from ledger.core.errors import MalformedInput
 
+# As which DuckDB gives the times 'infinity' and '-infinity'.
+_INFINITIES = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
 _PLACES = Decimal("0.000001")  # as quantities have them; a share computed in binary is rounded to as many
 _WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
@@ -43,4 +45,6 @@ def _decimal(value: Decimal) -> str:
 def _instant(value: datetime) -> str:
     """A time without a zone is UTC, as those of the views are."""
     utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if utc in _INFINITIES:
+        raise MalformedInput("infinity and NaN are no values")
     return utc.isoformat().removesuffix("+00:00") + "Z"
