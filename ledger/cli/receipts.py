@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from ledger.core.decoding import convert
-from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.errors import IntegrityBroken, MalformedInput, SignatureRefused, TallystickError
 from ledger.core.event import decode_submission
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import parse_note
@@ -19,6 +19,10 @@ from ledger.core.trust import Trust
 HINT = (
     "Keep the submission and this receipt. The service may have recorded the event, another, or none: compare the log "
     "with a copy that others keep (tally log save)."
+)
+RENEWED = (
+    "If the operator says that the log's key was replaced, take the renewal by tally trust accept, then send the "
+    "submission again."
 )
 
 
@@ -56,7 +60,8 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Held
         raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
     except TallystickError as error:
         field = f"receipt.{error.field}" if error.field else "receipt"
-        raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=HINT) from error
+        hint = f"{HINT} {RENEWED}" if isinstance(error, SignatureRefused) else HINT
+        raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=hint) from error
     return HeldReceipt(proof.index, proof.checkpoint, checkpoint)
 
 

@@ -74,7 +74,7 @@ def propose_admin(session: Session, account: str) -> dict[str, Any]:
 
 def accept_admin(session: Session, agency_id: str) -> dict[str, Any]:
     """The caller becomes the admin of the agency that proposed it."""
-    return send_call(session, calls.accept_admin(_agency(agency_id)))
+    return send_call(session, calls.accept_admin(agency_of(agency_id)))
 
 
 def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
@@ -133,7 +133,8 @@ def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
         ) from error
 
 
-def _agency(agency_id: str) -> str:
+def agency_of(agency_id: str) -> str:
+    """The agency's id as it was typed. Raises MalformedInput, naming the argument."""
     try:
         return convert(agency_id, AgencyId)
     except msgspec.ValidationError as error:

@@ -130,7 +130,9 @@ def require_renews(renewal: Renewal, old: Trust) -> None:
         raise ProofRefused(
             f"it renews the trust file {renewal.renews}, yours is {trust_digest(old)}",
             field="renewal.renews",
-            hint="Accept the renewals in between first, in their order.",
+            hint="It was accepted already."
+            if trust_digest(renewal.trust) == trust_digest(old)
+            else "Accept the renewals in between first, in their order.",
         )
     _require_successor(old, renewal)
 

@@ -234,6 +234,8 @@ def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Ta
     assert (done.status, "Name no key, to change all of them." in done.err) == (Exit.USAGE, True)
     changed = tally.ok("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light")
     assert [key["name"] for key in changed] == ["account", "note"]
+    listed = tally("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light").out
+    assert changed[1]["verifier_key"] in listed
     new = where.passphrase.read_text().strip()
     assert (new != old, open_keys(where, new).account.key_id) == (True, changed[0]["key_id"])
     assert {file.name for file in where.keys.iterdir()} == {"account.json", "note.pem", "passphrase"}

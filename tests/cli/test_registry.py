@@ -182,6 +182,24 @@ def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "argument"),
+    [
+        (("submitter", "0x" + "AB" * 20), "ACCOUNT"),
+        (("witness", "police-east", "0x12"), "ACCOUNT"),
+        (("witness", "Police", "0x" + "12" * 20), "AGENCY_ID"),
+        (("no-witness", "Police"), "AGENCY_ID"),
+    ],
+)
+def test_proposal_names_the_argument_that_is_of_another_form(
+    tally: Tally, words: tuple[str, ...], argument: str
+) -> None:
+    """What was typed is refused with the argument's name and the form that was expected, before anybody is asked."""
+    done = tally("registry", "propose", *words)
+    assert done.status == Exit.USAGE
+    assert f"{argument}: expected " in done.err
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         (("witness", "police-east", "0x" + "12" * 20), "Set the witness of police-east to the account 0x1212"),
@@ -216,6 +234,4 @@ def test_an_approval_counts_for_the_proposal_that_was_read_and_no_other(world: W
     assert (done.status, "not for this proposal" in done.err) == (Exit.REFUSED, True)
     proposal.write_text(json.dumps(written | {"log_id": "0x" + "00" * 32}))
     assert world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east").status == Exit.REFUSED
-    done = world.tally("registry", "propose", "witness", "police-east", "0x12", profile="admin-police-east")
-    assert (done.status, "witness" in done.err) == (Exit.USAGE, True)
     assert world.tally.ok("registry", "show", profile="police")["quorum"] == 0

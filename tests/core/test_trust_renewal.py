@@ -117,6 +117,9 @@ def test_renewals_are_accepted_in_their_order() -> None:
     with pytest.raises(ProofRefused, match="renews the trust file"):
         verify_renewal(renewal, OLD)
     assert verify_renewal(renewal, NEW).by_log
+    with pytest.raises(ProofRefused) as caught:
+        verify_renewal(renewal, NEWER)
+    assert caught.value.hint == "It was accepted already."
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def passphrase_(
     new = Passphrase(new_passphrase_file, new_passphrase_env, "--new-passphrase")
     changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
     session.output.table(
-        [_described(path) for path in changed.keys], [Column("name"), Column("key_id"), Column("vkey")]
+        [_described(path) for path in changed.keys], [Column("name"), Column("key_id"), Column("verifier_key")]
     )
     for file in changed.outdated(session.profiles, passphrase, new):
         session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))

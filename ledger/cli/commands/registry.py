@@ -15,7 +15,6 @@ from ledger.cli.params import FILE
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
 from ledger.core import canonical
-from ledger.core.decoding import convert
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
@@ -70,8 +69,9 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
     from ledger.cli.decisions import SetWitness
+    from ledger.cli.registry import account_of, agency_of
 
-    _propose(session, _made(SetWitness, agency=agency_id, witness=account), output)
+    _propose(session, SetWitness(agency_of(agency_id), account_of(account, field="ACCOUNT")), output)
 
 
 @propose_group.command("no-witness")
@@ -81,8 +81,9 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
     from ledger.cli.decisions import RemoveWitness
+    from ledger.cli.registry import agency_of
 
-    _propose(session, _made(RemoveWitness, agency=agency_id), output)
+    _propose(session, RemoveWitness(agency_of(agency_id)), output)
 
 
 @propose_group.command("quorum")
@@ -104,8 +105,9 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
     from ledger.cli.decisions import AllowSubmitter, BarSubmitter
+    from ledger.cli.registry import account_of
 
-    _propose(session, _made(BarSubmitter if bar else AllowSubmitter, submitter=account), output)
+    _propose(session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output)
 
 
 @command.command("approve")
@@ -147,14 +149,6 @@ def _propose(session: Session, decision: Decision, output: Path | None) -> None:
     proposal = propose(session, decision)
     _show(session, proposal)
     _give(session, proposal, output)
-
-
-def _made(kind: type[Decision], **fields: str) -> Decision:
-    """The decision with these fields. Raises MalformedInput, naming the argument."""
-    try:
-        return convert(fields, kind)
-    except msgspec.ValidationError as error:
-        raise MalformedInput(str(error), field="arguments") from error
 
 
 def _show(session: Session, proposal: Proposal) -> None:
