@@ -72,7 +72,12 @@ class Town:
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     with linked_ledger(tmp_path) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
-        yield Town(linked, served)
+        town = Town(linked, served)
+        try:
+            yield town
+        finally:
+            if linked.node.runs():
+                resumed(town)
 
 
 def killed(town: Town) -> None:
@@ -86,6 +91,12 @@ def stopped(town: Town) -> None:
     """Its port still takes connections, and nobody answers."""
     assert town.linked.node.pid is not None
     os.kill(town.linked.node.pid, signal.SIGSTOP)
+
+
+def resumed(town: Town) -> None:
+    """A node that stands still does not hear that it shall end, and is waited for."""
+    assert town.linked.node.pid is not None
+    os.kill(town.linked.node.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("befall", [killed, stopped])
