@@ -149,6 +149,23 @@ def test_an_act_is_dated_when_it_happened(office: Office) -> None:
     assert last_occurred_at(office) == "2026-03-02T01:02:00Z"
 
 
+def test_a_receipt_before_its_offer_is_warned_of_before_it_is_signed(office: Office) -> None:
+    """On the same day: the draft names both times, in the reader's zone; what is signed then is flagged so."""
+    office.record(offered("phone"))
+    desk = office.sit_down(clerk(PROCURATORATE))
+    desk.sign_in()
+    page = desk.go("/cases/case-1/handovers/handover-1")
+    page.get_by_label("Delivered at").first.fill("2026-03-02T08:30")
+    page.get_by_role("button", name="Accept: read what you will sign").click()
+    warned = page.locator(".draft .flagged", has_text="claimed times that contradict each other")
+    expect(warned).to_contain_text("received at 2026-03-02 08:30, before it was offered at 2026-03-02 09:04")
+    page.get_by_label("Delivered at").first.fill("2026-03-01T08:30")
+    page.get_by_role("button", name="Accept: read what you will sign").click()
+    expect(page.locator("#draft .blocked")).to_contain_text("received at")
+    expect(page.locator("#draft .blocked")).to_contain_text("+08:00")
+    assert state_of(office).handovers["handover-1"].is_open
+
+
 def draft_of(page: Page) -> None:
     page.get_by_role("button", name="Read what you will sign").click()
 
