@@ -22,7 +22,7 @@ class Step(NamedTuple):
     link: str | None = None
 
 
-GRANT = "tally key grant FILE --role clerk --until 2035-01-01T00:00:00Z"
+GRANT = "tally key grant FILE --role clerk --until 2035-01-01"
 NO_AGENCY = Step(
     later("The log has no agency yet."),
     later("The founding agencies come into it by themselves once the chain answers. Nothing can be signed before."),
