@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
 from api.auth import personal_digest
@@ -30,7 +29,6 @@ from tests.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_o
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.machine import REPOSITORY, free_port
-from tests.one_zone import utc_times_of_page
 
 ROLES = (clerk, supervisor, auditor, analyst)
 PAGE_KEY = "key-to-the-page-of-the-signer"
@@ -197,29 +195,10 @@ def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object
         founded(ledger)
         parts = parts_of(ledger, no_chain, settings)
         app = create_app(parts, write_log=lambda *_, **__: None)
-        with ExitStack() as stack:
+        with listening_at(port, app), ExitStack() as stack:
             office = Office(ledger, parts, url, signer_port, browser, stack=stack)
-            stack.enter_context(listening_at(port, in_one_zone(app, office.complaints)))
             yield office
             assert office.complaints == []
-
-
-def in_one_zone(app: ASGIApp, complaints: list[str]) -> ASGIApp:
-    """The service, which is complained of where a page of the console tells a time in UTC: Beijing's are beside it."""
-
-    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        body = bytearray()
-
-        async def sent(message: Message) -> None:
-            body.extend(message.get("body", b""))
-            await send(message)
-
-        await app(scope, receive, sent)
-        if scope["type"] == "http" and b"<" in body[:200]:
-            found = utc_times_of_page(body.decode(errors="replace"))
-            complaints.extend(f"{scope['path']} tells {time} in UTC" for time in found)
-
-    return watched
 
 
 def axe_findings(page: Page) -> list[str]:
