@@ -23,6 +23,18 @@ OPTIONS = (
     "--no-first-run",
     "--no-pings",
 )
+# A handover signed in a browser, and what keeps other sites out, are shown in every run; all else by a full one.
+EVERY_RUN = ("test_attacks.py", "test_handovers.py", "test_policy.py", "test_scripts.py", "test_signing_in.py")
+FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the tests that open a browser to a full run, but those of ``EVERY_RUN``."""
+    for item in items:
+        in_browser = item.path.parent == FOLDER and "browser" in getattr(item, "fixturenames", ())
+        if in_browser and item.path.name not in EVERY_RUN:
+            item.add_marker(pytest.mark.extended)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("path", OF_PAGE)
 def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
     """The worst of each by itself, and each value in all of the page's at once."""
@@ -40,6 +41,7 @@ def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
                 assert answer.status_code < 500, (given, value[:40], answer.text)
 
 
+@pytest.mark.extended
 def test_no_field_makes_a_form_fail(world: World) -> None:
     """Each field of each form that a page shows, beside small numbers and beside its like."""
     tried: set[tuple[str, str]] = set()
