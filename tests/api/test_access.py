@@ -64,6 +64,7 @@ def told_of(served: Served, by: Officer, of: str, **query: Any) -> list[dict[str
     return [read for read in reads(served, by, **query) if read["agency"] == of]
 
 
+@pytest.mark.extended
 def test_a_read_by_supervision_says_no_more_than_that(tmp_path: Path) -> None:
     """Whatever the procuratorate asks of the police's case - the case, a lead, a run of a model, what it has in common
     with others, a report - the police are told that supervision read it, in the same words; the procuratorate's own

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from ledger.core.custody.breaks import BREAK_KINDS
 from tests.cli.world import World
 from tests.machine import REPOSITORY
@@ -13,6 +15,7 @@ from tests.pages import blocks, typed
 PAGE = (REPOSITORY / "docs" / "exports.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None:
     """One command after the other; every file that is named is there."""
     out = typed(blocks(PAGE), tmp_path, world.tally.environment() | {"TALLYSTICK_PROFILE": "police"})

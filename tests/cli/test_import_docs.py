@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from ledger.exchange import mapping
 from tests.cli.world import World
 from tests.machine import REPOSITORY
@@ -14,6 +16,7 @@ from tests.pages import blocks, typed
 PAGE = (REPOSITORY / "docs" / "import.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None:
     """File and mapping as shown, the commands one after the other: at the end all three rows are in."""
     (tmp_path / "cases.csv").write_text(blocks(PAGE, "csv")[0], encoding="utf-8")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from ledger.core.event import decode_envelope
 from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
@@ -19,6 +20,7 @@ from tests.cli.world import World
 ROWS = 600
 
 
+@pytest.mark.extended
 def test_a_killed_import_is_resumed_to_the_same_cases(world: World, tmp_path: Path) -> None:
     """Killed twice in the middle and run to its end: every row has one case, every case its events once, in order."""
     desk = Desk(world, tmp_path, "killed")

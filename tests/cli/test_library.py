@@ -126,6 +126,7 @@ def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
     assert "A phone waited" in alone("library", "show", package).out
 
 
+@pytest.mark.extended
 def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_path: Path) -> None:
     """Verified first; then published with its origin and adopted in bounds; once, or under another id; then run."""
     tally = west.tally
@@ -216,6 +217,7 @@ def test_what_a_model_rests_on_is_read_before_society_is_told(east: World, tmp_p
     east.tally.ok("model", "retire", own, "--ground", "of this test", profile="analyst")
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(east: World, west: World, package: Path, tmp_path: Path) -> None:
     """One command after the other: the first ledger's profiles, then those of the other place."""
     blocks = re.findall(r"^```bash (here|there)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from pypdf import PdfReader
 
 from ledger.exchange.paper.forms import FORMS
@@ -16,6 +17,7 @@ from tests.pages import blocks, typed
 PAGE = (REPOSITORY / "docs" / "paper.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(world: World, tmp_path: Path) -> None:
     """One command after the other; every file that is named is there, and the certificate has its bundle inside."""
     typed(blocks(PAGE), tmp_path, world.tally.environment() | {"TALLYSTICK_PROFILE": "police"})

@@ -68,6 +68,7 @@ def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
     return found
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(place: World, tmp_path: Path) -> None:
     """The life of a lead, one command after the other, as the page tells it."""
     (tmp_path / f"{MODEL}.yaml").write_text(shipped_model(MODEL), encoding="utf-8")

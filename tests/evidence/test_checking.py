@@ -273,6 +273,7 @@ def test_progress_knows_all_that_is_read(bag: Path) -> None:
     assert told.expected == [told.done, sum(told.sizes)]
 
 
+@pytest.mark.extended
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the files, sorted in runs that wait on the disk, take less than twice the memory."""
     monkeypatch.setattr(spool, "RUN", 100)

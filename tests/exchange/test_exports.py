@@ -120,6 +120,7 @@ def test_a_timeline_as_json_holds_spans_and_events(dealt: Served) -> None:
 # -- process mining ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_pm4py_reads_the_log(dealt: Served, readers: Path, tmp_path: Path) -> None:
     """Two cases in one file: objects of each type, what they went through, and what changed of them when."""
     file = tmp_path / "cases.json"
@@ -170,6 +171,7 @@ def test_logs_that_are_merged_have_what_they_share_once(dealt: Served) -> None:
 # -- digital forensics -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_case_validate_accepts_the_graph(dealt: Served, readers: Path, tmp_path: Path) -> None:
     """By the ontology of CASE 1.5, offline; a hash method that its vocabulary lacks is told as information alone."""
     file = tmp_path / "case.jsonld"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from ledger.store.database import open_database
 from scripts.fault.mutations import MUTATIONS, fill, run
 
 COUNT = 45
 
 
+@pytest.mark.extended
 def test_the_audit_names_every_mutation(tmp_path: Path) -> None:
     """Bits flipped, columns edited, rows deleted, moved and swapped, the tail cut: the exact index, every time."""
     url = f"sqlite:///{tmp_path / 'ledger.db'}"

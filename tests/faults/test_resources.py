@@ -28,6 +28,7 @@ def idle_kb(stand: Stand) -> int:
     return idle_worker(stand.workers)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_nobody_is_made_to_pay_for_a_small_request(
     stand: Stand, idle_kb: int, attack: Callable[[Stand], Response]

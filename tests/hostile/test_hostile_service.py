@@ -51,6 +51,7 @@ def aged(file: Path) -> None:
     os.utime(file, (time.time() - 60, time.time() - 60))
 
 
+@pytest.mark.extended
 def test_no_lie_is_believed(tmp_path: Path) -> None:
     """Each attack once, and as many spoiled bundles: all end in a refusal, none in a fault of the program. The long run
     is ``python -m scripts.fault.malicious_server``."""

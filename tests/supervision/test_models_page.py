@@ -73,6 +73,7 @@ def test_each_part_of_a_file_and_each_function_is_told() -> None:
         assert f"`{name}" in PAGE, name
 
 
+@pytest.mark.extended
 def test_what_the_page_tells_to_type_works(tmp_path: Path) -> None:
     """The commands, one after the other."""
     out = typed(blocks(PAGE), tmp_path, {"TALLYSTICK_CONFIG_DIR": str(tmp_path)})

@@ -16,6 +16,7 @@ WITHIN = 400  # seconds; keys of full strength take seconds to open on a busy ma
 PORTS = ("8420", "8431", "8432", "8545")
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(WITHIN + 30)
 def test_a_first_start_with_witnesses_ends_in_an_anchor(tmp_path: Path) -> None:
     """Every bash block of the section, typed one after the other with the files that ship, and no setting beside them:
