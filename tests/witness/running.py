@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from click.testing import CliRunner
 
+from ledger.cli.main import run
 from ledger.core import canonical
 from ledger.core.trust import encode_trust
 from ledger.core.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
+from tests.cli.tally import Done, alone
 from tests.machine import REPOSITORY, free_port
 from tests.witness.stand import Stand
 
@@ -47,17 +50,18 @@ class Running:
         self.process.wait()
 
 
-def tally(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-    """A command on the witness in ``folder``, with what it says."""
-    return subprocess.run(
-        _command(*arguments), env=_environment(folder), cwd=REPOSITORY, capture_output=True, **options
-    )  # type: ignore[call-overload,no-any-return]
+def tally(folder: Path, *arguments: str) -> Done:
+    """Run a command on the witness in ``folder``, in this process: to start another one takes longer than to run it."""
+    given = {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
+    with alone(), CliRunner().isolation(env=given) as (out, err, _):
+        status = run(["--json", *arguments])
+        return Done(status, out.getvalue().decode(), err.getvalue().decode())
 
 
 def settle(stand: Stand, folder: Path) -> None:
     """Keys and trust file, as an operator lays them down."""
     done = tally(folder, "witness", "key", "witness.test/w9", "--keep-passphrase", "--light")
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     (folder / "trust.json").write_bytes(encode_trust(stand.trust))
 
 

@@ -43,19 +43,19 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
         assert witness.status()["health"] == "watching"
         assert "health: watching\n" in witness.client.get(f"{witness.url}/status.txt").text
     done = tally(tmp_path, "witness", "status")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["cosigned_size"] == size
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["cosigned_size"] == size
 
 
 def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path) -> None:
     """Before it runs, while nobody looks, when it has halted, and after the operator has decided."""
     settle(stand, tmp_path)
-    assert tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase").returncode == Exit.USAGE
+    assert tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase").status == Exit.USAGE
     none = tally(tmp_path, "witness", "status")
-    assert (none.returncode, b"tally witness run" in none.stderr) == (Exit.USAGE, True)
+    assert (none.status, "tally witness run" in none.err) == (Exit.USAGE, True)
 
     store = WitnessStore.open(tmp_path / "witness" / "witness.db", stand.trust)
-    assert tally(tmp_path, "witness", "status").returncode == Exit.UNREACHABLE
+    assert tally(tmp_path, "witness", "status").status == Exit.UNREACHABLE
     store.keep_look(time.time_ns() // 1_000_000 + 3_600_000, 0)  # fresh, however long the commands take
     for kind, halts, status in (
         ("anchor_lag", False, Exit.NOT_YET_ANCHORED),
@@ -63,15 +63,15 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
         ("fork", True, Exit.REFUSED),
     ):
         store.raise_alarm(kind, halts=halts, told="told", evidence={"checkpoint": "note"}, now=1)
-        assert tally(tmp_path, "witness", "status").returncode == status
-    listed = json.loads(tally(tmp_path, "witness", "alarms").stdout)
+        assert tally(tmp_path, "witness", "status").status == status
+    listed = json.loads(tally(tmp_path, "witness", "alarms").out)
     assert [(alarm["number"], alarm["kind"]) for alarm in listed] == [(1, "anchor_lag"), (2, "unreadable"), (3, "fork")]
     assert listed[2]["evidence"] == {"checkpoint": "note"}
     because = ("--because", "all others have the same tree")
-    assert tally(tmp_path, "witness", "clear", "9", *because).returncode == Exit.REFUSED
-    assert tally(tmp_path, "witness", "clear", "3", *because).returncode == 0
-    assert tally(tmp_path, "witness", "status").returncode == Exit.UNVERIFIABLE
-    every = json.loads(tally(tmp_path, "witness", "alarms", "--all").stdout)
+    assert tally(tmp_path, "witness", "clear", "9", *because).status == Exit.REFUSED
+    assert tally(tmp_path, "witness", "clear", "3", *because).status == 0
+    assert tally(tmp_path, "witness", "status").status == Exit.UNVERIFIABLE
+    every = json.loads(tally(tmp_path, "witness", "alarms", "--all").out)
     assert every[2]["because"] == "all others have the same tree"
     store.close()
 
@@ -81,18 +81,17 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     trust = tmp_path / "trust.json"
     trust.write_bytes(encode_trust(bundles.trust()))
     run = ("witness", "run", "--trust", str(trust), "--listen", f"127.0.0.1:{free_port()}")
-    assert b"tally witness key" in usage(tmp_path, *run)
+    assert "tally witness key" in usage(tmp_path, *run)
     tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase", "--light")
-    assert b"--log" in usage(tmp_path, *run)
-    assert b"log_url" in usage(tmp_path, *run, "--log", "ftp://ledger")
-    assert b"--rpc" in usage(tmp_path, *run, "--log", "http://127.0.0.1:9")
-    assert b"--trust" in usage(tmp_path, "witness", "run", "--log", "http://127.0.0.1:9")
-    assert b"--listen" in usage(tmp_path, "witness", "run", "--listen", "8430")
+    assert "--log" in usage(tmp_path, *run)
+    assert "log_url" in usage(tmp_path, *run, "--log", "ftp://ledger")
+    assert "--rpc" in usage(tmp_path, *run, "--log", "http://127.0.0.1:9")
+    assert "--trust" in usage(tmp_path, "witness", "run", "--log", "http://127.0.0.1:9")
+    assert "--listen" in usage(tmp_path, "witness", "run", "--listen", "8430")
 
 
-def usage(folder: Path, *arguments: str) -> bytes:
+def usage(folder: Path, *arguments: str) -> str:
     """What a command says that cannot run so."""
     done = tally(folder, *arguments)
-    assert done.returncode == Exit.USAGE, done.stderr
-    message: bytes = done.stderr
-    return message
+    assert done.status == Exit.USAGE, done.err
+    return done.err
