@@ -11,20 +11,17 @@ from fastapi import Depends, FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api import logs, openapi
-from api.auditing import Audits
-from api.auth import SignIn
+from api.auth.sessions import SignIn
 from api.console.app import make_console, to_console
 from api.console.security import PATH
 from api.console.verifying import to_verify_page
-from api.cursors import Cursors
 from api.dependencies import Service
-from api.edge import Edge
-from api.front import Front
-from api.parameters import require_known
-from api.parts import Parts
-from api.problems import HANDLERS
-from api.rates import RateLimit
+from api.middleware import logs
+from api.middleware.edge import Edge
+from api.middleware.parameters import require_known
+from api.middleware.problems import HANDLERS
+from api.middleware.rates import RateLimit
+from api.middleware.submission_routes import Front, submission_paths
 from api.routes import (
     access,
     agencies,
@@ -52,11 +49,14 @@ from api.routes import (
     webhooks,
 )
 from api.routes.submissions import busy_endpoints, handover_routes
-from api.submission import Desk
-from api.submission_paths import submission_paths
-from ledger.prove import JournalAnchors, Prover
-from ledger.record import shipped_rulebook
-from ledger.state_proofs import StateProofs
+from api.schemas import openapi
+from api.services.auditing import Audits
+from api.services.cursors import Cursors
+from api.services.parts import Parts
+from api.services.submission import Desk
+from ledger.anchoring.state_proofs import StateProofs
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import Walks
 from ledger.timeline.picture import Pictures

@@ -11,18 +11,18 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
-from api.auditing import Audits
-from api.auth import SignIn
-from api.bodies import JSON, decode, read_body
-from api.cursors import LONGEST, PATTERN, Cursors
-from api.parts import Parts
-from api.problems import TokenRefused
-from api.reading import Reading
-from api.submission import Desk
-from ledger.core.authority import Authority
-from ledger.core.event.terms import Instant
-from ledger.locales import Labels, language_of
-from ledger.prove import Prover
+from api.auth.reading import Reading
+from api.auth.sessions import SignIn
+from api.middleware.bodies import JSON, decode, read_body
+from api.middleware.problems import TokenRefused
+from api.services.auditing import Audits
+from api.services.cursors import LONGEST, PATTERN, Cursors
+from api.services.parts import Parts
+from api.services.submission import Desk
+from ledger.core.events.terms import Instant
+from ledger.core.signing.authority import Authority
+from ledger.i18n import Labels, language_of
+from ledger.proofs.bundles import Prover
 from ledger.store.cases import Page
 from ledger.timeline import Walks
 from ledger.timeline.picture import Pictures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 
 _LOCALES = Path(__file__).parent / "locales"
 

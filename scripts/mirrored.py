@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from ledger.core import contract_change
-from ledger.core.event.registry import ChangeLocation, RegistryChange
+from ledger.core.ethereum import contract_changes
+from ledger.core.events.registry import ChangeLocation, RegistryChange
 
 NOWHERE = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
 FOREVER = 2**40  # unix seconds
@@ -19,5 +19,5 @@ def numbered(changes: Iterable[RegistryChange], log_id: bytes) -> Iterator[Regis
     rolling = log_id
     for number, change in enumerate(changes, 1):
         told = replace(change, number=number)
-        rolling = contract_change.registry_hash(rolling, told)
+        rolling = contract_changes.registry_hash(rolling, told)
         yield replace(told, registry_hash="0x" + rolling.hex())

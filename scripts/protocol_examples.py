@@ -16,20 +16,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.core import rulebook
+from ledger.core.procedure import rulebook
+from ledger.procedures import shipped_rulebook
 from scripts.protocol import reader_tables, tables, worked
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "protocol.md"
 EXAMPLES = ROOT / "docs" / "examples"
 READER_TABLES = ROOT / "scripts" / "verify" / "tables.js"
-RULES = ROOT / "ledger" / "rules.toml"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
 def book() -> rulebook.Rulebook:
-    return rulebook.parse(RULES.read_text(encoding="utf-8"))
+    return shipped_rulebook()
 
 
 PARTS: dict[str, Callable[[], str]] = {

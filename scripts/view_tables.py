@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the tables of docs/views.md out of ledger/supervision/views.toml.
+"""Write the tables of docs/views.md out of ledger/supervision/views/views.toml.
 
     python -m scripts.view_tables            writes them
     python -m scripts.view_tables --check    exits 1 if the committed ones differ
@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ledger.supervision.catalogue import View, views
+from ledger.supervision.views.catalogue import View, views
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "views.md"
 MARKED = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -18,12 +18,11 @@ import pytest
 from coincurve import PrivateKey
 from msgspec.structs import replace
 
-from ledger.core import authority as authorities
-from ledger.core import canonical, contract_change
-from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
 from ledger.core.custody.claimed_times import HAPPENED, begins_at, times_of
+from ledger.core.encoding import canonical
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.event import (
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import (
     EVENT_TYPES,
     SYSTEM_STREAM_ID,
     Body,
@@ -36,9 +35,11 @@ from ledger.core.event import (
     make_payload,
     registry,
 )
-from ledger.core.event.registry import ChangeLocation, Name, Profile, RegistryChange
-from ledger.core.event.terms import AgencyKind, EventRef, Role
-from ledger.core.signature import address_of, signing_hash
+from ledger.core.events.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.events.terms import AgencyKind, EventRef, Role
+from ledger.core.signing import authority as authorities
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Authority
+from ledger.core.signing.signatures import address_of, signing_hash
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
 LOG_ID = sha256(b"the ledger of the tests").digest()
@@ -313,7 +314,7 @@ class Registry:
         """Mirrors one change at the next index."""
         number = self.authority.changes + 1
         draft = change(number=number, registry_hash="0x" + "00" * 32, location=location(number), **fields)
-        rolled = contract_change.registry_hash(self.authority.registry_hash, draft)
+        rolled = contract_changes.registry_hash(self.authority.registry_hash, draft)
         body = replace(draft, registry_hash="0x" + rolled.hex())
         self.authority = authorities.fold(self.authority, body, self._next)
         self.bodies.append(body)

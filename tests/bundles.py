@@ -11,9 +11,15 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from ledger.core import canonical
-from ledger.core.block_header import read_header
-from ledger.core.bundle import (
+from ledger.core.encoding import canonical
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import EVENT_TYPES, SYSTEM_STREAM_ID, Body, registry
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.verification.bundle_format import (
     AuthorityEvidence,
     Bundle,
     CaseBundle,
@@ -24,13 +30,7 @@ from ledger.core.bundle import (
     raw,
     read_anchor,
 )
-from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
-from ledger.core.event import EVENT_TYPES, SYSTEM_STREAM_ID, Body, registry
-from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner, SignatureType, parse_note
-from ledger.core.policy import parse_policy
-from ledger.core.proof import TlogProof
-from ledger.core.trust import Trust, TrustedBlock, TrustedChain
+from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from tests import merkle_reference as reference
 from tests.builders import LOG_ID, POLICE, SERVICE, START, Event, Officer, Registry, Writer, clerk, key_id, supervisor
 from tests.casework import Case

@@ -8,26 +8,19 @@ case.state.items["phone"].holder   # PROCURATORATE
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any, Self
 
-from ledger.core import rulebook
 from ledger.core.custody import Act, CaseState, Flag, Handover, fold
-from ledger.core.event import Body, case, handover, item
-from ledger.core.event.terms import Money, Quantity
+from ledger.core.events import Body, case, handover, item
+from ledger.core.events.terms import Money, Quantity
+from ledger.core.procedure import rulebook
+from ledger.procedures import shipped_rulebook
 from tests.builders import LAB, POLICE, PROCURATORATE, Officer, Writer, clerk, instant, refused, supervisor
 
 # What a method's fields say of the event and not of its body.
 EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
 AT = "2026-03-02T02:00:00Z"  # an hour after the first case is opened
-
-
-@cache
-def shipped_rulebook() -> rulebook.Rulebook:
-    """The rules that the package ships."""
-    return rulebook.parse(files("ledger").joinpath("rules.toml").read_text(encoding="utf-8"))
 
 
 class Case(Writer):

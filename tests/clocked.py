@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.deadlines.clock import Clock
-from ledger.core.event import case, deadline
+from ledger.core.events import case, deadline
+from ledger.core.procedure.clock_periods import Clock
 from tests.builders import clerk, instant
 from tests.casework import Case, person_id
 

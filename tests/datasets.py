@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from ledger.core.event.record import DatasetRegistered
+from ledger.core.events.record import DatasetRegistered
 
 
 def dataset(data: bytes = b"", **fields: Any) -> DatasetRegistered:

@@ -6,7 +6,7 @@ from typing import Any
 
 import rlp
 
-from ledger.core.signature import keccak256
+from ledger.core.encoding.digests import keccak256
 
 
 def deep(path: str, value: bytes, *, by_hash: bool = False) -> list[Any]:

@@ -6,14 +6,14 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
-from ledger.core.bundle import Anchor
-from ledger.core.signature import keccak256
-from ledger.core.trust import Trust
-from ledger.prove import RecordedHead
+from ledger.core.encoding.digests import keccak256
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.trust import Trust
+from ledger.proofs.bundles import RecordedHead
 from ledger.store import bindings, log
-from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
 from ledger.store.journal import DatabaseJournal
+from ledger.store.tables import CHAIN_WRITES
 from tests.builders import START
 from tests.bundles import CHAIN
 from tests.ledgers import Ledger
@@ -55,7 +55,7 @@ def anchor_present(ledger: Ledger, state: WriteState = WriteState.CONFIRMED, **f
 
 
 class PaperChain:
-    """What both contracts held three blocks after the last anchor of a journal (``ledger.prove.StateSource``)."""
+    """What both contracts held three blocks after the last anchor of a journal (a ``bundles.StateSource``)."""
 
     def __init__(self, ledger: Ledger):
         self._ledger = ledger

@@ -18,25 +18,26 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from ledger import matters
-from ledger.core import canonical
-from ledger.core.checkpoint import Checkpoint
-from ledger.core.event import Body
-from ledger.core.event.registry import RegistryChange
-from ledger.core.event.supervision import ModelPublished
-from ledger.core.merkle import leaf_hash
-from ledger.core.note import SeedSigner
-from ledger.core.proof import parse_tlog_proof
-from ledger.keys import LocalSigner
-from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Recorder, shipped_rulebook
-from ledger.registry import Registry
-from ledger.sequence import Answer, Sequencer
+from ledger.config.keys import LocalSigner
+from ledger.core.encoding import canonical
+from ledger.core.events import Body
+from ledger.core.events.registry import RegistryChange
+from ledger.core.events.supervision import ModelPublished
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording import supervision_streams
+from ledger.recording.publisher import Publisher, Receipt
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Answer, Sequencer
+from ledger.recording.system_stream import SystemStream
+from ledger.recording.validation import Duplicate, Recorder
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
-from ledger.system import SystemStream
-from ledger.workdays import shipped_calendar
 from tests import builders
 from tests.builders import LOG_ID, SERVICE, START, Event, Officer, Writer, instant
 
@@ -155,7 +156,11 @@ class Untried(Definitions):
 
 @contextmanager
 def open_ledger(
-    url: str, *, clock: Clock | None = None, start: bool = True, definitions: matters.Definitions | None = None
+    url: str,
+    *,
+    clock: Clock | None = None,
+    start: bool = True,
+    definitions: supervision_streams.Definitions | None = None,
 ) -> Iterator[Ledger]:
     """The parts of a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
     lay_tables(url)
@@ -196,7 +201,7 @@ _rulebook = cache(shipped_rulebook)
 _calendar = cache(shipped_calendar)
 
 
-def assemble(database: Database, clock: Clock, definitions: matters.Definitions | None = None) -> Ledger:
+def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
     """The parts over an open database."""
     registry = Registry(LOG_ID, SERVICE.key_id)
     recorder = Recorder(database, registry, _rulebook(), _calendar(), definitions or Definitions())

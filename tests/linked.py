@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ledger.anchor import Anchorer
+from ledger.anchoring.anchors import Anchorer
+from ledger.anchoring.registry_mirror import Mirror
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.anchoring.worker import Link
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.calls import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy
@@ -20,14 +23,11 @@ from ledger.chain.registry import RegistryClient
 from ledger.chain.sighting import Lookout
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
-from ledger.core.contract_change import KIND_NUMBERS, ROLE_BITS, profile_bytes
-from ledger.core.policy import Policy, parse_policy
-from ledger.cosign import Courier, Gatherer, Witness
-from ledger.follow import Link
-from ledger.keys import LocalSigner
-from ledger.mirror import Mirror
-from ledger.state_proofs import StateProofs, trusted_chain
+from ledger.config.keys import LocalSigner
+from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.core.log.policy import Policy, parse_policy
 from ledger.store.journal import DatabaseJournal
+from ledger.witness.gathering import Courier, Gatherer, Witness
 from tests import machine
 from tests.builders import COURT, KINDS, LOG_ID, POLICE, PROCURATORATE, Officer, profile
 from tests.chain.keys import Key

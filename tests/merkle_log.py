@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.merkle import (
-    Hash,
-    leaf_hash,
-)
+from ledger.core.log.merkle import Hash, leaf_hash
 from tests import merkle_reference as reference
 
 LARGEST = 300

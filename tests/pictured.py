@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import item
-from ledger.core.event.terms import Money
+from ledger.core.events import item
+from ledger.core.events.terms import Money
 from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, got, pieces
 from tests.clocked import detained

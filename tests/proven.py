@@ -11,12 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, raw
-from ledger.core.contract_state import anchor_slots, registry_slots
-from ledger.core.report import Report
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_chain import SeenBlock
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust, TrustedBlock
 from tests.builders import POLICE, clerk
 from tests.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.states import State

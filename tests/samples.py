@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from ledger.core.event import EVENT_TYPES, Authority, Body
+from ledger.core.events import EVENT_TYPES, Authority, Body
 from tests.builders import POLICE, SERVICE, Event, Officer, event_of, section
 
 

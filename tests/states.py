@@ -9,14 +9,14 @@ from typing import Any
 import rlp
 from trie import HexaryTrie
 
-from ledger.core.authority import Grant
-from ledger.core.block_header import FIELDS, QUANTITY
-from ledger.core.bundle import Anchor, ContractProof, SlotProof
-from ledger.core.contract_change import ROLE_BITS
-from ledger.core.contract_state import anchor_slots, registry_slots
-from ledger.core.merkle import EMPTY_TREE
-from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedBlock, TrustedChain
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.signing.authority import Grant
+from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import TrustedBlock, TrustedChain
 
 CANCUN = 20  # header fields
 OTHERS = 40  # accounts that have nothing to do with us, so that the tries have branches

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Generic, Self, TypeVar, cast
 
-from ledger.core.authority import Agency
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Body, digest_of
-from ledger.core.event.supervision import (
+from ledger.core.events import Body, digest_of
+from ledger.core.events.supervision import (
     Counted,
     Figures,
     LeadAnswered,
@@ -32,6 +31,7 @@ from ledger.core.event.supervision import (
     RecommendationRechecked,
     Told,
 )
+from ledger.core.signing.authority import Agency
 from ledger.core.supervision import (
     Act,
     LeadState,
@@ -41,9 +41,9 @@ from ledger.core.supervision import (
     fold,
     lead_id_of,
 )
-from ledger.supervision.model import values
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.models import values
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.builders import (
     COURT,
     FAR_POLICE,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ledger import anchor
-from ledger.anchor import AnchorStatus, Waits
+from ledger.anchoring import anchors as anchor
+from ledger.anchoring.anchors import AnchorStatus, Waits
 from ledger.chain.anchor import AnchorClient
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Block, Eth

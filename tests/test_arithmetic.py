@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ledger.arithmetic import in_words
-from ledger.core.deadlines import Counted, Exclusion, Period, count, parse_periods
-from ledger.locales import LANGUAGES, Labels
-from ledger.workdays import work_calendar
+from ledger.core.procedure.deadlines import Counted, Exclusion, Period, count, parse_periods
+from ledger.deadlines.explanation import in_words
+from ledger.deadlines.working_days import work_calendar
+from ledger.i18n import LANGUAGES, Labels
 
 BEIJING = timezone(timedelta(hours=8))
 CALENDAR = work_calendar([2026])

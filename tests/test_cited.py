@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import RuleRefused
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.record import Correction, DisclosureMade, RecordCorrected, RecordLate
-from ledger.core.event.terms import EventRef
-from ledger.record import Judged
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.record import Correction, DisclosureMade, RecordCorrected, RecordLate
+from ledger.core.events.terms import EventRef
+from ledger.recording.validation import Judged
 from tests.builders import POLICE, Event, clerk, instant, refused, section
 from tests.casework import Case, person_id
 from tests.ledgers import Ledger, open_ledger, sqlite_url

@@ -7,9 +7,8 @@ import re
 import pytest
 from pydantic_settings import BaseSettings
 
-from ledger.settings import Settings, WitnessSettings
-from ledger.witness.alarms import HALTING, PASSING
-from ledger.witness.status import Health
+from ledger.config.settings import Settings, WitnessSettings
+from ledger.witness.status import HALTING, PASSING, Health
 from tests.machine import REPOSITORY
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")

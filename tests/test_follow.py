@@ -10,10 +10,10 @@ from threading import Event, Thread
 import pytest
 from structlog.testing import capture_logs
 
-from ledger import follow
+from ledger.anchoring import worker
+from ledger.anchoring.worker import Follower, FollowState, Link
 from ledger.chain.errors import ChainAhead
 from ledger.core.errors import Unavailable
-from ledger.follow import Follower, FollowState, Link
 from tests.builders import POLICE, clerk
 from tests.linked import Linked, linked_ledger
 
@@ -101,7 +101,7 @@ def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
 
 def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has looked once the first step is over, however that went, and connects at last."""
-    monkeypatch.setattr(follow, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(worker, "FIRST_PAUSE", 0.01)
     made = follower(linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError())
     stop = Event()
     thread = Thread(target=made.run, args=(stop,))

@@ -10,10 +10,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger import installation
-from ledger.core.errors import Conflict, MalformedInput, NotFound
-from ledger.core.note import SeedSigner, SignatureType, VerifyingKey, parse_vkey
-from ledger.installation import (
+from ledger.config import installation
+from ledger.config.installation import (
     DataDirectory,
     Founding,
     create,
@@ -24,8 +22,10 @@ from ledger.installation import (
     read_token_key,
     witness_policy,
 )
-from ledger.keys import open_keystore, open_note_key
-from ledger.settings import read_settings
+from ledger.config.keys import open_keystore, open_note_key
+from ledger.config.settings import read_settings
+from ledger.core.errors import Conflict, MalformedInput, NotFound
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
 from tests.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refused
 
 PASSPHRASE = "correct horse"

@@ -14,10 +14,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.errors import MalformedInput
-from ledger.core.note import SignatureType
-from ledger.core.signature import CURVE_ORDER, recover
-from ledger.keys import (
+from ledger.config.keys import (
     KeyDirectory,
     KeyRefused,
     LocalSigner,
@@ -30,7 +27,10 @@ from ledger.keys import (
     open_note_key,
     opens,
 )
-from ledger.secret_files import SecretRefused
+from ledger.config.secret_files import SecretRefused
+from ledger.core.errors import MalformedInput
+from ledger.core.log.notes import SignatureType
+from ledger.core.signing.signatures import CURVE_ORDER, recover
 
 PRIVATE_KEY = bytes(31) + b"\x01"
 KEY_ID = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"  # of the private key 1

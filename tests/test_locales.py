@@ -8,40 +8,39 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from api.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
 from api.routes.log import LogView
-from api.views import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
+from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
+from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.cli.monitoring import Alarm
-from ledger.core.anonymity import INSTEAD
 from ledger.core.custody.breaks import BREAK_KINDS
+from ledger.core.custody.due_dates import Status
 from ledger.core.custody.spans import Subject
-from ledger.core.deadlines import STEP_NAMES, Unit
-from ledger.core.deadlines.due import Status
-from ledger.core.event import EVENT_TYPES, terms
-from ledger.core.event.record import IncidentKind
-from ledger.core.model_package import STEPS as PACKAGE_STEPS
+from ledger.core.events import EVENT_TYPES, terms
+from ledger.core.events.record import IncidentKind
+from ledger.core.procedure.deadlines import STEP_NAMES, Unit
+from ledger.core.supervision.anonymity import INSTEAD
+from ledger.core.supervision.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
-from ledger.core.verify import STEPS
-from ledger.core.verify_case import STEPS as CASE_STEPS
+from ledger.core.verification.bundle import STEPS
+from ledger.core.verification.case import STEPS as CASE_STEPS
 from ledger.core.visibility import Sight
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.comparison import Fault
-from ledger.locales import LANGUAGES, Labels, audit_words, language_of
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.procedures import shipped_rulebook
 from ledger.store.search import Kind
 from ledger.store.warnings import Warned
 from ledger.supervision.correlation import NodeKind
+from ledger.supervision.leads import STEPS as LEAD_STEPS
 from ledger.supervision.library.checking import STEPS as MODEL_STEPS
 from ledger.supervision.library.comparison import Kind as DifferenceKind
 from ledger.supervision.library.public.face import OUTTURNS
-from ledger.supervision.rederive import STEPS as LEAD_STEPS
-from ledger.timeline.details import TEMPLATES
 from ledger.timeline.notes import NOTE_KINDS
-from ledger.timeline.sentences import CLAUSES
-from tests.casework import shipped_rulebook
+from ledger.timeline.sentences import CLAUSES, TEMPLATES
 from tests.exchange.paper_words import paper_words
 from tests.supervision.public_words import public_words
 
@@ -253,7 +252,7 @@ def test_language_follows_the_environment(tag: str | None, language: str) -> Non
 
 def catalogue(language: str) -> dict[str, dict[str, Any]]:
     """The catalogue's file."""
-    from ledger import locales
+    from ledger import i18n
 
-    with open(f"{locales.__path__[0]}/{language}.json", "rb") as file:  # noqa: PTH123
+    with open(f"{i18n.__path__[0]}/{language}.json", "rb") as file:  # noqa: PTH123
         return msgspec.json.decode(file.read(), type=dict[str, dict[str, Any]])

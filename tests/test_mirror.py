@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.anchoring.registry_mirror import Mirror
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.eth import BlockRef
 from ledger.chain.registry import OnChainChange
-from ledger.core.contract_change import contract_change
 from ledger.core.errors import Unavailable
-from ledger.core.event import decode_payload
-from ledger.core.event.registry import RegistryChange
-from ledger.mirror import Mirror
+from ledger.core.ethereum.contract_changes import contract_change
+from ledger.core.events import decode_payload
+from ledger.core.events.registry import RegistryChange
 from ledger.store import log
 from tests.builders import POLICE, clerk
 from tests.casework import Case

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.locales import Labels
-from ledger.states import States
+from ledger.i18n import Labels
+from ledger.recording.case_states import States
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, Narrator, Teller, Walks

@@ -21,10 +21,12 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
-from ledger.core import model_package, verify, verify_case
-from ledger.core.bundle import decode_bundle
-from ledger.core.event.terms import PersonRole, choices
-from ledger.core.trust import parse_trust
+from ledger.core.events.terms import PersonRole, choices
+from ledger.core.supervision import model_package
+from ledger.core.verification import bundle as verify
+from ledger.core.verification import case
+from ledger.core.verification.bundle_format import decode_bundle
+from ledger.core.verification.trust import parse_trust
 from scripts import protocol_examples
 from scripts.protocol import tables, worked
 from tests.machine import REPOSITORY
@@ -109,7 +111,7 @@ def test_the_steps_are_those_of_the_verifiers() -> None:
     rows = re.findall(r"^\| ([0-9]+) ([a-z]+) \|", section, re.MULTILINE)
     performed = [
         (str(number), name)
-        for steps in (verify.STEPS, verify_case.STEPS, model_package.STEPS)
+        for steps in (verify.STEPS, case.STEPS, model_package.STEPS)
         for number, (name, _) in enumerate(steps, 1)
     ]
     assert rows == performed

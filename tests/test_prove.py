@@ -1,4 +1,4 @@
-"""``ledger.prove``: bundles out of a real store, each of them verified by somebody who has only the trust file."""
+"""``proofs.bundles``: bundles out of a real store, each of them verified by somebody who has only the trust file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from ledger.chain.journal import ChainWrite, WriteState
-from ledger.core.bundle import Anchor
-from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.errors import IntegrityBroken, NotFound
-from ledger.core.event import Authority, record
-from ledger.core.note import parse_note
-from ledger.core.proof import parse_tlog_proof
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import CaseReport, verify_case
-from ledger.prove import JournalAnchors, Prover, RecordedHead, StateSource, Withheld
-from ledger.record import shipped_rulebook
+from ledger.core.events import Authority, record
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.case import CaseReport, verify_case
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead, StateSource, Withheld
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import Published, store
 from ledger.store.journal import DatabaseJournal

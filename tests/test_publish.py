@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.checkpoint import verify_checkpoint
-from ledger.core.merkle import EMPTY_ROOT
-from ledger.publish import INTERVAL_MS, Publisher
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
 from tests.builders import POLICE, clerk

@@ -17,35 +17,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.core.bundle import decode_case_bundle
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.deadlines.period import parse_periods
-from ledger.core.digest import parse_digest
+from ledger.config.installation import read_founding
+from ledger.core.encoding.digests import parse_digest
+from ledger.core.encoding.toml import decode_toml
 from ledger.core.errors import TallystickError
-from ledger.core.event import decode_submission
-from ledger.core.model_package import verify_package
-from ledger.core.note import parse_note, parse_vkey
-from ledger.core.policy import parse_policy
-from ledger.core.proof import parse_tlog_proof
-from ledger.core.rulebook import parse as parse_rulebook
-from ledger.core.tiles import decode_bundle as decode_entries
-from ledger.core.tiles import parse_name
-from ledger.core.toml import decode_toml
-from ledger.core.trust import parse_trust
-from ledger.core.verify import verify_bundle
-from ledger.core.witness_protocol import parse_add_checkpoint, parse_cosign_anchor
-from ledger.cosign.configuration import read_witnesses
-from ledger.exchange.json_rows import JsonRows
-from ledger.exchange.mapping import parse_mapping
-from ledger.exchange.text_tables import TextTable
-from ledger.exchange.workbooks import Workbook
-from ledger.installation import read_founding
+from ledger.core.events import decode_submission
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note, parse_vkey
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tiles import decode_bundle as decode_entries
+from ledger.core.log.tiles import parse_name
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_anchor
+from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.rulebook import parse as parse_rulebook
+from ledger.core.supervision.model_package import verify_package
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import decode_case_bundle
+from ledger.core.verification.trust import parse_trust
+from ledger.interchange.imports.json_rows import JsonRows
+from ledger.interchange.imports.mapping import parse_mapping
+from ledger.interchange.imports.text_tables import TextTable
+from ledger.interchange.imports.workbooks import Workbook
+from ledger.procedures import shipped_rules
 from ledger.supervision.correlation import parse_node
-from ledger.supervision.model.cel import faults_of_cel
-from ledger.supervision.model.draft import derived, renumbered
-from ledger.supervision.model.edit import edited
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.statement import require_sound
+from ledger.supervision.models.cel import faults_of_cel
+from ledger.supervision.models.editing import derived, edited, renumbered
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.sql_guard import require_sound
+from ledger.witness.gathering.configuration import read_witnesses
 from tests.machine import REPOSITORY
 
 IMPORTS = REPOSITORY / "examples" / "import"
@@ -189,7 +189,7 @@ def readers() -> dict[str, Reader]:
         "TOML": Reader(
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),
-        "rulebook": text_reader(parse_rulebook, (REPOSITORY / "ledger" / "rules.toml").read_text(encoding="utf-8")),
+        "rulebook": text_reader(parse_rulebook, shipped_rules()),
         "witnesses": text_reader(
             read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{witness}"\n'
         ),

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger import states
 from ledger.core.custody import CaseState
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, RuleRefused, SignatureRefused, Unauthorized
-from ledger.core.event import Authority, registry
-from ledger.core.event import case as acts
-from ledger.core.event.custody_change import CustodyChangeRequested, CustodyPeriodNotified
-from ledger.core.event.handover import HandoverOffered
-from ledger.core.event.item import ItemDisposed
-from ledger.core.event.record import SectionErased
-from ledger.core.event.terms import EventRef
-from ledger.record import Duplicate, Judged
+from ledger.core.events import Authority, registry
+from ledger.core.events import case as acts
+from ledger.core.events.custody_change import CustodyChangeRequested, CustodyPeriodNotified
+from ledger.core.events.handover import HandoverOffered
+from ledger.core.events.item import ItemDisposed
+from ledger.core.events.record import SectionErased
+from ledger.core.events.terms import EventRef
+from ledger.recording import case_states
+from ledger.recording.validation import Duplicate, Judged
 from ledger.store import log
 from ledger.store.tables import ENTRIES
 from tests import machine
@@ -258,7 +258,7 @@ def test_states_are_folded_again_where_they_are_not_remembered(
     ledger.post_all(case.events)
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         assert cold.recorder.states.of_case("case-1") == case.state
-        monkeypatch.setattr(states, "STATES_KEPT", 1)
+        monkeypatch.setattr(case_states, "STATES_KEPT", 1)
         other = Case("case-2").open().register("other-item")
         for event in (*other.events, case.register("late-item").last, other.register("last-item").last):
             cold.post(event)
@@ -340,7 +340,7 @@ def test_refusals_are_told_by_their_kind(ledger: Ledger) -> None:
 def test_the_first_submissions_may_come_all_at_once() -> None:
     """A process that has decoded nothing yet takes its first submissions in many threads without breaking down."""
     program = (
-        "import sys; from threading import Barrier, Thread; from ledger.core.event import decode_submission;"
+        "import sys; from threading import Barrier, Thread; from ledger.core.events import decode_submission;"
         "data = sys.stdin.buffer.read(); start = Barrier(16);"
         "run = lambda: (start.wait(), [decode_submission(data) for _ in range(20)]);"
         "threads = [Thread(target=run) for _ in range(16)];"
@@ -355,7 +355,7 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.recorder.states = states.States(ledger.database, story.book)
+    ledger.recorder.states = case_states.States(ledger.database, story.book)
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))

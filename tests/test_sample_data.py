@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from api.opening import open_parts
-from api.parts import Parts
+from api.services.parts import Parts
+from api.wiring import open_parts
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, RuleRefused
-from ledger.core.event.case import CaseOpened
-from ledger.installation import DataDirectory
+from ledger.core.events.case import CaseOpened
 from ledger.samples import load
 from ledger.samples.case_telling import CaseTelling
 from ledger.samples.inside import InsideLedger
 from ledger.samples.keys import TownKeys
 from ledger.samples.telling import Teller
 from ledger.samples.town import PEOPLE
-from ledger.settings import read_settings
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 from tests.cli.tally import Tally
 from tests.stories.service import Service
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.event import decode_payload
-from ledger.core.event.record import AccessSealed
-from ledger.seal import LONGEST_UNSEALED_MS, Sealer
-from ledger.store import audits, bindings, log
+from ledger.core.events import decode_payload
+from ledger.core.events.record import AccessSealed
+from ledger.recording.access_log_sealing import LONGEST_UNSEALED_MS, Sealer
+from ledger.store import audit, bindings, log
 from ledger.store.access import AccessLog, Read
-from ledger.store.audits import KeptAudit
+from ledger.store.audit import KeptAudit
 from tests.ledgers import Ledger, open_ledger, sqlite_url
 from tests.test_system import Now
 
@@ -80,7 +80,7 @@ def test_what_people_keep_is_sealed_with_the_reads(ledger: Ledger) -> None:
     sealer = Sealer(ledger.database, access, ledger.system)
     assert sealer.step(now) is None
     with ledger.database.write() as connection:
-        audits.keep(connection, KeptAudit("audit-1", None, "psb-east", "p-0417", now, now, "intact", None, b"{}"))
+        audit.keep(connection, KeptAudit("audit-1", None, "psb-east", "p-0417", now, now, "intact", None, b"{}"))
         bound = bindings.head(connection)
     assert sealer.step(now) is None
     assert sealer.step(now + LONGEST_UNSEALED_MS - 1) is None

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.errors import TallystickError, Unavailable
-from ledger.record import shipped_rulebook
-from ledger.secret_files import (
+from ledger.config.secret_files import (
     SecretRefused,
     make_private,
     make_private_folder,
@@ -22,10 +20,12 @@ from ledger.secret_files import (
     private_umask,
     write_secret,
 )
+from ledger.core.errors import TallystickError, Unavailable
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
-from ledger.supervision.snapshot import Views
-from ledger.supervision.snapshot.given import GivenSource
-from ledger.workdays import shipped_calendar
+from ledger.supervision.views import Views
+from ledger.supervision.views.bundle_source import GivenSource
 
 BOOK = shipped_rulebook()
 NOBODY = 65534

@@ -8,12 +8,12 @@ from string import Formatter
 import pytest
 
 from ledger.core.custody import CaseState
-from ledger.core.event import EVENT_TYPES, custody_change, deadline, handover, item
-from ledger.core.event.case import DecisionRecorded
-from ledger.core.event.item import Seizure
-from ledger.core.event.supervision import Counted, Told
-from ledger.locales import LANGUAGES, Labels
-from ledger.timeline.particulars import particulars
+from ledger.core.events import EVENT_TYPES, custody_change, deadline, handover, item
+from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.item import Seizure
+from ledger.core.events.supervision import Counted, Told
+from ledger.i18n import LANGUAGES, Labels
+from ledger.timeline.event_fields import particulars
 from ledger.timeline.sentences import CLAUSES, Narrator, Words
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk, instant
 from tests.casework import Case, detained, dispose, got, kept, offered, part, passed, person_id, pieces, proposed

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.config.installation import DataDirectory
+from ledger.config.secret_files import SecretRefused, write_secret
+from ledger.config.settings import Settings, read_settings
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.installation import DataDirectory
-from ledger.secret_files import SecretRefused, write_secret
-from ledger.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from eth_account import Account
 
+from ledger.config.keys import LocalSigner
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Authority, Stream, case, decode_section, decode_submission
-from ledger.core.signature import typed_data, verify_envelope
-from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place, Sources, sign_event
+from ledger.core.events import Authority, Stream, case, decode_section, decode_submission
+from ledger.core.signing.signatures import typed_data, verify_envelope
+from ledger.recording.signing import Actor, Place, Sources, sign_event
 from tests.builders import LOG_ID, START, event_id, instant, salt
 
 PRIVATE_KEY = bytes(31) + b"\x07"

@@ -1,4 +1,4 @@
-"""``ledger.stamp``: published checkpoints get timestamps of a real authority; one that fails holds up nothing."""
+"""``anchoring.timestamps``: checkpoints get timestamps of a real authority; one that fails holds up nothing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from threading import Event, Thread
 import pytest
 from msgspec.structs import replace
 
+from ledger.anchoring.timestamps import Stamper, read_roots
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
-from ledger.core.note import parse_note
-from ledger.core.report import Report
-from ledger.core.timestamp import MAX_RESPONSE_LENGTH, verify_timestamp
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import verify_case
-from ledger.prove import Prover
-from ledger.record import shipped_rulebook
-from ledger.stamp import Stamper, read_roots
+from ledger.core.log.notes import parse_note
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.report import Report
+from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import Prover
 from ledger.store import checkpoints, timestamps
 from ledger.store.timestamps import Stamp
 from tests.builders import POLICE, clerk
@@ -229,8 +229,8 @@ def test_it_runs_until_it_is_told_to_stop(
     ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a thread, after a failure again."""
-    monkeypatch.setattr("ledger.stamp.LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr("ledger.stamp.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("ledger.anchoring.timestamps.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("ledger.anchoring.timestamps.FIRST_PAUSE_S", 0.01)
     authority.status = 503
     made, stop, asked = stamper(ledger, authority), Event(), authority.asked
     thread = Thread(target=made.run, args=(stop,))

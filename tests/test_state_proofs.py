@@ -1,4 +1,4 @@
-"""``ledger.state_proofs``: anchors on a real Anvil are proven by a block's state, kept, and proven after restarts."""
+"""``anchoring.state_proofs``: anchors on a real Anvil are proven by a block's state, kept, and proven anew."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from ledger import state_proofs
+from ledger.anchoring import state_proofs
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.chain.backend import ChainBackend
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite
-from ledger.core.block_header import read_header
-from ledger.core.bundle import Anchor
 from ledger.core.errors import Unavailable
-from ledger.core.report import Report
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.verify import verify_bundle
-from ledger.prove import JournalAnchors, Prover, RecordedHead
-from ledger.record import shipped_rulebook
-from ledger.state_proofs import StateProofs, trusted_chain
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead
 from ledger.store import anchor_states
 from tests.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.bundles import trust

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger import system as own_stream
 from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
-from ledger.core.event import decode_envelope, decode_payload
-from ledger.core.event.record import IncidentRecorded
-from ledger.core.merkle import leaf_hash
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.events import decode_envelope, decode_payload
+from ledger.core.events.record import IncidentRecorded
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.recording import system_stream as own_stream
 from ledger.store import log
 from tests.builders import SERVICE
 from tests.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url

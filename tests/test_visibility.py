@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ledger.core.authority import Agency
+from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
-from ledger.recount import mark_of
+from ledger.deadlines.reindex import mark_of
 from ledger.store import cases, feed, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.search import search
-from ledger.supervision.snapshot import LogSource, Views
+from ledger.supervision.views import LogSource, Views
 from tests.builders import (
     COURT,
     FAR_POLICE,

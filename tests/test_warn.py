@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pytest
 
-from ledger import warn
-from ledger.core.event import case as acts
+from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
+from ledger.deadlines import warnings as warn
+from ledger.deadlines.warnings import Warner, horizons_at
 from ledger.store import warnings
 from ledger.store.warnings import Warned
-from ledger.warn import Warner, horizons_at
 from tests.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
 from tests.casework import Case
 from tests.clocked import decide, detained, extend, impose, suspend

@@ -9,7 +9,7 @@ import pytest
 from chinese_calendar import constants
 
 from ledger.core.errors import UnknownYear
-from ledger.workdays import work_calendar
+from ledger.deadlines.working_days import work_calendar
 
 # A Saturday that the arrangement of 2006 had worked; chinesecalendar has of 2005 what that of 2005 said.
 ONLY_HERE = {date(2005, 12, 31)}

@@ -10,9 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.refused import ModelRefused
-from ledger.worker_pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.refused import ModelRefused
+from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
 
 SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 
@@ -20,7 +20,7 @@ SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
     """Two workers with little loaded."""
-    made = WorkerPool(2, SMALL, modules=("ledger.supervision.model.parse",))
+    made = WorkerPool(2, SMALL, modules=("ledger.supervision.models.parse",))
     yield made
     made.close()
 

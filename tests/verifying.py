@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.bundle import AuthorityEvidence, Bundle, encode_bundle
-from ledger.core.report import Report
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_bundle
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import AuthorityEvidence, Bundle, encode_bundle
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust
 from tests.builders import POLICE, PROCURATORATE, section
 from tests.bundles import log_with, naming
 from tests.casework import Case, registration

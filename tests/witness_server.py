@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
 from ledger.chain.calls import ContractDomain, checkpoint_digest
-from ledger.core.block_note import BlockStatement, cosign_block
-from ledger.core.checkpoint import cosign_checkpoint, verify_checkpoint
 from ledger.core.errors import TallystickError
-from ledger.core.merkle import Hash, verify_consistency
-from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.trust import TrustedBlock, TrustedChain
-from ledger.core.witness_protocol import parse_add_checkpoint, parse_cosign_block
-from ledger.cosign import Witness
+from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.witness_protocol import parse_add_checkpoint, parse_cosign_block
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.trust import TrustedBlock, TrustedChain
+from ledger.witness.gathering import Witness
 from tests.chain.keys import Key
 from tests.listening import Quiet, listening
 

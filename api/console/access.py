@@ -8,13 +8,13 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import Session
+from api.auth.reading import Reading
+from api.auth.sessions import Session
 from api.console.rendering import language, page
 from api.console.security import PATH, SessionCookie
 from api.dependencies import ServiceOf, service_of
-from api.problems import TokenRefused
-from api.reading import Reading
-from ledger.locales import Labels
+from api.middleware.problems import TokenRefused
+from ledger.i18n import Labels
 
 
 class SignInNeeded(Exception):

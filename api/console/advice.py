@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from api.problems import HINTS, Problem
+from api.middleware.problems import HINTS, Problem
 from api.texts import later
 
 _AGAIN = later("Wait a moment, then do the same again. What was signed counts once, however often it is sent.")

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from api.console.standing import Standing
 from api.texts import later
-from ledger.anchor import Waits
-from ledger.supervision.supervise import ALL
+from ledger.anchoring.anchors import Waits
+from ledger.supervision.runs.supervisor import ALL
 from ledger.supervision.wording import Wording
 
 Colour = Literal["bad", "soon"]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import Session
+from api.auth.sessions import Session
 from api.console import (
     act_pages,
     audit_pages,
@@ -43,13 +43,13 @@ from api.console.assets import Assets, release
 from api.console.rendering import language, page
 from api.console.security import OwnPages
 from api.dependencies import Service, service_of
-from api.problems import Problem, Refused, problem_of
+from api.middleware.problems import Problem, Refused, problem_of
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
-from ledger.core.legal_day import with_readable_times
-from ledger.locales import Labels
-from ledger.store.uses import KeyUses
-from ledger.supervision.model.refused import ModelRefused
+from ledger.core.procedure.legal_days import with_readable_times
+from ledger.i18n import Labels
+from ledger.store.growth import KeyUses
+from ledger.supervision.models.refused import ModelRefused
 
 _PARTS = (
     signing_in,

@@ -8,19 +8,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.auditing import Progress, Running
+from api.auth.reading import Reading
 from api.console.access import Reads
 from api.console.forms import FormOf
 from api.console.rendering import page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugQuery
-from api.reading import Reading
 from api.routes.audit import kept_files, look_at, look_at_all, stored
+from api.services.auditing import Progress, Running
 from ledger.audit import AuditReport, audit_case, audit_log
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import NotFound
-from ledger.store import audits, cases, log
-from ledger.store.audits import KeptAudit
+from ledger.store import audit as audits
+from ledger.store import cases, log
+from ledger.store.audit import KeptAudit
 
 ROWS = 20
 SHOWN = 200  # findings on the page; the file has all

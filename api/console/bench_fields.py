@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 from api.console.bench_filter import FilterRow, filter_of, value_of
 from api.console.forms import Form
 from api.texts import Texts, later
-from ledger.supervision.model.columns import type_of, views
-from ledger.supervision.model.edit import REMOVED
-from ledger.supervision.model.spelling import text_of
+from ledger.supervision.models.columns import type_of, views
+from ledger.supervision.models.editing import REMOVED
+from ledger.supervision.models.values import text_of
 
 Kind = Literal["line", "text", "code", "choice", "many", "number", "count", "yes_no", "list", "filter"]
 _SPLIT = re.compile(r"[,，、;；\n]")

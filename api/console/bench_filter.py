@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from api.console.forms import Form
 from api.texts import later
-from ledger.supervision.model.spelling import text_of
+from ledger.supervision.models.values import text_of
 
 OPERATORS: Final = {
     "is": later("is"),

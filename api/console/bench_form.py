@@ -15,20 +15,19 @@ from api.console.bench_filter import rows_of
 from api.console.bench_hints import example_of
 from api.console.forms import Form
 from api.texts import Texts, later
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
-from ledger.core.event import terms
-from ledger.locales import Labels
-from ledger.supervision import catalogue
-from ledger.supervision.model.columns import views
-from ledger.supervision.model.edit import value_at
-from ledger.supervision.model.forms import Field as TemplateField
-from ledger.supervision.model.forms import Form as TemplateForm
-from ledger.supervision.model.forms import forms, vocabulary
-from ledger.supervision.model.parameters import Parameter, parameters_of
-from ledger.supervision.model.query import columns_of_sql, condition_of, faults_of_condition, query_of
-from ledger.supervision.model.spelling import text_of
-from ledger.supervision.model.values import Sql
+from ledger.core.events import terms
+from ledger.i18n import Labels
+from ledger.supervision.models.columns import views
+from ledger.supervision.models.editing import value_at
+from ledger.supervision.models.parameters import Parameter, parameters_of
+from ledger.supervision.models.query import columns_of_sql, condition_of, faults_of_condition, query_of
+from ledger.supervision.models.templates import Field as TemplateField
+from ledger.supervision.models.templates import Form as TemplateForm
+from ledger.supervision.models.templates import forms, vocabulary
+from ledger.supervision.models.values import Sql, text_of
+from ledger.supervision.views import catalogue
 
 
 class BenchForm:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.bench_fields import ExampleForm, Section
 from api.console.bench_filter import OPERATORS
@@ -17,26 +18,23 @@ from api.console.bench_hints import example_of
 from api.console.forms import Form, FormOf
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf, SlugQuery
-from api.matters import require_matter
-from api.model_files import ModelFiles
-from api.reading import Reading
 from api.routes.reports import require_governing
 from api.routes.runs import run
+from api.services.matters import require_matter
+from api.services.model_files import ModelFiles
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM
-from ledger.locales import Labels
+from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
-from ledger.supervision import catalogue
-from ledger.supervision.model.draft import FORMS, derived, draft
-from ledger.supervision.model.edit import edited
-from ledger.supervision.model.examined import Examined
-from ledger.supervision.model.forms import forms
-from ledger.supervision.model.refused import ModelRefused, ToldFault
-from ledger.supervision.model.shipped import shipped_model, shipped_titles
-from ledger.supervision.model.values import Model
+from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
+from ledger.supervision.models.refused import ModelRefused, ToldFault
+from ledger.supervision.models.shipped_models import shipped_model, shipped_titles
+from ledger.supervision.models.templates import forms
+from ledger.supervision.models.values import Model
+from ledger.supervision.views import catalogue
 
 router = APIRouter()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Item
-from ledger.core.deadlines.clock import Clock
+from ledger.core.procedure.clock_periods import Clock
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
 

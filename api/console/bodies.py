@@ -7,15 +7,15 @@ from typing import Any
 
 from api.console.forms import Form, whole_number
 from api.console.moments import typed
-from ledger.core import canonical
 from ledger.core.custody import CaseState
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Body, custody_change, handover
-from ledger.core.event.case import CaseClosed, CaseOpened
-from ledger.core.event.item import ItemRegistered
-from ledger.core.instant import spelled
-from ledger.sign import new_id
+from ledger.core.events import Body, custody_change, handover
+from ledger.core.events.case import CaseClosed, CaseOpened
+from ledger.core.events.item import ItemRegistered
+from ledger.recording.signing import new_id
 
 DIFFERS, REFUSED = "differs", "refused"  # else as listed
 CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.blocks import blocks, free_items
 from api.console.bodies import CHECKED
@@ -17,16 +18,15 @@ from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import names_of, page
 from api.console.security import PATH
 from api.dependencies import After, Service, ServiceOf, SlugPath
-from api.reading import Reading
 from api.routes.cases import require_handover
 from api.routes.timelines import teller
 from ledger.core.custody import CaseState, Handover
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
-from ledger.core.event import terms
-from ledger.core.event.catalogue import HANDLING
-from ledger.core.instant import unix_seconds
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
 from ledger.core.visibility import Sight
-from ledger.sign import new_id
+from ledger.recording.signing import new_id
 from ledger.store import cases
 from ledger.timeline.sentences import Words
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, Query
 
+from api.auth.reading import Reading
 from api.console import clock_views
 from api.dependencies import Service
-from api.reading import Reading
 from ledger.core.custody import CaseState
-from ledger.locales import Labels
+from ledger.i18n import Labels
 
 ROWS = 50
 Kind = Literal["items", "handovers", "clocks"]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from api.auth.reading import Reading
 from api.console.rendering import narrator_of
 from api.dependencies import Service
-from api.reading import Reading
 from api.routes.timelines import teller
 from ledger.core.errors import NotFound
-from ledger.locales import Labels
+from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal

@@ -7,17 +7,17 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from api.auth.reading import Reading
 from api.dependencies import Service
-from api.reading import Reading
 from api.texts import Texts
-from ledger.arithmetic import in_words
 from ledger.core.custody import CaseState
-from ledger.core.deadlines.counting import Counted
-from ledger.core.deadlines.due import Deadline, deadline, deadlines
-from ledger.core.legal_day import legal_day_of
-from ledger.core.supervision.reply import CLOCK
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.core.custody.due_dates import Deadline, deadline, deadlines
+from ledger.core.procedure.deadlines import Counted
+from ledger.core.procedure.legal_days import legal_day_of
+from ledger.core.supervision.recommendations import CLOCK
+from ledger.deadlines.explanation import in_words
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.database import Connection

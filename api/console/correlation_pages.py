@@ -14,10 +14,20 @@ from api.console.access import LabelsOf, Reads
 from api.console.rendering import names_of, page
 from api.dependencies import Service, ServiceOf
 from api.routes.reports import node_named, require_governing
-from ledger.locales import Labels
+from ledger.i18n import Labels
 from ledger.store import cases
-from ledger.supervision.correlation import DEEPEST, Correlation, Edge, Node, NodeKind, Place, correlate
-from ledger.supervision.drawing import HEIGHT, WIDTH, draw
+from ledger.supervision.correlation import (
+    DEEPEST,
+    HEIGHT,
+    WIDTH,
+    Correlation,
+    Edge,
+    Node,
+    NodeKind,
+    Place,
+    correlate,
+    draw,
+)
 from ledger.timeline.sentences import Names
 
 LISTED_AT_MOST = 300  # rows of the table beside the picture

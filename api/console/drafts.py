@@ -8,23 +8,23 @@ from typing import NamedTuple, Protocol
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.bodies import ACTS, instant_of
 from api.console.forms import Form, FormOf, whole_number
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
-from api.reading import Reading
-from ledger.core import canonical
 from ledger.core.custody import CaseState
+from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound, Unauthorized
-from ledger.core.event import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
-from ledger.core.instant import instant_text
-from ledger.locales import Labels
-from ledger.sign import SYSTEM_SOURCES
+from ledger.core.events import EVENT_TYPES, VERSION, Authority, Body, Payload, Stream, decode_payload, make_payload
+from ledger.i18n import Labels
+from ledger.recording.signing import SYSTEM_SOURCES
 from ledger.store import log
 from ledger.timeline import Narrator
-from ledger.timeline.particulars import Particular, particulars
+from ledger.timeline.event_fields import Particular, particulars
 
 router = APIRouter()
 SINCE_SHOWN = 5  # events that came in between and are told

@@ -11,9 +11,9 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.deadlines.due import Deadline
-from ledger.core.instant import unix_seconds
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.custody.due_dates import Deadline
+from ledger.core.encoding.instants import unix_seconds
+from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.timeline.picture import MARK_KINDS, Arrow, Bar, Mark, MarkKind, Picture, Stretch
 
 WIDTH, LEFT, RIGHT = 1200, 190, 1180

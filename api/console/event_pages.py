@@ -13,12 +13,12 @@ from api.routes import papers, proofs
 from api.routes.events import find
 from api.routes.timelines import teller
 from ledger.core.errors import NotFound
-from ledger.core.event import decode_section
-from ledger.exchange.paper.forms import forms_of
-from ledger.exchange.paper.voice import spoken_in
-from ledger.prove import Withheld
+from ledger.core.events import decode_section
+from ledger.interchange.papers.forms import forms_of
+from ledger.interchange.papers.voice import spoken_in
+from ledger.proofs.bundles import Withheld
 from ledger.store import log
-from ledger.timeline.particulars import particulars
+from ledger.timeline.event_fields import particulars
 from ledger.timeline.proven import stages
 
 router = APIRouter()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from api.auth import Session
+from api.auth.sessions import Session
 from api.dependencies import Service
 from api.texts import later
-from ledger.core.authority import Authority, Grant
-from ledger.store import beginnings
+from ledger.core.signing.authority import Authority, Grant
+from ledger.store import growth
 
 
 class Step(NamedTuple):
@@ -107,17 +107,17 @@ def _of_handling(service: Service, authority: Authority, session: Session) -> St
         return NO_CLERK
     if session.has_role("clerk"):
         with service.parts.database.read() as connection:
-            return None if beginnings.has_case(connection, session.agency) else NO_CASE
+            return None if growth.has_case(connection, session.agency) else NO_CASE
     return None
 
 
 def _of_looking(service: Service, authority: Authority, session: Session) -> Step | None:
     with service.parts.database.read() as connection:
         if session.has_role("analyst"):
-            if not beginnings.has_model(connection):
+            if not growth.has_model(connection):
                 return NO_MODEL
-            return None if beginnings.has_lead(connection) else NO_LEAD
-        if session.has_role("auditor") and not beginnings.has_case(connection):
+            return None if growth.has_lead(connection) else NO_LEAD
+        if session.has_role("auditor") and not growth.has_case(connection):
             return NOTHING_TO_AUDIT
     is_watched = service.parts.courier.states() or any(one.witness for one in authority.agencies.values())
     return NO_WITNESS if session.has_role("supervisor", "auditor") and not is_watched else None

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
-from api.bodies import read_body
 from api.dependencies import ServiceOf
+from api.middleware.bodies import read_body
 from ledger.core.errors import MalformedInput
 
 FORM = "application/x-www-form-urlencoded"

@@ -9,23 +9,23 @@ from typing import Annotated, Any, Literal, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.auth.reading import GOVERNING, Reading
 from api.console.access import LabelsOf, Reads
 from api.console.cited import cited, told_life
 from api.console.forms import FormOf, whole_number
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import Following, ServiceOf, SlugPath, place
-from api.matter_views import LeadLine, lead_line
-from api.matters import require_matter
-from api.reading import GOVERNING, Reading
 from api.routes.agencies import known_agency
-from api.verified_leads import rederived
-from ledger.core.event import terms
-from ledger.core.event.catalogue import HANDLING
-from ledger.core.event.supervision import SUPERVISING
-from ledger.core.event.terms import BusinessLine, Severity
-from ledger.core.instant import spelled, unix_seconds
-from ledger.core.jurisdiction import in_line, may_supervise, supervises
+from api.services.matter_views import LeadLine, lead_line
+from api.services.matters import require_matter
+from api.services.verified_leads import rederived
+from ledger.core.encoding.instants import spelled, unix_seconds
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.supervision import SUPERVISING
+from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.state import OPEN

@@ -11,18 +11,18 @@ from api.console.access import LabelsOf, Reads
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import Following, ServiceOf, SlugPath, place
-from api.library_views import adopters, library_entry
-from api.matters import require_matter
 from api.routes import library
 from api.routes.library import by_quarter, counted_leads, lines_of, version_of
-from ledger.core.event import terms
-from ledger.core.event.terms import BusinessLine, Severity
+from api.services.library_views import adopters, library_entry
+from api.services.matters import require_matter
+from ledger.core.events import terms
+from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.store import supervision
 from ledger.store.cases import Page
 from ledger.supervision.library.comparison import compare
-from ledger.supervision.standing import MODELS_AT_MOST
+from ledger.supervision.runs.active_models import MODELS_AT_MOST
 
 ROWS = 25
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console import clock_views
 from api.console.access import LabelsOf, Reads
 from api.console.clock_views import ClockView
@@ -14,9 +15,8 @@ from api.console.lead_pages import waiting
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import Following, Service, ServiceOf, place
-from api.reading import Reading
-from api.views import HandoverLine, case_line, handover_line
-from ledger.locales import Labels
+from api.schemas.answers import HandoverLine, case_line, handover_line
+from ledger.i18n import Labels
 from ledger.store import cases, offers
 from ledger.store.cases import Page
 from ledger.store.offers import Box

@@ -7,11 +7,11 @@ from typing import Any
 
 from api.console.bodies import made
 from api.console.forms import Form, whole_number
-from api.model_files import ModelFiles
+from api.services.model_files import ModelFiles
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Body, supervision
+from ledger.core.events import Body, supervision
 from ledger.core.supervision import Matter, ModelState
-from ledger.sign import new_id
+from ledger.recording.signing import new_id
 from ledger.supervision.publishing import said_of
 
 Maker = Callable[[Form, Matter | None], Body]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.drafts import Draft, require_role, since, unsigned
 from api.console.forms import Form, FormOf
@@ -15,20 +16,19 @@ from api.console.matter_bodies import BODIES, FIRST, FOLLOWING, READING
 from api.console.rendering import narrator_of, page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf, SlugPath
-from api.model_files import ModelFiles
-from api.reading import Reading
 from api.routes.imports import known_to_models
-from ledger.core import canonical
+from api.services.model_files import ModelFiles
+from ledger.core.encoding import canonical
 from ledger.core.errors import NotFound
-from ledger.core.event import Body, Stream, supervision
+from ledger.core.events import Body, Stream, supervision
 from ledger.core.supervision import Matter, ModelState, thing_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.locales import Labels
-from ledger.matters import matter_of
+from ledger.i18n import Labels
+from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
-from ledger.supervision.model.templates import dataset_of
-from ledger.timeline.particulars import particulars
+from ledger.supervision.models.templates import dataset_of
+from ledger.timeline.event_fields import particulars
 
 router = APIRouter()
 _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendations", RECOMMENDATION_STREAM)}

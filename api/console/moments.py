@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from api.texts import Texts
 from ledger.core.errors import MalformedInput
-from ledger.core.legal_day import SHANGHAI, YEARS
+from ledger.core.procedure.legal_days import SHANGHAI, YEARS
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
 _KIB = 1024

@@ -7,12 +7,12 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import Visits, session_of
 from api.console.alarms import alarms
 from api.console.rendering import page
 from api.console.standing import standing
 from api.dependencies import Service, ServiceOf
-from api.reading import Reading
 from ledger.chain.journal import ChainWrite
 from ledger.chain.transaction import decode
 from ledger.store.journal import DatabaseJournal

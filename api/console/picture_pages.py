@@ -16,10 +16,10 @@ from api.console.rendering import page
 from api.dependencies import ServiceOf, SlugPath
 from api.routes.timelines import teller
 from ledger.core.custody import CaseState
-from ledger.core.deadlines.due import deadlines
+from ledger.core.custody.due_dates import deadlines
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput
-from ledger.core.instant import unix_seconds
-from ledger.locales import Labels
+from ledger.i18n import Labels
 from ledger.timeline.picture import Bar, Picture
 
 SHOWN = 80  # events that are shown at first, the latest

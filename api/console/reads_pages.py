@@ -10,8 +10,8 @@ from api.console.case_pages import see
 from api.console.rendering import language, page
 from api.dependencies import Following, ServiceOf, SlugPath, place
 from api.routes.access import ROLES, told_reads
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 ROWS = 50
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console import clock_views
 from api.console.access import LabelsOf, Reads
 from api.console.cited import told_life
@@ -14,18 +15,17 @@ from api.console.clock_views import ClockView
 from api.console.recorded import RecordedQuery, recorded
 from api.console.rendering import page
 from api.dependencies import Following, Service, ServiceOf, SlugPath, SlugQuery, place
-from api.matters import require_matter
-from api.reading import Reading
-from api.recurrence import recurrence
 from api.routes.reports import require_governing
-from ledger.core.event import terms
-from ledger.core.event.catalogue import HANDLING
-from ledger.core.event.supervision import SUPERVISING
-from ledger.core.jurisdiction import supervises
+from api.services.matters import require_matter
+from api.services.recurrence import recurrence
+from ledger.core.events import terms
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.supervision import SUPERVISING
+from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
-from ledger.locales import Labels
-from ledger.sign import new_id
+from ledger.i18n import Labels
+from ledger.recording.signing import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import Wanted

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import Query
 from msgspec import Struct
 
+from api.auth.reading import Reading
 from api.console.rendering import narrator_of
 from api.dependencies import Service
-from api.reading import Reading
 from api.routes.events import find
 from ledger.core.errors import NotFound
-from ledger.core.event import decode_payload
-from ledger.locales import Labels
+from ledger.core.events import decode_payload
+from ledger.i18n import Labels
 from ledger.store import log
 
 RecordedQuery = Annotated[str | None, Query(max_length=36)]

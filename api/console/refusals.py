@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.console.rendering import page
 from api.dependencies import ServiceOf
-from api.problems import HINTS, Problem
+from api.middleware.problems import HINTS, Problem
 
 router = APIRouter()
 CodePath = Annotated[str, Path(pattern="^[a-z_]{1,64}$")]

@@ -12,27 +12,27 @@ from fastapi import APIRouter, Path, Request
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads, Visits, session_of
 from api.console.event_pages import kept
 from api.console.rendering import narrator_of, page
 from api.dependencies import After, Service, ServiceOf, SlugPath
-from api.reading import Reading
 from api.routes import proofs
 from api.routes.agencies import known_agency
 from ledger.chain.journal import Purpose
-from ledger.core.authority import Agency, Authority, Grant
 from ledger.core.errors import NotFound
-from ledger.core.event import decode_payload
-from ledger.core.event import registry as changes
-from ledger.core.event.registry import RegistryChange
-from ledger.locales import Labels
+from ledger.core.events import decode_payload
+from ledger.core.events import registry as changes
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing.authority import Agency, Authority, Grant
+from ledger.i18n import Labels
 from ledger.store import cases, log
 from ledger.store.database import Connection
+from ledger.store.growth import KeyUses, Use
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry
-from ledger.store.uses import KeyUses, Use
 from ledger.timeline import Anchored, AnchoredSizes
-from ledger.timeline.particulars import particulars
+from ledger.timeline.event_fields import particulars
 from ledger.timeline.proven import stages
 
 CHANGES = 50  # of the registry at a time

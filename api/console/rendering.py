@@ -11,7 +11,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from api.auth import Session
+from api.auth.sessions import Session
 from api.console import abridging, moments
 from api.console.advice import advice
 from api.console.assets import address
@@ -21,10 +21,10 @@ from api.console.security import PATH, content_policy
 from api.dependencies import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
-from ledger.core.event.terms import AgencyKind
-from ledger.core.legal_day import SHANGHAI, with_readable_times
-from ledger.locales import LANGUAGES, Labels, audit_words, language_of
-from ledger.locales.messages import said
+from ledger.core.events.terms import AgencyKind
+from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.i18n.messages import said
 from ledger.supervision.wording import told_in
 from ledger.timeline import Narrator, names_by_id
 from ledger.timeline.sentences import Names

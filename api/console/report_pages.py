@@ -9,22 +9,20 @@ from fastapi import APIRouter, Query, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.access import LabelsOf, Reads
 from api.console.rendering import page
 from api.dependencies import Service, ServiceOf
-from api.reading import Reading
 from api.routes import reports
 from api.routes.reports import Day, Tree, called_in, require_governing, within_own
-from ledger.core.event import terms
-from ledger.core.event.terms import BusinessLine
-from ledger.core.jurisdiction import lies_within
-from ledger.core.legal_day import legal_day_of
-from ledger.locales import Labels
-from ledger.supervision.report import Report, Scope, Table, make_report
-from ledger.supervision.report.charts import chart
-from ledger.supervision.report.head import head_of
-from ledger.supervision.report.values import Column
-from ledger.supervision.report.words import Called, cell_text
+from ledger.core.events import terms
+from ledger.core.events.terms import BusinessLine
+from ledger.core.procedure.jurisdiction import lies_within
+from ledger.core.procedure.legal_days import legal_day_of
+from ledger.i18n import Labels
+from ledger.supervision.reports import Report, Scope, Table, make_report
+from ledger.supervision.reports.document import Called, cell_text, chart, head_of
+from ledger.supervision.reports.values import Column
 
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for

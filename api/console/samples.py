@@ -14,14 +14,14 @@ from api.console.access import Visits, session_of
 from api.console.rendering import page
 from api.console.security import PATH
 from api.dependencies import Service, ServiceOf
-from api.parts import Parts
+from api.services.parts import Parts
+from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
-from ledger.installation import DataDirectory
 from ledger.samples import load as loading
 from ledger.samples.inside import InsideLedger
 from ledger.samples.load import Progress
 from ledger.samples.town import PEOPLE
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 
 router = APIRouter()
 logger = structlog.get_logger(__name__)

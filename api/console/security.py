@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
-from api.auth import domain_of
-from api.problems import Refused
-from ledger.settings import Settings
+from api.auth.sessions import domain_of
+from api.middleware.problems import Refused
+from ledger.config.settings import Settings
 
 PATH = "/console"
 # Of a script that runs beside a page, such as the verifier: it loads scripts of this service, and asks nobody.

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import ChallengeSigned
+from api.auth.sessions import ChallengeSigned
 from api.console.forms import FormOf
 from api.console.rendering import LANGUAGE_COOKIE, page
 from api.console.security import PATH, SessionCookie
 from api.dependencies import ServiceOf, posted
-from ledger.core.decoding import decoder_of
-from ledger.locales import LANGUAGES
+from ledger.core.encoding.decoding import decoder_of
+from ledger.i18n import LANGUAGES
 
 MAX_BODY = 4096  # bytes
 A_YEAR = 365 * 24 * 3600  # seconds

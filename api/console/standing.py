@@ -8,26 +8,26 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from api.auth.reading import Reading
 from api.dependencies import Service
-from api.reading import Reading
-from api.webhooks import ROLE as WEBHOOK_ROLE
-from ledger.anchor import last_size
+from api.services.webhooks import ROLE as WEBHOOK_ROLE
+from ledger.anchoring.anchors import last_size
+from ledger.anchoring.timestamps import StampState
+from ledger.anchoring.worker import FollowState
 from ledger.chain.journal import WriteState
 from ledger.chain.sighting import Sighting
-from ledger.core.event import decode_payload
-from ledger.core.event.record import IncidentRecorded
-from ledger.core.legal_day import legal_day
-from ledger.core.trust import FinalityRule
-from ledger.cosign import WitnessState
-from ledger.follow import FollowState
-from ledger.settings import EMBEDDED
-from ledger.stamp import StampState
+from ledger.config.settings import EMBEDDED
+from ledger.core.events import decode_payload
+from ledger.core.events.record import IncidentRecorded
+from ledger.core.procedure.legal_days import legal_day
+from ledger.core.verification.trust import FinalityRule
 from ledger.store import checkpoints, growth, imports, log, timestamps, webhooks
 from ledger.store.growth import Day
 from ledger.store.imports import SystemImports
 from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Webhook
-from ledger.supervision.supervise import RunState
+from ledger.supervision.runs.supervisor import RunState
+from ledger.witness.gathering import WitnessState
 
 DAYS = 14  # of the log's growth
 INCIDENTS = 10  # the newest

@@ -14,7 +14,7 @@ from api.console.rendering import language, page
 from api.console.security import PATH
 from api.console.verifying_words import words_in
 from api.dependencies import ServiceOf
-from ledger.core.trust import encode_trust
+from ledger.core.verification.trust import encode_trust
 
 router = APIRouter()
 

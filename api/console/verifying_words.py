@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.texts import Texts, later
-from ledger.core import verify, verify_case
-from ledger.core.decoding import decode_json
-from ledger.core.event import EVENT_TYPES
-from ledger.locales import Labels
+from ledger.core.encoding.decoding import decode_json
+from ledger.core.events import EVENT_TYPES
+from ledger.core.verification import bundle, case
+from ledger.i18n import Labels
 
 RESULTS: Final = ("checked", "failed", "not_checked")
 MEANINGS: Final = {
@@ -84,7 +84,7 @@ NOT_FOLDED: Final = later(
 def words_in(language: str) -> dict[str, Any]:
     """Verdicts, results, steps and their meanings, the verifier's reasons by its English, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
-    case_steps = {name: _step(labels, "case_check", name) for name, _ in verify_case.STEPS}
+    case_steps = {name: _step(labels, "case_check", name) for name, _ in case.STEPS}
     case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
@@ -93,7 +93,7 @@ def words_in(language: str) -> dict[str, Any]:
         "stated": {word: texts(text) for word, text in STATED.items()}
         | {"not_checked": labels.of("result", "not_checked")},
         "results": {word: labels.of("result", word) for word in RESULTS},
-        "steps": {name: _step(labels, "check", name) for name, _ in verify.STEPS},
+        "steps": {name: _step(labels, "check", name) for name, _ in bundle.STEPS},
         "case_steps": case_steps,
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
         "reasons": reasons_in(language),

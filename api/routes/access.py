@@ -9,10 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugQuery, answer, place
-from api.openapi import answers, page_of
-from api.reading import Reading
 from api.routes.search import SEARCH_FOR
+from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
 from ledger.core.visibility import concerned
 from ledger.store import cases

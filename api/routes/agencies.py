@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, ServiceOf, SlugPath, answer, listed_publicly
-from api.openapi import answers, page_of
-from api.views import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
-from ledger.core.authority import Agency, Authority
+from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, key_view, registry_entry_view
+from api.schemas.openapi import answers, page_of
 from ledger.core.errors import NotFound
+from ledger.core.signing.authority import Agency, Authority
 from ledger.store import log
 
 router = APIRouter(prefix="/api/v1", tags=["registry"])

@@ -8,16 +8,16 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.dependencies import Reads, Service, ServiceOf, SlugQuery, answer
-from api.openapi import answers
+from api.schemas.openapi import answers
 from ledger.audit import AuditReport, KeptFiles, Look, Node, asking, audit_case, audit_log, replaying
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import EMBEDDED
 from ledger.core.errors import Unavailable
-from ledger.core.rulebook import Rulebook
-from ledger.core.trust import Trust
-from ledger.installation import DataDirectory
-from ledger.record import shipped_rulebook
-from ledger.settings import EMBEDDED
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from ledger.store.database import Database
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
 one_at_a_time = Lock()  # an audit of the whole log keeps all processors busy

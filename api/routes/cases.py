@@ -7,10 +7,9 @@ from typing import Literal
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, SlugQuery, answer, listed, page
-from api.openapi import answers, page_of
-from api.reading import Reading
-from api.views import (
+from api.schemas.answers import (
     CaseLine,
     CaseView,
     HandoverLine,
@@ -25,10 +24,11 @@ from api.views import (
     item_line,
     item_view,
 )
+from api.schemas.openapi import answers, page_of
 from ledger.core.custody import Handover
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
-from ledger.core.event.terms import Stage
+from ledger.core.events.terms import Stage
 from ledger.store import cases, log
 from ledger.store.database import Connection
 

@@ -13,11 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, ServiceOf, answer, listed_publicly, posted
-from api.openapi import answers, page_of, takes
+from api.schemas.openapi import answers, page_of, takes
 from ledger.chain.journal import ChainWrite
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Unavailable
-from ledger.core.event.terms import KeyId
+from ledger.core.events.terms import KeyId
 from ledger.store.journal import DatabaseJournal
 
 MAX_BODY = 512 * 1024  # bytes; a decision of many admins is the longest call

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import (
     INSTANT_PATTERN,
     Following,
@@ -24,13 +25,12 @@ from api.dependencies import (
     listed,
     place,
 )
-from api.openapi import answers, page_of
-from api.reading import Reading
-from ledger.arithmetic import in_words
-from ledger.core.deadlines.clock import Extension, Pause
-from ledger.core.deadlines.due import Deadline, Status, deadline, deadlines
-from ledger.core.event.terms import EventRef
-from ledger.locales import Labels
+from api.schemas.openapi import answers, page_of
+from ledger.core.custody.due_dates import Deadline, Status, deadline, deadlines
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.clock_periods import Extension, Pause
+from ledger.deadlines.explanation import in_words
+from ledger.i18n import Labels
 from ledger.store import clocks, warnings
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.warnings import Warned

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import (
     EventIdPath,
     Following,
@@ -24,10 +25,9 @@ from api.dependencies import (
     listed,
     place,
 )
-from api.feed import FEED, FeedPage, goes_on, read_page
-from api.openapi import answers
-from api.reading import Reading
-from api.views import EventView, event_view
+from api.schemas.answers import EventView, event_view
+from api.schemas.openapi import answers
+from api.services.feed import FEED, FeedPage, goes_on, read_page
 from ledger.core.errors import NotFound
 from ledger.core.visibility import Sight
 from ledger.store import log

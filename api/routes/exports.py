@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, Reads, ServiceOf, SlugPath
-from api.openapi import problems
 from api.routes.timelines import teller
-from ledger.exchange import ocel
-from ledger.exchange.case_uco import case_uco
-from ledger.exchange.timeline_files import timeline_csv, timeline_json
-from ledger.locales import Labels
+from api.schemas.openapi import problems
+from ledger.i18n import Labels
+from ledger.interchange.exports import ocel
+from ledger.interchange.exports.case_uco import case_uco
+from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
 from ledger.timeline import Chronicle, chronicle, names_by_id
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])

@@ -7,7 +7,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from api.dependencies import ServiceOf, answer
-from api.openapi import answers
+from api.schemas.openapi import answers
 from ledger.core.errors import TallystickError
 from ledger.store import log
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import read_body
+from api.auth.reading import Reading
 from api.dependencies import (
     Following,
     Limit,
@@ -27,23 +27,23 @@ from api.dependencies import (
     page,
     posted,
 )
-from api.openapi import answers, page_of, takes
-from api.reading import Reading
+from api.middleware.bodies import read_body
 from api.routes.reports import require_governing
-from ledger.core.decoding import decoder_of
+from api.schemas.openapi import answers, page_of, takes
+from ledger.config.installation import DataDirectory
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
-from ledger.core.event import EVENT_TYPES
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.event.terms import CaseId, Line
-from ledger.core.jurisdiction import in_line
-from ledger.installation import DataDirectory
+from ledger.core.events import EVENT_TYPES
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.terms import CaseId, Line
+from ledger.core.procedure.jurisdiction import in_line
 from ledger.store import imports
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.imports import CaseImport, RegisteredDataset
 from ledger.store.log import Head
-from ledger.supervision.catalogue import dataset_view
-from ledger.supervision.datasets import DatasetFiles, DatasetShape, current, shape_of
+from ledger.supervision.runs.datasets import DatasetFiles, DatasetShape, current, shape_of
+from ledger.supervision.views.catalogue import dataset_view
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import Following, Limit, Reads, ServiceOf, SlugPath, SlugQuery, answer, listed, page
-from api.matter_views import LeadLine, LeadView, lead_line, lead_view
-from api.matters import life_of, require_matter
-from api.openapi import answers, page_of
+from api.schemas.openapi import answers, page_of
+from api.services.matter_views import LeadLine, LeadView, lead_line, lead_view
+from api.services.matters import life_of, require_matter
 from ledger.core.supervision import LeadState
 from ledger.core.supervision.state import LeadStatus
 from ledger.store import supervision

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import (
     Following,
     Limit,
@@ -25,7 +26,10 @@ from api.dependencies import (
     page,
     posted,
 )
-from api.library_views import (
+from api.routes.models import Retired
+from api.routes.reports import require_governing
+from api.schemas.openapi import answers, page_of, problems, takes
+from api.services.library_views import (
     AdoptersView,
     Counted,
     LibraryEntry,
@@ -35,25 +39,21 @@ from api.library_views import (
     library_line,
     searched,
 )
-from api.matters import require_matter
-from api.openapi import answers, page_of, problems, takes
-from api.reading import Reading
-from api.routes.models import Retired
-from api.routes.reports import require_governing
-from ledger.core.decoding import decoder_of
+from api.services.matters import require_matter
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
-from ledger.core.event.terms import BusinessLine, Severity
-from ledger.core.legal_day import legal_day_of
-from ledger.core.model_package import FORMAT
+from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision import ModelState
+from ledger.core.supervision.model_package import FORMAT
 from ledger.core.supervision.models import STREAM
 from ledger.core.supervision.state import ModelVersion
-from ledger.matters import identified
+from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.supervision.library.comparison import Comparison, compare
-from ledger.supervision.standing import MODELS_AT_MOST
+from ledger.supervision.runs.active_models import MODELS_AT_MOST
 
 router = APIRouter(prefix="/api/v1/library", tags=["supervision"])
 

@@ -12,20 +12,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import DECIMAL_PATTERN, ServiceOf, answer
-from api.openapi import answers, problems
-from api.rates import charge
+from api.middleware.rates import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
+from api.schemas.openapi import answers, problems
+from ledger.anchoring.state_proofs import trusted_block
+from ledger.anchoring.timestamps import Stamper
 from ledger.chain.backend import ChainBackend
 from ledger.chain.finality import final_block_of
-from ledger.core import merkle
-from ledger.core.checkpoint import parse_size
 from ledger.core.errors import NotFound, ProofRefused
-from ledger.core.proof import TlogProof
-from ledger.core.tiles import TileNodes
-from ledger.core.trust import TrustedBlock, encode_trust
-from ledger.stamp import Stamper
-from ledger.state_proofs import trusted_block
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import parse_size
+from ledger.core.log.tiles import TileNodes
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.verification.trust import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log, timestamps
 from ledger.store.journal import DatabaseJournal
 from ledger.store.timestamps import Stamp

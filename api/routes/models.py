@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
-from api.matter_views import ModelLine, ModelView, leads_of_model, model_line, model_view
-from api.matters import require_matter
-from api.openapi import answers, page_of
-from api.reading import Reading
+from api.schemas.openapi import answers, page_of
+from api.services.matter_views import ModelLine, ModelView, leads_of_model, model_line, model_view
+from api.services.matters import require_matter
 from ledger.core.errors import NotFound
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM

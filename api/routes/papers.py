@@ -9,22 +9,22 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath, SlugQuery
-from api.openapi import problems
 from api.routes.events import find, record
 from api.routes.proofs import bundle_of_case, bundle_of_event
+from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
-from ledger.exchange.paper.document import document
-from ledger.exchange.paper.forms import DOCUMENTS
-from ledger.exchange.paper.printed import Asked, printed
-from ledger.exchange.paper.reading import occasion
-from ledger.exchange.paper.typeset import typeset
-from ledger.exchange.paper.voice import PaperLanguage, Voice, spoken_in
-from ledger.locales import language_of
-from ledger.prove import Withheld
+from ledger.i18n import language_of
+from ledger.interchange.papers.document import document
+from ledger.interchange.papers.forms import DOCUMENTS
+from ledger.interchange.papers.printed import Asked, printed
+from ledger.interchange.papers.reading import occasion
+from ledger.interchange.papers.typeset import typeset
+from ledger.interchange.papers.voice import PaperLanguage, Voice, spoken_in
+from ledger.proofs.bundles import Withheld
 from ledger.store import log
 from ledger.store.log import Head
 from ledger.timeline import names_by_id
-from ledger.worker_pool import TooCostly
+from ledger.workers.pool import TooCostly
 
 router = APIRouter(prefix="/api/v1", tags=["paper"])
 MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import EventIdPath, Ground, Reads, Service, ServiceOf, SlugPath
-from api.openapi import problems
-from api.reading import Reading
 from api.routes.events import find, record
+from api.schemas.openapi import problems
 from ledger.core.visibility import Sight
-from ledger.prove import Withheld
+from ledger.proofs.bundles import Withheld
 from ledger.store import cases
 
 router = APIRouter(prefix="/api/v1", tags=["proofs"])

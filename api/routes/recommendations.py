@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, page
-from api.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
-from api.matters import life_of, require_matter
-from api.openapi import answers, page_of
-from api.recurrence import recurrence
-from ledger.core.deadlines.counting import Counted
+from api.schemas.openapi import answers, page_of
+from api.services.matter_views import RecommendationLine, RecommendationView, recommendation_line, recommendation_view
+from api.services.matters import life_of, require_matter
+from api.services.recurrence import recurrence
+from ledger.core.procedure.deadlines import Counted
 from ledger.core.supervision import RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import RecommendationStatus

@@ -9,22 +9,20 @@ from fastapi import APIRouter, Query
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.auth.reading import GOVERNING, Reading
 from api.dependencies import LabelsOf, Reads, Service, ServiceOf, answer
-from api.openapi import answers, problems
-from api.reading import GOVERNING, Reading
+from api.schemas.openapi import answers, problems
 from ledger.core.errors import Unauthorized
-from ledger.core.event.supervision import Told
-from ledger.core.event.terms import BusinessLine
-from ledger.core.jurisdiction import lies_within
-from ledger.locales import Labels
+from ledger.core.events.supervision import Told
+from ledger.core.events.terms import BusinessLine
+from ledger.core.procedure.jurisdiction import lies_within
+from ledger.i18n import Labels
 from ledger.store import cases, supervision
 from ledger.supervision.correlation import DEEPEST, Asked, Edge, Node, Place, correlate, node_called
-from ledger.supervision.report import Report, Scope, make_report
-from ledger.supervision.report.html import to_html
-from ledger.supervision.report.pdf import content_of, set_report
-from ledger.supervision.report.words import Called
+from ledger.supervision.reports import Report, Scope, make_report
+from ledger.supervision.reports.document import Called, content_of, set_report, to_html
 from ledger.timeline.sentences import names_by_id
-from ledger.worker_pool import Turn
+from ledger.workers.pool import Turn
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 

@@ -11,23 +11,23 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Reads, Service, ServiceOf, answer, posted
-from api.matters import require_matter
-from api.openapi import answers, takes
-from api.reading import Reading
 from api.routes.reports import require_governing
-from ledger.core.decoding import decoder_of
-from ledger.core.event.terms import Instant
-from ledger.core.instant import spelled
-from ledger.core.jurisdiction import lies_within
+from api.schemas.openapi import answers, takes
+from api.services.matters import require_matter
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.instants import spelled
+from ledger.core.events.terms import Instant
+from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
-from ledger.supervision.finding import Finding
-from ledger.supervision.model.elsewhere import RunAsked, found_in_export, query_limits
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.saying import said
-from ledger.supervision.model.values import Model
-from ledger.supervision.supervise import RunState
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.saying import said
+from ledger.supervision.models.values import Model
+from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.isolated import RunAsked, found_in_export, query_limits
+from ledger.supervision.runs.supervisor import RunState
 
 router = APIRouter(prefix="/api/v1", tags=["supervision"])
 

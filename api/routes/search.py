@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Following, Limit, Reads, Service, ServiceOf, answer, place
-from api.openapi import answers, page_of
-from api.reading import Reading
+from api.schemas.openapi import answers, page_of
 from ledger.core.errors import RuleRefused
 from ledger.store import search
 from ledger.store.search import Hit, Place

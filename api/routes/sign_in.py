@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth import ChallengeAsked, ChallengeGiven, ChallengeSigned, TokenGiven
+from api.auth.sessions import ChallengeAsked, ChallengeGiven, ChallengeSigned, TokenGiven
 from api.dependencies import ServiceOf, answer, posted
-from api.openapi import answers, takes
-from ledger.core.decoding import decoder_of
+from api.schemas.openapi import answers, takes
+from ledger.core.encoding.decoding import decoder_of
 
 MAX_BODY = 4096  # bytes
 

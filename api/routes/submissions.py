@@ -1,7 +1,7 @@
 """Writing: signed events come in. Nothing but the signature is asked for.
 
 These are plain ASGI endpoints: the bytes that were posted are judged as they are, and nothing is parsed twice.
-``api.openapi`` documents them.
+``api.schemas.openapi`` documents them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from msgspec import Struct
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import JSON, NDJSON, read_body
-from api.problems import Refused
-from api.rates import charge
-from api.submission import Desk, Fits, LineAnswer
+from api.middleware.bodies import JSON, NDJSON, read_body
+from api.middleware.problems import Refused
+from api.middleware.rates import charge
+from api.services.submission import Desk, Fits, LineAnswer
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Body, Payload, handover
+from ledger.core.events import Body, Payload, handover
 
 EVENTS = "/api/v1/events"
 BATCH = "/api/v1/events/batch"

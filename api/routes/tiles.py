@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from api.dependencies import Service, ServiceOf
-from api.openapi import problems
+from api.schemas.openapi import problems
 from ledger.core.errors import NotFound
-from ledger.core.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, parse_name, width_at
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection

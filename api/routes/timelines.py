@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Following, LabelsOf, Limit, Reads, Service, ServiceOf, SlugPath, answer, listed, place
-from api.openapi import answers, page_of
-from api.reading import Reading
+from api.schemas.openapi import answers, page_of
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
-from ledger.locales import Labels
+from ledger.i18n import Labels
 from ledger.store import cases
 from ledger.store.journal import DatabaseJournal
 from ledger.timeline import AnchoredSizes, History, Narrator, Teller, TimelineStep, history, names_by_id, spans

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.cursors import LONGEST
+from api.auth.reading import Reading
 from api.dependencies import Reads, Service, ServiceOf, answer, place, posted
-from api.feed import FEED
-from api.openapi import answers, page_of, takes
-from api.reading import Reading
-from api.webhooks import ROLE, message, receivers_of, webhook_secret
-from ledger.core.decoding import decoder_of
-from ledger.deliver import Undelivered, post
+from api.schemas.openapi import answers, page_of, takes
+from api.services.cursors import LONGEST
+from api.services.feed import FEED
+from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
+from ledger.core.encoding.decoding import decoder_of
+from ledger.interchange.webhooks import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
 from ledger.store.webhooks import Progress, Webhook

@@ -16,18 +16,18 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.bodies import JSON, decode, read_body
-from api.edge import Edge
-from api.problems import HANDLERS
-from api.rates import RateLimit
+from api.middleware.bodies import JSON, decode, read_body
+from api.middleware.edge import Edge
+from api.middleware.problems import HANDLERS
+from api.middleware.rates import RateLimit
 from api.signer.asking import AskedAlready, Counter, Declined
 from api.signer.guard import Guard, bearer
 from api.signer.pairing import Pairing
 from api.signer.question import Question, Questioner
 from api.texts import Texts
-from ledger.core.decoding import decoder_of
+from ledger.config.keys import Signer
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
-from ledger.keys import Signer
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data
 REQUESTS_PER_S = 20

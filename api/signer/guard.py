@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hmac import compare_digest
 
-from api.problems import Refused
+from api.middleware.problems import Refused
 from ledger.core.errors import Unauthorized
 
 

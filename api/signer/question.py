@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.auth import STATEMENT, checksum_address, domain_of
-from ledger.core import canonical
-from ledger.core.decoding import convert
+from api.auth.sessions import STATEMENT, checksum_address, domain_of
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.event import Envelope, Section, decode_payload, digest_of
-from ledger.core.event.payload import decode_section, require_agreement
-from ledger.core.signature import personal_digest, require_window, signing_hash, typed_data
-from ledger.locales import Labels
-from ledger.timeline.particulars import Particular, particulars
+from ledger.core.events import Envelope, Section, decode_payload, digest_of
+from ledger.core.events.payload import decode_section, require_agreement
+from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
+from ledger.i18n import Labels
+from ledger.timeline.event_fields import Particular, particulars
 from ledger.timeline.sentences import Names, Narrator
 
 UNSIGNED = "0x" + "00" * 65
@@ -140,7 +140,7 @@ class Questioner:
             raise Unauthorized(f"this signer holds {self.holder.key_id} alone", field="params")
 
     def _sign_in_text(self) -> re.Pattern[str]:
-        """The text of ``api.auth``, whole; what differs between two of them is of a form that says nothing else."""
+        """Match the whole text of ``api.auth.sessions``; what differs between two of them says nothing else."""
         moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
         lines = (
             re.escape(f"{domain_of(self.holder.url)} wants you to sign in with your Ethereum account:"),

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api import logs
-from api.bodies import JSON, read_body
-from api.edge import Edge
-from api.problems import HANDLERS, Hinting
-from api.rates import RateLimit
-from ledger.core.witness_protocol import (
+from api.middleware import logs
+from api.middleware.bodies import JSON, read_body
+from api.middleware.edge import Edge
+from api.middleware.problems import HANDLERS, Hinting
+from api.middleware.rates import RateLimit
+from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,
     COSIGN_ANCHOR,
     COSIGN_BLOCK,

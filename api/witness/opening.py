@@ -13,17 +13,16 @@ from starlette.types import ASGIApp
 from api.witness.app import create_app
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
+from ledger.config.settings import WITNESS_PREFIX, WitnessSettings
 from ledger.core.errors import MalformedInput
-from ledger.core.trust import Trust, parse_trust
-from ledger.settings import WITNESS_PREFIX, WitnessSettings
+from ledger.core.verification.trust import Trust, parse_trust
 from ledger.store.witness import WitnessStore
-from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import contracts_at
 from ledger.witness.directory import WitnessDirectory, open_keys
 from ledger.witness.follow import LogFollower
 from ledger.witness.signing import Cosigner
 from ledger.witness.source import LogSource
-from ledger.witness.status import status_of
+from ledger.witness.status import Alarms, status_of
 from ledger.witness.watch import Watch
 
 ENDING_S = 5  # seconds that a look under way gets when the witness stops

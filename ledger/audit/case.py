@@ -13,20 +13,20 @@ from ledger.audit.mirror import Mirror, read_ground, read_mirror
 from ledger.audit.streams import Faulty, Part, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.journal import WriteState
-from ledger.core import merkle
-from ledger.core.checkpoint import verify_checkpoint
 from ledger.core.errors import NotFound, TallystickError
-from ledger.core.merkle import Hash, NodeReader, leaf_hash
-from ledger.core.rulebook import Rulebook
-from ledger.core.tiles import TileNodes
-from ledger.core.trust import Trust
-from ledger.states import States
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.merkle import Hash, NodeReader, leaf_hash
+from ledger.core.log.tiles import TileNodes
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.recording.case_states import States
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
 from ledger.store.database import Connection, Database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.log import StoredEntry, TreeState
-from ledger.workdays import shipped_calendar
 
 
 def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *, look: Look) -> AuditReport:

@@ -17,7 +17,7 @@ from ledger.chain.node import CHAIN_ID
 from ledger.chain.replay import replayed
 from ledger.chain.view import ContractsAt
 from ledger.core.errors import NotFound, Unavailable
-from ledger.core.event.registry import RegistryChange
+from ledger.core.events.registry import RegistryChange
 from ledger.store.database import Database
 from ledger.store.deployment import kept_deployment
 from ledger.store.journal import DatabaseJournal

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ledger.audit.chain import ContractView, Look
 from ledger.audit.findings import Finding, Findings, differences, finding, finding_of
 from ledger.audit.mirror import Mirror
-from ledger.audit.stamps import check_stamps
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint, verify_cosignatures
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
-from ledger.core.event.registry import RegistryChange
-from ledger.core.signature import LATEST, keccak256
-from ledger.core.trust import Trust
-from ledger.store import checkpoints
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint, verify_cosignatures
+from ledger.core.log.notes import parse_note
+from ledger.core.signing.signatures import LATEST
+from ledger.core.verification.timestamps import verify_timestamp
+from ledger.core.verification.trust import Trust
+from ledger.store import checkpoints, timestamps
 from ledger.store.checkpoints import Published
 from ledger.store.database import Connection
 from ledger.store.journal import DatabaseJournal
+from ledger.store.timestamps import Stamp
 
 
 # 10
@@ -168,3 +171,27 @@ def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Ite
     expected, found = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
     index = mirror.indices[changes] if changes < ours.changes else None
     yield finding("chain", index, "registry_differs", expected, found)
+
+
+# 10
+def check_stamps(connection: Connection, notes: Mapping[int, str], trust: Trust) -> Iterator[Finding]:
+    """Faults of the timestamps of checkpoints whose verified ``notes``, by size, are given.
+
+    One of an authority that is under none of the trust file's roots is held against its checkpoint alone: it may be
+    older than the roots of today.
+    """
+    for stamp in timestamps.all_kept(connection):
+        by = Claimant("timestamp", stamp.size)
+        if (note := notes.get(stamp.size)) is None:
+            yield finding("checkpoints", None, "no_checkpoint", **by.slots)
+            continue
+        try:
+            yield from _differing(stamp, by, parse_note(note).text, trust)
+        except TallystickError as error:
+            yield finding_of("checkpoints", None, error, "refused_by", **by.slots)
+
+
+def _differing(stamp: Stamp, by: Claimant, text: str, trust: Trust) -> Iterator[Finding]:
+    said = verify_timestamp(stamp.response, text, trust.timestamp_roots)
+    if said is not None and said.time != stamp.time:
+        yield finding("checkpoints", None, "stamp_time", said.time, stamp.time, **by.slots)

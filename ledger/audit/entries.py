@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, differences, finding, finding_of
-from ledger.core import authority as authorities
-from ledger.core import signature
-from ledger.core.authority import Authority
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.event import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
-from ledger.core.merkle import leaf_hash
+from ledger.core.events import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.signing.authority import Authority
 from ledger.store import audit as rows
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -85,8 +85,8 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Fi
     except MalformedInput as error:
         return [finding_of("entries", row.log_index, error)]
     findings = list(_columns(row, envelope))
-    if row.recorded_at < (envelope.signed_at - signature.LATEST) * 1000:
-        signed = (envelope.signed_at - signature.LATEST) * 1000
+    if row.recorded_at < (envelope.signed_at - signatures.LATEST) * 1000:
+        signed = (envelope.signed_at - signatures.LATEST) * 1000
         findings.append(finding("entries", row.log_index, "recorded_unsigned", signed, row.recorded_at))
     findings += _signature(row, envelope, ground)
     try:
@@ -129,7 +129,7 @@ def _columns(row: StoredEntry, envelope: Envelope) -> list[Finding]:
 
 def _signature(row: StoredEntry, envelope: Envelope, ground: Ground) -> Iterator[Finding]:
     try:
-        signature.verify_envelope(envelope, ground.log_id)
+        signatures.verify_envelope(envelope, ground.log_id)
     except TallystickError as error:
         yield finding_of("signatures", row.log_index, error)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from ledger.core.errors import TallystickError
-from ledger.core.event.terms import Verdict
-from ledger.core.report import Step, worst
-from ledger.locales import Labels
-from ledger.locales.audit_words import finding_told
+from ledger.core.events.terms import Verdict
+from ledger.core.verification.report import Step, worst
+from ledger.i18n import Labels
+from ledger.i18n.audit_words import finding_told
 
 MAX_FINDINGS = 10_000  # kept; above it they are counted
 _ENGLISH = Labels("en")

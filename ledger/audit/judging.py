@@ -8,14 +8,14 @@ from typing import Protocol
 from msgspec import Struct
 
 from ledger.audit.findings import Finding, finding, finding_of
-from ledger.core.authority import Agency
 from ledger.core.custody import CaseState, Flag, fold
-from ledger.core.deadlines import WorkCalendar
 from ledger.core.errors import TallystickError
-from ledger.core.event import Payload, case
+from ledger.core.events import Payload, case
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Act, Matter, Move
 from ledger.core.supervision import fold as fold_matter
-from ledger.states import States
+from ledger.recording.case_states import States
 from ledger.store import clocks, feed, supervision
 from ledger.store.audit import Expected, Models, feed_row
 from ledger.store.log import StoredEntry

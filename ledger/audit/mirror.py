@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from ledger.audit.entries import Ground
 from ledger.audit.findings import Finding, Findings, finding, finding_of
-from ledger.core import authority as authorities
-from ledger.core.authority import Authority
 from ledger.core.errors import TallystickError
-from ledger.core.event import decode_payload
-from ledger.core.event.record import SectionErased
-from ledger.core.event.registry import RegistryChange
-from ledger.core.trust import Trust
+from ledger.core.events import decode_payload
+from ledger.core.events.record import SectionErased
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing import authority as authorities
+from ledger.core.signing.authority import Authority
+from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.database import Connection

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.audit.findings import Finding, differences, finding
 from ledger.audit.judging import Judge, Rules, judge_of, names_of
 from ledger.core.custody import Flag
-from ledger.core.event import decode_again
+from ledger.core.events import decode_again
 from ledger.store import audit as rows
 from ledger.store.audit import Models
 from ledger.store.database import Connection

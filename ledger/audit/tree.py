@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from ledger.audit.entries import NO_LEAF
 from ledger.audit.findings import Finding, finding
-from ledger.core.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, root_of
-from ledger.core.tiles import TILE_LENGTH, TILE_WIDTH, TileName, hashes_in, width_at
+from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, root_of
+from ledger.core.log.tiles import TILE_LENGTH, TILE_WIDTH, TileName, hashes_in, width_at
 from ledger.store import audit as rows
 from ledger.store.database import Connection
 

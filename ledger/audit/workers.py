@@ -13,10 +13,10 @@ from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import Finding
 from ledger.audit.judging import Rules
 from ledger.audit.streams import Faulty, Part, check_part
-from ledger.core.rulebook import Rulebook
-from ledger.states import States
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.recording.case_states import States
 from ledger.store.database import Database, attach
-from ledger.workdays import shipped_calendar
 
 NEW_OBJECTS = 50_000  # in a worker's process, between two looks for garbage among them
 

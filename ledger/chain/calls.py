@@ -11,8 +11,9 @@ from typing import Any
 
 from ledger.chain.contract import contract_abi
 from ledger.chain.transaction import Signer
-from ledger.core.contract_change import ContractChange
-from ledger.core.signature import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712, keccak256
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712
 
 REGISTRY = contract_abi("AgencyRegistry")
 

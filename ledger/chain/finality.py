@@ -10,7 +10,7 @@ from typing import Literal
 
 from ledger.chain.eth import BlockRef, Eth
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.trust import FinalityRule
+from ledger.core.verification.trust import FinalityRule
 
 LATEST_FINAL = "latest-final"
 

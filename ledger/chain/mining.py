@@ -11,9 +11,8 @@ from itertools import pairwise
 
 from ledger.chain.anvil import GAS_LIMIT
 from ledger.chain.errors import ChainMismatch, OutOfStep, TransactionRefused
-from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth
+from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome
 from ledger.chain.journal import ChainWrite
-from ledger.chain.sending import SendOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from ledger.chain.eth import BlockId, BlockRef, Eth, Log
 from ledger.chain.journal import ChainWrite, Purpose
 from ledger.chain.transaction import Transaction, decode
 from ledger.chain.writer import ChainWriter
-from ledger.core.contract_change import ContractChange, registry_body
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import RuleRefused
-from ledger.core.event.registry import ChangeLocation, RegistryChange
-from ledger.core.signature import keccak256
+from ledger.core.ethereum.contract_changes import ContractChange, registry_body
+from ledger.core.events.registry import ChangeLocation, RegistryChange
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
 RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})

@@ -9,10 +9,9 @@ import logging
 from dataclasses import replace
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.eth import Block, BlockRef, Eth, Receipt
+from ledger.chain.eth import Block, BlockRef, Eth, Receipt, SendOutcome
 from ledger.chain.finality import Finality, final_block
 from ledger.chain.journal import ChainIdentity, ChainWrite, Journal, StateChange, WriteState
-from ledger.chain.sending import SendOutcome
 from ledger.chain.transaction import Fees
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import rlp
 from rlp.sedes import big_endian_int
 
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.signature import keccak256, recover
+from ledger.core.signing.signatures import recover
 
 DYNAMIC_FEE_TYPE = b"\x02"
 MAX_RAW = 128 * 1024  # bytes; what the pools of common nodes take

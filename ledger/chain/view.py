@@ -10,7 +10,7 @@ from ledger.chain.contract import contract_abi, read
 from ledger.chain.deploy import Deployment
 from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.registry import RegistryReader
-from ledger.core.event.registry import RegistryChange
+from ledger.core.events.registry import RegistryChange
 
 
 class ContractsAt:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, get_args
 from ledger.cli.params import quantity, split_once
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import ReasonCode
+from ledger.core.events.terms import ReasonCode
 
 LISTED = ("quantity", "condition", "seal_number")
 FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")

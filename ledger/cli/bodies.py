@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from ledger.core import canonical
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.event import Body
+from ledger.core.events import Body
 
 B = TypeVar("B", bound=Body)
 

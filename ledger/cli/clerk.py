@@ -20,12 +20,12 @@ from ledger.cli.receipts import require_receipt
 from ledger.cli.report import flag_in_words
 from ledger.cli.seen_log import SeenLog, seen_by
 from ledger.cli.session import Session
+from ledger.config.secret_files import write_secret
 from ledger.core.custody import Flag
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
-from ledger.core.event import Authority, Body, Stream
-from ledger.secret_files import write_secret
-from ledger.sign import Actor, Place, Signed, sign_event
+from ledger.core.events import Authority, Body, Stream
+from ledger.recording.signing import Actor, Place, Signed, sign_event
 
 REBASES = 3  # an event is signed anew as often where others wrote between the look at the head and the submission
 EVENTS = "/api/v1/events"
@@ -231,7 +231,7 @@ def pinned_log_id(session: Session) -> bytes:
 
 
 def _trusted_log_id(session: Session) -> str | None:
-    from ledger.core.trust import parse_trust
+    from ledger.core.verification.trust import parse_trust
 
     file = session.profiles.trust(session.profile)
     return "0x" + parse_trust(file.read_bytes()).log_id.hex() if file.is_file() else None

@@ -16,7 +16,7 @@ import stamina.instrumentation
 from msgspec import DecodeError, json
 
 from ledger.cli.bodies import option_of
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,

@@ -14,7 +14,7 @@ from ledger.cli.help import Context, typed
 from ledger.cli.private_text import Words
 from ledger.cli.session import Session
 from ledger.cli.told import EXAMPLES, IN_WORDS, OPTIONS
-from ledger.locales import LANGUAGES
+from ledger.i18n import LANGUAGES
 
 
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -17,8 +17,8 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 _SIGNED = ("payload.", "envelope.")
 # What to do next where a refusal says nothing of its own, or nothing that the catalogue has.

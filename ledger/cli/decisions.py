@@ -15,15 +15,15 @@ from msgspec import Meta, Struct
 from ledger.chain.calls import Approval, ContractDomain, decision_digest
 from ledger.cli.registry import ChainState, chain_state, decide, require_trusted
 from ledger.cli.session import Session
-from ledger.core import canonical
-from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
-from ledger.core.event import registry
-from ledger.core.event.registry import Name, Profile
-from ledger.core.event.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
-from ledger.core.signature import recover
-from ledger.locales import Labels
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.events import registry
+from ledger.core.events.registry import Name, Profile
+from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
+from ledger.core.signing.signatures import recover
+from ledger.i18n import Labels
 
 
 class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="admit_agency"):

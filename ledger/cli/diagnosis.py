@@ -12,12 +12,12 @@ from socket import create_connection
 from typing import Any, Literal, NamedTuple
 
 from ledger.cli.session import Session
+from ledger.config.installation import DataDirectory, load, policy_of, require_own_keys
+from ledger.config.secret_files import open_to_others, read_secret
+from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.errors import NotFound, TallystickError
-from ledger.cosign import WitnessFile
-from ledger.exchange.paper import typeset
-from ledger.installation import DataDirectory, load, policy_of, require_own_keys
-from ledger.secret_files import open_to_others, read_secret
-from ledger.settings import EMBEDDED, Settings, read_settings, read_witness_settings
+from ledger.interchange.papers import typeset
+from ledger.witness.gathering import WitnessFile
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -280,7 +280,7 @@ def _watching(session: Session, published: int) -> Finding:
     """How far the agency has looked at what its keys were used for."""
     from ledger.cli.monitoring import read_position
     from ledger.cli.proofs import trust_of_profile
-    from ledger.core.trust import parse_trust
+    from ledger.core.verification.trust import parse_trust
 
     profile = session.profile
     if not session.profiles.trust(profile).exists():

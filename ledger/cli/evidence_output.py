@@ -13,12 +13,12 @@ from ledger.cli.output import Column
 from ledger.cli.printable import printable_json, printable_line
 from ledger.cli.report import COLOURS
 from ledger.cli.session import Session
-from ledger.locales.messages import said
+from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.evidence.checking import Checked
     from ledger.evidence.comparison import Finding
-    from ledger.locales import Labels
+    from ledger.i18n import Labels
 
 _COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 
 if TYPE_CHECKING:
-    from ledger.core.event.terms import Verdict
-    from ledger.core.report import Statement
+    from ledger.core.events.terms import Verdict
+    from ledger.core.verification.report import Statement
 
 
 class Exit(IntEnum):

@@ -10,7 +10,7 @@ import msgspec
 from ledger.cli.client import at
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
-from ledger.core.event import decode_payload
+from ledger.core.events import decode_payload
 
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
@@ -23,7 +23,7 @@ def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) 
 def export_all(session: Session) -> bytes:
     """One OCEL log of every case that may be seen, fetched case by case under a progress bar."""
     from ledger.cli.importing import bar
-    from ledger.exchange import ocel
+    from ledger.interchange.exports import ocel
 
     cases = list(session.service.pages("/api/v1/cases", "cases", limit=1000))
     with bar(session, "exporting", len(cases)) as progress:
@@ -42,7 +42,7 @@ def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
 
 def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
     """Every document that events of the case print as, and a name for its file."""
-    from ledger.exchange.paper.forms import forms_of
+    from ledger.interchange.papers.forms import forms_of
 
     for event in session.service.pages("/api/v1/events", "events", case_id=case_id):
         payload = decode_payload(msgspec.json.encode(event["payload"]))

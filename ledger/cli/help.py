@@ -10,7 +10,7 @@ import click
 
 from ledger.cli.printable import columns_of, padded
 from ledger.cli.session import Session
-from ledger.locales import help_in
+from ledger.i18n import help_in
 
 NARROWEST = 20  # columns that a text gets beside its term
 _VERBATIM = "\b\n"

@@ -15,19 +15,19 @@ from msgspec import Struct
 from ledger.cli.clerk import pinned_log_id
 from ledger.cli.client import Service, error_of
 from ledger.cli.session import Session
-from ledger.core import canonical, rulebook
+from ledger.config.secret_files import SecretRefused
+from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
-from ledger.core.event import decode_payload, digest_of
-from ledger.core.rulebook import Rulebook
-from ledger.exchange.chains import Pen
-from ledger.exchange.comparison import Seen
-from ledger.exchange.identity import IdentityKey
-from ledger.exchange.importing import Found, Importer
-from ledger.exchange.mapping import Mapping
-from ledger.exchange.plan import Plan, Planner
-from ledger.exchange.source_file import SourceFile, Survey, layout_of
-from ledger.secret_files import SecretRefused
-from ledger.sign import Actor
+from ledger.core.events import decode_payload, digest_of
+from ledger.interchange.imports.chains import Pen
+from ledger.interchange.imports.comparison import Seen
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.importing import Found, Importer
+from ledger.interchange.imports.mapping import Mapping
+from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.source_file import SourceFile, Survey, layout_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Actor
 
 KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
 LOOK_UP = "/api/v1/imports/look-up"
@@ -51,7 +51,7 @@ class _BatchAnswer(Struct):
 
 
 class ServiceLedger:
-    """A ``ledger.exchange.importing.Ledger``: the service of a profile."""
+    """A ``ledger.interchange.imports.importing.Ledger``: the service of a profile."""
 
     def __init__(self, service: Service):
         self._service = service
@@ -129,7 +129,7 @@ def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> 
 def importer(session: Session, file: Opened) -> Importer:
     """Imports the file in the name of the session's profile."""
     actor = Actor(*require_officer(session), session.signer)
-    pen = Pen(actor, pinned_log_id(session), rules())
+    pen = Pen(actor, pinned_log_id(session), shipped_rulebook())
     return Importer(file.planner, ServiceLedger(session.service), pen, file.survey)
 
 
@@ -161,8 +161,3 @@ def require_officer(session: Session) -> tuple[str, str]:
     if profile.agency is None or profile.officer is None:
         raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
     return profile.agency, profile.officer
-
-
-def rules() -> Rulebook:
-    """The custody rules of this version."""
-    return rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))

@@ -17,10 +17,10 @@ from ledger.cli.passphrase import Passphrase
 from ledger.cli.profiles import Profile
 from ledger.cli.registry import chain_state, require_trusted
 from ledger.cli.session import Session
+from ledger.config.keys import Signer, keystore_key_id, open_keystore
 from ledger.core.errors import IntegrityBroken, MalformedInput, SignatureRefused
-from ledger.core.event.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
-from ledger.core.signature import recover
-from ledger.keys import Signer, keystore_key_id, open_keystore
+from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
+from ledger.core.signing.signatures import recover
 
 
 class RequestFile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import installation as installations
-from ledger.core.authority import EarlierServiceKey
+from ledger.config import installation as installations
+from ledger.config.installation import DataDirectory, Installation
+from ledger.config.keys import create_keystore, create_note_key, keystore_key_id, note_key, open_keystore, open_note_key
+from ledger.config.secret_files import sync_folder
 from ledger.core.errors import Conflict, TallystickError
-from ledger.core.note import parse_vkey
-from ledger.core.trust import MAX_EARLIER, LogKeyLine
-from ledger.installation import DataDirectory, Installation
-from ledger.keys import create_keystore, create_note_key, keystore_key_id, note_key, open_keystore, open_note_key
-from ledger.secret_files import sync_folder
+from ledger.core.log.notes import parse_vkey
+from ledger.core.signing.authority import EarlierServiceKey
+from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
 
 
 class Rotated(NamedTuple):

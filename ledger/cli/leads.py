@@ -12,7 +12,7 @@ from ledger.cli.session import Session
 
 if TYPE_CHECKING:
     from ledger.cli.node_option import Node
-    from ledger.supervision.rederive import LeadReport
+    from ledger.supervision.leads import LeadReport
 
 
 def verify_lead(
@@ -24,9 +24,9 @@ def verify_lead(
 
     Raises NotFound.
     """
-    from ledger.record import shipped_rulebook
-    from ledger.supervision.rederive import Held, rederive
-    from ledger.workdays import shipped_calendar
+    from ledger.deadlines.working_days import shipped_calendar
+    from ledger.procedures import shipped_rulebook
+    from ledger.supervision.leads import Held, rederive
 
     service = session.service
     lead = service.get(at("/api/v1/leads/{}", lead_id))

@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from ledger.cli.client import at
-from ledger.core.decoding import convert, decode_json
+from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
-from ledger.core.event.supervision import ModelPublished, Origin
+from ledger.core.events.supervision import ModelPublished, Origin
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
-    from ledger.core.model_package import PackageReport
+    from ledger.core.supervision.model_package import PackageReport
     from ledger.supervision.library.checking import Usable
 
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
@@ -38,7 +38,7 @@ class Checked(Struct, frozen=True):
 def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> Checked:
     """Verifies a package offline, and runs its examples. Raises MalformedInput for what is none."""
     from ledger.cli.proofs import trust_for
-    from ledger.core.model_package import verify_package
+    from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.checking import check_model
 
     report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
@@ -91,9 +91,9 @@ def published(session: Session, named: str) -> ModelPublished:
 def _of_file(file: Path) -> ModelPublished:
     data = read(file, LARGEST * 16)
     if data.lstrip().startswith(b"{"):
-        from ledger.core.bundle import decode_bundle
-        from ledger.core.event import decode_payload
-        from ledger.core.model_package import decode_package
+        from ledger.core.events import decode_payload
+        from ledger.core.supervision.model_package import decode_package
+        from ledger.core.verification.bundle_format import decode_bundle
 
         bundle = decode_bundle(bytes(decode_package(data).publications[-1]))
         if bundle.payload is not msgspec.UNSET:
@@ -106,7 +106,7 @@ def _of_file(file: Path) -> ModelPublished:
 
 def of_text(text: str, **beside: Any) -> ModelPublished:
     """What publishing the model of this text says. Raises ModelRefused."""
-    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.models.parse import parse_model
     from ledger.supervision.publishing import said_of
 
     return convert({**said_of(parse_model(text)), **beside}, ModelPublished)
@@ -114,7 +114,7 @@ def of_text(text: str, **beside: Any) -> ModelPublished:
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:
     """Raises IntegrityBroken where the service shows another text than the digest is of."""
-    from ledger.core.event import digest_of
+    from ledger.core.events import digest_of
 
     if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
@@ -142,7 +142,7 @@ def taken_over(session: Session, checked: Checked, own_id: str | None, *, case_s
 
     Raises Conflict where the id is another model's, or the version was taken over before.
     """
-    from ledger.supervision.model.draft import renumbered
+    from ledger.supervision.models.editing import renumbered
 
     body, report = require_proven(checked), checked.report
     origin = Origin(
@@ -189,7 +189,7 @@ def _log_id(data: bytes) -> str:
 
 
 def _event(report: PackageReport) -> Any:
-    from ledger.core.event.terms import EventRef
+    from ledger.core.events.terms import EventRef
 
     subject = report.events[-1].subject
     return EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.cli.output import Output
+from ledger.config.secret_files import make_private, private_umask
 from ledger.core.errors import MalformedInput
-from ledger.locales.messages import said
-from ledger.secret_files import make_private, private_umask
+from ledger.i18n.messages import said
 
 
 @contextmanager

@@ -12,15 +12,15 @@ from msgspec import Struct
 
 from ledger.cli.seen_log import seen_by
 from ledger.cli.session import Session
-from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
-from ledger.core.event import decode_envelope
-from ledger.core.merkle import EMPTY_TREE, Hash, leaf_hash
-from ledger.core.note import parse_note
-from ledger.core.proof import parse_tlog_proof
-from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
-from ledger.core.trust import parse_trust
+from ledger.core.events import decode_envelope
+from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification.trust import parse_trust
 
 CHECKPOINT = "checkpoint"
 BATCH = 4096  # leaf hashes

@@ -17,9 +17,9 @@ from ledger.cli.exits import MEANINGS, Exit, of_error
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
-from ledger.core.legal_day import with_readable_times
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.core.procedure.legal_days import with_readable_times
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 COMMANDS = (
     "init",

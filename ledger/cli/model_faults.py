@@ -13,13 +13,13 @@ from ledger.cli.printable import printable_line
 from ledger.cli.session import Session
 
 if TYPE_CHECKING:
-    from ledger.supervision.model.refused import ModelRefused
+    from ledger.supervision.models.refused import ModelRefused
 
 
 @contextmanager
 def telling_faults(session: Session, name: str) -> Iterator[None]:
     """Ends the command where the file of this name is refused, every fault told; programs get the one refusal."""
-    from ledger.supervision.model.refused import ModelRefused
+    from ledger.supervision.models.refused import ModelRefused
 
     try:
         yield

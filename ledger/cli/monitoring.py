@@ -2,7 +2,7 @@
 
 Nothing that the service says is believed: entries count once the tiles show that they stand in the tree that the log
 signed, that tree must continue the one of the last look, and the right of a key follows from the mirrored registry
-alone (``ledger.core.following``). Whether the mirror is what the chain has is the matter of witnesses and the audit.
+alone (``ledger.core.log.replay``). Whether the mirror is what the chain has is the matter of witnesses and the audit.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core import authority as authorities
-from ledger.core import signature
-from ledger.core.authority import Authority
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint
-from ledger.core.decoding import convert, decode_json
+from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import MalformedInput, TallystickError, Unauthorized
-from ledger.core.event import Envelope, Stream, registry
-from ledger.core.event.registry import RegistryChange
-from ledger.core.following import (
+from ledger.core.events import Envelope, Stream, registry
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.replay import (
     Followed,
     LogFault,
     before_the_first,
@@ -35,9 +33,11 @@ from ledger.core.following import (
     require_served,
     with_change,
 )
-from ledger.core.tiles import TILE_WIDTH, TileNodes
-from ledger.core.trust import Trust
-from ledger.secret_files import read_secret, write_secret
+from ledger.core.log.tiles import TILE_WIDTH, TileNodes
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.signing.authority import Authority
+from ledger.core.verification.trust import Trust
 from ledger.witness.source import LogSource
 
 FORMAT = "tallystick/monitor@v1"
@@ -185,7 +185,7 @@ def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
     grant = authority.grants.get(envelope.key_id)
     use = _entry(envelope, index, envelope.key_id, grant.officer if grant else None)
     try:
-        signature.verify_envelope(envelope, authority.log_id)
+        signatures.verify_envelope(envelope, authority.log_id)
         authorities.require_key(authority, envelope, index)
     except Unauthorized as error:
         return replace(use, alarm=convert(error.code, Alarm), told=error.message)
@@ -214,7 +214,7 @@ def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | No
 def _require_right(authority: Authority, envelope: Envelope, index: int) -> None:
     """The log's own key alone says what is in the registry."""
     try:
-        signature.verify_envelope(envelope, authority.log_id)
+        signatures.verify_envelope(envelope, authority.log_id)
         authorities.require_key(authority, envelope, index)
     except TallystickError as error:
         raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ledger.cli.passphrase import Passphrase, minted
 from ledger.cli.profiles import Profiles
+from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
+from ledger.config.secret_files import read_secret, sync_folder, write_secret
 from ledger.core.errors import MalformedInput
-from ledger.keys import KeyDirectory, KeyRefused, change_passphrase, opens
-from ledger.secret_files import read_secret, sync_folder, write_secret
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import msgspec
 
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.times import when
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from rich.console import Console

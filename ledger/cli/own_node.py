@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.finality import final_block, final_block_of, finality_of
@@ -9,9 +10,8 @@ from ledger.chain.journal import ChainIdentity
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.node_option import Node
 from ledger.cli.proofs import anchor_blocks
-from ledger.core.trust import Trust, TrustedBlock, TrustedChain
-from ledger.core.verify_chain import SeenBlock
-from ledger.state_proofs import trusted_block
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 
 
 class OwnNode:

@@ -15,9 +15,9 @@ from ledger.cli.private_text import fields_of
 from ledger.cli.session import Session
 from ledger.cli.times import instant, unix_seconds
 from ledger.core.errors import MalformedInput
-from ledger.core.event import Authority
-from ledger.core.event.terms import choices
-from ledger.sign import new_id
+from ledger.core.events import Authority
+from ledger.core.events.terms import choices
+from ledger.recording.signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")

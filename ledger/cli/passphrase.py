@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.errors import MalformedInput
-from ledger.secret_files import read_secret, write_secret
 
 
 class Passphrase(NamedTuple):

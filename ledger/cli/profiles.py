@@ -19,10 +19,10 @@ import click
 import msgspec
 from msgspec import Struct
 
-from ledger.core.decoding import decode_json
+from ledger.config.keys import KeyDirectory
+from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.keys import KeyDirectory
-from ledger.secret_files import read_secret, write_secret
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
     from ledger.cli.node_option import Node
     from ledger.cli.session import Session
-    from ledger.core.report import Report
-    from ledger.core.rulebook import Rulebook
-    from ledger.core.trust import ChainIdentity, Trust
-    from ledger.core.verify_case import CaseReport
-    from ledger.core.verify_chain import SeenBlock
-    from ledger.exchange.paper.certified import Certified
-    from ledger.exchange.paper.voice import PaperLanguage
+    from ledger.core.verification.case import CaseReport
+    from ledger.core.verification.chain import SeenBlock
+    from ledger.core.verification.report import Report
+    from ledger.core.verification.trust import ChainIdentity, Trust
+    from ledger.interchange.papers.certified import Certified
+    from ledger.interchange.papers.voice import PaperLanguage
 
 RENEW = (
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
@@ -37,7 +37,7 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
     seen = seen_by(node, data, trust)
     if is_of_a_case(data):
         return verify_whole_case(data, trust, log_folder, seen)
-    from ledger.core.verify import verify_bundle
+    from ledger.core.verification.bundle import verify_bundle
 
     return verify_bundle(data, trust, seen=seen)
 
@@ -50,13 +50,13 @@ def certificate_of(
     node: Node | None,
     **asked: str | None,
 ) -> tuple[Certified, bytes]:
-    """What a bundle proves, and the PDF that tells it; ``asked`` as ``ledger.exchange.paper.certificate`` takes it."""
-    from ledger.exchange.paper.certificate import certificate
-    from ledger.exchange.paper.certified import certify
-    from ledger.exchange.paper.typeset import typeset
+    """Return what a bundle proves, and the certificate of it as a PDF; ``asked`` is what the certificate takes."""
+    from ledger.interchange.papers.certificate import certificate
+    from ledger.interchange.papers.certified import certify
+    from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, _rulebook(), entries=entries, seen=seen_by(node, data, trust))
+    certified = certify(data, trust, shipped_rulebook(), entries=entries, seen=seen_by(node, data, trust))
     made = certificate(data, certified, trust, language, **asked)
     return certified, typeset(made.sheet, made.attached)
 
@@ -75,8 +75,8 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
 
     Raises MalformedInput for what is neither a bundle nor a file of several.
     """
-    from ledger.core.block_header import read_header
-    from ledger.core.bundle import decode_bundle, read_anchor
+    from ledger.core.ethereum.block_headers import read_header
+    from ledger.core.verification.bundle_format import decode_bundle, read_anchor
 
     blocks: set[tuple[ChainIdentity, int]] = set()
     for bundle in _bundles(data):
@@ -91,8 +91,8 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
 
 
 def _bundles(data: bytes) -> list[bytes]:
-    from ledger.core.bundle import decode_case_bundle
-    from ledger.core.model_package import decode_package
+    from ledger.core.supervision.model_package import decode_package
+    from ledger.core.verification.bundle_format import decode_case_bundle
 
     if is_of_a_case(data):
         return list(map(bytes, decode_case_bundle(data).events))
@@ -105,17 +105,9 @@ def verify_whole_case(
     data: bytes, trust: Trust, log_folder: str | None = None, seen: Sequence[SeenBlock] = ()
 ) -> CaseReport:
     """The same of a case's bundle, under the rules that this program has."""
-    from ledger.core.verify_case import verify_case
+    from ledger.core.verification.case import verify_case
 
-    return verify_case(data, trust, _rulebook(), entries=_entries(log_folder), seen=seen)
-
-
-def _rulebook() -> Rulebook:
-    from pathlib import Path
-
-    from ledger.core import rulebook
-
-    return rulebook.parse((Path(rulebook.__file__).parents[1] / "rules.toml").read_text(encoding="utf-8"))
+    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), seen=seen)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:
@@ -133,8 +125,8 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
 
     Raises IntegrityBroken: a proof of something else holds too, and nobody would notice.
     """
-    from ledger.core.bundle import decode_bundle, decode_case_bundle, read_part
-    from ledger.core.event import decode_envelope
+    from ledger.core.events import decode_envelope
+    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
 
     if case_id is not None:
         told, asked = decode_case_bundle(data).case_id, case_id
@@ -144,7 +136,7 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
         raise IntegrityBroken(f"the service gave the proof of {told}, not of {asked}", field="bundle")
     file = session.profiles.trust(session.profile)
     if file.exists():
-        from ledger.core.trust import parse_trust
+        from ledger.core.verification.trust import parse_trust
 
         report = verify(data, parse_trust(file.read_bytes()), None)
         if report.verdict == "tampered":
@@ -163,7 +155,7 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind:
 
     Where none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
-    from ledger.core.trust import parse_trust
+    from ledger.core.verification.trust import parse_trust
 
     given = [_require_format(file.read(), TRUST, "--trust") for file in files]
     _require_format(data, kind, "FILE")

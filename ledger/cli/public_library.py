@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from ledger.cli.client import at
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _face(session: Session) -> Face:
 
 def _subjects(session: Session) -> Iterator[Subject]:
     """The models that are in use and that this version reads."""
-    from ledger.core.legal_day import legal_day_of
+    from ledger.core.procedure.legal_days import legal_day_of
     from ledger.supervision.library.public import Subject
 
     names = {one["agency_id"]: one["name"] for one in session.service.pages("/api/v1/agencies", "agencies")}

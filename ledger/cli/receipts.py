@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ledger.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, SignatureRefused, TallystickError
-from ledger.core.event import decode_submission
-from ledger.core.merkle import leaf_hash
-from ledger.core.note import parse_note
-from ledger.core.proof import TlogProof, parse_tlog_proof
-from ledger.core.trust import Trust
+from ledger.core.events import decode_submission
+from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
+from ledger.core.verification.trust import Trust
 
 HINT = (
     "Keep the submission and this receipt. The service may have recorded the event, another, or none: compare the log "

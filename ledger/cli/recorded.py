@@ -9,9 +9,9 @@ from ledger.cli.client import at
 from ledger.cli.proofs import is_of_a_case, trust_for, verify_whole_case
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
-from ledger.core.event.item import ItemExamined, ItemRegistered
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_event
+from ledger.core.events.item import ItemExamined, ItemRegistered
+from ledger.core.verification.bundle import verify_event
+from ledger.core.verification.trust import Trust
 from ledger.evidence.checking import Record
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ledger.cli.client import at
 from ledger.cli.params import split_once
 from ledger.cli.session import Session
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken
-from ledger.core.event import decode_payload, digest_of
+from ledger.core.events import decode_payload, digest_of
 
 
 def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:

@@ -15,12 +15,12 @@ from ledger.chain import calls
 from ledger.chain.calls import Approval, KeyRequest
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.session import Session
-from ledger.core.contract_change import ROLE_BITS, ContractChange
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.event.terms import AgencyId, KeyId
-from ledger.core.trust import parse_trust
-from ledger.sign import SYSTEM_SOURCES
+from ledger.core.ethereum.contract_changes import ROLE_BITS, ContractChange
+from ledger.core.events.terms import AgencyId, KeyId
+from ledger.core.verification.trust import parse_trust
+from ledger.recording.signing import SYSTEM_SOURCES
 
 CHAIN = "/api/v1/chain"
 TRANSACTIONS = "/api/v1/chain/transactions"

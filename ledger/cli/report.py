@@ -12,19 +12,19 @@ from msgspec import to_builtins
 from ledger.cli.output import echo_json
 from ledger.cli.printable import columns_of, padded, printable_line
 from ledger.cli.times import when
-from ledger.core.decoding import convert
-from ledger.core.legal_day import with_readable_times
-from ledger.locales.messages import said
+from ledger.core.encoding.decoding import convert
+from ledger.core.procedure.legal_days import with_readable_times
+from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.custody import Flag
-    from ledger.core.model_package import PackageReport
-    from ledger.core.report import Report, Statement, Step
-    from ledger.core.verify_case import CaseReport
-    from ledger.locales import Labels
+    from ledger.core.supervision.model_package import PackageReport
+    from ledger.core.verification.case import CaseReport
+    from ledger.core.verification.report import Report, Statement, Step
+    from ledger.i18n import Labels
+    from ledger.supervision.leads import LeadReport
     from ledger.supervision.library.checking import Usable
-    from ledger.supervision.rederive import LeadReport
 
 COLOURS = {
     "intact": "green",
@@ -84,7 +84,7 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     if session.json:
         echo_json(report)
         return
-    from ledger.core.report import Step
+    from ledger.core.verification.report import Step
 
     labels, steps = session.labels, convert(report["steps"], list[Step])
     _show_steps(labels, steps)
@@ -97,7 +97,7 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
 
 def _finding(labels: Labels, finding: Mapping[str, Any]) -> str:
     """A finding of an audit; in English where the service is one that gives it no word."""
-    from ledger.locales.audit_words import finding_told, value_told
+    from ledger.i18n.audit_words import finding_told, value_told
 
     where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
     word = finding.get("word")

@@ -12,14 +12,14 @@ from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.cli.client import Service, at
 from ledger.cli.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
 from ledger.cli.sign_in import SignIn
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.decoding import convert
+from ledger.config.keys import Signer
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, NotFound
-from ledger.core.event import Envelope, decode_envelope
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.note import parse_note
-from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
-from ledger.keys import Signer
+from ledger.core.events import Envelope, decode_envelope
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.samples.keys import TownKeys
 from ledger.samples.telling import Head
 from ledger.samples.town import AGENCIES

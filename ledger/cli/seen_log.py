@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint
-from ledger.core.decoding import convert
+from ledger.config.secret_files import write_secret
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
-from ledger.core.merkle import Hash, verify_consistency
-from ledger.core.trust import Trust, parse_trust
-from ledger.secret_files import write_secret
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.verification.trust import Trust, parse_trust
 
 if TYPE_CHECKING:
     from ledger.cli.client import Service

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.core.errors import MalformedInput
-from ledger.locales import Labels, language_of
+from ledger.i18n import Labels, language_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.cli.output import Output
     from ledger.cli.profiles import Profile, Profiles
     from ledger.cli.sign_in import SignIn
-    from ledger.keys import Signer
+    from ledger.config.keys import Signer
 
 
 class Session:
@@ -67,7 +67,7 @@ class Session:
         from pathlib import Path
 
         from ledger.cli.passphrase import Passphrase
-        from ledger.keys import open_keystore
+        from ledger.config.keys import open_keystore
 
         profile = self.profile
         file = Path(profile.passphrase_file) if profile.passphrase_file else None
@@ -86,7 +86,7 @@ class Session:
         """What signs the profile's officer in; None where the profile has no key."""
         from ledger.cli.clerk import pinned_log_id
         from ledger.cli.sign_in import SignIn
-        from ledger.keys import keystore_key_id
+        from ledger.config.keys import keystore_key_id
 
         profile = self.profile
         if profile.key is None:

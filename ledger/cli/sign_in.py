@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from ledger.cli.client import Service
-from ledger.core.decoding import decode_json
+from ledger.config.keys import Signer
+from ledger.config.secret_files import SecretRefused, read_secret, write_secret
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
-from ledger.core.signature import personal_digest
-from ledger.keys import Signer
-from ledger.secret_files import SecretRefused, read_secret, write_secret
+from ledger.core.signing.signatures import personal_digest
 
 SPARE_S = 10  # seconds before its end in which a token is not used any more
 _RESOURCES = "Resources:"

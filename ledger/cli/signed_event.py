@@ -8,7 +8,7 @@ from typing import Any
 from ledger.cli.output import Column, Output
 from ledger.cli.report import flag_in_words
 from ledger.core.custody import Flag
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.timeline.sentences import VOCABULARY_IN
 
 HEAD = ("event_type", "event_id", "stream", "sequence", "agency", "officer", "occurred_at", "signed_at", "recorded_at")

@@ -12,7 +12,7 @@ an event of a stream      whoever sees what the stream is of, who signed the eve
 ========================  =======================================================================================
 
 Lists that many rows are chosen for decide by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or in the views
-(``ledger.supervision.snapshot.tables``); tests hold each of them against ``can_see`` over all relations.
+(``ledger.supervision.views.tables``); tests hold each of them against ``can_see`` over all relations.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from ledger.core.authority import Agency
 from ledger.core.custody import CaseState
-from ledger.core.event.terms import Role
-from ledger.core.jurisdiction import supervised_by
+from ledger.core.events.terms import Role
+from ledger.core.procedure.jurisdiction import supervised_by
+from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, Matter, RecommendationState
 
 Sight = Literal["party", "offered", "jurisdiction"]  # strongest first

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from ledger.core.decoding import convert
-from ledger.core.digest import Algorithm, Digest
+from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.event.terms import Bytes32, CaseId, ItemId
+from ledger.core.events.terms import Bytes32, CaseId, ItemId
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import hash_open
 from ledger.evidence.names import MAX_PATH_LENGTH, printable, read_spelling, require_inside, spell

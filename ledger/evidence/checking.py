@@ -18,10 +18,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ledger.core.digest import Algorithm, Digest, parse_digest
+from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken
-from ledger.core.event.terms import Verdict
-from ledger.core.report import Check, NotChecked, Outcome, Step, perform, worst
+from ledger.core.events.terms import Verdict
+from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import Binding, Listed
 from ledger.evidence.comparison import Comparison, Report, compare

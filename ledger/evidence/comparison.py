@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ledger.core.digest import Algorithm, Digest, parse_digest
+from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.bag import Listed
 from ledger.evidence.folder import Folder, Found

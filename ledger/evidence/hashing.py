@@ -17,7 +17,7 @@ from pathlib import Path
 from blake3 import blake3
 from msgspec import Struct
 
-from ledger.core.digest import Algorithm, Digest, Hasher, new_hasher
+from ledger.core.encoding.digests import Algorithm, Digest, Hasher, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.evidence.mapped import hash_mapped
 from ledger.evidence.names import printable

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, Hashed

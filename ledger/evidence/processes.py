@@ -14,7 +14,7 @@ from types import TracebackType
 
 import blake3
 
-from ledger.core.digest import Algorithm, Digest
+from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import TallystickError
 from ledger.evidence import hashing_child
 from ledger.evidence.folder import Folder

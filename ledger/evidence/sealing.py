@@ -19,7 +19,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ledger.core.digest import Algorithm, Digest, digest_of
+from ledger.config.secret_files import sync_folder
+from ledger.core.encoding.digests import Algorithm, Digest, digest_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.evidence import bag
 from ledger.evidence.bag import Binding
@@ -28,7 +29,6 @@ from ledger.evidence.hashing import BOTH, Hashed, NotWritten, hash_file, hash_op
 from ledger.evidence.names import collation_key, distinct, printable, require_portable
 from ledger.evidence.progress import SILENT, Progress
 from ledger.evidence.spool import sort_lines
-from ledger.secret_files import sync_folder
 
 READ_ONLY = 0o444
 

@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ledger.core.digest import Algorithm, Digest
+from ledger.config.secret_files import sync_folder
+from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.evidence.comparison import Finding
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, Hashed, NotWritten, Unreadable, hash_file, hash_open, open_file
 from ledger.evidence.names import printable
 from ledger.evidence.progress import SILENT, Progress
-from ledger.secret_files import sync_folder
 
 READ_ONLY = 0o444
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from ledger.core.event import Body, Stream, case, custody_change, handover, item
-from ledger.core.event.terms import (
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import Body, Stream, case, custody_change, handover, item
+from ledger.core.events.terms import (
     DecisionKind,
     ItemKind,
     Measure,
@@ -18,7 +19,6 @@ from ledger.core.event.terms import (
     ReasonCode,
     Remedy,
 )
-from ledger.core.instant import instant_text
 from ledger.samples.telling import OPENS_AT, Teller, Telling
 from ledger.samples.town import BY_PROFILE, CLERKS
 

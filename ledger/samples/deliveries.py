@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import case, handover, item
-from ledger.core.event.terms import DecisionKind
+from ledger.core.events import case, handover, item
+from ledger.core.events.terms import DecisionKind
 from ledger.samples.case_telling import CaseTelling, pieces
 from ledger.samples.telling import Teller
 

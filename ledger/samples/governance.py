@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.core.decoding import convert
-from ledger.core.event import record
-from ledger.core.event.supervision import (
+from ledger.core.encoding.decoding import convert
+from ledger.core.events import record
+from ledger.core.events.supervision import (
     Counted,
     LeadAnswered,
     LeadAssigned,
@@ -19,8 +19,8 @@ from ledger.core.event.supervision import (
 from ledger.core.supervision.models import STREAM
 from ledger.samples.case_telling import CaseTelling, digest, person
 from ledger.samples.telling import Teller
-from ledger.supervision.model.parse import require_publishable
-from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.models.parse import require_publishable
+from ledger.supervision.models.shipped_models import shipped_model
 from ledger.supervision.publishing import said_of
 
 MODELS = (

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from ledger.chain.calls import ContractDomain
 from ledger.chain.registry import RegistryClient
 from ledger.chain.transaction import sign
-from ledger.core.authority import Authority
-from ledger.core.event import Envelope, decode_envelope
-from ledger.core.event.record import DatasetRegistered
-from ledger.keys import Signer
-from ledger.publish import Receipt
-from ledger.record import Duplicate, Recorder
+from ledger.config.keys import Signer
+from ledger.core.events import Envelope, decode_envelope
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.signing.authority import Authority
+from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.validation import Duplicate, Recorder
 from ledger.samples.telling import Head
-from ledger.sequence import Sequencer
 from ledger.store import log
 from ledger.store.database import Database
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 
 
 class InsideLedger:

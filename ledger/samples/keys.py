@@ -9,13 +9,13 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from ledger.config.installation import DataDirectory, Founding, FoundingAgency
+from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, keystore_key_id, open_keystore
+from ledger.config.secret_files import make_private_folder, read_secret, write_secret
 from ledger.core.errors import NotFound
-from ledger.core.event.registry import Name
-from ledger.installation import DataDirectory, Founding, FoundingAgency
-from ledger.keys import KeyDirectory, LocalSigner, create_keystore, keystore_key_id, open_keystore
+from ledger.core.events.registry import Name
+from ledger.recording.signing import Actor
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, admin_of
-from ledger.secret_files import make_private_folder, read_secret, write_secret
-from ledger.sign import Actor
 
 NAMES = (*(admin_of(agency.agency_id) for agency in AGENCIES), *(person.profile for person in PEOPLE))
 

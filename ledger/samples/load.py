@@ -16,17 +16,17 @@ import msgspec
 from msgspec import Struct
 
 from ledger.chain import calls
-from ledger.core.contract_change import ROLE_BITS
-from ledger.core.decoding import decode_json
+from ledger.config.installation import DataDirectory, Installation
+from ledger.config.installation import load as load_installation
+from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
-from ledger.core.event.supervision import Told
-from ledger.installation import DataDirectory, Installation
-from ledger.installation import load as load_installation
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.events.supervision import Told
 from ledger.samples import deliveries, governance, persons, things
 from ledger.samples.keys import TownKeys
 from ledger.samples.telling import POLL, Ledger, Teller
 from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, Person, admin_of
-from ledger.secret_files import read_secret, write_secret
 
 MIRRORED_WITHIN = 120  # seconds in which the log is expected to have the keys
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.core.event import case, item
-from ledger.core.event.supervision import LeadAnswered, LeadAssigned, LeadClosed, LeadConfirmed
+from ledger.core.events import case, item
+from ledger.core.events.supervision import LeadAnswered, LeadAssigned, LeadClosed, LeadConfirmed
 from ledger.samples.case_telling import CaseTelling, digest
 from ledger.samples.deliveries import taken_in
 from ledger.samples.telling import Teller

@@ -13,16 +13,16 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
 from ledger.chain.calls import ContractDomain
+from ledger.config.keys import Signer
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Unavailable
-from ledger.core.event import Body, Envelope, Stream
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.event.terms import EventRef
-from ledger.core.instant import instant_text
-from ledger.core.legal_day import SHANGHAI
+from ledger.core.events import Body, Envelope, Stream
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.keys import Signer
+from ledger.recording.signing import Place, Signed, Sources, sign_event
 from ledger.samples.keys import TownKeys
-from ledger.sign import Place, Signed, Sources, sign_event
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
 RAISED_WITHIN = 180  # seconds in which the service is expected to raise a lead

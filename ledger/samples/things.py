@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import Authority, case, handover, item, record
-from ledger.core.event.supervision import LeadAssigned
+from ledger.core.events import Authority, case, handover, item, record
+from ledger.core.events.supervision import LeadAssigned
 from ledger.samples.case_telling import CaseTelling, digest, pieces, yuan
 from ledger.samples.telling import Teller
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger.core.event.terms import AgencyKind, Role
+from ledger.core.events.terms import AgencyKind, Role
 
 EAST, WEST, CITY = "31/01", "31/02", "31"  # jurisdictions
 GRANTED_UNTIL = 2_051_222_400  # 2035-01-01T00:00:00Z

@@ -1,9 +1,4 @@
-"""The log of reads: append-only, hash-chained, apart from the log of events.
-
-Who reads a case is recorded before he sees it; if that cannot be written, nothing is read. The chain's head is sealed
-into the log of events at least once an hour and before each anchor. A record before it says how far the bindings of
-rows that nobody signs have come (``store.bindings``), so these are sealed, too.
-"""
+"""The table of the log of reads, a store of its own."""
 
 from __future__ import annotations
 
@@ -14,14 +9,40 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
 
-from ledger.core import canonical
-from ledger.core.decoding import decoder_of
-from ledger.core.digest import blake3_text
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store.access_tables import ACCESS_LOG
 from ledger.store.bindings import BindingHead
 from ledger.store.database import Database, WriterLock, translated, writing
+from ledger.store.tables import big, binary, core_of
+
+
+class AccessBase(SQLModel, registry=registry()):
+    """The log of reads lives apart from the log of events: reading must not wait for the sequencer."""
+
+
+class AccessRow(AccessBase, table=True):
+    """One read of something with a payload; ``digest`` chains it to the one before.
+
+    Without an ``agency``, at the time 0, it is no read, but how far the bindings of the log's database had come.
+    """
+
+    __tablename__ = "access_log"
+
+    number: int = Field(sa_column=big(primary_key=True))
+    record: bytes = Field(sa_column=binary())
+    digest: str
+    agency: str | None = Field(default=None, index=True)
+    case_id: str | None = Field(default=None, index=True)
+    read_at: int = Field(sa_column=big(), description="unix milliseconds")
+
+
+ACCESS_LOG = core_of(AccessRow)
+
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time when the chain is checked

@@ -12,8 +12,8 @@ from sqlalchemy import case, select
 
 from ledger.chain.journal import ChainWrite
 from ledger.store import bindings
-from ledger.store.chain_tables import ANCHOR_STATES, TRIE_NODES
 from ledger.store.database import Connection, Database
+from ledger.store.tables import ANCHOR_STATES, TRIE_NODES
 
 
 class ProvenBlock(Struct, frozen=True):

@@ -1,4 +1,10 @@
-"""Writing one batch of entries: log, tiles and read models in one transaction, all of it or nothing."""
+"""Erasing sections: their bytes leave the database with the event that erases them, and soon its write-ahead log.
+
+SQLite overwrites what is deleted (``secure_delete``), but the write-ahead log keeps pages as they were until it is
+emptied. That waits for nobody: it is tried until no reader stands in the way, by whatever process comes first. On
+PostgreSQL old versions of a row stay until it is vacuumed, and its own logs and backups as long as its operator keeps
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +13,17 @@ from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Table, bindparam, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag, Handover, Item
 from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
-from ledger.core.event import Envelope, Payload
-from ledger.core.event.record import SectionErased
+from ledger.core.events import Envelope, Payload
+from ledger.core.events.record import SectionErased
+from ledger.core.log.tiles import TileRow
 from ledger.core.supervision import Move
-from ledger.core.tiles import TileRow
-from ledger.store import bindings, clocks, erasure, feed, imports, rows, search, supervision
+from ledger.store import bindings, clocks, feed, imports, rows, search, supervision
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.rows import Row
@@ -32,12 +38,41 @@ from ledger.store.tables import (
     HANDOVERS,
     IMPORTS,
     ITEMS,
+    META,
     SECTIONS,
     STREAMS,
     TILES,
     TREE,
     WORDS,
 )
+
+_ERASED = "erased_section"  # the last erasure whose bytes may be in the write-ahead log
+
+
+def erase(connection: Connection, database: Database, body: SectionErased) -> None:
+    """Empties the section in the open transaction. Requires the writer's lock."""
+    target = (
+        select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest).scalar_subquery()
+    )
+    named = (SECTIONS.c.log_index == target, SECTIONS.c.label == body.label)
+    connection.execute(update(SECTIONS).where(*named).values(data=None))
+    mark = f"{body.concerns.event_id} {body.label}"
+    statement = database.upsert(META).values(name=_ERASED, value=mark)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": mark}))
+
+
+def clear_away(database: Database) -> bool:
+    """Takes the last traces of erased sections out of what this service writes; False where it must be tried again."""
+    with database.read() as connection:
+        mark = connection.execute(select(META.c.value).where(META.c.name == _ERASED)).scalar()
+    if mark is None:
+        return True
+    if not database.empty_write_ahead_log():
+        return False
+    with database.write() as connection:
+        connection.execute(delete(META).where(META.c.name == _ERASED, META.c.value == mark))
+    return True
+
 
 T = TypeVar("T")
 
@@ -105,7 +140,7 @@ def write_batch(
         raise broken from error
     for entry in entries:
         if isinstance(entry.payload.body, SectionErased):
-            erasure.erase(connection, database, entry.payload.body)
+            erase(connection, database, entry.payload.body)
     connection.execute(_MOVE_TREE, asdict(tree))
 
 

@@ -19,19 +19,21 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, select, type_co
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
-from ledger.core import canonical
-from ledger.core.decoding import decoder_of
-from ledger.core.digest import blake3_text
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
 from ledger.store.tables import (
+    ANCHOR_STATES,
     AUDITS,
     BINDINGS,
+    CHAIN_WRITES,
     CHECKPOINTS,
     COSIGNATURES,
     ENTRIES,
     META,
     TIMESTAMPS,
+    TRIE_NODES,
     WARNINGS,
     WEBHOOKS,
 )

@@ -11,9 +11,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from ledger.store import bindings
-from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import CHECKPOINTS, COSIGNATURES
+from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES
 
 LOOKED_AT = 4096  # co-signatures, from the newest down: a witness that comes back signs the newest
 

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import rule_of, whose
-from ledger.core.deadlines import WorkCalendar
-from ledger.core.deadlines.clock import Clock
-from ledger.core.deadlines.due import Status, due_at
+from ledger.core.custody.due_dates import Status, due_at
 from ledger.core.errors import MalformedInput
-from ledger.core.legal_day import end_of, legal_day_of
-from ledger.core.rulebook import Rulebook
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.legal_days import end_of, legal_day_of
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
 from ledger.store.cases import visible
 from ledger.store.database import Database, one_of
@@ -237,7 +237,7 @@ def _has_ended(as_of: str) -> ColumnElement[bool]:
     return CLOCKS.c.stopped_at <= as_of
 
 
-# What ``ledger.core.deadlines.due`` calls a clock at a moment, of its line; the others hold where no end is stored.
+# What ``ledger.core.custody.due_dates`` calls a clock at a moment, of its line; the others hold where no end is stored.
 _STATUSES: dict[Status, Any] = {
     "running": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at > as_of),
     "overdue": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at <= as_of),

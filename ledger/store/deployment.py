@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import select
 
 from ledger.chain.deploy import Deployment
-from ledger.core.decoding import decoder_of
-from ledger.core.digest import blake3_text
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.store import bindings
 from ledger.store.database import Connection, Database
 from ledger.store.tables import META

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import date, timedelta
+from threading import Lock
 
 from msgspec import Struct
 from sqlalchemy import Connection, select, text
 
-from ledger.core.legal_day import start_of
+from ledger.core.procedure.legal_days import start_of
 from ledger.store.database import Database
-from ledger.store.tables import ENTRIES
+from ledger.store.supervision import LEADS, MODELS
+from ledger.store.tables import CASE_AGENCIES, ENTRIES
 
 
 class Day(Struct, frozen=True):
@@ -56,3 +59,65 @@ def _sqlite_bytes(connection: Connection) -> int:
 
 def _ms(day: date) -> int:
     return int(start_of(day).timestamp() * 1000)
+
+
+def has_case(connection: Connection, agency: str | None = None) -> bool:
+    """A case of the agency's, or of anybody's."""
+    query = select(CASE_AGENCIES.c.case_id)
+    if agency is not None:
+        query = query.where(CASE_AGENCIES.c.agency == agency)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def has_model(connection: Connection) -> bool:
+    """A published model that is not retired."""
+    return connection.execute(select(MODELS.c.model_id).where(~MODELS.c.retired).limit(1)).first() is not None
+
+
+def has_lead(connection: Connection) -> bool:
+    """A lead, in whatever state."""
+    return connection.execute(select(LEADS.c.lead_id).limit(1)).first() is not None
+
+
+STRETCH = 50_000  # entries read by one question at most
+KEPT = 50  # of each key's uses, the newest
+
+
+class Use(Struct, frozen=True):
+    """An entry that the key signed; ``signed_at`` is in unix seconds, the signer's claim."""
+
+    log_index: int
+    event_type: str
+    stream_kind: str
+    stream_id: str
+    signed_at: int
+
+
+class KeyUses:
+    """Counts in memory. Threads may share it."""
+
+    def __init__(self, stretch: int = STRETCH):
+        self._stretch = stretch
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+        self._newest: dict[str, deque[Use]] = {}
+        self.counted = 0  # entries that were read
+
+    def read_on(self, connection: Connection) -> None:
+        """Reads the next stretch of the log."""
+        columns = [ENTRIES.c.key_id, *(ENTRIES.c[name] for name in Use.__struct_fields__)]
+        with self._lock:
+            query = select(*columns).where(ENTRIES.c.log_index >= self.counted).order_by(ENTRIES.c.log_index)
+            for key_id, *fields in connection.execute(query.limit(self._stretch)):
+                self._counts[key_id] = self._counts.get(key_id, 0) + 1
+                self._newest.setdefault(key_id, deque(maxlen=KEPT)).appendleft(Use(*fields))
+                self.counted += 1
+
+    def count(self, key_id: str) -> int:
+        """How many of the counted entries the key signed."""
+        return self._counts.get(key_id, 0)
+
+    def newest(self, key_id: str) -> list[Use]:
+        """The last of them, the newest first."""
+        with self._lock:
+            return list(self._newest.get(key_id, ()))

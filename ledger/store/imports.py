@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Table, and_, func, or_, select
 
-from ledger.core.event import Payload, decode_payload
-from ledger.core.event.record import DatasetRegistered, ImportRecorded
+from ledger.core.events import Payload, decode_payload
+from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.store import log
 from ledger.store.cases import Page
 from ledger.store.log import Head

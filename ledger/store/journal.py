@@ -23,9 +23,8 @@ from sqlalchemy.exc import IntegrityError
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.store import bindings
-from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import ENTRIES
+from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time

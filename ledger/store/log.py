@@ -9,12 +9,12 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, func, select
 
-from ledger.core.authority import SERVICE_AGENCY
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
-from ledger.core.event import Payload, decode_payload, digest_of
-from ledger.core.merkle import EMPTY_ROOT
-from ledger.core.tiles import TileReader
+from ledger.core.events import Payload, decode_payload, digest_of
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.tiles import TileReader
+from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.store.database import Database, one_of
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS, STREAMS, TILES, TREE
 

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, MetaData
 from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import chain_tables, supervision_tables, tables  # noqa: F401 - imported, they are in the schema
-from ledger.store.access_tables import AccessBase
-from ledger.store.witness_tables import WITNESS_METADATA
+from ledger.store import supervision, tables  # noqa: F401 - imported, they are in the schema
+from ledger.store.access import AccessBase
+from ledger.store.witness import WITNESS_METADATA
 
 Store = Literal["log", "access", "witness"]
 _SCRIPTS = Path(__file__).parent / "migrations"

@@ -7,7 +7,7 @@ text finds the words that it is the beginning of; a digest is found with or with
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -27,11 +27,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger.core.digest import Algorithm
-from ledger.core.event import Payload
+from ledger.core.encoding.digests import Algorithm
+from ledger.core.events import Payload
 from ledger.core.visibility import Reader
 from ledger.store.cases import seen
-from ledger.store.tables import CASES, ENTRIES, ITEMS, WORDS
+from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, WORDS
 
 _HEX_FROM = 8  # characters from which hexadecimal digits may be the beginning of a digest
 _LAST = "\U0010ffff"
@@ -218,3 +218,23 @@ def _starts(word: str) -> list[str]:
     """What a word may begin with to be meant: itself, or for hexadecimal digits a digest of any algorithm."""
     is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
     return [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
+
+
+ASKED_AT_ONCE = 500
+_COLUMNS = {  # each with the case that it is of
+    "case": (CASES.c.case_id, CASES.c.case_id),
+    "case number": (CASE_AGENCIES.c.case_number, CASE_AGENCIES.c.case_id),
+    "item": (ITEMS.c.item_id, ITEMS.c.case_id),
+    "seal": (ITEMS.c.seal_number, ITEMS.c.case_id),
+}
+
+
+def known(connection: Connection, words: Iterable[str], reader: Reader) -> dict[str, str]:
+    """Those of the words that are identifiers in cases that the reader sees, and what each names."""
+    found: dict[str, str] = {}
+    asked = sorted(words)
+    for some in (asked[start : start + ASKED_AT_ONCE] for start in range(0, len(asked), ASKED_AT_ONCE)):
+        for what, (column, case_id) in _COLUMNS.items():
+            for (word,) in connection.execute(select(column).where(column.in_(some), seen(reader, case_id))):
+                found.setdefault(word, what)
+    return found

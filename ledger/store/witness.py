@@ -1,6 +1,6 @@
-"""A witness's memory: each step of it is one transaction, and what is signed is durable before anybody has it.
+"""The tables of a witness: how far it has followed a log, what it has co-signed, and what alarmed it.
 
-The lock that SQLite takes for a writer makes check and step one, also where two processes should run on the file.
+They lie in a database of the witness's own, on its own machine.
 """
 
 from __future__ import annotations
@@ -13,26 +13,110 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.sqlite import insert
 
-from ledger.core import authority as authorities
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
-from ledger.core.event import decode_payload
-from ledger.core.event.registry import RegistryChange
-from ledger.core.following import Followed, Head, Known, Step, StreamKey
-from ledger.core.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
-from ledger.core.trust import Trust
+from ledger.core.events import decode_payload
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
+from ledger.core.log.replay import Followed, Head, Known, Step, StreamKey
+from ledger.core.signing import authority as authorities
+from ledger.core.verification.trust import Trust
 from ledger.store.database import WriterLock, open_witness_engine, translated, writing
-from ledger.store.witness_tables import (
-    ALARMS,
-    COSIGNED,
-    FOLLOWED,
-    FOLLOWED_CHANGES,
-    FOLLOWED_EVENTS,
-    FOLLOWED_STREAMS,
+
+WITNESS_METADATA = MetaData()
+
+
+def _number(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, primary_key=primary_key, autoincrement=False, nullable=nullable)
+
+
+# One row. ``roots`` are the complete subtrees of the frontier, 32 bytes each; ``seen_size`` is the largest tree that
+# the log has published, ``looked_at`` when it was last read without a fault (unix ms) and ``looked_size`` what it
+# published then; ``anchor_*`` are of the last final record of the chain.
+FOLLOWED = Table(
+    "followed",
+    WITNESS_METADATA,
+    _number("id", primary_key=True),
+    Column("log_id", LargeBinary, nullable=False),
+    Column("log_key", String, nullable=False),
+    _number("size"),
+    Column("roots", LargeBinary, nullable=False),
+    _number("seen_size"),
+    _number("looked_at"),
+    _number("looked_size"),
+    _number("anchor_number"),
+    _number("anchor_size"),
+    Column("anchor_root", LargeBinary, nullable=False),
 )
+
+FOLLOWED_STREAMS = Table(
+    "followed_streams",
+    WITNESS_METADATA,
+    Column("kind", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    _number("sequence"),
+    Column("digest", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+FOLLOWED_EVENTS = Table(
+    "followed_events",
+    WITNESS_METADATA,
+    Column("event_id", String, primary_key=True),
+    _number("log_index"),
+    sqlite_with_rowid=False,
+)
+
+FOLLOWED_CHANGES = Table(
+    "followed_changes",
+    WITNESS_METADATA,
+    _number("number", primary_key=True),
+    _number("log_index"),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+# Sizes that were co-signed, from the last final anchor on; ``note`` as the log signed it, ``cosigned_at`` in unix s.
+COSIGNED = Table(
+    "cosigned",
+    WITNESS_METADATA,
+    _number("size", primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    _number("cosigned_at"),
+)
+
+# ``halts``: nothing is signed until it is cleared, which takes a person who says ``because``. Times in unix ms.
+ALARMS = Table(
+    "alarms",
+    WITNESS_METADATA,
+    _number("number", primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("halts", Boolean, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    _number("raised_at"),
+    _number("cleared_at", nullable=True),
+    Column("because", Text, nullable=True),
+)
+
 
 PER_QUERY = 500  # values of one look-up
 

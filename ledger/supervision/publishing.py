@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from ledger.core.errors import MalformedInput, RuleRefused
-from ledger.core.event.supervision import ModelPublished
-from ledger.supervision.model.parse import parse_model, require_publishable
-from ledger.supervision.model.values import Model
-from ledger.worker_pool import WorkerPool
+from ledger.core.events.supervision import ModelPublished
+from ledger.supervision.models.parse import parse_model, require_publishable
+from ledger.supervision.models.values import Model
+from ledger.workers.pool import WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.core.event.supervision import Told
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.core.events.supervision import Told
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 VOCABULARY = "model_fault"
 

@@ -5,11 +5,10 @@ time, ``history`` the chain of custody of the case, of one item or of one person
 bundles are for.
 """
 
-from ledger.timeline.anchored import Anchored, AnchoredSizes
-from ledger.timeline.history import Chronicle, History, chronicle, history, spans
+from ledger.timeline.history import Chronicle, History, Walks, chronicle, history, spans
+from ledger.timeline.proven import Anchored, AnchoredSizes
 from ledger.timeline.sentences import Narrator, names_by_id
 from ledger.timeline.steps import Teller, TimelineStep
-from ledger.timeline.walks import Walks
 
 __all__ = [
     "Anchored",

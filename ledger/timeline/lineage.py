@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from ledger.core.custody import CaseState
-from ledger.core.event import item
+from ledger.core.events import item
 from ledger.timeline.steps import Walked
 
 Relation = Literal["split", "merged", "proceeds", "taken_from", "examined_from"]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ledger.core.custody import Flag
 from ledger.core.custody.breaks import Break
-from ledger.core.deadlines.due import Status
+from ledger.core.custody.due_dates import Status
 from ledger.timeline.sentences import Words
 
 NoteKind = Literal["holds", "answers", "stage", "met", "missed", "uncountable", "flag", "break", "differs", "resolved"]

@@ -15,7 +15,7 @@ from msgspec import Struct
 from ledger.core.custody import CaseState
 from ledger.core.custody.breaks import BreakKind
 from ledger.core.custody.spans import Span, Subject, custody_spans
-from ledger.core.instant import unix_seconds
+from ledger.core.encoding.instants import unix_seconds
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.notes import Findings

@@ -17,16 +17,16 @@ from msgspec.structs import asdict
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
-from ledger.core.deadlines.due import Deadline, deadline
-from ledger.core.event import Authority, Payload
-from ledger.core.instant import spelled
-from ledger.record import Recorder
-from ledger.states import States
+from ledger.core.custody.due_dates import Deadline, deadline
+from ledger.core.encoding.instants import spelled
+from ledger.core.events import Authority, Payload
+from ledger.recording.case_states import States
+from ledger.recording.validation import Recorder
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
-from ledger.timeline.anchored import Anchored, AnchoredSizes
 from ledger.timeline.notes import Change, DiscrepancyStep, EndedDeadline, Findings, Note, notes
+from ledger.timeline.proven import Anchored, AnchoredSizes
 from ledger.timeline.sentences import Narrator
 
 
@@ -98,7 +98,7 @@ def walk_on(
 
 
 class Walks(Protocol):
-    """Knows the events of cases with the states around them: see ``ledger.timeline.walks``."""
+    """Knows the events of cases with the states around them: see ``ledger.timeline.history``."""
 
     def of(self, connection: Connection, case_id: str) -> tuple[Walked, ...]: ...
 

@@ -15,10 +15,10 @@ from ledger.chain.finality import Finality, final_block, finality_of
 from ledger.chain.journal import ChainIdentity
 from ledger.chain.registry import RegistryReader
 from ledger.chain.view import ContractsAt
-from ledger.core.authority import Authority
 from ledger.core.errors import Conflict, NotFound
-from ledger.core.event.registry import RegistryChange
-from ledger.core.trust import FinalityRule, Trust, TrustedChain
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing.authority import Authority
+from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
 
 logger = structlog.get_logger(__name__)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ledger.core.note import SeedSigner, SignatureType, require_type
-from ledger.keys import KeyDirectory, LocalSigner, create_keystore, create_note_key, open_keystore, open_note_key
-from ledger.secret_files import make_private_folder
+from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, create_note_key, open_keystore, open_note_key
+from ledger.config.secret_files import make_private_folder
+from ledger.core.log.notes import SeedSigner, SignatureType, require_type
 
 
 class WitnessKeys(Struct, frozen=True):

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from threading import Lock
 
 from ledger.chain.errors import ChainMismatch
-from ledger.core.authority import Authority
-from ledger.core.checkpoint import Checkpoint
 from ledger.core.errors import Unavailable
-from ledger.core.event import Envelope
-from ledger.core.following import (
+from ledger.core.events import Envelope
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.replay import (
     Followed,
     LogFault,
     Mirrored,
@@ -29,12 +29,12 @@ from ledger.core.following import (
     require_served,
     require_signed,
 )
-from ledger.core.merkle import Hash
-from ledger.core.tiles import TILE_WIDTH, TileNodes
+from ledger.core.log.tiles import TILE_WIDTH, TileNodes
+from ledger.core.signing.authority import Authority
 from ledger.store.witness import WitnessStore
-from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import Contracts
 from ledger.witness.source import LogSource
+from ledger.witness.status import Alarms
 
 STEP = 16 * TILE_WIDTH  # entries that are judged and kept at a time
 

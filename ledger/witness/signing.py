@@ -7,15 +7,15 @@ from contextlib import suppress
 from hashlib import sha256
 
 from ledger.chain.calls import checkpoint_digest
-from ledger.core import note as notes
-from ledger.core.block_note import BlockStatement, cosign_block
-from ledger.core.checkpoint import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.config.keys import Signer
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
-from ledger.core.following import LogFault, Unreadable
-from ledger.core.merkle import as_hash, verify_consistency
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
-from ledger.keys import Signer
+from ledger.core.log import notes
+from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import as_hash, verify_consistency
+from ledger.core.log.replay import LogFault, Unreadable
+from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store.witness import Cosigned, Moved, WitnessStore
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower

@@ -12,12 +12,12 @@ import httpx
 import msgspec
 from msgspec import Raw, Struct
 
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
-from ledger.core.following import Unreadable
-from ledger.core.merkle import HASH_LENGTH
-from ledger.core.note import MAX_NOTE_LENGTH
-from ledger.core.tiles import (
+from ledger.core.log.merkle import HASH_LENGTH
+from ledger.core.log.notes import MAX_NOTE_LENGTH
+from ledger.core.log.replay import Unreadable
+from ledger.core.log.tiles import (
     LENGTH_PREFIX,
     MAX_ENTRY_LENGTH,
     TILE_LENGTH,

@@ -14,16 +14,16 @@ import structlog
 from ledger.chain.anchor import AnchorRecord
 from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
-from ledger.core.following import LogFault, SignedInFuture, Unreadable
-from ledger.core.merkle import as_hash
-from ledger.core.trust import Trust
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.merkle import as_hash
+from ledger.core.log.replay import LogFault, SignedInFuture, Unreadable
+from ledger.core.verification.trust import Trust
 from ledger.store.witness import Looked, SeenAnchor, WitnessStore
-from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
 from ledger.witness.source import LogSource, LogUnreachable
+from ledger.witness.status import Alarms
 
 logger = structlog.get_logger(__name__)
 

@@ -19,19 +19,20 @@ from typing import TypeVar
 from coincurve import PublicKey
 
 from ledger.audit import audit_log, left_out
-from ledger.core.event import Stream
-from ledger.core.note import SeedSigner
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust
-from ledger.publish import Publisher
-from ledger.record import Duplicate, Recorder, shipped_rulebook
-from ledger.registry import Registry
-from ledger.sequence import Sequencer
-from ledger.sign import Actor, Place, sign_event
+from ledger.core.events import Stream
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording.publisher import Publisher
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.signing import Actor, Place, sign_event
+from ledger.recording.validation import Duplicate, Recorder
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
-from ledger.workdays import shipped_calendar
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes, submissions
 from scripts.bench.figures import Figure, show
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from ledger.core.event import Body, Stream, case, handover, item
-from ledger.core.event.terms import Quantity
-from ledger.core.instant import instant_text
-from ledger.sign import Actor, Place, sign_event
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import Body, Stream, case, handover, item
+from ledger.core.events.terms import Quantity
+from ledger.recording.signing import Actor, Place, sign_event
 from scripts.bench.events import LOG_ID, POLICE, PROCURATORATE
 
 ROUND = 8  # events that come again and again, about other things each time

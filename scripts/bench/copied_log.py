@@ -13,8 +13,8 @@ from rich.progress import track
 from sqlalchemy import Column, ColumnElement, MetaData, Table, create_engine, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
-from ledger.core.merkle import Hash, leaf_hash
-from ledger.core.tiles import Appended, RightEdge
+from ledger.core.log.merkle import Hash, leaf_hash
+from ledger.core.log.tiles import Appended, RightEdge
 from ledger.store import log
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, STREAMS, TILES, TREE
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.core.event import Body, Stream, case, handover, item, registry
-from ledger.core.event.registry import Name, Profile, RegistryChange
-from ledger.core.event.terms import AgencyKind, Quantity
-from ledger.core.instant import instant_text
-from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place, sign_event
+from ledger.config.keys import LocalSigner
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import Body, Stream, case, handover, item, registry
+from ledger.core.events.registry import Name, Profile, RegistryChange
+from ledger.core.events.terms import AgencyKind, Quantity
+from ledger.recording.signing import Actor, Place, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = b"\x05" * 32

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.evidence.hashing import BOTH, hash_file
 from ledger.evidence.listing import hash_folder
 from scripts.bench.figures import Figure, in_turn, show

@@ -20,13 +20,14 @@ from statistics import median
 from msgspec import Struct
 from rich.progress import track
 
-from ledger.publish import Publisher
-from ledger.record import Duplicate, Judged, Recorder, shipped_rulebook
-from ledger.registry import Registry
-from ledger.sequence import Sequencer
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording.publisher import Publisher
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.validation import Duplicate, Judged, Recorder
 from ledger.store.database import attach
 from ledger.supervision.publishing import Definitions
-from ledger.workdays import shipped_calendar
 from scripts.bench.audit import SIGNER, apart, fill
 from scripts.bench.busy_case import ROUND, BusyCase
 from scripts.bench.copied_log import lengthen

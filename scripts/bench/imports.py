@@ -24,9 +24,9 @@ import httpx
 from ledger.cli.client import Service
 from ledger.cli.profiles import Profile, Profiles
 from ledger.cli.sign_in import SignIn
-from ledger.exchange.identity import make_key
-from ledger.keys import create_keystore, open_keystore
-from ledger.secret_files import write_secret
+from ledger.config.keys import create_keystore, open_keystore
+from ledger.config.secret_files import write_secret
+from ledger.interchange.imports.identity import make_key
 from scripts.bench.events import POLICE
 from scripts.bench.figures import Figure, show
 from scripts.bench.submissions import sqlite_server

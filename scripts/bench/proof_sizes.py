@@ -17,15 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ledger.core import merkle
-from ledger.core.bundle import StampedProof, encode_bundle, raw
-from ledger.core.bundle_timestamps import encode_response
-from ledger.core.checkpoint import Checkpoint
-from ledger.core.merkle import EMPTY_TREE, Growth, Hash, leaf_hash
-from ledger.core.note import parse_note
-from ledger.core.proof import TlogProof
-from ledger.core.timestamp import verify_timestamp
-from ledger.core.verify import verify_bundle
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Growth, Hash, leaf_hash
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import StampedProof, encode_bundle, raw
+from ledger.core.verification.evidence import encode_response
+from ledger.core.verification.timestamps import verify_timestamp
 from scripts.bench.figures import in_turn
 from tests import bundles
 from tests.casework import Case

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from coincurve import PublicKey
 
-from ledger.core.bundle import encode_bundle
-from ledger.core.checkpoint import verify_checkpoint
-from ledger.core.event import decode_envelope
-from ledger.core.signature import signing_hash
-from ledger.core.trust import Trust, encode_trust
-from ledger.core.verify import verify_bundle
+from ledger.core.events import decode_envelope
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.signing.signatures import signing_hash
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import Trust, encode_trust
 from scripts.bench.figures import Figure, children_cpu, in_turn, show
 from tests import bundles
 from tests.builders import LOG_ID

@@ -17,8 +17,8 @@ from fastapi import FastAPI, HTTPException
 from sqlalchemy import event
 from sqlmodel import Field, Session, SQLModel, create_engine
 
-from ledger.core.event import decode_envelope
-from ledger.core.signature import typed_data
+from ledger.core.events import decode_envelope
+from ledger.core.signing.signatures import typed_data
 from scripts.bench.events import LOG_ID
 
 

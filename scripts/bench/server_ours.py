@@ -11,26 +11,27 @@ from itertools import islice
 from typing import NoReturn
 
 from api.app import create_app
-from api.parts import Parts
-from api.server import make_server
-from api.supervising import make_supervisor
+from api.middleware.server import make_server
+from api.services.parts import Parts
+from api.wiring import make_supervisor
+from ledger.anchoring.worker import Follower
+from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
-from ledger.core.note import SeedSigner
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust
-from ledger.cosign import Courier
-from ledger.follow import Follower
-from ledger.publish import Publisher
-from ledger.record import Recorder, shipped_rulebook
-from ledger.registry import Registry
-from ledger.sequence import Sequencer
-from ledger.settings import Settings
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording.publisher import Publisher
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.system_stream import SystemStream
+from ledger.recording.validation import Recorder
 from ledger.store.access import AccessLog
 from ledger.store.database import open_database
 from ledger.store.log import initialise, tree
 from ledger.supervision.publishing import Definitions
-from ledger.system import SystemStream
-from ledger.workdays import shipped_calendar
+from ledger.witness.gathering import Courier
 from scripts.bench.events import LOG_ID, SERVICE, registry_changes
 
 UNBOUNDED = 10**9  # one address and two agencies make the whole load

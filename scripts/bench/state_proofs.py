@@ -13,11 +13,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ledger.core.bundle import encode_bundle, raw, read_anchor
-from ledger.core.checkpoint import verify_checkpoint
-from ledger.core.contract_state import anchor_slots, read_anchor_state, read_grant_state, registry_slots
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_bundle
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import encode_bundle, raw, read_anchor
+from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
+from ledger.core.verification.trust import Trust
 from scripts.bench.figures import Figure, in_turn, show
 from tests import bundles
 from tests.builders import POLICE, clerk

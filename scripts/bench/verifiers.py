@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ledger.core.verify import verify_bundle
+from ledger.core.verification.bundle import verify_bundle
 from scripts.bench.figures import Figure, in_turn, show
 from tests.corpus.compare import BATCH, Sample
 from tests.corpus.faults import Expected

@@ -25,22 +25,22 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from api.supervising import model_limits
+from api.wiring import model_limits
+from ledger.config.settings import Settings
 from ledger.core.errors import TallystickError
-from ledger.core.event import Stream
-from ledger.record import shipped_rulebook
-from ledger.settings import Settings
-from ledger.supervision.finding import find
-from ledger.supervision.model.elsewhere import ModelRunner
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_models
-from ledger.supervision.model.values import Model
-from ledger.supervision.session import QueryRefused
-from ledger.supervision.snapshot import Acts, Anchors, Export, Head, Logged, Views, read_case
-from ledger.supervision.snapshot.of_case import Row
-from ledger.supervision.snapshot.of_matter import MatterRecord
-from ledger.workdays import shipped_calendar
-from ledger.worker_pool import Used, WorkerPool
+from ledger.core.events import Stream
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.models.values import Model
+from ledger.supervision.runs.findings import find
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.session import QueryRefused
+from ledger.supervision.views import Acts, Anchors, Export, Head, Logged, Views, read_case
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, show
 from scripts.histories.history import generate
 from scripts.histories.life import Entry

@@ -20,11 +20,11 @@ from pathlib import Path
 from coincurve import PublicKey
 from rich.progress import track
 
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint
-from ledger.core.event import case
-from ledger.core.merkle import leaf_hash
-from ledger.core.signature import signing_hash
-from ledger.core.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
+from ledger.core.events import case
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
+from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, show
 from scripts.bench.ports import free_port
 from tests.builders import LOG_ID, Event, Writer

@@ -16,10 +16,10 @@ from ledger.chain.contract import contract_abi
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.note import parse_note
-from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
-from ledger.core.witness_protocol import COSIGN_ANCHOR, CosignAnchor
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.log.witness_protocol import COSIGN_ANCHOR, CosignAnchor
 from ledger.samples.town import admin_of
 from scripts.demonstration.setting import LEAVER
 from scripts.demonstration.stage import Stage, StepFailed

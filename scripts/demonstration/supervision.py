@@ -9,7 +9,7 @@ from scripts.demonstration.stage import ANCHORED_WITHIN, ROOT, Stage, StepFailed
 from scripts.demonstration.story import CASE, FOLDER
 
 MODEL = "detention-extended-late"
-FILE = ROOT / "ledger" / "supervision" / "models" / "01-detention-extended-late.yaml"
+FILE = ROOT / "ledger" / "supervision" / "models" / "shipped" / "01-detention-extended-late.yaml"
 MATERIAL = FOLDER / "dossier" / "01-decision-to-file-the-case.txt"
 REFUSED = 1  # exit code
 

@@ -8,8 +8,8 @@ import time
 import msgspec
 
 from ledger.cli.sample_ledger import ServiceLedger
-from ledger.installation import Installation
-from ledger.keys import KeyDirectory
+from ledger.config.installation import Installation
+from ledger.config.keys import KeyDirectory
 from ledger.samples import load
 from ledger.samples.keys import TownKeys
 from ledger.samples.telling import Teller

@@ -11,12 +11,12 @@ from hashlib import sha256
 
 import msgspec
 
-from ledger.core.checkpoint import Checkpoint, verify_checkpoint
-from ledger.core.event import digest_of
-from ledger.core.note import VerifyingKey
-from ledger.core.proof import parse_tlog_proof
-from ledger.publish import Receipt
-from ledger.sign import Signed
+from ledger.core.events import digest_of
+from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.notes import VerifyingKey
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.recording.publisher import Receipt
+from ledger.recording.signing import Signed
 from ledger.store import checkpoints, log
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry

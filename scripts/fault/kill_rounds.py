@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.core.note import VerifyingKey
+from ledger.core.log.notes import VerifyingKey
 from ledger.store import log
 from ledger.store.database import open_database
 from scripts.fault import people

@@ -6,8 +6,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from ledger.publish import Receipt
-from ledger.sign import Signed
+from ledger.recording.publisher import Receipt
+from ledger.recording.signing import Signed
 from scripts.fault.people import Casework
 from scripts.fault.targets import Lost, Refused, Target
 

@@ -31,13 +31,13 @@ from pathlib import Path
 import duckdb
 
 from ledger.audit import AuditReport, audit_log, left_out, replaying
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
 from ledger.core.errors import TallystickError
-from ledger.core.trust import parse_trust
-from ledger.installation import DataDirectory
-from ledger.record import shipped_rulebook
-from ledger.settings import read_settings
+from ledger.core.verification.trust import parse_trust
+from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.fault.shown import Shown, differing, look
 from scripts.fault.spoiling import Manipulation, manipulations
 from scripts.fault.storied import found_ledger

@@ -22,9 +22,9 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select, update
 
 from ledger.audit import AuditReport, audit_log, left_out
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust
-from ledger.record import shipped_rulebook
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from ledger.store.database import Connection, Database, open_database
 from ledger.store.tables import ENTRIES, SECTIONS, TILES
 from scripts.fault import people

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ledger.core.event import Stream, case, handover, item, registry
-from ledger.core.event.registry import Name, Profile, RegistryChange
-from ledger.core.event.terms import AgencyKind, Quantity
-from ledger.core.instant import instant_text
-from ledger.core.note import SeedSigner
-from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place, Signed, sign_event
+from ledger.config.keys import LocalSigner
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import Stream, case, handover, item, registry
+from ledger.core.events.registry import Name, Profile, RegistryChange
+from ledger.core.events.terms import AgencyKind, Quantity
+from ledger.core.log.notes import SeedSigner
+from ledger.recording.signing import Actor, Place, Signed, sign_event
 from scripts.mirrored import FOREVER, UNNUMBERED, numbered
 
 LOG_ID = sha256(b"the ledger of the fault campaigns").digest()

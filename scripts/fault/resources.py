@@ -27,12 +27,12 @@ import msgspec
 from httpx import Response
 from openpyxl import Workbook
 
-from api.opening import work_limits
-from ledger.core.digest import blake3_text
-from ledger.core.event.record import TableLayout
-from ledger.settings import Settings
+from api.wiring import work_limits
+from ledger.config.settings import Settings
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.events.record import TableLayout
 from ledger.supervision.publishing import Definitions
-from ledger.worker_pool import WorkerPool
+from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served
 from tests.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk

@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from ledger import installation as installations
 from ledger.chain.calls import ContractDomain, grant_key, request_key
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.contract_change import ROLE_BITS
-from ledger.core.note import VerifyingKey, parse_vkey
-from ledger.installation import DataDirectory, Founding, FoundingAgency, Installation
-from ledger.publish import Receipt
-from ledger.secret_files import write_secret
+from ledger.config import installation as installations
+from ledger.config.installation import DataDirectory, Founding, FoundingAgency, Installation
+from ledger.config.secret_files import write_secret
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.log.notes import VerifyingKey, parse_vkey
+from ledger.recording.publisher import Receipt
 from scripts.fault import people
 from scripts.fault.targets import ROOT, Answer, Lost, Refused
 from scripts.mirrored import FOREVER

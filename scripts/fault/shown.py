@@ -17,14 +17,14 @@ from typing import Any
 import httpx
 from starlette.routing import Mount
 
-from api import opening
+from api import wiring
 from api.app import create_app, make_framework, make_service
-from api.parts import Parts
-from ledger.core.signature import personal_digest
-from ledger.installation import DataDirectory
+from api.services.parts import Parts
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
+from ledger.core.signing.signatures import personal_digest
 from ledger.samples.keys import TownKeys
 from ledger.samples.town import PEOPLE
-from ledger.settings import read_settings
 from ledger.store import log
 from ledger.store.database import Connection
 
@@ -124,7 +124,7 @@ def _readers(quick: bool) -> list[Any]:
 @contextmanager
 def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
     """The parts of a service that does nothing by itself. Raises what a start raises."""
-    parts, _, _ = opening._assemble(read_settings(data, max_requests_per_s=10**9))  # noqa: SLF001 - no thread may run
+    parts, _, _ = wiring._assemble(read_settings(data, max_requests_per_s=10**9))  # noqa: SLF001 - no thread may run
     try:
         if now_ms is None:
             with parts.database.read() as connection:

@@ -10,25 +10,25 @@ from pathlib import Path
 import msgspec
 from eth_account import Account
 
-from api.opening import open_parts
-from api.parts import Parts
+from api.services.parts import Parts
+from api.wiring import open_parts
 from ledger.audit import audit_log, left_out
-from ledger.core.checkpoint import cosign_checkpoint, parse_checkpoint
-from ledger.core.note import SeedSigner, SignatureType, parse_note
-from ledger.installation import DataDirectory
-from ledger.keys import create_keystore
-from ledger.record import shipped_rulebook
+from ledger.config.installation import DataDirectory
+from ledger.config.keys import create_keystore
+from ledger.config.settings import read_settings
+from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
+from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
+from ledger.deadlines.warnings import Warner
+from ledger.procedures import shipped_rulebook
 from ledger.samples import load
 from ledger.samples.inside import InsideLedger
 from ledger.samples.town import BY_PROFILE
-from ledger.settings import read_settings
-from ledger.store import audits, checkpoints, log, webhooks
+from ledger.store import audit, checkpoints, log, webhooks
 from ledger.store.access import Read
-from ledger.store.audits import KeptAudit
+from ledger.store.audit import KeptAudit
 from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Progress, Webhook
-from ledger.supervision.datasets import DatasetFiles
-from ledger.warn import Warner
+from ledger.supervision.runs.datasets import DatasetFiles
 from tests.cli.tally import Tally
 
 QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
@@ -124,7 +124,7 @@ def _add(parts: Parts) -> None:
             report=msgspec.json.encode(report),
         )
         with database.write() as connection:
-            audits.keep(connection, kept)
+            audit.keep(connection, kept)
     with database.read() as connection:
         published = checkpoints.last_published(connection)
         cases = [entry.stream_id for entry in log.entries(connection, 0, published.size if published else 0)]

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from ledger.publish import Receipt
+from ledger.recording.publisher import Receipt
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_WITHIN = 120  # seconds

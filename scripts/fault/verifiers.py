@@ -3,7 +3,7 @@
 python -m scripts.fault.verifiers [--count 10000] [--seed N] [--keep FILE]
 
 In each round every fault of tests/corpus is made once, of a bundle that it fits. Compared are the verdict and the
-status of each step, of ledger.core.verify and of scripts/verify, which was written from docs/protocol.md alone. Exit
+status of each step, of the Python verifier and of scripts/verify, which was written from docs/protocol.md alone. Exit
 code 1 where anything differs.
 """
 

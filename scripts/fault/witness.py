@@ -19,10 +19,10 @@ from threading import Event, Thread
 
 import httpx
 
-from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import TallystickError
-from ledger.core.note import VerifyingKey, parse_vkey
-from ledger.core.witness_protocol import ADD_CHECKPOINT, AddCheckpoint
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.notes import VerifyingKey, parse_vkey
+from ledger.core.log.witness_protocol import ADD_CHECKPOINT, AddCheckpoint
 from tests.linked import linked_ledger
 from tests.witness.racing import Ask, Oath, Signed, Told, Wishes, race
 from tests.witness.running import running, settle

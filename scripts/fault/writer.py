@@ -13,18 +13,19 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from api import logs
-from ledger.core import canonical
+from api.middleware import logs
+from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, TallystickError, Unavailable
-from ledger.publish import Publisher, Receipt
-from ledger.record import Duplicate, Recorder, shipped_rulebook
-from ledger.registry import Registry
-from ledger.sequence import Answer, Sequencer
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.recording.publisher import Publisher, Receipt
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Answer, Sequencer
+from ledger.recording.system_stream import SystemStream
+from ledger.recording.validation import Duplicate, Recorder
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.publishing import Definitions
-from ledger.system import SystemStream
-from ledger.workdays import shipped_calendar
 from scripts.fault import people
 
 

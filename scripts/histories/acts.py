@@ -8,9 +8,9 @@ from random import Random
 
 from ledger.core.custody import Handover, Item
 from ledger.core.custody.triggers import CUSTODY
-from ledger.core.event import Body, case, custody_change, handover, item
-from ledger.core.event.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround
-from ledger.core.legal_day import DAY, SHANGHAI, legal_day_of
+from ledger.core.events import Body, case, custody_change, handover, item
+from ledger.core.events.terms import Date, DecisionKind, Disposal, Measure, Purpose, QualifyingGround
+from ledger.core.procedure.legal_days import DAY, SHANGHAI, legal_day_of
 from scripts.histories.life import Entry, Life
 from scripts.histories.world import Officer, clerk, supervisor
 

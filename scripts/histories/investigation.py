@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from hashlib import sha256
 
-from ledger.core.event import case, custody_change, handover, record
-from ledger.core.event.terms import Date, Disposal
-from ledger.core.legal_day import DAY
+from ledger.core.events import case, custody_change, handover, record
+from ledger.core.events.terms import Date, Disposal
+from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_telling import pieces
 from scripts.histories.acts import later, line
 from scripts.histories.life import Life

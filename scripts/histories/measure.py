@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pyarrow
 
-from ledger.core.digest import blake3_text
-from ledger.supervision.datasets import DatasetFiles, Datasets, Registered
-from ledger.supervision.finding import Finding, find
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_models
-from ledger.supervision.session import Session
-from ledger.supervision.snapshot import Views
+from ledger.core.encoding.digests import blake3_text
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_models
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
+from ledger.supervision.runs.findings import Finding, find
+from ledger.supervision.runs.session import Session
+from ledger.supervision.views import Views
 from scripts.histories.history import ENDS, History
 from scripts.histories.life import BOOK, CALENDAR, Planted
 from scripts.histories.outside import pension_list, registered

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import case, item
-from ledger.core.event.terms import BusinessLine
+from ledger.core.events import case, item
+from ledger.core.events.terms import BusinessLine
 from scripts.histories.acts import line
 from scripts.histories.sentence import Criminal
 

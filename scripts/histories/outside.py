@@ -9,9 +9,9 @@ from hashlib import sha256
 from random import Random
 
 from ledger.core.custody import CaseState
-from ledger.core.digest import blake3_text
-from ledger.core.event.record import DatasetRegistered
-from ledger.core.legal_day import DAY, legal_day_of
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.procedure.legal_days import DAY, legal_day_of
 from scripts.histories.history import BEGINS, ENDS, History
 
 DATASET = "pensions"

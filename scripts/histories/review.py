@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import handover
-from ledger.core.event.terms import Disposal, Purpose
+from ledger.core.events import handover
+from ledger.core.events.terms import Disposal, Purpose
 from scripts.histories.acts import line
 from scripts.histories.investigation import Investigation
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.core.event import handover, item
-from ledger.core.event.terms import ItemKind, MatchResult, Money
-from ledger.core.legal_day import DAY
+from ledger.core.events import handover, item
+from ledger.core.events.terms import ItemKind, MatchResult, Money
+from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_telling import pieces
 from scripts.histories.acts import Acts, later, line
 from scripts.histories.life import Life

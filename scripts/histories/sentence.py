@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.event import item
+from ledger.core.events import item
 from ledger.samples.case_telling import pieces
 from scripts.histories.acts import line
 from scripts.histories.trial import Trial

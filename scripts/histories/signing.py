@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger.core.event import Envelope, encode_submission, registry
-from ledger.core.event.registry import Name, Profile, RegistryChange
-from ledger.sign import envelope_of, sign_payload
+from ledger.core.events import Envelope, encode_submission, registry
+from ledger.core.events.registry import Name, Profile, RegistryChange
+from ledger.recording.signing import envelope_of, sign_payload
 from scripts.histories.history import BEGINS, History
 from scripts.histories.life import Entry
 from scripts.histories.world import Officer, agencies

@@ -6,10 +6,10 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from ledger.core.custody import Act
-from ledger.core.event import Payload
-from ledger.supervision.snapshot import Acts, Anchors, Head, Logged
-from ledger.supervision.snapshot.of_case import Row
-from ledger.supervision.snapshot.of_matter import MatterRecord
+from ledger.core.events import Payload
+from ledger.supervision.views import Acts, Anchors, Head, Logged
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.supervision_rows import MatterRecord
 from scripts.histories.history import History
 from scripts.histories.life import BOOK
 from scripts.histories.world import agencies
@@ -23,7 +23,7 @@ class Alone:
 
 
 class HistorySource:
-    """Implements ``ledger.supervision.snapshot.Source``; no case of a history cites another one's state."""
+    """Implements ``ledger.supervision.views.Source``; no case of a history cites another one's state."""
 
     def __init__(self, history: History) -> None:
         self.acts: Acts = Alone()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event import case
-from ledger.core.event.terms import Disposal
+from ledger.core.events import case
+from ledger.core.events.terms import Disposal
 from scripts.histories.acts import line
 from scripts.histories.life import Life
 from scripts.histories.plan import Plan

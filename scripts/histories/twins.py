@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.event import case
+from ledger.core.events import case
 from scripts.histories.sentence import Criminal
 
 

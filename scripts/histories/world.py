@@ -6,8 +6,8 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from ledger.core.event.terms import AgencyKind, Role
-from ledger.keys import LocalSigner
+from ledger.config.keys import LocalSigner
+from ledger.core.events.terms import AgencyKind, Role
 
 PROVINCES = ("甲", "乙", "丙")
 CITIES = ("东", "西")

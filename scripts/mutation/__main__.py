@@ -36,11 +36,11 @@ COPIED = ("ledger", "tests", "pyproject.toml")
 LEAST = 90  # per cent of the mutants of a module
 # The sources of a module, and the tests of the core that are to notice.
 MODULES = {
-    "merkle": (["ledger/core/merkle.py"], ["test_merkle*.py"]),
-    "canonical": (["ledger/core/canonical.py"], ["test_canonical.py"]),
-    "signature": (["ledger/core/signature.py"], ["test_signature.py"]),
+    "merkle": (["ledger/core/log/merkle.py"], ["test_merkle*.py"]),
+    "canonical": (["ledger/core/encoding/canonical.py"], ["test_canonical.py"]),
+    "signature": (["ledger/core/signing/signatures.py"], ["test_signature.py"]),
     "authority": (
-        ["ledger/core/authority.py", "ledger/core/contract_change.py"],
+        ["ledger/core/signing/authority.py", "ledger/core/ethereum/contract_changes.py"],
         ["test_authority.py", "test_contract_change.py"],
     ),
     "custody": (["ledger/core/custody/*.py"], ["test_custody_*.py", "test_clock_decisions.py"]),

@@ -10,21 +10,10 @@ from coincurve import PrivateKey
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from ledger.core import authority, canonical, contract_change, merkle
-from ledger.core.block_header import read_header
-from ledger.core.block_note import BlockStatement, cosign_block
-from ledger.core.bundle import (
-    Anchor,
-    AuthorityEvidence,
-    Bundle,
-    CaseBundle,
-    Erasure,
-    Evidence,
-    encode_bundle,
-    raw,
-)
-from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
-from ledger.core.event import (
+from ledger.core.encoding import canonical
+from ledger.core.ethereum import contract_changes
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import (
     SYSTEM_STREAM_ID,
     Authority,
     Body,
@@ -40,13 +29,27 @@ from ledger.core.event import (
     registry,
     supervision,
 )
-from ledger.core.event.terms import EventRef, Quantity, Role
-from ledger.core.model_package import ModelPackage
-from ledger.core.note import Note, SeedSigner, SignatureType, parse_note
-from ledger.core.policy import parse_policy
-from ledger.core.proof import TlogProof
-from ledger.core.signature import address_of, signing_hash
-from ledger.core.trust import Trust, TrustedBlock, TrustedChain
+from ledger.core.events.terms import EventRef, Quantity, Role
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.notes import Note, SeedSigner, SignatureType, parse_note
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing import authority
+from ledger.core.signing.signatures import address_of, signing_hash
+from ledger.core.supervision.model_package import ModelPackage
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.bundle_format import (
+    Anchor,
+    AuthorityEvidence,
+    Bundle,
+    CaseBundle,
+    Erasure,
+    Evidence,
+    encode_bundle,
+    raw,
+)
+from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from tests.states import State
 
 LOG_ID = bytes(range(32))
@@ -189,7 +192,7 @@ def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
     drafts.append(registry.KeyRevoked(number=5, key_id=key_id(COLLEAGUE_KEY), **common))
     rolled, changes = LOG_ID, []
     for draft in drafts:
-        rolled = contract_change.registry_hash(rolled, draft)
+        rolled = contract_changes.registry_hash(rolled, draft)
         changes.append(replace(draft, registry_hash="0x" + rolled.hex()))
     return changes
 

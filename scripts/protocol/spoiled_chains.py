@@ -8,13 +8,13 @@ from typing import Any
 import rlp
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, raw
-from ledger.core.checkpoint import cosign_text
-from ledger.core.contract_state import anchor_slots, registry_slots
-from ledger.core.note import Note, NoteSignature, parse_note
-from ledger.core.patricia import EMPTY_ROOT
-from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedBlock
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.trie import EMPTY_ROOT
+from ledger.core.log.checkpoints import cosign_text
+from ledger.core.log.notes import Note, NoteSignature, parse_note
+from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import TrustedBlock
 from scripts.protocol import example
 from scripts.protocol.example import (
     ANCHORED_AT,

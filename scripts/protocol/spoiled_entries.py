@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.event import registry
-from ledger.core.note import NoteSignature, parse_note
+from ledger.core.events import registry
+from ledger.core.log.notes import NoteSignature, parse_note
 from scripts.protocol import example
 from scripts.protocol.example import COSIGNED_AT, REGISTERED, SEALED, SIGNED_AT, WITNESSES
 from scripts.protocol.vector import (

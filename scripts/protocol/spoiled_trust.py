@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.note import SeedSigner, SignatureType
+from ledger.core.log.notes import SeedSigner, SignatureType
 from scripts.protocol import example
 from scripts.protocol.example import WITNESS_LINES
 from scripts.protocol.vector import NO_TRUST_FILE, Vector, plain, policy, put, without

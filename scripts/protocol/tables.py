@@ -7,10 +7,11 @@ from typing import Any, get_type_hints
 
 from msgspec import inspect
 
-from ledger.core import contract_change, event
-from ledger.core.clock_rules import ClockRule, ExtensionRule
-from ledger.core.event import EVENT_TYPES, terms
-from ledger.core.rulebook import FlagName, FlagRule, Rulebook
+from ledger.core import events
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import EVENT_TYPES, terms
+from ledger.core.procedure.clock_rules import ClockRule, ExtensionRule
+from ledger.core.procedure.rulebook import FlagName, FlagRule, Rulebook
 
 WORDS = {
     name: value
@@ -72,11 +73,11 @@ def vocabularies() -> str:
 def numbers() -> str:
     """The contract's numbers for roles, kinds of agency and changes."""
     rows = [
-        ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_change.ROLE_BITS.items())),
-        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_change.KIND_NUMBERS.items())),
+        ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_changes.ROLE_BITS.items())),
+        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_changes.KIND_NUMBERS.items())),
         (
             "change",
-            ", ".join(f"`{event.NAME_OF[body]}` {number}" for body, number in contract_change.CHANGE_KINDS.items()),
+            ", ".join(f"`{events.NAME_OF[body]}` {number}" for body, number in contract_changes.CHANGE_KINDS.items()),
         ),
     ]
     return table(("of", "numbers"), rows)
@@ -84,7 +85,7 @@ def numbers() -> str:
 
 def parts() -> str:
     """The values that bodies, payload and envelope are made of."""
-    wholes = {row.body for row in EVENT_TYPES.values()} | {event.Payload, event.Envelope, event.Body}
+    wholes = {row.body for row in EVENT_TYPES.values()} | {events.Payload, events.Envelope, events.Body}
     used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
     return "\n".join(f"- **{struct.__name__}**: {fields_of(struct)}" for struct in sorted(used, key=_name))
 
@@ -107,15 +108,15 @@ def _structs_in(kind: Any) -> Iterator[type]:
 
 
 def payload() -> str:
-    return fields_of(event.Payload)
+    return fields_of(events.Payload)
 
 
 def envelope() -> str:
-    return fields_of(event.Envelope)
+    return fields_of(events.Envelope)
 
 
 def section() -> str:
-    return fields_of(event.Section)
+    return fields_of(events.Section)
 
 
 def bodies() -> str:
@@ -140,7 +141,7 @@ def fields_of(struct: type) -> str:
         f"{spelled(hints[field.name], field.type)}{_or_null(field)}"
         for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
     }
-    if struct is event.Payload:
+    if struct is events.Payload:
         found["event_type"] = "`event_type` EventTypeName"
     return ", ".join(found[name] for name in sorted(found))
 
@@ -168,7 +169,7 @@ def spelled(hint: Any, kind: Any) -> str:
             keys, values = _unwrapped(hint).__args__
             return f"{{{spelled(keys, key)}: {spelled(values, value)}}}{_count(low, high)}"
         case inspect.StructType(cls=cls):
-            return "(see the type)" if cls is event.Body else cls.__name__
+            return "(see the type)" if cls is events.Body else cls.__name__
         case inspect.LiteralType(values=values):
             return " or ".join(f"`{value}`" for value in values)
         case inspect.IntType(ge=low, le=high):

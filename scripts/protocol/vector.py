@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from scripts.protocol import example
 
 NO_BUNDLE = "no bundle"

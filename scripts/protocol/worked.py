@@ -6,15 +6,19 @@ from base64 import b64encode
 
 import msgspec
 
-from ledger.core import canonical, contract_change, merkle, signature, tiles, verify
-from ledger.core.bundle import encode_bundle
-from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, sign_checkpoint
-from ledger.core.event import digest_of
-from ledger.core.model_package import encode_package
-from ledger.core.note import parse_note
-from ledger.core.proof import TlogProof
-from ledger.core.signature import keccak256
-from ledger.core.trust import encode_trust
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import digest_of
+from ledger.core.log import merkle, tiles
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing import signatures
+from ledger.core.supervision.model_package import encode_package
+from ledger.core.verification import bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import encode_trust
 from scripts.protocol import example, spoiled
 
 LEAVES = tuple(b'{"seq":%d}' % number for number in range(3))
@@ -52,7 +56,7 @@ def struct_words() -> list[tuple[str, bytes]]:
     """The words of the struct of the example's envelope, in their order."""
     envelope = example.entries()[example.REGISTERED].envelope
     texts = {
-        "summary": signature.summary(envelope),
+        "summary": signatures.summary(envelope),
         "eventId": envelope.event_id,
         "eventType": envelope.event_type,
         "streamKind": envelope.stream.kind,
@@ -68,7 +72,7 @@ def struct_words() -> list[tuple[str, bytes]]:
     }
     words = {name: keccak256(text.encode()) for name, text in texts.items()}
     words |= {name: number.to_bytes(32, "big") for name, number in numbers.items()}
-    return [(name, words[name]) for name, _ in signature.EVENT_FIELDS]
+    return [(name, words[name]) for name, _ in signatures.EVENT_FIELDS]
 
 
 def type_text(name: str, fields: tuple[tuple[str, str], ...]) -> str:
@@ -78,7 +82,7 @@ def type_text(name: str, fields: tuple[tuple[str, str], ...]) -> str:
 def types() -> str:
     """The EIP-712 types and their hashes."""
     lines = []
-    for name, fields in (("EIP712Domain", signature.DOMAIN_FIELDS), ("Event", signature.EVENT_FIELDS)):
+    for name, fields in (("EIP712Domain", signatures.DOMAIN_FIELDS), ("Event", signatures.EVENT_FIELDS)):
         text = type_text(name, fields)
         lines += [text, f"    {hexed(keccak256(text.encode()))}"]
     return block(*lines)
@@ -88,10 +92,10 @@ def signing() -> str:
     """One signature with everything between the key and the entry."""
     shown = example.entries()[example.REGISTERED]
     envelope, words = shown.envelope, struct_words()
-    type_hash = keccak256(type_text("Event", signature.EVENT_FIELDS).encode())
+    type_hash = keccak256(type_text("Event", signatures.EVENT_FIELDS).encode())
     struct_hash = keccak256(type_hash + b"".join(word for _, word in words))
-    digest = signature.signing_hash(envelope, example.LOG_ID)
-    assert digest == keccak256(b"\x19\x01" + signature.domain_separator(example.LOG_ID) + struct_hash)
+    digest = signatures.signing_hash(envelope, example.LOG_ID)
+    assert digest == keccak256(b"\x19\x01" + signatures.domain_separator(example.LOG_ID) + struct_hash)
     return "\n\n".join(
         [
             values(
@@ -99,8 +103,8 @@ def signing() -> str:
                 public_key=hexed(example.OFFICER_KEY.public_key.format(compressed=False)),
                 key_id=envelope.key_id,
                 log_id=hexed(example.LOG_ID),
-                domain_separator=hexed(signature.domain_separator(example.LOG_ID)),
-                summary=signature.summary(envelope),
+                domain_separator=hexed(signatures.domain_separator(example.LOG_ID)),
+                summary=signatures.summary(envelope),
             ),
             "The words of the struct after its type hash:",
             values(**{name: hexed(word) for name, word in words}),
@@ -127,15 +131,15 @@ def registry() -> str:
         "quorum",
     )
     for change in example.registry_changes()[:2]:
-        words = contract_change.contract_change(change).words()
+        words = contract_changes.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
-        rolled = contract_change.registry_hash(rolled, change)
+        rolled = contract_changes.registry_hash(rolled, change)
         said = {name: hexed(cell) for name, cell in zip((*names, "keccak256 of profile"), cells, strict=True)}
         parts += [
             f"Change {change.number}, its words, and the hash after it:",
             values(**said, hash_after=hexed(rolled)),
         ]
-    profile = contract_change.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
+    profile = contract_changes.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
     return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
 
 
@@ -177,7 +181,7 @@ def proof() -> str:
 
 def verification() -> str:
     """What the verifier says of the example's bundle."""
-    report = verify.verify_bundle(encode_bundle(example.bundle()), example.trust())
+    report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
     lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
     return block(*lines, "", f"verdict: {report.verdict}")
 

@@ -10,16 +10,16 @@ from typing import NoReturn
 import pytest
 
 from api.app import create_app
-from api.parts import Parts
-from api.supervising import make_supervisor
+from api.services.parts import Parts
+from api.wiring import make_supervisor
+from ledger.anchoring.worker import Follower, Link
+from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust
-from ledger.cosign import Courier
-from ledger.follow import Follower, Link
-from ledger.settings import Settings
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust
 from ledger.store.access import AccessLog
-from ledger.worker_pool import WorkerPool
+from ledger.witness.gathering import Courier
+from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url

@@ -16,14 +16,14 @@ import msgspec
 import pytest
 
 from api.routes.reports import GOVERNING
-from ledger.core.event import registry
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.record import ImportRecorded
-from ledger.core.event.registry import Name, Profile
-from ledger.core.event.terms import AgencyKind, Role
-from ledger.store import audits
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
+from ledger.core.events import registry
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.record import ImportRecorded
+from ledger.core.events.registry import Name, Profile
+from ledger.core.events.terms import AgencyKind, Role
+from ledger.store import audit
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served
 from tests.builders import (
@@ -156,9 +156,9 @@ def made_world(folder: Path) -> Iterator[World]:
 def _audited(ledger: Ledger) -> None:
     """An audit that an auditor ran stands in the list of audits."""
     now = ledger.clock()
-    kept = audits.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, None, "the node was away")
+    kept = audit.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, None, "the node was away")
     with ledger.database.write() as connection:
-        audits.keep(connection, kept)
+        audit.keep(connection, kept)
 
 
 def made_matters() -> tuple[Model, Lead, Recommendation]:

@@ -13,11 +13,11 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 
-from api.clients import ConnectionLimits
-from api.parts import Parts
-from api.server import make_server
-from ledger.core.event.registry import RegistryChange
-from ledger.core.signature import personal_digest
+from api.middleware.clients import ConnectionLimits
+from api.middleware.server import make_server
+from api.services.parts import Parts
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing.signatures import personal_digest
 from tests.builders import Event, Officer, signature_of
 from tests.casework import Case
 from tests.ledgers import Ledger

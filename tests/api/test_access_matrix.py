@@ -13,9 +13,9 @@ import httpx
 import msgspec
 import pytest
 
-from ledger.core.event import case as acts
-from ledger.core.event import handover
-from ledger.core.event.terms import Role
+from ledger.core.events import case as acts
+from ledger.core.events import handover
+from ledger.core.events.terms import Role
 from tests.api.matrix import (
     GOVERNANCE,
     OWN,

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from api.routes import chain
+from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.rpc import JsonRpc
-from ledger.core.trust import Trust
-from ledger.state_proofs import trusted_chain
+from ledger.core.verification.trust import Trust
 from tests.api.conftest import Trusted, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import LOG_ID, POLICE, SERVICE, auditor, clerk

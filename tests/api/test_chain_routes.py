@@ -17,9 +17,9 @@ import pytest
 
 from ledger.chain.calls import Approval, ContractDomain, accept_admin, decide, decision_digest, grant_key, revoke_key
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.contract_change import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
-from ledger.core.event import registry
-from ledger.core.note import parse_note
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, KIND_NUMBERS, ContractChange, profile_bytes
+from ledger.core.events import registry
+from ledger.core.log.notes import parse_note
 from tests.api.conftest import serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import COURT, KINDS, LAB, LOG_ID, POLICE, PROCURATORATE, clerk, profile

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from api.clients import ConnectionLimits, Connections, client_of, subscriber_of
-from ledger.settings import Settings
+from api.middleware.clients import ConnectionLimits, Connections, client_of, subscriber_of
+from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import problem
 
@@ -142,7 +142,7 @@ def test_descriptors_are_kept_back_for_the_database() -> None:
     """Where the system gives few, there are fewer connections than the setting allows."""
     program = """
         import resource
-        from api.clients import ConnectionLimits, Connections, KEPT_BACK
+        from api.middleware.clients import ConnectionLimits, Connections, KEPT_BACK
         resource.setrlimit(resource.RLIMIT_NOFILE, (KEPT_BACK + 40, KEPT_BACK + 40))
         print(Connections(ConnectionLimits(most=1000))._most)
     """

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case as acts
-from ledger.warn import Warner
+from ledger.core.events import case as acts
+from ledger.deadlines.warnings import Warner
 from tests.api.service import Served, problem
 from tests.builders import (
     COURT,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from api import logs
-from api.rates import RateLimit
-from ledger.settings import Settings
+from api.middleware import logs
+from api.middleware.rates import RateLimit
+from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import POLICE, clerk

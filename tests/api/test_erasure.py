@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.webhooks import WebhookPages, receivers_of, webhook_secret
-from ledger.core.bundle import decode_bundle
-from ledger.core.event import Authority
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.record import SectionErased
-from ledger.core.verify import verify_event
-from ledger.deliver import Deliverer
+from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
+from ledger.core.events import Authority
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.record import SectionErased
+from ledger.core.verification.bundle import verify_event
+from ledger.core.verification.bundle_format import decode_bundle
+from ledger.interchange.webhooks import Deliverer
 from tests.api.conftest import Trusted, no_chain, serving, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import COURT, DETENTION, POLICE, Officer, clerk, section, supervisor

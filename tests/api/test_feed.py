@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event.case import PersonNamed
+from ledger.core.events.case import PersonNamed
 from tests.api.service import Served, problem
 from tests.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
 from tests.casework import Case, person_id

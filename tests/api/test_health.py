@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.core.errors import Unavailable
-from ledger.sequence import Answer
+from ledger.recording.sequencer import Answer
 from tests.api.service import Served, problem
 from tests.casework import Case
 from tests.faults.commits import database_error, failing_commits

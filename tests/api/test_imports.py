@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event.record import ImportRecorded
-from ledger.settings import Settings
+from ledger.config.settings import Settings
+from ledger.core.events.record import ImportRecorded
 from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
 from tests.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
@@ -91,7 +91,7 @@ def test_a_look_up_is_recorded_with_the_cases_that_it_found(served: Served) -> N
     imported(served, "read", "A-1")
     look_up(served, POLICE_CLERK, ("A-1", "read"), ("A-2", "unknown"))
     with served.parts.database.access.connect() as connection:
-        from ledger.store.access_tables import ACCESS_LOG
+        from ledger.store.access import ACCESS_LOG
 
         cases = [row.case_id for row in connection.execute(ACCESS_LOG.select())]
     assert cases == ["read"]

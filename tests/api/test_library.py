@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.core.event import digest_of
-from ledger.core.event.supervision import Told
-from ledger.core.model_package import verify_package
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import Told
+from ledger.core.supervision.model_package import verify_package
 from tests.api.conftest import Trusted, no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, Officer, analyst, auditor, clerk, supervisor

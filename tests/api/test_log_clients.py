@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.note import parse_note
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_for
 from tests.casework import Case

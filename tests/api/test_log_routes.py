@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.core import merkle
-from ledger.core.checkpoint import verify_checkpoint
-from ledger.core.merkle import Hash, leaf_hash, verify_consistency
-from ledger.core.proof import parse_tlog_proof
-from ledger.core.tiles import TileNodes, decode_bundle
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
+from ledger.core.log.tiles import TileNodes, decode_bundle
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.casework import Case

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import digest_of
+from ledger.core.events import digest_of
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import (

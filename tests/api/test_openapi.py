@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema_rs import validate
 
-from api.submission_paths import example_submission
-from ledger.core.event import EVENT_TYPES, decode_submission
-from ledger.settings import Settings
+from api.middleware.submission_routes import example_submission
+from ledger.config.settings import Settings
+from ledger.core.events import EVENT_TYPES, decode_submission
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 

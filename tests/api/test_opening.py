@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.opening import TrustHolder
+from api.wiring import TrustHolder
+from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.deploy import Deployment
 from ledger.chain.journal import ChainIdentity
-from ledger.core.note import SeedSigner, SignatureType
-from ledger.core.trust import parse_trust
-from ledger.installation import FORMAT, DataDirectory, Installation, read_founding
-from ledger.state_proofs import trusted_chain
+from ledger.config.installation import FORMAT, DataDirectory, Installation, read_founding
+from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.core.verification.trust import parse_trust
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, founder, key_id
 from tests.ledgers import LOG_SIGNER
 from tests.timestamping import new_authority

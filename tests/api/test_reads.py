@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.core.event.handover import NotAcceptedItem, ReceivedItem
+from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import POLICE, PROCURATORATE, START, clerk

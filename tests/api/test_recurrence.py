@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from api.recurrence import Recurrence, recurrence
-from ledger.core.instant import spelled
-from ledger.core.legal_day import legal_day
+from api.services.recurrence import Recurrence, recurrence
+from ledger.core.encoding.instants import spelled
+from ledger.core.procedure.legal_days import legal_day
 from tests.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
 from tests.ledgers import Ledger, Untried, open_ledger, sqlite_url
 from tests.supervised import Lead, Model, Recommendation

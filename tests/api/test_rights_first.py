@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.settings import Settings
+from ledger.config.settings import Settings
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.settings import Settings
-from ledger.supervision.catalogue import views
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.session import LIMITS, QueryRefused
-from ledger.supervision.snapshot.views import exported_session
-from ledger.worker_pool import WorkerPool
+from ledger.config.settings import Settings
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.runs.session import LIMITS, QueryRefused
+from ledger.supervision.views.catalogue import views
+from ledger.supervision.views.views import exported_session
+from ledger.workers.pool import WorkerPool
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, problem
 from tests.builders import (

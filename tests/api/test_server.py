@@ -14,10 +14,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import Response, StreamingResponse
 
-from api import server as servers
-from api.clients import ConnectionLimits
-from api.server import make_server
-from ledger.settings import Settings
+from api.middleware import server as servers
+from api.middleware.clients import ConnectionLimits
+from api.middleware.server import make_server
+from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_at, listening_for
 from tests.casework import Case

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from api.auth import checksum_address, domain_of
-from ledger.core.signature import personal_digest
+from api.auth.sessions import checksum_address, domain_of
+from ledger.core.signing.signatures import personal_digest
 from tests.api.service import Served, problem
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, START, clerk, signature_of
 from tests.casework import Case

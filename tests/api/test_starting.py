@@ -9,10 +9,10 @@ from threading import Event
 
 import pytest
 
-from api.opening import open_parts
-from ledger.core.witness_protocol import SIZE_MEDIA_TYPE
-from ledger.follow import Follower
-from ledger.settings import Settings, read_settings
+from api.wiring import open_parts
+from ledger.anchoring.worker import Follower
+from ledger.config.settings import Settings, read_settings
+from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.store import checkpoints
 from ledger.store.database import Database
 from tests.cli.world import World

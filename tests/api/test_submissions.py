@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.core import canonical
-from ledger.core.event.case import CaseNumbered, CaseOpened
-from ledger.core.event.handover import HandoverAccepted
-from ledger.publish import Receipt
+from ledger.core.encoding import canonical
+from ledger.core.events.case import CaseNumbered, CaseOpened
+from ledger.core.events.handover import HandoverAccepted
+from ledger.recording.publisher import Receipt
 from tests.api.service import Served, problem
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, auditor, clerk, envelope_of, event_id, instant
 from tests.casework import Case, registration

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import record
-from ledger.core.event.case import CaseSplit
-from ledger.core.event.record import Correction
+from ledger.core.events import record
+from ledger.core.events.case import CaseSplit
+from ledger.core.events.record import Correction
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from ledger.core.bundle import decode_bundle
-from ledger.core.event.case import PersonNamed
+from ledger.core.events.case import PersonNamed
+from ledger.core.verification.bundle_format import decode_bundle
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import (

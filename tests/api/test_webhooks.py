@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.webhooks import WebhookPages, receivers_of, webhook_secret
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.registry import KeyRevoked
-from ledger.deliver import Deliverer, deliverer
+from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.registry import KeyRevoked
+from ledger.interchange.webhooks import Deliverer, deliverer
 from ledger.store import warnings, webhooks
 from ledger.store.webhooks import MOST, Webhook
 from tests.api.service import Served, problem

@@ -15,10 +15,10 @@ from sqlalchemy import text
 
 from ledger.audit import AuditReport, Look, audit_log, left_out
 from ledger.chain.anchor import AnchorRecord
-from ledger.core.event import Authority, case, record
-from ledger.core.event.registry import RegistryChange
-from ledger.core.trust import Trust
-from ledger.record import shipped_rulebook
+from ledger.core.events import Authority, case, record
+from ledger.core.events.registry import RegistryChange
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from ledger.store import log as stored_log
 from ledger.store.access import AccessLog, Read
 from ledger.store.journal import DatabaseJournal

@@ -9,8 +9,8 @@ import pytest
 
 from ledger.audit import audit_case, left_out
 from ledger.core.errors import NotFound
-from ledger.core.event.case import CaseSplit
-from ledger.core.merkle import EMPTY_TREE, Hash
+from ledger.core.events.case import CaseSplit
+from ledger.core.log.merkle import EMPTY_TREE, Hash
 from tests.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Stand, contracts, found
 from tests.builders import PROCURATORATE, clerk
 from tests.casework import Case

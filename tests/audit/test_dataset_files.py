@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.supervision.datasets import DatasetFiles
+from ledger.supervision.runs.datasets import DatasetFiles
 from tests.audit.stand import Stand
 from tests.datasets import dataset
 

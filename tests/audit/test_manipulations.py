@@ -13,17 +13,17 @@ from shutil import copytree
 import pytest
 
 from ledger.audit import audit_log, left_out
-from ledger.core.checkpoint import cosign_checkpoint, parse_checkpoint
 from ledger.core.errors import TallystickError
-from ledger.core.note import SeedSigner, SignatureType, parse_note
-from ledger.seal import Sealer
-from ledger.store import anchor_states, audits, checkpoints, webhooks
+from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
+from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
+from ledger.deadlines.warnings import Warner
+from ledger.recording.access_log_sealing import Sealer
+from ledger.store import anchor_states, audit, checkpoints, webhooks
 from ledger.store.access import AccessLog
-from ledger.store.audits import KeptAudit
+from ledger.store.audit import KeptAudit
 from ledger.store.database import open_database
 from ledger.store.journal import DatabaseJournal
 from ledger.store.webhooks import Webhook
-from ledger.warn import Warner
 from scripts.fault.spoiling import Manipulation, manipulations
 from tests.audit.stand import BOOK, TRUST, Stand, found
 from tests.builders import POLICE, clerk
@@ -51,7 +51,7 @@ def fill(stand: Stand) -> None:
     webhooks.settle_failed(database, claimed, "no answer", now + 2)
     for number in range(2):
         with database.write() as connection:
-            audits.keep(connection, KeptAudit(f"audit-{number}", None, POLICE, "o-1", now, now, "intact", None, b"{}"))
+            audit.keep(connection, KeptAudit(f"audit-{number}", None, POLICE, "o-1", now, now, "intact", None, b"{}"))
     with database.read() as connection:
         published = checkpoints.last_published(connection)
     assert published is not None

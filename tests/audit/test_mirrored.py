@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.audit import AuditReport, Node, asking, audit_log
-from ledger.core.authority import initial
-from ledger.core.contract_change import contract_change
-from ledger.core.event.registry import RegistryChange
-from ledger.core.signature import keccak256
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.contract_changes import contract_change
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing.authority import initial
 from tests.audit.stand import BOOK, TRUST
 from tests.builders import COURT, LOG_ID, POLICE, SERVICE, clerk
 from tests.linked import Linked, linked_ledger

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.audit import audit_log, left_out
-from ledger.core.event import handover
-from ledger.core.event.registry import RegistryChange
-from ledger.core.merkle import leaf_hash
-from ledger.core.tiles import RightEdge
+from ledger.core.events import handover
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.tiles import RightEdge
 from ledger.store import log as stored_log
 from ledger.store.append import NewEntry, NewTree, write_batch
 from tests.audit.stand import BOOK, FOUNDING, Stand, found

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.audit import AuditReport, audit_log, left_out
-from ledger.core.note import parse_note
-from ledger.core.timestamp import verify_timestamp
+from ledger.core.log.notes import parse_note
+from ledger.core.verification.timestamps import verify_timestamp
 from ledger.store import checkpoints, timestamps
 from ledger.store.timestamps import Stamp
 from tests.audit.stand import BOOK, TRUST, Stand

@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from ledger.audit import audit_log, left_out
-from ledger.audit.commits import check_commits
+from ledger.audit.whole import check_commits
 from tests.audit.stand import BOOK, FOUNDING, Stand, found
 from tests.bundles import TWO_OF_THREE, trust
 from tests.ledgers import LOG_SIGNER

@@ -9,9 +9,9 @@ import pytest
 
 from ledger.audit.findings import finding, finding_of
 from ledger.core.errors import SignatureRefused, TallystickError
-from ledger.locales import Labels, messages_in
-from ledger.locales.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_told, value_told
-from ledger.locales.messages import said as told_in
+from ledger.i18n import Labels, messages_in
+from ledger.i18n.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_told, value_told
+from ledger.i18n.messages import said as told_in
 from tests.machine import REPOSITORY
 
 SAYING = ("checked", "not_checked", "tell")

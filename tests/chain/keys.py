@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from coincurve import PrivateKey
 
-from ledger.core.signature import address_of, keccak256
+from ledger.core.encoding.digests import keccak256
+from ledger.core.signing.signatures import address_of
 
 
 @dataclass(frozen=True)

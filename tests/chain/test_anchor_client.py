@@ -15,8 +15,8 @@ from ledger.chain.deploy import deploy
 from ledger.chain.errors import CallReverted, ChainAhead, ChainMismatch
 from ledger.chain.journal import Purpose, WriteState
 from ledger.chain.transaction import sign
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import NotFound
-from ledger.core.signature import keccak256
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
 from tests.chain.world import POLICE, World, founding, granted_by

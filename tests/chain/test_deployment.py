@@ -10,9 +10,8 @@ import pytest
 
 from ledger.chain import deploy as deploying
 from ledger.chain.contract import ContractAbi
-from ledger.chain.deploy import Deployment, deploy, other_contracts, require_deployment
+from ledger.chain.deploy import FACTORY, MAKER, Deployment, deploy, has_factory, other_contracts, require_deployment
 from ledger.chain.errors import CallReverted, ChainMismatch, WrongChain
-from ledger.chain.factory import FACTORY, MAKER, has_factory
 from ledger.chain.finality import Confirmations
 from ledger.chain.journal import Purpose, WriteState
 from ledger.chain.node import EmbeddedNode

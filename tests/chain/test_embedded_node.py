@@ -17,7 +17,7 @@ import pytest
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.journal import WriteState
 from ledger.chain.node import ChainIncident, EmbeddedNode, IncidentKind
-from ledger.core.signature import keccak256
+from ledger.core.encoding.digests import keccak256
 from tests.chain.builders import FIRST_TIME, REFUSED, REVERTING, SENDER, append_creation
 from tests.chain.file_journal import FileJournal
 

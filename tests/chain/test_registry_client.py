@@ -24,8 +24,8 @@ from ledger.chain.eth import Log
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
-from ledger.core.contract_change import ContractChange
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
+from ledger.core.ethereum.contract_changes import ContractChange
 from tests.chain.file_journal import FileJournal
 from tests.chain.keys import Key
 from tests.chain.world import ADMINS, COURT, NOW, POLICE, PROFILE, PROSECUTION, World, embedded_world

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.chain.errors import ChainMismatch
 from ledger.chain.replay import replayed
-from ledger.core.signature import keccak256
+from ledger.core.encoding.digests import keccak256
 from tests.chain.file_journal import FileJournal
 from tests.chain.world import World
 

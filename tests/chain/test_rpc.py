@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.eth import Eth
+from ledger.chain.eth import Eth, SendOutcome
 from ledger.chain.rpc import JsonRpc, Request
-from ledger.chain.sending import SendOutcome
 from ledger.core.errors import MalformedInput
 from tests.chain.external import ExternalNode
 from tests.chain.faulty import (

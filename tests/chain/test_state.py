@@ -6,9 +6,9 @@ import pytest
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
-from ledger.core import rlp
-from ledger.core.block_header import read_header
-from ledger.core.patricia import verify_path
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.ethereum.trie import verify_path
 from tests.chain.external import ExternalNode, running_anvil
 
 ACCOUNT = "0x" + "cd" * 20

@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from ledger.chain.transaction import Fees, Transaction, decode, sign
 from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.signature import CURVE_ORDER
+from ledger.core.signing.signatures import CURVE_ORDER
 from tests.chain.keys import Key
 
 KEY = Key("signer")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ledger.core.instant import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.cli.world import World
 
 THEN = "2026-03-01T08:30:00Z"

@@ -8,16 +8,16 @@ from typing import Any
 
 from ledger.cli.profiles import Profiles
 from ledger.cli.session import Session
-from ledger.core.event.record import ImportRecorded
-from ledger.exchange.chains import Pen, first_place
-from ledger.exchange.comparison import steps
-from ledger.exchange.identity import IdentityKey
-from ledger.exchange.mapping import read_mapping
-from ledger.exchange.plan import Planner
-from ledger.exchange.source_file import SourceFile, layout_of
-from ledger.keys import open_keystore
-from ledger.record import shipped_rulebook
-from ledger.sign import Actor
+from ledger.config.keys import open_keystore
+from ledger.core.events.record import ImportRecorded
+from ledger.interchange.imports.chains import Pen, first_place
+from ledger.interchange.imports.comparison import steps
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.mapping import read_mapping
+from ledger.interchange.imports.plan import Planner
+from ledger.interchange.imports.source_file import SourceFile, layout_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Actor
 from tests.cli.tally import PASSPHRASE, Done
 from tests.cli.world import PEOPLE, World
 from tests.stories.service import TALLY

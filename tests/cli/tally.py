@@ -13,10 +13,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from ledger.cli.main import run
-from ledger.core.bundle import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
+from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
-from ledger.core.trust import encode_trust
-from ledger.secret_files import write_secret
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
+from ledger.core.verification.trust import encode_trust
 from tests import bundles
 from tests.one_zone import utc_times
 

@@ -11,7 +11,7 @@ import pytest
 from ledger.audit.findings import STEPS, Finding, Findings, finding
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
-from ledger.locales import Labels
+from ledger.i18n import Labels
 
 
 def shown(language: str, *found: Finding) -> Any:

@@ -22,7 +22,7 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.core.event import decode_submission
+from ledger.core.events import decode_submission
 from tests.builders import LOG_ID, Event
 from tests.bundles import founded
 from tests.cli.faulty_service import Answer, Asked, FaultyService, faulty_service

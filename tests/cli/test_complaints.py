@@ -8,21 +8,31 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from api.problems import HINTS
-from ledger.chain.hints import HINT_OF_SILENCE
-from ledger.chain.hints import HINTS as CONTRACT_HINTS
+from api.middleware.problems import HINTS
+from ledger.chain.contract import HINT_OF_SILENCE
+from ledger.chain.contract import HINTS as CONTRACT_HINTS
 from ledger.cli.complaints import in_a_line, next_step, of_refusal
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
-from ledger.locales import Labels, messages_in
-from ledger.locales.messages import said
+from ledger.i18n import Labels, messages_in
+from ledger.i18n.messages import said
 from tests.cli.tally import Tally
 from tests.machine import REPOSITORY
 
 CHINESE, ENGLISH = Labels("zh-CN"), Labels("en")
 TOLD = (  # what these say reaches clerks
-    *("ledger/core/custody", "ledger/record.py", "ledger/cited.py", "ledger/cli/profiles.py", "ledger/cli/client.py"),
-    *("ledger/core/deadlines/calendar.py", "ledger/exchange/values.py", "ledger/exchange/plan.py"),
-    *("ledger/core/supervision", "ledger/matters.py", "ledger/evidence", "ledger/cli/commands"),
+    *(
+        "ledger/core/custody",
+        "ledger/recording/validation.py",
+        "ledger/recording/validation.py",
+        "ledger/cli/profiles.py",
+        "ledger/cli/client.py",
+    ),
+    *(
+        "ledger/core/procedure/deadlines.py",
+        "ledger/interchange/imports/values.py",
+        "ledger/interchange/imports/plan.py",
+    ),
+    *("ledger/core/supervision", "ledger/recording/supervision_streams.py", "ledger/evidence", "ledger/cli/commands"),
 )
 MESSAGE_AT = {
     "refuse": 1,
@@ -35,9 +45,22 @@ MESSAGE_AT = {
     "CellRefused": 2,
 }
 PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports or checks a file
-    *("ledger/supervision", "ledger/exchange", "ledger/chain", "ledger/anchor.py", "ledger/witness", "ledger/cosign"),
-    *("ledger/stamp.py", "ledger/deliver", "ledger/cli", "ledger/installation.py", "ledger/prove.py"),
-    "ledger/worker_pool.py",
+    *(
+        "ledger/supervision",
+        "ledger/exchange",
+        "ledger/chain",
+        "ledger/anchoring/anchors.py",
+        "ledger/witness",
+        "ledger/cosign",
+    ),
+    *(
+        "ledger/anchoring/timestamps.py",
+        "ledger/deliver",
+        "ledger/cli",
+        "ledger/config/installation.py",
+        "ledger/proofs/bundles.py",
+    ),
+    "ledger/workers/pool.py",
 )
 MESSAGE_OF_PARTS_AT = MESSAGE_AT | dict.fromkeys(
     (

@@ -18,8 +18,8 @@ from blake3 import blake3
 from msgspec import UNSET
 
 from ledger.cli.exits import Exit
-from ledger.core.bundle import encode_bundle
-from ledger.core.event import case as case_events
+from ledger.core.events import case as case_events
+from ledger.core.verification.bundle_format import encode_bundle
 from tests import bundles
 from tests.builders import LOG_ID
 from tests.casework import Case

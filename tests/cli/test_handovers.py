@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ledger.cli.exits import Exit
 from ledger.cli.times import when
-from ledger.core.instant import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.cli.casework import THEN, accept, holder, offer, open_case, register
 from tests.cli.world import World
 

@@ -13,7 +13,7 @@ from ledger.cli.help import Formatter, typed, wrapped
 from ledger.cli.main import tally as group
 from ledger.cli.printable import columns_of
 from ledger.cli.told import EXAMPLES
-from ledger.locales import help_in
+from ledger.i18n import help_in
 from tests.cli.tally import Tally
 from tests.test_cited_in_docs import misnamed
 
@@ -35,7 +35,7 @@ def every_text(command: click.Command = group) -> Iterator[tuple[str, str]]:
 
 
 def test_every_help_text_is_in_chinese_too() -> None:
-    """What is told in English of a command or an option is told in Chinese: ledger/locales/help.zh-CN.json has it."""
+    """What is told in English of a command or an option is told in Chinese: ledger/i18n/help.zh-CN.json has it."""
     texts = help_in("zh-CN")
     missing = {where: text for where, text in every_text() if text not in texts}
     assert missing == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.exchange.identity import IdentityKey
+from ledger.interchange.imports.identity import IdentityKey
 from tests.cli.import_desk import MAPPING, WHOLE, Desk
 from tests.cli.tally import Done, Tally
 from tests.cli.world import PEOPLE, World

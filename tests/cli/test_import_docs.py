@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.exchange import mapping
+from ledger.interchange.imports import mapping
 from tests.cli.world import World
 from tests.machine import REPOSITORY
 from tests.pages import blocks, typed

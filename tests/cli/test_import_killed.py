@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.core.event import decode_envelope
-from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.events import decode_envelope
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from tests.cli.import_desk import WHOLE, Desk
 from tests.cli.world import World
 

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.cli.diagnosis import fonts
 from ledger.cli.exits import Exit
-from ledger.core.note import SeedSigner, SignatureType
-from ledger.installation import DataDirectory, load
-from ledger.keys import open_keystore, open_note_key
+from ledger.config.installation import DataDirectory, load
+from ledger.config.keys import open_keystore, open_note_key
+from ledger.core.log.notes import SeedSigner, SignatureType
 from tests.cli.tally import PASSPHRASE, Tally
 
 POLICE = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from ledger.cli.exits import Exit
-from ledger.core.instant import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.cli.casework import THEN, accept, open_case, register
 from tests.cli.world import World
 

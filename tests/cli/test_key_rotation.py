@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.opening import open_parts
+from api.wiring import open_parts
 from ledger.cli.exits import Exit
 from ledger.cli.key_rotation import Rotation
-from ledger.core.authority import EarlierServiceKey
+from ledger.config.installation import DataDirectory, Installation, load, require_own_keys
+from ledger.config.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
+from ledger.config.secret_files import write_secret
+from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, TallystickError
-from ledger.core.note import SeedSigner
-from ledger.core.trust import MAX_EARLIER, LogKeyLine
-from ledger.installation import DataDirectory, Installation, load, require_own_keys
-from ledger.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
-from ledger.secret_files import write_secret
-from ledger.settings import read_settings
+from ledger.core.log.notes import SeedSigner
+from ledger.core.signing.authority import EarlierServiceKey
+from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
 from tests.cli.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")

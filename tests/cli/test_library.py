@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.cli.test_supervision import raise_lead
 from tests.cli.world import World, running_world
 from tests.machine import REPOSITORY

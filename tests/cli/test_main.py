@@ -14,6 +14,8 @@ import pytest
 
 from ledger.cli.exits import MEANINGS, Exit, of_error
 from ledger.cli.main import COMMANDS, tally
+from ledger.config.keys import KeyRefused
+from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -26,8 +28,6 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.keys import KeyRefused
-from ledger.secret_files import SecretRefused
 from tests.bundles import log_with
 from tests.casework import Case
 from tests.cli.tally import Tally, write_bundle, write_trust

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.supervision.model.draft import FORMS, draft
-from ledger.supervision.model.parse import require_publishable
-from ledger.supervision.model.shipped import shipped_models
+from ledger.supervision.models.editing import FORMS, draft
+from ledger.supervision.models.parse import require_publishable
+from ledger.supervision.models.shipped_models import shipped_models
 from tests.cli.tally import Tally
 from tests.supervision.modelling import changed
 

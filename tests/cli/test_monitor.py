@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.cli.exits import Exit
-from ledger.core.note import SeedSigner
-from ledger.core.trust import encode_trust
-from ledger.secret_files import write_secret
+from ledger.config.secret_files import write_secret
+from ledger.core.log.notes import SeedSigner
+from ledger.core.verification.trust import encode_trust
 from tests import bundles
 from tests.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, instant, signed, supervisor
 from tests.casework import Case

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from ledger.exchange.paper.forms import FORMS
-from ledger.locales import Labels
+from ledger.i18n import Labels
+from ledger.interchange.papers.forms import FORMS
 from tests.cli.world import World
 from tests.machine import REPOSITORY
 from tests.pages import blocks, typed

@@ -10,7 +10,7 @@ from ledger.cli.output import Column, Output
 from ledger.cli.printable import printable, printable_json, printable_line
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
-from ledger.locales import Labels
+from ledger.i18n import Labels
 
 EVIL = "ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"
 SHOWN = r"ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.keys import change_passphrase, open_keystore, open_note_key
-from ledger.secret_files import write_secret
+from ledger.config.keys import change_passphrase, open_keystore, open_note_key
+from ledger.config.secret_files import write_secret
 from ledger.witness.directory import WitnessDirectory, open_keys
 from tests.builders import LOG_ID
 from tests.cli.tally import PASSPHRASE, Tally, write_trust

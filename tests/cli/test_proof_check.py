@@ -9,10 +9,10 @@ import pytest
 from msgspec import UNSET
 
 from ledger.cli.exits import Exit
-from ledger.core.bundle import encode_bundle
-from ledger.core.event.handover import HandoverRecalled
-from ledger.core.tiles import encode_bundle as encode_entries
-from ledger.secret_files import write_secret
+from ledger.config.secret_files import write_secret
+from ledger.core.events.handover import HandoverRecalled
+from ledger.core.log.tiles import encode_bundle as encode_entries
+from ledger.core.verification.bundle_format import encode_bundle
 from tests import bundles
 from tests.builders import POLICE, Writer, clerk
 from tests.casework import Case

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.core import canonical
-from ledger.core.merkle import leaf_hash
-from ledger.core.policy import parse_policy
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.encoding import canonical
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.cli.casework import THEN, accept, offer, open_case
 from tests.cli.world import World
 

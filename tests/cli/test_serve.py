@@ -9,8 +9,8 @@ import pytest
 
 from ledger.cli.exits import Exit
 from ledger.cli.listening import alone_with
+from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput
-from ledger.secret_files import open_to_others
 from tests.cli.tally import Tally
 from tests.cli.world import World
 from tests.machine import free_port

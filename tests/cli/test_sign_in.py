@@ -12,9 +12,9 @@ from eth_account.messages import encode_defunct
 
 from ledger.cli.client import Service
 from ledger.cli.sign_in import SignIn, require_own_message
+from ledger.config.keys import LocalSigner
 from ledger.core.errors import SignatureRefused, Unauthorized
-from ledger.core.signature import personal_digest
-from ledger.keys import LocalSigner
+from ledger.core.signing.signatures import personal_digest
 from tests.builders import LOG_ID
 from tests.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
 

@@ -16,14 +16,14 @@ import pytest
 from blake3 import blake3
 
 from ledger.cli.exits import Exit
-from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.core.event import EVENT_TYPES, Stream
-from ledger.core.event.supervision import LeadRaised
-from ledger.installation import DataDirectory, load
-from ledger.keys import open_keystore
-from ledger.sign import Actor, Place, sign_event
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
+from ledger.config.installation import DataDirectory, load
+from ledger.config.keys import open_keystore
+from ledger.core.events import EVENT_TYPES, Stream
+from ledger.core.events.supervision import LeadRaised
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
+from ledger.recording.signing import Actor, Place, sign_event
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.cli.tally import PASSPHRASE
 from tests.cli.world import World
 from tests.machine import REPOSITORY

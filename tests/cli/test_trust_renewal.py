@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.cli.exits import Exit
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust, TrustedBlock, encode_trust, parse_trust
-from ledger.core.trust_renewal import trust_digest
-from ledger.keys import create_note_key
+from ledger.config.keys import create_note_key
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust
+from ledger.core.verification.trust_renewal import trust_digest
 from tests import bundles
 from tests.bundles import CHAIN, ORIGIN
 from tests.cli.tally import PASSPHRASE, Tally

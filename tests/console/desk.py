@@ -11,8 +11,8 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from api.app import create_app
-from api.auth import personal_digest
-from api.parts import Parts
+from api.auth.sessions import personal_digest
+from api.services.parts import Parts
 from api.signer.app import Desk as SignerDesk
 from api.signer.app import create_app as create_signer
 from api.signer.asking import Counter
@@ -20,9 +20,9 @@ from api.signer.guard import Guard
 from api.signer.pairing import Pairing
 from api.signer.question import Holder, Questioner
 from api.texts import Texts
-from ledger.keys import LocalSigner
-from ledger.locales import Labels
-from ledger.settings import Settings
+from ledger.config.keys import LocalSigner
+from ledger.config.settings import Settings
+from ledger.i18n import Labels
 from tests.api.conftest import AGENCIES, no_chain, parts_of
 from tests.api.service import listening_at
 from tests.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_of, supervisor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from ledger.core.event.item import Seizure
-from ledger.store.supervision_tables import LEADS
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
+from ledger.core.events.item import Seizure
+from ledger.store.supervision import LEADS
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.builders import PROCURATORATE, instant
 from tests.casework import Case
 from tests.console.desk import Clerk, Office

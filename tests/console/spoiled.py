@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.event import (
+from ledger.core.events import (
     EVENT_TYPES,
     Authority,
     Body,
@@ -27,10 +27,10 @@ from ledger.core.event import (
     record,
     registry,
 )
-from ledger.core.event.registry import Name
-from ledger.core.event.supervision import Check, ModelPublished
-from ledger.core.event.terms import EventRef, Money
-from ledger.supervision.model.shipped import shipped_model
+from ledger.core.events.registry import Name
+from ledger.core.events.supervision import Check, ModelPublished
+from ledger.core.events.terms import EventRef, Money
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.builders import (
     COURT,
     DETENTION,

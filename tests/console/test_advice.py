@@ -9,19 +9,25 @@ from pathlib import Path
 import pytest
 
 from api.console.advice import BY_CODE, BY_STATUS, advice
-from api.problems import HINTS, STATUSES, Problem
-from ledger.locales import Labels
+from api.middleware.problems import HINTS, STATUSES, Problem
+from ledger.i18n import Labels
 from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served
 from tests.machine import REPOSITORY
 
 SAYS_NO = ("code", "rule")
 REACHING = (  # whose refusals reach a page, or the script of one
-    *("api", "ledger/core", "ledger/store", "ledger/supervision", "ledger/exchange/paper"),
+    *("api", "ledger/core", "ledger/store", "ledger/supervision", "ledger/interchange/imports/paper"),
     *(f"ledger/{name}.py" for name in ("record", "matters", "sequence", "cited")),
 )
 NEVER = (  # what no page asks for: a witness's own service, webhooks, the chain's journal, batches
-    *("api/witness", "api/routes/webhooks.py", "api/routes/submissions.py", "api/server.py", "api/signer/guard.py"),
+    *(
+        "api/witness",
+        "api/routes/webhooks.py",
+        "api/routes/submissions.py",
+        "api/middleware/server.py",
+        "api/signer/guard.py",
+    ),
     *("api/signer/pairing.py", "ledger/store/witness.py", "ledger/store/webhooks.py", "ledger/store/journal.py"),
 )
 

@@ -19,15 +19,15 @@ from api.console.standing import (
     WitnessesStanding,
 )
 from api.texts import Texts
-from ledger.anchor import Waits
+from ledger.anchoring.anchors import Waits
+from ledger.anchoring.timestamps import StampState
+from ledger.anchoring.worker import FollowState
 from ledger.chain.registry import RegistryState
 from ledger.chain.sighting import Sighting
-from ledger.cosign import WitnessState
-from ledger.follow import FollowState
-from ledger.stamp import StampState
 from ledger.store.webhooks import Webhook
-from ledger.supervision.standing import RunFault
-from ledger.supervision.supervise import ALL, RunState
+from ledger.supervision.runs.active_models import RunFault
+from ledger.supervision.runs.supervisor import ALL, RunState
+from ledger.witness.gathering import WitnessState
 
 NOW = 1_800_000_000_000
 REGISTRY = RegistryState(b"\0" * 32, 3, 0, 3, 0, 0, development=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import verify_case
-from ledger.record import shipped_rulebook
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from tests.api.conftest import Trusted
 from tests.builders import POLICE, PROCURATORATE, Officer, auditor, supervisor
 from tests.casework import Case

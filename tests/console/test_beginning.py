@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from api.app import create_app
-from api.opening import open_parts
-from ledger.installation import DataDirectory
+from api.wiring import open_parts
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import read_settings
 from ledger.samples import load
-from ledger.settings import read_settings
 from tests.api.service import listening_at
 from tests.builders import POLICE, clerk
 from tests.console.desk import Office, axe_findings, too_wide

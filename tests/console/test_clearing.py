@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from ledger.core.event import decode_payload, handover
-from ledger.core.event.terms import Quantity
+from ledger.core.events import decode_payload, handover
+from ledger.core.events.terms import Quantity
 from ledger.store import log
 from tests.builders import DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk
 from tests.casework import Case, detained, holding, offered, person_id

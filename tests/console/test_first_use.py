@@ -18,7 +18,7 @@ from markupsafe import escape
 from api.console import first_steps
 from api.console.first_steps import Step
 from ledger.cli.main import tally
-from ledger.settings import Settings
+from ledger.config.settings import Settings
 from tests import supervised
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
-from ledger.matters import matter_of
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
+from ledger.recording.supervision_streams import matter_of
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.casework import Case
 from tests.console.desk import Office, axe_findings, barriers, too_wide

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from ledger.core.supervision import LeadState
-from ledger.matters import matter_of
+from ledger.recording.supervision_streams import matter_of
 from tests.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.console.desk import Office, axe_findings, barriers
 from tests.console.prosecuting import raise_leads, sign

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from ledger.core.model_package import FORMAT
 from ledger.core.supervision import ModelState
-from ledger.matters import matter_of
-from ledger.supervision.model.parse import parse_model
+from ledger.core.supervision.model_package import FORMAT
+from ledger.recording.supervision_streams import matter_of
+from ledger.supervision.models.parse import parse_model
 from tests.builders import POLICE, PROCURATORATE, analyst, auditor
 from tests.console.desk import Office, axe_findings, too_wide
 from tests.console.prosecuting import MODEL, publish, raise_leads, sign

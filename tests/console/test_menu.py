@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from api.auth import Session
+from api.auth.sessions import Session
 from api.console.assets import address
 from api.console.menu import MENU, Menu, menu_of
-from ledger.core.authority import Grant
-from ledger.core.event.terms import AgencyKind, Role
+from ledger.core.events.terms import AgencyKind, Role
+from ledger.core.signing.authority import Grant
 from tests.builders import KINDS, POLICE, PROCURATORATE, analyst, clerk
 from tests.console.desk import Office, axe_findings, too_wide
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ledger.core.event.record import IncidentRecorded
+from ledger.core.events.record import IncidentRecorded
 from tests.builders import POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.casework import offered
 from tests.chain.external import running_anvil

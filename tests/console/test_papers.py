@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ledger.core.event.item import Seizure
-from ledger.exchange.paper.forms import forms_of
+from ledger.core.events.item import Seizure
+from ledger.interchange.papers.forms import forms_of
 from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served
 from tests.builders import PROCURATORATE, START, Officer, clerk, instant

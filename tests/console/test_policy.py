@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.auth import personal_digest
+from api.auth.sessions import personal_digest
 from api.console.assets import STATIC, address, release
 from tests.api.conftest import SETTINGS
 from tests.api.matrix import World, made_world, reader

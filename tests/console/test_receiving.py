@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from ledger.core.event import handover
-from ledger.core.event.terms import Quantity
+from ledger.core.events import handover
+from ledger.core.events.terms import Quantity
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import Case, detained, holding, registration
 from tests.console.desk import Office, axe_findings

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import Engine, event
 
-from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served
 from tests.builders import POLICE, PROCURATORATE, analyst, clerk

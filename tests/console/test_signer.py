@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.core import canonical
-from ledger.core.event import Section, digest_of
-from ledger.core.signature import recover, signing_hash, typed_data
+from ledger.core.encoding import canonical
+from ledger.core.events import Section, digest_of
+from ledger.core.signing.signatures import recover, signing_hash, typed_data
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, START, Event, Officer, clerk
 from tests.casework import Case, offered
 from tests.console.desk import PAGE_KEY, Signing, signer_of
@@ -313,7 +313,7 @@ def test_payload_digest_is_the_payload_s(desk: Desk) -> None:
 
 
 def sign_in_text() -> str:
-    from api.auth import STATEMENT, checksum_address
+    from api.auth.sessions import STATEMENT, checksum_address
 
     return (
         "ledger.test wants you to sign in with your Ethereum account:\n"

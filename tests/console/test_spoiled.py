@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ledger.core.event import EVENT_TYPES
+from ledger.core.events import EVENT_TYPES
 from tests.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
 from tests.console.desk import AGENCIES, ROLES, Office, barriers, office_in
 from tests.console.matrix import PAGES, PUBLIC

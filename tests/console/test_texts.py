@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from jinja2 import Environment, nodes
 
 from api.texts import Texts, catalogue
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 from tests.machine import REPOSITORY
 
 API = REPOSITORY / "api"

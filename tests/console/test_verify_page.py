@@ -15,11 +15,11 @@ from blake3 import blake3
 from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
-from ledger.core.bundle import encode_bundle
-from ledger.core.trust import encode_trust
-from ledger.core.verify import verify_bundle
-from ledger.exchange.paper.document import link
-from ledger.settings import Settings
+from ledger.config.settings import Settings
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import encode_trust
+from ledger.interchange.papers.document import link
 from tests.api.conftest import Trusted, no_chain, parts_of
 from tests.api.service import listening_at
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section

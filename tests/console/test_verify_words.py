@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from api.console.verifying_words import reasons_in, words_in
-from ledger.core.event.terms import Verdict
-from ledger.locales import LANGUAGES
+from ledger.core.events.terms import Verdict
+from ledger.i18n import LANGUAGES
 from tests.machine import REPOSITORY
 
 VERIFIER = REPOSITORY / "scripts" / "verify"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.anonymity import INSTEAD, Trace, known_traces, traces, words
+from ledger.core.supervision.anonymity import INSTEAD, Trace, known_traces, traces, words
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core import authority as authorities
-from ledger.core.authority import Authority
 from ledger.core.errors import IntegrityBroken, Unauthorized
-from ledger.core.event import Envelope, case, record, registry
+from ledger.core.events import Envelope, case, record, registry
+from ledger.core.signing import authority as authorities
+from ledger.core.signing.authority import Authority
 from tests.builders import (
     COURT,
     LOG_ID,

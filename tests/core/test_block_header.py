@@ -1,4 +1,4 @@
-"""``ledger.core.block_header``: the header of a block of any hard fork up to prague, and nothing else."""
+"""``ledger.core.ethereum.block_headers``: the header of a block of any hard fork up to prague, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import rlp as library
 
-from ledger.core.block_header import FIELD_COUNTS, FIELDS, encode_header, read_header
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
-from ledger.core.signature import keccak256
+from ledger.core.ethereum.block_headers import FIELD_COUNTS, FIELDS, encode_header, read_header
 from tests.states import header_rlp
 
 ROOT = bytes(range(32))

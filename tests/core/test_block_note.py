@@ -1,4 +1,4 @@
-"""``ledger.core.block_note``: what witnesses sign of a block, and when it counts."""
+"""``ledger.core.verification.block_notes``: what witnesses sign of a block, and when it counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.block_note import BlockStatement, cosign_block, verify_block_note
-from ledger.core.checkpoint import Cosignature, cosign_text, parse_checkpoint
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
-from ledger.core.note import Note, NoteSignature, SeedSigner, SignatureType
-from ledger.core.policy import parse_policy
-from ledger.core.trust import TrustedBlock
+from ledger.core.log.checkpoints import Cosignature, cosign_text, parse_checkpoint
+from ledger.core.log.notes import Note, NoteSignature, SeedSigner, SignatureType
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.block_notes import BlockStatement, cosign_block, verify_block_note
+from ledger.core.verification.trust import TrustedBlock
 from tests.bundles import CHAIN, TWO_OF_THREE, WITNESSES
 
 LOG_ID = bytes(31) + b"\x01"

@@ -1,4 +1,4 @@
-"""``ledger.core.bundle``: one file format, strict in its frame, free in its spelling."""
+"""``ledger.core.verification.bundle_format``: one file format, strict in its frame, free in its spelling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from msgspec import UNSET, Raw
 
-from ledger.core.bundle import (
+from ledger.core.errors import MalformedInput
+from ledger.core.events import decode_envelope
+from ledger.core.verification.bundle_format import (
     MAX_BUNDLE_LENGTH,
     Bundle,
     CaseBundle,
@@ -17,8 +19,6 @@ from ledger.core.bundle import (
     encode_bundle,
     read_part,
 )
-from ledger.core.errors import MalformedInput
-from ledger.core.event import decode_envelope
 from tests.builders import PROCURATORATE, clerk, event_of
 from tests.bundles import log_with, tree
 from tests.casework import Case

@@ -13,9 +13,9 @@ import rfc8785
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ledger.core import canonical, json_path
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event import decode_submission
+from ledger.core.events import decode_submission
 from tests.builders import section
 from tests.casework import Case
 
@@ -300,27 +300,27 @@ def test_every_scalar_is_found_by_its_path(value: Any, data: st.DataObject) -> N
     text = canonical.encode(marked)
     assume(text.count(b"7777777") == 1)
     start = text.index(b"7777777")
-    assert json_path.path_at(text, data.draw(st.integers(start, start + 6))) == ".list[1].mark"
+    assert canonical.path_at(text, data.draw(st.integers(start, start + 6))) == ".list[1].mark"
 
 
 @given(st.text(alphabet='{}[],:"\\a 1', max_size=40).map(str.encode), st.integers(0, 40))
 def test_paths_of_broken_texts_are_found_without_failing(data: bytes, position: int) -> None:
     """Whatever the text, naming a place in it gives a path, never an error."""
-    assert json_path.path_at(data, position).isprintable()
-    assert all(path.isprintable() for path in json_path.repeated_keys(data))
+    assert canonical.path_at(data, position).isprintable()
+    assert all(path.isprintable() for path in canonical.repeated_keys(data))
 
 
 def test_a_text_of_escaped_quotation_marks_is_read_once() -> None:
     """A megabyte of an unterminated string costs one pass, not one for each of its quotation marks."""
     data = b'{"a":"' + b'\\"' * 500_000
-    assert json_path.path_at(data, len(data)) == ".a"
+    assert canonical.path_at(data, len(data)) == ".a"
 
 
 def test_a_path_shows_printable_ascii_and_is_cut() -> None:
     """Keys of the input stand in a message escaped and cut, and deep paths end."""
     key = "\r\n移\ud800" + "k" * 200
-    assert json_path.shown(key) == "\\u000d\\u000a\\u79fb\\ud800" + "k" * 76
-    assert json_path.path_at(b"[" * 100, 100).count("[0]") == json_path.SHOWN_LEVELS
+    assert canonical.shown(key) == "\\u000d\\u000a\\u79fb\\ud800" + "k" * 76
+    assert canonical.path_at(b"[" * 100, 100).count("[0]") == canonical.SHOWN_LEVELS
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
 )
 def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:
     """A text of more than 32 levels is told by its field, brackets within strings and wide texts are not."""
-    assert json_path.deep_field(data) == field
+    assert canonical.deep_field(data) == field
 
 
 def test_a_fault_in_a_section_is_named_there() -> None:

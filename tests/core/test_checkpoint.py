@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.checkpoint import (
+from ledger.core.errors import MalformedInput, SignatureRefused
+from ledger.core.log.checkpoints import (
     Checkpoint,
     Cosignature,
     cosign_checkpoint,
@@ -19,9 +20,16 @@ from ledger.core.checkpoint import (
     verify_checkpoint,
     verify_cosignatures,
 )
-from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.merkle import EMPTY_ROOT, Hash, leaf_hash, root_of
-from ledger.core.note import NoteSignature, SeedSigner, SignatureType, VerifyingKey, parse_note, parse_vkey, sign_note
+from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, root_of
+from ledger.core.log.notes import (
+    NoteSignature,
+    SeedSigner,
+    SignatureType,
+    VerifyingKey,
+    parse_note,
+    parse_vkey,
+    sign_note,
+)
 
 ORIGIN = "ledger.example/handovers"
 COSIGNED_AT = 1_767_225_600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.triggers import in_custody
-from ledger.core.event import case, deadline, handover, record
+from ledger.core.events import case, deadline, handover, record
 from tests.builders import PROCURATORATE, instant, refused
 from tests.casework import Case, person_id
 from tests.clocked import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.custody.clocks import rule_of
-from ledger.core.deadlines.lawful import lawful_last_day
-from ledger.core.event import case
+from ledger.core.events import case
+from ledger.core.procedure.clock_periods import lawful_last_day
 from tests.builders import COURT, PROCURATORATE, clerk, refused
 from tests.casework import Case, person_id
 from tests.clocked import change, clock, detained, extend, flag_names, impose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.event import case, custody_change
+from ledger.core.events import case, custody_change
 from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.casework import Case, kept, person_id
 from tests.clocked import DAY, change, clock, decide, detained, impose, names_running

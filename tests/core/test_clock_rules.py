@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core import rulebook
-from ledger.core.clock_rules import TRIGGERS
-from ledger.core.deadlines.period import parse_periods
 from ledger.core.errors import MalformedInput
-from ledger.core.validity import holds_on
+from ledger.core.procedure import rulebook
+from ledger.core.procedure.clock_rules import TRIGGERS
+from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.legal_days import holds_on
+from ledger.procedures import shipped_rulebook
 from tests.builders import refused
-from tests.casework import shipped_rulebook
 from tests.core.test_rulebook import PURPOSES
 
 ROW = """

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from ledger.core import contract_change
-from ledger.core.contract_change import ContractChange
 from ledger.core.errors import MalformedInput
-from ledger.core.event import registry
-from ledger.core.event.registry import RegistryChange
-from ledger.core.event.terms import Role
+from ledger.core.ethereum import contract_changes
+from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.events import registry
+from ledger.core.events.registry import RegistryChange
+from ledger.core.events.terms import Role
 from tests.builders import LOG_ID, POLICE, PROCURATORATE, Registry, changed_in_every_way, clerk, location, profile
 
 CLERK = clerk(POLICE)
@@ -27,7 +27,7 @@ slugs = st.text(st.sampled_from("abz09-"), min_size=1, max_size=31)
 addresses = st.integers(0, 2**160 - 1).map(lambda number: f"0x{number:040x}")
 roles: st.SearchStrategy[tuple[Role, ...]] = st.lists(
     st.sampled_from(["clerk", "supervisor", "auditor", "analyst", "witness"]), min_size=1, unique=True
-).map(lambda drawn: tuple(role for role in contract_change.ROLE_BITS if role in drawn))  # type: ignore[misc]
+).map(lambda drawn: tuple(role for role in contract_changes.ROLE_BITS if role in drawn))  # type: ignore[misc]
 seconds = st.integers(0, 2**53 - 1)
 profiles = st.builds(
     registry.Profile,
@@ -38,7 +38,7 @@ changes: st.SearchStrategy[RegistryChange] = st.one_of(
     st.builds(
         registry.AgencyAdmitted,
         agency=slugs,
-        kind=st.sampled_from(sorted(contract_change.KIND_NUMBERS)),
+        kind=st.sampled_from(sorted(contract_changes.KIND_NUMBERS)),
         admin=addresses,
         profile=profiles,
     ),
@@ -104,7 +104,7 @@ def independent_hash(previous: bytes, change: RegistryChange) -> bytes:
 @given(st.binary(min_size=32, max_size=32), changes)
 def test_the_rolling_hash_is_the_contracts(previous: bytes, change: RegistryChange) -> None:
     """keccak256(abi.encode(previous, the change's fields)), computed apart through eth_abi."""
-    assert contract_change.registry_hash(previous, change) == independent_hash(previous, change)
+    assert contract_changes.registry_hash(previous, change) == independent_hash(previous, change)
 
 
 def test_the_hash_starts_at_the_ledgers_id() -> None:
@@ -119,8 +119,8 @@ def test_the_hash_starts_at_the_ledgers_id() -> None:
 @given(changes, seconds)
 def test_a_change_on_the_chain_reads_back_into_its_body(change: RegistryChange, number: int) -> None:
     """The body that mirrors a change of the contract is the one that hashes to it."""
-    body = contract_change.registry_body(
-        contract_change.contract_change(change), number=number, registry_hash=bytes(32), location=location(1)
+    body = contract_changes.registry_body(
+        contract_changes.contract_change(change), number=number, registry_hash=bytes(32), location=location(1)
     )
     assert body == replace(change, number=number)
 
@@ -128,10 +128,10 @@ def test_a_change_on_the_chain_reads_back_into_its_body(change: RegistryChange, 
 def test_every_kind_of_change_reads_back() -> None:
     """What each change of a registry is on the chain gives its body again, under its number, hash and place."""
     made = changed_in_every_way().revoke(CLERK)
-    assert {type(body) for body in made.bodies} == set(contract_change.CHANGE_KINDS)
+    assert {type(body) for body in made.bodies} == set(contract_changes.CHANGE_KINDS)
     for body in made.bodies:
-        change, chained = contract_change.contract_change(body), bytes.fromhex(body.registry_hash[2:])
-        read = contract_change.registry_body(change, number=body.number, registry_hash=chained, location=body.location)
+        change, chained = contract_changes.contract_change(body), bytes.fromhex(body.registry_hash[2:])
+        read = contract_changes.registry_body(change, number=body.number, registry_hash=chained, location=body.location)
         assert read == body
 
 
@@ -141,7 +141,7 @@ def test_every_kind_of_change_reads_back() -> None:
         (ContractChange(0), "kind"),
         (ContractChange(8), "kind"),
         (
-            ContractChange(1, "psb", agency_kind=10, profile=contract_change.profile_bytes(profile(POLICE))),
+            ContractChange(1, "psb", agency_kind=10, profile=contract_changes.profile_bytes(profile(POLICE))),
             "agency_kind",
         ),
         (ContractChange(1, "psb", agency_kind=1, profile=b"{}"), "profile.jurisdiction"),
@@ -152,5 +152,5 @@ def test_every_kind_of_change_reads_back() -> None:
 def test_a_change_without_words_here_is_refused(change: ContractChange, field: str) -> None:
     """What the chain says and this version cannot is refused by its field, not guessed."""
     with pytest.raises(MalformedInput) as caught:
-        contract_change.registry_body(change, number=1, registry_hash=bytes(32), location=location(1))
+        contract_changes.registry_body(change, number=1, registry_hash=bytes(32), location=location(1))
     assert caught.value.field == field

@@ -15,28 +15,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.deadlines import (
+from ledger.core.errors import MalformedInput, TallystickError, UnknownYear
+from ledger.core.procedure.deadlines import (
     Counted,
-    Exclusion,
-    MonthEnd,
-    Period,
-    WorkCalendar,
-    count,
-    parse_periods,
-)
-from ledger.core.deadlines.steps import (
     DaysExcluded,
+    Exclusion,
     HeldInCustody,
     HoursAdded,
     HoursExcluded,
+    MonthEnd,
+    Period,
     PeriodAdded,
     RolledForward,
     StartDayLeftOut,
     StartHourLeftOut,
+    WorkCalendar,
+    count,
+    parse_periods,
 )
-from ledger.core.errors import MalformedInput, TallystickError, UnknownYear
-from ledger.core.legal_day import SHANGHAI, day_that_ends, end_of, legal_day
-from ledger.workdays import work_calendar
+from ledger.core.procedure.legal_days import SHANGHAI, day_that_ends, end_of, legal_day
+from ledger.deadlines.working_days import work_calendar
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.authority import Agency
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.event import EVENT_TYPES, Body, case, custody_change, handover, record
+from ledger.core.events import EVENT_TYPES, Body, case, custody_change, handover, record
+from ledger.core.signing.authority import Agency
 from tests.builders import (
     COURT,
     DEPOT,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.core.event import handover, item
-from ledger.core.event.handover import OfferedItem
+from ledger.core.events import handover, item
+from ledger.core.events.handover import OfferedItem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.casework import Case, Refusals, got, holding, kept, lent, offered, passed, person_id, pieces, require_refusal
 

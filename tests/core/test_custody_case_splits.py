@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import RuleRefused
-from ledger.core.event import case, item
-from ledger.core.event.terms import EventRef
+from ledger.core.events import case, item
+from ledger.core.events.terms import EventRef
 from tests.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, Officer, clerk, refused
 from tests.casework import AT, Case, detained, holding, person_id
 

@@ -11,9 +11,10 @@ from msgspec import Struct
 from ledger.core.custody import Act, Flag, fold
 from ledger.core.custody import state as states
 from ledger.core.errors import Conflict
-from ledger.core.event import case, handover, record
+from ledger.core.events import case, handover, record
+from ledger.procedures import shipped_rulebook
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, refused, supervisor
-from tests.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal, shipped_rulebook
+from tests.casework import AT, Case, Refusals, detained, holding, person_id, require_refusal
 
 LI, WANG = person_id("li"), person_id("wang")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.event import custody_change
+from ledger.core.events import custody_change
 from tests.builders import DETENTION, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.casework import Case, person_id
 from tests.clocked import change, clock, detained, impose

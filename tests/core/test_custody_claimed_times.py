@@ -18,11 +18,11 @@ from ledger.core.custody.claimed_times import (
     times_of,
 )
 from ledger.core.errors import RuleRefused
-from ledger.core.event import EVENT_TYPES, Body, case, custody_change, deadline, handover, item
-from ledger.core.event.item import Seizure
-from ledger.core.event.supervision import Counted, Figures
-from ledger.core.event.terms import Date, Instant
-from ledger.core.legal_day import legal_day_of
+from ledger.core.events import EVENT_TYPES, Body, case, custody_change, deadline, handover, item
+from ledger.core.events.item import Seizure
+from ledger.core.events.supervision import Counted, Figures
+from ledger.core.events.terms import Date, Instant
+from ledger.core.procedure.legal_days import legal_day_of
 from tests.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
 from tests.casework import Case, dispose, holding, person_id
 from tests.clocked import clock, detained

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case, deadline, item
+from ledger.core.events import case, deadline, item
 from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant, supervisor
 from tests.casework import Case, person_id, pieces
 from tests.clocked import (

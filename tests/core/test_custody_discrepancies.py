@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ledger.core.custody import Discrepancy
-from ledger.core.event import handover
-from ledger.core.event.handover import NotAcceptedItem, OfferedItem, ReceivedItem
-from ledger.core.event.terms import DiscrepancyKind
+from ledger.core.events import handover
+from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
+from ledger.core.events.terms import DiscrepancyKind
 from tests.builders import COURT, LAB, POLICE, clerk
 from tests.casework import Case, Refusals, pieces, require_refusal
 

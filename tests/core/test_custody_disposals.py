@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.event import case, item
-from ledger.core.event.terms import EventRef, Money
+from ledger.core.events import case, item
+from ledger.core.events.terms import EventRef, Money
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, supervisor
 from tests.casework import AT, Case, Refusals, dispose, holding, part, person_id, pieces, proposed, require_refusal
 

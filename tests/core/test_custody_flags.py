@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ledger.core.custody.flags import WATCHES
-from ledger.core.event import case, item
-from ledger.core.event.terms import Money, choices
-from ledger.core.rulebook import FlagName, Rulebook, parse
+from ledger.core.events import case, item
+from ledger.core.events.terms import Money, choices
+from ledger.core.procedure.rulebook import FlagName, Rulebook, parse
+from ledger.procedures import shipped_rulebook
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
-from tests.casework import Case, pieces, shipped_rulebook
+from tests.casework import Case, pieces
 
 
 def names(written: Case) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.event import item
+from ledger.core.events import item
 from tests.builders import COURT, DEPOT, LAB, POLICE, PRISON, PROCURATORATE, clerk
 from tests.casework import got, holders, holding, kept, lent, offered, passed, person_id, stays
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case, item
-from ledger.core.event.handover import OfferedItem
-from ledger.core.event.record import DisclosureMade
-from ledger.core.event.terms import Disposal
+from ledger.core.events import case, item
+from ledger.core.events.handover import OfferedItem
+from ledger.core.events.record import DisclosureMade
+from ledger.core.events.terms import Disposal
 from tests.builders import COURT, POLICE, PROCURATORATE, clerk, instant, supervisor
 from tests.casework import AT, Case, dispose, holding, stays
 

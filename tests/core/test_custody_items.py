@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.core.event import item
+from ledger.core.events import item
 from tests.builders import LAB, POLICE, PROCURATORATE, START, clerk
 from tests.casework import AT, Case, Refusals, dispose, holding, person_id, pieces, proposed, require_refusal, stays
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.deadlines.clock import Clock
-from ledger.core.event import item
+from ledger.core.events import item
+from ledger.core.procedure.clock_periods import Clock
 from tests.builders import COURT, LAB, POLICE, clerk, instant
 from tests.casework import Case, got, holding, pieces
 

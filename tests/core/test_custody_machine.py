@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 )
 
 from ledger.core.errors import RuleRefused
-from ledger.core.event import case as acts
-from ledger.core.event import custody_change, item
-from ledger.core.event.handover import NotAcceptedItem
+from ledger.core.events import case as acts
+from ledger.core.events import custody_change, item
+from ledger.core.events.handover import NotAcceptedItem
 from tests.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, supervisor
 from tests.casework import AT, Case, person_id, pieces
 from tests.custody_model import Model, Offer, Thing

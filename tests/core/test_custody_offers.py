@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.core.event import handover, item
-from ledger.core.event.handover import OfferedItem
+from ledger.core.events import handover, item
+from ledger.core.events.handover import OfferedItem
 from tests.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk
 from tests.casework import Case, Refusals, holding, lent, offered, passed, pieces, require_refusal, stays
 

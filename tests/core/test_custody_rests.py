@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.core.event import case, deadline
+from ledger.core.events import case, deadline
 from tests.builders import PROCURATORATE, clerk, instant
 from tests.casework import Case, person_id
 from tests.clocked import change, clock, decide, impose

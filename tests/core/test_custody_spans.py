@@ -11,8 +11,8 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.breaks import Break, breaks
 from ledger.core.custody.concerned import Concerned, concerned
 from ledger.core.custody.spans import Span, Standing, Subject, custody_spans
-from ledger.core.event import Payload, deadline, handover, item
-from ledger.core.event import case as cases
+from ledger.core.events import Payload, deadline, handover, item
+from ledger.core.events import case as cases
 from tests.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.casework import (
     AT,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.event import item
-from ledger.core.event.terms import Money
+from ledger.core.events import item
+from ledger.core.events.terms import Money
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
 from tests.casework import Case, Refusals, holding, part, person_id, pieces, require_refusal
 

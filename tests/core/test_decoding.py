@@ -10,14 +10,14 @@ import sys
 import msgspec
 import pytest
 
-from ledger.core.decoding import convert, decode_json, decoder_of
+from ledger.core.encoding.decoding import convert, decode_json, decoder_of
 from tests import machine
 
 # One thread describes Outer and is held where Outer is half described; another uses it then.
 TWO_THREADS = """
 import sys, threading
 import msgspec
-from ledger.core.decoding import convert, decode_json, decoder_of
+from ledger.core.encoding.decoding import convert, decode_json, decoder_of
 
 class Inner(msgspec.Struct):
     number: int
@@ -90,12 +90,12 @@ def test_msgspec_alone_does_not_bear_it() -> None:
 
 
 def test_nothing_decodes_by_type_beside_the_lock() -> None:
-    """In ledger and api no type is given to msgspec but by ledger.core.decoding."""
+    """In ledger and api no type is given to msgspec but by ledger.core.encoding.decoding."""
     beside = [
         f"{path.relative_to(machine.REPOSITORY)}:{node.lineno}: {ast.unparse(node)}"
         for folder in ("ledger", "api")
         for path in (machine.REPOSITORY / folder).rglob("*.py")
-        if path.relative_to(machine.REPOSITORY).as_posix() != "ledger/core/decoding.py"
+        if path.relative_to(machine.REPOSITORY).as_posix() != "ledger/core/encoding/decoding.py"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if gives_a_type(node)
     ]

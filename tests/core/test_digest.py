@@ -11,7 +11,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.digest import Algorithm, Digest, blake3_text, digest_of, new_hasher, parse_digest
+from ledger.core.encoding.digests import Algorithm, Digest, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 
 HEX = "0123456789abcdef" * 4

@@ -7,19 +7,19 @@ from datetime import UTC, date, datetime
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.deadlines.calendar import WorkCalendar
-from ledger.core.deadlines.due import Deadline, deadlines, due_at
-from ledger.core.deadlines.due import deadline as deadline_of
-from ledger.core.deadlines.lawful import lawful_last_day
-from ledger.core.deadlines.steps import (
+from ledger.core.custody.due_dates import Deadline, deadlines, due_at
+from ledger.core.custody.due_dates import deadline as deadline_of
+from ledger.core.events import case, deadline, item
+from ledger.core.procedure.clock_periods import lawful_last_day
+from ledger.core.procedure.deadlines import (
     DayBeyondLaw,
     DayDecided,
     DaysExcluded,
     HeldInCustody,
     PeriodAdded,
     RolledForward,
+    WorkCalendar,
 )
-from ledger.core.event import case, deadline, item
 from tests.builders import COURT, POLICE, PROCURATORATE, clerk, instant
 from tests.casework import Case, person_id
 from tests.clocked import clock, detained, extend, impose, resume, suspend

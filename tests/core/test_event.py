@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core import canonical
-from ledger.core.custody.rules import RULES
+from ledger.core.custody.state import RULES
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event import (
+from ledger.core.events import (
     EVENT_TYPES,
     MAX_ENTRY_BYTES,
     NAME_OF,

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event import (
+from ledger.core.events import (
     EVENT_TYPES,
     Authority,
     Stream,

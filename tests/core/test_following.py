@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.core import canonical
-from ledger.core.checkpoint import Checkpoint
+from ledger.core.encoding import canonical
 from ledger.core.errors import Unavailable
-from ledger.core.event import case, registry
-from ledger.core.following import (
+from ledger.core.events import case, registry
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
+from ledger.core.log.replay import (
     Followed,
     Known,
     LogFault,
@@ -34,8 +35,7 @@ from ledger.core.following import (
     require_signed,
     root_within,
 )
-from ledger.core.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
-from ledger.core.signature import EARLIEST, LATEST
+from ledger.core.signing.signatures import EARLIEST, LATEST
 from tests.builders import (
     LOG_ID,
     POLICE,
@@ -294,7 +294,7 @@ def test_a_signed_payload_that_contradicts_its_entry_is_a_false_mirror() -> None
 
 def resigned(envelope: Any) -> Any:
     """The envelope, signed by the service."""
-    from ledger.core.signature import signing_hash
+    from ledger.core.signing.signatures import signing_hash
     from tests.builders import signature_of
 
     return replace(envelope, signature="0x" + signature_of(signing_hash(envelope, LOG_ID), SERVICE.key).hex())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from ledger.core.instant import instant_text, spelled, unix_seconds
-from ledger.core.legal_day import in_legal_zone, legal_day_of, with_readable_times
+from ledger.core.encoding.instants import instant_text, spelled, unix_seconds
+from ledger.core.procedure.legal_days import in_legal_zone, legal_day_of, with_readable_times
 
 
 def test_a_moment_is_spelled_in_utc_to_the_second_whatever_zone_it_is_told_in() -> None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core import merkle
 from ledger.core.errors import MalformedInput, ProofRefused
-from ledger.core.merkle import (
+from ledger.core.log import merkle
+from ledger.core.log.merkle import (
     EMPTY_ROOT,
     EMPTY_TREE,
     Hash,

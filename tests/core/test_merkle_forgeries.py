@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from ledger.core.errors import ProofRefused
-from ledger.core.merkle import (
+from ledger.core.log.merkle import (
     EMPTY_ROOT,
     Hash,
     RootMismatch,

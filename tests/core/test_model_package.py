@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ledger.core import canonical
-from ledger.core.bundle import encode_bundle
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event import digest_of
-from ledger.core.event.supervision import ModelRetired
-from ledger.core.model_package import (
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import ModelRetired
+from ledger.core.supervision.model_package import (
     MAX_PACKAGE_LENGTH,
     ModelPackage,
     PackageReport,
@@ -25,7 +24,8 @@ from ledger.core.model_package import (
     encode_package,
     verify_package,
 )
-from ledger.core.trust import Trust
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import Trust
 from tests.builders import COURT, LOG_ID, PROCURATORATE, Writer, analyst
 from tests.bundles import Log, naming, trust
 from tests.supervised import Model, published

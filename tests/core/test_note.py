@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.note import (
+from ledger.core.log.notes import (
     MAX_NOTE_LENGTH,
     Note,
     NoteSignature,

@@ -1,4 +1,4 @@
-"""``ledger.core.patricia`` against the ``trie`` library: the same verdict on good and on changed proofs."""
+"""``ledger.core.ethereum.trie`` against the ``trie`` library: the same verdict on good and on changed proofs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from eth_hash.auto import keccak
 from trie import HexaryTrie
 from trie.exceptions import ValidationError
 
-from ledger.core import rlp
 from ledger.core.errors import MalformedInput, ProofRefused
-from ledger.core.patricia import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, verify_path
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, verify_path
 from tests.states import path, secure_trie
 
 MUTATIONS = 4_000

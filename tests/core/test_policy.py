@@ -1,12 +1,12 @@
-"""``ledger.core.policy`` against C2SP tlog-policy."""
+"""``ledger.core.log.policy`` against C2SP tlog-policy."""
 
 from __future__ import annotations
 
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.policy import MAX_POLICY_LENGTH, parse_policy
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.policy import MAX_POLICY_LENGTH, parse_policy
 from tests.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESS_LINES, WITNESSES
 
 KEYS = [witness.verifying_key for witness in WITNESSES]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
-from ledger.core.merkle import EMPTY_TREE, Hash, RootMismatch, grow, leaf_hash
-from ledger.core.note import SeedSigner
-from ledger.core.proof import MAX_TLOG_PROOF_LENGTH, TlogProof, parse_tlog_proof
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, grow, leaf_hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tlog_proofs import MAX_TLOG_PROOF_LENGTH, TlogProof, parse_tlog_proof
 
 LOG = SeedSigner.from_seed("ledger.example/handovers", b"\x01" * 32)
 LEAVES = [leaf_hash(b'{"seq":%d}' % seq) for seq in range(3)]

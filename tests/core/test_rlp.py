@@ -1,4 +1,4 @@
-"""``ledger.core.rlp``: one spelling for each item, and the same items as the ``rlp`` library reads."""
+"""``ledger.core.ethereum.rlp``: one spelling for each item, and the same items as the ``rlp`` library reads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import rlp as library
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core import rlp
 from ledger.core.errors import MalformedInput
+from ledger.core.ethereum import rlp
 
 ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
 

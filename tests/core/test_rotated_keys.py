@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.authority import EarlierServiceKey, ServiceKeys
-from ledger.core.bundle import Bundle
-from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner, parse_note
-from ledger.core.trust import EarlierLogKey, Trust, encode_trust, parse_trust
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.verification.bundle_format import Bundle
+from ledger.core.verification.trust import EarlierLogKey, Trust, encode_trust, parse_trust
 from tests.builders import COURT, SERVICE, clerk
 from tests.bundles import LOG_SIGNER, ORIGIN, WITNESSES
 from tests.verifying import FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, faults, results, verdict_of

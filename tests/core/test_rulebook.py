@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core import rulebook
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import Purpose, choices
-from tests.casework import shipped_rulebook
+from ledger.core.events.terms import Purpose, choices
+from ledger.core.procedure import rulebook
+from ledger.procedures import shipped_rulebook
 
 PURPOSES = "".join(f'[purposes.{purpose}]\nmoves = "custody"\narticle = "x"\n' for purpose in choices(Purpose))
 

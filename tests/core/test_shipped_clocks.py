@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.clock_rules import ClockRule
-from ledger.record import shipped_rulebook
+from ledger.core.procedure.clock_rules import ClockRule
+from ledger.procedures import shipped_rulebook
 
 # Each clock with its article, its time (the first that fits) and what its time may be extended by: + adds, = comes to
 # in all, "" is as long as the paper says.

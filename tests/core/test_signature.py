@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.core import signature
 from ledger.core.errors import SignatureRefused
-from ledger.core.event import EVENT_TYPES, Envelope, Stream, case
-from ledger.core.event.terms import StreamKind, choices
+from ledger.core.events import EVENT_TYPES, Envelope, Stream, case
+from ledger.core.events.terms import StreamKind, choices
+from ledger.core.signing import signatures
 from tests.builders import LOG_ID, POLICE, START, clerk, envelope_of, event_of, key_id, payload_of, secret_key
 from tests.builders import signature_of as signed_bytes
 
@@ -67,9 +67,9 @@ def rsv(r: int, s: int, v: int) -> bytes:
 @given(envelopes, secrets, log_ids)
 def test_eth_account_recovers_our_signer(drawn: Envelope, secret: PrivateKey, log_id: bytes) -> None:
     """A wallet's library computes the same hash from the typed data and recovers the signer from our signature."""
-    signer = signature.address_of(secret.public_key)
+    signer = signatures.address_of(secret.public_key)
     drawn = replace(drawn, key_id=signer)
-    raw = signed_bytes(signature.signing_hash(drawn, log_id), secret)
+    raw = signed_bytes(signatures.signing_hash(drawn, log_id), secret)
     message = encode_typed_data(full_message=wallet_document(drawn, log_id))
     assert Account.recover_message(message, signature=raw).lower() == signer
 
@@ -77,9 +77,9 @@ def test_eth_account_recovers_our_signer(drawn: Envelope, secret: PrivateKey, lo
 @given(st.text(), secrets)
 def test_eth_account_recovers_who_signed_a_message(text: str, secret: PrivateKey) -> None:
     """The digest of a message is the one that a wallet's personal_sign signs."""
-    raw = signed_bytes(signature.personal_digest(text), secret)
+    raw = signed_bytes(signatures.personal_digest(text), secret)
     signer = Account.recover_message(encode_defunct(text=text), signature=raw).lower()
-    assert signer == signature.address_of(secret.public_key)
+    assert signer == signatures.address_of(secret.public_key)
 
 
 @given(envelopes, secrets, log_ids)
@@ -88,11 +88,11 @@ def test_we_accept_what_eth_account_signs(drawn: Envelope, secret: PrivateKey, l
     account = Account.from_key(secret.secret)
     drawn = replace(drawn, key_id=account.address.lower())
     signed = Account.sign_typed_data(account.key, full_message=wallet_document(drawn, log_id))
-    signature.verify_envelope(replace(drawn, signature="0x" + bytes(signed.signature).hex()), log_id)
+    signatures.verify_envelope(replace(drawn, signature="0x" + bytes(signed.signature).hex()), log_id)
 
 
 def wallet_document(drawn: Envelope, log_id: bytes) -> dict[str, Any]:
-    return dict(signature.typed_data(drawn, log_id))
+    return dict(signatures.typed_data(drawn, log_id))
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def wallet_document(drawn: Envelope, log_id: bytes) -> dict[str, Any]:
 )
 def test_keccak_is_ethereums(data: bytes, digest: str) -> None:
     """keccak256 is the original Keccak with published values, not SHA3-256."""
-    assert signature.keccak256(data).hex() == digest
+    assert signatures.keccak256(data).hex() == digest
 
 
 @given(secrets)
 def test_a_key_id_is_the_lower_case_address(secret: PrivateKey) -> None:
     """The key id is the account's address without its checksum capitals."""
-    assert signature.address_of(secret.public_key) == Account.from_key(secret.secret).address.lower()
+    assert signatures.address_of(secret.public_key) == Account.from_key(secret.secret).address.lower()
 
 
 # -- what is signed ----------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ CHANGES: dict[str, Any] = {
 def test_every_field_is_signed(field: str) -> None:
     """An envelope of which any field was changed after signing is refused."""
     with pytest.raises(SignatureRefused) as caught:
-        signature.verify_envelope(replace(envelope(), **{field: CHANGES[field]}), LOG_ID)
+        signatures.verify_envelope(replace(envelope(), **{field: CHANGES[field]}), LOG_ID)
     assert caught.value.field == "envelope.signature"
 
 
@@ -146,7 +146,7 @@ def test_the_kind_of_the_stream_is_signed() -> None:
     """A stream of another kind under the same id is another stream."""
     changed = replace(envelope(), stream=Stream(kind="supervision", id="case-1"))
     with pytest.raises(SignatureRefused):
-        signature.verify_envelope(changed, LOG_ID)
+        signatures.verify_envelope(changed, LOG_ID)
 
 
 def test_a_null_previous_is_32_zero_bytes() -> None:
@@ -154,19 +154,19 @@ def test_a_null_previous_is_32_zero_bytes() -> None:
     first = envelope()
     assert first.previous is None
     zeros = replace(first, previous="blake3:" + "00" * 32)
-    assert signature.signing_hash(first, LOG_ID) == signature.signing_hash(zeros, LOG_ID)
+    assert signatures.signing_hash(first, LOG_ID) == signatures.signing_hash(zeros, LOG_ID)
 
 
 def test_a_good_signature_is_accepted() -> None:
     """What the refusals below are made from verifies."""
-    signature.verify_envelope(envelope(), LOG_ID)
+    signatures.verify_envelope(envelope(), LOG_ID)
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_log_id_has_32_bytes(length: int) -> None:
     """No domain is made of an id of another length."""
     with pytest.raises(ValueError, match=f"32 bytes, not {length}"):
-        signature.domain_separator(bytes(length))
+        signatures.domain_separator(bytes(length))
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
@@ -176,17 +176,17 @@ def test_a_summary_has_at_most_200_bytes(event_type: str, kind: Any) -> None:
     longest = replace(
         envelope(), event_type=event_type, stream=Stream(kind=kind, id="x" * 64), sequence=2**53 - 1, agency="y" * 31
     )
-    assert len(signature.summary(longest).encode("ascii")) <= 200
+    assert len(signatures.summary(longest).encode("ascii")) <= 200
 
 
 def test_the_suite_has_the_number_of_the_protocol() -> None:
     """secp256k1 with EIP-712 is suite 1, on the chain too."""
-    assert signature.SUITE_SECP256K1_EIP712 == 1
+    assert signatures.SUITE_SECP256K1_EIP712 == 1
 
 
 def test_a_summary_tells_nothing_of_the_payload() -> None:
     """It is made of type, stream, place and agency, which the envelope shows anyway."""
-    assert signature.summary(envelope()) == "case.numbered as entry 0 of case case-1 for police-east"
+    assert signatures.summary(envelope()) == "case.numbered as entry 0 of case case-1 for police-east"
 
 
 # -- bad signatures ----------------------------------------------------------------------------------------------------
@@ -224,36 +224,36 @@ BAD_SIGNATURES = {
 def test_a_bad_signature_is_refused(raw: bytes, expected: str) -> None:
     """Every second form and every false value is refused by the field, and says what was expected."""
     with pytest.raises(SignatureRefused, match=expected) as caught:
-        signature.verify_envelope(with_signature(raw), LOG_ID)
+        signatures.verify_envelope(with_signature(raw), LOG_ID)
     assert caught.value.field == "envelope.signature"
 
 
 @pytest.mark.parametrize("r", [1, N - 2])
 def test_r_is_taken_up_to_the_order(r: int) -> None:
     """r reaches from 1 to the order of the curve: where a point has it, the signature recovers to some key."""
-    assert signature.recover(bytes(32), rsv(r, S, V)).startswith("0x")
+    assert signatures.recover(bytes(32), rsv(r, S, V)).startswith("0x")
 
 
 @pytest.mark.parametrize("s", [1, N // 2])
 def test_the_lower_half_of_s_is_taken_whole(s: int) -> None:
     """Low s reaches from 1 to half of the order: such a signature recovers to some key."""
-    assert signature.recover(bytes(32), rsv(R, s, V)).startswith("0x")
+    assert signatures.recover(bytes(32), rsv(R, s, V)).startswith("0x")
 
 
 def test_a_signature_for_another_ledger_is_refused() -> None:
     """What was signed for one ledger does not replay on another."""
     by = clerk(POLICE)
     foreign = envelope_of(payload_of(case.CaseNumbered(case_number="7"), by), by, log_id=OTHER_LOG)
-    signature.verify_envelope(foreign, OTHER_LOG)
+    signatures.verify_envelope(foreign, OTHER_LOG)
     with pytest.raises(SignatureRefused, match="for this ledger"):
-        signature.verify_envelope(foreign, LOG_ID)
+        signatures.verify_envelope(foreign, LOG_ID)
 
 
 def test_the_right_signature_of_another_key_is_refused() -> None:
     """A good signature by a key that the envelope does not name is refused."""
-    raw = signed_bytes(signature.signing_hash(envelope(), LOG_ID), secret_key("somebody else"))
+    raw = signed_bytes(signatures.signing_hash(envelope(), LOG_ID), secret_key("somebody else"))
     with pytest.raises(SignatureRefused, match=key_id("somebody else")):
-        signature.verify_envelope(with_signature(raw), LOG_ID)
+        signatures.verify_envelope(with_signature(raw), LOG_ID)
 
 
 # -- the window of signed_at -------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_the_right_signature_of_another_key_is_refused() -> None:
 @pytest.mark.parametrize("offset", [-86_400, 0, 300])
 def test_a_time_within_the_window_is_accepted(offset: int) -> None:
     """24 hours back and 5 minutes ahead, both ends included."""
-    signature.require_window(replace(envelope(), signed_at=START + offset), START)
+    signatures.require_window(replace(envelope(), signed_at=START + offset), START)
 
 
 @pytest.mark.parametrize("offset", [-86_401, 301])
@@ -270,5 +270,5 @@ def test_a_time_outside_the_window_is_refused(offset: int) -> None:
     """One second beyond either end is refused, naming the field."""
     bounds = f"between {START - 86_400} and {START + 300} "
     with pytest.raises(SignatureRefused, match=bounds) as caught:
-        signature.require_window(replace(envelope(), signed_at=START + offset), START)
+        signatures.require_window(replace(envelope(), signed_at=START + offset), START)
     assert (caught.value.code, caught.value.field) == ("signed_at_out_of_window", "envelope.signed_at")

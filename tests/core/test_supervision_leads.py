@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from ledger.core.errors import RuleRefused
-from ledger.core.event import Body
+from ledger.core.events import Body
 from ledger.core.supervision import finding_digest, lead_id_of
 from tests.builders import (
     COURT,

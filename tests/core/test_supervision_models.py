@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.event import Body
+from ledger.core.events import Body
 from tests.builders import COURT, PROCURATORATE, UPPER, Officer, analyst, refused, supervisor
 from tests.datasets import dataset
 from tests.supervised import ASSIGNER, Model, adopted, assigned, figures, published, retired

@@ -6,12 +6,12 @@ from datetime import date
 
 import pytest
 
-from ledger.core import rulebook
-from ledger.core.event import Body
+from ledger.core.events import Body
+from ledger.core.procedure import rulebook
 from ledger.core.supervision import reply_due
-from ledger.workdays import shipped_calendar
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
 from tests.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
-from tests.casework import shipped_rulebook
 from tests.core.test_rulebook import PURPOSES
 from tests.supervised import ANSWERER, ASSIGNER, Recommendation, issued, rechecked, replied
 

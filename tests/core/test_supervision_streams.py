@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import Conflict
-from ledger.core.jurisdiction import in_line, is_within, supervises
+from ledger.core.procedure.jurisdiction import in_line, is_within, supervises
 from ledger.core.supervision import Act, fold, thing_of
 from tests.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
 from tests.supervised import ASSIGNER, Lead, Stream, agencies, assigned, published

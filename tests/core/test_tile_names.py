@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput
-from ledger.core.tiles import BundleName, TileName, parse_name
+from ledger.core.log.tiles import BundleName, TileName, parse_name
 
 
 class TestNames:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.merkle import (
+from ledger.core.log.merkle import (
     EMPTY_ROOT,
     Hash,
     consistency_proof,
@@ -21,7 +21,7 @@ from ledger.core.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from ledger.core.tiles import (
+from ledger.core.log.tiles import (
     BundleName,
     RightEdge,
     TileName,

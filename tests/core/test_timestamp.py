@@ -1,4 +1,4 @@
-"""``ledger.core.timestamp``: an RFC 3161 authority is believed under a trusted root, of the text it stamped."""
+"""``verification.timestamps``: an RFC 3161 authority is believed under a trusted root, of the text it stamped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rfc3161_client import HashAlgorithm
 
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
-from ledger.core.timestamp import MAX_RESPONSE_LENGTH, require_root, verify_timestamp
+from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, require_root, verify_timestamp
 from tests.timestamping import Authority, new_authority
 
 TEXT = "ledger.example/handovers\n3\nPbZ2Ze6owm3jQWaMHTGZ9h3kt4CoKFaaiYzkjCjZMfM=\n"

@@ -1,4 +1,4 @@
-"""``ledger.core.trust``: the trust file is read strictly, and its parts belong together."""
+"""``ledger.core.verification.trust``: the trust file is read strictly, and its parts belong together."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.policy import parse_policy
-from ledger.core.trust import TrustedBlock, encode_trust, parse_trust
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import TrustedBlock, encode_trust, parse_trust
 from tests.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
 
 FILE: dict[str, Any] = json.loads(encode_trust(trust()))

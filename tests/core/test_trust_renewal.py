@@ -1,4 +1,4 @@
-"""``ledger.core.trust_renewal``: the old trust file's log key and quorum sign the new one, or it is not accepted."""
+"""``verification.trust_renewal``: the old trust file's log key and quorum sign the new one, or it is not accepted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.checkpoint import Cosignature, parse_checkpoint
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
-from ledger.core.note import SeedSigner
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.trust_renewal import (
+from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.core.verification.trust_renewal import (
     Consent,
     Renewal,
     accepted,

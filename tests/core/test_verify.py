@@ -1,4 +1,4 @@
-"""``ledger.core.verify``: a bundle is intact only where every part of it is what was signed, sequenced and anchored."""
+"""``verification.bundle``: a bundle is intact only where each part is what was signed, sequenced and anchored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, encode_bundle, raw, read_anchor
-from ledger.core.checkpoint import verify_checkpoint
-from ledger.core.note import SeedSigner
-from ledger.core.verify import STEPS, verify_bundle, verify_event
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.notes import SeedSigner
+from ledger.core.verification.bundle import STEPS, verify_bundle, verify_event
+from ledger.core.verification.bundle_format import Bundle, encode_bundle, raw, read_anchor
 from tests.builders import START
 from tests.bundles import ANCHORED_AT, CHAIN, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
 from tests.casework import Case

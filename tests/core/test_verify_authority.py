@@ -1,4 +1,4 @@
-"""``ledger.core.verify``: by what a key was good, whether it was revoked, and by what a section is gone."""
+"""``verification.bundle``: by what a key was good, whether it was revoked, and by what a section is gone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core.bundle import raw
-from ledger.core.event import Authority, record
-from ledger.core.report import Report
+from ledger.core.events import Authority, record
+from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.report import Report
 from tests.builders import (
     POLICE,
     PROCURATORATE,

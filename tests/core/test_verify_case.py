@@ -1,4 +1,4 @@
-"""``ledger.core.verify_case``: a whole case, what only all its events together show, and the end of its stream."""
+"""``verification.case``: a whole case, what only all its events together show, and the end of its stream."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from ledger.core.bundle import CaseBundle, encode_bundle
-from ledger.core.custody.rules import RULES
+from ledger.core.custody.state import RULES
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.event import EVENT_TYPES, Stream, case, handover
-from ledger.core.merkle import RootMismatch
-from ledger.core.report import in_ranges
-from ledger.core.verify_case import BATCH, CaseReport, scan, verify_case
+from ledger.core.events import EVENT_TYPES, Stream, case, handover
+from ledger.core.log.merkle import RootMismatch
+from ledger.core.verification.bundle_format import CaseBundle, encode_bundle
+from ledger.core.verification.case import BATCH, CaseReport, scan, verify_case
+from ledger.core.verification.report import in_ranges
+from ledger.procedures import shipped_rulebook
 from tests.builders import COURT, POLICE, PROCURATORATE, Writer, clerk, event_of
 from tests.bundles import LOG_SIGNER, Log, log_with, naming, tree, trust
-from tests.casework import Case, registration, shipped_rulebook
+from tests.casework import Case, registration
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
 BOOK = shipped_rulebook()

@@ -1,4 +1,4 @@
-"""``ledger.core.verify``: each fault in what is signed and sequenced is found by its step."""
+"""``ledger.core.verification.bundle``: each fault in what is signed and sequenced is found by its step."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint
-from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.builders import COURT, POLICE, PROCURATORATE, START, Event, clerk, signed
 from tests.bundles import CHAIN, LOG_SIGNER, ORIGIN, Log, founded, log_with, tree
 from tests.casework import Case

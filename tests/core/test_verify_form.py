@@ -1,4 +1,4 @@
-"""``ledger.core.verify``: what is no bundle is refused whole, what is none of its parts by its step."""
+"""``ledger.core.verification.bundle``: what is no bundle is refused whole, what is none of its parts by its step."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.core.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.errors import MalformedInput
-from ledger.core.event import registry
-from ledger.core.verify import verify_bundle
+from ledger.core.events import registry
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH, encode_bundle
 from tests.bundles import tree
 from tests.verifying import CASE, FOUNDING, GOOD, LOG, TRUST, Tree, faults, put, verdict_of
 

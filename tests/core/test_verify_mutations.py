@@ -16,12 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from ledger.core.bundle import decode_bundle, encode_bundle
 from ledger.core.errors import MalformedInput
-from ledger.core.note import parse_note
-from ledger.core.proof import parse_tlog_proof, tree_head_of
-from ledger.core.trust import Trust
-from ledger.core.verify import verify_bundle
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof, tree_head_of
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import decode_bundle, encode_bundle
+from ledger.core.verification.trust import Trust
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.bundles import ANCHORED_AT, LOG_SIGNER, founded, log_with, naming, tree
 from tests.casework import Case

@@ -1,4 +1,4 @@
-"""``ledger.core.verify``, step 12: a key that the registry revoked, against what the bundle shows of it."""
+"""``verification.bundle``, step 12: a key that the registry revoked, against what the bundle shows of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger.core.bundle import Bundle
-from ledger.core.contract_state import anchor_slots
-from ledger.core.report import Report
+from ledger.core.verification.bundle_format import Bundle
+from ledger.core.verification.contract_storage import anchor_slots
+from ledger.core.verification.report import Report
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.bundles import ANCHORED_AT, founded, log_with, naming, tree, trust
 from tests.proven import anchored, held, verdict_of

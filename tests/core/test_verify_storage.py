@@ -1,4 +1,4 @@
-"""``ledger.core.verify``, steps 10, 11 and 13: who vouches for a block, and what its state shows."""
+"""``ledger.core.verification.bundle``, steps 10, 11 and 13: who vouches for a block, and what its state shows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 import rlp
 from msgspec.structs import replace
 
-from ledger.core.block_note import BlockStatement, cosign_block
-from ledger.core.bundle import Bundle, raw
-from ledger.core.contract_state import anchor_slots
-from ledger.core.merkle import EMPTY_TREE
-from ledger.core.note import Note, SeedSigner
-from ledger.core.trust import Trust, TrustedBlock
-from ledger.core.verify_case import verify_case
-from ledger.core.verify_chain import SeenBlock
-from ledger.record import shipped_rulebook
+from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.log.notes import Note, SeedSigner
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.contract_storage import anchor_slots
+from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.procedures import shipped_rulebook
 from tests.builders import LOG_ID, POLICE, START, clerk
 from tests.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, naming, tree, trust
 from tests.proven import GOOD, NAMED, anchored, held, on_chain, state_at, trusting, verdict_of

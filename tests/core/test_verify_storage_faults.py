@@ -1,4 +1,4 @@
-"""``ledger.core.verify``, steps 10 to 12: each change of a proof of storage is found by the step that reads it."""
+"""``verification.bundle``, steps 10 to 12: each change of a proof of storage is found by the step that reads it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ledger.core.bundle import Anchor
-from ledger.core.contract_state import anchor_slots
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.contract_storage import anchor_slots
 from tests.bundles import BLOCK, tree
 from tests.proven import GOOD, NAMED, anchored, of, state_at, trusting, verdict_of
 from tests.states import hexed, path, storage_trie

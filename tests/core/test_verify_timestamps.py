@@ -12,12 +12,12 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, StampedProof, raw
-from ledger.core.bundle_timestamps import encode_response
 from ledger.core.errors import MalformedInput
-from ledger.core.note import SeedSigner, parse_note
-from ledger.core.report import Report
-from ledger.core.trust import Trust, encode_trust, parse_trust
+from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.verification.bundle_format import Bundle, StampedProof, raw
+from ledger.core.verification.evidence import encode_response
+from ledger.core.verification.report import Report
+from ledger.core.verification.trust import Trust, encode_trust, parse_trust
 from tests.builders import START
 from tests.bundles import TWO_OF_THREE, WITNESSES, Log, log_with, tree, trust
 from tests.casework import Case
@@ -187,6 +187,6 @@ def test_a_root_must_be_a_certificate(root: Any) -> None:
 def test_nothing_is_loaded_that_is_not_needed() -> None:
     """A check without timestamps starts as fast as before: the library behind them is not imported."""
 
-    program = "import sys, ledger.core.verify, ledger.core.trust; print('rfc3161_client' in sys.modules)"
+    program = "import sys, ledger.core.verification.case; print('rfc3161_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

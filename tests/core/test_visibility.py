@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.authority import Agency
-from ledger.core.event.terms import AgencyKind
-from ledger.core.jurisdiction import TRAITS, may_detain
+from ledger.core.events.terms import AgencyKind
+from ledger.core.procedure.jurisdiction import TRAITS, may_detain
+from ledger.core.signing.authority import Agency
 from ledger.core.visibility import (
     CaseSides,
     LeadSides,

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from ledger.core import canonical
+from ledger.core.encoding import canonical
+from ledger.core.encoding.canonical import words_at
 from ledger.core.errors import MalformedInput
-from ledger.core.vocabulary import words_at
 
 Colour = Literal["red", "green"]
 Size = Literal["small", "large"]

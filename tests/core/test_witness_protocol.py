@@ -6,10 +6,10 @@ from base64 import b64encode
 
 import pytest
 
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.merkle import Hash
-from ledger.core.witness_protocol import (
+from ledger.core.log.merkle import Hash
+from ledger.core.log.witness_protocol import (
     AddCheckpoint,
     CosignAnchor,
     CosignBlock,

@@ -17,11 +17,11 @@ from nacl.bindings import (
     crypto_scalarmult_ed25519_base_noclamp,
 )
 
-from ledger.core import canonical
-from ledger.core.checkpoint import Checkpoint, cosign_checkpoint, parse_checkpoint
-from ledger.core.event import Envelope, Payload, digest_of
-from ledger.core.note import NoteSignature, SeedSigner, parse_note, sign_note
-from ledger.core.proof import TlogProof, parse_tlog_proof
+from ledger.core.encoding import canonical
+from ledger.core.events import Envelope, Payload, digest_of
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint
+from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
+from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
 from tests.builders import START, Event, Officer, clerk, signed, supervisor
 from tests.bundles import LOG_SIGNER, WITNESSES, Log
 from tests.corpus.worlds import Base, Tree, World

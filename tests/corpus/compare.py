@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ledger.core.errors import MalformedInput
-from ledger.core.trust import Trust, parse_trust
-from ledger.core.verify import verify_bundle
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.trust import Trust, parse_trust
 from tests.corpus.faults import FAULTS, REFUSED, Expected
 from tests.corpus.worlds import bases, worlds
 from tests.machine import REPOSITORY

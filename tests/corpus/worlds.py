@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from ledger.core import canonical
-from ledger.core.block_header import read_header
-from ledger.core.block_note import BlockStatement, cosign_block
-from ledger.core.bundle import raw
-from ledger.core.event import Authority, case, record, registry
-from ledger.core.note import Note
-from ledger.core.trust import Trust, TrustedBlock, encode_trust
+from ledger.core.encoding import canonical
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import Authority, case, record, registry
+from ledger.core.log.notes import Note
+from ledger.core.verification.block_notes import BlockStatement, cosign_block
+from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor
 from tests.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, Log, founded, tree, trust
 from tests.casework import Case, registration

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.anchor import Waits
+from ledger.anchoring.anchors import Waits
 from ledger.chain import calls
 from ledger.chain.calls import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
-from ledger.core.contract_change import CHANGE_KINDS, ContractChange
-from ledger.core.event import registry
-from ledger.cosign import courier, gathering
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
+from ledger.core.events import registry
+from ledger.witness.gathering import courier, quorum
 from tests.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.casework import Case
 from tests.cosign.test_courier import policy_of
@@ -83,7 +83,7 @@ class Ring:
 @pytest.fixture
 def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ring]:
     """The registry is mirrored, a key granted, all three witnesses configured; who refused is asked again at once."""
-    monkeypatch.setattr(gathering, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(quorum, "FIRST_PAUSE_S", 0.0)
     monkeypatch.setattr(courier, "FIRST_PAUSE_S", 0.0)
     with linked_ledger(tmp_path, quorum=2) as linked, serving_all(*map(small_witness, AGENCIES)) as witnesses:
         by_agency = dict(zip(AGENCIES, witnesses, strict=True))
@@ -198,7 +198,7 @@ def test_a_registry_that_changes_between_gathering_and_sending_is_looked_at_anew
     ring.grow()
     gather = ring.linked.gatherer.gather
 
-    def gather_then_change(*arguments: object) -> gathering.Gathered:
+    def gather_then_change(*arguments: object) -> quorum.Gathered:
         gathered = gather(*arguments)  # type: ignore[arg-type]
         ring.decide(registry.QuorumSet, quorum=3)
         return gathered

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.cosign import Witness, WitnessFile
-from ledger.cosign.configuration import read_witnesses
+from ledger.witness.gathering import Witness, WitnessFile
+from ledger.witness.gathering.configuration import read_witnesses
 from tests.builders import LOG_ID
 from tests.ledgers import LOG_SIGNER
 from tests.witness_server import SmallWitness

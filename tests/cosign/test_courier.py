@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import TallystickError
-from ledger.core.policy import Policy, parse_policy
-from ledger.cosign import Courier, Witness, WitnessAhead
-from ledger.cosign import courier as carrying
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.policy import Policy, parse_policy
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
+from ledger.witness.gathering import Courier, Witness, WitnessAhead
+from ledger.witness.gathering import courier as carrying
 from tests.builders import LOG_ID, POLICE, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url

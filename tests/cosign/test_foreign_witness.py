@@ -15,13 +15,13 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import TallystickError
-from ledger.core.note import parse_vkey
-from ledger.core.policy import parse_policy
-from ledger.cosign import Courier, Witness
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.notes import parse_vkey
+from ledger.core.log.policy import parse_policy
 from ledger.store import checkpoints
 from ledger.store.checkpoints import Published
+from ledger.witness.gathering import Courier, Witness
 from tests.builders import POLICE, clerk
 from tests.casework import Case
 from tests.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url

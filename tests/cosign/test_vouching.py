@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.journal import ChainWrite
-from ledger.core.block_note import verify_block_note
-from ledger.core.trust import Trust
-from ledger.cosign import Voucher, vouching
+from ledger.core.verification.block_notes import verify_block_note
+from ledger.core.verification.trust import Trust
 from ledger.store import anchor_states
+from ledger.witness.gathering import Voucher, vouching
 from tests.builders import POLICE, clerk
 from tests.bundles import trust
 from tests.cosign.test_courier import policy_of

@@ -10,8 +10,8 @@ import time
 from functools import partial
 from threading import Event
 
-from api.webhooks import WebhookPages, receivers_of, webhook_secret
-from ledger.deliver import Deliverer
+from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
+from ledger.interchange.webhooks import Deliverer
 from tests.api.conftest import no_chain, parts_of
 from tests.ledgers import open_ledger
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.deliver import deliverer
+from ledger.interchange.webhooks import deliverer
 from tests import machine
 from tests.api.conftest import serving
 from tests.api.service import Served

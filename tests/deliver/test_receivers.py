@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.deliver import Receivers, Undelivered, post, receiver
+from ledger.interchange.webhooks import Receivers, Undelivered, post, receiver
 from tests.builders import refused
 from tests.deliver.receiver import receiving
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.evidence import folder, spool
 from ledger.evidence.checking import Record, check_bag, check_file
 from ledger.evidence.comparison import Finding

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import CHUNK, LARGE, NotWritten, Unreadable, hash_file
 from tests.evidence.material import Told, as_nobody, sample

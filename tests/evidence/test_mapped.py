@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken
 from ledger.evidence.hashing import HUGE, hash_file
 from ledger.evidence.mapped import hash_mapped

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.evidence import processes
 from ledger.evidence.folder import Folder

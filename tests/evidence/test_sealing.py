@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import BOTH, NotWritten, Unreadable
 from tests.evidence.material import BINDING, FILES, Told, as_nobody, sample, sealed, write

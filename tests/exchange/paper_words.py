@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ledger.core.verify import STEPS
-from ledger.core.verify_case import STEPS as CASE_STEPS
-from ledger.exchange import paper
-from ledger.exchange.paper.certificate import LIMITS
-from ledger.exchange.paper.forms import DOCUMENTS, FORMS
+from ledger.core.verification.bundle import STEPS
+from ledger.core.verification.case import STEPS as CASE_STEPS
+from ledger.interchange import papers
+from ledger.interchange.papers.certificate import LIMITS
+from ledger.interchange.papers.forms import DOCUMENTS, FORMS
 
 CERTIFIED = ("intact", "not_yet_anchored", "unverifiable")
-SOURCES = Path(paper.__file__).parent
+SOURCES = Path(papers.__file__).parent
 _SAID = re.compile(r'(?:\bpaper|\.table)\(\s*"([a-z_.]+)"')
 _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 

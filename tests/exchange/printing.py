@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.event import Section
-from ledger.exchange.paper.document import document
-from ledger.exchange.paper.sheet import Sheet
-from ledger.exchange.paper.voice import PaperLanguage, Voice
-from ledger.exchange.paper.writer import Occasion
-from ledger.locales import Labels
+from ledger.core.events import Section
+from ledger.i18n import Labels
+from ledger.interchange.papers.document import document
+from ledger.interchange.papers.sheet import Sheet
+from ledger.interchange.papers.voice import PaperLanguage, Voice
+from ledger.interchange.papers.writer import Occasion
+from ledger.procedures import shipped_rulebook
 from ledger.store.log import StoredEntry
 from ledger.timeline.steps import Walked
 from tests.builders import COURT, DETENTION, LOG_ID, POLICE, PROCURATORATE
-from tests.casework import Case, shipped_rulebook
+from tests.casework import Case
 
 NAMES = {
     POLICE: ("东区公安局", "East District Public Security Bureau"),

@@ -12,22 +12,23 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from pypdf import PdfReader
 
-from ledger.core.bundle import Bundle, CaseBundle, encode_bundle
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
-from ledger.core.event.case import CaseSplit
-from ledger.core.event.handover import HandoverRecalled
-from ledger.core.event.item import Seizure
-from ledger.core.trust import Trust, parse_trust
-from ledger.core.verify import STEPS, verify_bundle
-from ledger.core.verify_case import verify_case
-from ledger.exchange.paper.certificate import LIMITS, certificate
-from ledger.exchange.paper.certified import certify
-from ledger.exchange.paper.typeset import typeset
-from ledger.exchange.paper.voice import PaperLanguage
-from ledger.locales import Labels
+from ledger.core.events.case import CaseSplit
+from ledger.core.events.handover import HandoverRecalled
+from ledger.core.events.item import Seizure
+from ledger.core.verification.bundle import STEPS, verify_bundle
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, encode_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust, parse_trust
+from ledger.i18n import Labels
+from ledger.interchange.papers.certificate import LIMITS, certificate
+from ledger.interchange.papers.certified import certify
+from ledger.interchange.papers.typeset import typeset
+from ledger.interchange.papers.voice import PaperLanguage
+from ledger.procedures import shipped_rulebook
 from tests.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
-from tests.casework import Case, got, registration, shipped_rulebook
+from tests.casework import Case, got, registration
 from tests.cli.tally import Tally, write_bundle, write_trust
 from tests.exchange.test_typeset import text_of
 from tests.machine import REPOSITORY

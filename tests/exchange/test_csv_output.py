@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.exchange.chains import Fault
-from ledger.exchange.csv_output import CsvWriter, defused
-from ledger.exchange.rejects import Rejects
+from ledger.interchange.exports.csv_output import CsvWriter, defused
+from ledger.interchange.imports.chains import Fault
+from ledger.interchange.imports.rejects import Rejects
 from tests.machine import REPOSITORY
 
 LIVE = tuple("=+-@＝＋－＠")
@@ -93,7 +93,7 @@ def test_there_is_one_writer() -> None:
         and node.attr in ("writer", "DictWriter")
         and ast.unparse(node.value) == "csv"
     }
-    assert writers == {"ledger/exchange/csv_output.py"}
+    assert writers == {"ledger/interchange/exports/csv_output.py"}
 
 
 def test_the_list_of_refused_rows_calculates_nothing_and_is_its_owners(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.core.event import Authority, Section
-from ledger.core.event.case import CaseSplit
-from ledger.exchange import ocel
+from ledger.core.events import Authority, Section
+from ledger.core.events.case import CaseSplit
+from ledger.interchange.exports import ocel
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.event import Stream, decode_payload
-from ledger.core.event.case import CaseStageEntered
-from ledger.exchange.chains import Pen
-from ledger.exchange.comparison import Seen, Step
-from ledger.exchange.identity import IdentityKey
-from ledger.exchange.importing import ROUNDS, Found, Imported, Importer, Result
-from ledger.exchange.mapping import parse_mapping
-from ledger.exchange.plan import Plan, Planner
-from ledger.exchange.source_file import SourceFile, layout_of
-from ledger.keys import LocalSigner
-from ledger.sign import Actor, Place
+from ledger.core.events import Stream, decode_payload
+from ledger.core.events.case import CaseStageEntered
+from ledger.interchange.imports.chains import Pen
+from ledger.interchange.imports.comparison import Seen, Step
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.importing import ROUNDS, Found, Imported, Importer, Result
+from ledger.interchange.imports.mapping import parse_mapping
+from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.source_file import SourceFile, layout_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Actor, Place
 from ledger.store import imports, log
 from tests.builders import LOG_ID, POLICE, clerk
-from tests.casework import shipped_rulebook
 from tests.exchange.files import csv_file
 from tests.exchange.test_plan import COLUMNS, FULL, MAPPING
 from tests.ledgers import Clock, Ledger, open_ledger, sqlite_url
@@ -33,7 +33,7 @@ ROWS = (FULL, *(FULL.replace("A-1", f"A-{number}") for number in range(2, 6)))
 
 
 class Local:
-    """A ``ledger.exchange.importing.Ledger`` over the parts themselves."""
+    """A ``ledger.interchange.imports.importing.Ledger`` over the parts themselves."""
 
     def __init__(self, ledger: Ledger):
         self.ledger = ledger

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.exchange.mapping import parse_mapping, read_mapping
-from ledger.exchange.source_file import SourceFile, format_of, layout_of
+from ledger.interchange.imports.mapping import parse_mapping, read_mapping
+from ledger.interchange.imports.source_file import SourceFile, format_of, layout_of
 from tests.exchange.files import csv_file
 from tests.machine import REPOSITORY
 

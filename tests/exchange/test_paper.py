@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.item import Seizure
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.item import Seizure
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, Event, Officer, auditor, clerk, instant, section

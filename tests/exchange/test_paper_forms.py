@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from ledger.core.errors import NotFound
-from ledger.core.event import EVENT_TYPES, custody_change, record
-from ledger.core.event.case import DecisionRecorded
-from ledger.core.event.item import ItemDisposalProposed, Seizure
-from ledger.core.event.terms import Money
-from ledger.exchange.paper.forms import FORMS, Form, form_of
-from ledger.exchange.paper.lists import LISTS
-from ledger.exchange.paper.sheet import Facts, Prose, Stamps
-from ledger.exchange.paper.typeset import typeset
+from ledger.core.events import EVENT_TYPES, custody_change, record
+from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.item import ItemDisposalProposed, Seizure
+from ledger.core.events.terms import Money
+from ledger.interchange.papers.forms import FORMS, Form, form_of
+from ledger.interchange.papers.lists import LISTS
+from ledger.interchange.papers.sheet import Facts, Prose, Stamps
+from ledger.interchange.papers.typeset import typeset
 from tests.builders import DETENTION, POLICE, PROCURATORATE, START, clerk, instant, section
 from tests.casework import Case, dispose, got, kept, person_id, proposed, stays
 from tests.clocked import detained

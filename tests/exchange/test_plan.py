@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.event.case import CaseOpened, MeasureImposed
-from ledger.core.event.item import Dossier, ItemRegistered
-from ledger.core.event.record import ImportRecorded, RecordCorrected
-from ledger.core.event.terms import Money
-from ledger.core.rulebook import Rulebook
-from ledger.exchange.chains import Fault
-from ledger.exchange.comparison import Seen, recorded, steps
-from ledger.exchange.identity import IdentityKey
-from ledger.exchange.mapping import parse_mapping, read_mapping
-from ledger.exchange.plan import Plan, Planner
-from ledger.exchange.source_file import Layout, SourceFile, Survey, layout_of, rows_of
-from ledger.exchange.trial import Planned, Trial
+from ledger.core.events.case import CaseOpened, MeasureImposed
+from ledger.core.events.item import Dossier, ItemRegistered
+from ledger.core.events.record import ImportRecorded, RecordCorrected
+from ledger.core.events.terms import Money
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.interchange.imports.chains import Fault
+from ledger.interchange.imports.comparison import Seen, recorded, steps
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.mapping import parse_mapping, read_mapping
+from ledger.interchange.imports.plan import Plan, Planner
+from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, layout_of, rows_of
+from ledger.interchange.imports.trial import Planned, Trial
+from ledger.procedures import shipped_rulebook
 from tests.builders import POLICE, clerk
-from tests.casework import Case, shipped_rulebook
+from tests.casework import Case
 from tests.exchange.files import csv_file
 from tests.machine import REPOSITORY
 

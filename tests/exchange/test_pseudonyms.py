@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import MalformedInput
-from ledger.exchange.identity import IdentityKey
-from ledger.exchange.pseudonyms import Pseudonymised, pseudonymise
-from ledger.exchange.source_file import Layout, SourceFile
-from ledger.secret_files import SecretRefused
+from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.pseudonyms import Pseudonymised, pseudonymise
+from ledger.interchange.imports.source_file import Layout, SourceFile
 
 KEY = IdentityKey("police-east", bytes(32))
 

@@ -15,8 +15,8 @@ from PIL import Image
 from pypdf import PdfReader
 
 from ledger.core.errors import MalformedInput, Unavailable
-from ledger.exchange.paper.sheet import Fact, Facts, Prose, Sheet, Stamp, Stamps, Table
-from ledger.exchange.paper.typeset import _spelled, legible, missing_fonts, pictures, require_fonts, typeset
+from ledger.interchange.papers.sheet import Fact, Facts, Prose, Sheet, Stamp, Stamps, Table
+from ledger.interchange.papers.typeset import _spelled, legible, missing_fonts, pictures, require_fonts, typeset
 
 NASTY = {
     "markup": '#panic("x") *bold* _it_ $x^2$ @label <l> [#eval("1")] \\ // /* ` ```',

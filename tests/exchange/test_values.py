@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger.exchange.rows import Unusable
-from ledger.exchange.values import Misread, count, day, decimal, hundredths, instant, line, text
+from ledger.interchange.imports.rows import Unusable
+from ledger.interchange.imports.values import Misread, count, day, decimal, hundredths, instant, line, text
 
 ALL = ("written", "compact", "serial")
 NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a spreadsheet knows no zones

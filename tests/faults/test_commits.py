@@ -11,7 +11,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.event.case import CaseOpened
+from ledger.core.events.case import CaseOpened
 from ledger.store import checkpoints, log
 from tests.builders import POLICE, clerk
 from tests.casework import Case

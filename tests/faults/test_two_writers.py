@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from ledger.core import canonical
-from ledger.publish import Receipt
+from ledger.core.encoding import canonical
+from ledger.recording.publisher import Receipt
 from ledger.store.database import open_database
 from scripts.fault import people
 from scripts.fault.check import check

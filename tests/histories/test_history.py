@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.event import decode_submission
-from ledger.core.event.terms import AgencyKind, choices
-from ledger.core.signature import verify_envelope
+from ledger.core.events import decode_submission
+from ledger.core.events.terms import AgencyKind, choices
+from ledger.core.signing.signatures import verify_envelope
 from scripts.histories.history import ENDS, generate
 from scripts.histories.life import BOOK
 from scripts.histories.outside import HEADINGS, pension_list

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from ledger.supervision.model.shipped import shipped_models
+from ledger.supervision.models.shipped_models import shipped_models
 from scripts.histories.history import History, generate
 from scripts.histories.measure import ASKED, Measured, measure
 from scripts.histories.plants import PLANTS

@@ -10,9 +10,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.checkpoint import Checkpoint
-from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner, sign_note
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner, sign_note
 from tests.bundles import ORIGIN, Log
 from tests.cli.faulty_service import Asked
 from tests.corpus.changes import written
@@ -177,7 +177,7 @@ for _act in KNOWING:
 def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
     @attack(f"copy: {name}")
     def of(ground: Ground) -> Words:
-        from ledger.core.tiles import encode_bundle
+        from ledger.core.log.tiles import encode_bundle
 
         shown = change(ground, ground.log.entries())
         ground.spoil_bytes("entries", lambda _: encode_bundle(shown))
@@ -355,7 +355,7 @@ def _renamed_case(ground: Ground) -> Words:
 
 
 def written_case(log: Log, case_id: str) -> bytes:
-    from ledger.core.bundle import encode_bundle
+    from ledger.core.verification.bundle_format import encode_bundle
 
     return encode_bundle(log.case_bundle(case_id, log.note()))
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ledger.core.event import case
-from ledger.core.trust import Trust, encode_trust
+from ledger.core.events import case
+from ledger.core.verification.trust import Trust, encode_trust
 from tests.builders import COURT, POLICE, Writer, clerk
 from tests.bundles import Log, log_with, trust
 from tests.casework import Case

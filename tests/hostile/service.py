@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ledger.core.event import case, decode_submission
-from ledger.core.merkle import leaf_hash
-from ledger.core.tiles import TILE_WIDTH, encode_bundle
+from ledger.core.events import case, decode_submission
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
 from tests import merkle_reference as reference
 from tests.builders import LOG_ID, Event, Writer, clerk
 from tests.bundles import Log

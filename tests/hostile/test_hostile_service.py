@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.note import parse_note
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
 from tests.cli.faulty_service import Answer, Asked, faulty_service
 from tests.cli.tally import Tally
 from tests.hostile.attacks import ATTACKS, equal, larger, rolled_back

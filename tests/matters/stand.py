@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ledger.audit import audit_log, left_out
 from ledger.core.visibility import Reader
-from ledger.record import shipped_rulebook
+from ledger.procedures import shipped_rulebook
 from ledger.store import feed
 from ledger.store.feed import Cursor
 from tests.builders import POLICE, PROCURATORATE, UPPER, Event, analyst, clerk, supervisor

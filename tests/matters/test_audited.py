@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.core.supervision import LeadState
-from ledger.store.supervision_tables import MODELS
+from ledger.store.supervision import MODELS
 from tests.audit.test_rules import force
 from tests.builders import PROCURATORATE, SERVICE, clerk, supervisor
 from tests.ledgers import Ledger

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import RuleRefused
-from ledger.core.event import digest_of
-from ledger.core.event.supervision import ModelPublished, Told
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import ModelPublished, Told
 from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk, refused
 from tests.casework import Case
 from tests.ledgers import Ledger

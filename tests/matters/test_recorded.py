@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused, Unauthorized
-from ledger.core.event import Stream
-from ledger.matters import matter_of
-from ledger.store.supervision_tables import LEADS, MODELS, RECOMMENDATIONS
+from ledger.core.events import Stream
+from ledger.recording.supervision_streams import matter_of
+from ledger.store.supervision import LEADS, MODELS, RECOMMENDATIONS
 from tests.builders import (
     COURT,
     FAR_POLICE,

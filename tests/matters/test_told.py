@@ -7,8 +7,7 @@ from typing import Any
 from ledger.core.visibility import Reader
 from ledger.store import supervision
 from ledger.store.cases import Page
-from ledger.store.supervision import Wanted
-from ledger.store.supervision_tables import LEADS
+from ledger.store.supervision import LEADS, Wanted
 from tests.builders import COURT, FAR_POLICE, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, clerk, supervisor
 from tests.ledgers import Ledger
 from tests.matters.stand import lived, post, reader, rows, told, write

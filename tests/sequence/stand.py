@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.errors import TallystickError
-from ledger.core.event import case as acts
-from ledger.publish import Receipt
-from ledger.sequence import Answer
+from ledger.core.events import case as acts
+from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import Answer
 from ledger.store import log
 from tests.builders import POLICE, PROCURATORATE, Event, Officer, clerk, signed
 from tests.ledgers import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import Conflict, Unauthorized
-from ledger.core.event.item import ItemPart, ItemSplit
+from ledger.core.events.item import ItemPart, ItemSplit
 from ledger.core.visibility import Reader
 from ledger.store import cases
 from ledger.store.cases import Page

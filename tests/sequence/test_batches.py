@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ledger.core.errors import Conflict
-from ledger.record import Judged
-from ledger.states import NeedsDatabase
+from ledger.recording.case_states import NeedsDatabase
+from ledger.recording.validation import Judged
 from tests.builders import POLICE, PROCURATORATE, Writer, clerk
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger, receipt_bytes, verified

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ledger import sequence as sequencing
 from ledger.core.errors import IntegrityBroken, Unavailable
-from ledger.core.merkle import EMPTY_ROOT, leaf_hash
-from ledger.core.proof import parse_tlog_proof
-from ledger.record import Duplicate
+from ledger.core.log.merkle import EMPTY_ROOT, leaf_hash
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.recording import sequencer as sequencing
+from ledger.recording.validation import Duplicate
 from ledger.store import log
 from tests.builders import POLICE
 from tests.casework import Case

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, text
 
-from ledger.core import canonical
-from ledger.core.digest import blake3_text
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.store.access import FIRST, AccessHead, AccessLog, Read
 from ledger.store.database import Database, WriterLock, open_database, writing

@@ -13,13 +13,13 @@ from sqlalchemy.event import listen, remove
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import RuleRefused, Unavailable
-from ledger.core.event import Authority, decode_payload
-from ledger.core.event import case as acts
-from ledger.core.event.item import ItemDisposalProposed, ItemDisposed, ItemMoved, ItemPart, ItemSealed, ItemSplit
-from ledger.core.event.record import RecordLate, SectionErased
-from ledger.core.event.terms import EventRef
+from ledger.core.events import Authority, decode_payload
+from ledger.core.events import case as acts
+from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemMoved, ItemPart, ItemSealed, ItemSplit
+from ledger.core.events.record import RecordLate, SectionErased
+from ledger.core.events.terms import EventRef
 from ledger.core.visibility import Reader
-from ledger.record import shipped_rulebook
+from ledger.procedures import shipped_rulebook
 from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, SECTIONS, STREAMS

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import audits, bindings, checkpoints, webhooks
-from ledger.store.audits import KeptAudit
+from ledger.store import audit, bindings, checkpoints, webhooks
+from ledger.store.audit import KeptAudit
 from ledger.store.checkpoints import Published
 from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
@@ -63,7 +63,7 @@ def fill(database: Database) -> None:
     webhooks.add(database, other)
     webhooks.remove(database, HOOK.agency, "hook-2")
     with database.write() as connection:
-        audits.keep(connection, KeptAudit("audit-1", None, HOOK.agency, "o-1", 1, 2, "intact", None, b"{}"))
+        audit.keep(connection, KeptAudit("audit-1", None, HOOK.agency, "o-1", 1, 2, "intact", None, b"{}"))
     checkpoints.store(database, Published(3, "a note\n", 9))
     checkpoints.store_cosignature(database, 3, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
 

@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import select
 
 from ledger.audit import audit_log, left_out
-from ledger.core.deadlines import WorkCalendar
-from ledger.core.deadlines.due import deadlines
+from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
-from ledger.core.event import case as acts
-from ledger.core.event.terms import EventRef
-from ledger.core.legal_day import end_of, legal_day
+from ledger.core.events import case as acts
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.visibility import Reader
-from ledger.record import shipped_rulebook
-from ledger.recount import recount
+from ledger.deadlines.reindex import recount
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
 from ledger.store.clocks import ClockLine, Wanted
 from ledger.store.tables import CLOCKS, ENTRIES
-from ledger.workdays import shipped_calendar
 from tests.builders import COURT, DEPOT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.casework import Case, person_id
 from tests.clocked import change, clock, decide, detained, extend, impose

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.event import Authority
-from ledger.core.event.case import CaseLinked
-from ledger.core.event.record import SectionErased
+from ledger.core.events import Authority
+from ledger.core.events.case import CaseLinked
+from ledger.core.events.record import SectionErased
 from ledger.store import log
-from ledger.store.erasure import clear_away
+from ledger.store.append import clear_away
 from tests.builders import POLICE, clerk, section, supervisor
 from tests.casework import Case
 from tests.ledgers import Ledger, open_ledger, sqlite_url

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.event.record import IncidentRecorded
-from ledger.core.legal_day import legal_day
+from ledger.core.events.record import IncidentRecorded
+from ledger.core.procedure.legal_days import legal_day
 from ledger.store import growth, log
-from ledger.store.uses import KeyUses
+from ledger.store.growth import KeyUses
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import Case, offered
 from tests.ledgers import Ledger, open_ledger, sqlite_url

@@ -9,10 +9,10 @@ from alembic import command
 from sqlalchemy import text
 
 from ledger.audit import audit_log, left_out
-from ledger.core.event.record import ImportRecorded
-from ledger.core.policy import parse_policy
-from ledger.core.trust import Trust
-from ledger.record import shipped_rulebook
+from ledger.core.events.record import ImportRecorded
+from ledger.core.log.policy import parse_policy
+from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_rulebook
 from ledger.store import imports
 from ledger.store.cases import Page
 from ledger.store.migrate import configuration

@@ -12,10 +12,10 @@ from alembic import command
 from sqlalchemy import event, text
 
 from ledger.audit import audit_log, left_out
-from ledger.core.event import case as acts
-from ledger.core.event import item
+from ledger.core.events import case as acts
+from ledger.core.events import item
 from ledger.core.visibility import Reader
-from ledger.record import shipped_rulebook
+from ledger.procedures import shipped_rulebook
 from ledger.store.migrate import configuration
 from ledger.store.search import Found, search
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from ledger.core.following import Followed, Step
-from ledger.core.merkle import EMPTY_ROOT
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.replay import Followed, Step
 from ledger.store.database import open_witness_engine
 from ledger.store.migrate import configuration
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore

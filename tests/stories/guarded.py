@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from ledger.chain.calls import ContractDomain, checkpoint_digest
-from ledger.keys import LocalSigner, open_keystore
+from ledger.config.keys import LocalSigner, open_keystore
 from tests.builders import COURT, POLICE, PROCURATORATE
 from tests.cli.tally import PASSPHRASE
 from tests.machine import free_port

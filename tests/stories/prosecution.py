@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.cli.exits import Exit
-from ledger.supervision.model.shipped import shipped_model
+from ledger.supervision.models.shipped_models import shipped_model
 from tests.builders import PROCURATORATE, Officer, analyst, clerk, supervisor
 from tests.stories.town import Town
 

@@ -17,9 +17,9 @@ import httpx
 
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
-from ledger.core.checkpoint import parse_checkpoint
-from ledger.core.note import parse_note
-from ledger.core.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import parse_note
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from tests.cli.tally import Tally
 from tests.machine import free_port
 

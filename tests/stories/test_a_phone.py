@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.core.event import item
-from ledger.core.instant import instant_text
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import item
 from tests.builders import LAB, POLICE, clerk, section
 from tests.cli.tally import Done
 from tests.stories.town import Town, TownCase

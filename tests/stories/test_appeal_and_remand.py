@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case as acts
+from ledger.core.events import case as acts
 from tests.builders import COURT, PROCURATORATE, UPPER_COURT, clerk
 from tests.casework import person_id
 from tests.stories.town import Town, TownCase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ledger.core.event import handover
+from ledger.core.events import handover
 from tests.builders import POLICE, PROCURATORATE, clerk, instant
 from tests.stories.town import Town, TownCase
 

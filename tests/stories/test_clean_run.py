@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case as acts
-from ledger.core.event import custody_change, item
+from ledger.core.events import case as acts
+from ledger.core.events import custody_change, item
 from tests.builders import COURT, DETENTION, POLICE, PRISON, PROCURATORATE, clerk, instant, supervisor
 from tests.casework import person_id
 from tests.cli.tally import Done

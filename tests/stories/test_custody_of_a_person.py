@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.core.event import case as acts
+from ledger.core.events import case as acts
 from tests.builders import DETENTION, POLICE, PROCURATORATE, UPPER, clerk
 from tests.casework import person_id
 from tests.stories.prosecution import WorkedLead, publish

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import case as acts
-from ledger.core.event import deadline
+from ledger.core.events import case as acts
+from ledger.core.events import deadline
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import person_id
 from tests.stories.prosecution import WorkedLead, publish

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event.case import PersonNamed
+from ledger.core.events.case import PersonNamed
 from tests.builders import COURT, PROCURATORATE, clerk, section, supervisor
 from tests.casework import person_id
 from tests.machine import REPOSITORY

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.trust import parse_trust
+from ledger.core.verification.trust import parse_trust
 from tests.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.stories.guarded import GuardedTown
 from tests.stories.town import AUDITOR, Town

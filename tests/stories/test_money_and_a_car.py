@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.cli.exits import Exit
-from ledger.core.event import case as acts
-from ledger.core.event import item
-from ledger.core.event.terms import Money
-from ledger.core.legal_day import legal_day
+from ledger.core.events import case as acts
+from ledger.core.events import item
+from ledger.core.events.terms import Money
+from ledger.core.procedure.legal_days import legal_day
 from tests.builders import COURT, DEPOT, POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.casework import part, stays
 from tests.stories.prosecution import WorkedLead, publish

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from ledger.chain import calls
-from ledger.core.note import parse_note
-from ledger.core.witness_protocol import CosignAnchor
+from ledger.core.log.notes import parse_note
+from ledger.core.log.witness_protocol import CosignAnchor
 from tests.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
 from tests.merkle_reference import mth
 from tests.stories.guarded import QUORUM, GuardedTown

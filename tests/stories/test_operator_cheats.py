@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core import canonical, contract_change
-from ledger.core.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.core.event import SYSTEM_STREAM_ID, Stream, decode_payload, registry
-from ledger.core.event.registry import RegistryChange
-from ledger.sign import Actor, Place, sign_event
+from ledger.core.encoding import canonical
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, registry
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
+from ledger.recording.signing import Actor, Place, sign_event
 from tests.builders import PROCURATORATE, Officer, Writer, key_id, profile
 from tests.merkle_reference import mth
 from tests.stories.service import Refused
@@ -300,5 +301,5 @@ def forged_changes(last: RegistryChange) -> Iterator[RegistryChange]:
         ((registry.AgencyAdmitted, agency), (registry.KeyGranted, key | terms)), last.number + 1
     ):
         draft = kind(number=number, registry_hash=last.registry_hash, location=last.location, **fields)
-        previous = contract_change.registry_hash(previous, draft)
+        previous = contract_changes.registry_hash(previous, draft)
         yield replace(draft, registry_hash="0x" + previous.hex())

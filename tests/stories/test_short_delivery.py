@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event import handover
+from ledger.core.events import handover
 from tests.builders import POLICE, PROCURATORATE, clerk
 from tests.casework import pieces
 from tests.stories.service import Refused

@@ -21,11 +21,11 @@ from ledger.chain import calls
 from ledger.chain.contract import contract_abi
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.contract_change import ROLE_BITS
-from ledger.core.event import Body
-from ledger.core.event.case import CaseOpened
-from ledger.core.signature import keccak256
-from ledger.keys import LocalSigner, create_keystore, open_keystore
+from ledger.config.keys import LocalSigner, create_keystore, open_keystore
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.events import Body
+from ledger.core.events.case import CaseOpened
 from tests.builders import (
     COURT,
     DEPOT,

@@ -12,13 +12,13 @@ from blake3 import blake3
 from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
-from ledger.core.event.record import TableLayout
-from ledger.record import shipped_rulebook
-from ledger.supervision.datasets import DatasetFiles, Datasets, Registered, current
-from ledger.supervision.session import QueryRefused
-from ledger.supervision.snapshot import Views
-from ledger.supervision.snapshot.given import GivenSource
-from ledger.workdays import shipped_calendar
+from ledger.core.events.record import TableLayout
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current
+from ledger.supervision.runs.session import QueryRefused
+from ledger.supervision.views import Views
+from ledger.supervision.views.bundle_source import GivenSource
 from tests.datasets import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from ledger.supervision.correlation import Correlation, Edge, Node, Place
-from ledger.supervision.drawing import DRAWN_AT_MOST, HEIGHT, WIDTH, draw
+from ledger.supervision.correlation import DRAWN_AT_MOST, HEIGHT, WIDTH, Correlation, Edge, Node, Place, draw
 
 START = Node("case", "case-0")
 

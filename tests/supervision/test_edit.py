@@ -6,12 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.supervision.model.document import read_document
-from ledger.supervision.model.draft import FORMS, draft
-from ledger.supervision.model.edit import REMOVED, edited, value_at
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.refused import ModelRefused
-from ledger.supervision.model.shipped import shipped_models
+from ledger.supervision.models.document import read_document
+from ledger.supervision.models.editing import FORMS, REMOVED, draft, edited, value_at
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.models.shipped_models import shipped_models
 
 DRAFT = draft("my-own", "count_over")
 AWKWARD = (

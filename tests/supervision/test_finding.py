@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.core.event.supervision import Told
-from ledger.supervision.finding import ROWS_AT_ONCE, find
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.saying import said
-from ledger.supervision.model.spelling import text_of
-from ledger.supervision.session import Limits, QueryRefused, Session
+from ledger.core.events.supervision import Told
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.saying import said
+from ledger.supervision.models.values import text_of
+from ledger.supervision.runs.findings import ROWS_AT_ONCE, find
+from ledger.supervision.runs.session import Limits, QueryRefused, Session
 from tests.supervision.modelling import AS_OF, SOUND, changed, found, with_condition, with_sql
 
 OFFER = {"status": "offered", "to_agency": "pro-east", "offered_at": datetime(2026, 3, 1, 2)}  # noqa: DTZ001 - as columns have it

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from ledger.core.event import digest_of
-from ledger.core.event.supervision import ModelPublished, Told
-from ledger.core.model_package import verify_package
-from ledger.supervision.library.card import Card, card_of, texts_of
+from ledger.core.events import digest_of
+from ledger.core.events.supervision import ModelPublished, Told
+from ledger.core.supervision.model_package import verify_package
+from ledger.supervision.library.card import Card, Fit, card_of, fit, texts_of
 from ledger.supervision.library.checking import check_model
 from ledger.supervision.library.comparison import compare
-from ledger.supervision.library.search import Fit, fit
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model, shipped_models
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model, shipped_models
 from tests.builders import PROCURATORATE, analyst
 from tests.bundles import naming, trust
 from tests.core.test_model_package import log_of, package

@@ -9,10 +9,10 @@ from string import Formatter
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.locales import LANGUAGES, Labels
+from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision import wording
-from ledger.supervision.model.parse import parse_model, require_publishable
-from ledger.supervision.model.refused import ModelRefused
+from ledger.supervision.models.parse import parse_model, require_publishable
+from ledger.supervision.models.refused import ModelRefused
 from ledger.supervision.wording import VOCABULARY
 from tests.supervision.modelling import SOUND, changed, with_sql
 from tests.test_locales import catalogue

@@ -8,11 +8,11 @@ from textwrap import indent
 
 import pytest
 
-from ledger.supervision.model.cel import OWN_FUNCTIONS
-from ledger.supervision.model.forms import forms
-from ledger.supervision.model.parse import ModelFile, parse_model, require_publishable
-from ledger.supervision.model.refused import ModelRefused
-from ledger.supervision.model.shipped import model_id, shipped_models
+from ledger.supervision.models.cel import OWN_FUNCTIONS
+from ledger.supervision.models.parse import ModelFile, parse_model, require_publishable
+from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.models.shipped_models import model_id, shipped_models
+from ledger.supervision.models.templates import forms
 from tests.machine import REPOSITORY
 from tests.pages import blocks, typed
 from tests.supervision.modelling import with_condition

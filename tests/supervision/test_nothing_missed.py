@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
-from ledger.core.digest import blake3_text
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Unavailable
-from ledger.core.event.case import CaseStageEntered
-from ledger.core.legal_day import legal_day
-from ledger.locales import Labels
+from ledger.core.events.case import CaseStageEntered
+from ledger.core.procedure.legal_days import legal_day
+from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.snapshot import Anchors, Export
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.views import Anchors, Export
 from ledger.supervision.wording import told_in
 from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, Writer, analyst, clerk
 from tests.casework import Case, person_id

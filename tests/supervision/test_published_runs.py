@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import Unavailable
-from ledger.locales import Labels
-from ledger.supervision.model.elsewhere import ModelRunner
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.snapshot.views import EXPORTS, Export
-from ledger.supervision.statement import QueryRefused
+from ledger.i18n import Labels
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.views.views import EXPORTS, Export
 from ledger.supervision.wording import told_in
-from ledger.worker_pool import WorkerPool, WorkLimits
+from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.supervision.modelling import with_sql
 from tests.supervision.watched import THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -31,7 +31,7 @@ FROM handovers h, range(9999999) a GROUP BY ALL"""
 @pytest.fixture(scope="module")
 def workers() -> Iterator[WorkerPool]:
     """One process, for all tests of this module."""
-    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.model.elsewhere"))
+    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.runs.isolated"))
     yield pool
     pool.close()
 

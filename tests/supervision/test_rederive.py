@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.bundle import Bundle, CaseBundle, decode_bundle, decode_case_bundle
 from ledger.core.errors import MalformedInput
-from ledger.core.event.case import CaseStageEntered
-from ledger.core.event.supervision import CitedDataset, LeadRaised
-from ledger.core.event.terms import EventRef
-from ledger.core.legal_day import legal_day
-from ledger.core.trust import Trust
-from ledger.record import shipped_rulebook
+from ledger.core.events.case import CaseStageEntered
+from ledger.core.events.supervision import CitedDataset, LeadRaised
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.legal_days import legal_day
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
 from ledger.store import log
-from ledger.supervision import rederive as rederiving
-from ledger.supervision import standing
-from ledger.supervision.model.elsewhere import ModelRunner
-from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.rederive import Held, LeadReport, rederive
-from ledger.workdays import shipped_calendar
-from ledger.worker_pool import WorkerPool, WorkLimits
+from ledger.supervision import leads as rederiving
+from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.runs import active_models
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.builders import PROCURATORATE, UPPER, Writer, analyst
 from tests.bundles import naming, trust
 from tests.casework import Case, person_id
@@ -211,7 +211,7 @@ def test_a_query_that_finds_nothing_here_is_no_fault(tmp_path: Path) -> None:
 def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> None:
     """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
     checked, and is no fault of the lead."""
-    workers = WorkerPool(1, modules=("cel", "ledger.supervision.model.elsewhere"))
+    workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.isolated"))
     reports = [
         rederive(held, trusting(held), shipped_rulebook(), shipped_calendar(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
@@ -225,7 +225,7 @@ def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: Held) -> Non
 
 def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
-    for module in (standing, rederiving):
+    for module in (active_models, rederiving):
         monkeypatch.setattr(module, "MAX_CITED", 1)
     with watched_ledger(tmp_path) as watched:
         case = sent_back("case-1", 3)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import NotFound
-from ledger.core.event import terms
-from ledger.record import shipped_rulebook
-from ledger.supervision.catalogue import DATASET, views
-from ledger.supervision.model.forms import forms, vocabulary
-from ledger.supervision.model.parse import parse_model, require_publishable
-from ledger.supervision.model.shipped import model_id, shipped_model, shipped_models, shipped_titles
-from ledger.supervision.model.values import Template
+from ledger.core.events import terms
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.models.parse import parse_model, require_publishable
+from ledger.supervision.models.shipped_models import model_id, shipped_model, shipped_models, shipped_titles
+from ledger.supervision.models.templates import forms, vocabulary
+from ledger.supervision.models.values import Template
+from ledger.supervision.views.catalogue import DATASET, views
 
 MODELS = shipped_models()
 # Words of the protocol that example rows and conditions may use, by the view's column.

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ledger.core.event import case as acts
-from ledger.core.event import handover, item, record
-from ledger.core.event.terms import EventRef, Quantity
-from ledger.record import shipped_rulebook
-from ledger.supervision.catalogue import views
-from ledger.supervision.snapshot import Logged, Views
-from ledger.supervision.snapshot.given import GivenSource
-from ledger.supervision.snapshot.of_case import Row
-from ledger.supervision.snapshot.tables import OF_A_CASE
-from ledger.supervision.snapshot.views import LeftWith
-from ledger.workdays import shipped_calendar
+from ledger.core.events import case as acts
+from ledger.core.events import handover, item, record
+from ledger.core.events.terms import EventRef, Quantity
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.procedures import shipped_rulebook
+from ledger.supervision.views import Logged, Views
+from ledger.supervision.views.bundle_source import GivenSource
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.catalogue import views
+from ledger.supervision.views.tables import OF_A_CASE
+from ledger.supervision.views.views import LeftWith
 from tests.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.casework import Case, person_id
 from tests.core.test_custody_machine import Custody

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from ledger.core.event.supervision import LeadRaised
+from ledger.core.events.supervision import LeadRaised
 from ledger.store import log
-from ledger.supervision import supervise
-from ledger.supervision.finding import Finding
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.values import Model
-from ledger.supervision.supervise import Supervisor
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.values import Model
+from ledger.supervision.runs import supervisor
+from ledger.supervision.runs.findings import Finding
+from ledger.supervision.runs.supervisor import Supervisor
 from tests.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
 from tests.casework import Case
 from tests.supervised import Recommendation, adopted, assigned, confirmed, retired
@@ -180,14 +180,14 @@ def test_a_failure_that_nobody_foresaw_is_told(watched: Watched, monkeypatch: py
 
 def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one model finds and nobody foresaw is told of it; what the others find is raised."""
-    lead_of = supervise.lead_of
+    lead_of = supervisor.lead_of
 
     def defect(finding: Finding, model: Model, *arguments: Any, **options: Any) -> LeadRaised:
         if model.model_id == "broken":
             raise KeyError("defect")
         return lead_of(finding, model, *arguments, **options)
 
-    monkeypatch.setattr(supervise, "lead_of", defect)
+    monkeypatch.setattr(supervisor, "lead_of", defect)
     watched.publish(THIRD_RETURN.replace("model: third-return", "model: broken"))
     watched.publish()
     watched.post(sent_back("case-1", 3))

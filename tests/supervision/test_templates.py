@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.core.legal_day import legal_day
+from ledger.core.procedure.legal_days import legal_day
 from tests.supervision.modelling import found, with_condition
 
 Row = dict[str, Any]

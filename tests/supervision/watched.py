@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.core.authority import Authority
-from ledger.core.event import Body, Stream
+from ledger.core.events import Body, Stream
+from ledger.core.signing.authority import Authority
 from ledger.core.supervision import LeadState
-from ledger.core.trust import Trust
-from ledger.matters import matter_of
-from ledger.prove import JournalAnchors, Prover
-from ledger.record import shipped_rulebook
-from ledger.recount import mark_of
+from ledger.core.verification.trust import Trust
+from ledger.deadlines.reindex import mark_of
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import JournalAnchors, Prover
+from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
 from ledger.store.journal import DatabaseJournal
-from ledger.supervision.datasets import DatasetFiles, Datasets
-from ledger.supervision.model.elsewhere import ModelRunner
-from ledger.supervision.model.parse import parse_model
-from ledger.supervision.model.shipped import shipped_model
-from ledger.supervision.snapshot import LogSource, Views
-from ledger.supervision.standing import Record
-from ledger.supervision.supervise import Supervisor
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.shipped_models import shipped_model
+from ledger.supervision.runs.active_models import Record
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.supervisor import Supervisor
+from ledger.supervision.views import LogSource, Views
 from tests.builders import (
     COURT,
     FAR_POLICE,

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from ledger.core.bundle import MAX_BUNDLE_LENGTH
 from ledger.core.errors import MalformedInput
-from ledger.core.trust import Trust, encode_trust
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import verify_case
-from ledger.record import shipped_rulebook
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust, encode_trust
+from ledger.procedures import shipped_rulebook
 from tests.bundles import tree
 from tests.core.test_rotated_keys import FILE, REFUSED, ROTATED
 from tests.machine import REPOSITORY

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.core.model_package import verify_package
-from ledger.core.trust import parse_trust
-from ledger.core.verify import verify_bundle
-from ledger.core.verify_case import verify_case
+from ledger.core.supervision.model_package import verify_package
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import parse_trust
+from ledger.procedures import shipped_rulebook
 from scripts.protocol.vector import NO_BUNDLE, NO_TRUST_FILE
-from tests.casework import shipped_rulebook
 from tests.corpus.changes import written
 from tests.corpus.compare import Sample, strangers_answers
 from tests.corpus.faults import Expected

@@ -9,15 +9,15 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from ledger.core import canonical
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint
+from ledger.core.encoding import canonical
 from ledger.core.errors import TallystickError
-from ledger.core.event import Body, Envelope
-from ledger.core.event.registry import RegistryChange
-from ledger.core.merkle import Hash, consistency_proof, leaf_hash, root_of
-from ledger.core.note import SeedSigner
-from ledger.core.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bundle, parse_name, width_at
-from ledger.core.witness_protocol import AddCheckpoint
+from ledger.core.events import Body, Envelope
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash, consistency_proof, leaf_hash, root_of
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bundle, parse_name, width_at
+from ledger.core.log.witness_protocol import AddCheckpoint
 from tests.builders import SERVICE, Event, Writer
 from tests.bundles import LOG_SIGNER
 

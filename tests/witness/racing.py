@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock, Thread
 
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint
-from ledger.core.merkle import Hash, consistency_proof, frontier_at, node_hash
-from ledger.core.witness_protocol import AddCheckpoint
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash, consistency_proof, frontier_at, node_hash
+from ledger.core.log.witness_protocol import AddCheckpoint
 from tests.witness.cheating import CheatingLog
 
 LONGEST_STEP = 4  # entries

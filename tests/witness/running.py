@@ -15,9 +15,9 @@ import httpx
 from click.testing import CliRunner
 
 from ledger.cli.main import run
-from ledger.core import canonical
-from ledger.core.trust import encode_trust
-from ledger.core.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
+from ledger.core.encoding import canonical
+from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
+from ledger.core.verification.trust import encode_trust
 from tests.cli.tally import Done, alone
 from tests.machine import REPOSITORY, free_port
 from tests.witness.stand import Stand

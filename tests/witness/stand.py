@@ -11,20 +11,19 @@ from ledger.chain.anchor import AnchorRequest
 from ledger.chain.calls import ContractDomain, checkpoint_digest
 from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead
-from ledger.core.event.registry import RegistryChange
-from ledger.core.merkle import EMPTY_ROOT
-from ledger.core.note import SeedSigner, SignatureType
-from ledger.core.policy import parse_policy
-from ledger.core.trust import FinalityRule, Trust, TrustedChain
-from ledger.core.witness_protocol import CosignAnchor
-from ledger.keys import LocalSigner
+from ledger.config.keys import LocalSigner
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.core.log.policy import parse_policy
+from ledger.core.log.witness_protocol import CosignAnchor
+from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
 from ledger.store.witness import WitnessStore
-from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.follow import LogFollower
 from ledger.witness.signing import Cosigner
 from ledger.witness.source import LogSource
-from ledger.witness.status import Status, status_of
+from ledger.witness.status import Alarms, Status, status_of
 from ledger.witness.watch import Watch
 from tests.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
 from tests.bundles import LOG_SIGNER

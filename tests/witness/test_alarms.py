@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import Conflict, ProofRefused
-from ledger.core.event import registry
-from ledger.core.following import LogFault
-from ledger.core.signature import signing_hash
-from ledger.core.witness_protocol import AddCheckpoint
+from ledger.core.events import registry
+from ledger.core.log.replay import LogFault
+from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.core.signing.signatures import signing_hash
 from ledger.store.witness import Halted, Moved
 from ledger.witness.status import Health
 from tests.builders import LOG_ID, Event, Registry, clerk, signature_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.following import LogFault
-from ledger.core.merkle import Hash
+from ledger.core.log.merkle import Hash
+from ledger.core.log.replay import LogFault
 from ledger.witness.status import Health
 from tests.witness.halting import begun, halted
 from tests.witness.stand import CLERK, LAG_S, Stand
@@ -74,7 +74,7 @@ def test_an_edited_anchor(chained: Stand) -> None:
 
 def slot_of(stand: Stand, root: bytes) -> str:
     """Record n lies at keccak256(n . 1)."""
-    from ledger.core.signature import keccak256
+    from ledger.core.encoding.digests import keccak256
 
     slot = "0x" + keccak256((1).to_bytes(32, "big") + (1).to_bytes(32, "big")).hex()
     assert stand.eth.rpc.call("eth_getStorageAt", stand.trust.chains[0].anchor, slot, "latest") == "0x" + root.hex()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ledger.core import canonical
-from ledger.core.block_note import BlockStatement
-from ledger.core.checkpoint import verify_cosignatures
+from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, NotFound
-from ledger.core.note import Note, parse_signature_lines
-from ledger.core.trust import TrustedBlock
-from ledger.core.witness_protocol import COSIGN_BLOCK, CosignBlock
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.notes import Note, parse_signature_lines
+from ledger.core.log.witness_protocol import COSIGN_BLOCK, CosignBlock
+from ledger.core.verification.block_notes import BlockStatement
+from ledger.core.verification.trust import TrustedBlock
 from ledger.store.witness import Halted
 from ledger.witness.contracts import contracts_at
 from tests.api.service import problem

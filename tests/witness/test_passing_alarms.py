@@ -9,11 +9,11 @@ from structlog.testing import capture_logs
 from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
 from ledger.chain.rpc import JsonRpc
-from ledger.core.checkpoint import sign_checkpoint
 from ledger.core.errors import NotFound, Unavailable
-from ledger.core.following import Unreadable
-from ledger.core.note import SeedSigner
-from ledger.core.tiles import encode_bundle
+from ledger.core.log.checkpoints import sign_checkpoint
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.replay import Unreadable
+from ledger.core.log.tiles import encode_bundle
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.status import Health
 from tests.builders import LOG_ID, Registry, clerk

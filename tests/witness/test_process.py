@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from ledger.cli.exits import Exit
-from ledger.core.checkpoint import verify_cosignatures
-from ledger.core.note import parse_vkey
-from ledger.core.signature import recover
-from ledger.core.trust import encode_trust
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.notes import parse_vkey
+from ledger.core.signing.signatures import recover
+from ledger.core.verification.trust import encode_trust
 from ledger.store.witness import WitnessStore
 from tests import bundles
 from tests.machine import free_port

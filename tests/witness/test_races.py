@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from ledger.core.checkpoint import verify_cosignatures
 from ledger.core.errors import Unavailable
-from ledger.core.note import VerifyingKey
-from ledger.core.witness_protocol import AddCheckpoint
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.notes import VerifyingKey
+from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.store.witness import Moved
 from tests.witness.racing import Signed, Told, Wishes, race
 from tests.witness.stand import CLERK, NOTE_SIGNER, Stand

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from api.witness.app import create_app
-from ledger.core import canonical
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint
-from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner, sign_note
-from ledger.core.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, MAX_ADD_CHECKPOINT, AddCheckpoint
+from ledger.core.encoding import canonical
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner, sign_note
+from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, MAX_ADD_CHECKPOINT, AddCheckpoint
 from tests.api.service import problem
 from tests.bundles import LOG_SIGNER
 from tests.witness.stand import CLERK, OTHER_CLERK, Stand, event_by

@@ -9,7 +9,6 @@ from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.finality import Confirmations
 from ledger.chain.rpc import JsonRpc
-from ledger.core.checkpoint import Checkpoint, sign_checkpoint, verify_cosignatures
 from ledger.core.errors import (
     Conflict,
     MalformedInput,
@@ -19,11 +18,12 @@ from ledger.core.errors import (
     TallystickError,
     Unavailable,
 )
-from ledger.core.following import Unreadable
-from ledger.core.merkle import Hash
-from ledger.core.note import SeedSigner
-from ledger.core.signature import recover
-from ledger.core.witness_protocol import AddCheckpoint
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.replay import Unreadable
+from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.core.signing.signatures import recover
 from ledger.store.witness import Moved
 from ledger.witness.contracts import Contracts
 from tests.bundles import LOG_SIGNER

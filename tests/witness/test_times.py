@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.following import SignedInFuture
-from ledger.core.signature import EARLIEST, LATEST
+from ledger.core.log.replay import SignedInFuture
+from ledger.core.signing.signatures import EARLIEST, LATEST
 from ledger.witness.status import Health
 from tests.builders import START
 from tests.casework import Case

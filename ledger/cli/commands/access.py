@@ -7,7 +7,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
-from ledger.locales.messages import said
+from ledger.i18n.messages import said
 
 LISTED = tuple(map(Column, ("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")))
 

@@ -17,13 +17,13 @@ from ledger.cli.command import Command
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
-from ledger.core.event.record import AuditRecorded
+from ledger.core.events.record import AuditRecorded
 
 if TYPE_CHECKING:
     from ledger.audit import AuditReport, Look
-    from ledger.core.rulebook import Rulebook
-    from ledger.core.trust import FinalityRule, Trust
-    from ledger.settings import Settings
+    from ledger.config.settings import Settings
+    from ledger.core.procedure.rulebook import Rulebook
+    from ledger.core.verification.trust import FinalityRule, Trust
     from ledger.store.database import Database
 
 MOST_FINDINGS = 1000  # that an event holds
@@ -103,10 +103,10 @@ def _recomputed(
     import msgspec
 
     from ledger.audit import audit_case, left_out
-    from ledger.core.trust import parse_trust
-    from ledger.installation import DataDirectory, finality_rule, load
-    from ledger.record import shipped_rulebook
-    from ledger.settings import read_settings
+    from ledger.config.installation import DataDirectory, finality_rule, load
+    from ledger.config.settings import read_settings
+    from ledger.core.verification.trust import parse_trust
+    from ledger.procedures import shipped_rulebook
     from ledger.store.database import open_database
 
     where = DataDirectory(data_dir)
@@ -132,7 +132,7 @@ def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRu
     from ledger.chain.eth import Eth
     from ledger.chain.finality import final_block, finality_of
     from ledger.chain.rpc import JsonRpc
-    from ledger.settings import EMBEDDED
+    from ledger.config.settings import EMBEDDED
     from ledger.store.deployment import kept_deployment
 
     if settings.chain == EMBEDDED:
@@ -159,7 +159,7 @@ def _whole(
     from rich.progress import Progress
 
     from ledger.audit import audit_log
-    from ledger.supervision.datasets import DatasetFiles
+    from ledger.supervision.runs.datasets import DatasetFiles
 
     with Progress(console=Console(stderr=True), transient=True, disable=session.json) as bars:
         bar = bars.add_task("entries audited", total=None)

@@ -16,9 +16,9 @@ from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
-from ledger.core.event import case
-from ledger.core.event.terms import BusinessLine, CaseRelation, Procedure, Stage
-from ledger.sign import new_id
+from ledger.core.events import case
+from ledger.core.events.terms import BusinessLine, CaseRelation, Procedure, Stage
+from ledger.recording.signing import new_id
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = ("case_id", "stage", "responsible", "case_number", "closed")

@@ -10,13 +10,13 @@ import click
 from ledger.cli.command import Command
 from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from ledger.locales import Labels
+    from ledger.i18n import Labels
 
 COLOURS = {"case": "bold", "item": "", "seal": "yellow", "digest": "cyan", "officer": "magenta", "person": "green"}
 SHORT = 20  # characters of a digest or pseudonym that people are shown

@@ -10,8 +10,8 @@ from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import Moment, acting
-from ledger.core.event import custody_change
-from ledger.sign import new_id
+from ledger.core.events import custody_change
+from ledger.recording.signing import new_id
 
 CASE = click.argument("case_id")
 NUMBER = click.option("--number", required=True, help="As written on the paper.")

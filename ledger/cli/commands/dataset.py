@@ -15,7 +15,7 @@ from ledger.cli.output import Column
 from ledger.cli.params import acting, identity_key_option
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict
-from ledger.core.event.record import DatasetRegistered, TableLayout
+from ledger.core.events.record import DatasetRegistered, TableLayout
 
 LISTED = (
     "dataset_id",
@@ -91,8 +91,8 @@ def pseudonyms(
     Done by the agency whose imports made the persons' ids, since only it has the key. No service is asked.
     """
     from ledger.cli.importing import identity_key
-    from ledger.exchange.pseudonyms import pseudonymise
-    from ledger.exchange.source_file import Layout, SourceFile, format_of
+    from ledger.interchange.imports.pseudonyms import pseudonymise
+    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
     with SourceFile(file, Layout(format_of(file), **layout)) as source:
         made = pseudonymise(source, identity, identity_key(session, key_file), output)
@@ -108,7 +108,7 @@ def list_(session: Session) -> None:
 
 def _counted(file: Path, layout: dict[str, Any]) -> dict[str, Any]:
     """Rows, layout and digest of one state of the file."""
-    from ledger.exchange.source_file import Layout, SourceFile, format_of
+    from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
     kind = format_of(file)
     with SourceFile(file, Layout(kind, **layout)) as source:

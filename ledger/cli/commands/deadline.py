@@ -19,10 +19,10 @@ from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import NotFound
-from ledger.core.event import Body, deadline
-from ledger.core.event.terms import ExclusionGround, QualifyingGround
-from ledger.core.legal_day import day_that_ends
-from ledger.locales.messages import said
+from ledger.core.events import Body, deadline
+from ledger.core.events.terms import ExclusionGround, QualifyingGround
+from ledger.core.procedure.legal_days import day_that_ends
+from ledger.i18n.messages import said
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0

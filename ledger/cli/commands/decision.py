@@ -12,9 +12,9 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.files import digests_of
 from ledger.cli.params import Moment, acting, split_once, words
-from ledger.core.event.case import DecisionRecorded
-from ledger.core.event.terms import DecisionKind
-from ledger.sign import new_id
+from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.terms import DecisionKind
+from ledger.recording.signing import new_id
 
 
 @click.group("decision", cls=Group)

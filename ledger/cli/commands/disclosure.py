@@ -12,8 +12,8 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.params import acting
-from ledger.core.event.record import DisclosureMade
-from ledger.core.event.terms import EventRef
+from ledger.core.events.record import DisclosureMade
+from ledger.core.events.terms import EventRef
 
 MOST_NAMED = 1000  # events that one disclosure names
 
@@ -65,8 +65,8 @@ def make(
 
 def _told(bundle: bytes) -> tuple[list[EventRef], list[str]]:
     """The events of a case bundle, and the labels of the sections that they commit to."""
-    from ledger.core.bundle import decode_bundle, decode_case_bundle, read_part
-    from ledger.core.event import decode_envelope, decode_payload
+    from ledger.core.events import decode_envelope, decode_payload
+    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
 
     events: list[EventRef] = []
     labels: set[str] = set()

@@ -10,9 +10,9 @@ from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import acting, words
-from ledger.core.event.handover import DiscrepancyRaised, DiscrepancyResolved
-from ledger.core.event.terms import DiscrepancyKind
-from ledger.sign import new_id
+from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
+from ledger.core.events.terms import DiscrepancyKind
+from ledger.recording.signing import new_id
 
 
 @click.group("discrepancy", cls=Group)

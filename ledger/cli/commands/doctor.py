@@ -11,8 +11,8 @@ from ledger.cli.diagnosis import diagnose
 from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
-from ledger.locales import Labels
-from ledger.locales.messages import said
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
 
 
 @click.command("doctor", cls=Command)

@@ -16,12 +16,12 @@ from ledger.cli.output import Column
 from ledger.cli.params import FILE
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
-from ledger.core import canonical
-from ledger.core.decoding import decoder_of
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
-from ledger.core.event import EVENT_TYPES, Authority, Stream, decode_submission
-from ledger.core.event.terms import Blake3, Instant, SafeInt
-from ledger.sign import Place
+from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
+from ledger.core.events.terms import Blake3, Instant, SafeInt
+from ledger.recording.signing import Place
 
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
 LISTED = (

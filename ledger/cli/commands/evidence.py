@@ -13,9 +13,9 @@ from ledger.cli.command import Group
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.session import Session, pass_session
 from ledger.cli.trust_option import TRUST
-from ledger.core.digest import Algorithm
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
-from ledger.core.report import worst
+from ledger.core.verification.report import worst
 
 if TYPE_CHECKING:
     from ledger.evidence.checking import Record
@@ -104,7 +104,7 @@ def seal(
     from ledger.cli.files import progress_of
     from ledger.evidence import sealing
     from ledger.evidence.bag import binding
-    from ledger.sign import new_id
+    from ledger.recording.signing import new_id
 
     bound = binding(
         case_id=case_id,

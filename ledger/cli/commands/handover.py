@@ -20,9 +20,9 @@ from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
-from ledger.core.event import Body, handover
-from ledger.core.event.terms import CheckResult, Purpose, ReasonCode, Remedy
-from ledger.sign import new_id
+from ledger.core.events import Body, handover
+from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
+from ledger.recording.signing import new_id
 
 LISTED = ("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 LINES = [Column(name) for name in ("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")]

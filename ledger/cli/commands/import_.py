@@ -18,14 +18,15 @@ from ledger.cli.exits import Exit
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
-from ledger.locales.messages import said
+from ledger.i18n.messages import said
+from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
     from ledger.cli.importing import Opened
-    from ledger.exchange.chains import Fault
-    from ledger.exchange.importing import Result
-    from ledger.exchange.rejects import Rejects
-    from ledger.exchange.trial import Planned
+    from ledger.interchange.imports.chains import Fault
+    from ledger.interchange.imports.importing import Result
+    from ledger.interchange.imports.rejects import Rejects
+    from ledger.interchange.imports.trial import Planned
 
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
@@ -63,7 +64,7 @@ def key(session: Session, key_file: Path | None) -> None:
     refused, and new ones would get other ids.
     """
     from ledger.cli.importing import key_path
-    from ledger.exchange.identity import make_key
+    from ledger.interchange.imports.identity import make_key
 
     path = key_path(session, key_file)
     make_key(path)
@@ -79,10 +80,10 @@ def key(session: Session, key_file: Path | None) -> None:
 def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
     from ledger.cli.importing import opened
-    from ledger.exchange.identity import passing_key
-    from ledger.exchange.mapping import read_mapping
-    from ledger.exchange.rejects import Rejects
-    from ledger.exchange.trial import NOBODY
+    from ledger.interchange.imports.identity import passing_key
+    from ledger.interchange.imports.mapping import read_mapping
+    from ledger.interchange.imports.rejects import Rejects
+    from ledger.interchange.imports.trial import NOBODY
 
     seen = _Tried(show)
     mapping = read_mapping(mapping_file)
@@ -108,8 +109,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
     from ledger.cli.importing import bar, identity_key, importer, opened
-    from ledger.exchange.mapping import read_mapping
-    from ledger.exchange.rejects import Rejects
+    from ledger.interchange.imports.mapping import read_mapping
+    from ledger.interchange.imports.rejects import Rejects
 
     report = report or Path(f"{file.name}.import.json")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
@@ -135,7 +136,7 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
     from ledger.cli.importing import bar, identity_key, importer, opened
-    from ledger.exchange.mapping import read_mapping
+    from ledger.interchange.imports.mapping import read_mapping
 
     states: Counter[str] = Counter()
     key = identity_key(session, key_file)
@@ -168,10 +169,10 @@ def _counted(results: Iterator[Result], told: Report, listed: Rejects) -> Iterat
 
 
 def _tried(session: Session, file: Opened) -> Iterator[Planned | Fault]:
-    from ledger.cli.importing import bar, rules
-    from ledger.exchange.trial import Trial
+    from ledger.cli.importing import bar
+    from ledger.interchange.imports.trial import Trial
 
-    trial = Trial(file.planner, file.survey, rules())
+    trial = Trial(file.planner, file.survey, shipped_rulebook())
     with bar(session, "checking", file.survey.rows) as progress:
         for row in file.source.table().rows():
             yield trial.take(row)
@@ -189,7 +190,7 @@ class _Tried:
         self.good = self.refused = 0
 
     def take(self, tried: Planned | Fault, listed: Rejects | None) -> None:
-        from ledger.exchange.trial import Planned
+        from ledger.interchange.imports.trial import Planned
 
         if isinstance(tried, Planned):
             self.good += 1

@@ -10,10 +10,10 @@ import msgspec
 from ledger.cli.command import Command
 from ledger.cli.passphrase import Passphrase, minted, passphrase_options
 from ledger.cli.session import Session, pass_session
+from ledger.config.installation import DataDirectory, Founding, create, read_founding
+from ledger.config.settings import DEFAULT_DATA_DIR
+from ledger.core.encoding.toml import decode_toml
 from ledger.core.errors import MalformedInput
-from ledger.core.toml import decode_toml
-from ledger.installation import DataDirectory, Founding, create, read_founding
-from ledger.settings import DEFAULT_DATA_DIR
 
 
 @click.command("init", cls=Command)

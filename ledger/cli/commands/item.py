@@ -18,9 +18,9 @@ from ledger.cli.output import Column
 from ledger.cli.params import FILE, Moment, Money, Quantity, acting, words
 from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
-from ledger.core.event import item
-from ledger.core.event.terms import ItemKind
-from ledger.sign import new_id
+from ledger.core.events import item
+from ledger.core.events.terms import ItemKind
+from ledger.recording.signing import new_id
 
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)
 LISTED = ("item_id", "item_kind", "description", "quantity", "holder", "responsible", "status", "case_id")

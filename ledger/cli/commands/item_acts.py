@@ -13,8 +13,8 @@ from ledger.cli.command import Command
 from ledger.cli.files import digests_of
 from ledger.cli.params import FILE, Moment, Portion, Quantity, acting, words
 from ledger.cli.references import event_ref
-from ledger.core.event import item
-from ledger.core.event.terms import Disposal, MatchResult, SealState
+from ledger.core.events import item
+from ledger.core.events.terms import Disposal, MatchResult, SealState
 
 CASE = click.argument("case_id")
 ITEM = click.argument("item_id")

@@ -12,15 +12,15 @@ from ledger.cli.output import Column
 from ledger.cli.params import Second, words
 from ledger.cli.passphrase import Passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
-from ledger.core import canonical
+from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import Role
-from ledger.keys import KeyDirectory, create_keystore, create_note_key, keystore_key_id, note_key
-from ledger.locales.messages import said
+from ledger.core.events.terms import Role
+from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
-    from ledger.installation import DataDirectory
-    from ledger.settings import Settings
+    from ledger.config.installation import DataDirectory
+    from ledger.config.settings import Settings
 
 KEY_DIR = click.option(
     "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
@@ -146,8 +146,8 @@ def rotate(
     """
     from ledger.cli.key_rotation import Rotation
     from ledger.cli.listening import alone_with
-    from ledger.installation import DataDirectory, load, require_no_rollback
-    from ledger.settings import read_settings
+    from ledger.config.installation import DataDirectory, load, require_no_rollback
+    from ledger.config.settings import read_settings
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)

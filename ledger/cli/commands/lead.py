@@ -23,8 +23,8 @@ from ledger.cli.printable import printable_line
 from ledger.cli.references import event_ref
 from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
-from ledger.core.event import supervision
-from ledger.core.event.terms import DismissalReason, LeadOutcome
+from ledger.core.events import supervision
+from ledger.core.events.terms import DismissalReason, LeadOutcome
 from ledger.core.supervision.state import OPEN, LeadStatus
 
 STATUS = Column("status", "lead_status")

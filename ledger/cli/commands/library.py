@@ -16,8 +16,8 @@ from ledger.cli.library import published
 from ledger.cli.output import Column, Output
 from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
-from ledger.core.event.terms import BusinessLine, Severity
-from ledger.locales import Labels
+from ledger.core.events.terms import BusinessLine, Severity
+from ledger.i18n import Labels
 
 LISTED = tuple(
     Column(name)

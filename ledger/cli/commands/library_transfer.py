@@ -18,9 +18,9 @@ from ledger.cli.params import acting
 from ledger.cli.runs import parameters_of
 from ledger.cli.session import Session, pass_session
 from ledger.cli.trust_option import TRUST
-from ledger.core.decoding import convert
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
-from ledger.core.event.supervision import ModelAdopted, ModelPublished
+from ledger.core.events.supervision import ModelAdopted, ModelPublished
 from ledger.core.supervision.models import STREAM
 
 FILE = click.argument("file", type=click.File("rb"))
@@ -41,7 +41,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     With --public the whole library as static pages, anonymous, in Chinese and English: what is looked for and why, what
     came of it, exemplary cases. Counts under five are not told, and cannot be worked out.
     """
-    from ledger.core.model_package import decode_package
+    from ledger.core.supervision.model_package import decode_package
 
     if (model is None) == (folder is None):
         raise MalformedInput("expected one of the two", field="MODEL, --public")
@@ -129,7 +129,7 @@ def _say(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[
 
 
 def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
-    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.models.parse import parse_model
 
     parse_model(body.definition).parameters_of(parameters)
 

@@ -14,9 +14,9 @@ from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session, pass_session
+from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
-from ledger.core.trust import encode_trust, parse_trust
-from ledger.secret_files import write_secret
+from ledger.core.verification.trust import encode_trust, parse_trust
 
 ENTRY = ("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 

@@ -10,9 +10,9 @@ from ledger.cli.bodies import make_body
 from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import Moment, acting, words
-from ledger.core.event import case
-from ledger.core.event.terms import Measure, QualifyingGround
-from ledger.sign import new_id
+from ledger.core.events import case
+from ledger.core.events.terms import Measure, QualifyingGround
+from ledger.recording.signing import new_id
 
 UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, such as 2026-03-31.")
 GROUND = click.option("--ground", required=True, help="Why.")

@@ -20,10 +20,10 @@ from ledger.cli.params import Moment
 from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import Conflict, MalformedInput, NotFound
-from ledger.supervision.model.draft import FORMS, draft
+from ledger.supervision.models.editing import FORMS, draft
 
 if TYPE_CHECKING:
-    from ledger.supervision.model.examples import ExampleResult
+    from ledger.supervision.models.examples import ExampleResult
 
 CHECKED = ("file", "model_id", "version", "title", "severity", "views", "examples")
 TRIED = ("model_id", "example", "expected", "found", "result")
@@ -56,8 +56,8 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
     From a lead: the whole model, its parameters as the lead was found, with the lead as what it came from.
     """
-    from ledger.supervision.model.parse import parse_model
-    from ledger.supervision.model.refused import ModelRefused
+    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.refused import ModelRefused
 
     text = draft(model_id, template) if lead_id is None else _of_lead(session, model_id, lead_id)
     path = output or Path(f"{model_id}.yaml")
@@ -74,7 +74,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
 def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
     """The text of the lead's model under another id, with the lead's parameters."""
-    from ledger.supervision.model.draft import derived
+    from ledger.supervision.models.editing import derived
 
     raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
     version = str(raised["model_version"])
@@ -88,8 +88,8 @@ def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
 @pass_session
 def check(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Check models: each fault is told with file, line, field and what was expected."""
-    from ledger.supervision.model.parse import parse_model
-    from ledger.supervision.model.refused import ModelRefused
+    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.refused import ModelRefused
 
     sound, refused_files = [], 0
     for name, text in _texts(models, shipped):
@@ -114,9 +114,9 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
-    from ledger.supervision.model.examples import run_examples
-    from ledger.supervision.model.parse import parse_model
-    from ledger.supervision.model.refused import ModelRefused
+    from ledger.supervision.models.examples import run_examples
+    from ledger.supervision.models.parse import parse_model
+    from ledger.supervision.models.refused import ModelRefused
 
     tried: list[dict[str, Any]] = []
     for name, text in _texts(models, shipped):
@@ -137,7 +137,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
-    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.models.parse import parse_model
 
     ((_, text),) = _texts([model], shipped=False)
     with telling_faults(session, model):
@@ -157,7 +157,7 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
     """The models' texts by file, or by the name of one that is shipped."""
-    from ledger.supervision.model.shipped import shipped_models
+    from ledger.supervision.models.shipped_models import shipped_models
 
     known = shipped_models()
     if shipped:
@@ -170,7 +170,7 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
         elif name in known:
             yield name, known[name]
         else:
-            from ledger.supervision.model.refused import unknown
+            from ledger.supervision.models.refused import unknown
 
             raise NotFound(
                 f"there is no file {name}, and of shipped models {unknown('model', name, known)}", field=name

@@ -18,11 +18,11 @@ from ledger.cli.output import Column
 from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import IntegrityBroken
-from ledger.core.event import digest_of, supervision
+from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
 
 if TYPE_CHECKING:
-    from ledger.supervision.model.values import Model
+    from ledger.supervision.models.values import Model
 
 LISTED = tuple(
     Column(name)
@@ -88,7 +88,7 @@ def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | N
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
-    from ledger.supervision.model.parse import require_publishable
+    from ledger.supervision.models.parse import require_publishable
     from ledger.supervision.publishing import said_of
 
     with telling_faults(clerk.session, model):
@@ -105,7 +105,7 @@ def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | N
 
 def _text_of(name: str) -> str:
     """Of the file of this name, else of the shipped model. Raises NotFound, naming the nearest."""
-    from ledger.supervision.model.shipped import shipped_model
+    from ledger.supervision.models.shipped_models import shipped_model
 
     return text_of(Path(name)) if Path(name).is_file() else shipped_model(name)
 
@@ -127,7 +127,7 @@ def retire(clerk: Clerk, model_id: str, ground: str) -> None:
 @acting
 def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
-    from ledger.supervision.model.parse import parse_model
+    from ledger.supervision.models.parse import parse_model
 
     found = _model(clerk.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
@@ -140,7 +140,7 @@ def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tupl
 def _tell_missing_dataset(clerk: Clerk, model: Model, given: Mapping[str, str]) -> None:
     """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
     have the list. Raises MalformedInput for parameters out of bounds."""
-    from ledger.supervision.model.templates import dataset_of
+    from ledger.supervision.models.templates import dataset_of
 
     dataset_id = dataset_of(model.condition, model.parameters_of(given))
     if dataset_id is None:
@@ -153,7 +153,7 @@ def _tell_missing_dataset(clerk: Clerk, model: Model, given: Mapping[str, str]) 
 
 def _fields_of(clerk: Clerk, file: Path | None) -> dict[str, Any] | None:
     """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
-    from ledger.supervision.model.document import read_document
+    from ledger.supervision.models.document import read_document
 
     if file is None:
         return None

@@ -14,8 +14,8 @@ from ledger.cli.command import Group
 from ledger.cli.params import acting, words
 from ledger.cli.private_text import confidential, fields_of
 from ledger.cli.session import Session, pass_session
-from ledger.core.event.case import PersonNamed
-from ledger.core.event.terms import PersonRole
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.terms import PersonRole
 
 SECTION = "person:1"
 

@@ -13,12 +13,12 @@ from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.profiles import Profile
 from ledger.cli.session import Session, pass_session
-from ledger.core import canonical
-from ledger.core.decoding import decoder_of
+from ledger.config.secret_files import write_secret
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
-from ledger.core.event.terms import AgencyId, OfficerId
-from ledger.core.trust import parse_trust
-from ledger.secret_files import write_secret
+from ledger.core.events.terms import AgencyId, OfficerId
+from ledger.core.verification.trust import parse_trust
 
 
 @click.group("profile", cls=Group)

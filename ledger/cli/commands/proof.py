@@ -80,7 +80,7 @@ def get(
 
     from ledger.cli.client import at
     from ledger.cli.proofs import require_asked
-    from ledger.core.bundle import decode_bundle
+    from ledger.core.verification.bundle_format import decode_bundle
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
@@ -125,7 +125,7 @@ def certificate(
 
     from ledger.cli.exporting import write
     from ledger.cli.proofs import certificate_of, trust_for
-    from ledger.exchange.paper.voice import spoken_in
+    from ledger.interchange.papers.voice import spoken_in
 
     if verify_url is not None and not verify_url.startswith(("http://", "https://")):
         raise MalformedInput("expected an http(s) URL", field="--verify-url")

@@ -16,10 +16,10 @@ from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput
-from ledger.core.event import supervision
-from ledger.core.event.terms import RecheckResult
+from ledger.core.events import supervision
+from ledger.core.events.terms import RecheckResult
 from ledger.core.supervision.recommendations import STREAM
-from ledger.sign import new_id
+from ledger.recording.signing import new_id
 
 STATUS = Column("status", "recommendation_status")
 STATES = ("issued", "answered", "rechecked")

@@ -11,7 +11,7 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import Moment, acting
 from ledger.cli.references import event_ref
-from ledger.core.event.record import RecordCorrected, RecordLate
+from ledger.core.events.record import RecordCorrected, RecordLate
 
 
 @click.group("record", cls=Group)

@@ -14,7 +14,7 @@ from ledger.cli.output import Column
 from ledger.cli.params import FILE
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session, pass_session
-from ledger.core import canonical
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:

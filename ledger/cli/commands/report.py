@@ -12,12 +12,12 @@ from ledger.cli.command import Command
 from ledger.cli.output import Column
 from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
-from ledger.core.decoding import decode_json
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, MalformedInput
-from ledger.core.event.terms import BusinessLine
+from ledger.core.events.terms import BusinessLine
 
 if TYPE_CHECKING:
-    from ledger.supervision.report.words import Called
+    from ledger.supervision.reports.document import Called
 
 FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 
@@ -36,7 +36,7 @@ def command(session: Session, /, *, output: Path | None, **asked: str | None) ->
     """
     if output is not None:
         return _save(session, output, asked)
-    from ledger.supervision.report import Report
+    from ledger.supervision.reports import Report
 
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
     if session.json:
@@ -58,9 +58,8 @@ def _save(session: Session, output: Path, asked: dict[str, str | None]) -> None:
 
 
 def _show(session: Session, report: object) -> None:
-    from ledger.supervision.report import Report
-    from ledger.supervision.report.head import head_of
-    from ledger.supervision.report.words import cell_text
+    from ledger.supervision.reports import Report
+    from ledger.supervision.reports.document import cell_text, head_of
 
     assert isinstance(report, Report)
     head, labels, called = head_of(report, session.labels), session.labels, _called(session)
@@ -83,7 +82,7 @@ def _show(session: Session, report: object) -> None:
 
 def _called(session: Session) -> Called:
     """Names from the service; a model's with the id beside it, which other commands ask for."""
-    from ledger.supervision.report.words import Called
+    from ledger.supervision.reports.document import Called
 
     def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
         return {one[key]: one[name][session.labels.suffix] for one in session.service.pages(path, kind)}

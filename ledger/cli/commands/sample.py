@@ -33,10 +33,10 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ledger.cli.sample_ledger import ServiceLedger
-    from ledger.installation import DataDirectory
-    from ledger.installation import load as installation_in
+    from ledger.config.installation import DataDirectory
+    from ledger.config.installation import load as installation_in
+    from ledger.config.settings import read_settings
     from ledger.samples import load as loading
-    from ledger.settings import read_settings
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)
@@ -66,12 +66,12 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     import msgspec
 
     from ledger.cli.profiles import Profile
+    from ledger.config.installation import DataDirectory
+    from ledger.config.installation import load as installation_in
+    from ledger.config.settings import read_settings
     from ledger.core.errors import Conflict
-    from ledger.installation import DataDirectory
-    from ledger.installation import load as installation_in
     from ledger.samples.load import require_development
     from ledger.samples.town import PEOPLE
-    from ledger.settings import read_settings
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir.absolute())

@@ -37,7 +37,7 @@ def command(session: Session, text: str | None, file: Path | None, limit: int) -
 
 
 def _digest(file: Path) -> str:
-    from ledger.core.digest import Algorithm
+    from ledger.core.encoding.digests import Algorithm
     from ledger.evidence.hashing import hash_file
 
     return str(hash_file(file, (Algorithm.SHA256,)).digests[0])

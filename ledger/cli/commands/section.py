@@ -9,7 +9,7 @@ from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
 from ledger.cli.params import acting
 from ledger.cli.references import event_ref
-from ledger.core.event.record import SectionErased
+from ledger.core.events.record import SectionErased
 
 
 @click.group("section", cls=Group)

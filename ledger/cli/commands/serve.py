@@ -25,12 +25,12 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
     from api.app import create_app
-    from api.clients import ConnectionLimits
-    from api.opening import open_parts
-    from api.server import make_server
+    from api.middleware.clients import ConnectionLimits
+    from api.middleware.server import make_server
+    from api.wiring import open_parts
     from ledger.cli.listening import alone_with, listening, private
-    from ledger.installation import DataDirectory, load
-    from ledger.settings import EMBEDDED, read_settings
+    from ledger.config.installation import DataDirectory, load
+    from ledger.config.settings import EMBEDDED, read_settings
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)

@@ -34,7 +34,7 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
     import secrets
     import sys
 
-    from api.server import make_server
+    from api.middleware.server import make_server
     from api.signer.app import Desk, create_app
     from api.signer.asking import Counter, Terminal
     from api.signer.guard import Guard
@@ -70,8 +70,8 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
 def _holder(session: Session, console: str | None) -> Holder:
     from api.signer.question import Holder
     from ledger.cli.clerk import pinned_log_id
+    from ledger.config.keys import keystore_key_id
     from ledger.core.errors import MalformedInput
-    from ledger.keys import keystore_key_id
 
     profile = session.profile
     if profile.agency is None or profile.officer is None:
@@ -82,7 +82,7 @@ def _holder(session: Session, console: str | None) -> Holder:
 
 def _origin(url: str) -> str:
     """As browsers write it: without the port that is the scheme's own."""
-    from api.auth import domain_of
+    from api.auth.sessions import domain_of
 
     return f"{urlsplit(url).scheme}://{domain_of(url)}"
 

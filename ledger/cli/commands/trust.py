@@ -18,10 +18,10 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
 if TYPE_CHECKING:
-    from ledger.core.note import SeedSigner, VerifyingKey
-    from ledger.core.trust import Trust
-    from ledger.core.trust_renewal import Renewal
-    from ledger.installation import DataDirectory
+    from ledger.config.installation import DataDirectory
+    from ledger.core.log.notes import SeedSigner, VerifyingKey
+    from ledger.core.verification.trust import Trust
+    from ledger.core.verification.trust_renewal import Renewal
 
 OUTPUT = click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it."
@@ -57,10 +57,10 @@ def renew(
 
     As the operator, in the ledger's data directory. Witnesses that OLD names co-sign what is written.
     """
-    from ledger.core import trust_renewal
-    from ledger.core.trust import parse_trust
-    from ledger.installation import DataDirectory
-    from ledger.settings import read_settings
+    from ledger.config.installation import DataDirectory
+    from ledger.config.settings import read_settings
+    from ledger.core.verification import trust_renewal
+    from ledger.core.verification.trust import parse_trust
 
     before = parse_trust(old.read_bytes())
     renewal = trust_renewal.renew(before, parse_trust(new.read_bytes()))
@@ -93,9 +93,9 @@ def cosign(
     passphrase: Passphrase,
 ) -> None:
     """Co-sign a renewal as a witness, after reading what it changes."""
-    from ledger.core import trust_renewal
-    from ledger.core.trust import parse_trust
-    from ledger.settings import read_witness_settings
+    from ledger.config.settings import read_witness_settings
+    from ledger.core.verification import trust_renewal
+    from ledger.core.verification.trust import parse_trust
     from ledger.witness.directory import WitnessDirectory, open_keys
 
     before, asked = parse_trust(trust.read_bytes()), trust_renewal.parse_renewal(renewal.read_bytes())
@@ -121,8 +121,8 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     RENEWALS are copies of one renewal, each signed by some. The old file is kept beside: a proof from before that the
     new one does not cover is checked with it, or fetched anew.
     """
-    from ledger.core import trust_renewal
-    from ledger.core.trust import encode_trust, parse_trust
+    from ledger.core.verification import trust_renewal
+    from ledger.core.verification.trust import encode_trust, parse_trust
 
     file = trust or session.profiles.trust(session.profile)
     if not file.exists():
@@ -142,7 +142,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
 
 
 def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> SeedSigner:
-    from ledger.keys import note_key, open_note_key
+    from ledger.config.keys import note_key, open_note_key
 
     for path in where.keys.files():
         if path.suffix == ".pem" and note_key(path) == key:
@@ -155,7 +155,7 @@ def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> See
 
 
 def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None:
-    from ledger.core.trust_renewal import encode_renewal
+    from ledger.core.verification.trust_renewal import encode_renewal
 
     _show(session, renewal, old)
     output.write_bytes(encode_renewal(renewal) + b"\n")
@@ -164,7 +164,7 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
 
 def _show(session: Session, renewal: Renewal, old: Trust) -> None:
     """What the renewal changes, field by field."""
-    from ledger.core.trust_renewal import changes
+    from ledger.core.verification.trust_renewal import changes
 
     for name, before, after in changes(renewal, old):
         session.output.note(printable_line(f"{name}: {before} -> {after}"))

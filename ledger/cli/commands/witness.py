@@ -17,7 +17,7 @@ from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
 
 if TYPE_CHECKING:
-    from ledger.settings import WitnessSettings
+    from ledger.config.settings import WitnessSettings
     from ledger.store.witness import WitnessStore
 
 DATA_DIR = click.option(
@@ -58,7 +58,7 @@ def key(
     Tell the ledger's founders, or the admins who vote on witnesses, the account and the verifier key that are printed.
     """
     from ledger.cli.passphrase import minted
-    from ledger.settings import read_witness_settings
+    from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory, create_keys
 
     where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
@@ -87,10 +87,10 @@ def run(
 
     Every setting can also come from a variable TALLYSTICK_WITNESS_* or from settings.env in its directory.
     """
-    from api.server import make_server
+    from api.middleware.server import make_server
     from api.witness.opening import open_witness
     from ledger.cli.listening import alone_with, listening, private
-    from ledger.settings import read_witness_settings
+    from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory
 
     host, port = _address(listen)
@@ -174,7 +174,7 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
 
 
 def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
-    from ledger.settings import read_witness_settings
+    from ledger.config.settings import read_witness_settings
     from ledger.store.witness import WitnessStore
     from ledger.witness.directory import WitnessDirectory
 

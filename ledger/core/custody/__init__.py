@@ -7,7 +7,7 @@ and ``concerned`` tell the chain of custody from the states: how it stood betwee
 and what each event is about.
 """
 
-from ledger.core.custody import custody_changes, handovers, items
+from ledger.core.custody import handovers, items
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.fold import Outcome, fold, require_head
 from ledger.core.custody.state import (

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Handover
-from ledger.core.event import Payload, handover, item
-from ledger.core.instant import is_surely_before
+from ledger.core.encoding.instants import is_surely_before
+from ledger.core.events import Payload, handover, item
 
 BreakKind = Literal["gap", "overlap", "unrecorded", "backdated"]
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)

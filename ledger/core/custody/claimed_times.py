@@ -17,11 +17,11 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger.core.custody.state import Act, CaseState
+from ledger.core.encoding.instants import CLAIMED_WITHIN, instant_text, is_surely_before, unix_seconds
 from ledger.core.errors import refuse
-from ledger.core.event import Body, Payload, case, custody_change, deadline, handover, item, record, supervision
-from ledger.core.instant import CLAIMED_WITHIN, instant_text, is_surely_before, unix_seconds
-from ledger.core.legal_day import legal_day_of, start_of
-from ledger.core.rulebook import FlagRule
+from ledger.core.events import Body, Payload, case, custody_change, deadline, handover, item, record, supervision
+from ledger.core.procedure.legal_days import legal_day_of, start_of
+from ledger.core.procedure.rulebook import FlagRule
 
 TOLERANCE = 300  # seconds that a signer's clock may be behind
 

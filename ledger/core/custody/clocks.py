@@ -8,18 +8,16 @@ from typing import get_args
 
 from msgspec.structs import replace
 
-from ledger.core.clock_rules import Base, ClockRule
-from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, MeasureState, look_up
+from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, rule
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
-from ledger.core.deadlines import lawful
-from ledger.core.deadlines.clock import Clock, Extension, Pause
 from ledger.core.errors import refuse
-from ledger.core.event import case, deadline, item
-from ledger.core.event.terms import EventRef, Procedure
-from ledger.core.legal_day import legal_day_of
-from ledger.core.rulebook import Rulebook
-from ledger.core.validity import holds_on
+from ledger.core.events import case, deadline, item
+from ledger.core.events.terms import EventRef, Procedure
+from ledger.core.procedure import clock_periods
+from ledger.core.procedure.clock_periods import Clock, Extension, Pause
+from ledger.core.procedure.clock_rules import Base, ClockRule
+from ledger.core.procedure.legal_days import holds_on, legal_day_of
+from ledger.core.procedure.rulebook import Rulebook
 
 _SUSPECTS = ("suspect", "defendant")
 _ANSWERS = ("delivered", "received", "accepted", "refused")
@@ -193,7 +191,7 @@ def _renewed_from(state: CaseState, act: Act, row: ClockRule, subject: str, trig
 def _last_days(clock: Clock, book: Rulebook) -> Iterator[date]:
     """By law, and by the paper."""
     row = rule_of(clock, book)
-    by_law, by_paper = lawful.lawful_last_day(clock, row), lawful.decided(clock, row)
+    by_law, by_paper = clock_periods.lawful_last_day(clock, row), clock_periods.decided(clock, row)
     yield from (day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day)
 
 

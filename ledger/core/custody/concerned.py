@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState
-from ledger.core.event import Payload
-from ledger.core.event.item import ItemDisposed
+from ledger.core.events import Payload
+from ledger.core.events.item import ItemDisposed
 
 _ITEM_FIELDS = frozenset(("item_id", "item_ids", "parent_items", "medium_item_id"))
 _PERSON_FIELDS = frozenset(("person_id", "person_ids", "absent_person_ids", "holder", "witness"))

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, require_new
+from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, require_new, rule
 from ledger.core.errors import refuse
-from ledger.core.event import handover as halves
-from ledger.core.event.handover import NotAcceptedItem, OfferedItem, ReceivedItem
-from ledger.core.event.item import ItemCheckedIn
-from ledger.core.event.terms import DiscrepancyKind, Quantity, ReasonCode
+from ledger.core.events import handover as halves
+from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
+from ledger.core.events.item import ItemCheckedIn
+from ledger.core.events.terms import DiscrepancyKind, Quantity, ReasonCode
 
 _NOT_WHOLE = ("broken", "missing", "unsealed")
 _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {

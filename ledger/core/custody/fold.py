@@ -1,18 +1,99 @@
-"""Folding a case: state before, event, state after. What is impossible is refused, what is unlawful is flagged."""
+"""Admission: whose events the stream of a case takes. Only this module decides it.
+
+A *party* is who opened the case, accepted a handover in it, has or answers for something that it took over, or keeps a
+person of it in custody: ``CaseState.agencies``. Whoever is offered something may answer that offer. Auditors of an
+agency that supervises a party may note what they audited. Having signed something makes nobody a party.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import cases, claimed_times, clocks, rests
-from ledger.core.custody.admission import require_admitted
+from ledger.core.custody import cases, claimed_times, clocks
 from ledger.core.custody.flags import Flag, flags
-from ledger.core.custody.rules import RULES
-from ledger.core.custody.state import Act, CaseState
+from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
-from ledger.core.event import case
+from ledger.core.events import case, handover, record
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.clock_periods import Clock, Pause
+from ledger.core.procedure.jurisdiction import supervises_any
+from ledger.core.procedure.rulebook import Rulebook
+
+_ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
+
+
+def require_admitted(state: CaseState, act: Act) -> None:
+    """Refuse (not_a_party) an event that the case does not take from this agency.
+
+    Nothing that the body names is looked up before this, but for an offer to the signer: who has no part in a case
+    is told the same whether or not the case has what he names.
+    """
+    if act.agency in state.agencies or _answers_an_offer(state, act) or _notes_an_audit(state, act):
+        return
+    refuse(
+        "not_a_party",
+        f"{act.agency} has no part in case {state.case_id}",
+        field="agency",
+        hint="An agency takes part from the first handover that it accepts.",
+    )
+
+
+def _answers_an_offer(state: CaseState, act: Act) -> bool:
+    """Return whether the event answers an offer that was made to the signer, be it answered or recalled by now."""
+    body = act.payload.body
+    if not isinstance(body, _ANSWERS):
+        return False
+    offer = state.handovers.get(body.handover_id)
+    return offer is not None and offer.to_agency == act.agency
+
+
+def _notes_an_audit(state: CaseState, act: Act) -> bool:
+    """Return whether the event notes an audit by who supervises a party, as far as the jurisdictions are known."""
+    if not isinstance(act.payload.body, record.AuditRecorded):
+        return False
+    return act.registered is None or supervises_any(act.agency, state.agencies, act.registered)
+
+
+def rested(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """``after`` with the clocks at rest that another one holds from now on, and with those running that it held."""
+    for _, old, new in after.clocks.changes(before.clocks if before else None):
+        if new is not None:
+            clocks = {clock.deadline_id: clock for clock in _touched(old, act, after.clocks[new.deadline_id], after)}
+            after = replace(after, clocks=after.clocks | clocks) if clocks else after
+    return after
+
+
+def _touched(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
+    begins, ends = old is None and new.is_running, old is not None and old.is_running and not new.is_running
+    for other in state.clocks.marked(f"running/{new.subject}"):
+        if begins and _rests(other, new, act.book):
+            yield _at_rest(other, new, act)
+        elif begins and _rests(new, other, act.book):
+            yield _at_rest(new, other, act)
+        elif ends and other.is_paused and other.pauses[-1].held_by == new.name:
+            assert new.stopped_at is not None, "it has ended"
+            pause = replace(other.pauses[-1], until=max(new.stopped_at, other.pauses[-1].since))
+            yield replace(other, pauses=(*other.pauses[:-1], pause), events=_with(other, act))
+
+
+def _rests(clock: Clock, holder: Clock, book: Rulebook) -> bool:
+    return not clock.is_paused and book.clock_rows[holder.name, holder.rule_from].rests == clock.name
+
+
+def _at_rest(clock: Clock, holder: Clock, act: Act) -> Clock:
+    row = act.book.clock_rows[holder.name, holder.rule_from]
+    assert row.rests_for is not None, "the rules say why another clock rests"
+    pause = Pause(max(holder.started_at, clock.started_at), row.rests_for, row.article, held_by=holder.name)
+    return replace(clock, pauses=(*clock.pauses, pause), events=_with(clock, act))
+
+
+def _with(clock: Clock, act: Act) -> tuple[EventRef, ...]:
+    """The events of the clock, this one among them."""
+    ref = EventRef(event_id=act.payload.event_id, payload_digest=act.digest)
+    return clock.events if ref in clock.events else (*clock.events, ref)
 
 
 class Outcome(NamedTuple):
@@ -31,7 +112,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act)
     after = _open(act) if state is None else _continue(state, act)
     claimed_times.require_possible(state, act)
-    after = rests.rested(state, act, clocks.advance(state, act, after))
+    after = rested(state, act, clocks.advance(state, act, after))
     return Outcome(after, flags(state, act, after))
 
 

@@ -8,12 +8,11 @@ from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
 from ledger.core.custody.cases import require_free, require_present
-from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Handover, Item, require_distinct, require_new
+from ledger.core.custody.state import Act, CaseState, Handover, Item, require_distinct, require_new, rule
 from ledger.core.errors import refuse
-from ledger.core.event import handover as halves
-from ledger.core.event.handover import OfferedItem
-from ledger.core.rulebook import PurposeRule, Rulebook
+from ledger.core.events import handover as halves
+from ledger.core.events.handover import OfferedItem
+from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 
 
 @rule(halves.HandoverOffered)

@@ -8,12 +8,11 @@ from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
 from ledger.core.custody.cases import require_decision, require_free, require_in_hand, require_present
-from ledger.core.custody.rules import rule
-from ledger.core.custody.state import Act, CaseState, Item, Proposal, require_distinct, require_new
+from ledger.core.custody.state import Act, CaseState, Item, Proposal, require_distinct, require_new, rule
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
-from ledger.core.event import item as things
-from ledger.core.event.terms import Money, Quantity, SealState
-from ledger.core.instant import instant_text
+from ledger.core.events import item as things
+from ledger.core.events.terms import Money, Quantity, SealState
 
 
 @rule(things.ItemRegistered)

@@ -1,13 +1,82 @@
-"""Registers: what a case has of one kind, by id and in the order in which it came."""
+"""A hash trie: a map of which every version shares with the one before all that they have in common.
+
+A node is a leaf, which is a dict, or a branch, which is a tuple of nodes. No function changes a node. What a step costs
+grows with the logarithm of the size; a small map is one dict. Nodes hold by this process's hashes: another has others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from ledger.core import hash_trie
-from ledger.core.hash_trie import Node
+V = TypeVar("V")
+Node: TypeAlias = "dict[str, V] | tuple[Node[V], ...]"
+
+_BITS = 5  # of the hash that choose a branch's child
+_WIDTH = 1 << _BITS
+_LEAF = 32  # entries of a leaf; one that has more becomes a branch
+
+
+def get(node: Node[V], key: str) -> V | None:
+    """The entry under ``key``."""
+    rest = hash(key)
+    while isinstance(node, tuple):
+        node, rest = node[rest % _WIDTH], rest >> _BITS
+    return node.get(key)
+
+
+def put(node: Node[V], key: str, value: V) -> Node[V]:
+    """The map with this entry."""
+    return _put(node, 0, key, value)
+
+
+def _put(node: Node[V], shift: int, key: str, value: V) -> Node[V]:
+    if isinstance(node, tuple):
+        slot = _slot(key, shift)
+        return (*node[:slot], _put(node[slot], shift + _BITS, key, value), *node[slot + 1 :])
+    leaf = node | {key: value}
+    return leaf if len(leaf) <= _LEAF else _branch(leaf, shift)
+
+
+def _branch(leaf: dict[str, V], shift: int) -> Node[V]:
+    children: list[dict[str, V]] = [{} for _ in range(_WIDTH)]
+    for key, value in leaf.items():
+        children[_slot(key, shift)][key] = value
+    return tuple(children)
+
+
+def _slot(key: str, shift: int) -> int:
+    return (hash(key) >> shift) % _WIDTH
+
+
+def without(node: Node[V], key: str, shift: int = 0) -> Node[V]:
+    """The map without the entry under ``key``, if it has one."""
+    if isinstance(node, tuple):
+        slot = _slot(key, shift)
+        return (*node[:slot], without(node[slot], key, shift + _BITS), *node[slot + 1 :])
+    return {known: value for known, value in node.items() if known != key}
+
+
+def items(node: Node[V]) -> Iterator[tuple[str, V]]:
+    """All entries, in no order."""
+    if isinstance(node, tuple):
+        for child in node:
+            yield from items(child)
+    else:
+        yield from node.items()
+
+
+def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | None]]:
+    """Each key under which the two have not the same object, with both. What they share is not looked at."""
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        pairs = zip(before, after, strict=True)
+        return [change for old, new in pairs if old is not new for change in changes(old, new)]
+    earlier = dict(items(before)) if isinstance(before, tuple) else before
+    later = dict(items(after)) if isinstance(after, tuple) else after
+    changed = [(key, earlier.get(key), new) for key, new in later.items() if earlier.get(key) is not new]
+    return changed + [(key, old, None) for key, old in earlier.items() if key not in later]
+
 
 T = TypeVar("T")
 Marks = tuple[str, ...]
@@ -67,31 +136,31 @@ class Register(Mapping[str, T]):
         shelves = self.shelves
         for key in keys:
             marked = _mark(shelves.marked, key, 0, self._marks_of(self[key]), ())
-            shelves = Shelves(hash_trie.without(shelves.entries, key), marked, shelves.size - 1, shelves.next_place)
+            shelves = Shelves(without(shelves.entries, key), marked, shelves.size - 1, shelves.next_place)
         return Register(self._marks_of, shelves)
 
     def marked(self, mark: str) -> list[T]:
         """The entries that bear the mark, in order."""
-        keys = hash_trie.get(self.shelves.marked, mark)
-        return [self[key] for key, _ in sorted(hash_trie.items(keys), key=itemgetter(1))] if keys else []
+        keys = get(self.shelves.marked, mark)
+        return [self[key] for key, _ in sorted(items(keys), key=itemgetter(1))] if keys else []
 
     def changes(self, before: Register[T] | None) -> list[Change[T]]:
         """What differs from an earlier version, by identity and in order; before the first one there was nothing."""
         if before is self or (before is None and not self.shelves.size):
             return []
-        found = hash_trie.changes({} if before is None else before.shelves.entries, self.shelves.entries)
+        found = changes({} if before is None else before.shelves.entries, self.shelves.entries)
         if len(found) > 1:
             found.sort(key=_place)
         return [Change(key, old and old.value, new and new.value) for key, old, new in found]
 
     def __getitem__(self, key: str) -> T:
-        placed = hash_trie.get(self.shelves.entries, key)
+        placed = get(self.shelves.entries, key)
         if placed is None:
             raise KeyError(key)
         return placed.value
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, _ in sorted(hash_trie.items(self.shelves.entries), key=itemgetter(1)))
+        return (key for key, _ in sorted(items(self.shelves.entries), key=itemgetter(1)))
 
     def __len__(self) -> int:
         return self.shelves.size
@@ -101,9 +170,9 @@ class Register(Mapping[str, T]):
 
     def _put(self, shelves: Shelves[T], key: str, value: T) -> Shelves[T]:
         entries, marked, size, next_place = shelves
-        known = hash_trie.get(entries, key)
+        known = get(entries, key)
         place, borne = (next_place, ()) if known is None else (known.place, self._marks_of(known.value))
-        entries = hash_trie.put(entries, key, Placed(place, value))
+        entries = put(entries, key, Placed(place, value))
         marked = _mark(marked, key, place, borne, self._marks_of(value))
         is_new = known is None
         return Shelves(entries, marked, size + is_new, next_place + is_new)
@@ -115,12 +184,12 @@ def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Ma
         return marked
     for mark in borne:
         if mark not in bears:
-            keys = hash_trie.without(hash_trie.get(marked, mark) or {}, key)
-            marked = hash_trie.put(marked, mark, keys) if keys else hash_trie.without(marked, mark)
+            keys = without(get(marked, mark) or {}, key)
+            marked = put(marked, mark, keys) if keys else without(marked, mark)
     for mark in bears:
         if mark not in borne:
-            keys = hash_trie.get(marked, mark) or {}
-            marked = hash_trie.put(marked, mark, hash_trie.put(keys, key, place))
+            keys = get(marked, mark) or {}
+            marked = put(marked, mark, put(keys, key, place))
     return marked
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
-from ledger.core.event import Payload
-from ledger.core.event.terms import Quantity, Stage
+from ledger.core.events import Payload
+from ledger.core.events.terms import Quantity, Stage
 
 Subject = Literal["case", "item", "person"]
 Key = tuple[Subject, str]

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.authority import Agency
 from ledger.core.custody.register import Register
-from ledger.core.deadlines.clock import Clock
 from ledger.core.errors import refuse
-from ledger.core.event import Payload
-from ledger.core.event.case import DecisionRecorded
-from ledger.core.event.handover import OfferedItem
-from ledger.core.event.item import Collection as DataCollection
-from ledger.core.event.item import Dossier, Seizure
-from ledger.core.event.terms import (
+from ledger.core.events import Body, Payload
+from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.handover import OfferedItem
+from ledger.core.events.item import Collection as DataCollection
+from ledger.core.events.item import Dossier, Seizure
+from ledger.core.events.terms import (
     BusinessLine,
     CaseRelation,
     DiscrepancyKind,
@@ -38,7 +36,9 @@ from ledger.core.event.terms import (
     SealState,
     Stage,
 )
-from ledger.core.rulebook import Rulebook
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing.authority import Agency
 
 T = TypeVar("T")
 
@@ -343,3 +343,19 @@ def require_distinct(ids: Collection[str], noun: str, *, field: str) -> None:
     if len(set(ids)) != len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
         refuse("duplicate_id", f"the {noun} {twice} stands here twice", field=f"body.{field}")
+
+
+B = TypeVar("B", bound=Body)
+Rule = Callable[[CaseState, Act, B], CaseState]
+
+RULES: dict[type[Body], Rule[Any]] = {}
+
+
+def rule(body: type[B]) -> Callable[[Rule[B]], Rule[B]]:
+    """Enters the decorated function as the rule for ``body``."""
+
+    def enter(function: Rule[B]) -> Rule[B]:
+        RULES[body] = function
+        return function
+
+    return enter

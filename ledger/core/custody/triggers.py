@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from ledger.core.custody.state import Act, CaseState, Handover, MeasureState
-from ledger.core.event import Body, case, custody_change, handover, item
-from ledger.core.event.terms import Measure
-from ledger.core.rulebook import Rulebook
+from ledger.core.events import Body, case, custody_change, handover, item
+from ledger.core.events.terms import Measure
+from ledger.core.procedure.rulebook import Rulebook
 
 CUSTODY = ("detention", "arrest", "commission_detention")
 CASE = "case"  # the subject of clocks that are nobody's in particular

@@ -4,9 +4,9 @@
 ``finding`` what makes two findings one, ``standing`` who stands above whom, ``reply`` the time to answer.
 """
 
-from ledger.core.supervision.finding import finding_digest, lead_id_of
 from ledger.core.supervision.fold import fold, thing_of
-from ledger.core.supervision.reply import reply_due
+from ledger.core.supervision.leads import finding_digest, lead_id_of
+from ledger.core.supervision.recommendations import reply_due
 from ledger.core.supervision.state import Act, LeadState, Matter, ModelState, Move, RecommendationState
 
 __all__ = [

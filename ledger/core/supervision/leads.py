@@ -1,18 +1,16 @@
-"""Rules for leads: raised -> assigned -> (answered) -> confirmed | dismissed -> closed, each step by whose it is.
-
-A transfer leads back to raised: the procuratorate that receives it assigns it anew.
-"""
+"""What makes two findings one: the model and the values of its key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from msgspec.structs import replace
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import refuse
-from ledger.core.event import Body
-from ledger.core.event.supervision import (
+from ledger.core.events import Body, digest_of
+from ledger.core.events.supervision import (
     LeadAnswered,
     LeadAssigned,
     LeadClosed,
@@ -21,9 +19,21 @@ from ledger.core.event.supervision import (
     LeadRaised,
     LeadTransferred,
 )
-from ledger.core.jurisdiction import in_line, may_supervise, supervises
-from ledger.core.supervision.finding import finding_digest, lead_id_of
+from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.state import OPEN, Act, LeadState, LeadStatus
+
+_HEX_KEPT = 32  # of the digest's 64 digits: a lead's id is short enough to be read out
+
+
+def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
+    """``blake3:<hex>`` of the canonical ``{"key": key, "model_id": model_id}``, whatever the model's version."""
+    return digest_of(canonical.encode({"model_id": model_id, "key": dict(key)}))
+
+
+def lead_id_of(finding: str) -> str:
+    """The lead, and the stream, of a finding's digest: one for each finding, so that none is raised twice."""
+    return "lead-" + finding.partition(":")[2][:_HEX_KEPT]
+
 
 STREAM = "lead-"
 

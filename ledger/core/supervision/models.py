@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.errors import refuse
-from ledger.core.event import Body, digest_of
-from ledger.core.event.supervision import ModelAdopted, ModelPublished, ModelRetired
-from ledger.core.jurisdiction import may_supervise
+from ledger.core.events import Body, digest_of
+from ledger.core.events.supervision import ModelAdopted, ModelPublished, ModelRetired
+from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.supervision.state import Act, Adoption, ModelState, ModelVersion
 
 STREAM = "model-"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
-from ledger.core.errors import refuse
-from ledger.core.event import Body
-from ledger.core.event.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
-from ledger.core.jurisdiction import may_supervise, supervises
+from ledger.core.errors import UnknownYear, refuse
+from ledger.core.events import Body
+from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
+from ledger.core.procedure.deadlines import Counted, WorkCalendar, count, parse_periods
+from ledger.core.procedure.jurisdiction import may_supervise, supervises
+from ledger.core.procedure.legal_days import holds_on, legal_day
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import Act, RecommendationState
 
 STREAM = "recommendation-"
@@ -61,3 +65,23 @@ _RULES: dict[type[Body], Callable[[RecommendationState, Act, Any], Recommendatio
     RecommendationAnswered: _answered,
     RecommendationRechecked: _rechecked,
 }
+
+
+CLOCK = "recommendation_reply"
+
+
+def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> Counted | None:
+    """When the reply is too late to a recommendation of that instant (RFC 3339), and how that was counted.
+
+    None where no row was in force, and where the calendar does not know the year that it may end in.
+    """
+    since = datetime.fromisoformat(issued_at)
+    day = legal_day(since).isoformat()
+    row = next((row for row in book.clocks if row.name == CLOCK and holds_on(row, day)), None)
+    if row is None or not row.bases:
+        return None
+    periods = parse_periods(row.bases[-1].period)
+    try:
+        return count(since, periods, calendar=calendar, in_custody=False, month_end=row.month_end)
+    except UnknownYear:
+        return None

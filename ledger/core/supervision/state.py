@@ -8,10 +8,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from ledger.core.authority import Agency
 from ledger.core.errors import refuse
-from ledger.core.event import Payload
-from ledger.core.event.supervision import (
+from ledger.core.events import Payload
+from ledger.core.events.supervision import (
     LeadAnswered,
     LeadClosed,
     LeadConfirmed,
@@ -22,6 +21,7 @@ from ledger.core.event.supervision import (
     RecommendationIssued,
     RecommendationRechecked,
 )
+from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
 OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that nobody has decided

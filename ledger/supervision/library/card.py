@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -9,14 +11,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from ledger.core.decoding import convert
-from ledger.core.event.supervision import Check, Told
-from ledger.supervision.model.document import read_document
-from ledger.supervision.model.parameters import Parameter
-from ledger.supervision.model.parse import ModelFile
-from ledger.supervision.model.refused import ModelRefused
-from ledger.supervision.model.spelling import text_of
-from ledger.supervision.model.values import Need
+from ledger.core.encoding.decoding import convert
+from ledger.core.events.supervision import Check, Told
+from ledger.supervision.models.document import read_document
+from ledger.supervision.models.parameters import Parameter
+from ledger.supervision.models.parse import ModelFile
+from ledger.supervision.models.refused import ModelRefused
+from ledger.supervision.models.values import Need, text_of
 
 CARDS_KEPT: Final = 1024
 _FORMS: Final = ("template", "cel", "sql")
@@ -111,3 +112,41 @@ def _both(*told: Told) -> Iterator[str]:
 def _parameter(name: str, one: Parameter) -> ParameterCard:
     least, most = (None if bound is None else text_of(bound) for bound in (one.minimum, one.maximum))
     return ParameterCard(name, one.type, text_of(one.default), least, most, one.choices, one.meaning)
+
+
+_HAN: Final = re.compile(r"[\u3400-\u9fff]{3,}")
+_LEAST_SHARE: Final = 0.5
+
+
+class Fit(Struct, frozen=True, order=True):
+    """``score`` is 1 for each word that stands in the text as typed; ``places`` names the texts with a word."""
+
+    score: float
+    places: tuple[str, ...] = ()
+
+
+def fit(query: str, texts: Mapping[str, str]) -> Fit | None:
+    """How well the query fits the texts, told by the name of each; None where a word of it fits none of them."""
+    plain = {place: _plain(text) for place, text in texts.items()}
+    score, places = 0.0, dict[str, None]()
+    for word in _plain(query).split():
+        shares = {place: _share(word, text) for place, text in plain.items()}
+        best = max(shares.values(), default=0.0)
+        if best < _LEAST_SHARE:
+            return None
+        score += best
+        places |= dict.fromkeys(place for place, share in shares.items() if share == best)
+    return Fit(score, tuple(places))
+
+
+def _share(word: str, text: str) -> float:
+    if word in text:
+        return 1.0
+    if not _HAN.fullmatch(word):
+        return 0.0
+    pairs = [word[at : at + 2] for at in range(len(word) - 1)]
+    return sum(pair in text for pair in pairs) / len(pairs) * 0.9  # never as good as the word itself
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from ledger.core.anonymity import traces
 from ledger.core.errors import IntegrityBroken
-from ledger.core.event.supervision import ModelPublished
-from ledger.core.model_package import PackageReport
-from ledger.core.report import Outcome, Step, perform
-from ledger.supervision.model.parse import parse_model, require_publishable
+from ledger.core.events.supervision import ModelPublished
+from ledger.core.supervision.anonymity import traces
+from ledger.core.supervision.model_package import PackageReport
+from ledger.core.verification.report import Outcome, Step, perform
+from ledger.supervision.models.parse import parse_model, require_publishable
 from ledger.supervision.publishing import require_agreement
 
 FIRST = 5  # the number of the first step: those before are the package's

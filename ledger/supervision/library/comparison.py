@@ -10,11 +10,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from ledger.core.decoding import convert
-from ledger.core.event.supervision import Figures, ModelPublished, Told
+from ledger.core.encoding.decoding import convert
+from ledger.core.events.supervision import Figures, ModelPublished, Told
 from ledger.supervision.library.card import part_of
-from ledger.supervision.model.document import read_document
-from ledger.supervision.model.spelling import text_of
+from ledger.supervision.models.document import read_document
+from ledger.supervision.models.values import text_of
 
 Kind = Literal["added", "removed", "changed"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.core.event.terms import Disposal
-from ledger.core.legal_day import DAY
+from ledger.core.events.terms import Disposal
+from ledger.core.procedure.legal_days import DAY
 from scripts.histories.acts import later, line
 from scripts.histories.life import Horizon
 from scripts.histories.plants.catalogue import plant

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from ledger.core.event import handover, item, record
-from ledger.core.event.terms import Disposal
-from ledger.core.legal_day import DAY
+from ledger.core.events import handover, item, record
+from ledger.core.events.terms import Disposal
+from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_telling import pieces
 from scripts.histories.acts import line
 from scripts.histories.otherwise import Other

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from ledger.core.custody import Item
-from ledger.core.event import item, record
+from ledger.core.events import item, record
 from scripts.histories.life import Planted, Step
 from scripts.histories.outside import payments
 from scripts.histories.reference.told import Told, day

@@ -7,8 +7,8 @@ from datetime import date
 
 from ledger.core.custody import Handover
 from ledger.core.custody.triggers import changes_custody, in_custody
-from ledger.core.event import case, custody_change, handover
-from ledger.core.legal_day import DAY
+from ledger.core.events import case, custody_change, handover
+from ledger.core.procedure.legal_days import DAY
 from scripts.histories.life import BOOK, Planted, Step
 from scripts.histories.reference.told import Told, day, months_after
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from ledger.core.deadlines.due import deadlines
+from ledger.core.custody.due_dates import deadlines
 from scripts.histories.history import History
 from scripts.histories.life import BOOK, CALENDAR, Planted
 from scripts.histories.reference.persons import TO_EXECUTION

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from ledger.core.custody import CaseState, Handover, Item
 from ledger.core.custody.discrepancies import differences
-from ledger.core.event import case, handover, item, record
-from ledger.core.legal_day import DAY
+from ledger.core.events import case, handover, item, record
+from ledger.core.procedure.legal_days import DAY
 from scripts.histories.life import Planted
 from scripts.histories.reference.told import Told, day, utc
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from ledger.core.custody import Handover
 from ledger.core.custody.triggers import CUSTODY
-from ledger.core.event import Body
-from ledger.core.legal_day import DAY, legal_day
+from ledger.core.events import Body
+from ledger.core.procedure.legal_days import DAY, legal_day
 from scripts.histories.life import CALENDAR, Life, Planted, Step
 
 B = TypeVar("B", bound=Body)

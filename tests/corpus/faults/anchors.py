@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ledger.core.note import NoteSignature, SeedSigner, SignatureType, parse_note
-from ledger.core.trust import Trust, TrustedBlock
+from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, parse_note
+from ledger.core.verification.trust import Trust, TrustedBlock
 from tests.bundles import CHAIN, WITNESSES
 from tests.corpus import changes
 from tests.corpus.changes import put, without

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.event import Stream
+from ledger.core.events import Stream
 from tests.builders import COURT, LOG_ID, PROCURATORATE, START, clerk, signed
 from tests.corpus import changes
 from tests.corpus.faults.naming import OTHER, has, of_case, original, simple

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger.core.note import NoteSignature, SeedSigner
-from ledger.core.trust import Trust
+from ledger.core.log.notes import NoteSignature, SeedSigner
+from ledger.core.verification.trust import Trust
 from tests.bundles import ORIGIN
 from tests.corpus import changes
 from tests.corpus.changes import written
@@ -161,7 +161,7 @@ def original(base: Base) -> Any:
 def evidence(base: Base, index: int) -> Tree:
     import json
 
-    from ledger.core import canonical
+    from ledger.core.encoding import canonical
 
     return dict(json.loads(canonical.encode(base.world.log.evidence(index, base.world.note))))
 
@@ -185,6 +185,6 @@ def head_signed(change: Callable[[str], str]) -> Callable[[Base, str], str]:
 
 
 def trusting(trust: Trust) -> bytes:
-    from ledger.core.trust import encode_trust
+    from ledger.core.verification.trust import encode_trust
 
     return encode_trust(trust)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ledger.core.checkpoint import Checkpoint
-from ledger.core.merkle import Hash, leaf_hash, node_hash
-from ledger.core.proof import parse_tlog_proof
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash, leaf_hash, node_hash
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from tests.bundles import ORIGIN
 from tests.corpus import changes
 from tests.corpus.changes import put, with_proof

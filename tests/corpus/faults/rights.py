@@ -94,7 +94,7 @@ granted("the entry itself as the grant", lambda b: put(b.tree, GRANT, evidence(b
 
 
 def granted_to(base: Base, officer: Any) -> int:
-    from ledger.core.event import registry
+    from ledger.core.events import registry
 
     found = base.world.log.find(registry.KeyGranted, key_id=officer.key_id)
     assert found is not None

@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ledger.core.contract_state import anchor_slots, registry_slots
-from ledger.core.merkle import EMPTY_ROOT
-from ledger.core.trust import encode_trust
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.trust import encode_trust
 from tests.builders import POLICE, PROCURATORATE, START, clerk
 from tests.bundles import ANCHORED_AT, CHAIN
 from tests.corpus.changes import put, without

@@ -6,8 +6,8 @@ import random
 from base64 import b64encode
 from collections.abc import Callable
 
-from ledger.core.merkle import EMPTY_ROOT
-from ledger.core.note import NoteSignature
+from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.notes import NoteSignature
 from tests.bundles import LOG_SIGNER, ORIGIN, Log, tree
 from tests.corpus import changes
 from tests.corpus.changes import with_note, with_proof

@@ -10,11 +10,11 @@ import rlp
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core import canonical
-from ledger.core.bundle import raw
-from ledger.core.patricia import EMPTY_ROOT
-from ledger.core.signature import keccak256
-from ledger.core.trust import TrustedBlock
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum.trie import EMPTY_ROOT
+from ledger.core.verification.bundle_format import raw
+from ledger.core.verification.trust import TrustedBlock
 from tests.bundles import CHAIN
 from tests.corpus.changes import put
 from tests.corpus.faults.naming import Expected, Mutated, fault, trusting, written

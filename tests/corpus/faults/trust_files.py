@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.note import SeedSigner, SignatureType
+from ledger.core.log.notes import SeedSigner, SignatureType
 from tests.builders import COURT, clerk
 from tests.bundles import LOG_SIGNER, WITNESSES
 from tests.corpus import changes

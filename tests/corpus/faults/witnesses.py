@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ledger.core.checkpoint import Checkpoint
-from ledger.core.merkle import Hash
-from ledger.core.note import NoteSignature, SeedSigner, SignatureType
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType
 from tests.builders import START
 from tests.bundles import ORIGIN, WITNESSES
 from tests.corpus import changes

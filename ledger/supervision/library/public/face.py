@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from ledger.core.event.registry import Name
-from ledger.core.event.supervision import Figures, Told
-from ledger.core.event.terms import BusinessLine, choices
-from ledger.core.suppression import LEAST_TOLD, Total, publish
+from ledger.core.events.registry import Name
+from ledger.core.events.supervision import Figures, Told
+from ledger.core.events.terms import BusinessLine, choices
+from ledger.core.supervision.suppression import LEAST_TOLD, Total, publish
 from ledger.supervision.library.card import Card
 
 # What became of leads, in the order in which it is shown: states that are open or decided, and outcomes of closed ones.

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ledger.core.suppression import Total
-from ledger.locales import LANGUAGES, Labels
+from ledger.core.supervision.suppression import Total
+from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision.library.public.face import OUTTURNS, Face, Shown
 from ledger.supervision.templates import templates_of
 

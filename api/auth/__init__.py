@@ -1,0 +1,1 @@
+"""Who asks: sessions of officers, and the record of what they read."""

@@ -1,0 +1,135 @@
+"""Reading: what a signed-in reader may see, and the record of it that is made before it is shown.
+
+``ledger.core.visibility`` tells who sees what. Confidential sections are shown to whoever holds the case, and to a
+former party that says on what ground it reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from api.auth.sessions import Session
+from api.services.parts import Parts
+from ledger.core.encoding.instants import instant_text
+from ledger.core.errors import NotFound, Unauthorized
+from ledger.core.events import decode_payload
+from ledger.core.events.handover import HandoverOffered, HandoverRecalled
+from ledger.core.procedure.jurisdiction import may_supervise
+from ledger.core.signing.authority import Authority
+from ledger.core.supervision import thing_of
+from ledger.core.visibility import SUPERVISORS, Sides, Sight, can_see_event, reader_of
+from ledger.store import cases, supervision
+from ledger.store.access import Read
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+
+GOVERNING: Final = (*SUPERVISORS, "supervisor")
+
+
+class Reading:
+    """One reader in one request."""
+
+    def __init__(self, parts: Parts, session: Session, authority: Authority):
+        self._parts = parts
+        self.session = session
+        self.authority = authority
+        self._now_ms = parts.clock()
+        self.reader = reader_of(
+            session.agency,
+            session.grant.roles,
+            authority.agencies,
+            now=instant_text(self._now_ms // 1000),
+        )
+
+    @property
+    def agency(self) -> str:
+        return self.session.agency
+
+    def record(self, what: str, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
+        """Puts into the log of reads what is about to be shown. Raises Unavailable: then it must not be shown.
+
+        ``supervision`` marks what the agencies of the cases are not told: that a lead, a model or a recommendation is
+        why their case was read.
+        """
+        grant = self.session.grant
+        self._parts.access.append(
+            *(
+                Read(
+                    agency=grant.agency_id,
+                    officer=grant.officer,
+                    key_id=grant.key_id,
+                    what=what,
+                    read_at=self._now_ms,
+                    case_id=case_id,
+                    ground=ground,
+                    supervision=supervision,
+                )
+                for case_id in case_ids or (None,)
+            )
+        )
+
+    @property
+    def is_of_procuratorate(self) -> bool:
+        return may_supervise(self.authority.agencies[self.agency])
+
+    def is_supervising(self, agency_id: str) -> bool:
+        """Whether the agency is of a kind that supervises."""
+        agency = self.authority.agencies.get(agency_id)
+        return agency is not None and may_supervise(agency)
+
+    @property
+    def counts_leads(self) -> bool:
+        """Whether the reader is told how many leads there are beside its own: a procuratorate is, nobody else."""
+        return self.is_of_procuratorate
+
+    def require_role(self, *roles: str) -> None:
+        """Raises Unauthorized."""
+        if not self.session.has_role(*roles):
+            raise Unauthorized(f"this takes the role {' or '.join(roles)}", code="role_missing")
+
+    def require_case(self, connection: Connection, case_id: str) -> Sight:
+        """Raises NotFound for a case that is not there or may not be seen: both look the same."""
+        return cases.require_sight(connection, case_id, self.reader)
+
+    def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
+        """By what the reader sees this entry's payload. Raises NotFound."""
+        sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
+        if sight is None:
+            raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
+        return sight
+
+    def sight(self, connection: Connection, entry: StoredEntry, sides: Sides | None) -> Sight | None:
+        """By what the reader sees this entry's payload; ``sides`` are of what its stream is of."""
+        place = (self.reader, entry.stream_kind, entry.stream_id)
+        sight = can_see_event(*place, signer=entry.agency, sides=sides)
+        if sight is not None or entry.stream_kind != "case":
+            return sight
+        return can_see_event(*place, signer=entry.agency, offered_to=_offered_to(connection, entry), sides=sides)
+
+    def sees_sections(self, connection: Connection, entry: StoredEntry, sight: Sight, ground: str | None) -> bool:
+        """Whether confidential sections are shown."""
+        if sight != "party":
+            return False
+        if entry.stream_kind != "case":
+            return self.shares(entry)
+        return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
+
+    def shares(self, entry: StoredEntry) -> bool:
+        """Whether a party of a stream that is no case's reads its sections: those of a model are for who signed them,
+        since everybody sees models."""
+        return thing_of(entry.stream_id) != "model" or entry.stream_kind != "supervision" or entry.agency == self.agency
+
+
+def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:
+    """Who stands how to what the stream is of; None for a stream that is of one agency, of the system, or not there."""
+    if kind == "case":
+        return cases.sides(connection, stream_id)
+    return supervision.sides(connection, stream_id) if kind == "supervision" else None
+
+
+def _offered_to(connection: Connection, entry: StoredEntry) -> str | None:
+    """The agency that the event offers something to, or recalls the offer to."""
+    body = decode_payload(entry.payload).body
+    if isinstance(body, HandoverRecalled):
+        return cases.offered_to(connection, entry.stream_id, body.handover_id)
+    return body.to_agency if isinstance(body, HandoverOffered) else None

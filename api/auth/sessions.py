@@ -1,0 +1,245 @@
+"""Sign-in: an officer signs a text of ours (EIP-4361) with his key and gets a short-lived token (JWT, Ed25519).
+
+A token opens reads and nothing else: every write is a signed event. It holds as long as it has not expired *and* the
+key that asked for it is granted in the registry that the log has now.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry
+from msgspec import Meta, Struct
+
+from api.middleware.problems import TokenRefused
+from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.digests import keccak256
+from ledger.core.encoding.instants import instant_text
+from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
+from ledger.core.events.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
+from ledger.core.signing.authority import Authority, Grant, require_valid, standing_grant
+from ledger.core.signing.signatures import personal_digest, recover
+from ledger.store import challenges
+from ledger.store.challenges import Challenge
+from ledger.store.database import Database
+
+ALGORITHM = "Ed25519"  # RFC 9864; the only one, whatever a token's header says
+STATEMENT = "Sign in to read this ledger. This signs no event."
+MAX_TOKEN_LENGTH = 4096  # characters
+_HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}  # RFC 9068 2.1; a token with any other header is none of ours
+
+
+class ChallengeAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    key_id: KeyId
+
+
+class ChallengeGiven(Struct, frozen=True):
+    """``message`` is to be signed as it is (EIP-191, personal_sign)."""
+
+    nonce: str
+    message: str
+
+
+class ChallengeSigned(Struct, frozen=True, forbid_unknown_fields=True):
+    nonce: Annotated[str, Meta(min_length=1, max_length=64)]
+    signature: SignatureText
+
+
+class TokenGiven(Struct, frozen=True):
+    """``expires_in`` is in seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class Claims(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a token says, in full; the times are in unix seconds, ``aud`` is the ledger's id."""
+
+    iss: str
+    aud: str
+    sub: KeyId
+    agency: AgencyId
+    officer: OfficerId
+    iat: SafeInt
+    nbf: SafeInt
+    exp: SafeInt
+    jti: Annotated[str, Meta(min_length=16, max_length=64)]
+
+
+class Session(Struct, frozen=True):
+    """Who asks, by a token that holds now."""
+
+    grant: Grant
+
+    @property
+    def agency(self) -> str:
+        return self.grant.agency_id
+
+    def has_role(self, *roles: str) -> bool:
+        return not set(roles).isdisjoint(self.grant.roles)
+
+
+class SignIn:
+    """Challenges and tokens of one service at ``url``. ``clock`` gives unix seconds; ``token_key`` has 32 bytes."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        url: str,
+        log_id: bytes,
+        token_key: bytes,
+        chain_id: Callable[[], int],
+        token_lifetime_s: int,
+        challenge_lifetime_s: int,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._url = url
+        self._audience = "0x" + log_id.hex()
+        self._key = _token_key(token_key)
+        self._chain_id = chain_id
+        self._token_lifetime_s = token_lifetime_s
+        self._challenge_lifetime_s = challenge_lifetime_s
+        self._clock = clock
+
+    def challenge(self, key_id: str, authority: Authority) -> ChallengeGiven:
+        """A text for the key to sign. Raises Unauthorized for a key that is not granted now."""
+        now = self._clock()
+        require_granted(authority, key_id, now)
+        nonce = secrets.token_hex(16)
+        expires_at = now + self._challenge_lifetime_s
+        message = self._message(key_id, nonce, now, expires_at)
+        challenges.keep(self._database, Challenge(nonce, key_id, message, expires_at), now)
+        return ChallengeGiven(nonce, message)
+
+    def token(self, nonce: str, signature: str, authority: Authority) -> TokenGiven:
+        """A token for the signature of a challenge, which is used up whatever comes of it.
+
+        Raises TokenRefused, or Unauthorized for a key that is not granted now.
+        """
+        now = self._clock()
+        challenge = challenges.take(self._database, nonce, now)
+        if challenge is None:
+            raise TokenRefused(
+                "no such challenge waits: it was used, or it expired",
+                field="nonce",
+                code="challenge_unknown",
+                hint="Ask for a new one at /api/v1/sign-in/challenge.",
+            )
+        _require_signed(challenge, signature)
+        grant = require_granted(authority, challenge.key_id, now)
+        claims = Claims(
+            iss=self._url,
+            aud=self._audience,
+            sub=challenge.key_id,
+            agency=grant.agency_id,
+            officer=grant.officer,
+            iat=now,
+            nbf=now,
+            exp=now + self._token_lifetime_s,
+            jti=secrets.token_hex(16),
+        )
+        text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_registry())
+        return TokenGiven(text, "Bearer", self._token_lifetime_s)
+
+    def session(self, token: str, authority: Authority) -> Session:
+        """Who holds this token. Raises TokenRefused."""
+        now = self._clock()
+        claims = self._verified(token)
+        if (claims.iss, claims.aud) != (self._url, self._audience):
+            raise TokenRefused("the token was given by or for another service", code="token_foreign")
+        if not claims.nbf <= now < claims.exp:
+            raise TokenRefused(
+                f"the token holds from {claims.nbf} until {claims.exp} (unix seconds), not at {now}",
+                code="token_expired",
+            )
+        try:
+            grant = require_granted(authority, claims.sub, now)
+        except Unauthorized as error:
+            raise TokenRefused(error.message, code=error.code, hint=error.hint) from error
+        if (grant.agency_id, grant.officer) != (claims.agency, claims.officer):
+            raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
+        return Session(grant)
+
+    def _verified(self, token: str) -> Claims:
+        """The claims of a token that this service signed, with exactly the header that it writes."""
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
+        try:
+            decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_registry())
+            claims = convert(decoded.claims, Claims)
+        except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
+            raise TokenRefused("this is no token that this service signed", code="token_malformed") from error
+        if decoded.header != _HEADER:
+            raise TokenRefused("the token's header is not one that this service writes", code="token_malformed")
+        return claims
+
+    def _message(self, key_id: str, nonce: str, now: int, expires_at: int) -> str:
+        """The text of EIP-4361, version 1."""
+        return (
+            f"{domain_of(self._url)} wants you to sign in with your Ethereum account:\n"
+            f"{checksum_address(key_id)}\n\n"
+            f"{STATEMENT}\n\n"
+            f"URI: {self._url}\n"
+            "Version: 1\n"
+            f"Chain ID: {self._chain_id()}\n"
+            f"Nonce: {nonce}\n"
+            f"Issued At: {instant_text(now)}\n"
+            f"Expiration Time: {instant_text(expires_at)}\n"
+            f"Resources:\n- urn:tallystick:{self._audience}"
+        )
+
+
+def require_granted(authority: Authority, key_id: str, now: int) -> Grant:
+    """The key's grant, if it holds at ``now`` (unix seconds). Raises Unauthorized."""
+    grant = standing_grant(authority, key_id, authority.last_index + 1, field="key_id")
+    require_valid(grant, now, field="key_id")
+    return grant
+
+
+def checksum_address(key_id: str) -> str:
+    """The address in the mixed case of EIP-55."""
+    digits = key_id[2:]
+    digest = keccak256(digits.encode()).hex()
+    return "0x" + "".join(c.upper() if int(nibble, 16) >= 8 else c for c, nibble in zip(digits, digest, strict=False))
+
+
+def domain_of(url: str) -> str:
+    """Host and, where it is not the scheme's own, port (RFC 3986 authority)."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if host is None:
+        raise MalformedInput(f"{url} names no host", field="public_url")
+    return host if parts.port in (None, usual) else f"{host}:{parts.port}"
+
+
+def _require_signed(challenge: Challenge, signature: str) -> None:
+    try:
+        signer = recover(personal_digest(challenge.message), bytes.fromhex(signature[2:]), field="signature")
+    except SignatureRefused as error:
+        raise TokenRefused(error.message, field="signature", code="signature_refused") from error
+    if signer != challenge.key_id:
+        raise TokenRefused(
+            f"the challenge was for the key {challenge.key_id}, another one signed it",
+            field="signature",
+            code="signature_refused",
+        )
+
+
+def _token_key(seed: bytes) -> OKPKey:
+    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def _registry() -> JWSRegistry:
+    return JWSRegistry(algorithms=[ALGORITHM])

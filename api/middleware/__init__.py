@@ -1,0 +1,1 @@
+"""What holds for every request: limits, bodies, errors, clients, the server process."""

@@ -1,0 +1,77 @@
+"""Request bodies: read whole under a limit and a deadline, and decoded strictly into one of our types."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from api.middleware.problems import Refused
+from ledger.core.encoding import canonical
+
+T = TypeVar("T")
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+async def read_body(scope: Scope, receive: Receive, content_type: str | None, *, limit: int, timeout_s: float) -> bytes:
+    """The whole body: at most ``limit`` bytes, counted as they come, within ``timeout_s`` seconds. None is any type.
+
+    Raises Refused (415, 413, 408) or ClientGone.
+    """
+    if content_type is not None:
+        require_content_type(scope["headers"], content_type)
+    try:
+        async with asyncio.timeout(timeout_s):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if not message.get("more_body", False) and message["type"] == "http.request" and len(body) <= limit:
+                return body
+            return await _read_on(receive, message, limit)
+    except TimeoutError:
+        raise Refused(408, f"expected the whole body within {timeout_s:g} seconds", code="body_too_slow") from None
+
+
+def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
+    """Raises Refused (415) unless the request says that its body is of this type, in UTF-8 where it says a charset."""
+    given = next((value for name, value in headers if name == b"content-type"), b"").decode("latin-1")
+    essence, _, parameters = given.partition(";")
+    charset = parameters.strip().lower() in ("", "charset=utf-8", 'charset="utf-8"')
+    if essence.strip().lower() != expected or not charset:
+        raise Refused(
+            415,
+            f"expected the content type {expected} in UTF-8, not {given[:100]!r}",
+            code="unsupported_media_type",
+            field="Content-Type",
+        )
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """The value of a JSON body. Raises MalformedInput, naming the field, also for a key that stands twice."""
+    value = canonical.parse(body, decoder)
+    canonical.require_distinct_keys(body)
+    return value
+
+
+async def _read_on(receive: Receive, message: object, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        assert isinstance(message, dict)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise Refused(413, f"expected a body of at most {limit} bytes", code="body_too_large")
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()

@@ -1,0 +1,146 @@
+"""The edge: what holds for every request, whatever it asks for.
+
+It gets an id, is counted against its address, is answered under the security headers, and leaves one line in the
+request log. HEAD is answered as GET would be, without the body (RFC 9110, 9.3.2), so no route needs to know of it.
+Written as plain ASGI: it stands in the way of every submission.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.middleware.bodies import ClientGone
+from api.middleware.clients import Network, client_of, subscriber_of
+from api.middleware.problems import answer_to, unexpected
+from api.middleware.rates import CHARGE, RateLimit
+from ledger.core.errors import TallystickError
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
+_SECURITY = [
+    (b"content-security-policy", _POLICY),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_NOT_KEPT = (b"cache-control", b"no-store")
+
+logger = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Wraps the application. ``secure`` says that clients come over TLS, ``proxies`` are those that say for whom.
+
+    ``addresses`` counts requests, ``sizes`` the bytes of their bodies.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        addresses: RateLimit,
+        secure: bool,
+        log: Callable[..., Any],
+        sizes: RateLimit | None = None,
+        proxies: Sequence[Network] = (),
+    ):
+        self._app = app
+        self._addresses = addresses
+        self._sizes = sizes
+        self._proxies = proxies
+        self._headers = [*_SECURITY, _TRANSPORT_SECURITY] if secure else _SECURITY
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
+        began = time.perf_counter()
+        client = client_of(scope, self._proxies)
+        subscriber = subscriber_of(client)
+        try:
+            self._addresses.take(subscriber)
+            scope[CHARGE] = partial(self._addresses.take, subscriber)
+            await self._app(scope, self._weighed(receive, subscriber), answer.send)
+        except TallystickError as error:
+            await answer_to(error)(scope, receive, answer.send)
+        except ClientGone:
+            answer.status = 499
+        except Exception:
+            logger.exception("request failed", request_id=answer.request_id.decode())
+            if not answer.status:
+                await unexpected()(scope, receive, answer.send)
+            elif not answer.is_whole:
+                raise
+        finally:
+            self._log(
+                "request",
+                id=answer.request_id.decode(),
+                method=method,
+                path=scope["path"],
+                status=answer.status,
+                ms=round(1000 * (time.perf_counter() - began), 2),
+                client=client,
+            )
+
+    def _weighed(self, receive: Receive, subscriber: str) -> Receive:
+        """What is received, counted as it comes."""
+        sizes = self._sizes
+        if sizes is None:
+            return receive
+
+        async def weighed() -> Message:
+            message = await receive()
+            if body := message.get("body"):
+                sizes.take(subscriber, len(body))
+            return message
+
+        return weighed
+
+
+class _Answer:
+    """Sends an answer on with the headers of every answer; ``status`` is 0 until it began."""
+
+    def __init__(self, send: Send, request_id: bytes, headers: list[tuple[bytes, bytes]], *, has_body: bool):
+        self._send = send
+        self._has_body = has_body
+        self.request_id = request_id
+        self._headers = headers
+        self.status = 0
+        self.is_whole = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = message["headers"]
+            named = {name for name, _ in given}
+            added = [pair for pair in self._headers if pair[0] not in named]
+            if b"cache-control" not in named:
+                added.append(_NOT_KEPT)
+            message["headers"] = [*given, *added, (b"x-request-id", self.request_id)]
+        else:
+            self.is_whole = not message.get("more_body", False)
+            if not self._has_body:
+                message = {**message, "body": b""}
+        await self._send(message)
+
+
+def request_id(scope: Scope) -> bytes:
+    """The client's own id of the request if it is plain, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()

@@ -1,0 +1,220 @@
+"""Problems: the only place where errors become HTTP statuses (RFC 9457, ``application/problem+json``).
+
+Every problem names a stable ``code``; where there is one, the ``field``; in ``detail`` what was expected; and in
+``hint`` what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi.exceptions import RequestValidationError
+from msgspec import UNSET, Struct, UnsetType
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledger.core.encoding.canonical import MEANINGS
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    ProofRefused,
+    RuleRefused,
+    SignatureRefused,
+    TallystickError,
+    Unauthorized,
+    Unavailable,
+    UnknownYear,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+logger = structlog.get_logger(__name__)
+
+STATUSES: dict[type[TallystickError], int] = {
+    MalformedInput: 400,
+    SignatureRefused: 403,
+    Unauthorized: 403,
+    NotFound: 404,
+    Conflict: 409,
+    RuleRefused: 422,
+    ProofRefused: 422,
+    UnknownYear: 422,
+    IntegrityBroken: 500,
+    Unavailable: 503,
+}
+HINTS: dict[int, str] = {
+    400: "Correct the field named here; the form of every request is told in /api/v1/openapi.json.",
+    401: "Sign in at /api/v1/sign-in/challenge and send the token as 'Authorization: Bearer <token>'.",
+    403: "Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles.",
+    404: "Check the ids; what you may not see looks as if it were not there.",
+    405: "The methods of this address are told in the header Allow.",
+    408: "Send the whole request without a pause.",
+    409: "Look at what stands in the log now, then sign again.",
+    413: "Send less at once; many events go through /api/v1/events/batch in several requests.",
+    415: "Say the content type that this address takes.",
+    422: "Nothing was recorded: mend what is named here, then do it again.",
+    429: "Wait as long as the header Retry-After says.",
+    500: "Tell the operator of this ledger the request id in the header X-Request-Id.",
+    503: "Try again after the time in the header Retry-After; the same submission is recorded once.",
+}
+
+
+_hints: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
+
+
+class Hinting:
+    """An application whose problems tell hints of its own, where an error has none: it has other addresses and
+    options than the service."""
+
+    def __init__(self, app: ASGIApp, hints: Mapping[int, str]):
+        self._app = app
+        self._of_its_own = {**HINTS, **hints}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = _hints.set(self._of_its_own)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            _hints.reset(token)
+
+
+class Problem(Struct, frozen=True):
+    """A problem document (RFC 9457). ``head`` and ``sequence`` tell a conflicting writer where the stream stands."""
+
+    status: int
+    title: str
+    code: str
+    detail: str
+    hint: str
+    type: str = "about:blank"
+    field: str | UnsetType = UNSET
+    head: str | UnsetType | None = UNSET
+    sequence: int | UnsetType = UNSET
+    index: int | UnsetType = UNSET
+
+
+class TokenRefused(TallystickError):
+    """No token, or one that does not hold."""
+
+    code = "token_refused"
+
+
+class Refused(TallystickError):
+    """A request that is refused for its form before anything is looked at; carries its HTTP status."""
+
+    def __init__(self, status: int, message: str, *, code: str, field: str | None = None, retry_after: int = 0):
+        super().__init__(message, field=field, code=code)
+        self.status = status
+        self.retry_after = retry_after
+
+
+def problem_of(error: TallystickError) -> Problem:
+    """The document that tells an error of ours."""
+    status, hints = status_of(error), _hints.get()
+    return Problem(
+        status=status,
+        title=HTTPStatus(status).phrase,
+        code=error.code,
+        detail=error.message,
+        hint=error.hint or hints.get(status, hints[400]),
+        field=UNSET if error.field is None else error.field,
+        head=error.head if isinstance(error, Conflict) and error.sequence is not None else UNSET,
+        sequence=error.sequence if isinstance(error, Conflict) and error.sequence is not None else UNSET,
+        index=error.index if isinstance(error, IntegrityBroken) and error.index is not None else UNSET,
+    )
+
+
+def status_of(error: TallystickError) -> int:
+    """The status of the error's class, or of the nearest one that it descends from."""
+    if isinstance(error, Refused):
+        return error.status
+    if isinstance(error, TokenRefused):
+        return 401
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 400)
+
+
+def response_of(error: TallystickError) -> Response:
+    """The answer to an error of ours."""
+    problem = problem_of(error)
+    headers: dict[str, str] = {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
+    if problem.status in (408, 429, 503):
+        headers["Retry-After"] = str(getattr(error, "retry_after", 0) or 1)
+    return _response(problem, headers)
+
+
+def answer_to(error: TallystickError) -> Response:
+    """The answer to an error of ours; a fault of the service's own is logged, with what no client is told."""
+    if status_of(error) >= 500:
+        logger.warning("refused", code=error.code, reason=error.for_operator)
+    return response_of(error)
+
+
+def unexpected() -> Response:
+    """The answer where something failed that nobody foresaw: nothing of it is told."""
+    return response_of(Refused(500, "the service failed at this request", code="internal_error"))
+
+
+async def on_refusal(_request: Request, error: Exception) -> Response:
+    """Handles TallystickError."""
+    assert isinstance(error, TallystickError)
+    return answer_to(error)
+
+
+async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
+    """Handles what FastAPI says of path and query parameters."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    told = MalformedInput(f"{_expected(first)}, not {str(first.get('input'))[:100]!r}", field=_field(first["loc"]))
+    return response_of(told)
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """What a parameter should have been, in words where a pattern says it."""
+    pattern = error.get("ctx", {}).get("pattern")
+    meaning = MEANINGS.get(f"{pattern}(?!\\n)")
+    return f"Expected {meaning}" if meaning else str(error["msg"])
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Handles what Starlette refuses by itself: unknown addresses, methods that are not allowed."""
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    nowhere = error.detail == phrase == HTTPStatus.NOT_FOUND.phrase
+    said = f"there is nothing at {request.url.path}" if nowhere else f"{phrase}: {error.detail}"
+    response = response_of(Refused(error.status_code, said, code=code))
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def on_unexpected(_request: Request, _error: Exception) -> Response:
+    """Handles everything else; the edge logs it."""
+    return unexpected()
+
+
+HANDLERS: Mapping[Any, Any] = {
+    Exception: on_unexpected,
+    TallystickError: on_refusal,
+    RequestValidationError: on_invalid_parameter,
+    HTTPException: on_http_exception,
+}
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response:
+    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)

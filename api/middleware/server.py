@@ -1,0 +1,213 @@
+"""The server process: uvicorn with the deadlines and limits that it does not set of its own.
+
+A client that is slow with its headers or leaves its answer unread is cut off, one that sends too many is refused, and
+what is no HTTP at all is answered with a problem document like everything else.
+"""
+
+from __future__ import annotations
+
+import gc
+from asyncio import TimerHandle, Transport
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.middleware.clients import ConnectionLimits, Connections
+from api.middleware.problems import MEDIA_TYPE, Refused, response_of
+
+MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
+IDLE_S = 15  # seconds a connection is kept for the next request
+LINGER_S = 5  # seconds in which the rest of a request that was answered early is read and dropped
+STALLED_S = 30  # seconds a client may leave what is written to it unread, while no more of it fits into buffers
+GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, between two of each generation
+GRACE_S = 20  # seconds that requests under way get when the service stops
+
+
+def make_server(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    header_timeout_s: float,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
+) -> uvicorn.Server:
+    """A server for the application; ``run()`` serves until it is told to stop."""
+
+    class Protocol(_BoundedProtocol):
+        deadline_s = header_timeout_s
+        others = Connections(limits)
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it returns once it has: raised again, the signal would end the process before its parts close.
+
+    Garbage is looked for seldom: case states hold no cycles, and looking through all of them costs more than they do.
+    """
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        await super().startup(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection. The headers of each request are whole within ``deadline_s`` of its first byte, or of
+    the connection's beginning, and have at most ``MAX_HEADER_BYTES``. ``others`` says whether there is room for it."""
+
+    deadline_s: float
+    others: Connections
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._header_bytes = 0
+        self._linger: TimerHandle | None = None
+        self._stall: TimerHandle | None = None
+        self._deadline: TimerHandle | None = self.loop.call_later(self.deadline_s, self._too_slow)
+        if not self.others.admit(self, self.client[0] if self.client else None):
+            self._stop_clock()
+            self._refuse(Refused(503, "this service has as many connections as it takes", code="too_many_connections"))
+
+    def drop(self) -> None:
+        """Ends the connection, which waits for a request while others have no room, or takes no answer."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self.loop.call_later(STALLED_S, self.drop)
+
+    def resume_writing(self) -> None:
+        self._stop_stalling()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.others.leave(self)
+        self._stop_clock()
+        self._stop_lingering()
+        self._stop_stalling()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._header_bytes += len(data)
+        super().data_received(data)
+        if self._deadline is not None and self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(
+                Refused(431, f"expected at most {MAX_HEADER_BYTES} bytes of headers", code="headers_too_large")
+            )
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.deadline_s, self._too_slow)
+
+    def on_headers_complete(self) -> None:
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["method"] == "POST" and not cycle.waiting_for_100_continue:
+            cycle.transport = _OneWrite(cycle.transport)  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        if not self.cycle.response_complete:
+            self.others.work(self)
+        self._header_bytes = 0
+        self._stop_lingering()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.pipeline:
+            self.others.wait(self)
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._linger = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what the parser refuses: no HTTP, or a length told in two ways."""
+        self._stop_clock()
+        self._refuse(Refused(400, f"expected an HTTP/1.1 request: {msg}", code="not_http"))
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        self._refuse(Refused(408, f"expected all headers within {self.deadline_s:g} seconds", code="headers_too_slow"))
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _stop_lingering(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    def _stop_stalling(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _refuse(self, refusal: Refused) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_bytes_of(refusal))
+            self.transport.close()
+
+
+class _OneWrite:
+    """Holds the head of an answer back until its body comes: a write costs more than most of what is between them.
+
+    For answers that have a body, be it empty, and no interim answer before them.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: Transport):
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _bytes_of(refusal: Refused) -> bytes:
+    """The whole answer, after which the connection is closed."""
+    response: Any = response_of(refusal)
+    body: bytes = response.body
+    head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n" + body

@@ -1,0 +1,1 @@
+"""What the API answers with, and how its document describes that."""

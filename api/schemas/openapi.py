@@ -1,0 +1,215 @@
+"""The OpenAPI document: paths from the routes, schemas from the very types that events and answers are made of.
+
+Also the page that shows it. Its script and style come from this host, from a package that carries them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from api.middleware.problems import HINTS, MEDIA_TYPE, Problem
+
+DOCUMENT = "/api/v1/openapi.json"
+PAGE = "/docs"
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+_REF = "#/components/schemas/{name}"
+_JSON = "application/json"
+
+# Parameters by name: what they say, and an example, which the page fills in where the parameter is required.
+_PARAMETERS = {
+    "case_id": ("id of the case", "case-7f3a"),
+    "item_id": ("id of the item", "item-7f3a-01"),
+    "person_id": ("pseudonym of the person", "5f" * 16),
+    "handover_id": ("id of the handover, unique within its case", "handover-1"),
+    "dataset_id": ("id of the data set", "pensions-2026"),
+    "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
+    "agency_id": ("id of the agency", "psb-east"),
+    "agency": ("whose they are, if not your agency's", "procuratorate-east"),
+    "lead_id": ("id of the lead", "lead-" + "5f" * 16),
+    "model_id": ("id of the model", "item-not-handed-over"),
+    "recommendation_id": ("id of the recommendation", "2026-7-east"),
+    "version": ("version of the model", "1"),
+    "webhook_id": ("id of the webhook", "webhook-7f3a90c1d25e4b68"),
+    "holder": ("only what this agency holds", "psb-east"),
+    "responsible": ("only what this agency answers for", "psb-east"),
+    "stage": ("only cases at this stage", "investigation"),
+    "other": ("another model to compare with", "third-return"),
+    "to": ("the node to find the way to", "case:case-7f3b"),
+    "business_line": ("only cases of this line", "criminal"),
+    "box": ("what is offered to you, or by you", "inbox"),
+    "status": ("only handovers of this status", "offered"),
+    "withhold": ("leave the payload out, or the sections", "sections"),
+    "source_key": ("only the row of this key", "A-2026-117"),
+    "source_system": ("only rows of this system", "police-cases"),
+    "after": ("`next` of the page before, as it is", "Zm9yIGV4YW1wbGUgb25seQ"),
+    "index": ("index of the entry, from 0", "0"),
+    "name": ("level and number of the tile", "0/000.p/1"),
+}
+
+_documented: dict[str, type] = {}  # what the routes answer with and take, entered as they are declared
+
+
+class Paged(NamedTuple):
+    """An answer that lists entries of a type under a key."""
+
+    key: str
+    entry: type
+
+
+def page_of(key: str, entry: type) -> Paged:
+    """The answer ``{key: [entry, ...], next: ...}``."""
+    return Paged(key, entry)
+
+
+def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The responses of an operation: its answer, and the problems that it may come to."""
+    schema = _page_schema(body) if isinstance(body, Paged) else _ref(body)
+    told = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
+    return {status: told, **problems(*refusals)}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of these statuses, each with what to do about it."""
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}. {HINTS[status]}",
+            "content": {MEDIA_TYPE: {"schema": _ref(Problem)}},
+        }
+        for status in statuses
+    }
+
+
+def takes(body: type) -> dict[str, Any]:
+    """The request body of an operation."""
+    return {"requestBody": {"required": True, "content": {_JSON: {"schema": _ref(body)}}}}
+
+
+def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
+    """Makes the application tell its routes, and ``paths`` beside them; ``with_page`` serves the document to read."""
+
+    build = Lock()
+    text: list[bytes] = []
+
+    def document() -> dict[str, Any]:
+        with build:  # many may ask at once for what nobody has built yet
+            if app.openapi_schema is None:
+                app.openapi_schema = _document(app, paths)
+            return app.openapi_schema
+
+    def served(_request: Request) -> Response:
+        if not text:
+            text.append(msgspec.json.encode(document()))
+        return Response(text[0], media_type=_JSON)
+
+    app.openapi = document  # type: ignore[method-assign]
+    if with_page:
+        app.router.routes += [
+            Route(DOCUMENT, served),
+            Route(PAGE, _page),
+            Route(f"{PAGE}/start.js", _start),
+            Route(f"{PAGE}/{{name}}", _asset),
+        ]
+
+
+def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    for path, operations in paths.items():
+        made["paths"].setdefault(path, {}).update(operations)
+    _, components = msgspec.json.schema_components(_documented.values(), ref_template=_REF)
+    made["components"] = made.get("components", {}) | {"schemas": _in_json_schema(components)}
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            _drop_foreign_422(operation["responses"])
+            for parameter in operation.get("parameters", ()):
+                _explain(parameter)
+    return made
+
+
+def _explain(parameter: dict[str, Any]) -> None:
+    said, example = _PARAMETERS.get(parameter["name"], (None, ""))
+    if said is not None:
+        parameter.setdefault("description", said)
+        if parameter.get("required"):
+            parameter["example"] = int(example) if parameter["schema"].get("type") == "integer" else example
+
+
+def _drop_foreign_422(responses: dict[str, Any]) -> None:
+    """FastAPI tells a 422 of its own for parameters; here they are refused with 400."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+
+
+def _in_json_schema(schema: Any) -> Any:
+    """The same with patterns that ECMA 262 reads alike: ``$(?!\\n)`` says the end of the text, which there is ``$``."""
+    if isinstance(schema, dict):
+        return {
+            key: value.replace(r"$(?!\n)", "$") if key == "pattern" else _in_json_schema(value)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, list):
+        return [_in_json_schema(entry) for entry in schema]
+    return schema
+
+
+def _ref(body: type) -> dict[str, str]:
+    known = _documented.setdefault(body.__name__, body)
+    assert known is body, f"two types of the API are called {body.__name__}"
+    return {"$ref": _REF.format(name=body.__name__)}
+
+
+def _page_schema(paged: Paged) -> dict[str, Any]:
+    entries = {"type": "array", "items": _ref(paged.entry)}
+    following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
+    resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
+    fields = {paged.key: entries, "next": following, "resume": resume}
+    return {"type": "object", "required": [paged.key], "properties": fields}
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+_HTML = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Tallystick</title>
+<link rel="icon" href="{PAGE}/favicon.png">
+<link rel="stylesheet" href="{PAGE}/swagger-ui.css">
+</head>
+<body>
+<div id="page"></div>
+<script src="{PAGE}/swagger-ui-bundle.js"></script>
+<script src="{PAGE}/start.js"></script>
+</body>
+</html>
+"""
+_SCRIPT = f"""SwaggerUIBundle({{url: "{DOCUMENT}", dom_id: "#page", deepLinking: true, persistAuthorization: false}});
+"""
+_PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+
+
+def _page(_request: Request) -> Response:
+    return HTMLResponse(_HTML, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+
+def _start(_request: Request) -> Response:
+    return Response(_SCRIPT, media_type="text/javascript")
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _ASSETS:
+        return Response(status_code=404)
+    carried = Path(str(files("fastapi_offline"))) / "static" / name
+    return FileResponse(carried, headers={"Cache-Control": "public, max-age=3600"})

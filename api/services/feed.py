@@ -1,0 +1,80 @@
+"""The feed: every event that an agency may see, page by page, for whoever asks and for webhooks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from msgspec import Struct
+
+from api.auth.reading import Reading, sides_of_stream
+from api.schemas.answers import EventView, event_view
+from api.services.parts import Parts
+from ledger.core.visibility import Sides, Sight
+from ledger.store import cases, feed, log
+from ledger.store.database import Connection
+from ledger.store.feed import Cursor, Step
+from ledger.store.log import StoredEntry
+
+FEED = "feed"  # the scope of its cursors
+MAX_BYTES = 4 * 1024 * 1024  # of what is signed, on one page of several events
+
+
+class FeedPage(Struct, frozen=True):
+    """Events in the order of the feed. ``next`` is the cursor behind them, on the last page as well: keep it and come
+    back with it."""
+
+    events: tuple[EventView, ...]
+    next: str
+
+
+def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> FeedPage:
+    """The events behind the cursor; the read of them is recorded. Raises Unavailable where it cannot be."""
+    with parts.database.read() as connection:
+        steps = _within(feed.page(connection, reading.agency, after, limit))
+        shown = list(_shown(connection, reading, steps))
+    if shown:
+        case_ids = dict.fromkeys(entry.stream_id for entry, _ in shown if entry.stream_kind == "case")
+        reading.record("feed of events", *case_ids)
+    return FeedPage(tuple(view for _, view in shown), str(steps[-1].cursor if steps else after))
+
+
+def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:
+    """Whether there is something behind the cursor."""
+    with parts.database.read() as connection:
+        return feed.is_behind(connection, agency, after)
+
+
+def _within(steps: Sequence[Step]) -> list[Step]:
+    """As many as a page takes, one at least."""
+    taken: list[Step] = []
+    size = 0
+    for step in steps:
+        size += len(step.entry.payload) + len(step.entry.envelope)
+        if taken and size > MAX_BYTES:
+            break
+        taken.append(step)
+    return taken
+
+
+def _shown(connection: Connection, reading: Reading, steps: Sequence[Step]) -> Iterator[tuple[StoredEntry, EventView]]:
+    """What the reader may see of them now, with confidential sections where the agency holds the case."""
+
+    @cache
+    def sides(kind: str, stream_id: str) -> Sides | None:
+        return sides_of_stream(connection, kind, stream_id)
+
+    @cache
+    def holds(case_id: str) -> bool:
+        return cases.holds(connection, case_id, reading.agency)
+
+    def shows_sections(entry: StoredEntry, sight: Sight) -> bool:
+        if sight != "party":
+            return False
+        return holds(entry.stream_id) if entry.stream_kind == "case" else reading.shares(entry)
+
+    for entry in (step.entry for step in steps):
+        sight = reading.sight(connection, entry, sides(entry.stream_kind, entry.stream_id))
+        if sight is not None:
+            sections = log.sections(connection, entry.log_index) if shows_sections(entry, sight) else None
+            yield entry, event_view(entry, log.flags(connection, entry.log_index), sections)

@@ -1,0 +1,178 @@
+"""What the API answers with of the library: models as readers look for them, and who adopted them to what effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from api.services.matter_views import LeadsOfModel, ModelHead, VersionLine, leads_of, version_lines
+from ledger.core.events.registry import Name
+from ledger.core.events.supervision import Figures, ModelPublished, Origin, Told
+from ledger.core.procedure.jurisdiction import is_within
+from ledger.core.signing.authority import Agency
+from ledger.core.supervision import ModelState
+from ledger.supervision.library.card import Card, card_of, fit, texts_of
+
+Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
+
+
+class LibraryLine(ModelHead, frozen=True):
+    """A model in the library, by its newest version; ``leads`` are those of all its versions, over all agencies,
+    and null for who is no procuratorate.
+
+    ``problem``, ``explanation`` and ``requested_by`` are null where the text is no model that this version reads.
+    ``found_in`` tells in which of its texts the search found something; ``origin`` where another ledger had it first.
+    """
+
+    explanation: Told | None
+    problem: Told | None
+    requested_by: str | None
+    has_case_study: bool
+    figures: Figures | None
+    origin: Origin | None
+    leads: LeadsOfModel | None
+    found_in: tuple[str, ...] = ()
+
+
+class LibraryEntry(Struct, frozen=True):
+    """A version in the library: ``card`` is what its file says, null where this version does not read it."""
+
+    line: LibraryLine
+    case_study: Told | None
+    card: Card | None
+    definition: str
+    versions: tuple[VersionLine, ...]
+
+
+class OwnParameter(Struct, frozen=True):
+    """A parameter that an agency has set, beside the default of the version that it runs (null where unknown)."""
+
+    name: str
+    value: str
+    default: str | None
+
+
+class AdopterView(Struct, frozen=True):
+    """An agency that runs a version: as its publisher, or by adopting it under parameters of its own.
+
+    ``leads`` are those that procuratorates in its jurisdiction have: where agencies above and below run the model both,
+    they count for both. Null for readers outside of the procuratorates.
+    """
+
+    agency: str
+    name: Name
+    publisher: bool
+    version: int
+    parameters: tuple[OwnParameter, ...]
+    adopted_at: str
+    note: str | None
+    leads: LeadsOfModel | None
+
+
+class AdoptersView(Struct, frozen=True):
+    """Who runs a model; the publisher first."""
+
+    model_id: str
+    adopters: tuple[AdopterView, ...]
+
+
+def library_line(
+    state: ModelState, counted: Iterable[Counted] | None, body: ModelPublished | None = None
+) -> LibraryLine:
+    """The model, as its newest version tells it, or as ``body`` does."""
+    body = body or state.newest.body
+    card = card_of(body.definition)
+    version = next(one for one in state.versions if one.body.version == body.version)
+    names = ("model_id", "version", "model_digest", "title", "business_line", "severity", "figures", "origin")
+    return LibraryLine(
+        **{name: getattr(body, name) for name in names},
+        publisher=state.publisher,
+        published_at=version.published_at,
+        retired=state.retired is not None,
+        adoptions=len(state.adoptions),
+        explanation=card.explanation if card else None,
+        problem=card.need.problem if card else None,
+        requested_by=card.need.requested_by if card else None,
+        has_case_study=body.case_study is not None,
+        leads=None if counted is None else leads_of(rest for _, *rest in counted),
+    )
+
+
+def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
+    """A version of the model."""
+    line = library_line(state, counted, body)
+    card = card_of(body.definition)
+    return LibraryEntry(line, body.case_study, card, body.definition, version_lines(state))
+
+
+def searched(bodies: Iterable[ModelPublished], query: str, limit: int) -> dict[str, tuple[str, ...]]:
+    """The ids of the models that fit the query, the best first, each with the places where it was found."""
+    fitting = [(fits, body.model_id) for body in bodies if (fits := fit(query, _texts(body))) is not None]
+    best = sorted(fitting, key=lambda one: (-one[0].score, one[1]))
+    return {model_id: fits.places for fits, model_id in best[:limit]}
+
+
+def _texts(body: ModelPublished) -> Mapping[str, str]:
+    """What is searched, by its place; a word that stands in several counts at the first."""
+    card = card_of(body.definition)
+    study = body.case_study
+    return {
+        "title": f"{body.title.zh}\n{body.title.en}\n{body.model_id}",
+        "definition": "\n".join(texts_of(card)) if card else body.definition,
+        "case_study": f"{study.zh}\n{study.en}" if study else "",
+    }
+
+
+class _Running(NamedTuple):
+    """How an agency runs a model."""
+
+    version: int
+    parameters: Mapping[str, str]
+    since: str
+    note: str | None
+
+
+def adopters(
+    state: ModelState, agencies: Mapping[str, Agency], counted: Iterable[Counted], *, with_leads: bool
+) -> tuple[AdopterView, ...]:
+    """Who runs the model, its publisher first."""
+    rows = list(counted)
+    newest = state.newest
+    running: dict[str, _Running] = {state.publisher: _Running(newest.body.version, {}, newest.published_at, None)}
+    running |= {
+        agency: _Running(one.version, one.parameters, one.adopted_at, one.note)
+        for agency, one in state.adoptions.items()
+    }
+    order = sorted(running, key=lambda agency: (agency != state.publisher, agency))
+    return tuple(
+        _adopter(state, agencies[agency], running[agency], rows if with_leads else None, agencies) for agency in order
+    )
+
+
+def _adopter(
+    state: ModelState,
+    agency: Agency,
+    running: _Running,
+    rows: list[Counted] | None,
+    agencies: Mapping[str, Agency],
+) -> AdopterView:
+    body = next(one.body for one in state.versions if one.body.version == running.version)
+    within = None if rows is None else [rest for having, *rest in rows if is_within(agencies[having], agency)]
+    return AdopterView(
+        agency=agency.agency_id,
+        name=agency.profile.name,
+        publisher=agency.agency_id == state.publisher,
+        version=running.version,
+        parameters=tuple(_own(body, running.parameters)),
+        adopted_at=running.since,
+        note=running.note,
+        leads=None if within is None else leads_of(within),
+    )
+
+
+def _own(body: ModelPublished, parameters: Mapping[str, str]) -> Iterable[OwnParameter]:
+    card: Any = card_of(body.definition)
+    defaults = {one.name: one.default for one in card.parameters} if card else {}
+    return (OwnParameter(name, value, defaults.get(name)) for name, value in sorted(parameters.items()))

@@ -1,0 +1,66 @@
+"""Recurrence: the leads of a recommendation's model about the agency up to the day of issue, and in as many days since.
+
+Counted are leads by the day on which they were raised; the model is not run anew. A finding that was put right since is
+counted so, too, and one whose time has not come yet is in neither period. What a model raises when it is first run it
+found in all that there was before: ``runs_from`` tells where that falls into the period before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from msgspec import Struct
+
+from ledger.core.encoding.instants import spelled
+from ledger.core.events.supervision import Counted
+from ledger.core.procedure.legal_days import DAY, legal_day_of, start_of
+from ledger.core.signing.authority import Agency
+from ledger.core.supervision import ModelState, RecommendationState
+from ledger.core.supervision.models import STREAM
+from ledger.recording.supervision_streams import matter_of
+from ledger.store import log, supervision
+from ledger.store.database import Connection
+
+
+class Recurrence(Struct, frozen=True):
+    """``runs_from`` is the day on which the model was published first, where that is in the period before."""
+
+    before: Counted
+    after: Counted
+    runs_from: str | None
+
+    def periods(self) -> dict[str, Counted]:
+        """Both by their names."""
+        return {"before": self.before, "after": self.after}
+
+
+def recurrence(
+    connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency]
+) -> Recurrence:
+    """As many days on either side as have gone by, at least one. The day of issue is one of those before: what was
+    raised on it led to the recommendation, which helps from the next day on."""
+    issued, today = legal_day_of(state.issued_at), legal_day_of(now)
+    border = issued + DAY
+    days = max(DAY, today - issued)
+    before = _period(connection, state, border - days, border)
+    after = _period(connection, state, border, border + days)
+    return Recurrence(before, after, _runs_from(connection, state, agencies, border - days, border))
+
+
+def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> Counted:
+    """Days in Asia/Shanghai, the last one not among them; nothing is counted where it names no model."""
+    since, end = (spelled(start_of(day)) for day in (first, until))
+    model_id, agency = state.issued.model_id, state.issued.to_agency
+    count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0
+    return Counted(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
+
+
+def _runs_from(
+    connection: Connection, state: RecommendationState, agencies: Mapping[str, Agency], first: date, until: date
+) -> str | None:
+    model = matter_of(connection, STREAM + (state.issued.model_id or ""), agencies)
+    if not isinstance(model, ModelState):
+        return None
+    published = legal_day_of(model.versions[0].published_at)
+    return published.isoformat() if first <= published < until else None

@@ -1,0 +1,65 @@
+"""Verified leads: a lead found once more from its bundles, here, by what the service itself has.
+
+``tally lead verify`` does the same on the reader's own machine, trusting no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.auth.reading import Reading
+from api.dependencies import Service
+from api.routes.proofs import bundle_of_case, bundle_of_event
+from api.services.matters import require_matter
+from ledger.config.installation import DataDirectory
+from ledger.core.supervision import LeadState, ModelState
+from ledger.core.supervision.models import STREAM
+from ledger.core.verification.bundle_format import Bundle, decode_bundle, decode_case_bundle
+from ledger.proofs.bundles import blocks_of
+from ledger.store import log
+from ledger.supervision.leads import Held, LeadReport, rederive
+from ledger.supervision.runs.datasets import DatasetFiles
+from ledger.supervision.runs.isolated import ModelRunner
+
+
+def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
+    """The report on a lead that the reader may see, with the cases that it may see. Raises NotFound."""
+    with service.parts.database.read() as connection:
+        state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        raised = state.raised
+        model, _ = require_matter(connection, reading, STREAM + raised.model_id, ModelState, field="model_id")
+        first = log.stream(connection, "supervision", lead_id, limit=1)[0]
+        cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
+    cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+    others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
+    kept = DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets)
+    held = Held(
+        lead=bundle_of_event(service, reading, first.event_id, None, None),
+        definition=next(one.body.definition for one in model.versions if one.body.version == raised.model_version),
+        cases={case_id: bundle_of_case(service, reading, case_id, None, None) for case_id in sorted(cases)},
+        agencies=tuple(_agencies(reading)),
+        registrations=tuple(bundle_of_event(service, reading, event_id, None, None) for event_id in others),
+        files=tuple(kept.path(one.digest) for one in raised.datasets if kept.holds(one.digest)),
+        entries=lambda size: _entries(service, size),
+    )
+    recorder, runner = service.parts.recorder, ModelRunner(service.parts.workers, agency=reading.agency)
+    seen = blocks_of(*map(decode_bundle, (held.lead, *held.registrations)), *_events(held))
+    return rederive(held, service.parts.trust.trust, recorder.book, recorder.calendar, seen=seen, runner=runner)
+
+
+def _events(held: Held) -> Iterator[Bundle]:
+    for data in held.cases.values():
+        yield from (decode_bundle(bytes(event)) for event in decode_case_bundle(data).events)
+
+
+def _entries(service: Service, size: int) -> Iterator[bytes]:
+    """The first entries of the log, as anybody gets them."""
+    with service.parts.database.read() as connection:
+        for entry in log.entries(connection, 0, size):
+            yield entry.envelope
+
+
+def _agencies(reading: Reading) -> Iterator[tuple[str, ...]]:
+    """The registry's agencies as rows of the view ``agencies``."""
+    for agency_id, one in sorted(reading.authority.agencies.items()):
+        yield agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction

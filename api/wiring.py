@@ -1,0 +1,583 @@
+"""Wiring: every part of the service is made here, once, out of its settings, and connected to the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread, current_thread
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+
+from api.services.parts import Parts
+from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
+from ledger.anchoring.anchors import Anchorer
+from ledger.anchoring.registry_mirror import Mirror
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.anchoring.timestamps import Stamper, read_roots
+from ledger.anchoring.worker import Follower, Link
+from ledger.chain.anchor import AnchorClient
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment, Founding, FoundingAgency, deploy, other_contracts, require_deployment
+from ledger.chain.embedded import EmbeddedChain
+from ledger.chain.eth import Eth
+from ledger.chain.finality import finality_of
+from ledger.chain.journal import Journal, Purpose
+from ledger.chain.node import ChainIncident, EmbeddedNode
+from ledger.chain.registry import RegistryClient
+from ledger.chain.remote import RemoteChain
+from ledger.chain.rpc import JsonRpc
+from ledger.chain.sighting import Lookout
+from ledger.chain.writer import ChainWriter
+from ledger.config import installation as installations
+from ledger.config.installation import DataDirectory, Installation
+from ledger.config.keys import LocalSigner, Signer, open_keystore, open_note_key
+from ledger.config.settings import EMBEDDED, Settings
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
+from ledger.core.events.record import DatasetRegistered, IncidentRecorded
+from ledger.core.events.registry import Profile
+from ledger.core.log.notes import SeedSigner, parse_vkey
+from ledger.core.signing.authority import Authority
+from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
+from ledger.deadlines.reindex import mark_of, recount
+from ledger.deadlines.warnings import Warner
+from ledger.deadlines.working_days import shipped_calendar
+from ledger.interchange.webhooks import Deliverer
+from ledger.procedures import shipped_rulebook
+from ledger.recording.access_log_sealing import Sealer
+from ledger.recording.publisher import Publisher
+from ledger.recording.registry_view import Registry
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.system_stream import SystemStream
+from ledger.recording.validation import Recorder
+from ledger.store import bindings, log
+from ledger.store.access import AccessLog
+from ledger.store.append import clear_away
+from ledger.store.database import Database, open_database
+from ledger.store.deployment import keep_deployment, kept_deployment
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import initialise, tree
+from ledger.supervision.publishing import Definitions
+from ledger.supervision.runs.active_models import Record
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, WriteTable, write_table
+from ledger.supervision.runs.isolated import ModelRunner
+from ledger.supervision.runs.supervisor import Supervisor
+from ledger.supervision.views import LogSource, Views
+from ledger.witness.gathering import Courier, Gatherer, Voucher, WitnessFile
+from ledger.workers.pool import WorkerPool, WorkLimits
+
+OWN_WORK = "the service"  # in the place of an agency
+RUN_SECONDS = 4  # on a machine that does other things as well, for a second of computing
+TABLE_TAKES = 4  # times as much as looking through its file once, which was done within the limits
+
+
+class BoundFile:
+    """Binds the digest of a file of the data directory (``snapshot.views.LeftWith``)."""
+
+    def __init__(self, database: Database, name: str):
+        self._database = database
+        self._name = name
+
+    def last(self) -> str | None:
+        with self._database.read() as connection:
+            return bindings.last_bound(connection, bindings.VIEWS, self._name)
+
+    def keep(self, digest: str) -> None:
+        with self._database.write() as connection:
+            if bindings.last_bound(connection, bindings.VIEWS, self._name) != digest:
+                bindings.bind(connection, bindings.VIEWS, {self._name: digest})
+
+
+def make_supervisor(
+    *,
+    settings: Settings,
+    path: Path | None,
+    database: Database,
+    registry: Registry,
+    recorder: Recorder,
+    system: SystemStream,
+    clock: Callable[[], int],
+    workers: WorkerPool | None = None,
+) -> Supervisor:
+    """Not looking yet. ``path`` is where the views are kept, None in memory; ``clock`` gives unix milliseconds."""
+
+    def authority() -> Authority:
+        with database.read() as connection:
+            return registry.at(connection, log.tree(connection).registry_changes)
+
+    source = LogSource(database, recorder.states, authority)
+    mark = mark_of(recorder.book, recorder.calendar)
+    known = Datasets(
+        DatasetFiles(DataDirectory(settings.data_dir).datasets), None if workers is None else _writing_in(workers)
+    )
+    views = Views(
+        path,
+        source,
+        recorder.book,
+        recorder.calendar,
+        mark=mark,
+        datasets=lambda size, near: known.tables(source.registered(size), near),
+        left_with=None if path is None else BoundFile(database, path.name),
+    )
+    runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
+    record = Record(database, authority, system, source.registered, runner)
+    return Supervisor(views, record, interval_s=settings.supervision_interval_s, clock=clock, runner=runner)
+
+
+def model_limits(settings: Settings) -> WorkLimits:
+    """Return what one run of a published model may take."""
+    return WorkLimits(
+        memory_mb=settings.model_memory_mb, cpu_s=settings.model_cpu_s, seconds=RUN_SECONDS * settings.model_cpu_s
+    )
+
+
+def _writing_in(workers: WorkerPool) -> WriteTable:
+    """Makes tables of data sets in worker processes."""
+    limits = workers.limits.times(TABLE_TAKES)
+
+    def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
+        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits)
+
+    return write
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Connects once it is called; called again after a failure, it finds what it made before.
+
+    ``on_incident`` hears of what befell the embedded node, ``on_deployed`` where the contracts stand.
+    """
+
+    settings: Settings
+    where: DataDirectory
+    installation: Installation
+    database: Database
+    registry: Registry
+    system: SystemStream
+    submitter: Signer
+    gatherer: Gatherer
+    finality: FinalityRule
+    sealer: Sealer
+    clock: Callable[[], int]
+    on_incident: Callable[[ChainIncident], None]
+    on_deployed: Callable[[TrustedChain], None]
+    started: list[EmbeddedNode]
+
+    def __call__(self) -> Link:
+        """Raises Unavailable while the chain does not answer, ChainAhead where the database was rolled back, and
+        IntegrityBroken where its log does not continue what the chain has."""
+        journal = DatabaseJournal(self.database)
+        chain = self._embedded(journal) if self.settings.chain == EMBEDDED else self._remote(journal)
+        writer = ChainWriter(chain=chain, journal=journal, signer=self.submitter, clock=self.clock)
+        deployment = self._deployment(chain, writer)
+        anchors = AnchorClient(address=deployment.anchor, writer=writer, journal=journal)
+        anchors.require_not_ahead()
+        link = self._link(chain, writer, anchors, deployment)
+        link.anchorer.require_one_history()
+        self.on_deployed(link.contracts)
+        return link
+
+    def _deployment(self, chain: EmbeddedChain | RemoteChain, writer: ChainWriter) -> Deployment:
+        """The contracts where this database knows them to be, else made now. Raises ChainMismatch on another chain."""
+        kept = kept_deployment(self.database)
+        if kept is not None:
+            require_deployment(chain.eth, kept)
+            return kept
+        deployment = deploy(writer, chain_founding(self.installation))
+        keep_deployment(self.database, deployment)
+        if isinstance(chain, RemoteChain):
+            chain.pin(deployment.identity)
+        return deployment
+
+    def close(self) -> None:
+        """Stops the embedded node, if one was started."""
+        for node in self.started:
+            node.stop()
+
+    def _link(self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment) -> Link:
+        registry_client = RegistryClient(address=deployment.registry, writer=writer)
+        journal = DatabaseJournal(self.database)
+        anchorer = Anchorer(
+            self.database,
+            self.registry,
+            journal,
+            anchors,
+            registry_client,
+            gatherer=self.gatherer,
+            chain_id=chain.chain_id,
+            eth=lambda: chain.eth,
+            interval_s=self.settings.anchor_interval_s,
+            clock=self.clock,
+            others=other_contracts(chain.eth, deployment),
+            seal=self.sealer.before_anchor,
+        )
+        return Link(
+            chain=chain,
+            deployment=deployment,
+            contracts=trusted_chain(deployment, self.finality),
+            mirror=Mirror(self.database, self.registry, self.system, registry_client, founded_at(journal)),
+            anchorer=anchorer,
+            registry=registry_client,
+            anchors=anchors,
+            states=StateProofs(self.database, journal, lambda: chain),
+            lookout=Lookout(chain, registry_client, writer.account, self.clock),
+        )
+
+    def _embedded(self, journal: DatabaseJournal) -> EmbeddedChain:
+        if not self.started:
+            node = EmbeddedNode(
+                binary=self.settings.anvil(),
+                directory=self.where.chain,
+                journal=journal,
+                port=self.settings.embedded_chain_port,
+                on_incident=self.on_incident,
+            )
+            node.start()
+            self.started.append(node)
+        return EmbeddedChain(self.started[0], journal)
+
+    def _remote(self, journal: DatabaseJournal) -> RemoteChain:
+        eth = Eth(JsonRpc(self.settings.chain))
+        kept = kept_deployment(self.database)
+        return RemoteChain(
+            eth=eth,
+            chain_id=self.settings.chain_id,
+            journal=journal,
+            finality=finality_of(self.finality),
+            identity=kept.identity if kept else None,
+        )
+
+
+def founded_at(journal: Journal) -> int:
+    """The block of the registry, the first contract deployed; 0, the whole chain, where another journal has it."""
+    blocks = (write.block_number for write in journal.writes() if write.purpose is Purpose.DEPLOYMENT)
+    return next((block for block in blocks if block is not None), 0)
+
+
+def chain_founding(installation: Installation) -> Founding:
+    """The founding as the registry's constructor takes it."""
+    founding = installation.founding
+    agencies = tuple(
+        FoundingAgency(
+            agency_id=agency.agency_id,
+            kind=KIND_NUMBERS[agency.kind],
+            admin=agency.admin,
+            profile=profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)),
+            witness=agency.witness.account if agency.witness else None,
+        )
+        for agency in founding.agencies
+    )
+    submitters = (installation.submitter,)
+    return Founding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
+
+
+PUBLISH_EVERY = 0.25  # seconds between looks at whether a checkpoint is due
+FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
+VOUCH_EVERY = 0.5  # seconds between looks at whether a block is to be vouched for
+WARN_EVERY = 10.0  # seconds between looks at the deadlines that come near
+ERASE_EVERY = 1.0  # seconds between looks at whether something was erased
+SEAL_EVERY = 60.0  # seconds between looks at whether reads are due to be sealed
+LOOK_S = 30  # seconds; a chain that takes longer is looked at while submissions come in
+WITNESS_LOOK_S = 20  # seconds; longer than any witness is given to answer
+ENDING_S = 5  # seconds; whoever waits longer for a chain that does not answer is left behind
+
+logger = structlog.get_logger(__name__)
+
+
+@contextmanager
+def open_parts(settings: Settings) -> Iterator[Parts]:
+    """The parts of a running service; events are committed and the chain is followed until the block is left.
+
+    One that is ahead shows a database that must not be written. Witnesses are heard before the chain is followed, which
+    writes to the log; nothing is served before both were looked at.
+    Raises NotFound where ``tally init`` did not run, KeyRefused for a wrong passphrase or keys that are not the
+    identity's, IntegrityBroken for a database from before its keys were replaced, Unavailable for no database.
+    """
+    parts, system, connector = _assemble(settings)
+    stop = Event()
+    parts.sequencer.start()
+    threads = _threads(_hearing(parts), stop)
+    try:
+        parts.courier.has_looked.wait(WITNESS_LOOK_S)
+        threads += _threads(_working(parts, system), stop)
+        parts.follower.has_looked.wait(LOOK_S)
+        yield parts
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(ENDING_S)
+        parts.sequencer.stop()
+        connector.close()
+        parts.workers.close()
+        parts.supervisor.views.close()
+        parts.database.close()
+
+
+def _hearing(parts: Parts) -> dict[str, Callable[[Event], None]]:
+    """What has witnesses sign, and tells others of the log."""
+    return {
+        "cosign": parts.courier.run,
+        "publish": _every(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock())),
+    }
+
+
+def _working(parts: Parts, system: SystemStream) -> dict[str, Callable[[Event], None]]:
+    """What writes to the log by itself, and tells of what was written."""
+    warner = Warner(parts.database)
+    sealer = Sealer(parts.database, parts.access, system)
+    voucher = Voucher(parts.database, parts.courier.witnesses, lambda: parts.trust.trust)
+    deliverer = Deliverer(
+        parts.database,
+        WebhookPages(parts),
+        receivers_of(parts),
+        secret=partial(webhook_secret, parts),
+        clock=now_ms,
+    )
+    working = {
+        "follow": parts.follower.run,
+        "vouch": _every(VOUCH_EVERY, voucher.step),
+        "warn": _every(WARN_EVERY, lambda: warner.step(now_ms())),
+        "deliver": deliverer.run,
+        "erase": _every(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "seal": _every(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "supervise": parts.supervisor.run,
+    }
+    if parts.stamper is not None:
+        working["stamp"] = parts.stamper.run
+    return working
+
+
+def _assemble(settings: Settings) -> tuple[Parts, SystemStream, Connector]:
+    """Every part, none of them running yet."""
+    where = DataDirectory(settings.data_dir)
+    installation = installations.load(where)
+    roots = _timestamp_roots(settings)
+    installations.require_own_keys(where, installation)
+    signer, service, submitter = _keys(settings, where)
+    workers = _workers(settings)
+    database, registry, recorder = _log(settings, where, installation, workers)
+    log_id = installation.log_id_bytes
+    publisher = Publisher(signer, settings.checkpoint_interval_ms)
+    sequencer = Sequencer(database, registry, publisher, now_ms, recorder.states)
+    system = SystemStream(database, recorder, sequencer, publisher, service, log_id=log_id, clock=now_ms)
+    access = AccessLog(database)
+    trust = TrustHolder(where, installation, _finality(settings, installation), roots)
+    witnesses = WitnessFile(where.witnesses)
+    witnesses.read()
+    courier = Courier(database, witnesses, policy=lambda: trust.trust.policy, halt=sequencer.halt, clock=now_ms)
+    connector = Connector(
+        settings=settings,
+        where=where,
+        installation=installation,
+        database=database,
+        registry=registry,
+        system=system,
+        submitter=submitter,
+        gatherer=Gatherer(witnesses, lambda: trust.trust.policy, courier.states),
+        finality=trust.finality,
+        sealer=Sealer(database, access, system),
+        clock=now_s,
+        on_incident=lambda incident: record_incident(system, incident),
+        on_deployed=trust.deployed,
+        started=[],
+    )
+    follower = Follower(connector, sequencer.halt, FOLLOW_EVERY)
+    supervisor = make_supervisor(
+        settings=settings,
+        path=where.views,
+        database=database,
+        registry=registry,
+        recorder=recorder,
+        system=system,
+        clock=now_ms,
+        workers=workers,
+    )
+    parts = Parts(
+        settings=settings,
+        trust=trust,
+        database=database,
+        registry=registry,
+        recorder=recorder,
+        sequencer=sequencer,
+        publisher=publisher,
+        access=access,
+        follower=follower,
+        courier=courier,
+        supervisor=supervisor,
+        token_key=installations.read_token_key(where),
+        clock=now_ms,
+        stamper=_stamper(settings, database, roots),
+        workers=workers,
+    )
+    return parts, system, connector
+
+
+def _keys(settings: Settings, where: DataDirectory) -> tuple[SeedSigner, LocalSigner, LocalSigner]:
+    """The service's own: that of checkpoints, that of its events, and that of what it sends to the chain."""
+    passphrase = settings.passphrase(where)
+    return (
+        open_note_key(where.keys.note_key("log"), passphrase),
+        open_keystore(where.keys.keystore("service"), passphrase),
+        open_keystore(where.keys.keystore("submitter"), passphrase),
+    )
+
+
+def _workers(settings: Settings) -> WorkerPool:
+    """For work whose cost a request decides; none is started before there is some."""
+    return WorkerPool(settings.worker_processes, work_limits(settings))
+
+
+def work_limits(settings: Settings) -> WorkLimits:
+    """What one piece of such work may take."""
+    return WorkLimits(
+        memory_mb=settings.worker_memory_mb, cpu_s=settings.worker_cpu_s, seconds=settings.request_timeout_s
+    )
+
+
+def _log(
+    settings: Settings, where: DataDirectory, installation: Installation, workers: WorkerPool
+) -> tuple[Database, Registry, Recorder]:
+    """The log of this ledger, and what reads and judges its events."""
+    log_id = installation.log_id_bytes
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    try:
+        initialise(database, log_id)
+        with database.read() as connection:
+            installations.require_no_rollback(installation, tree(connection).size)
+    except TallystickError:
+        database.close()
+        raise
+    registry = Registry(log_id, installation.service_keys)
+    recorder = Recorder(database, registry, shipped_rulebook(), shipped_calendar(), Definitions(workers))
+    if recount(database, recorder):
+        logger.info("clocks counted anew")
+    return database, registry, recorder
+
+
+def _finality(settings: Settings, installation: Installation) -> FinalityRule:
+    """By which rule blocks of the chain are final; warns where that is not the founding's word."""
+    rule, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality
+    if settings.finality is not None and rule != founded:
+        logger.warning("the setting finality overrides the founding's", setting=rule, founding=founded)
+    return rule
+
+
+def _timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
+    """Under which timestamps count; there must be one where an authority is to be asked."""
+    roots = read_roots(settings.timestamp_roots) if settings.timestamp_roots else ()
+    if settings.timestamp_url is not None and not roots:
+        raise MalformedInput(
+            "expected the root certificate of the authority at timestamp_url",
+            field="timestamp_roots",
+            hint="A timestamp that nobody can verify is worth nothing: name a PEM file with the authority's root.",
+        )
+    return roots
+
+
+def _stamper(settings: Settings, database: Database, roots: tuple[bytes, ...]) -> Stamper | None:
+    if settings.timestamp_url is None:
+        return None
+    return Stamper(database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s)
+
+
+class TrustHolder:
+    """The trust file as far as it is known: the contracts join it once they are deployed."""
+
+    def __init__(
+        self,
+        where: DataDirectory,
+        installation: Installation,
+        finality: FinalityRule,
+        timestamp_roots: tuple[bytes, ...] = (),
+    ):
+        self._path = where.trust
+        self.finality = finality
+        self._trust = Trust(
+            log_id=installation.log_id_bytes,
+            log_key=parse_vkey(installation.log_key),
+            service_key_id=installation.service_key_id,
+            policy=installations.policy_of(where, installation),
+            development=installation.founding.development,
+            chains=(),
+            earlier_log_keys=tuple(
+                EarlierLogKey(parse_vkey(one.key), one.until) for one in installation.earlier_log_keys
+            ),
+            earlier_service_keys=installation.earlier_service_keys,
+            timestamp_roots=timestamp_roots,
+        )
+
+    @property
+    def trust(self) -> Trust:
+        return self._trust
+
+    def deployed(self, contracts: TrustedChain) -> None:
+        """Adds the chain and writes the file anew; warns where those who have the last one go by another finality."""
+        handed_out = self._handed_out(contracts)
+        if handed_out not in (None, contracts.finality):
+            logger.warning(
+                "the finality of the trust file has changed: witnesses go by the old one until they have the new file",
+                before=handed_out,
+                now=contracts.finality,
+            )
+        self._trust = replace(self._trust, chains=(contracts,))
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(encode_trust(self._trust) + b"\n")
+        fresh.replace(self._path)
+
+    def _handed_out(self, contracts: TrustedChain) -> FinalityRule | None:
+        """By which rule the file that was written before takes blocks of this chain for final; None without one."""
+        try:
+            chain = parse_trust(self._path.read_bytes()).chain(contracts.identity, contracts.anchor)
+        except (FileNotFoundError, MalformedInput):
+            return None
+        return chain.finality if chain else None
+
+
+def record_incident(system: SystemStream, incident: ChainIncident) -> None:
+    """Puts what befell the embedded node into the log; a log that cannot take it now must not stop the node."""
+    edited = incident.kind in ("node_edited", "dump_edited")
+    body = IncidentRecorded(kind="chain_edited" if edited else "chain_rebuilt", description=incident.detail)
+    try:
+        system.append(body)
+    except TallystickError:
+        logger.exception("incident not recorded", kind=incident.kind)
+
+
+def now_ms() -> int:
+    """This machine's clock in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def now_s() -> int:
+    """This machine's clock in unix seconds."""
+    return int(time.time())
+
+
+def _every(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
+    """Takes the step again and again until it is told to stop; no error keeps it from the next."""
+
+    def run(stop: Event) -> None:
+        name = current_thread().name
+        while not stop.wait(pause_s):
+            try:
+                step()
+            except TallystickError as error:
+                logger.warning("step failed", thread=name, reason=error.for_operator)
+            except Exception:
+                logger.exception("step failed for a reason that nobody foresaw", thread=name)
+
+    return run
+
+
+def _threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:
+    """One for each, running, by its name."""
+    made = [Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs.items()]
+    for thread in made:
+        thread.start()
+    return made

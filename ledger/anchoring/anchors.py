@@ -1,0 +1,229 @@
+"""Anchor: a published checkpoint goes to the chain, where the contract checks that it continues the last one.
+
+Nothing is anchored while the log does not mirror the registry: a revocation blocks anchoring until the log has it.
+Where the registry asks for a quorum of witnesses, their co-signatures are gathered first, of a checkpoint that they
+have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from math import inf
+
+import structlog
+from msgspec import Struct
+
+from ledger.chain.anchor import AnchorClient, AnchorRecord, AnchorRequest
+from ledger.chain.calls import ContractDomain
+from ledger.chain.errors import CallReverted, OtherContracts
+from ledger.chain.eth import BATCH, Eth
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, WriteState
+from ledger.chain.registry import RegistryClient
+from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
+from ledger.core.log import merkle
+from ledger.core.log.tiles import TileNodes
+from ledger.core.signing.authority import Authority
+from ledger.recording.registry_view import Registry
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
+from ledger.store.database import Connection, Database
+from ledger.store.journal import DatabaseJournal
+from ledger.witness.gathering import Gatherer, Seen
+
+
+class Waits(StrEnum):
+    """Why nothing was anchored this time."""
+
+    NOTHING_NEW = "nothing_new"
+    TOO_SOON = "too_soon"
+    IN_FLIGHT = "in_flight"
+    MIRROR_LAGS = "mirror_lags"
+    QUORUM_MISSING = "quorum_missing"
+    REGISTRY_MOVED = "registry_moved"
+
+
+# What the contract answers where registry or head changed between looking and sending: it is looked at anew.
+MOVED = frozenset({"RegistryHashStale", "HeadMoved", "NotWitness", "QuorumMissing"})
+FETCH_PAUSE_S = 60  # after a chain that did not tell the times of its blocks
+
+logger = structlog.get_logger(__name__)
+
+
+class AnchorStatus(Struct, frozen=True):
+    """How far the chain follows the log: ``size`` is the tree's, the others are tree sizes that were anchored."""
+
+    size: int
+    submitted: int
+    confirmed: int
+
+
+class Anchorer:
+    """Anchors at most every ``interval_s`` seconds, and not at all while there is nothing new.
+
+    ``clock`` gives unix seconds; where it was set back by more than the interval, the last anchor is no reason to wait.
+    ``eth`` gives the node to read from; ``others`` are contracts of another version, on which nothing is anchored.
+    ``seal`` is told the size of the last anchor; what it gives is the size that the next one must have at least.
+    ``told`` says of the last step in one sentence what it waits for, where there is more to say than its name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        journal: DatabaseJournal,
+        anchors: AnchorClient,
+        registry_client: RegistryClient,
+        *,
+        gatherer: Gatherer,
+        chain_id: int,
+        eth: Callable[[], Eth],
+        interval_s: int,
+        clock: Callable[[], int],
+        others: Mapping[str, str] | None = None,
+        seal: Callable[[int], int] = lambda _anchored: 0,
+    ):
+        self._database = database
+        self._registry = registry
+        self._journal = journal
+        self._anchors = anchors
+        self._registry_client = registry_client
+        self._gatherer = gatherer
+        self._chain_id = chain_id
+        self._eth = eth
+        self._interval_s = interval_s
+        self._clock = clock
+        self._others = dict(others or {})
+        self._seal = seal
+        self.told: str | None = None
+        self._fetches_at: float = 0  # unix seconds; never again once all times are known
+
+    def require_one_history(self) -> None:
+        """Raises IntegrityBroken unless the log continues what the chain has, Unavailable where the chain is silent."""
+        previous = self._anchors.head(self._eth().head().hash)
+        with self._database.read() as connection:
+            _require_one_history(connection, previous)
+
+    def step(self) -> ChainWrite | Waits:
+        """Looks after what was sent, then anchors the latest published checkpoint if it is time.
+
+        Raises Unavailable (OtherContracts among them), CallReverted, or IntegrityBroken where the chain has another
+        history than the log.
+        """
+        self.told = None
+        self._anchors.refresh()
+        self._fetch_times()
+        if self._others:
+            raise OtherContracts(self._others)
+        last = self._journal.last_anchor()
+        if last is not None and last.state not in SETTLED and last.block_number is None:
+            return Waits.IN_FLIGHT
+        with self._database.read() as connection:
+            published = checkpoints.last_published(connection)
+            authority = self._registry.at(connection, log.tree(connection).registry_changes)
+        if published is None or last_size(last) >= published.size:
+            return Waits.NOTHING_NEW
+        if last is not None and abs(self._clock() - last.timestamp) < self._interval_s:
+            return Waits.TOO_SOON
+        at = self._eth().head().hash
+        if not self._is_mirrored(authority, published, at):
+            return Waits.MIRROR_LAGS
+        if published.size < self._seal(last_size(last)):  # the seal is published within a moment
+            return Waits.TOO_SOON
+        previous = self._anchors.head(at)
+        with self._database.read() as connection:
+            _require_one_history(connection, previous)
+            if previous.size >= published.size:
+                return Waits.NOTHING_NEW
+            seen: Seen | None = None
+            if authority.quorum:
+                above = max(previous.size, authority.last_index)
+                seen = self._gatherer.seen_by_quorum(connection, authority, above)
+                if seen is None:
+                    self.told = self._gatherer.why_unseen(authority)
+                    return Waits.QUORUM_MISSING
+                published = seen.published
+            request = _request(connection, previous, published, authority.registry_hash)
+        return self._submit(request, authority, seen)
+
+    def _fetch_times(self) -> None:
+        """The journal of an earlier release has no times of blocks: some come with each step, the newest first.
+
+        A chain that does not tell them is asked again later: anchoring goes on.
+        """
+        if self._clock() < self._fetches_at:
+            return
+        writes = self._journal.untimed_anchors(BATCH)
+        self._fetches_at = 0 if writes else inf
+        try:
+            blocks = self._eth().blocks([write.block_number or 0 for write in writes])
+        except Unavailable as error:
+            logger.warning("times of blocks are not known", reason=error.for_operator, hint=error.hint)
+            self._fetches_at = self._clock() + FETCH_PAUSE_S
+            return
+        for write, block in zip(writes, blocks, strict=True):
+            if block.hash == write.block_hash:
+                self._journal.update(replace(write, block_time=block.timestamp))
+
+    def _submit(self, request: AnchorRequest, authority: Authority, seen: Seen | None) -> ChainWrite | Waits:
+        """Sends the anchor with a quorum's co-signatures. A registry that moved meanwhile is looked at anew."""
+        if seen is not None:
+            domain = ContractDomain(authority.log_id, self._chain_id, self._anchors.address)
+            gathered = self._gatherer.gather(domain, request.head, authority, seen)
+            if not gathered.is_enough:
+                self.told = gathered.told
+                return Waits.QUORUM_MISSING
+            request = replace(request, cosignatures=gathered.signatures)
+        try:
+            return self._anchors.submit(request)
+        except Conflict:  # another service on this ledger was first
+            return Waits.IN_FLIGHT
+        except CallReverted as refused:
+            if refused.error not in MOVED:
+                raise
+            self.told = refused.message
+            return Waits.REGISTRY_MOVED
+
+    def status(self) -> AnchorStatus:
+        """How far the chain follows, by the journal."""
+        submitted = last_size(self._journal.last_anchor())
+        confirmed = last_size(self._journal.last_anchor(WriteState.CONFIRMED))
+        with self._database.read() as connection:
+            return AnchorStatus(log.tree(connection).size, submitted, confirmed)
+
+    def _is_mirrored(self, authority: Authority, published: Published, at: bytes) -> bool:
+        """Whether the published tree holds every change that the contract has."""
+        state = self._registry_client.state(at)
+        return state.registry_hash == authority.registry_hash and authority.last_index < published.size
+
+
+def _require_one_history(connection: Connection, previous: AnchorRecord) -> None:
+    """Raises IntegrityBroken unless the log has the root that the chain has at that size."""
+    size = log.tree(connection).size
+    if previous.size > size:
+        raise IntegrityBroken(
+            f"the chain has an anchor of size {previous.size}, this log has {size} entries",
+            hint="The database was rolled back. Restore the newest backup; write nothing before.",
+        )
+    ours = merkle.frontier_at(previous.size, TileNodes(size, log.tile_reader(connection))).root()
+    if ours != previous.root:
+        raise IntegrityBroken(
+            f"the chain has the root {previous.root.hex()} at size {previous.size}, this log {ours.hex()}",
+            hint="The log's history was changed, or this is another ledger's contract. Run: tally audit",
+        )
+
+
+def _request(
+    connection: Connection, previous: AnchorRecord, published: Published, registry_hash: bytes
+) -> AnchorRequest:
+    """The continuation of the chain's last record. Requires ``previous.size <= published.size``."""
+    nodes = TileNodes(published.size, log.tile_reader(connection))
+    root = merkle.frontier_at(published.size, nodes).root()
+    proof = merkle.consistency_proof(previous.size, published.size, nodes) if previous.size else ()
+    return AnchorRequest(previous.size, previous.root, AnchoredHead(published.size, root, registry_hash), proof)
+
+
+def last_size(write: ChainWrite | None) -> int:
+    """The tree size that a write anchors; 0 where it anchors nothing."""
+    return write.anchored.size if write is not None and write.anchored is not None else 0

@@ -1,0 +1,239 @@
+"""State proofs: what both contracts held at a final block, fetched as soon as an anchor is final, and kept.
+
+Old state may not be served later. Kept are nodes of tries by their hashes, so a key whose part of the registry did not
+change since is proven at each later anchor without asking; else the chain is asked when a bundle needs it, at the same
+block where it still has that state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from msgspec.structs import replace
+
+from ledger.chain.backend import ChainBackend
+from ledger.chain.deploy import Deployment
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import AccountProof, BlockRef, Eth
+from ledger.chain.journal import ChainWrite, WriteState
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.ethereum.trie import walk
+from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof, raw
+from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
+from ledger.core.verification.trust import FinalityRule, TrustedBlock, TrustedChain
+from ledger.proofs.bundles import RecordedHead
+from ledger.store import anchor_states, log
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+
+ANCHORS_A_STEP = 16  # proven in one go, the newest first
+KEYS_AN_ANCHOR = 64  # whose slots are fetched with it: the last that signed in its range
+PAUSE_S = 60.0  # after a chain that could not be asked
+PATIENCE_S = 2.0  # of a reader with a chain that is asked for his bundle
+
+NodeSource = Callable[[bytes], bytes | None]
+
+logger = structlog.get_logger(__name__)
+
+
+class StateProofs:
+    """Fetches and keeps them. Safe to call from several threads.
+
+    ``chain`` gives the connected chain, and raises Unavailable while there is none.
+    """
+
+    def __init__(self, database: Database, journal: DatabaseJournal, chain: Callable[[], ChainBackend]):
+        self._database = database
+        self._journal = journal
+        self._chain = chain
+        self._proven: ChainWrite | None = None  # the last anchor, when all were found to be proven
+        self._waits_until = 0.0
+        self._asking = ThreadPoolExecutor(1, "state-proofs")
+
+    def step(self, contracts: TrustedChain) -> None:
+        """Takes the proofs of anchors that are final and have none. A chain that cannot prove them is asked again
+        later: anchoring goes on."""
+        last = self._journal.last_anchor(WriteState.CONFIRMED)
+        if last is None or last == self._proven or time.monotonic() < self._waits_until:
+            return
+        writes = self._journal.unproven_anchors(ANCHORS_A_STEP)
+        try:
+            for write in writes:
+                self._take(self._recorded(write, contracts), self._signers(write), self._final_block())
+        except (Unavailable, MalformedInput, ProofRefused) as error:
+            self._wait(error)
+        else:
+            self._proven = last if len(writes) < ANCHORS_A_STEP else None
+
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        """What proves the record and the key's grant, kept or asked for; None where it cannot be had now."""
+        kept = self._kept(recorded, key_id)
+        if kept is not None or time.monotonic() < self._waits_until:
+            return kept
+        asked = self._asking.submit(self._ask, recorded, key_id)
+        try:
+            asked.result(PATIENCE_S)
+        except TallystickError as error:
+            self._wait(error)
+        except TimeoutError:  # what comes later is kept for the next reader
+            self._wait(ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
+            return None
+        return self._kept(recorded, key_id)
+
+    def _ask(self, recorded: RecordedHead, key_id: str | None) -> None:
+        """Takes what the chain has at the block of the kept header, for which witnesses may vouch, or at a newer."""
+        keys = [key_id] if key_id else []
+        header = self._kept_header(recorded.write)
+        if header is not None:
+            block = read_header(header)
+            try:
+                self._take(recorded, keys, BlockRef(block.number, block.hash))
+            except (Unavailable, MalformedInput, ProofRefused) as error:  # a node need not have old state
+                logger.info("not proven at the block of before", block=block.number, reason=error.for_operator)
+            else:
+                return
+        self._take(recorded, keys, self._final_block())
+
+    def _wait(self, error: TallystickError) -> None:
+        logger.warning("not proven by the chain's state", reason=error.for_operator, hint=error.hint)
+        self._waits_until = time.monotonic() + PAUSE_S
+
+    def _kept_header(self, write: ChainWrite) -> bytes | None:
+        with self._database.read() as connection:
+            return anchor_states.kept_header(connection, write)
+
+    def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        with self._database.read() as connection:
+            header = anchor_states.kept_header(connection, recorded.write)
+            if header is None:
+                return None
+            try:
+                anchor = _built(header, recorded, key_id, lambda name: anchor_states.node(connection, name))
+            except (MalformedInput, ProofRefused):
+                return None
+            note = anchor_states.block_note(connection, recorded.write)
+        return anchor if note is None else replace(anchor, block_note=raw(note))
+
+    def _recorded(self, write: ChainWrite, contracts: TrustedChain) -> RecordedHead:
+        assert write.anchored is not None, "the write of an anchor"
+        number = self._journal.count_confirmed_anchors(write)
+        return RecordedHead(write, contracts, number, write.anchored.size, write.anchored.root)
+
+    def _signers(self, write: ChainWrite) -> list[str]:
+        """Whose keys signed what the anchor was the first to have."""
+        first = self._journal.anchored_before(write)
+        size = write.anchored.size if write.anchored else first
+        with self._database.read() as connection:
+            return log.officers_keys(connection, first, size, KEYS_AN_ANCHOR)
+
+    def _final_block(self) -> BlockRef:
+        final = self._chain().final_block()
+        if final is None:
+            raise ChainUnavailable("the chain has no final block yet", code="chain_behind")
+        return final
+
+    def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
+        """Fetches at a final block what proves the record and each of the keys, verifies and keeps it."""
+        header, nodes = _fetched(self._chain().eth, at, recorded, keys)
+        for key in (None, *keys):
+            _built(header, recorded, key, nodes.get)
+        anchor_states.keep(self._database, recorded.write, header, nodes)
+
+
+def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
+    """The deployment as the trust file has it."""
+    identity = deployment.identity
+    return TrustedChain(
+        chain_id=identity.chain_id,
+        deployment_block_number=identity.deployment_block_number,
+        deployment_block_hash="0x" + identity.deployment_block_hash.hex(),
+        registry=deployment.registry,
+        anchor=deployment.anchor,
+        registry_code_hash="0x" + deployment.registry_code_hash.hex(),
+        anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
+        finality=finality,
+    )
+
+
+def trusted_block(block: BlockRef) -> TrustedBlock:
+    """The block as a trust file names it."""
+    return TrustedBlock(block.number, _hex(block.hash))
+
+
+def _fetched(
+    eth: Eth, at: BlockRef, recorded: RecordedHead, keys: Iterable[str]
+) -> tuple[bytes, Mapping[bytes, bytes]]:
+    """The block's header, and the nodes that lead to the slots of the record and of the keys."""
+    slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
+    contracts = recorded.contracts
+    proofs = (
+        eth.proof(contracts.anchor, anchor_slots(recorded.number), at),
+        eth.proof(contracts.registry, [*slots], at),
+    )
+    return eth.header(at), {keccak256(node): node for proof in proofs for node in _nodes(proof)}
+
+
+def _nodes(proof: AccountProof) -> Iterable[bytes]:
+    yield from proof.account
+    for path in proof.slots:
+        yield from path
+
+
+def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: NodeSource) -> Anchor:
+    """The proof out of nodes, verified as anybody would. Raises ProofRefused or MalformedInput where they do not do."""
+    block, contracts, number = read_header(header), recorded.contracts, recorded.number
+    anchor = Anchor(
+        chain=contracts.identity,
+        contract=contracts.anchor,
+        number=number,
+        header_rlp=_hex(header),
+        anchor=_contract(block.state_root, contracts.anchor, anchor_slots(number), node_of),
+        registry=_contract(block.state_root, contracts.registry, registry_slots(key_id), node_of),
+    )
+    state = read_anchor_state(anchor, block, contracts)
+    if state.last_number < number:
+        raise ProofRefused(f"the contract ends at record {state.last_number}, below {number}", field="record")
+    if key_id is not None:
+        read_grant_state(anchor, block, contracts, key_id)
+    return anchor
+
+
+def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of: NodeSource) -> ContractProof:
+    account, account_path = _path(state_root, bytes.fromhex(address[2:]), node_of)
+    fields = rlp.decode(account)
+    storage_root = fields[2] if isinstance(fields, tuple) and len(fields) == 4 else b""
+    assert isinstance(storage_root, bytes)
+    return ContractProof(
+        account_proof=account_path, storage_proof=tuple(_slot(storage_root, slot, node_of) for slot in slots)
+    )
+
+
+def _slot(storage_root: bytes, slot: bytes, node_of: NodeSource) -> SlotProof:
+    value, path = _path(storage_root, slot, node_of)
+    number = rlp.decode(value) if value else b""
+    assert isinstance(number, bytes)
+    return SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path)
+
+
+def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[str, ...]]:
+    """What the trie has under the key, empty for nothing, and the nodes that lead there."""
+    path: list[str] = []
+
+    def taken(name: bytes) -> bytes:
+        node = node_of(name)
+        if node is None or keccak256(node) != name:
+            raise ProofRefused(f"the node {name.hex()} is not here", field="proof")
+        path.append(_hex(node))
+        return node
+
+    return walk(root, key, taken) or b"", tuple(path)
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

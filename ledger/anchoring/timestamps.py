@@ -1,0 +1,171 @@
+"""Stamp: has published checkpoints timestamped by an RFC 3161 authority, for as long as the service runs.
+
+An authority that is away holds up nothing: it is asked again after longer and longer pauses. What it sends is verified
+as any reader of a bundle does it, against the roots that the trust file names, before it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import httpx
+import structlog
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
+from msgspec import Struct
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
+
+from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
+from ledger.core.log.notes import parse_note
+from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
+from ledger.store import checkpoints, timestamps
+from ledger.store.checkpoints import Published
+from ledger.store.database import Database
+from ledger.store.timestamps import Stamp
+
+LOOK_EVERY_S = 1.0  # seconds between looks at whether a timestamp is due
+FIRST_PAUSE_S = 5.0  # after a failure, doubled by each that follows
+LONGEST_PAUSE_S = 3600.0
+ANSWER_WITHIN_S = 20.0
+
+logger = structlog.get_logger(__name__)
+
+
+class StampState(Struct, frozen=True):
+    """How the last question went: ``fault`` says what is wrong, in one sentence, and ``hint`` what to do about it."""
+
+    fault: str | None = None
+    hint: str | None = None
+
+
+def read_roots(path: Path) -> tuple[bytes, ...]:
+    """The certificates (DER) of a PEM file. Raises MalformedInput."""
+    try:
+        certificates = load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MalformedInput(
+            f"expected a PEM file with the root certificate of the timestamp authority: {error}",
+            field="timestamp_roots",
+            hint="Get it from the authority, by a way that you trust; timestamps are worth what it is worth.",
+        ) from error
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+class Stamper:
+    """Asks the authority at ``url``, at most every ``interval_s`` seconds, and not while nothing new is published.
+
+    ``roots`` are DER certificates; ``clock`` gives unix seconds. Where it was set back by more than the interval, the
+    last timestamp is no reason to wait.
+    """
+
+    def __init__(
+        self, database: Database, url: str, roots: tuple[bytes, ...], *, interval_s: int, clock: Callable[[], int]
+    ):
+        self._database = database
+        self._url = url
+        self._roots = roots
+        self._interval_s = interval_s
+        self._clock = clock
+        self.state = StampState()
+
+    def run(self, stop: Event) -> None:
+        """Asks until it is told to stop; after a failure waits longer each time."""
+        failures = 0
+        pause = LOOK_EVERY_S
+        while not stop.wait(pause):
+            failures = 0 if self.try_step() else failures + 1
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) if failures else LOOK_EVERY_S
+
+    def try_step(self) -> bool:
+        """One step whose failure is kept in ``state``; whether it went well."""
+        try:
+            self.step()
+        except TallystickError as error:
+            logger.warning("no timestamp", reason=error.for_operator, hint=error.hint)
+            self.state = StampState(error.message, error.hint)
+            return False
+        except Exception as error:
+            logger.exception("no timestamp, for a reason that nobody foresaw")
+            self.state = StampState(f"checkpoints cannot be timestamped ({type(error).__name__})")
+            return False
+        return True
+
+    def step(self) -> Stamp | None:
+        """Has the newest published checkpoint timestamped if that is due; gives what was kept.
+
+        Raises Unavailable where the authority does not answer, and what ``verify_timestamp`` raises of its answer.
+        """
+        published = self._due()
+        if published is None:
+            return None
+        text = parse_note(published.note).text
+        response = self._ask(text)
+        said = verify_timestamp(response, text, self._roots)
+        if said is None:
+            raise SignatureRefused(
+                "the timestamp is of an authority that is under none of the roots",
+                field="timestamp_roots",
+                hint="Put the root certificate of the authority at timestamp_url into the file of timestamp_roots.",
+            )
+        stamp = Stamp(published.size, response, said.time)
+        timestamps.store(self._database, stamp)
+        self.state = StampState()
+        logger.info("checkpoint timestamped", size=stamp.size, time=stamp.time, authority=said.authority)
+        return stamp
+
+    def _due(self) -> Published | None:
+        with self._database.read() as connection:
+            last = timestamps.last(connection)
+            published = checkpoints.last_published(connection)
+        if published is None or published.size == 0:
+            return None
+        if last is not None and (last.size >= published.size or abs(self._clock() - last.time) < self._interval_s):
+            return None
+        return published
+
+    def _ask(self, text: str) -> bytes:
+        """The authority's answer, which must be to this question: it repeats a number that nobody could know before."""
+        asked = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
+        with _reachable(self._url), httpx.Client(timeout=ANSWER_WITHIN_S, trust_env=False) as client:
+            headers = {"Content-Type": "application/timestamp-query"}
+            with client.stream("POST", self._url, content=asked.as_bytes(), headers=headers) as answer:
+                if answer.status_code != 200:
+                    raise Unavailable(
+                        f"the timestamp authority answered {answer.status_code}", code="authority_unavailable"
+                    )
+                response = _bounded(answer.iter_raw(MAX_RESPONSE_LENGTH))
+        try:
+            is_ours = decode_timestamp_response(response).tst_info.nonce == asked.nonce
+        except ValueError as error:
+            raise MalformedInput(
+                "the timestamp authority sent no timestamp", field="timestamp_url", hint="Is this an RFC 3161 address?"
+            ) from error
+        if not is_ours:
+            raise SignatureRefused("the timestamp answers another question than ours", field="timestamp_url")
+        return response
+
+
+def _bounded(parts: Iterator[bytes]) -> bytes:
+    response = b""
+    for part in parts:
+        response += part
+        if len(response) > MAX_RESPONSE_LENGTH:
+            raise MalformedInput(
+                f"the timestamp authority sent more than {MAX_RESPONSE_LENGTH} bytes", field="timestamp_url"
+            )
+    return response
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unavailable(
+            f"the timestamp authority at {url} is not reachable: {error}",
+            code="authority_unavailable",
+            hint="It is asked again; meanwhile nothing waits for it.",
+        ) from error

@@ -1,0 +1,1 @@
+"""Settings, the installation's folders, keys, and files that only their owner may read."""

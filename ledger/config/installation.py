@@ -1,0 +1,324 @@
+"""An installation: what ``tally init`` lays down in a data directory and ``tally serve`` opens.
+
+installation.json   identity of the ledger: log id, public keys, founding agencies; nothing secret
+keys/log.pem        signs checkpoints (Ed25519)
+keys/service.json   signs the service's own entries: registry mirror, seals, incidents
+keys/submitter.json sends transactions to the chain
+keys/token.key      signs access tokens
+tallystick.db       the log and its read models, unless a database URL is given
+chain/              cache of the embedded node
+trust.json          what a verifier needs; written once the contracts are deployed
+witnesses.toml      which witnesses are asked to co-sign, if any
+witness.policy      what trust.json asks of witnesses (tlog-policy), where the founding does not say it any more
+supervision/        the views that models ask, a cache of the log; datasets/, files that were registered
+service.lock        held by the service that runs; empty
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ledger.config.keys import KeyDirectory, KeyRefused, create_keystore, create_note_key, keystore_key_id, note_key
+from ledger.config.secret_files import make_private_folder, read_secret, write_secret
+from ledger.config.settings import EMBEDDED, Settings
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
+from ledger.core.ethereum.contract_changes import profile_bytes
+from ledger.core.events.registry import Name, Profile
+from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
+from ledger.core.log.notes import SignatureType, parse_vkey, require_type
+from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy
+from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_own_witness
+
+FORMAT = "tallystick/installation@v1"
+WHOSE_KEY = "Whoever runs the witness has it: tally witness key prints it as verifier_key."
+MAX_PROFILE = 1024  # bytes, as the contract takes them
+CONFIRMATIONS = 12  # where nobody says by which rule the chain's blocks are final
+QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
+
+
+class FoundingWitness(Struct, frozen=True, forbid_unknown_fields=True):
+    """The two keys of a witness: its account, which the contract knows, and the key under which it co-signs the log's
+    notes (C2SP cosignature/v1, spelled ``<name>+<hash>+<key>``), which verifiers know."""
+
+    account: KeyId
+    verifier_key: str
+
+
+class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
+    """An agency of the first hour; ``admin`` manages its keys on the chain, ``witness`` co-signs checkpoints."""
+
+    agency_id: AgencyId
+    kind: AgencyKind
+    admin: KeyId
+    jurisdiction: Jurisdiction
+    name: Name
+    witness: FoundingWitness | None = None
+
+
+class Founding(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who founds the ledger. ``development`` allows quorum 0, and every verdict says so; ``finality`` says from which
+    block on nothing changes on the chain that it is anchored on."""
+
+    agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
+    quorum: Annotated[int, Meta(ge=0, le=64)] = 0
+    development: bool = False
+    finality: FinalityRule = CONFIRMATIONS
+
+
+class Installation(Struct, frozen=True, forbid_unknown_fields=True):
+    """The public identity of a ledger, as it was minted, but for keys that were replaced (``tally key rotate``).
+
+    ``submitter`` is the account of the founding.
+    """
+
+    format: str
+    log_id: Bytes32
+    log_key: str
+    service_key_id: KeyId
+    submitter: KeyId
+    founding: Founding
+    earlier_log_keys: tuple[LogKeyLine, ...] = ()
+    earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
+
+    @property
+    def service_keys(self) -> ServiceKeys:
+        """The ledger's own keys, by the index of the entry."""
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
+
+    @property
+    def log_id_bytes(self) -> bytes:
+        return bytes.fromhex(self.log_id[2:])
+
+    @property
+    def origin(self) -> str:
+        return self.log_key.partition("+")[0]
+
+
+class DataDirectory:
+    """Where the parts of an installation lie."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.installation = path / "installation.json"
+        self.keys = KeyDirectory(path / "keys")
+        self.token_key = path / "keys" / "token.key"
+        self.passphrase = path / "keys" / "passphrase"
+        self.database = path / "tallystick.db"
+        self.chain = path / "chain"
+        self.trust = path / "trust.json"
+        self.witnesses = path / "witnesses.toml"
+        self.policy = path / "witness.policy"
+        self.views = path / "supervision" / "views.duckdb"
+        self.datasets = path / "supervision" / "datasets"
+        self.lock = path / "service.lock"
+
+
+def read_founding(data: bytes) -> Founding:
+    """The founding agencies of a JSON text. Raises MalformedInput, naming the field."""
+    founding = canonical.parse(data, decoder_of(Founding), where="founding")
+    for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
+        _require_distinct(founding, field)
+    for number, agency in enumerate(founding.agencies):
+        length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
+        if length > MAX_PROFILE:
+            raise MalformedInput(
+                f"the registry keeps {MAX_PROFILE} bytes of names and jurisdiction, not {length}",
+                field=f"founding.agencies[{number}].name",
+            )
+    witnesses = sum(agency.witness is not None for agency in founding.agencies)
+    if founding.quorum > witnesses:
+        raise MalformedInput(
+            f"expected a quorum of at most {witnesses}, the number of witnesses, not {founding.quorum}",
+            field="founding.quorum",
+        )
+    if founding.quorum == 0 and not founding.development:
+        raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
+    _require_one_role_an_account(founding)
+    _require_witness_keys(founding)
+    return founding
+
+
+def witness_policy(founding: Founding) -> Policy:
+    """Whose co-signatures verifiers ask for: those of as many founding witnesses as the contract does.
+
+    Raises MalformedInput where the policy would name a key twice.
+    """
+    if founding.quorum == 0:
+        return parse_policy(f"quorum {NO_QUORUM}\n")
+    witnesses = {agency.agency_id: agency.witness for agency in founding.agencies if agency.witness is not None}
+    lines = [f"witness {agency_id} {witness.verifier_key}" for agency_id, witness in witnesses.items()]
+    group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
+    return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
+
+
+def policy_of(where: DataDirectory, installation: Installation) -> Policy:
+    """What the trust file asks of witnesses: the operator's file where there is one, else what the founding says.
+
+    Raises MalformedInput where the file is no policy, or names a key of the log itself as that of a witness.
+    """
+    if not where.policy.exists():
+        return witness_policy(installation.founding)
+    try:
+        policy = parse_policy(where.policy.read_text(encoding="utf-8"))
+        earlier = (key.key for key in installation.earlier_log_keys)
+        require_no_own_witness(policy, *map(parse_vkey, (installation.log_key, *earlier)))
+    except (MalformedInput, UnicodeDecodeError) as error:
+        told = error.message if isinstance(error, MalformedInput) else "not UTF-8"
+        raise MalformedInput(told, field=where.policy.name) from error
+    return policy
+
+
+def _require_distinct(founding: Founding, field: str) -> None:
+    """An agency stands in the registry once, and an account is admin, or witness, of one agency."""
+    seen: set[str] = set()
+    for number, agency in enumerate(founding.agencies):
+        value = attrgetter(field)(agency) if agency.witness or "." not in field else None
+        if value in seen:
+            raise MalformedInput(f"{value} stands here twice", field=f"founding.agencies[{number}].{field}")
+        if value is not None:
+            seen.add(value)
+
+
+def _require_one_role_an_account(founding: Founding) -> None:
+    """A witness that signs with an admin's key is no second party. Raises MalformedInput."""
+    admins = {agency.admin for agency in founding.agencies}
+    for number, agency in enumerate(founding.agencies):
+        if agency.witness is not None and agency.witness.account in admins:
+            raise MalformedInput(
+                f"{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
+                field=f"founding.agencies[{number}].witness.account",
+            )
+
+
+def _require_witness_keys(founding: Founding) -> None:
+    """Verifiers can ask for each witness: its verifier key is one of a cosigner's, and the policy can name it."""
+    for number, agency in enumerate(founding.agencies):
+        if agency.witness is None:
+            continue
+        try:
+            require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
+        except TallystickError as error:
+            field = f"founding.agencies[{number}].witness.verifier_key"
+            raise MalformedInput(error.message, field=field, hint=error.hint or WHOSE_KEY) from error
+    try:
+        witness_policy(founding)
+    except MalformedInput as error:
+        raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
+
+
+def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
+    """By which rule the service takes blocks of its chain for final: the founding's, unless a setting overrides it.
+
+    The trust file tells it to witnesses and verifiers. A block of the embedded chain is final at once.
+    """
+    if settings.chain == EMBEDDED:
+        return 0
+    return founding.finality if settings.finality is None else settings.finality
+
+
+def create(
+    where: DataDirectory, founding: Founding, origin: str | None, passphrase: str, *, light: bool = False
+) -> Installation:
+    """Mints a ledger: id, keys and identity. Raises Conflict, with nothing changed, where there is one already.
+
+    The identity is written last: without it there is no installation, and the same call starts anew. ``light`` keys
+    take little work to open: for tests and demonstrations.
+    """
+    if where.installation.exists():
+        raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
+    if where.database.exists():
+        raise Conflict(
+            f"{where.path} holds the database of a ledger whose identity is missing",
+            field="data_dir",
+            code="identity_missing",
+            hint=f"Restore {where.installation.name} and the keys of this ledger, or choose another directory.",
+        )
+    make_private_folder(where.keys.path)
+    keystores = (where.keys.keystore("service"), where.keys.keystore("submitter"))
+    for left_over in (where.keys.note_key("log"), *keystores, where.token_key):
+        left_over.unlink(missing_ok=True)
+    log_id = secrets.token_bytes(32)
+    name = origin or f"tallystick.local/{log_id.hex()[:16]}"
+    log_key = create_note_key(where.keys.note_key("log"), name, passphrase, light=light)
+    service = create_keystore(where.keys.keystore("service"), passphrase, light=light)
+    submitter = create_keystore(where.keys.keystore("submitter"), passphrase, light=light)
+    write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
+    made = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
+    write(where, made)
+    return made
+
+
+def write(where: DataDirectory, made: Installation, *, replace: bool = False) -> None:
+    """Keep the identity. Raises SecretRefused where there is one already and ``replace`` is not set."""
+    text = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    write_secret(where.installation, text, field="data_dir", replace=replace)
+
+
+def load(where: DataDirectory) -> Installation:
+    """Raises NotFound where ``tally init`` did not run, MalformedInput where the file is broken."""
+    try:
+        data = where.installation.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"{where.path} holds no ledger", field="data_dir", code="no_ledger", hint="Run: tally init"
+        ) from error
+    made = canonical.parse(data, decoder_of(Installation), where="installation")
+    if made.format != FORMAT:
+        raise MalformedInput(f"expected {FORMAT}, not {made.format}", field="installation.format")
+    return made
+
+
+def require_own_keys(where: DataDirectory, made: Installation) -> None:
+    """Accept files of keys that name those of the identity: what an older one signs counts nowhere any more.
+
+    Raises KeyRefused where a rotation was cut short, or the files are older or newer than the identity.
+    """
+    log, service = where.keys.note_key, where.keys.keystore
+    _require_own_key("log", made.log_key, log("log"), log("log-next"), lambda file: note_key(file).vkey())
+    _require_own_key("service", made.service_key_id, service("service"), service("service-next"), keystore_key_id)
+
+
+def require_no_rollback(made: Installation, size: int) -> None:
+    """Accept a log of ``size`` entries that has all those it had when its keys were last replaced.
+
+    The new keys would sign another history in the place of what is missing, and verifiers would believe them. Raises
+    IntegrityBroken.
+    """
+    ends = (*(key.until for key in made.earlier_log_keys), *(key.until for key in made.earlier_service_keys))
+    if size < (before := max(ends, default=0)):
+        raise IntegrityBroken(
+            f"the database has {size} entries, but the log had {before} when its keys were last replaced",
+            field="database_url",
+            hint="The database was rolled back. Restore the newest backup; write nothing before. Where none is newer, "
+            "restore keys/ and installation.json from before that rotation, too.",
+        )
+
+
+def _require_own_key(name: str, expected: str, file: Path, following: Path, key_of: Callable[[Path], str]) -> None:
+    if following.exists() and key_of(following) == expected:
+        raise KeyRefused(
+            f"the rotation of the {name} key was cut short: the new key still lies in {following}",
+            field="key",
+            hint=f"End it by the command that began it: tally key rotate {name} (--lost where the old key is lost).",
+        )
+    if (held := key_of(file)) != expected:
+        raise KeyRefused(
+            f"{file} is of the key {held}, but the ledger's {name} key is {expected}",
+            field="key",
+            hint="Restore keys/ and installation.json from one and the same copy.",
+        )
+
+
+def read_token_key(where: DataDirectory) -> bytes:
+    """The 32-byte seed of the key that signs access tokens."""
+    return bytes.fromhex(read_secret(where.token_key, field="token_key").decode())

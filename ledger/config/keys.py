@@ -1,0 +1,291 @@
+"""Keys: secp256k1 for officers, admins and chain accounts, Ed25519 for logs and witnesses.
+
+A secp256k1 key is a Web3 keystore v3 file (``<name>.json``). An Ed25519 key is PKCS #8 in encrypted PEM under its vkey
+(``<name>.pem``): the line before the PEM (RFC 7468 2) says under which name it signs which kind of note. Both are of
+mode 0600 and open with a passphrase only, which scrypt stretches alike for both.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import coincurve
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
+from ledger.core.signing.signatures import address_of
+
+FULL_WORK = 262_144  # scrypt N, with r 8 and p 1: about a second and 256 MB for each guess
+LIGHT_WORK = 4096
+
+# DER of the object identifiers in an encrypted PKCS #8 key: RFC 8018 A.4, RFC 7914 7, RFC 3565 4.1
+_PBES2 = bytes.fromhex("06092a864886f70d01050d")
+_SCRYPT = bytes.fromhex("06092b06010401da47040b")
+_AES256_CBC = bytes.fromhex("060960864801650304012a")
+
+REMEMBER = "Give the one that was chosen when the key was made; no one can look it up."
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+class KeyRefused(TallystickError):
+    """A key file that does not open or is of another form."""
+
+    code = "key_refused"
+
+
+class Signer(Protocol):
+    """A secp256k1 key that may be far away: a keystore file, a KMS, a PKCS #11 token."""
+
+    @property
+    def key_id(self) -> str:
+        """The key's address, 0x and lower-case hex."""
+
+    def sign(self, digest: bytes, /) -> bytes:
+        """r || s || v over the 32 bytes: 65 bytes, low s, v 27 or 28."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSigner:
+    """A ``Signer`` that holds its key in memory."""
+
+    key_id: str
+    _private_key: coincurve.PrivateKey = field(repr=False)
+
+    @classmethod
+    def from_private_key(cls, private_key: bytes) -> LocalSigner:
+        """The signer of a 32-byte private key. Raises ValueError outside the order of the curve."""
+        key = coincurve.PrivateKey(private_key)
+        return cls(address_of(key.public_key), key)
+
+    def sign(self, digest: bytes, /) -> bytes:
+        if len(digest) != 32:
+            raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
+        signature = self._private_key.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes((27 + signature[64],))
+
+
+def create_keystore(path: Path, passphrase: str, *, private_key: bytes | None = None, light: bool = False) -> str:
+    """Writes a keystore with a new key, or with ``private_key``; gives the key id.
+
+    ``light`` derives its key with little work: for tests and demonstrations. Raises SecretRefused where the file is
+    there already.
+    """
+    private_key = private_key or coincurve.PrivateKey().secret
+    signer = LocalSigner.from_private_key(private_key)
+    write_secret(path, _keystore_file(private_key, passphrase, light=light), field="key")
+    return signer.key_id
+
+
+def _keystore_file(private_key: bytes, passphrase: str, *, light: bool) -> bytes:
+    from eth_account import Account  # noqa: PLC0415 - it takes longer to import than most commands to run
+
+    keystore = Account.encrypt(private_key, passphrase, kdf="scrypt", iterations=_work(light=light))
+    return json.dumps(keystore, indent=2).encode() + b"\n"
+
+
+def keystore_key_id(path: Path) -> str:
+    """The key id that a keystore names; only opening the file proves it."""
+    address = _parsed_keystore(path).get("address")
+    if not isinstance(address, str) or not re.fullmatch(r"(?:0x)?[0-9a-fA-F]{40}", address):
+        raise KeyRefused(f"{path} is a keystore that names no address", field="key")
+    return "0x" + address.removeprefix("0x").lower()
+
+
+def open_keystore(path: Path, passphrase: str) -> LocalSigner:
+    """The signer of a keystore v3 file. Raises SecretRefused or KeyRefused."""
+    return LocalSigner.from_private_key(_keystore_secret(path, passphrase))
+
+
+def _keystore_secret(path: Path, passphrase: str) -> bytes:
+    from eth_account import Account  # noqa: PLC0415
+
+    keystore = _parsed_keystore(path)
+    try:
+        private_key = bytes(Account.decrypt(keystore, passphrase))
+    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
+        why = "wrong passphrase, or damaged" if str(error) == "MAC mismatch" else error
+        raise KeyRefused(f"{path} does not open: {why}", field="passphrase", hint=REMEMBER) from error
+    signer = LocalSigner.from_private_key(private_key)
+    if signer.key_id != keystore_key_id(path):
+        raise KeyRefused(f"{path} names {keystore_key_id(path)} but holds the key {signer.key_id}", field="key")
+    return private_key
+
+
+def create_note_key(
+    path: Path, name: str, passphrase: str, *, cosigner: bool = False, seed: bytes | None = None, light: bool = False
+) -> VerifyingKey:
+    """Writes an encrypted Ed25519 key that signs notes as ``name``; gives its public part.
+
+    A ``cosigner`` signs with a timestamp, as witnesses do (C2SP tlog-cosignature). ``light`` is as for a keystore.
+    Raises SecretRefused where the file is there already, MalformedInput for a name that notes cannot carry.
+    """
+    signature_type = SignatureType.COSIGNATURE_V1 if cosigner else SignatureType.ED25519
+    seed = seed or secrets.token_bytes(32)
+    public = SeedSigner.from_seed(name, seed, signature_type).verifying_key
+    write_secret(path, _note_key_file(public, seed, passphrase, light=light), field="key")
+    return public
+
+
+def _note_key_file(public: VerifyingKey, seed: bytes, passphrase: str, *, light: bool) -> bytes:
+    pem = _encrypted_pem(Ed25519PrivateKey.from_private_bytes(seed), passphrase, work=_work(light=light))
+    return public.vkey().encode() + b"\n" + pem
+
+
+def _work(*, light: bool) -> int:
+    return LIGHT_WORK if light else FULL_WORK
+
+
+def _encrypted_pem(key: Ed25519PrivateKey, passphrase: str, *, work: int) -> bytes:
+    """Encrypt a key as PKCS #8 under scrypt (RFC 7914 7), with 256-bit AES in CBC mode.
+
+    ``cryptography`` reads this form, but writes PBKDF2 with 2,048 rounds alone: a graphics card tries millions of
+    passphrases a second on that.
+    """
+    salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
+    secret = Scrypt(salt=salt, length=32, n=work, r=8, p=1).derive(passphrase.encode())
+    padder, encryptor = padding.PKCS7(128).padder(), Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
+    padded = padder.update(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())) + padder.finalize()
+    ciphertext = encryptor.update(padded) + encryptor.finalize()
+    derivation = _sequence(_SCRYPT, _sequence(_octets(salt), _integer(work), _integer(8), _integer(1)))
+    scheme = _sequence(_PBES2, _sequence(derivation, _sequence(_AES256_CBC, _octets(iv))))
+    text = base64.b64encode(_sequence(scheme, _octets(ciphertext))).decode()
+    lines = (text[start : start + 64] for start in range(0, len(text), 64))
+    label = "ENCRYPTED PRIVATE KEY"
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return _der(0x30, b"".join(parts))
+
+
+def _octets(data: bytes) -> bytes:
+    return _der(0x04, data)
+
+
+def _integer(number: int) -> bytes:
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """An element of at most 255 bytes, which every part of such a key is."""
+    length = bytes((len(content),)) if len(content) < 0x80 else bytes((0x81, len(content)))
+    return bytes((tag,)) + length + content
+
+
+def note_key(path: Path) -> VerifyingKey:
+    """The public part that a note key's file names; only opening the file proves it."""
+    return _parsed_note_key(path)[0]
+
+
+def open_note_key(path: Path, passphrase: str) -> SeedSigner:
+    """The signer of an Ed25519 key file. Raises SecretRefused or KeyRefused."""
+    public, seed = _note_key_secret(path, passphrase)
+    return SeedSigner.from_seed(public.name, seed, public.signature_type)
+
+
+def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
+    public, pem = _parsed_note_key(path)
+    try:
+        private_key = load_pem_private_key(pem, passphrase.encode())
+    except (ValueError, TypeError) as error:
+        raise KeyRefused(
+            f"{path} does not open: wrong passphrase, or damaged", field="passphrase", hint=REMEMBER
+        ) from error
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise KeyRefused(f"{path} holds no Ed25519 key", field="key")
+    seed = private_key.private_bytes_raw()
+    held = SeedSigner.from_seed(public.name, seed, public.signature_type).verifying_key
+    if held != public:
+        raise KeyRefused(f"{path} names {public.vkey()} but holds the key {held.vkey()}", field="key")
+    return public, seed
+
+
+def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: bool = False) -> None:
+    """Have ``new`` open all these keys instead of ``current``; nothing is written where one of them does not open.
+
+    Cut short, the same call goes on: keys that ``new`` opens already stay as they are.
+    Raises SecretRefused or KeyRefused, naming the key.
+    """
+    files = {path: _reencrypted(path, current, new, light=light) for path in paths}
+    for path, data in files.items():
+        if data is not None:
+            write_secret(path, data, field="key", replace=True)
+
+
+def _reencrypted(path: Path, current: str, new: str, *, light: bool) -> bytes | None:
+    """The file's content under the new passphrase; None where it is under that one already."""
+    try:
+        if path.suffix == ".pem":
+            return _note_key_file(*_note_key_secret(path, current), new, light=light)
+        return _keystore_file(_keystore_secret(path, current), new, light=light)
+    except KeyRefused as refusal:
+        if refusal.field == "passphrase" and opens(path, new):
+            return None
+        raise
+
+
+def opens(path: Path, passphrase: str) -> bool:
+    """Whether the passphrase opens the key. Raises SecretRefused."""
+    try:
+        _note_key_secret(path, passphrase) if path.suffix == ".pem" else _keystore_secret(path, passphrase)
+    except KeyRefused:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDirectory:
+    """Key files by name. Names are lower-case letters, digits, dot, dash and underscore, at most 64."""
+
+    path: Path
+
+    def keystore(self, name: str) -> Path:
+        """Where the secp256k1 key ``name`` lies, or would."""
+        return self.path / f"{_require_name(name)}.json"
+
+    def note_key(self, name: str) -> Path:
+        """Where the Ed25519 key ``name`` lies, or would."""
+        return self.path / f"{_require_name(name)}.pem"
+
+    def files(self) -> Iterator[Path]:
+        """All key files, by name."""
+        return (path for path in sorted(self.path.glob("*")) if path.suffix in (".json", ".pem"))
+
+
+def _require_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise MalformedInput(f"expected lower-case letters, digits, '.', '-' or '_', not {name[:100]!r}", field="name")
+    return name
+
+
+def _parsed_keystore(path: Path) -> dict[str, object]:
+    data = read_secret(path, field="key")
+    try:
+        keystore = json.loads(data)
+    except ValueError as error:
+        raise KeyRefused(f"{path} is not JSON", field="key") from error
+    if not isinstance(keystore, dict) or keystore.get("version") != 3:
+        raise KeyRefused(f"{path} is not a Web3 keystore of version 3", field="key")
+    return keystore
+
+
+def _parsed_note_key(path: Path) -> tuple[VerifyingKey, bytes]:
+    first, _, pem = read_secret(path, field="key").partition(b"\n")
+    try:
+        return parse_vkey(first.decode()), pem
+    except (MalformedInput, UnicodeDecodeError) as error:
+        raise KeyRefused(f"the first line of {path} is no verifier key", field="key") from error

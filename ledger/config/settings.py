@@ -1,0 +1,278 @@
+"""Settings of a service: environment variables ``TALLYSTICK_*``, or the file ``settings.env`` in the data directory.
+
+Those of a witness, which runs elsewhere, are ``TALLYSTICK_WITNESS_*``, or the same file in its own directory.
+
+Read by composition roots only, and passed on as values. What a ledger *is* stands in ``ledger.config.installation``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ledger.config.secret_files import SecretRefused, read_secret
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.verification.trust import MAX_CONFIRMATIONS
+
+PREFIX = "TALLYSTICK_"
+WITNESS_PREFIX = "TALLYSTICK_WITNESS_"
+EMBEDDED = "embedded"
+DEFAULT_DATA_DIR = Path("tallystick-data")
+DEFAULT_WITNESS_DIR = Path("tallystick-witness")
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
+
+
+Kind = TypeVar("Kind", bound="KeyedSettings")
+
+
+class Locked(Protocol):
+    """A directory whose keys may open with a passphrase that is kept beside them."""
+
+    @property
+    def passphrase(self) -> Path: ...
+
+
+class KeyedSettings(BaseSettings):
+    """What every process with keys of its own is told."""
+
+    key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
+    key_passphrase_file: Path | None = None
+
+    def passphrase(self, where: Locked) -> str:
+        """What opens the service's keys: given, in the given file, or in the installation's own file.
+
+        Raises SecretRefused where it is nowhere, or in a file that others may read.
+        """
+        if self.key_passphrase is not None:
+            return self.key_passphrase.get_secret_value()
+        if not self.knows_passphrase(where):
+            raise SecretRefused(
+                "the passphrase of the service's keys is not known",
+                field="key_passphrase_file",
+                hint=f"Set {self.model_config['env_prefix']}KEY_PASSPHRASE_FILE to a file of mode 0600.",
+            )
+        path = self.key_passphrase_file or where.passphrase
+        return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
+
+    def knows_passphrase(self, where: Locked) -> bool:
+        """Whether some place is named, or there, that ``passphrase`` takes it from."""
+        return self.key_passphrase is not None or self.key_passphrase_file is not None or where.passphrase.exists()
+
+
+class Settings(KeyedSettings):
+    """One object, made once. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+    )
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
+    host: str = "127.0.0.1"
+    port: Port = 8420
+    public_url: str | None = None  # under which clients reach the service; sign-in is bound to it
+    documentation: bool = True  # the OpenAPI pages; switch them off in production
+    signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
+
+    chain: str = EMBEDDED  # or the URL of any JSON-RPC node
+    chain_id: Positive = 31337
+    embedded_chain_port: Annotated[int, Field(ge=0, le=65535)] = (
+        0  # on loopback, where witnesses beside it ask; 0 is any
+    )
+    anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
+    finality: Finality | None = None  # overrides the founding's, in the trust file too: witnesses need the new one
+
+    anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
+    checkpoint_interval_ms: Positive = 1000  # how often /checkpoint may advance
+
+    timestamp_url: str | None = None  # of an RFC 3161 authority that is asked to timestamp checkpoints
+    timestamp_roots: Path | None = None  # PEM file with its root certificate; the trust file names it to verifiers
+    supervision_interval_s: Positive = 60  # between two runs of all models over everything
+    timestamp_interval_s: Positive = 3600  # at most one timestamp in this time, none when idle
+
+    max_body_bytes: Positive = 1024 * 1024
+    max_bulk_body_bytes: Positive = 16 * 1024 * 1024
+    max_dataset_bytes: Positive = 64 * 1024 * 1024
+    worker_processes: Annotated[int, Field(ge=1, le=64)] = 2  # for work whose cost a request decides
+    worker_memory_mb: Annotated[int, Field(ge=64)] = 256  # of one piece of such work
+    worker_cpu_s: Positive = 4  # likewise
+    model_memory_mb: Annotated[int, Field(ge=64)] = 1024  # of one run of a published model, in such a process
+    model_cpu_s: Positive = 60  # likewise
+    header_timeout_s: Positive = 10
+    request_timeout_s: Positive = 30
+    max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+    max_body_bytes_per_s: Positive = 16 * 1024 * 1024  # of one address, likewise
+    max_events_per_s: Positive = 1000  # of one agency, likewise
+    max_connections: Positive = 1000
+    max_connections_per_address: Positive = 200
+    trusted_proxies: str = ""  # networks whose word for whom they ask is taken: 127.0.0.1/32,fd00:20::/64
+    max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
+    token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
+    challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
+
+    webhook_networks: str = ""  # that webhooks may reach though they are not public: 10.20.0.0/16,fd00:20::/32
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("expected sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE")
+        return url
+
+    @field_validator("chain")
+    @classmethod
+    def _known_chain(cls, chain: str) -> str:
+        if chain != EMBEDDED and not chain.startswith(("http://", "https://")):
+            raise ValueError(f"expected '{EMBEDDED}' or the http(s) URL of a JSON-RPC node")
+        return chain
+
+    @field_validator("signer_url")
+    @classmethod
+    def _loopback_url(cls, url: str) -> str:
+        if not re.fullmatch(r"http://127\.0\.0\.1:[0-9]{1,5}", url):
+            raise ValueError("expected http://127.0.0.1:PORT")
+        return url
+
+    @field_validator("public_url", "timestamp_url")
+    @classmethod
+    def _plain_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an http(s) URL")
+        return url.rstrip("/") if url else None
+
+    @field_validator("webhook_networks", "trusted_proxies")
+    @classmethod
+    def _known_networks(cls, networks: str) -> str:
+        try:
+            _networks(networks)
+        except ValueError as error:
+            raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from error
+        return networks
+
+    @property
+    def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What ``webhook_networks`` names."""
+        return _networks(self.webhook_networks)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """What ``trusted_proxies`` names."""
+        return _networks(self.trusted_proxies)
+
+    @property
+    def url(self) -> str:
+        """Under which clients reach the service."""
+        return self.public_url or self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """Under which the service listens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def anvil(self) -> Path:
+        """The native Anvil executable of the embedded chain. Raises NotFound."""
+        if self.anvil_binary is not None:
+            found: Path | None = self.anvil_binary if os.access(self.anvil_binary, os.X_OK) else None
+        else:
+            found = next(iter(sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))), None)
+            on_path = shutil.which("anvil")
+            found = found or (Path(on_path) if on_path else None)
+        if found is None:
+            raise NotFound(
+                "there is no Anvil to run the embedded chain",
+                field="anvil_binary",
+                code="no_anvil",
+                hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
+            )
+        return found
+
+
+class WitnessSettings(KeyedSettings):
+    """Of a witness: an agency's own process, with its own keys and database. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=WITNESS_PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+    )
+
+    data_dir: Path = DEFAULT_WITNESS_DIR
+    trust: Path | None = None  # the trust file of the ledger
+    log_url: str = ""  # of the service whose log is followed
+    rpc_url: str = ""  # of a node of the chain, best one that the agency runs itself
+    host: str = "127.0.0.1"
+    port: Port = 8430
+
+    finality: Finality | None = None  # overrides that of the trust file, which the ledger's service uses too
+
+    look_interval_s: Positive = 5  # between two looks at log and chain
+    reach_timeout_s: Positive = 20  # for following up to a checkpoint before it is co-signed
+    log_timeout_s: Positive = 10  # of one answer of the log
+    rpc_timeout_s: Positive = 10  # of one answer of the node
+    mirror_lag_s: Positive = 900  # before a change of the registry that the log does not mirror is an alarm
+    anchor_lag_s: Positive = 900  # before entries that are not anchored are an alarm
+    silence_s: Positive = 60  # since the last good look before `tally witness status` says that nobody looks
+
+    header_timeout_s: Positive = 10
+    request_timeout_s: Positive = 30
+    max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+
+    @field_validator("log_url", "rpc_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("expected an http(s) URL")
+        return url.rstrip("/")
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
+    """The settings for a data directory; what is ``given`` stands above environment and file, None is not given.
+
+    Raises MalformedInput, naming the setting and what was expected.
+    """
+    return _read(Settings, PREFIX, data_dir or _named_directory(PREFIX) or DEFAULT_DATA_DIR, given)
+
+
+def read_witness_settings(data_dir: Path | None = None, **given: Any) -> WitnessSettings:
+    """The settings of a witness, from the same places. Raises MalformedInput."""
+    where = data_dir or _named_directory(WITNESS_PREFIX) or DEFAULT_WITNESS_DIR
+    return _read(WitnessSettings, WITNESS_PREFIX, where, given)
+
+
+def _named_directory(prefix: str) -> Path | None:
+    named = os.environ.get(f"{prefix}DATA_DIR")
+    return Path(named) if named else None
+
+
+def _read(kind: type[Kind], prefix: str, where: Path, given: dict[str, Any]) -> Kind:
+    file = where / "settings.env"
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        return kind(**values | {"data_dir": where, "_env_file": file})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(name, kind.model_fields, 1)
+            hint = f"Did you mean {near[0]}?" if near else "docs/operations.md lists the settings."
+            raise MalformedInput(f"there is no such setting, but it stands in {file}", field=name, hint=hint) from error
+        raise MalformedInput(
+            f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
+            field=name,
+            hint=f"It comes from an option, from the variable {prefix}{name.upper()} or from the same in {file}.",
+        ) from error

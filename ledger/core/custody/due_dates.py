@@ -1,0 +1,198 @@
+"""Due: when the clocks of a case run out, how it stands with each at a given moment, and how that was counted."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import partial
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.custody.clocks import rule_of, whose
+from ledger.core.custody.state import CaseState, MeasureState
+from ledger.core.custody.triggers import CASE, CUSTODY
+from ledger.core.errors import UnknownYear
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure import clock_periods
+from ledger.core.procedure.clock_periods import Clock, Extension, Pause
+from ledger.core.procedure.clock_rules import ClockRule
+from ledger.core.procedure.deadlines import Counted, DayBeyondLaw, DayDecided, MomentDecided, Step, WorkCalendar, count
+from ledger.core.procedure.legal_days import end_of, legal_day
+from ledger.core.procedure.rulebook import Rulebook
+
+Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountable"]
+
+
+class Deadline(Struct, frozen=True):
+    """A clock at a moment. ``due_at`` (UTC) is the first instant that is too late, ``last_day`` the legal day before it
+    (None where hours count); both are None where the status is ``uncountable``, for the reason ``unknown``.
+
+    ``days_left`` is from the legal day of the moment, negative once it is overdue, None once it ended. ``agency`` is
+    whose time it is, ``handler`` its officer for the case. ``beyond_law``: a paper gives more time than the rules do.
+    """
+
+    case_id: str
+    deadline_id: str
+    clock: str
+    article: str
+    subject: str
+    agency: str
+    handler: str | None
+    status: Status
+    provisional: bool
+    started_at: str
+    stopped_at: str | None
+    due_at: datetime | None
+    last_day: date | None
+    days_left: int | None
+    beyond_law: bool
+    extensions: tuple[Extension, ...]
+    pauses: tuple[Pause, ...]
+    events: tuple[EventRef, ...]
+    steps: tuple[Step, ...]
+    unknown: str | None = None
+
+    @property
+    def counted(self) -> Counted | None:
+        """The end and how it came about, None where it cannot be counted."""
+        return None if self.due_at is None else Counted(self.due_at, self.last_day, self.steps)
+
+
+def deadlines(state: CaseState, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> tuple[Deadline, ...]:
+    """The deadlines of the case as they stand at the aware moment ``as_of``, those that have ended included.
+
+    What the record has by now is taken as known; a clock that starts after ``as_of`` is left out, one that stops after
+    it is running.
+    """
+    known = (clock for clock in state.clocks.values() if datetime.fromisoformat(clock.started_at) <= as_of)
+    return tuple(deadline(state, clock, book, calendar, as_of) for clock in known)
+
+
+def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> Deadline:
+    """One clock of the case at ``as_of``. Requires that it started by then."""
+    row = rule_of(clock, book)
+    clock = replace(clock, agency=whose(state, clock, row))
+    if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
+        clock = replace(clock, stopped_at=None)
+    try:
+        ends, beyond_law = _ends(state, clock, row, calendar, as_of)
+    except UnknownYear as error:
+        return _told(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
+    last = ends.last_day or legal_day(ends.due_at)
+    days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
+    return replace(
+        _told(state, clock, row, _status(clock, ends.due_at, as_of)),
+        due_at=ends.due_at,
+        last_day=ends.last_day,
+        days_left=days_left,
+        beyond_law=beyond_law,
+        steps=ends.steps,
+    )
+
+
+def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> datetime | None:
+    """The first instant (UTC) that is too late; None while the clock rests, and where the end cannot be counted."""
+    if clock.is_paused:
+        return None
+    try:
+        ends, _ = _ends(state, clock, rule_of(clock, book), calendar, datetime.fromisoformat(clock.started_at))
+    except UnknownYear:
+        return None
+    return ends.due_at
+
+
+def _ends(
+    state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
+) -> tuple[Counted, bool]:
+    """The end by law, or the earlier one of a paper; and whether a paper gives more than the law, in vain.
+
+    Raises UnknownYear, but not where the paper ends it before any day off could matter.
+    """
+    by_paper = _by_paper(clock, row)
+    try:
+        by_law = _by_law(state, clock, row, calendar, as_of)
+    except UnknownYear:
+        earliest = clock_periods.lawful_last_day(clock, row)
+        if by_paper is None or earliest is None or by_paper.due_at > end_of(earliest):
+            raise
+        return by_paper, False
+    if by_law is None or by_paper is None:
+        ends = by_law or by_paper
+        assert ends is not None, "a clock has a base, or a paper that sets its end"
+        return ends, False
+    if by_paper.due_at <= by_law.due_at:
+        return replace(by_paper, steps=(*by_law.steps, *by_paper.steps)), False
+    beyond = (DayBeyondLaw(by_paper.last_day),) if by_paper.last_day else ()
+    return replace(by_law, steps=(*by_law.steps, *beyond)), True
+
+
+def _by_law(state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime) -> Counted | None:
+    periods = clock_periods.periods(clock, row)
+    if not periods:
+        return None
+    excluded = clock_periods.exclusions(clock.pauses, as_of)
+    counting = partial(count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
+    for measure in _custody(state, clock.subject):
+        counted = counting(in_custody=True)
+        if _lasts_at(measure, counted.due_at):
+            return counted
+    return counting(in_custody=False)
+
+
+def _by_paper(clock: Clock, row: ClockRule) -> Counted | None:
+    """The day or moment that the latest paper sets."""
+    until = clock_periods.decided(clock, row)
+    if until is None:
+        return None
+    if "T" in until:
+        moment = datetime.fromisoformat(until)
+        return Counted(moment, None, (MomentDecided(moment),))
+    day = date.fromisoformat(until)
+    return Counted(end_of(day), day, (DayDecided(day),))
+
+
+def _custody(state: CaseState, subject: str) -> list[MeasureState]:
+    """The measures that lock, or locked, up the person, or anybody of the case."""
+    measures = state.measures.values() if subject == CASE else state.measures.marked(f"person/{subject}")
+    return [measure for measure in measures if measure.measure in CUSTODY]
+
+
+def _lasts_at(measure: MeasureState, instant: datetime) -> bool:
+    """Whether it runs at ``instant``, as far as the record tells."""
+    ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
+    return datetime.fromisoformat(measure.started_at) < instant and (not ended or ended >= instant)
+
+
+def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
+    if clock.stopped_at is not None:
+        return "met" if datetime.fromisoformat(clock.stopped_at) < due_at else "missed"
+    if clock.is_paused:
+        return "suspended"
+    return "running" if as_of < due_at else "overdue"
+
+
+def _told(state: CaseState, clock: Clock, row: ClockRule, status: Status, unknown: str | None = None) -> Deadline:
+    assignment = state.assignments.get(clock.agency)
+    return Deadline(
+        case_id=state.case_id,
+        deadline_id=clock.deadline_id,
+        clock=clock.name,
+        article=row.article,
+        subject=clock.subject,
+        agency=clock.agency,
+        handler=assignment.handler if assignment else None,
+        status=status,
+        provisional=clock.provisional,
+        started_at=clock.started_at,
+        stopped_at=clock.stopped_at,
+        due_at=None,
+        last_day=None,
+        days_left=None,
+        beyond_law=False,
+        extensions=clock.extensions,
+        pauses=clock.pauses,
+        events=clock.events,
+        steps=(),
+        unknown=unknown,
+    )

@@ -1,0 +1,1 @@
+"""Bytes and texts: canonical JSON, digests, instants, TOML."""

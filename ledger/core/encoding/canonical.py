@@ -1,0 +1,384 @@
+"""The one spelling of a value: RFC 8785 under the ledger's profile.
+
+Profile: no floats, ``|integer| < 2**53``, ASCII keys, strings in NFC without NUL and without bidirectional controls.
+Under it ``msgspec``'s sorted encoding gives the bytes of RFC 8785. A text that is decoded strictly and encoded again
+must come out byte for byte: that one comparison refuses duplicate keys, BOM, ``-0``, needless escapes, white space and
+every other second spelling.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import accumulate, takewhile
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput
+
+T = TypeVar("T")
+
+MAX_MESSAGE = 400  # characters: a refusal does not send a megabyte back
+# What a pattern stands for, in words: entered by the modules that define patterns, said instead of the pattern.
+MEANINGS: dict[str, str] = {}
+_encoder = msgspec.json.Encoder(order="sorted")
+_AT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
+_REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
+_WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
+_NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
+_BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_LONG_INTEGER = re.compile(rb"(?<![0-9.eE])(?<![eE][+-])[0-9]{16,}+(?![.eE\w])")  # no part of a fraction or exponent
+# A look that costs little: digits as 0, and as a comma each character that a value may follow.
+_OUTLINE = bytes.maketrans(b"0123456789[:- \t\r\n", b"0000000000,,,,,,,")
+_OUTLINED_INTEGER = b"," + b"0" * 16
+_DIGITS_THAT_TELL = 20  # of an integer: whether it is 2^53 or more
+# Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text read as what it is not.
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def encode(value: Any) -> bytes:
+    """The canonical bytes of a struct or of a tree of plain values."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
+    """The value of canonical bytes of the decoder's type.
+
+    Raises MalformedInput, naming the field, for anything that is not this type in its one spelling.
+    """
+    value = parse(data, decoder, where=where)
+    require_same(data, encode(value), where=where)
+    require_profile(data, where=where)
+    return value
+
+
+def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
+    """Decodes strictly by type, without looking at the spelling."""
+    _require_shallow(data, where)
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _of_other_type(str(error), data, decoder, where) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(data, error, where) from error
+
+
+def require_distinct_keys(data: bytes, *, where: str = "", apart: re.Pattern[str] | None = None) -> None:
+    """Raises MalformedInput where a key stands twice in one object: readers would differ on what is said.
+
+    Of ``apart`` are the paths of what is looked at elsewhere.
+    """
+
+    def notice(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) != len(pairs):
+            for path in repeated_keys(data):
+                if apart is None or not apart.match(path):
+                    raise MalformedInput("the key stands twice in one object", field=_join(where, path))
+
+    _require_shallow(data, where)
+    try:
+        json.loads(data, object_pairs_hook=notice)
+    except MalformedInput:
+        raise
+    except ValueError as error:
+        raise _not_json(data, error, where) from error
+
+
+def require_i_json(data: bytes, *, where: str = "") -> None:
+    """Accept bytes that are UTF-8 without half of a surrogate pair, and whose integers are below 2**53 (RFC 7493, 2).
+
+    Readers differ on what such a text says, or on whether they read it. Raises MalformedInput, naming the field.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_json(data, error, where) from error
+    if _SURROGATE.search(data):
+        for escape in _ESCAPE.finditer(data):
+            if escape["half"]:
+                raise MalformedInput(
+                    "a string holds half of a surrogate pair", field=_field_at(data, escape.start(), where)
+                )
+    if _OUTLINED_INTEGER in (b"," + data).translate(_OUTLINE):  # maybe within a string
+        for number in _LONG_INTEGER.findall(_JSON_STRING.sub(b'""', data)):
+            if int(number[:_DIGITS_THAT_TELL]) >= 2**53:
+                raise MalformedInput(f"an integer is 2^53 or more: {number[:_DIGITS_THAT_TELL].decode()}", field=where)
+
+
+def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
+    """Raises MalformedInput at the first byte where ``given`` is not its canonical spelling."""
+    if given == canonical:
+        return
+    require_distinct_keys(given, where=where)
+    position = next((i for i, (a, b) in enumerate(zip(given, canonical, strict=False)) if a != b), len(canonical))
+    raise MalformedInput(
+        f"not in canonical form (RFC 8785) at byte {position}: expected {_excerpt(canonical, position)}, "
+        f"found {_excerpt(given, position)}",
+        field=_join(where, path_at(given, position)),
+        hint="Keys sorted, no white space, no optional field spelled out as null or empty, no needless escapes.",
+    )
+
+
+def require_profile(data: bytes, *, where: str = "") -> None:
+    """Raises MalformedInput for text outside the profile: not NFC, NUL, bidirectional controls.
+
+    Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
+    """
+    if b"\\u0000" in data and (nul := _NUL.search(data)):
+        raise MalformedInput("a string holds the character NUL", field=_field_at(data, nul.start(), where))
+    if data.isascii():
+        return
+    text = data.decode("utf-8")
+    if not unicodedata.is_normalized("NFC", text):
+        _require_strings_in_nfc(text, where)
+    if bidi := _BIDI.search(text):
+        raise MalformedInput(
+            f"a string holds the bidirectional control U+{ord(bidi[0]):04X}",
+            field=_field_at(data, len(text[: bidi.start()].encode()), where),
+        )
+
+
+def _require_shallow(data: bytes, where: str) -> None:
+    """Decoders recurse: where a library has raised the interpreter's limit, a deep text would overflow the C stack."""
+    path = deep_field(data)
+    if path is not None:
+        raise MalformedInput(f"nested deeper than {MAX_LEVELS} levels", field=_join(where, path))
+
+
+def _require_strings_in_nfc(text: str, where: str) -> None:
+    """String by string: a combining mark after the ``n`` of an escaped newline composes with nothing."""
+    for string in _STRING.finditer(text):
+        if not unicodedata.is_normalized("NFC", json.loads(string[0])):
+            position = len(text[: string.start()].encode())
+            raise MalformedInput(
+                "a string is not in Unicode normal form C", field=_field_at(text.encode(), position, where)
+            )
+
+
+def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInput:
+    """What msgspec says of a ``value`` that is not of the type ``kind``: patterns in words, vocabularies listed."""
+    return _refusal(message, lambda: value, kind, where)
+
+
+def _of_other_type(message: str, data: bytes, decoder: msgspec.json.Decoder[Any], where: str) -> MalformedInput:
+    return _refusal(message, lambda: _plain_value(data), decoder.type, where)
+
+
+def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str) -> MalformedInput:
+    at = _AT.match(message)
+    what, path = (at["what"], at["path"]) if at else (message, "")
+    if regex := _REGEX.match(what):
+        pattern = regex["pattern"].encode().decode("unicode_escape")
+        what = f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
+    if named := _NAMED.match(what):
+        name = shown(named["name"])
+        what, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
+    if (word := _WORD.match(what)) and (words := words_at(kind, plain_value(), path)):
+        return MalformedInput(
+            f"Expected one of {', '.join(words)}, not {shown(word['word'])!r}", field=_join(where, path)
+        )
+    return MalformedInput(what[:MAX_MESSAGE], field=_join(where, path))
+
+
+def _plain_value(data: bytes) -> Any:
+    """What a text says, of whatever types; None where its rest is not JSON."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        position = broken.start
+    else:
+        byte = _BYTE.search(str(error))
+        position = int(byte["position"]) if byte else len(data)
+    return MalformedInput(f"not JSON in UTF-8: {error}", field=_field_at(data, position, where))
+
+
+def _field_at(data: bytes, position: int, where: str) -> str | None:
+    return _join(where, path_at(data, position))
+
+
+def _excerpt(data: bytes, position: int) -> str:
+    return repr(data[position : position + 16].decode("utf-8", "replace")) if position < len(data) else "the end"
+
+
+def _join(where: str, path: str) -> str | None:
+    return (where + path).lstrip(".") or None
+
+
+MAX_LEVELS = 32  # of nesting; bundles have at most 12
+SHOWN_LEVELS = 12  # of a path
+SHOWN_CHARACTERS = 80  # of a key
+
+# A string may lack its end; possessive, so that a text of quotation marks and backslashes is read once.
+_STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[{]}"))
+_NO_OPENING = bytes(set(range(256)) - set(b"[{"))
+_KEY_OR_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]', re.DOTALL)
+
+
+class _Level:
+    """An object or array that is open: ``key`` is the field (None before one is named) or the position."""
+
+    __slots__ = ("key", "seen")
+
+    def __init__(self, key: str | int | None):
+        self.key = key
+        self.seen: set[str] = set()
+
+    def enter(self, key: str) -> bool:
+        """Names the field that follows; False where the object has it already."""
+        self.key = key
+        new = key not in self.seen
+        self.seen.add(key)
+        return new
+
+    def __str__(self) -> str:
+        if isinstance(self.key, str):
+            return f".{shown(self.key)}"
+        return "" if self.key is None else f"[{self.key}]"
+
+
+def path_at(data: bytes, position: int) -> str:
+    """The path of the field, name or value, that byte ``position`` belongs to: ``.a.b[0]``, empty outside of fields."""
+    levels: list[_Level] = []
+    for levels, _ in _walk(data, position):  # noqa: B007 - the last one counts
+        pass
+    return _spelled(levels)
+
+
+def repeated_keys(data: bytes) -> Iterator[str]:
+    """The path of each field that its object has already."""
+    return (_spelled(levels) for levels, new in _walk(data, len(data)) if not new)
+
+
+def deep_field(data: bytes) -> str | None:
+    """The field with the first value that is nested deeper than ``MAX_LEVELS``; None where there is none."""
+    if len(data.translate(None, _NO_OPENING)) <= MAX_LEVELS:
+        return None  # brackets within strings counted in
+    steps = _KEY_OR_TEXT.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # closed ones within strings must hide nothing
+    if max(accumulate(step - 1 for step in steps), default=0) <= MAX_LEVELS:
+        return None
+    return next((_outermost(levels) for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
+
+
+def shown(text: str) -> str:
+    """A key of the input as it may stand in a message: printable ASCII, cut."""
+    printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:SHOWN_CHARACTERS])
+    return printable.encode("ascii", "backslashreplace").decode()
+
+
+def _walk(data: bytes, until: int) -> Iterator[tuple[list[_Level], bool]]:
+    """The open levels after each token that begins before ``until``, and whether it, if it is a key, is new there."""
+    levels: list[_Level] = []
+    for token in _TOKEN.finditer(data):
+        if token.start() >= until:
+            return
+        new = True
+        match token[0]:
+            case b"{":
+                levels.append(_Level(None))
+            case b"[":
+                levels.append(_Level(0))
+            case b"}" | b"]":
+                del levels[-1:]
+            case b",":
+                _next(levels)
+            case string if levels and levels[-1].key is None:
+                new = levels[-1].enter(_unescaped(string))
+        yield levels, new
+
+
+def _next(levels: list[_Level]) -> None:
+    if levels:
+        key = levels[-1].key
+        levels[-1].key = key + 1 if isinstance(key, int) else None
+
+
+def _unescaped(string: bytes) -> str:
+    text = string.decode("utf-8", "replace")
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text[1:-1]
+
+
+def _outermost(levels: list[_Level]) -> str:
+    """The names down to the first array or nameless object."""
+    named = takewhile(lambda level: isinstance(level.key, str), levels)
+    return _spelled(list(named))
+
+
+def _spelled(levels: list[_Level]) -> str:
+    return "".join(map(str, levels[:SHOWN_LEVELS]))
+
+
+_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[([0-9]+)\]|\[\.\.\.\]")
+
+
+def words_at(kind: Any, value: Any, path: str) -> tuple[str, ...]:
+    """The words that ``kind`` allows at ``path`` (``.items[0].unit``); empty where it asks for no vocabulary there.
+
+    ``value`` is what was given for ``kind``, in plain values: its tags choose between types.
+    """
+    kinds = _alternatives(kind)
+    for step in _STEP.finditer(path):
+        kinds = [inner for one in kinds for inner in _inside(one, value, step[1])]
+        value = _part(value, step)
+    return tuple(dict.fromkeys(word for one in kinds if get_origin(one) is Literal for word in get_args(one)))
+
+
+def _alternatives(kind: Any) -> list[Any]:
+    """The types that a value may have, none of them a union."""
+    if get_origin(kind) is Annotated:
+        return _alternatives(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [one for part in get_args(kind) for one in _alternatives(part)]
+    return [kind]
+
+
+def _inside(kind: Any, value: Any, name: str | None) -> list[Any]:
+    """What ``kind`` has in its field ``name``, or as its entries."""
+    if name is None:
+        return [one for part in get_args(kind)[-1:] for one in _alternatives(_entry(kind, part))]
+    if not (isinstance(kind, type) and issubclass(kind, Struct)) or not _is_tagged_as(kind, value):
+        return []
+    hints = get_type_hints(kind, include_extras=True)
+    return _alternatives(hints[name]) if name in hints else []
+
+
+def _entry(kind: Any, last: Any) -> Any:
+    """The type of the entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last."""
+    return get_args(kind)[0] if last is Ellipsis else last
+
+
+def _is_tagged_as(kind: type[Struct], value: Any) -> bool:
+    config = kind.__struct_config__
+    return config.tag is None or not isinstance(value, dict) or value.get(config.tag_field) == config.tag
+
+
+def _part(value: Any, step: re.Match[str]) -> Any:
+    if step[1] is not None and isinstance(value, dict):
+        return value.get(step[1])
+    if step[2] is not None and isinstance(value, list) and int(step[2]) < len(value):
+        return value[int(step[2])]
+    return None

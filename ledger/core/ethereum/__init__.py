@@ -1,0 +1,1 @@
+"""What a block proves: RLP, headers, tries, storage of the contracts."""

@@ -1,0 +1,106 @@
+"""The header of an Ethereum block: its RLP hashes to the block's hash, and holds the root of the state.
+
+Fields by hard fork: 15 of the Yellow Paper, then EIP-1559 (london), EIP-4895 (shanghai), EIP-4844 and EIP-4788
+(cancun), EIP-7685 (prague).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import MalformedInput
+from ledger.core.ethereum import rlp
+
+MAX_HEADER_LENGTH = 16 * 1024  # bytes: chains of validators put their seals into extraData
+QUANTITY = -1  # a number: big-endian, without leading zeros
+ANY_LENGTH = -2
+
+_MAX_QUANTITY = 2**53  # of what is read as a number here
+
+# Name in JSON-RPC, and number of bytes.
+FIELDS: tuple[tuple[str, int], ...] = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", 256),
+    ("difficulty", QUANTITY),
+    ("number", QUANTITY),
+    ("gasLimit", QUANTITY),
+    ("gasUsed", QUANTITY),
+    ("timestamp", QUANTITY),
+    ("extraData", ANY_LENGTH),
+    ("mixHash", 32),
+    ("nonce", 8),
+    ("baseFeePerGas", QUANTITY),
+    ("withdrawalsRoot", 32),
+    ("blobGasUsed", QUANTITY),
+    ("excessBlobGas", QUANTITY),
+    ("parentBeaconBlockRoot", 32),
+    ("requestsHash", 32),
+)
+FIELD_COUNTS = (15, 16, 17, 20, 21)  # before london, london, shanghai, cancun, prague
+
+_NAMES = [name for name, _ in FIELDS]
+_STATE_ROOT, _NUMBER, _TIMESTAMP = (_NAMES.index(name) for name in ("stateRoot", "number", "timestamp"))
+
+
+class BlockHeader(NamedTuple):
+    """What a header says; ``timestamp`` in unix seconds."""
+
+    hash: bytes
+    number: int
+    timestamp: int
+    state_root: bytes
+
+
+def encode_header(values: Mapping[str, bytes]) -> bytes:
+    """The header of fields by their names in JSON-RPC, up to the last one that is there. Raises MalformedInput."""
+    count = max((count for count in FIELD_COUNTS if _NAMES[count - 1] in values), default=0)
+    if not all(name in values for name in _NAMES[:count]):
+        raise _malformed("fields are missing")
+    data = rlp.encode(
+        [values[name].lstrip(b"\0") if length == QUANTITY else values[name] for name, length in FIELDS[:count]]
+    )
+    read_header(data)
+    return data
+
+
+def read_header(data: bytes) -> BlockHeader:
+    """The header of these bytes. Raises MalformedInput."""
+    if len(data) > MAX_HEADER_LENGTH:
+        raise _malformed(f"it has {len(data)} bytes, more than {MAX_HEADER_LENGTH}")
+    items = rlp.decode(data)
+    if not isinstance(items, tuple) or len(items) not in FIELD_COUNTS:
+        raise _malformed("it has another number of fields than any hard fork up to prague")
+    for item, (name, length) in zip(items, FIELDS, strict=False):
+        if not isinstance(item, bytes) or not _has_form(item, length):
+            raise _malformed(f"{name} is of another form")
+    fields = cast(Sequence[bytes], items)
+    return BlockHeader(
+        hash=keccak256(data),
+        number=_number(fields[_NUMBER], "number"),
+        timestamp=_number(fields[_TIMESTAMP], "timestamp"),
+        state_root=fields[_STATE_ROOT],
+    )
+
+
+def _has_form(item: bytes, length: int) -> bool:
+    if length == QUANTITY:
+        return len(item) <= 32 and not item.startswith(b"\0")
+    return length in {ANY_LENGTH, len(item)}
+
+
+def _number(item: bytes, name: str) -> int:
+    number = int.from_bytes(item, "big")
+    if number >= _MAX_QUANTITY:
+        raise _malformed(f"{name} is 2^53 or more")
+    return number
+
+
+def _malformed(why: str) -> MalformedInput:
+    return MalformedInput(f"not the header of a block: {why}", field="header_rlp")

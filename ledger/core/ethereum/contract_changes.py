@@ -1,0 +1,146 @@
+"""A change of the registry as the contract has it: its numbers, its words, its rolling hash."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import MalformedInput
+from ledger.core.events import registry
+from ledger.core.events.registry import Profile, RegistryChange
+from ledger.core.events.terms import AgencyKind, Role, choices
+
+# The contract's numbers: roles are bits, kinds of agency count from 1, both in the order of the vocabulary.
+ROLE_BITS: dict[str, int] = {role: 1 << bit for bit, role in enumerate(choices(Role))}
+KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(choices(AgencyKind), 1)}
+CHANGE_KINDS: dict[type[RegistryChange], int] = {
+    registry.AgencyAdmitted: 1,
+    registry.AdminChanged: 2,
+    registry.KeyGranted: 3,
+    registry.KeyRevoked: 4,
+    registry.WitnessSet: 5,
+    registry.QuorumSet: 6,
+    registry.SubmitterSet: 7,
+}
+
+_profile_decoder = decoder_of(Profile)
+
+
+class ContractChange(NamedTuple):
+    """A change under the contract's names; what a change has not is zero or empty. ``account`` is a number."""
+
+    kind: int
+    agency: str = ""
+    agency_kind: int = 0
+    account: int = 0
+    officer: str = ""
+    roles: int = 0
+    suite: int = 0
+    valid_from: int = 0
+    valid_until: int = 0
+    quorum: int = 0
+    profile: bytes = b""
+
+    def words(self) -> bytes:
+        """The fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
+        return b"".join(_word(field) for field in self[:-1] if isinstance(field, int | str)) + keccak256(self.profile)
+
+
+def registry_hash(previous: bytes, change: RegistryChange) -> bytes:
+    """The contract's rolling hash: Keccak-256 of the previous one and the change's words."""
+    return keccak256(previous + contract_change(change).words())
+
+
+def profile_bytes(profile: Profile) -> bytes:
+    """The text that the contract keeps of an agency."""
+    return canonical.encode(profile)
+
+
+def contract_change(change: RegistryChange) -> ContractChange:
+    """How the contract has the change that a ``registry.*`` body mirrors."""
+    kind = CHANGE_KINDS[type(change)]
+    match change:
+        case registry.AgencyAdmitted(agency=agency):
+            return ContractChange(
+                kind,
+                agency,
+                agency_kind=KIND_NUMBERS[change.kind],
+                account=int(change.admin, 16),
+                profile=profile_bytes(change.profile),
+            )
+        case registry.AdminChanged(agency=agency):
+            return ContractChange(kind, agency, account=int(change.admin, 16))
+        case registry.KeyGranted(agency=agency):
+            return ContractChange(
+                kind,
+                agency,
+                account=int(change.key_id, 16),
+                officer=change.officer,
+                roles=sum(ROLE_BITS[role] for role in set(change.roles)),
+                suite=change.suite,
+                valid_from=change.valid_from,
+                valid_until=change.valid_until,
+            )
+        case registry.KeyRevoked(agency=agency):
+            return ContractChange(kind, agency, account=int(change.key_id, 16))
+        case registry.WitnessSet(agency=agency):
+            return ContractChange(kind, agency, account=int(change.witness or "0x0", 16))
+        case registry.QuorumSet():
+            return ContractChange(kind, quorum=change.quorum)
+    assert isinstance(change, registry.SubmitterSet)
+    return ContractChange(kind, account=int(change.submitter, 16), roles=int(change.allowed))
+
+
+def registry_body(
+    change: ContractChange, *, number: int, registry_hash: bytes, location: registry.ChangeLocation
+) -> RegistryChange:
+    """The ``registry.*`` body that mirrors a change: ``contract_change`` read backwards.
+
+    Raises MalformedInput for a change that this version has no words for.
+    """
+    common = (number, "0x" + registry_hash.hex(), location)
+    account = f"0x{change.account:040x}"
+    match change.kind:
+        case 1:
+            profile = canonical.decode(change.profile, _profile_decoder, where="profile")
+            kind = _word_for(change.agency_kind, KIND_NUMBERS, "agency_kind")
+            return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
+        case 2:
+            return registry.AdminChanged(*common, agency=change.agency, admin=account)
+        case 3:
+            return registry.KeyGranted(
+                *common,
+                agency=change.agency,
+                key_id=account,
+                officer=change.officer,
+                roles=_roles_of(change.roles),
+                suite=change.suite,
+                valid_from=change.valid_from,
+                valid_until=change.valid_until,
+            )
+        case 4:
+            return registry.KeyRevoked(*common, agency=change.agency, key_id=account)
+        case 5:
+            return registry.WitnessSet(*common, agency=change.agency, witness=account if change.account else None)
+        case 6:
+            return registry.QuorumSet(*common, quorum=change.quorum)
+        case 7:
+            return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
+    raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
+
+
+def _roles_of(bits: int) -> tuple[Role, ...]:
+    return tuple(cast(Role, role) for role, bit in ROLE_BITS.items() if bits & bit)
+
+
+def _word_for(number: int, numbers: dict[str, int], field: str) -> Any:
+    for word, known in numbers.items():
+        if known == number:
+            return word
+    raise MalformedInput(f"{number} stands for nothing known here", field=field)
+
+
+def _word(value: int | str) -> bytes:
+    return value.to_bytes(32, "big") if isinstance(value, int) else value.encode().ljust(32, b"\0")

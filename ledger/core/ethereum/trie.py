@@ -1,0 +1,123 @@
+"""Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D): what a root commits to under a key, or that it is absent.
+
+State and storage are secure tries: the path of a key are the 64 nibbles of its Keccak-256. So no node lies below a
+whole path, no branch holds a value, and a walk is at most 64 nodes long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.rlp import Item
+
+EMPTY_NODE = rlp.encode(b"")
+EMPTY_ROOT = keccak256(EMPTY_NODE)
+MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
+
+_HASH = 32  # bytes; a shorter node stands in its parent in place of its hash
+_PATH = 64  # nibbles
+_BRANCH = 17  # items
+
+
+def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """The value that a trie of this root has under ``key``; None where the proof shows that it has none.
+
+    ``proof`` are the nodes from the root down, as EIP-1186 gives them: none missing, none more. Raises ProofRefused
+    where they do not lead from the root, MalformedInput where one is no node.
+    """
+    if root == EMPTY_ROOT and tuple(proof) in {(), (EMPTY_NODE,)}:
+        return None
+    nodes = iter(proof)
+
+    def next_node(expected: bytes) -> bytes:
+        node = next(nodes, None)
+        if node is None:
+            raise ProofRefused(f"the proof ends where the node {expected.hex()} should follow", field="proof")
+        calculated = keccak256(node)
+        if calculated != expected:
+            raise ProofRefused(f"expected the node {expected.hex()}, calculated {calculated.hex()}", field="proof")
+        return node
+
+    value = walk(root, key, next_node)
+    if next(nodes, None) is not None:
+        raise ProofRefused("the proof has nodes beyond the end of the path", field="proof")
+    return value
+
+
+def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | None:
+    """The same by nodes that ``node_of`` gives for their hashes, in the order of the path."""
+    path = keccak256(key).hex()
+    node, walked = _node(node_of(root), is_root=True), 0
+    while True:
+        child: Item
+        if len(node) == _BRANCH:
+            child = _branch(node, walked)[int(path[walked], 16)]
+            walked += 1
+        else:
+            is_leaf, part, child = _short(node)
+            end = walked + len(part)
+            if end > _PATH or is_leaf != (end == _PATH):
+                raise _malformed("its path has not the length of a key's")
+            if not path.startswith(part, walked):
+                return None
+            walked += len(part)
+            if is_leaf:
+                return _bytes(child)
+        if child == b"":
+            return None
+        node = _child(child, node_of)
+
+
+def _node(data: bytes, *, is_root: bool) -> tuple[Item, ...]:
+    if len(data) > MAX_NODE_LENGTH:
+        raise _malformed(f"it has {len(data)} bytes, more than {MAX_NODE_LENGTH}")
+    if len(data) < _HASH and not is_root:
+        raise _malformed("it is short enough to stand in its parent")
+    node = rlp.decode(data)
+    if not isinstance(node, tuple):
+        raise _malformed("it is no list")
+    return node
+
+
+def _child(child: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
+    if isinstance(child, bytes):
+        if len(child) != _HASH:
+            raise _malformed(f"it refers to a child by {len(child)} bytes")
+        return _node(node_of(child), is_root=False)
+    if len(rlp.encode(child)) >= _HASH:
+        raise _malformed("a child stands in it that is too long for that")
+    return child
+
+
+def _branch(node: tuple[Item, ...], walked: int) -> tuple[Item, ...]:
+    if walked == _PATH or node[-1] != b"":
+        raise _malformed("a branch ends a path")
+    return node
+
+
+def _short(node: tuple[Item, ...]) -> tuple[bool, str, Item]:
+    """Whether a node of two items is a leaf or an extension, its part of the path as hex, and what lies below."""
+    if len(node) != 2:
+        raise _malformed(f"it has {len(node)} items")
+    spelled, below = _bytes(node[0]).hex(), node[1]
+    flag = spelled[0]
+    if flag not in "0123" or (flag in "02" and spelled[1] != "0"):
+        raise _malformed("its path has another form")
+    part = spelled[1 if flag in "13" else 2 :]
+    is_leaf = flag in "23"
+    if below == b"" or (not is_leaf and not part):
+        raise _malformed("it leads nowhere")
+    return is_leaf, part, below
+
+
+def _bytes(item: Item) -> bytes:
+    if not isinstance(item, bytes) or not item:
+        raise _malformed("it holds something else than bytes")
+    return item
+
+
+def _malformed(why: str) -> MalformedInput:
+    return MalformedInput(f"not a node of a trie: {why}", field="proof")

@@ -1,0 +1,50 @@
+"""The one table of event types: which body, which kind of stream, which roles may sign it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from ledger.core.events.terms import Role, StreamKind, Value
+
+HANDLING: tuple[Role, ...] = ("clerk", "supervisor")
+SERVICE: tuple[Role, ...] = ()  # signed by the service's own key, which the trust file names
+
+
+class Body(Value, frozen=True):
+    """What an event of one type says; the base of all bodies."""
+
+
+class EventType(NamedTuple):
+    """One row: ``roles`` is empty where only the service's own key may sign; ``on_authority`` types name theirs."""
+
+    name: str
+    body: type[Body]
+    streams: tuple[StreamKind, ...]
+    roles: tuple[Role, ...]
+    on_authority: bool
+
+
+EVENT_TYPES: dict[str, EventType] = {}
+NAME_OF: dict[type[Body], str] = {}
+
+_B = TypeVar("_B", bound=type[Body])
+
+
+def event(
+    name: str,
+    *,
+    streams: tuple[StreamKind, ...] = ("case",),
+    roles: tuple[Role, ...] = HANDLING,
+    on_authority: bool = False,
+) -> Callable[[_B], _B]:
+    """Enters the decorated body as the event type ``name``."""
+
+    def enter(body: _B) -> _B:
+        if name in EVENT_TYPES:
+            raise AssertionError(f"event type {name} is entered twice")
+        EVENT_TYPES[name] = EventType(name, body, streams, roles, on_authority)
+        NAME_OF[body] = name
+        return body
+
+    return enter

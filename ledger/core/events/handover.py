@@ -1,0 +1,172 @@
+"""Bodies of handover and discrepancy events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger.core.events.catalogue import Body, event
+from ledger.core.events.item import Digests
+from ledger.core.events.terms import (
+    AgencyId,
+    CheckResult,
+    DiscrepancyId,
+    DiscrepancyKind,
+    HandoverId,
+    Instant,
+    ItemId,
+    Line,
+    MatchResult,
+    Number,
+    PersonId,
+    Purpose,
+    Quantity,
+    RaisedDiscrepancyId,
+    ReasonCode,
+    Remedy,
+    SealState,
+    Text,
+    Value,
+)
+
+
+class OfferedItem(Value, frozen=True):
+    """One line of the transfer list, as the sender states it; what is left out is as the record has it.
+
+    ``stays`` means that the thing does not move: only responsibility for it is offered.
+    """
+
+    item_id: ItemId
+    quantity: Quantity | None = None
+    condition: Text | None = None
+    seal_number: Number | None = None
+    stays: bool = False
+
+
+Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
+
+
+@event("handover.offered")
+class HandoverOffered(Body, frozen=True):
+    """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
+    (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back."""
+
+    handover_id: HandoverId
+    to_agency: AgencyId
+    purpose: Purpose
+    items: Lines = ()
+    person_ids: tuple[PersonId, ...] = ()
+    follows: HandoverId | None = None
+    expires_at: Instant | None = None
+    due_at: Instant | None = None
+
+
+@event("handover.returned")
+class HandoverReturned(Body, frozen=True):
+    """An offer the other way: back to the sender of the accepted handover ``returns``."""
+
+    handover_id: HandoverId
+    returns: HandoverId
+    purpose: Purpose
+    reason_code: ReasonCode
+    explanation: Text
+    items: Lines = ()
+    person_ids: tuple[PersonId, ...] = ()
+    remedy: Remedy | None = None
+    due_at: Instant | None = None
+
+
+Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted
+OFFERS = (HandoverOffered, HandoverReturned)
+
+
+@event("handover.checked")
+class HandoverChecked(Body, frozen=True):
+    """The receiver's check before the answer; moves nothing."""
+
+    handover_id: HandoverId
+    jurisdiction: CheckResult
+    dossier_complete: CheckResult
+    property_matches_list: CheckResult
+    person_and_measure: CheckResult
+    within_time: CheckResult
+    remark: Text | None = None
+
+
+class ReceivedItem(Value, frozen=True):
+    """What the receiver found of one item; a difference from the list opens a discrepancy with the acceptance."""
+
+    item_id: ItemId
+    match_result: MatchResult
+    condition: Text | None = None
+    quantity: Quantity | None = None
+    seal_number: Number | None = None
+    seal_state: SealState | None = None
+    digests: Digests = ()
+    remark: Text | None = None
+
+
+class NotAcceptedItem(Value, frozen=True):
+    """An item that stays with the sender, and why."""
+
+    item_id: ItemId
+    reason_code: ReasonCode
+    explanation: Text | None = None
+    quantity: Quantity | None = None
+    seal_state: SealState | None = None
+
+
+@event("handover.accepted")
+class HandoverAccepted(Body, frozen=True):
+    """The receiver's half. Custody of the accepted items moves here and nowhere else.
+
+    "All as listed, except...": with ``rest_as_listed`` every offered item in neither list is received as listed;
+    without it every offered item must stand in one of them. ``absent_person_ids`` are offered persons who did not come
+    (a co-defendant at large): those present are accepted.
+    """
+
+    handover_id: HandoverId
+    received_at: Instant
+    rest_as_listed: bool
+    received: Annotated[tuple[ReceivedItem, ...], Meta(max_length=1000)] = ()
+    not_accepted: Annotated[tuple[NotAcceptedItem, ...], Meta(max_length=1000)] = ()
+    absent_person_ids: tuple[PersonId, ...] = ()
+
+
+@event("handover.refused")
+class HandoverRefused(Body, frozen=True):
+    """``remedy`` tells the sender what to do, ``due_at`` until when."""
+
+    handover_id: HandoverId
+    reason_code: ReasonCode
+    remedy: Remedy
+    explanation: Text
+    received_at: Instant | None = None
+    due_at: Instant | None = None
+
+
+@event("handover.recalled")
+class HandoverRecalled(Body, frozen=True):
+    handover_id: HandoverId
+    ground: Text
+
+
+@event("discrepancy.raised")
+class DiscrepancyRaised(Body, frozen=True):
+    """A difference found after the acceptance, by either side of the handover."""
+
+    discrepancy_id: RaisedDiscrepancyId
+    handover_id: HandoverId
+    item_id: ItemId
+    kind: DiscrepancyKind
+    expected: Line
+    found: Line
+
+
+@event("discrepancy.resolved")
+class DiscrepancyResolved(Body, frozen=True):
+    """One side's signature under a resolution; the discrepancy ends when both sides have signed the same words."""
+
+    discrepancy_id: DiscrepancyId
+    resolution: Text

@@ -1,0 +1,305 @@
+"""Payload, envelope, section and submission: the one definition of an event for request, signature and storage.
+
+submission  {envelope, payload, sections}       what a client posts
+payload     what is said, salted; canonical bytes, digested with BLAKE3; never on the log
+section     a confidential part, salted apart, committed to in ``payload.confidential``
+envelope    what is signed, with its signature; canonical bytes are the log entry
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from operator import attrgetter
+from typing import Annotated, Any, Union, cast
+
+import msgspec
+from msgspec import Meta
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import MalformedInput
+from ledger.core.events import catalogue
+from ledger.core.events.catalogue import EVENT_TYPES, Body
+from ledger.core.events.terms import (
+    AgencyId,
+    Blake3,
+    EventId,
+    EventTypeName,
+    Instant,
+    KeyId,
+    Line,
+    OfficerId,
+    SafeInt,
+    Salt,
+    SectionField,
+    SectionLabel,
+    SignatureText,
+    StreamId,
+    StreamKind,
+    Text,
+    Value,
+)
+
+VERSION = 1
+SYSTEM_STREAM_ID = "ledger"
+MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
+Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
+
+
+class Stream(Value, frozen=True):
+    """Each event belongs to exactly one; within it ``sequence`` counts from 0."""
+
+    kind: StreamKind
+    id: StreamId
+
+
+class Authority(Value, frozen=True):
+    """On what authority an act is done: kind of paper or provision, and its number or article."""
+
+    authorization_type: Line
+    authorization_identifier: Line
+
+
+class Section(Value, frozen=True):
+    """A confidential part of a payload, kept apart and committed to by its own salted digest."""
+
+    salt: Salt
+    fields: Annotated[dict[SectionField, Text], Meta(min_length=1)]
+
+
+class Payload(Value, frozen=True, tag_field="event_type", kw_only=True):
+    """What all payloads share; the type's own fields stand in ``body``.
+
+    ``previous`` is the digest of the stream's previous payload, null at sequence 0. ``occurred_at`` is the signer's
+    claim. ``confidential`` maps a section's label to the digest of its canonical bytes.
+    """
+
+    version: Version
+    event_id: EventId
+    stream: Stream
+    sequence: SafeInt
+    previous: Blake3 | None
+    agency: AgencyId
+    officer: OfficerId
+    occurred_at: Instant
+    salt: Salt
+    body: Body
+    authority: Authority | None = None
+    confidential: Annotated[dict[SectionLabel, Blake3], Meta(max_length=64)] = msgspec.field(default_factory=dict)
+
+    @property
+    def event_type(self) -> str:
+        """The type's name, ``subject.verb``: the tag of the payload."""
+        return str(self.__struct_config__.tag)
+
+
+class Envelope(Value, frozen=True):
+    """The log entry: only what the signer signed, and the signature.
+
+    Fields that stand in payload and envelope are equal; ``signed_at`` is in unix seconds; ``signature`` is r, s, v.
+    """
+
+    version: Version
+    event_id: EventId
+    event_type: EventTypeName
+    stream: Stream
+    sequence: SafeInt
+    previous: Blake3 | None
+    agency: AgencyId
+    payload_digest: Blake3
+    signed_at: SafeInt
+    key_id: KeyId
+    signature: SignatureText
+
+
+def _payload_type(name: str, body: type[Body]) -> type[Payload]:
+    label = "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
+    made = msgspec.defstruct(
+        f"{label}Payload", [("body", body)], bases=(Payload,), tag=name, module=__name__, frozen=True, kw_only=True
+    )
+    return cast(type[Payload], made)
+
+
+PAYLOAD_TYPES: dict[type[Body], type[Payload]] = {
+    row.body: _payload_type(name, row.body) for name, row in EVENT_TYPES.items()
+}
+AnyPayload: Any = Union[tuple(PAYLOAD_TYPES.values())]  # noqa: UP007 - built from the table
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client posts. ``sections`` carries the confidential parts, each under its label."""
+
+    envelope: Envelope
+    payload: AnyPayload
+    sections: Annotated[dict[SectionLabel, Section], Meta(max_length=64)]
+
+
+class _Tag(msgspec.Struct, frozen=True):
+    event_type: str
+
+
+_tag_decoder = decoder_of(_Tag)
+_envelope_decoder = decoder_of(Envelope)
+_section_decoder = decoder_of(Section)
+
+
+@cache
+def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
+    """Of one type, or of all: that takes longer to make than the check of a proof, which needs few of them."""
+    row = EVENT_TYPES.get(event_type or "")
+    return decoder_of(PAYLOAD_TYPES[row.body] if row else AnyPayload)
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A submission that is canonical and consistent in itself, with the bytes that will be stored."""
+
+    envelope: Envelope
+    payload: Payload
+    envelope_bytes: bytes
+    payload_bytes: bytes
+    section_bytes: dict[str, bytes]
+
+
+def make_payload(*, body: Body, **common: Any) -> Payload:
+    """The payload of ``body``'s event type."""
+    return PAYLOAD_TYPES[type(body)](body=body, **common)
+
+
+def digest_of(data: bytes) -> str:
+    """``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
+    return blake3_text(data)
+
+
+def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
+    """The payload of canonical bytes. Raises MalformedInput.
+
+    It may be of another type than ``event_type``, which is what the caller has reason to expect.
+    """
+    if event_type in EVENT_TYPES:
+        with suppress(MalformedInput):
+            return canonical.decode(data, _payload_decoder(event_type), where="payload")
+    try:
+        event_type = canonical.parse(data, _tag_decoder).event_type
+    except MalformedInput:
+        event_type = None  # the decoder of all types says what is wrong
+    return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
+
+
+def decode_again(data: bytes, event_type: str) -> Payload:
+    """The payload of bytes that ``decode_payload`` found to be one of this type; their spelling is not looked at."""
+    return _payload_decoder(event_type).decode(data)
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """The envelope of canonical bytes of at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
+    if len(data) > MAX_ENTRY_BYTES:
+        raise MalformedInput(f"a log entry has at most {MAX_ENTRY_BYTES} bytes, not {len(data)}", field="envelope")
+    return canonical.decode(data, _envelope_decoder, where="envelope")
+
+
+def decode_section(data: bytes, label: str) -> Section:
+    """The section of canonical bytes. Raises MalformedInput."""
+    return canonical.decode(data, _section_decoder, where=f"sections.{label}")
+
+
+def decode_submission(data: bytes) -> Submitted:
+    """A posted submission. Raises MalformedInput, naming the field.
+
+    Checks the spelling, that payload and envelope agree, that the payload digest is the payload's and that the sections
+    are exactly those the payload commits to. Signature, authority and custody are not checked here.
+    """
+    submission = canonical.parse(data, decoder_of(Submission))
+    envelope_bytes = canonical.encode(submission.envelope)
+    payload_bytes = canonical.encode(submission.payload)
+    section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
+    canonical.require_same(data, _join_submission(envelope_bytes, payload_bytes, section_bytes))
+    canonical.require_profile(data)
+    submitted = Submitted(submission.envelope, submission.payload, envelope_bytes, payload_bytes, section_bytes)
+    require_agreement(submitted.envelope, submitted.payload, payload_bytes)
+    _require_sections(submitted.payload, section_bytes)
+    return submitted
+
+
+def encode_submission(envelope: Envelope, payload: Payload, sections: dict[str, Section]) -> bytes:
+    """The canonical bytes to post."""
+    return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
+
+
+_SHARED = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
+_shared = attrgetter(*_SHARED)
+
+
+def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
+    """Raises MalformedInput unless the envelope speaks of this payload, field by field and by digest."""
+    if _shared(envelope) != _shared(payload):
+        differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
+        field, signed, stated = next(values for values in differing if values[1] != values[2])
+        raise MalformedInput(
+            f"differs from payload.{field}: {_plain(signed)} is signed, {_plain(stated)} is said",
+            field=f"envelope.{field}",
+        )
+    calculated = digest_of(payload_bytes)
+    if envelope.payload_digest != calculated:
+        raise MalformedInput(
+            f"expected {calculated}, the digest of the payload, not {envelope.payload_digest}",
+            field="envelope.payload_digest",
+        )
+    require_shape(payload)
+
+
+def require_shape(payload: Payload) -> None:
+    """Raises MalformedInput for what the types cannot say: its place, and that it names an authority if it must."""
+    require_place(payload, where="payload")
+    row = catalogue.EVENT_TYPES[payload.event_type]
+    if row.on_authority and payload.authority is None:
+        raise MalformedInput(f"{row.name} names the authority it is done on", field="payload.authority")
+
+
+def require_place(said: Envelope | Payload, *, where: str) -> None:
+    """Raises MalformedInput unless an event of a known type can stand where it says that it stands.
+
+    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and there only, an agency
+    writes in its own stream, there is one system stream.
+    """
+    row = catalogue.EVENT_TYPES[said.event_type]
+    if said.stream.kind not in row.streams:
+        raise MalformedInput(
+            f"{row.name} belongs to a stream of kind {' or '.join(row.streams)}, not {said.stream.kind}",
+            field=f"{where}.stream.kind",
+        )
+    if (said.previous is None) != (said.sequence == 0):
+        raise MalformedInput(
+            f"expected null at sequence 0 and a digest after it, not {_plain(said.previous)} at {said.sequence}",
+            field=f"{where}.previous",
+        )
+    only = {"agency": said.agency, "system": SYSTEM_STREAM_ID}.get(said.stream.kind, said.stream.id)
+    if said.stream.id != only:
+        raise MalformedInput(
+            f"expected {only}, the one stream of kind {said.stream.kind} here, not {said.stream.id}",
+            field=f"{where}.stream.id",
+        )
+
+
+def _require_sections(payload: Payload, section_bytes: dict[str, bytes]) -> None:
+    for label in payload.confidential.keys() - section_bytes.keys():
+        raise MalformedInput("the payload commits to this section, but it is not here", field=f"sections.{label}")
+    for label, data in section_bytes.items():
+        committed = payload.confidential.get(label)
+        if committed is None:
+            raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
+        if committed != digest_of(data):
+            raise MalformedInput(
+                f"expected {digest_of(data)}, the digest of the section, not {committed}",
+                field=f"payload.confidential.{label}",
+            )
+
+
+def _join_submission(envelope: bytes, payload: bytes, sections: dict[str, bytes]) -> bytes:
+    inner = b",".join(b'"%s":%s' % (label.encode(), sections[label]) for label in sorted(sections))
+    return b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope, payload, inner)
+
+
+def _plain(value: object) -> str:
+    return canonical.encode(value).decode()

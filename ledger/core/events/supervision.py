@@ -1,0 +1,257 @@
+"""Bodies of events of supervision: models, the leads that they raise, and recommendations.
+
+Each model, lead and recommendation has a stream of its own (kind ``supervision``): ``model-<model_id>``, ``<lead_id>``,
+``recommendation-<recommendation_id>``. ``ledger.core.supervision`` says in what order these may come, and who may.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ledger.core.events.catalogue import HANDLING, SERVICE, Body, event
+from ledger.core.events.terms import (
+    AgencyId,
+    Blake3,
+    BusinessLine,
+    Bytes32,
+    CaseId,
+    Column,
+    Count,
+    DatasetId,
+    Date,
+    Definition,
+    Digest,
+    DismissalReason,
+    EventRef,
+    Instant,
+    LeadId,
+    LeadOutcome,
+    Line,
+    ModelId,
+    Number,
+    OfficerId,
+    RecheckResult,
+    RecommendationId,
+    Role,
+    SafeInt,
+    Severity,
+    Text,
+    Value,
+)
+
+MAX_CITED = 1000  # events that a lead cites; ``cited_count`` says how many were found
+
+SUPERVISING: tuple[Role, ...] = ("supervisor", "auditor", "analyst")
+_CHECKING: tuple[Role, ...] = ("clerk", *SUPERVISING)
+
+Parameters = Annotated[dict[Column, Text], Meta(max_length=64)]
+Row = Annotated[dict[Column, Text], Meta(min_length=1, max_length=64)]
+Material = Annotated[tuple[Digest, ...], Meta(max_length=100)]
+
+
+class Told(Value, frozen=True):
+    """A text in both languages."""
+
+    zh: Text
+    en: Text
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+class Figures(Value, frozen=True):
+    """What a measurement of a model found: of ``planted`` anomalies in ``cases`` so many, ``false_leads`` besides."""
+
+    measured_on: Date
+    cases: SafeInt
+    planted: SafeInt
+    found: SafeInt
+    false_leads: SafeInt
+
+
+class Origin(Value, frozen=True):
+    """The version of another ledger's model that this one was made of: the event that published it there."""
+
+    log_id: Bytes32
+    event: EventRef
+    model_id: ModelId
+    version: Count
+    model_digest: Blake3
+
+
+@event("model.published", streams=("supervision",), roles=("analyst",))
+class ModelPublished(Body, frozen=True):
+    """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8.
+
+    ``case_study`` tells an exemplary case, without anything that leads to the case or to a person. ``origin`` is where
+    the version was taken from, if from another ledger.
+    """
+
+    model_id: ModelId
+    version: Count
+    model_digest: Blake3
+    definition: Definition
+    title: Told
+    business_line: BusinessLine
+    severity: Severity
+    case_study: Told | None = None
+    figures: Figures | None = None
+    origin: Origin | None = None
+
+
+@event("model.retired", streams=("supervision",), roles=("analyst", "supervisor"))
+class ModelRetired(Body, frozen=True):
+    ground: Text
+
+
+@event("model.adopted", streams=("supervision",), roles=("analyst",))
+class ModelAdopted(Body, frozen=True):
+    """The signing agency runs this version from now on, with parameters of its own."""
+
+    version: Count
+    model_digest: Blake3
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    note: Text | None = None
+
+
+# -- leads -------------------------------------------------------------------------------------------------------------
+
+
+class Check(Value, frozen=True):
+    """What must be looked at before the lead is believed, and by whom: data is not evidence."""
+
+    what: Told
+    by: Told
+
+
+class CitedDataset(Value, frozen=True):
+    """A registered data set that the finding rests on: its digest, and those of the rows."""
+
+    dataset_id: DatasetId
+    digest: Digest
+    rows: Annotated[tuple[Digest, ...], Meta(max_length=MAX_CITED)] = ()
+
+
+@event("lead.raised", streams=("supervision",), roles=SERVICE)
+class LeadRaised(Body, frozen=True):
+    """What a model found in the log of ``tree_size`` entries, as things stood at ``as_of``.
+
+    ``key`` is what makes the finding the same one, ``finding`` the digest of it and the model: the same finding is the
+    same ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many were found. ``values`` are the
+    row that the model gave. ``supervised`` has to answer, ``procuratorate`` supervises it.
+    """
+
+    lead_id: LeadId
+    model_id: ModelId
+    model_version: Count
+    model_digest: Blake3
+    tree_size: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    as_of: Instant
+    key: Row
+    finding: Blake3
+    supervised: AgencyId
+    procuratorate: AgencyId
+    severity: Severity
+    says: Told
+    cited_count: SafeInt
+    checks: Annotated[tuple[Check, ...], Meta(max_length=50)] = ()
+    events: Annotated[tuple[EventRef, ...], Meta(max_length=MAX_CITED)] = ()
+    datasets: Annotated[tuple[CitedDataset, ...], Meta(max_length=20)] = ()
+    values: Parameters = msgspec.field(default_factory=dict)
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    case_id: CaseId | None = None
+
+
+@event("lead.assigned", streams=("supervision",), roles=SUPERVISING)
+class LeadAssigned(Body, frozen=True):
+    handler: OfficerId
+    department: Line | None = None
+    note: Text | None = None
+
+
+@event("lead.transferred", streams=("supervision",), roles=SUPERVISING)
+class LeadTransferred(Body, frozen=True):
+    """To a procuratorate above or below, which assigns it anew."""
+
+    to_agency: AgencyId
+    ground: Text
+
+
+@event("lead.answered", streams=("supervision",), roles=HANDLING)
+class LeadAnswered(Body, frozen=True):
+    """What the supervised agency says of it, with the digests of the material that it shows."""
+
+    answer: Text
+    digests: Material = ()
+    events: Annotated[tuple[EventRef, ...], Meta(max_length=100)] = ()
+
+
+@event("lead.confirmed", streams=("supervision",), roles=_CHECKING)
+class LeadConfirmed(Body, frozen=True):
+    """``digests`` are of the material that was checked; without any there is nothing to confirm by."""
+
+    finding: Text
+    digests: Material = ()
+
+
+@event("lead.dismissed", streams=("supervision",), roles=_CHECKING)
+class LeadDismissed(Body, frozen=True):
+    reason_code: DismissalReason
+    ground: Text
+
+
+@event("lead.closed", streams=("supervision",), roles=_CHECKING)
+class LeadClosed(Body, frozen=True):
+    """What came of it. ``document_number`` is that of the notice or of the filing of the case."""
+
+    outcome: LeadOutcome
+    summary: Text
+    document_number: Number | None = None
+    recommendation_id: RecommendationId | None = None
+
+
+# -- recommendations ---------------------------------------------------------------------------------------------------
+
+
+@event("recommendation.issued", streams=("supervision",), roles=SUPERVISING)
+class RecommendationIssued(Body, frozen=True):
+    """A procuratorate's recommendation (检察建议) to another agency, on the ground of leads."""
+
+    recommendation_id: RecommendationId
+    to_agency: AgencyId
+    document_number: Number
+    problem: Text
+    advice: Text
+    leads: Annotated[tuple[LeadId, ...], Meta(max_length=MAX_CITED)] = ()
+    model_id: ModelId | None = None
+
+
+@event("recommendation.answered", streams=("supervision",), roles=HANDLING)
+class RecommendationAnswered(Body, frozen=True):
+    answer: Text
+    measures: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
+    digests: Material = ()
+
+
+class Counted(Value, frozen=True):
+    """How often a model found something in a period, in the log of ``tree_size`` entries."""
+
+    count: SafeInt
+    period_from: Date
+    period_until: Date
+    tree_size: SafeInt
+
+
+@event("recommendation.rechecked", streams=("supervision",), roles=SUPERVISING)
+class RecommendationRechecked(Body, frozen=True):
+    """Whether what the recommendation is about came again after it."""
+
+    result: RecheckResult
+    before: Counted
+    after: Counted
+    model_id: ModelId | None = None
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    note: Text | None = None

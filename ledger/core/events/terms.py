@@ -1,0 +1,294 @@
+"""The words that events are written in: identifiers, times, quantities and closed vocabularies.
+
+Every closed vocabulary is a ``Literal``: the strings are protocol, their labels in a language are not.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ledger.core.encoding.canonical import MEANINGS
+
+# A pattern ends in `$(?!\n)`: `$` alone also matches before a trailing newline.
+_END = r"$(?!\n)"
+_DATE = (
+    r"(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29)"
+)
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+_ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
+
+
+def _text(pattern: str, description: str, example: str) -> Meta:
+    whole = f"^{pattern}{_END}"
+    MEANINGS.setdefault(whole, f"{description}, for example {example}")
+    return Meta(pattern=whole, description=description, examples=[example])
+
+
+def _slug(longest: int, description: str, example: str) -> Meta:
+    """Lower-case letters and digits with hyphens between them. ``longest`` is in characters."""
+    pattern = rf"[a-z0-9](?:[a-z0-9-]{{0,{longest - 2}}}[a-z0-9])?"
+    MEANINGS[f"^{pattern}{_END}"] = f"a slug of at most {longest} characters: a-z, 0-9 and hyphens between them"
+    return _text(pattern, description, example)
+
+
+# -- identifiers -------------------------------------------------------------------------------------------------------
+
+AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")]
+# A pseudonymous service number, never a name: it stands on the chain.
+OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
+CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
+ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01")]
+HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
+MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
+DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]
+CustodyChangeId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1")]
+DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026")]
+StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a")]
+# Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
+RaisedDiscrepancyId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1")]
+DiscrepancyId = Annotated[
+    str,
+    _text(
+        f"{_SLUG_64}(?:/{_SLUG_64})?",
+        "a slug, or handover_id/item_id for a difference stated with the acceptance",
+        "handover-1/item-7f3a-01",
+    ),
+]
+DeadlineId = Annotated[
+    str,
+    _text(
+        rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
+        "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
+        "prosecution_review/case/12",
+    ),
+]
+ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
+ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
+LeadId = Annotated[
+    str, _text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
+]
+RecommendationId = Annotated[str, _slug(49, "slug of at most 49 characters", "2026-7-east")]
+Column = Annotated[str, _text(r"[a-z][a-z0-9_]{0,63}", "name of a column or parameter", "case_id")]
+PersonId = Annotated[str, _text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
+EventId = Annotated[
+    str,
+    _text(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        "UUIDv7, lower case",
+        "01940000-0000-7000-8000-000000000000",
+    ),
+]
+KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
+EventTypeName = Annotated[str, _text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, subject.verb", "handover.offered")]
+SectionField = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "full_name")]
+SectionLabel = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
+Jurisdiction = Annotated[
+    str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
+]
+
+# -- bytes, times, amounts ---------------------------------------------------------------------------------------------
+
+Digest = Annotated[
+    str, _text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
+]
+Blake3 = Annotated[str, _text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
+Bytes32 = Annotated[str, _text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
+Salt = Annotated[str, _text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
+SignatureText = Annotated[str, _text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
+Date = Annotated[str, _text(_DATE, "calendar date, Asia/Shanghai", "2026-03-01")]
+Instant = Annotated[
+    str,
+    _text(
+        f"{_DATE}{_TIME}Z",
+        "RFC 3339 in UTC, whole seconds",
+        "2026-03-01T08:30:00Z",
+    ),
+]
+SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+DecimalText = Annotated[
+    str, _text(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,5}[1-9])?", "decimal in its shortest spelling", "12.5")
+]
+Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
+Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
+Delimiter = Annotated[str, _text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
+Number = Annotated[
+    str, _text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
+]
+
+
+class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A part of an event: immutable, strict, absent optional fields left out of its bytes."""
+
+
+class Quantity(Value, frozen=True):
+    """``value`` in units of ``unit`` (a code such as ``piece``, ``volume``, ``gram``)."""
+
+    value: DecimalText
+    unit: Annotated[str, _text(r"[a-z][a-z0-9_]{0,15}", "unit code", "piece")]
+
+
+class Money(Value, frozen=True):
+    """An amount in the currency's hundredth (fen for CNY)."""
+
+    fen: SafeInt
+    currency: Annotated[str, _text(r"[A-Z]{3}", "ISO 4217", "CNY")]
+
+
+class EventRef(Value, frozen=True):
+    """Points at one event by its payload digest; ``event_id`` lets a reader find it."""
+
+    event_id: EventId
+    payload_digest: Blake3
+
+
+# -- closed vocabularies -----------------------------------------------------------------------------------------------
+
+StreamKind = Literal["case", "agency", "supervision", "system"]
+AgencyKind = Literal[
+    "public_security",
+    "procuratorate",
+    "court",
+    "judicial_administration",
+    "detention_house",
+    "supervision_commission",
+    "administrative_agency",
+    "property_custodian",
+    "forensic_lab",
+]
+Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
+BusinessLine = Literal["criminal", "civil", "administrative", "public_interest"]
+Stage = Literal[
+    "investigation",
+    "arrest_review",
+    "prosecution_review",
+    "supplementary_investigation",
+    "first_instance",
+    "second_instance",
+    "death_penalty_review",
+    "retrial",
+    "execution",
+    "community_correction",
+    "closed",
+]
+Procedure = Literal["ordinary", "summary", "fast_track"]
+CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
+PersonRole = Literal["suspect", "defendant", "victim", "witness"]
+Measure = Literal["detention", "arrest", "bail", "residential_surveillance", "commission_detention"]
+QualifyingGround = Literal[
+    "roaming",
+    "repeated",
+    "gang",
+    "complex",
+    "remote_area",
+    "crime_group",
+    "long_sentence",
+    "death_sentence",
+    "civil_suit",
+    "upper_court_approval",
+    "supreme_court_approval",
+    "supreme_procuratorate_approval",
+    "unreachable",
+    "national_security",
+    "terrorism",
+]
+# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), reading of the
+# file by the procuratorate (235), decision on a measure after a supervision commission's investigation (170).
+ExclusionGround = Literal["suspension", "travel", "psychiatric_assessment", "file_reading", "measure_decision"]
+# Decisions, and the papers by which an act of procedure is shown.
+DecisionKind = Literal[
+    "case_filed",
+    "case_not_filed",
+    "arrest_approved",
+    "arrest_refused",
+    "prosecuted",
+    "not_prosecuted",
+    "case_withdrawn",
+    "judgment",
+    "ruling",
+    "judgment_effective",
+    "remanded",
+    "sentence_changed",
+    "admitted_to_detention_house",
+    "interrogated",
+    "family_notified",
+    "appealed",
+    "protested",
+    "execution_notified",
+    "community_correction_ordered",
+    "community_correction_notified",
+    "arrest_request_withdrawn",
+    "judgment_served",
+    "ruling_served",
+    "proceedings_terminated",
+    "admitted_to_prison",
+    "served_in_detention_house",
+    "other",
+]
+ItemKind = Literal["dossier", "exhibit", "electronic_data", "property", "detainee"]
+SealState = Literal["intact", "broken", "missing", "unsealed"]
+MatchResult = Literal["match", "mismatch", "not_checked"]
+Disposal = Literal[
+    "returned_to_owner",
+    "returned_to_victim",
+    "destroyed",
+    "forfeited",
+    "paid_to_treasury",
+    "archived",
+    "sold_early",
+]
+Purpose = Literal[
+    "arrest_approval",
+    "prosecution_review",
+    "supplementary_investigation",
+    "supplementary_inquiry",
+    "withdrawal",
+    "reconsideration",
+    "public_prosecution",
+    "appeal",
+    "remand",
+    "retrial",
+    "death_penalty_review",
+    "sentence_change",
+    "execution",
+    "community_correction",
+    "jurisdiction_transfer",
+    "administrative_referral",
+    "property_transfer",
+    "forensic_examination",
+    "file_return",
+    "defence_access",
+    "loan",
+    "return",
+]
+ReasonCode = Literal[
+    "wrong_jurisdiction",
+    "incomplete_dossier",
+    "binding_defective",
+    "scan_unreadable",
+    "items_differ",
+    "seal_broken",
+    "digest_mismatch",
+    "suspect_absent",
+    "not_our_stage",
+    "other",
+]
+Remedy = Literal["supplement", "rebind", "not_accepted"]
+CheckResult = Literal["passed", "failed", "not_applicable"]
+DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
+Severity = Literal["low", "medium", "high"]
+DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
+# What a procuratorate does upon a lead: notice to rectify (纠正违法), recommendation (检察建议), case filed (立案监督).
+LeadOutcome = Literal["rectification_notice", "recommendation", "case_filed", "none"]
+RecheckResult = Literal["fell", "recurs", "unchanged"]
+Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
+
+
+def choices(vocabulary: Any) -> tuple[str, ...]:
+    """The words of a closed vocabulary, in their order."""
+    return tuple(vocabulary.__args__)

@@ -1,0 +1,154 @@
+"""Signed tree heads (C2SP tlog-checkpoint) and the co-signatures of witnesses on them (C2SP tlog-cosignature, v1).
+
+A checkpoint here has exactly three lines: origin, size, root. Whether a tree is consistent with an earlier one, and
+how many witnesses are enough, is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, SignatureRefused
+from ledger.core.log.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
+from ledger.core.log.notes import (
+    ED25519_SIGNATURE_LENGTH,
+    NoteSignature,
+    SignatureType,
+    Signer,
+    VerifyingKey,
+    decode_base64,
+    parse_note,
+    require_type,
+    sign_note,
+    verify_note,
+)
+
+TIMESTAMP_LENGTH = 8  # bytes
+TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
+NOTES_KEPT = 32  # that hold: many bundles stand under the same few
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_ORIGIN = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
+
+ROOT_OF_ANOTHER_SIZE = "root_of_another_size"  # of the refusal of an empty tree under another root than its own
+
+
+class Checkpoint(Struct, frozen=True):
+    """The tree of one log at one size. 0 <= size < 2**63; the root is SHA-256 of nothing only where size is 0."""
+
+    origin: str
+    size: int
+    root: Hash
+
+    def __post_init__(self) -> None:
+        if not _ORIGIN.fullmatch(self.origin):
+            raise MalformedInput("an origin is one line of text", field="origin")
+        if not 0 <= self.size < SIZE_LIMIT:
+            raise MalformedInput(f"{self.size} is not a tree size", field="size")
+        as_hash(self.root, "root")
+        if (self.size == 0) != (self.root == EMPTY_ROOT):
+            told = f"root {self.root.hex()} cannot be that of {self.size} leaves"
+            raise MalformedInput(told, field="root", code=ROOT_OF_ANOTHER_SIZE)
+
+    def text(self) -> str:
+        """The note text that log and witnesses sign."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+
+
+class Cosignature(Struct, frozen=True):
+    """A witness's verified statement that at ``timestamp`` (unix seconds) this was the largest tree it had seen."""
+
+    witness: VerifyingKey
+    timestamp: int
+
+
+def parse_size(text: str, field: str = "size") -> int:
+    """A tree size or index as ASCII decimal, below 2**63: no sign, no leading zero, nothing else."""
+    if not _DECIMAL.fullmatch(text) or int(text) >= SIZE_LIMIT:
+        raise MalformedInput(f"{text[:40]!r} is not a plain decimal below 2^63", field=field)
+    return int(text)
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """The checkpoint that a note text is. Raises MalformedInput, also for extension lines."""
+    lines = text.split("\n")
+    if len(lines) != 4 or lines[3]:
+        raise MalformedInput("a checkpoint is the three lines origin, size and root", field="checkpoint")
+    return Checkpoint(lines[0], parse_size(lines[1]), as_hash(decode_base64(lines[2], "root"), "root"))
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
+    """The signed note. Requires a signer of type ED25519 whose name is the origin."""
+    _require_origin(checkpoint, signer.verifying_key)
+    return str(sign_note(checkpoint.text(), signer))
+
+
+@lru_cache(maxsize=NOTES_KEPT)
+def verify_checkpoint(note_text: str, log_key: VerifyingKey) -> Checkpoint:
+    """The checkpoint of a note that the log signed; co-signatures are left to ``verify_cosignatures``.
+
+    Raises MalformedInput for another form, SignatureRefused where the signature is missing, stands twice or does not
+    hold, and where the origin is not the name of the key.
+    """
+    note = parse_note(note_text)
+    verify_note(note, log_key)
+    checkpoint = parse_checkpoint(note.text)
+    _require_origin(checkpoint, log_key)
+    return checkpoint
+
+
+def cosign_checkpoint(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> NoteSignature:
+    """A witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    return cosign_text(checkpoint.text(), signer, timestamp)
+
+
+def cosign_text(text: str, signer: Signer, timestamp: int) -> NoteSignature:
+    """The same for a note text that need not be a checkpoint's."""
+    key = signer.verifying_key
+    require_type(key, SignatureType.COSIGNATURE_V1)
+    if not 0 <= timestamp < TIMESTAMP_LIMIT:
+        raise MalformedInput(f"{timestamp} is not a time in unix seconds below 2^63", field="timestamp")
+    signature = signer.sign(_cosigned_message(text, timestamp))
+    return NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
+
+
+def verify_cosignatures(note_text: str, witness_keys: Iterable[VerifyingKey]) -> tuple[Cosignature, ...]:
+    """The co-signatures of known witnesses on a note, in the order of the keys; all others are ignored.
+
+    Raises SignatureRefused where a known witness stands twice or its signature does not hold.
+    """
+    return _cosignatures(note_text, tuple(dict.fromkeys(witness_keys)))
+
+
+@lru_cache(maxsize=NOTES_KEPT)
+def _cosignatures(note_text: str, witness_keys: tuple[VerifyingKey, ...]) -> tuple[Cosignature, ...]:
+    note = parse_note(note_text)
+    found: list[Cosignature] = []
+    for key in witness_keys:
+        require_type(key, SignatureType.COSIGNATURE_V1)
+        signature = note.signature_by(key)
+        if signature is not None:
+            found.append(Cosignature(key, _verify_cosignature(note.text, signature, key)))
+    return tuple(found)
+
+
+def _verify_cosignature(text: str, signature: bytes, key: VerifyingKey) -> int:
+    timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
+    if len(signature) != TIMESTAMP_LENGTH + ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
+        raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")
+    key.verify(_cosigned_message(text, timestamp), signature[TIMESTAMP_LENGTH:])
+    return timestamp
+
+
+def _cosigned_message(text: str, timestamp: int) -> bytes:
+    return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
+
+
+def _require_origin(checkpoint: Checkpoint, log_key: VerifyingKey) -> None:
+    if checkpoint.origin != log_key.name:
+        raise SignatureRefused(f"the checkpoint is of {checkpoint.origin}, the key of {log_key.name}", field="origin")

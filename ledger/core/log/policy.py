@@ -1,0 +1,150 @@
+"""Which witnesses must have co-signed a checkpoint (C2SP tlog-policy)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, SignatureRefused
+from ledger.core.log.notes import SignatureType, VerifyingKey, parse_vkey, require_type
+
+NO_QUORUM = "none"
+MAX_POLICY_LENGTH = 65_536  # characters
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
+
+
+class Group(Struct, frozen=True):
+    """Witnesses a checkpoint where ``threshold`` of its members do; 1 <= threshold <= len(members)."""
+
+    threshold: int
+    members: tuple[str, ...]
+
+
+class Policy(Struct, frozen=True):
+    """A policy; ``groups`` are in their order, each of them speaks of names before it only."""
+
+    text: str
+    logs: tuple[VerifyingKey, ...]
+    witnesses: dict[str, VerifyingKey]
+    groups: dict[str, Group]
+    quorum: str
+
+    @property
+    def asks_for_witnesses(self) -> bool:
+        return self.quorum != NO_QUORUM
+
+    def is_met_by(self, cosigners: Iterable[VerifyingKey]) -> bool:
+        """Whether these witnesses are enough."""
+        keys = set(cosigners)
+        names = {name for name, key in self.witnesses.items() if key in keys}
+        for name, group in self.groups.items():
+            if sum(member in names for member in group.members) >= group.threshold:
+                names.add(name)
+        return not self.asks_for_witnesses or self.quorum in names
+
+
+def parse_policy(text: str) -> Policy:
+    """The policy that a text spells. Raises MalformedInput, which names the line."""
+    if len(text) > MAX_POLICY_LENGTH or _CONTROL.search(text):
+        raise MalformedInput("a policy is plain text of at most 64 KiB", field="policy")
+    reader = _Reader()
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.replace("\t", " ").split(" ")
+        words = [word for word in words if word]
+        if words and not words[0].startswith("#"):
+            reader.read(words, f"policy line {number}")
+    if reader.quorum is None:
+        raise MalformedInput("a policy has one quorum line; without witnesses it is: quorum none", field="policy")
+    return Policy(text, tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
+
+
+class _Reader:
+    """Takes a policy line by line: a name must be defined above the line that uses it."""
+
+    def __init__(self) -> None:
+        self.logs: list[VerifyingKey] = []
+        self.witnesses: dict[str, VerifyingKey] = {}
+        self.groups: dict[str, Group] = {}
+        self.quorum: str | None = None
+        self._members: set[str] = set()
+
+    def read(self, words: list[str], where: str) -> None:
+        kinds: dict[str, Callable[[list[str], str], None]] = {
+            "log": self._log,
+            "witness": self._witness,
+            "group": self._group,
+            "quorum": self._quorum,
+        }
+        take = kinds.get(words[0])
+        if take is None:
+            raise MalformedInput(f"expected log, witness, group or quorum, not {words[0][:40]!r}", field=where)
+        take(words[1:], where)
+
+    def _log(self, words: list[str], where: str) -> None:
+        _require_count(words, 1, 2, "log <vkey> [<url>]", where)
+        self.logs.append(_key(words[0], SignatureType.ED25519, self._keys(), where))
+
+    def _witness(self, words: list[str], where: str) -> None:
+        _require_count(words, 2, 3, "witness <name> <vkey> [<url>]", where)
+        key = _key(words[1], SignatureType.COSIGNATURE_V1, self._keys(), where)
+        self.witnesses[self._new_name(words[0], where)] = key
+
+    def _group(self, words: list[str], where: str) -> None:
+        _require_count(words, 3, None, "group <name> all|any|<k> <name>...", where)
+        name, members = self._new_name(words[0], where), tuple(words[2:])
+        for member in members:
+            self._require_defined(member, where)
+            if member in self._members:
+                raise MalformedInput(f"{member[:40]} is a member already", field=where)
+            self._members.add(member)
+        self.groups[name] = Group(_threshold(words[1], len(members), where), members)
+
+    def _quorum(self, words: list[str], where: str) -> None:
+        _require_count(words, 1, 1, "quorum <name>|none", where)
+        if self.quorum is not None:
+            raise MalformedInput("a policy has one quorum line", field=where)
+        if words[0] != NO_QUORUM:
+            self._require_defined(words[0], where)
+        self.quorum = words[0]
+
+    def _keys(self) -> list[VerifyingKey]:
+        """Of all roles: a log that is its own witness would be one party that counts as two."""
+        return [*self.logs, *self.witnesses.values()]
+
+    def _new_name(self, name: str, where: str) -> str:
+        if name == NO_QUORUM or name in self.witnesses or name in self.groups:
+            raise MalformedInput(f"the name {name[:40]} is taken", field=where)
+        return name
+
+    def _require_defined(self, name: str, where: str) -> None:
+        if name not in self.witnesses and name not in self.groups:
+            raise MalformedInput(f"no line above defines {name[:40]}", field=where)
+
+
+def _require_count(words: list[str], least: int, most: int | None, form: str, where: str) -> None:
+    if len(words) < least or (most is not None and len(words) > most):
+        raise MalformedInput(f"expected: {form}", field=where)
+
+
+def _threshold(word: str, members: int, where: str) -> int:
+    known = {"any": 1, "all": members}
+    if word in known:
+        return known[word]
+    if not _THRESHOLD.fullmatch(word) or int(word) > members:
+        raise MalformedInput(f"expected all, any or a number from 1 to {members}, not {word[:40]!r}", field=where)
+    return int(word)
+
+
+def _key(text: str, kind: SignatureType, others: Iterable[VerifyingKey], where: str) -> VerifyingKey:
+    try:
+        key = parse_vkey(text)
+        require_type(key, kind)
+    except (MalformedInput, SignatureRefused) as error:
+        raise MalformedInput(error.message, field=where, hint=error.hint) from error
+    if any(other.public_key == key.public_key for other in others):
+        raise MalformedInput(f"the public key of {key.name} stands in a line above", field=where)
+    return key

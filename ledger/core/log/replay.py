@@ -1,0 +1,361 @@
+"""Following a log: what is concluded from entries that it has signed, one after the other, without keeping them.
+
+``Followed`` is all of the state but what grows with the log, the heads of streams and the ids of events: of these a
+step is told what concerns its entries (``Known``). Where entries come from, and where state is kept, is not known here.
+
+Nothing of an entry is judged before the log has signed a tree that has it (``require_served``), so that each
+``LogFault`` can be shown to others: the log has signed what it is about. What is served and does not fit is
+``Unreadable``: it may be the doing of somebody else on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, TallystickError, Unavailable
+from ledger.core.events import (
+    EVENT_TYPES,
+    Envelope,
+    decode_envelope,
+    decode_payload,
+    digest_of,
+    require_agreement,
+    require_place,
+)
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import (
+    EMPTY_TREE,
+    Frontier,
+    Hash,
+    NodeReader,
+    consistency_proof,
+    frontier_at,
+    leaf_hash,
+    verify_consistency,
+)
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.signing.authority import Authority
+from ledger.core.signing.signatures import EARLIEST, LATEST
+
+FaultKind = Literal[
+    "fork", "rollback", "malformed", "bad_signature", "duplicate", "gap", "unauthorised_key", "false_mirror"
+]
+
+
+class LogFault(IntegrityBroken):
+    """What the log has signed and never should have; ``kind`` says which rule it breaks, ``index`` at which entry."""
+
+    def __init__(self, kind: FaultKind, message: str, *, index: int | None = None):
+        super().__init__(message, index=index)
+        self.kind: FaultKind = kind
+        self.code = kind
+
+
+class Unreadable(Unavailable):
+    """What the log serves is missing, or is not what its checkpoint was signed over."""
+
+    code = "log_unreadable"
+
+
+class SignedInFuture(Unavailable):
+    """The log has an entry that was signed later than it is here, beyond the tolerance.
+
+    It is followed once its time has come.
+    """
+
+    code = "signed_in_future"
+
+
+class Head(Struct, frozen=True):
+    """The last event of a stream; ``digest`` is that of its payload."""
+
+    sequence: int
+    digest: str
+
+
+StreamKey = tuple[str, str]  # kind and id
+
+
+class Followed(Struct, frozen=True):
+    """A log followed up to ``frontier.size``: its right edge, and the registry as its entries have it."""
+
+    frontier: Frontier
+    authority: Authority
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+
+class Known(Struct, frozen=True):
+    """Of what was followed before, the streams and the event ids that stand in the entries of a step."""
+
+    heads: Mapping[StreamKey, Head] = {}
+    events: Mapping[str, int] = {}  # event id -> index
+
+
+class Mirrored(Struct, frozen=True):
+    """A change of the registry as the log has it at ``index``, with the bytes of its payload."""
+
+    index: int
+    change: RegistryChange
+    payload: bytes
+
+
+class Step(Struct, frozen=True):
+    """What entries add: the state after them, the heads of their streams, their ids, and the registry's changes."""
+
+    followed: Followed
+    heads: dict[StreamKey, Head]
+    events: dict[str, int]
+    changes: tuple[Mirrored, ...]
+
+
+def before_the_first(log_id: bytes, service: authorities.ServiceKeys | str) -> Followed:
+    """An empty log."""
+    return Followed(EMPTY_TREE, authorities.initial(log_id, service))
+
+
+def grown(frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
+    """The tree with these entries."""
+    return frontier.append([leaf_hash(entry) for entry in entries])
+
+
+def require_begins(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
+    """Accept that the tree of a verified checkpoint begins with what was followed up to ``frontier``.
+
+    Requires frontier.size <= checkpoint.size. ``node`` reads tiles, which may lie. Raises LogFault (fork), Unreadable.
+    """
+    if root_within(checkpoint, frontier.size, node) != frontier.root():
+        raise _fork(frontier, checkpoint)
+
+
+def require_continued(checkpoint: Checkpoint, frontier: Frontier, node: NodeReader) -> None:
+    """Accept that what was followed up to ``frontier`` begins with the tree of a verified checkpoint.
+
+    Requires checkpoint.size <= frontier.size. Raises LogFault (fork), Unreadable.
+    """
+    followed = Checkpoint(checkpoint.origin, frontier.size, frontier.root())
+    if root_within(followed, checkpoint.size, node) != checkpoint.root:
+        raise _fork(frontier, checkpoint)
+
+
+def require_served(frontier: Frontier, checkpoint: Checkpoint, node: NodeReader) -> None:
+    """Accept entries, from whose hashes ``frontier`` was grown, as those of the tree of a verified checkpoint.
+
+    Requires frontier.size <= checkpoint.size, and that what was followed before is its beginning. Raises Unreadable.
+    """
+    if root_within(checkpoint, frontier.size, node) != frontier.root():
+        raise Unreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
+
+
+def root_within(checkpoint: Checkpoint, size: int, node: NodeReader) -> Hash:
+    """The root that the tree of this checkpoint had at ``size`` <= checkpoint.size, proven out of its tiles.
+
+    Raises Unreadable where they do not lead to the root of the checkpoint.
+    """
+    if size == checkpoint.size:
+        return checkpoint.root
+    root = frontier_at(size, node).root()
+    try:
+        proof = consistency_proof(size, checkpoint.size, node)
+        verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
+    except ProofRefused as error:
+        told = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
+        raise Unreadable(told) from error
+    return root
+
+
+def _fork(frontier: Frontier, checkpoint: Checkpoint) -> LogFault:
+    return LogFault(
+        "fork",
+        f"the log has signed root {checkpoint.root.hex()} at size {checkpoint.size}; root {frontier.root().hex()} at "
+        f"size {frontier.size}, which was followed, is of another tree",
+    )
+
+
+# -- times of entries --------------------------------------------------------------------------------------------------
+
+
+def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
+    """Accept the entries from index ``first`` on as signed by ``now`` (unix seconds), within the tolerance.
+
+    Raises SignedInFuture.
+    """
+    for index, envelope in enumerate(envelopes, first):
+        ahead = envelope.signed_at - now
+        if ahead > LATEST:
+            raise SignedInFuture(
+                f"entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
+                retry_after=min(ahead - LATEST, 3600),
+                hint="Compare this machine's clock. If it is right, key and service agreed on a wrong time: ask the "
+                "agency. The entry is followed once its time has come.",
+            )
+
+
+def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int) -> tuple[int, int] | None:
+    """The first entry that came to the log later than its signature may have waited, and how many seconds at least.
+
+    The log was published with ``size`` entries ``at`` that time (unix seconds): the entries above came after it.
+    """
+    for index, envelope in enumerate(envelopes, first):
+        waited = at - envelope.signed_at
+        if index >= size and waited > EARLIEST + LATEST:
+            return index, waited
+    return None
+
+
+# -- entries -----------------------------------------------------------------------------------------------------------
+
+
+def decoded(entries: Iterable[bytes], first: int) -> list[Envelope]:
+    """The envelopes of entries from index ``first`` on.
+
+    Raises LogFault (malformed), and Unreadable for an event type that this release does not know.
+    """
+    envelopes: list[Envelope] = []
+    for index, entry in enumerate(entries, first):
+        try:
+            envelope = decode_envelope(entry)
+            if envelope.event_type not in EVENT_TYPES:
+                raise Unreadable(
+                    f"entry {index} is a {envelope.event_type}, which this release does not know",
+                    hint="Update this program; it goes on from here.",
+                )
+            require_place(envelope, where="envelope")
+        except MalformedInput as error:
+            raise LogFault("malformed", f"entry {index}: {error.field}: {error.message}", index=index) from error
+        envelopes.append(envelope)
+    return envelopes
+
+
+def is_registry_change(envelope: Envelope) -> bool:
+    """Whether the entry mirrors a change of the registry: its payload is public and wanted."""
+    return issubclass(EVENT_TYPES[envelope.event_type].body, RegistryChange)
+
+
+def follow(
+    followed: Followed, envelopes: Sequence[Envelope], frontier: Frontier, known: Known, payloads: Mapping[int, bytes]
+) -> Step:
+    """Judges the entries that made ``followed.frontier`` into ``frontier``, whose tree the log has signed.
+
+    ``payloads`` are those of the ``registry.*`` entries by index. For each entry, in their order:
+
+    1. the signature is of the key that it names, for this ledger;
+    2. its event id stands in no entry before;
+    3. it stands on its stream's head: sequence and previous digest follow;
+    4. its key was good at its index, for its agency and event type;
+    5. where it mirrors a change of the registry, number and rolling hash follow from the change before.
+
+    Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
+    """
+    heads: dict[StreamKey, Head] = {}
+    events: dict[str, int] = {}
+    changes: list[Mirrored] = []
+    authority = followed.authority
+    for index, envelope in enumerate(envelopes, followed.size):
+        _require_signature(envelope, authority.log_id, index)  # 1
+        _require_new(envelope, events.get(envelope.event_id, known.events.get(envelope.event_id)), index)  # 2
+        stream = (envelope.stream.kind, envelope.stream.id)
+        _require_follows(envelope, heads.get(stream, known.heads.get(stream)), index)  # 3
+        _require_authority(authority, envelope, index)  # 4
+        if is_registry_change(envelope):  # 5
+            mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
+            changes.append(mirrored)
+        heads[stream] = Head(envelope.sequence, envelope.payload_digest)
+        events[envelope.event_id] = index
+    return Step(Followed(frontier, authority), heads, events, tuple(changes))
+
+
+def with_change(
+    authority: Authority, envelope: Envelope, payload: bytes | None, index: int
+) -> tuple[Mirrored, Authority]:
+    """The change that a ``registry.*`` entry mirrors, and the registry after it.
+
+    Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
+    """
+    mirrored = _mirrored(envelope, payload, index)
+    return mirrored, _folded(authority, mirrored)
+
+
+def require_same_changes(
+    mirrored: Sequence[Mirrored], on_chain: Sequence[RegistryChange], *, final_block: int, hint: str | None = None
+) -> None:
+    """Accept that the log mirrors what the chain's registry has: the first of ``on_chain``, each whole.
+
+    ``on_chain`` are the final changes above those that were compared before. Raises LogFault (false_mirror), and
+    Unavailable, with the hint, where the log is ahead of what is final here.
+    """
+    for number, entry in enumerate(mirrored):
+        if number < len(on_chain) and entry.change == on_chain[number]:
+            continue
+        if number >= len(on_chain) and entry.change.location.block_number > final_block:
+            raise Unavailable(
+                f"entry {entry.index} mirrors a change of block {entry.change.location.block_number}; here block "
+                f"{final_block} is the last final one",
+                code="chain_behind",
+                hint=hint,
+            )
+        raise LogFault(
+            "false_mirror",
+            f"entry {entry.index} mirrors change {entry.change.number} of the registry as the chain does not have it",
+            index=entry.index,
+        )
+
+
+def _require_signature(envelope: Envelope, log_id: bytes, index: int) -> None:
+    try:
+        signatures.verify_envelope(envelope, log_id)
+    except TallystickError as error:
+        raise LogFault("bad_signature", f"entry {index}: {error.message}", index=index) from error
+
+
+def _require_new(envelope: Envelope, earlier: int | None, index: int) -> None:
+    if earlier is not None:
+        raise LogFault(
+            "duplicate", f"entry {index} has the event id {envelope.event_id} of entry {earlier}", index=index
+        )
+
+
+def _require_follows(envelope: Envelope, head: Head | None, index: int) -> None:
+    expected = (head.sequence + 1, head.digest) if head else (0, None)
+    if (envelope.sequence, envelope.previous) != expected:
+        stream = envelope.stream
+        raise LogFault(
+            "gap",
+            f"entry {index} is event {envelope.sequence} on {envelope.previous} of {stream.kind} {stream.id}, where "
+            f"event {expected[0]} on {expected[1]} is next",
+            index=index,
+        )
+
+
+def _require_authority(authority: Authority, envelope: Envelope, index: int) -> None:
+    try:
+        authorities.require_key(authority, envelope, index)
+    except TallystickError as error:
+        raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
+
+
+def _mirrored(envelope: Envelope, data: bytes | None, index: int) -> Mirrored:
+    if data is None or digest_of(data) != envelope.payload_digest:
+        raise Unreadable(f"the log does not serve the payload of entry {index}, which mirrors a change of the registry")
+    try:
+        payload = decode_payload(data, envelope.event_type)
+        require_agreement(envelope, payload, data)
+        authorities.require_officer(None, payload)
+    except TallystickError as error:
+        raise LogFault("false_mirror", f"entry {index}: {error.message}", index=index) from error
+    assert isinstance(payload.body, RegistryChange), "the event type says so"
+    return Mirrored(index, payload.body, data)
+
+
+def _folded(authority: Authority, mirrored: Mirrored) -> Authority:
+    try:
+        return authorities.fold(authority, mirrored.change, mirrored.index)
+    except IntegrityBroken as error:
+        raise LogFault("false_mirror", f"entry {mirrored.index}: {error.message}", index=mirrored.index) from error

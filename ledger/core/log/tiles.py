@@ -1,0 +1,236 @@
+"""The tree and its entries cut into tiles (C2SP tlog-tiles): names, bundles, and the arithmetic a tile store needs.
+
+A tile holds up to 256 neighbouring hashes of every eighth level; those between are hashed anew from them. Storage and
+transport are not handled here: tiles come from a ``TileReader`` and go out as ``TileRow`` values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from msgspec import Struct
+
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Growth, Hash, Row, grow
+
+TILE_HEIGHT = 8  # tree levels
+TILE_WIDTH = 1 << TILE_HEIGHT  # hashes, or entries of a bundle
+TILE_LENGTH = TILE_WIDTH * HASH_LENGTH  # bytes of a full tile
+MAX_ENTRY_LENGTH = 65_535  # bytes
+LENGTH_PREFIX = 2  # bytes before each entry of a bundle
+EXPANDED_TILES_KEPT = 256  # about 45 kB each
+
+_NAME = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+
+
+class TileReader(Protocol):
+    """Gives the first ``width`` hashes of a tile, 32 * width bytes; the tree has them all."""
+
+    def __call__(self, level: int, index: int, width: int, /) -> bytes: ...
+
+
+class TileName(Struct, frozen=True):
+    """A tile of hashes. 0 <= level <= 63, 0 <= index, 1 <= width <= 256."""
+
+    level: int
+    index: int
+    width: int = TILE_WIDTH
+
+    def path(self) -> str:
+        """As in ``tile/0/x001/x234/067.p/8``, without a leading slash."""
+        return f"tile/{self.level}/{_index_and_width(self.index, self.width)}"
+
+
+class BundleName(Struct, frozen=True):
+    """A bundle of log entries. 0 <= index, 1 <= width <= 256."""
+
+    index: int
+    width: int = TILE_WIDTH
+
+    def path(self) -> str:
+        """As in ``tile/entries/x001/x234/067.p/8``, without a leading slash."""
+        return f"tile/entries/{_index_and_width(self.index, self.width)}"
+
+
+class TileRow(Struct, frozen=True):
+    """A tile as it stands now: replaces what is stored under (level, index), which is a prefix of it.
+
+    ``hashes`` are 32 * width bytes, 1 <= width <= 256.
+    """
+
+    level: int
+    index: int
+    hashes: bytes
+
+
+def parse_name(path: str) -> TileName | BundleName:
+    """The tile or bundle that ``path`` names; only the one spelling of each name is accepted."""
+    match = _NAME.fullmatch(path)
+    if match is None:
+        raise _no_name(path)
+    kind, groups, partial = match.groups()
+    index = int(groups.replace("/", "").replace("x", ""))
+    width = int(partial) if partial is not None else TILE_WIDTH
+    name = BundleName(index, width) if kind == "entries" else TileName(int(kind), index, width)
+    if name.path() != path or not 1 <= width <= TILE_WIDTH or (isinstance(name, TileName) and name.level > 63):
+        raise _no_name(path)
+    return name
+
+
+def width_at(size: int, level: int, index: int) -> int:
+    """How many hashes tile (level, index) has in a tree of ``size`` leaves, 0 where it does not exist.
+
+    Entry bundles are as wide as the tile of level 0 with their index.
+    """
+    return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - index * TILE_WIDTH))
+
+
+def encode_bundle(entries: Iterable[bytes]) -> bytes:
+    """Entries one after the other, each behind its length as two bytes, high byte first."""
+    parts: list[bytes] = []
+    for entry in entries:
+        if len(entry) > MAX_ENTRY_LENGTH:
+            raise MalformedInput(f"an entry of {len(entry)} bytes is over {MAX_ENTRY_LENGTH}", field="entry")
+        parts += (len(entry).to_bytes(LENGTH_PREFIX, "big"), entry)
+    return b"".join(parts)
+
+
+def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
+    """The ``width`` entries of a bundle, which must hold exactly these."""
+    entries: list[bytes] = []
+    start = 0
+    for _ in range(width):
+        begin = start + LENGTH_PREFIX
+        start = begin + int.from_bytes(bundle[start:begin], "big")
+        entries.append(bundle[begin:start])
+        if begin > len(bundle) or start > len(bundle):
+            raise MalformedInput(f"the bundle ends within entry {len(entries) - 1} of {width}", field="bundle")
+    if start != len(bundle):
+        raise MalformedInput(f"{len(bundle) - start} bytes follow the {width} entries of the bundle", field="bundle")
+    return entries
+
+
+class RightEdge(Struct, frozen=True):
+    """The partial tiles at the right edge of a tree: what the next leaves are appended to.
+
+    ``partials[level]`` are the hashes of the partial tile, empty where the level ends with a full one.
+    """
+
+    partials: tuple[bytes, ...] = ()
+    frontier: Frontier = EMPTY_TREE
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+    @classmethod
+    def read(cls, size: int, read_tile: TileReader) -> RightEdge:
+        """The right edge at ``size``: at most one tile read per tile level, so at most log256(size) + 1."""
+        partials: list[bytes] = []
+        while count := size >> TILE_HEIGHT * len(partials):
+            index, width = divmod(count, TILE_WIDTH)
+            partials.append(_read(read_tile, len(partials), index, width) if width else b"")
+        # A tile is itself a tree over its hashes, so the frontiers of the partial tiles make up that of the whole.
+        frontiers = [EMPTY_TREE.append(hashes_in(hashes)) for hashes in reversed(partials)]
+        return cls(tuple(partials), Frontier(size, tuple(root for frontier in frontiers for root in frontier.roots)))
+
+    def append(self, leaf_hashes: Sequence[Hash]) -> Appended:
+        """Grow the tree by these leaves. Requires size + len(leaf_hashes) < 2**63."""
+        growth = grow(self.frontier, leaf_hashes)
+        partials = list(self.partials)
+        tiles: list[TileRow] = []
+        for level, row in enumerate(growth.rows[::TILE_HEIGHT]):
+            old, new = self.size >> TILE_HEIGHT * level, growth.size >> TILE_HEIGHT * level
+            if old == new:
+                break
+            if level == len(partials):
+                partials.append(b"")
+            hashes = partials[level] + b"".join(row.nodes[old - row.first : new - row.first])
+            cut = [hashes[start : start + TILE_LENGTH] for start in range(0, len(hashes), TILE_LENGTH)]
+            tiles += (TileRow(level, old // TILE_WIDTH + offset, part) for offset, part in enumerate(cut))
+            partials[level] = cut[-1] if len(cut[-1]) < TILE_LENGTH else b""
+        return Appended(RightEdge(tuple(partials), growth.frontier()), tuple(tiles), growth)
+
+
+class Appended(Struct, frozen=True):
+    """What one batch of leaves changed: the new right edge and each tile that was begun, extended or completed."""
+
+    edge: RightEdge
+    tiles: tuple[TileRow, ...]
+    growth: Growth
+
+    @property
+    def size(self) -> int:
+        return self.growth.size
+
+    @property
+    def root(self) -> Hash:
+        return self.growth.root()
+
+    def inclusion_proofs(self) -> list[tuple[Hash, ...]]:
+        """The inclusion proof of each appended leaf at the new size, in their order."""
+        return self.growth.inclusion_proofs()
+
+
+class TileNodes:
+    """The complete nodes of a tree of ``size`` leaves out of its tiles: a ``NodeReader`` for proofs at sizes up to it.
+
+    May live as long as the tiles stay readable: keeps the 256 tiles used last and reads no tile again that it keeps.
+    Raises IntegrityBroken where a tile has another length than the size asks for.
+    """
+
+    def __init__(self, size: int, read_tile: TileReader):
+        self._size = size
+        self._read_tile = read_tile
+        self._rows = lru_cache(maxsize=EXPANDED_TILES_KEPT)(self._read_rows)
+
+    def __call__(self, level: int, index: int, /) -> Hash:
+        tile_level, depth = divmod(level, TILE_HEIGHT)
+        tile_index, offset = divmod(index << depth, TILE_WIDTH)
+        return self._rows(tile_level, tile_index)[depth].nodes[offset >> depth]
+
+    def _read_rows(self, level: int, index: int) -> list[Row]:
+        return _expand(_read(self._read_tile, level, index, width_at(self._size, level, index)))
+
+
+@lru_cache(maxsize=EXPANDED_TILES_KEPT)
+def _expand(hashes: bytes) -> list[Row]:
+    """All rows of the tree over a tile's hashes, kept by content: a changed tile is never mistaken for the old one."""
+    return grow(EMPTY_TREE, hashes_in(hashes)).rows
+
+
+def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
+    hashes = read_tile(level, index, width)
+    if len(hashes) != width * HASH_LENGTH:
+        name = TileName(level, index, width).path()
+        raise IntegrityBroken(
+            f"{name} has {len(hashes)} bytes where {width} hashes are {width * HASH_LENGTH}",
+            index=index * TILE_WIDTH ** (level + 1),
+            field=name,
+            hint="rebuild the tiles from the stored entries, then run the audit",
+        )
+    return hashes
+
+
+def hashes_in(hashes: bytes) -> list[Hash]:
+    """The hashes of a tile, or of any bytes that are hashes side by side."""
+    return [Hash(hashes[start : start + HASH_LENGTH]) for start in range(0, len(hashes), HASH_LENGTH)]
+
+
+def _index_and_width(index: int, width: int) -> str:
+    groups = [f"{index % 1000:03d}"]
+    while index := index // 1000:
+        groups.append(f"x{index % 1000:03d}")
+    suffix = "" if width == TILE_WIDTH else f".p/{width}"
+    return "/".join(reversed(groups)) + suffix
+
+
+def _no_name(path: str) -> MalformedInput:
+    return MalformedInput(
+        f"{path[:100]!r} names no tile",
+        field="tile",
+        hint="ask for tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>] as in C2SP tlog-tiles",
+    )

@@ -1,0 +1,97 @@
+"""What logs ask witnesses, and what these answer: C2SP tlog-witness for notes, JSON of our own for the contract."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from msgspec import Struct
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SignatureText
+from ledger.core.log.checkpoints import parse_size
+from ledger.core.log.merkle import MAX_PROOF_LENGTH, Hash, as_hash
+from ledger.core.log.notes import MAX_NOTE_LENGTH, decode_base64
+
+ADD_CHECKPOINT = "/add-checkpoint"
+COSIGN_ANCHOR = "/cosign-anchor"
+COSIGN_BLOCK = "/cosign-block"
+SIZE_MEDIA_TYPE = "text/x.tlog.size"
+MAX_ADD_CHECKPOINT = MAX_NOTE_LENGTH + 4096  # bytes: the note, the old size and 63 lines of proof
+_OLD = "old "
+
+
+class AddCheckpoint(Struct, frozen=True):
+    """A log's wish that a witness step from the tree of size ``old`` to that of the signed ``note``."""
+
+    old: int
+    proof: tuple[Hash, ...]
+    note: str
+
+    def body(self) -> bytes:
+        """What is posted."""
+        lines = [f"{_OLD}{self.old}", *(b64encode(sibling).decode() for sibling in self.proof), "", self.note]
+        return "\n".join(lines).encode()
+
+
+class CosignAnchor(Struct, frozen=True, forbid_unknown_fields=True):
+    """A log's wish for a co-signature that the contract ``anchor`` of a chain takes."""
+
+    chain_id: SafeInt
+    anchor: KeyId
+    size: SafeInt
+    root: Bytes32
+    registry_hash: Bytes32
+
+
+class AnchorCosignature(Struct, frozen=True, forbid_unknown_fields=True):
+    """``signature`` is r || s || v by ``account`` over the contract's EIP-712 ``Checkpoint``."""
+
+    account: KeyId
+    signature: SignatureText
+
+
+class CosignBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """A log's wish that a witness vouch for a block of the chain on which the contract ``anchor`` stands."""
+
+    chain_id: SafeInt
+    anchor: KeyId
+    block_number: SafeInt
+    block_hash: Bytes32
+
+
+_cosign_anchor_decoder = decoder_of(CosignAnchor)
+_cosign_block_decoder = decoder_of(CosignBlock)
+
+
+def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
+    """What a body asks. Raises MalformedInput; of the note nothing is looked at."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedInput("expected text in UTF-8", field="body") from error
+    head, separator, note = text.partition("\n\n")
+    first, *lines = head.split("\n")
+    if not separator or not first.startswith(_OLD):
+        raise MalformedInput(
+            "expected 'old <size>', lines of proof, an empty line and a signed checkpoint", field="old"
+        )
+    if len(lines) > MAX_PROOF_LENGTH:
+        raise MalformedInput(f"expected at most {MAX_PROOF_LENGTH} lines of proof, not {len(lines)}", field="proof")
+    proof = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
+    return AddCheckpoint(parse_size(first.removeprefix(_OLD), "old"), proof, note)
+
+
+def parse_cosign_anchor(body: bytes) -> CosignAnchor:
+    """What a body asks. Raises MalformedInput, naming the field."""
+    asked = canonical.parse(body, _cosign_anchor_decoder)
+    canonical.require_distinct_keys(body)
+    return asked
+
+
+def parse_cosign_block(body: bytes) -> CosignBlock:
+    """What a body asks. Raises MalformedInput, naming the field."""
+    asked = canonical.parse(body, _cosign_block_decoder)
+    canonical.require_distinct_keys(body)
+    return asked

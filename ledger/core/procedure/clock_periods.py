@@ -1,0 +1,131 @@
+"""One run of a statutory clock, as the stream of its case has it. When it ends is counted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from ledger.core.events.terms import EventRef, ExclusionGround, QualifyingGround
+from ledger.core.procedure.clock_rules import ClockRule, ExtensionRule
+from ledger.core.procedure.deadlines import Exclusion, Period, WorkCalendar, count, last_day_of, parse_periods
+from ledger.core.procedure.legal_days import start_of
+
+
+class Extension(Struct, frozen=True):
+    """More time, by the row ``name`` of the clock's rule, None where no row fits; ``until`` is the last day decided."""
+
+    name: str | None
+    article: str
+    until: str | None = None
+    qualifying_ground: QualifyingGround | None = None
+
+
+class Pause(Struct, frozen=True):
+    """Time that does not count: RFC 3339 instants; ``until`` is None while it lasts. ``held_by`` is the clock of the
+    same subject that it lasts as long as, where it was no event of its own.
+    """
+
+    since: str
+    ground: ExclusionGround
+    article: str
+    until: str | None = None
+    held_by: str | None = None
+
+
+class Clock(Struct, frozen=True):
+    """``subject`` is a person, an item, a handover, or ``case``; ``agency`` is whose time it is.
+
+    ``rule_from`` dates the row of the rules that the clock keeps, ``period`` is the time that the row gives it.
+    ``counted_from`` is the day after which that time begins, where it is another than that of the start.
+    ``until`` is the last day or moment that a paper set. ``provisional`` clocks run from the delivery that the sender
+    claims, until the receiver answers ``handover_id``. ``events`` are those it was derived from. Where an offer stopped
+    it, ``stopped_in`` is the handover: it runs on if that comes to nothing.
+    """
+
+    deadline_id: str
+    name: str
+    subject: str
+    agency: str
+    started_at: str
+    rule_from: str
+    period: str | None
+    events: tuple[EventRef, ...]
+    counted_from: str | None = None
+    until: str | None = None
+    provisional: bool = False
+    handover_id: str | None = None
+    extensions: tuple[Extension, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    stopped_at: str | None = None
+    stopped_in: str | None = None
+
+    @property
+    def counts_from(self) -> datetime:
+        """The moment with whose hour or day, which does not count, the counting begins."""
+        if self.counted_from is None:
+            return datetime.fromisoformat(self.started_at)
+        return start_of(date.fromisoformat(self.counted_from))
+
+    @property
+    def is_running(self) -> bool:
+        return self.stopped_at is None
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[-1].until is None
+
+
+_NO_CALENDAR = WorkCalendar(frozenset(), frozenset(), frozenset())  # in custody nobody asks for days off
+
+
+def periods(clock: Clock, row: ClockRule) -> tuple[Period, ...]:
+    """The base with what extensions add to it, or the longest time that one gives in all, in whatever order they came.
+
+    Empty where only a paper sets the end.
+    """
+    rules = _extensions(clock, row)
+    if any(rule.is_open for rule in rules):
+        return ()
+    given = [clock.period] if clock.period else []
+    given += [rule.adds for rule in rules if rule.adds is not None]
+    added = tuple(period for text in given for period in parse_periods(text))
+    in_all = [parse_periods(rule.to) for rule in rules if rule.to is not None]
+    return max(added, *in_all, key=lambda periods: last_day_of(date.min, periods)) if in_all else added
+
+
+def decided(clock: Clock, row: ClockRule) -> str | None:
+    """The last day or moment that the latest paper sets, if it sets one; of an open extension the latest that did."""
+    untils = [clock.until, *(extension.until for extension in clock.extensions)]
+    if any(rule.is_open for rule in _extensions(clock, row)):
+        untils = [until for until in untils if until is not None]
+    return untils[-1]
+
+
+def _extensions(clock: Clock, row: ClockRule) -> list[ExtensionRule]:
+    found = (row.extension(extension.name, clock.period) for extension in clock.extensions)
+    return [rule for rule in found if rule is not None]
+
+
+def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
+    """The times that do not count; one that lasts is taken to last until ``as_of``."""
+    found = []
+    for pause in pauses:
+        since = datetime.fromisoformat(pause.since)
+        until = datetime.fromisoformat(pause.until) if pause.until else max(since, as_of)
+        found.append(Exclusion(since, until, pause.ground))
+    return found
+
+
+def lawful_last_day(clock: Clock, row: ClockRule) -> date | None:
+    """The last day by the rules, whatever a paper says, days off or not, without the rest that still lasts.
+
+    None where hours count, or only a paper sets the end.
+    """
+    given, started = periods(clock, row), clock.counts_from
+    if not given:
+        return None
+    excluded = exclusions([pause for pause in clock.pauses if pause.until], started)
+    ends = count(started, given, excluded=excluded, calendar=_NO_CALENDAR, in_custody=True, month_end=row.month_end)
+    return ends.last_day

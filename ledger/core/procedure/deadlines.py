@@ -1,0 +1,322 @@
+"""Legal time and its counting: periods, the calendar of working days, and each step of a count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, UnknownYear
+from ledger.core.events.terms import ExclusionGround
+from ledger.core.procedure.legal_days import DAY, end_of, legal_day
+
+TEXTS_KEPT = 1024  # the rules have some dozens
+
+Unit = Literal["hour", "day", "half_month", "month", "year"]
+# Where a period of months ends that starts on the last day of a month. `same_day`: on the same day of the month that it
+# ends in, 30 April + 1 m = 30 May. `last_day`: on the last day of that month, 31 May (SPC interpretation 202, courts).
+MonthEnd = Literal["same_day", "last_day"]
+
+HALF_MONTH = 15 * DAY  # always, SPC interpretation 202
+
+_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>[hdmy])")
+_UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "m": "month", "y": "year"}
+
+
+class Period(Struct, frozen=True):
+    """So many of one unit. Requires 1 <= amount <= 999."""
+
+    amount: int
+    unit: Unit
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
+    """What a text of the data comes to: ``24 h``, ``3 d``, ``1 m``, ``1 y``; ``1.5 m`` is a month and half a month.
+
+    Raises MalformedInput.
+    """
+    found = _TEXT.fullmatch(text)
+    whole = int(found["whole"]) if found else 0
+    if found is None or (found["half"] and found["unit"] != "m") or not (whole or found["half"]):
+        raise MalformedInput(
+            f"{text!r} is no period: expected 1 to 999 of h, d, m or y, half months too, as in '24 h' or '1.5 m'",
+            field=field,
+        )
+    periods = (Period(whole, _UNITS[found["unit"]]),) if whole else ()
+    return (*periods, Period(1, "half_month")) if found["half"] else periods
+
+
+def last_day_of(start: date, periods: Sequence[Period], month_end: MonthEnd = "same_day") -> date:
+    """The last day of ``periods`` as one period that runs from ``start``, which does not count.
+
+    Months come first, all at once, then days, in whatever order they were given: an end of month on the way shortens
+    nothing, 31 January + 1 m + 1 m = 31 March. No period is of hours.
+    """
+    months = sum(_MONTHS.get(period.unit, 0) * period.amount for period in periods)
+    days = sum((_DAYS.get(period.unit, _NO_DAYS) * period.amount for period in periods), _NO_DAYS)
+    return _months_on(start, months, month_end) + days
+
+
+_MONTHS: dict[Unit, int] = {"month": 1, "year": 12}
+_NO_DAYS = timedelta(0)
+_DAYS: dict[Unit, timedelta] = {"day": DAY, "half_month": HALF_MONTH}
+
+
+def _months_on(start: date, months: int, month_end: MonthEnd) -> date:
+    """The same day ``months`` later, or the last day of a month that has no such day."""
+    years, month = divmod(start.month - 1 + months, 12)
+    last = _last_of_month(start.year + years, month + 1)
+    if month_end == "last_day" and start == _last_of_month(start.year, start.month):
+        return last
+    return last.replace(day=min(start.day, last.day))
+
+
+def _last_of_month(year: int, month: int) -> date:
+    # calendar.monthrange would do; importing it takes a millisecond, which a proof check need not wait for
+    following = date(year + 1, 1, 1) if month == 12 else date(year, month + 1, 1)
+    return following - DAY
+
+
+SATURDAY = 5  # of date.weekday()
+
+
+class WorkCalendar(Struct, frozen=True):
+    """The days off of ``years``: weekends and ``holidays``, but not ``make_up_days``, weekend days that are worked.
+
+    Both are Asia/Shanghai days of ``years``; a holiday may fall on a weekend.
+    """
+
+    years: frozenset[int]
+    holidays: frozenset[date]
+    make_up_days: frozenset[date]
+
+    def is_day_off(self, day: date) -> bool:
+        """Whether nobody works on ``day``. Raises UnknownYear."""
+        if day.year not in self.years:
+            raise UnknownYear(
+                f"the public holidays of {day.year} are not known, so whether {day} is a day off is not",
+                hint="Update the package holidays once the State Council has published the holidays of that year.",
+            )
+        return day not in self.make_up_days and (day in self.holidays or day.weekday() >= SATURDAY)
+
+    def days_off_from(self, day: date) -> Iterator[date]:
+        """The days off without a gap from ``day`` on; none where ``day`` is worked. Raises UnknownYear."""
+        while self.is_day_off(day):
+            yield day
+            day += DAY
+
+
+class StartDayLeftOut(Struct, frozen=True, tag_field="step", tag="start_day_left_out"):
+    """The starting day does not count."""
+
+    day: date
+
+
+class StartHourLeftOut(Struct, frozen=True, tag_field="step", tag="start_hour_left_out"):
+    """The starting hour, from ``since`` to ``until``, does not count."""
+
+    since: datetime
+    until: datetime
+
+
+class PeriodAdded(Struct, frozen=True, tag_field="step", tag="period_added"):
+    """The days that ``period`` brings, after the periods before it."""
+
+    period: Period
+    first: date
+    last: date
+
+
+class HoursAdded(Struct, frozen=True, tag_field="step", tag="hours_added"):
+    """The hours that ``period`` brings, after those before it."""
+
+    period: Period
+    since: datetime
+    until: datetime
+
+
+class DaysExcluded(Struct, frozen=True, tag_field="step", tag="days_excluded"):
+    """A time that does not count, from the day ``since`` to the day ``until``, moves the end to ``last``.
+
+    ``days`` may be 0: it began and ended on one day, lay outside the period, or was excluded already.
+    """
+
+    ground: ExclusionGround
+    since: date
+    until: date
+    days: int
+    last: date
+
+
+class HoursExcluded(Struct, frozen=True, tag_field="step", tag="hours_excluded"):
+    """The same in hours: ``ends_at`` is the first instant after the period."""
+
+    ground: ExclusionGround
+    since: datetime
+    until: datetime
+    hours: int
+    ends_at: datetime
+
+
+class RolledForward(Struct, frozen=True, tag_field="step", tag="rolled_forward"):
+    """The last day was a day off: the period ends on ``last``, the first working day after ``days_off``."""
+
+    days_off: tuple[date, ...]
+    last: date
+
+
+class HeldInCustody(Struct, frozen=True, tag_field="step", tag="held_in_custody"):
+    """The person is in custody: the period ends on ``last``, day off or not."""
+
+    last: date
+
+
+class DayDecided(Struct, frozen=True, tag_field="step", tag="day_decided"):
+    """A decision sets the day ``last`` as the last one."""
+
+    last: date
+
+
+class DayBeyondLaw(Struct, frozen=True, tag_field="step", tag="day_beyond_law"):
+    """A decision sets the day ``last``, which the law does not give: it is not followed."""
+
+    last: date
+
+
+class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided"):
+    """A paper sets the moment ``due_at``."""
+
+    due_at: datetime
+
+
+Step: TypeAlias = (
+    StartDayLeftOut
+    | StartHourLeftOut
+    | PeriodAdded
+    | HoursAdded
+    | DaysExcluded
+    | HoursExcluded
+    | RolledForward
+    | HeldInCustody
+    | DayDecided
+    | DayBeyondLaw
+    | MomentDecided
+)
+
+STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))
+
+
+COUNTS_KEPT = 4096  # most clocks of a day are of few kinds, and each is counted at every step of its case
+_HOUR = 3600  # seconds
+
+
+class Exclusion(Struct, frozen=True):
+    """A time that does not count, for its ``ground``. Requires since <= until; both are aware."""
+
+    since: datetime
+    until: datetime
+    ground: ExclusionGround
+
+
+class Counted(Struct, frozen=True):
+    """When a period ends: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` None for hours.
+
+    Of what was posted, the time of posting counts.
+    """
+
+    due_at: datetime
+    last_day: date | None
+    steps: tuple[Step, ...]
+
+
+def count(
+    started_at: datetime,
+    periods: Sequence[Period],
+    *,
+    excluded: Iterable[Exclusion] = (),
+    calendar: WorkCalendar,
+    in_custody: bool,
+    month_end: MonthEnd = "same_day",
+) -> Counted:
+    """When ``periods`` end that run, as one, from the aware instant ``started_at``.
+
+    ``in_custody`` is of the last day; the calendar is asked only where it is False. Raises MalformedInput where there
+    is no period, or hours stand beside other units, and UnknownYear where an end may be a day off and nobody knows.
+    """
+    in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
+    hours = sum(period.unit == "hour" for period in periods)
+    if not periods or 0 < hours < len(periods):
+        raise MalformedInput("expected at least one period, hours only or none of hours", field="periods")
+    if hours:
+        return _count_hours(started_at, periods, in_order)
+    days_off = None if in_custody else calendar
+    return _count_days(legal_day(started_at), tuple(periods), tuple(in_order), month_end, days_off)
+
+
+@lru_cache(maxsize=COUNTS_KEPT)
+def _count_days(
+    start: date,
+    periods: tuple[Period, ...],
+    excluded: tuple[Exclusion, ...],
+    month_end: MonthEnd,
+    calendar: WorkCalendar | None,
+) -> Counted:
+    last = start
+    steps: list[Step] = [StartDayLeftOut(start)]
+    for n, period in enumerate(periods, 1):
+        first, last = last + DAY, last_day_of(start, periods[:n], month_end)
+        steps.append(PeriodAdded(period, first, last))
+    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
+    ordinals = [(since.toordinal(), until.toordinal()) for since, until in spans]
+    lengths = _left_out(start.toordinal(), last.toordinal(), ordinals)
+    for exclusion, (since, until), days in zip(excluded, spans, lengths, strict=True):
+        last += days * DAY
+        steps.append(DaysExcluded(exclusion.ground, since, until, days, last))
+    if calendar is None:
+        steps.append(HeldInCustody(last))
+    elif days_off := tuple(calendar.days_off_from(last)):
+        last = days_off[-1] + DAY
+        steps.append(RolledForward(days_off, last))
+    return Counted(end_of(last), last, tuple(steps))
+
+
+def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion]) -> Counted:
+    start = last = _hour(started_at)
+    steps: list[Step] = [StartHourLeftOut(_beginning(start), _beginning(start + 1))]
+    for period in periods:
+        first, last = last + 1, last + period.amount
+        steps.append(HoursAdded(period, _beginning(first), _beginning(last + 1)))
+    spans = [(_hour(e.since), _hour(e.until)) for e in excluded]
+    for exclusion, hours in zip(excluded, _left_out(start, last, spans), strict=True):
+        last += hours
+        steps.append(HoursExcluded(exclusion.ground, exclusion.since, exclusion.until, hours, _beginning(last + 1)))
+    return Counted(_beginning(last + 1), None, tuple(steps))
+
+
+def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:
+    """How many days or hours each span (a, b), sorted, adds to a period of those after ``start`` up to ``last``.
+
+    It leaves out those above a up to b, but none twice; as many come on after ``last``, where the next may begin.
+    """
+    lengths = []
+    for since, until in spans:
+        after = max(since, start)
+        length = max(until - after, 0) if after <= last else 0
+        lengths.append(length)
+        last += length
+        start = max(start, until)
+    return lengths
+
+
+def _hour(instant: datetime) -> int:
+    """The hour that ``instant`` falls in, from 1970 on. Beijing's hours begin with those of UTC."""
+    return int(instant.timestamp() // _HOUR)
+
+
+def _beginning(hour: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hour)

@@ -1,0 +1,66 @@
+"""What agencies may do by their kind and by their place in the tree of jurisdictions (province/city/county)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from ledger.core.events.terms import AgencyKind
+from ledger.core.signing.authority import Agency
+
+# ``supervises``: may look into the cases of agencies in its jurisdiction, and has models, leads and recommendations.
+# ``detains``: keeps persons in custody for others.
+Trait = Literal["supervises", "detains"]
+TRAITS: Mapping[AgencyKind, frozenset[Trait]] = {
+    "procuratorate": frozenset(("supervises",)),
+    "detention_house": frozenset(("detains",)),
+}
+
+
+def has_trait(kind: AgencyKind, trait: Trait) -> bool:
+    """Return whether agencies of this kind have the trait."""
+    return trait in TRAITS.get(kind, frozenset())
+
+
+def may_supervise(agency: Agency) -> bool:
+    """Return whether the agency is of a kind that supervises."""
+    return has_trait(agency.kind, "supervises")
+
+
+def may_detain(agency: Agency) -> bool:
+    """Return whether the agency is of a kind that keeps persons in custody."""
+    return has_trait(agency.kind, "detains")
+
+
+def lies_within(jurisdiction: str, outer: str) -> bool:
+    """Return whether the jurisdiction is ``outer`` or one below it."""
+    return f"{jurisdiction}/".startswith(f"{outer}/")
+
+
+def is_within(inner: Agency, outer: Agency) -> bool:
+    """Return whether ``inner`` has the jurisdiction of ``outer`` or one below it."""
+    return lies_within(inner.profile.jurisdiction, outer.profile.jurisdiction)
+
+
+def supervises(supervisor: Agency, agency: Agency) -> bool:
+    """Return whether the first may supervise, and the second lies in its jurisdiction."""
+    return may_supervise(supervisor) and is_within(agency, supervisor)
+
+
+def supervised_by(agency_id: str, agencies: Mapping[str, Agency]) -> frozenset[str]:
+    """Return the ids of the agencies that this one supervises: none unless it is admitted and may supervise."""
+    own = agencies.get(agency_id)
+    if own is None or not may_supervise(own):
+        return frozenset()
+    return frozenset(other.agency_id for other in agencies.values() if is_within(other, own))
+
+
+def supervises_any(agency_id: str, others: Iterable[str], agencies: Mapping[str, Agency]) -> bool:
+    """Return whether the agency supervises one of the others."""
+    own = agencies.get(agency_id)
+    return own is not None and any(supervises(own, agencies[other]) for other in others if other in agencies)
+
+
+def in_line(one: Agency, other: Agency) -> bool:
+    """Return whether one of the two stands above the other, or both have one jurisdiction."""
+    return is_within(one, other) or is_within(other, one)

@@ -1,0 +1,1 @@
+"""Who may sign, and whether a signature is his."""

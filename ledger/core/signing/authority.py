@@ -1,0 +1,260 @@
+"""Who may sign what, derived from the ``registry.*`` entries of the log and nothing else.
+
+A key is good for the entry at index i iff it was granted at an index below i, not revoked at an index below i, and the
+envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_until``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.errors import IntegrityBroken, Unauthorized
+from ledger.core.ethereum.contract_changes import registry_hash
+from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
+from ledger.core.events.registry import Name, Profile, RegistryChange
+from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
+from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
+
+SERVICE_AGENCY = "ledger"  # stands in the envelope of entries that the service signs
+SERVICE_OFFICER = "service"
+
+
+class Agency(Struct, frozen=True):
+    """``index`` is that of its admission in the log."""
+
+    agency_id: str
+    kind: AgencyKind
+    profile: Profile
+    admin: str
+    index: int
+    witness: str | None = None
+
+
+class Grant(Struct, frozen=True):
+    """What a key may do; ``granted`` and ``revoked`` are log indices."""
+
+    key_id: str
+    agency_id: str
+    officer: str
+    roles: tuple[Role, ...]
+    suite: int
+    valid_from: int
+    valid_until: int
+    granted: int
+    revoked: int | None = None
+
+
+class EarlierServiceKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key that was the ledger's own for the entries below ``until``."""
+
+    key_id: KeyId
+    until: SafeInt
+
+
+class ServiceKeys(Struct, frozen=True):
+    """The ledger's own keys: that of now, and those before it with their ``until`` ascending."""
+
+    current: str
+    earlier: tuple[EarlierServiceKey, ...] = ()
+
+    def at(self, index: int) -> str:
+        """The one that signs entry ``index``."""
+        return next((key.key_id for key in self.earlier if index < key.until), self.current)
+
+
+class Authority(Struct, frozen=True):
+    """The registry as the log has it after ``changes`` mirrored changes.
+
+    The last of them stands in block ``last_block`` of the chain and at ``last_index`` of the log.
+    """
+
+    log_id: bytes
+    service: ServiceKeys
+    registry_hash: bytes
+    changes: int = 0
+    last_block: int = 0
+    last_index: int = -1
+    quorum: int = 0
+    agencies: dict[str, Agency] = msgspec.field(default_factory=dict)
+    grants: dict[str, Grant] = msgspec.field(default_factory=dict)
+    submitters: frozenset[str] = frozenset()
+
+    def names(self) -> dict[str, Name]:
+        """What the agencies are called, by their ids."""
+        return {one.agency_id: one.profile.name for one in self.agencies.values()}
+
+
+def initial(log_id: bytes, service: ServiceKeys | str) -> Authority:
+    """Before the first change: the rolling hash starts at the ledger's id. A key id is the only key there ever was."""
+    keys = ServiceKeys(service) if isinstance(service, str) else service
+    return Authority(log_id, keys, registry_hash=log_id)
+
+
+def require_key(authority: Authority, envelope: Envelope, index: int) -> Grant | None:
+    """The grant that makes the envelope's key good for entry ``index``; None for the service's own key.
+
+    Raises Unauthorized. The signature itself is checked elsewhere.
+    """
+    event_type = EVENT_TYPES.get(envelope.event_type)
+    if event_type is None:
+        raise Unauthorized(f"no such event type: {envelope.event_type}", field="envelope.event_type")
+    if not event_type.roles:
+        _require_service(authority, envelope, index)
+        return None
+    grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
+    _require_grant_covers(grant, envelope, event_type.roles)
+    return grant
+
+
+def standing_grant(authority: Authority, key_id: str, index: int, *, field: str) -> Grant:
+    """The key's grant, if one stands before entry ``index`` and no revocation of it does. Raises Unauthorized."""
+    grant = authority.grants.get(key_id)
+    if grant is None or grant.granted >= index:
+        raise Unauthorized(
+            f"the key {key_id} is not granted to any agency",
+            field=field,
+            code="key_unknown",
+            hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
+        )
+    if grant.revoked is not None and grant.revoked < index:
+        raise Unauthorized(
+            f"the key {key_id} was revoked at entry {grant.revoked}",
+            field=field,
+            code="key_revoked",
+            hint="Sign with a key that the agency has not revoked.",
+        )
+    return grant
+
+
+def require_valid(grant: Grant, at: int, *, field: str) -> None:
+    """Raises Unauthorized unless the grant holds ``at`` that time (unix seconds)."""
+    if not grant.valid_from <= at < grant.valid_until:
+        raise Unauthorized(
+            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {at}",
+            field=field,
+            code="key_not_valid",
+        )
+
+
+def require_officer(grant: Grant | None, payload: Payload) -> None:
+    """Raises Unauthorized unless the payload's officer is the one that the key was granted to."""
+    officer = grant.officer if grant else SERVICE_OFFICER
+    if payload.officer != officer:
+        raise Unauthorized(
+            f"expected {officer}, the officer that this key was granted to, not {payload.officer}",
+            field="payload.officer",
+            code="wrong_officer",
+        )
+
+
+def _require_service(authority: Authority, envelope: Envelope, index: int) -> None:
+    if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
+        raise Unauthorized(
+            f"{envelope.event_type} is signed by the service's own key only",
+            field="envelope.key_id",
+            code="service_only",
+        )
+
+
+def _require_grant_covers(grant: Grant, envelope: Envelope, roles: tuple[Role, ...]) -> None:
+    if grant.agency_id != envelope.agency:
+        raise Unauthorized(
+            f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
+            field="envelope.agency",
+            code="wrong_agency",
+        )
+    if grant.suite != SUITE_SECP256K1_EIP712:
+        raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
+    require_valid(grant, envelope.signed_at, field="envelope.signed_at")
+    if not set(roles) & set(grant.roles):
+        raise Unauthorized(
+            f"{envelope.event_type} takes the role {' or '.join(roles)}; this key has {', '.join(grant.roles)}",
+            field="envelope.key_id",
+            code="role_missing",
+        )
+
+
+# -- folding the mirror ------------------------------------------------------------------------------------------------
+
+
+def fold(authority: Authority, change: RegistryChange, index: int) -> Authority:
+    """The registry after the change mirrored at entry ``index``.
+
+    Raises IntegrityBroken where number or rolling hash do not follow from what stands before, and for a change that
+    the contract would have refused.
+    """
+    if change.number != authority.changes + 1:
+        raise IntegrityBroken(
+            f"expected change {authority.changes + 1} of the registry, not {change.number}", index=index
+        )
+    calculated = registry_hash(authority.registry_hash, change)
+    if change.registry_hash != "0x" + calculated.hex():
+        raise IntegrityBroken(
+            f"expected the registry hash 0x{calculated.hex()}, not {change.registry_hash}", index=index
+        )
+    return replace(
+        _apply(authority, change, index),
+        changes=change.number,
+        registry_hash=calculated,
+        last_block=change.location.block_number,
+        last_index=index,
+    )
+
+
+def _apply(authority: Authority, change: RegistryChange, index: int) -> Authority:
+    match change:
+        case registry.AgencyAdmitted():
+            _require(change.agency not in authority.agencies, f"admits {change.agency} a second time", index)
+            agency = Agency(change.agency, change.kind, change.profile, change.admin, index)
+            return replace(authority, agencies=authority.agencies | {change.agency: agency})
+        case registry.AdminChanged():
+            return _with_agency(authority, change.agency, index, admin=change.admin)
+        case registry.WitnessSet():
+            return _with_agency(authority, change.agency, index, witness=change.witness)
+        case registry.KeyGranted():
+            _require(change.agency in authority.agencies, f"lets {change.agency} grant, which it never admitted", index)
+            _require(change.key_id not in authority.grants, f"grants {change.key_id} a second time", index)
+            grant = grant_of(change, index)
+            return replace(authority, grants=authority.grants | {change.key_id: grant})
+        case registry.KeyRevoked():
+            return _with_revoked(authority, change, index)
+        case registry.QuorumSet():
+            return replace(authority, quorum=change.quorum)
+    assert isinstance(change, registry.SubmitterSet)
+    others = authority.submitters - {change.submitter}
+    return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
+
+
+def _require(possible: bool, otherwise: str, index: int) -> None:
+    if not possible:
+        raise IntegrityBroken(f"the registry {otherwise}", index=index)
+
+
+def grant_of(change: registry.KeyGranted, index: int) -> Grant:
+    """What the change mirrored at entry ``index`` gives its key."""
+    return Grant(
+        change.key_id,
+        change.agency,
+        change.officer,
+        change.roles,
+        change.suite,
+        change.valid_from,
+        change.valid_until,
+        index,
+    )
+
+
+def _with_agency(authority: Authority, agency_id: str, index: int, **changes: str | None) -> Authority:
+    _require(agency_id in authority.agencies, f"changes {agency_id}, which it never admitted", index)
+    agency = replace(authority.agencies[agency_id], **changes)
+    return replace(authority, agencies=authority.agencies | {agency_id: agency})
+
+
+def _with_revoked(authority: Authority, change: registry.KeyRevoked, index: int) -> Authority:
+    grant = authority.grants.get(change.key_id)
+    if grant is None or grant.agency_id != change.agency:
+        raise IntegrityBroken(f"the registry revokes {change.key_id}, never granted by {change.agency}", index=index)
+    _require(grant.revoked is None, f"revokes {change.key_id} a second time", index)
+    return replace(authority, grants=authority.grants | {change.key_id: replace(grant, revoked=index)})

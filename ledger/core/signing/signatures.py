@@ -1,0 +1,185 @@
+"""EIP-712 signatures over envelopes, suite 1 (secp256k1).
+
+The struct carries the envelope's fields and a ``summary`` built from them alone, so that a wallet shows what is signed
+and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither chain
+nor contract: a signature outlives a redeployment and does not replay on another ledger.
+Sources: EIP-712; ``docs/protocol.md``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from coincurve import PublicKey
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import SignatureRefused
+from ledger.core.events import Envelope
+
+SUITE_SECP256K1_EIP712 = 1
+DOMAIN_NAME = "Tallystick"
+DOMAIN_VERSION = "1"
+EARLIEST = 24 * 3600  # seconds before now that signed_at may lie at first submission
+LATEST = 5 * 60  # seconds after now
+
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, 2.4.1
+_HALF_ORDER = CURVE_ORDER // 2
+
+EVENT_FIELDS = (
+    ("summary", "string"),
+    ("eventId", "string"),
+    ("eventType", "string"),
+    ("streamKind", "string"),
+    ("streamId", "string"),
+    ("sequence", "uint64"),
+    ("previous", "bytes32"),
+    ("agency", "string"),
+    ("payloadBlake3", "bytes32"),
+    ("signedAt", "uint64"),
+    ("signer", "address"),
+)
+DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("salt", "bytes32"))
+
+
+@lru_cache(maxsize=1024)
+def _word_hash(word: str) -> bytes:
+    """The hash of a string that many envelopes share."""
+    return keccak256(word.encode())
+
+
+def _type_hash(name: str, fields: tuple[tuple[str, str], ...]) -> bytes:
+    return keccak256(f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})".encode())
+
+
+_EVENT_TYPE_HASH = _type_hash("Event", EVENT_FIELDS)
+_DOMAIN_TYPE_HASH = _type_hash("EIP712Domain", DOMAIN_FIELDS)
+_NAME_AND_VERSION = keccak256(DOMAIN_NAME.encode()) + keccak256(DOMAIN_VERSION.encode())
+_NO_PREVIOUS = bytes(32)
+_BLAKE3 = "blake3:"
+
+
+@lru_cache(maxsize=16)
+def domain_separator(log_id: bytes) -> bytes:
+    """The domain's hash. Requires ``len(log_id) == 32``."""
+    if len(log_id) != 32:
+        raise ValueError(f"a log id has 32 bytes, not {len(log_id)}")
+    return keccak256(_DOMAIN_TYPE_HASH + _NAME_AND_VERSION + log_id)
+
+
+def summary(envelope: Envelope) -> str:
+    """What a wallet shows, in at most 200 bytes of ASCII."""
+    return (
+        f"{envelope.event_type} as entry {envelope.sequence} of {envelope.stream.kind} {envelope.stream.id} "
+        f"for {envelope.agency}"
+    )
+
+
+def signing_hash(envelope: Envelope, log_id: bytes) -> bytes:
+    """The 32 bytes that are signed; ``envelope.signature`` does not enter. A null ``previous`` is 32 zero bytes."""
+    stream = envelope.stream
+    struct = b"".join(
+        (
+            _EVENT_TYPE_HASH,
+            keccak256(summary(envelope).encode()),
+            keccak256(envelope.event_id.encode()),
+            _word_hash(envelope.event_type),
+            _word_hash(stream.kind),
+            keccak256(stream.id.encode()),
+            envelope.sequence.to_bytes(32, "big"),
+            _digest_bytes(envelope.previous),
+            _word_hash(envelope.agency),
+            _digest_bytes(envelope.payload_digest),
+            envelope.signed_at.to_bytes(32, "big"),
+            bytes(12),
+            bytes.fromhex(envelope.key_id[2:]),
+        )
+    )
+    return keccak256(b"\x19\x01" + domain_separator(log_id) + keccak256(struct))
+
+
+def typed_data(envelope: Envelope, log_id: bytes) -> dict[str, object]:
+    """The same as a document for ``eth_signTypedData_v4``; bytes as 0x-hex."""
+    return {
+        "types": {
+            "EIP712Domain": [{"name": field, "type": kind} for field, kind in DOMAIN_FIELDS],
+            "Event": [{"name": field, "type": kind} for field, kind in EVENT_FIELDS],
+        },
+        "primaryType": "Event",
+        "domain": {"name": DOMAIN_NAME, "version": DOMAIN_VERSION, "salt": "0x" + log_id.hex()},
+        "message": {
+            "summary": summary(envelope),
+            "eventId": envelope.event_id,
+            "eventType": envelope.event_type,
+            "streamKind": envelope.stream.kind,
+            "streamId": envelope.stream.id,
+            "sequence": envelope.sequence,
+            "previous": "0x" + _digest_bytes(envelope.previous).hex(),
+            "agency": envelope.agency,
+            "payloadBlake3": "0x" + _digest_bytes(envelope.payload_digest).hex(),
+            "signedAt": envelope.signed_at,
+            "signer": envelope.key_id,
+        },
+    }
+
+
+def address_of(public_key: PublicKey) -> str:
+    """The key id of a public key: the last 20 bytes of its Keccak hash, 0x and lower-case hex."""
+    return _address(public_key.format(compressed=False))
+
+
+@lru_cache(maxsize=1024)
+def _address(point: bytes) -> str:
+    return "0x" + keccak256(point[1:])[12:].hex()
+
+
+def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature") -> str:
+    """The key id that signed ``digest`` (32 bytes).
+
+    Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
+    """
+    if len(signature) != 65:
+        raise SignatureRefused(f"a signature has 65 bytes, not {len(signature)}", field=field)
+    r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+    if not 0 < r < CURVE_ORDER or not 0 < s < CURVE_ORDER:
+        raise SignatureRefused("r and s lie between 1 and the order of the curve", field=field)
+    if s > _HALF_ORDER:
+        raise SignatureRefused("s lies in the upper half of the curve's order (EIP-2 asks for the lower)", field=field)
+    if v not in (27, 28):
+        raise SignatureRefused(f"v is 27 or 28, not {v}", field=field)
+    try:
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes((v - 27,)), digest, hasher=None)
+    except ValueError as error:
+        raise SignatureRefused("r is no point of the curve", field=field) from error
+    return address_of(key)
+
+
+def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
+    """Raises SignatureRefused unless ``envelope.key_id`` signed exactly this envelope for this ledger."""
+    signer = recover(signing_hash(envelope, log_id), bytes.fromhex(envelope.signature[2:]))
+    if signer != envelope.key_id:
+        raise SignatureRefused(
+            f"the signature is not of {envelope.key_id} for this ledger (it recovers to {signer})",
+            field="envelope.signature",
+            hint="Sign again with the key that key_id names, over exactly these fields, for this log_id.",
+        )
+
+
+def require_window(envelope: Envelope, now: int) -> None:
+    """Raises SignatureRefused unless ``now - 24 h <= signed_at <= now + 5 min``. ``now`` is in unix seconds."""
+    if not now - EARLIEST <= envelope.signed_at <= now + LATEST:
+        raise SignatureRefused(
+            f"expected a time between {now - EARLIEST} and {now + LATEST} (unix seconds), not {envelope.signed_at}",
+            field="envelope.signed_at",
+            code="signed_at_out_of_window",
+            hint="Check this computer's clock and sign again.",
+        )
+
+
+def _digest_bytes(text: str | None) -> bytes:
+    return _NO_PREVIOUS if text is None else bytes.fromhex(text[len(_BLAKE3) :])
+
+
+def personal_digest(message: str) -> bytes:
+    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
+    data = message.encode()
+    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)

@@ -1,0 +1,204 @@
+"""Verification of a model package: a version of a supervision model and those before it, as they were signed.
+
+1  form      every publication is a bundle of the package's ledger, and all are proven under one tree head
+2  events    each publication's own verification (``ledger.core.verification.bundle``); the worst verdict counts
+3  versions  they are consecutive versions of one model, by one agency, at rising indices
+4  texts     each definition has the digest that was signed
+
+A package is one file, ``tallystick/model-package@v1``. It holds nothing but signed events: the definition with its
+examples, figures and case study stand in them. Conformity and completeness are not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.events import Stream, digest_of
+from ledger.core.events.supervision import ModelPublished
+from ledger.core.events.terms import Bytes32, Count, ModelId, Verdict
+from ledger.core.supervision.models import STREAM
+from ledger.core.verification.bundle import Verified, verify_event
+from ledger.core.verification.bundle_format import Part, read_file
+from ledger.core.verification.case import require_one_tree_head
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, Step, of_all, perform, worst
+from ledger.core.verification.trust import Trust
+
+FORMAT = "tallystick/model-package@v1"
+MAX_PACKAGE_LENGTH = 16 * 1024 * 1024  # bytes
+MAX_VERSIONS = 100  # of one model in a package: the last ones
+
+HINT = (
+    "Ask for the package again ('tally library export', or GET /api/v1/library/{model_id}/package), and keep the file "
+    "as given."
+)
+
+CONFORMITY = Statement("not_checked", "the custody rules judge a case, not a model")
+COMPLETENESS = Statement("not_checked", "no later version or retirement is excluded")
+
+Publications = Annotated[tuple[Raw, ...], Meta(min_length=1, max_length=MAX_VERSIONS)]
+
+
+class ModelPackage(Part, frozen=True):
+    """``publications`` are the bundles of ``model.published``, ``version`` last."""
+
+    format: Literal["tallystick/model-package@v1"]
+    log_id: Bytes32
+    model_id: ModelId
+    version: Count
+    publications: Publications
+
+
+class PackageReport(Struct, frozen=True):
+    """``events`` in the order of the package; ``published`` are the bodies, or nothing where step 4 of one publication
+    did not accept its payload, or it is another event: they have the digests that were signed, and are worth what the
+    verdict says.
+
+    ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+    """
+
+    verdict: Verdict
+    conformity: Statement
+    completeness: Statement
+    development: bool
+    model_id: str
+    version: int
+    publisher: str
+    steps: tuple[Step, ...]
+    events: tuple[Report, ...]
+    published: tuple[ModelPublished, ...]
+
+    @property
+    def faults(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.result == "failed")
+
+
+class _Run:
+    """The verification of one package under way."""
+
+    def __init__(self, package: ModelPackage, events: Sequence[Verified]):
+        self.package = package
+        self.events = events
+
+    def bodies(self) -> tuple[ModelPublished, ...]:
+        """What was published, as far as it was accepted: none where one is missing."""
+        found = [event.payload.body for event in self.events if event.payload is not None]
+        bodies = tuple(body for body in found if isinstance(body, ModelPublished))
+        return bodies if len(bodies) == len(self.events) else ()
+
+
+_decoder = decoder_of(ModelPackage)
+
+
+def decode_package(data: bytes) -> ModelPackage:
+    """The package of a file's bytes; its bundles are not read yet. Raises MalformedInput, naming the field."""
+    if len(data) > MAX_PACKAGE_LENGTH:
+        raise MalformedInput(
+            f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
+        )
+    try:
+        return read_file(data, _decoder, "package")
+    except MalformedInput as error:
+        error.hint = HINT
+        raise
+
+
+def encode_package(package: ModelPackage) -> bytes:
+    """The canonical bytes. Requires bundles that are canonical."""
+    return canonical.encode(package)
+
+
+def verify_package(data: bytes, trust: Trust, *, seen: Sequence[SeenBlock] = ()) -> PackageReport:
+    """What a package proves to the holder of the trust file. ``seen`` are blocks that a chain was asked for.
+
+    Raises MalformedInput for what is no package, or has a publication that is no bundle.
+    """
+    package = decode_package(data)
+    events = [verify_event(bytes(bundle), trust, seen=seen) for bundle in package.publications]
+    run = _Run(package, events)
+    steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
+    return PackageReport(
+        verdict=worst(step.verdict for step in steps),
+        conformity=CONFORMITY,
+        completeness=COMPLETENESS,
+        development=trust.development,
+        model_id=package.model_id,
+        version=package.version,
+        publisher=events[-1].envelope.agency,
+        steps=steps,
+        events=tuple(event.report for event in events),
+        published=run.bodies(),
+    )
+
+
+# 1
+def _form(run: _Run) -> Outcome:
+    expected = (run.package.log_id, Stream(kind="supervision", id=STREAM + run.package.model_id), "model.published")
+    for number, event in enumerate(run.events):
+        if (event.bundle.log_id, event.envelope.stream, event.envelope.event_type) != expected:
+            raise IntegrityBroken(
+                f"the event is of another ledger or stream, or does not publish {run.package.model_id}",
+                field=f"publications[{number}]",
+            )
+    require_one_tree_head(run.events, "publications")
+    return f"{len(run.events)} versions of model {run.package.model_id}, all proven under one tree head"
+
+
+# 2
+def _events(run: _Run) -> Outcome:
+    return of_all([event.report for event in run.events], "publications")
+
+
+# 3
+def _versions(run: _Run) -> Outcome:
+    bodies = _required(run)
+    last = -1
+    first = run.package.version - len(bodies) + 1
+    for number, (event, body) in enumerate(zip(run.events, bodies, strict=True)):
+        field, index = f"publications[{number}]", event.report.subject.index
+        if (body.model_id, body.version) != (run.package.model_id, first + number):
+            raise IntegrityBroken(
+                f"expected version {first + number} of {run.package.model_id}, not {body.version} of {body.model_id}",
+                field=field,
+            )
+        if event.envelope.agency != run.events[0].envelope.agency:
+            raise IntegrityBroken(f"published by {event.envelope.agency}, unlike those before it", field=field)
+        if index is None:
+            return NotChecked(f"publication {number} has no index that its proof shows")
+        if index <= last:
+            raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=field)
+        last = index
+    return f"versions {first} to {run.package.version}, by {run.events[0].envelope.agency}"
+
+
+# 4
+def _texts(run: _Run) -> Outcome:
+    for number, body in enumerate(_required(run)):
+        calculated = digest_of(body.definition.encode())
+        if body.model_digest != calculated:
+            raise IntegrityBroken(
+                f"expected {calculated}, the digest of the definition, not {body.model_digest}",
+                field=f"publications[{number}]",
+            )
+    return "each definition has the digest that was signed"
+
+
+def _required(run: _Run) -> tuple[ModelPublished, ...]:
+    bodies = run.bodies()
+    if not bodies:
+        raise NotChecked("a publication is withheld, or is not what it says")
+    return bodies
+
+
+STEPS: tuple[tuple[str, Check[_Run]], ...] = (
+    ("form", _form),
+    ("events", _events),
+    ("versions", _versions),
+    ("texts", _texts),
+)

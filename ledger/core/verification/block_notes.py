@@ -1,0 +1,80 @@
+"""Block notes: signed notes by which witnesses vouch that a block of the ledger's chain is final.
+
+The text is that of ``BlockStatement``; the signature lines are those of witnesses, made as they co-sign a checkpoint
+(C2SP tlog-cosignature, v1). It can be taken for no checkpoint: the second line of one is a decimal size.
+
+    tallystick/block@v1
+    <id of the ledger>
+    chain <chain id> <number of the deployment block> <hash of the deployment block>
+    registry <address> <code hash>
+    anchor <address> <code hash>
+    block <number> <hash>
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from msgspec import Struct
+
+from ledger.core.errors import ProofRefused, SignatureRefused
+from ledger.core.log.checkpoints import Cosignature, cosign_text, verify_cosignatures
+from ledger.core.log.notes import NoteSignature, Signer, parse_note
+from ledger.core.log.policy import Policy
+from ledger.core.verification.trust import TrustedBlock, TrustedChain
+
+BLOCK_NOTE_FORMAT = "tallystick/block@v1"
+WHERE = "anchor.block_note"  # the field of a bundle
+
+
+class BlockStatement(Struct, frozen=True):
+    """That ``block`` is final on the chain of these contracts; of ``contracts``, the trusted blocks are no part of it.
+
+    Who signs it has asked a node of his own, by his own rule of finality.
+    """
+
+    log_id: bytes
+    contracts: TrustedChain
+    block: TrustedBlock
+
+    def text(self) -> str:
+        """The note text that witnesses sign."""
+        chain = self.contracts
+        return (
+            f"{BLOCK_NOTE_FORMAT}\n"
+            f"0x{self.log_id.hex()}\n"
+            f"chain {chain.chain_id} {chain.deployment_block_number} {chain.deployment_block_hash}\n"
+            f"registry {chain.registry} {chain.registry_code_hash}\n"
+            f"anchor {chain.anchor} {chain.anchor_code_hash}\n"
+            f"block {self.block.number} {self.block.hash}\n"
+        )
+
+
+def cosign_block(statement: BlockStatement, signer: Signer, timestamp: int) -> NoteSignature:
+    """A witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    return cosign_text(statement.text(), signer, timestamp)
+
+
+def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy) -> tuple[Cosignature, ...]:
+    """Accept the note as the statement of as many witnesses as the policy asks for; gives their co-signatures.
+
+    Raises MalformedInput where it is no signed note, ProofRefused where it states something else, SignatureRefused
+    where a line of a known witness does not hold or stands twice, where the quorum is not reached, and where the policy
+    asks for no witness: then no note says more than its holder does.
+    """
+    stated, expected = parse_note(note_text).text, statement.text()
+    if stated != expected:
+        pairs = zip_longest(stated.split("\n"), expected.split("\n"))
+        stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
+        raise ProofRefused(f"expected {_quoted(expected_line)}, not {_quoted(stated_line)}", field=WHERE)
+    if not policy.asks_for_witnesses:
+        raise SignatureRefused("the policy asks for no witness", field=WHERE)
+    cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
+    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+        raise SignatureRefused(f"the quorum {policy.quorum} is not reached by {names}", field=WHERE)
+    return cosignatures
+
+
+def _quoted(line: str | None) -> str:
+    return "the end" if line is None else f"the line {line[:200]!r}"

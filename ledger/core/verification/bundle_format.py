@@ -1,0 +1,244 @@
+"""Proof bundles: one JSON file with everything about an event that a verifier does not bring along.
+
+``tallystick/bundle@v1`` is of one event, ``tallystick/case-bundle@v1`` of all events of a case. Signed parts travel as
+JSON objects and count by their canonical bytes, so a file may be indented; a key that stands twice is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import Bytes32, CaseId, KeyId, SectionLabel
+from ledger.core.verification.trust import ChainIdentity
+
+T = TypeVar("T")
+
+MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
+PARTS_KEPT = 512  # parts that were read: many bundles have the same
+_HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
+canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
+
+HINT = (
+    "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."
+)
+
+HexBytes = Annotated[str, Meta(pattern=_HEX)]
+RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Nodes = Annotated[tuple[HexBytes, ...], Meta(max_length=65)]  # of a trie, from its root down
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A part of a bundle: immutable, strict, absent optional fields left out."""
+
+
+class Evidence(Part, frozen=True):
+    """Another entry of the same log, whole: envelope, payload and the tlog-proof that includes it."""
+
+    envelope: Raw
+    payload: Raw
+    proof: str
+
+
+class AuthorityEvidence(Part, frozen=True):
+    """The mirror entries by which the key is the agency's; ``revocation`` (an Evidence) where it was revoked since.
+
+    The revocation is Raw because it is optional: it is read in the step on revocation, and spoils no other.
+    """
+
+    agency: Evidence
+    grant: Evidence
+    revocation: Raw | UnsetType = UNSET
+
+
+class Erasure(Part, frozen=True):
+    """The ``section.erased`` by which the section ``label`` is not kept any more."""
+
+    label: SectionLabel
+    entry: Evidence
+
+
+class SlotProof(Part, frozen=True):
+    """An EIP-1186 proof of one slot; ``proof`` are RLP nodes from the root of the contract's storage down."""
+
+    key: Bytes32
+    value: Bytes32
+    proof: Nodes
+
+
+class ContractProof(Part, frozen=True):
+    """A contract's account and slots in one state (EIP-1186); ``account_proof`` leads down from the state's root."""
+
+    account_proof: Nodes
+    storage_proof: Annotated[tuple[SlotProof, ...], Meta(max_length=16)]
+
+
+class Anchor(Part, frozen=True):
+    """A record of a LogAnchor contract: what both contracts held after one final block, and who vouches for the block.
+
+    The block is that of the record or a later one; its number and hash follow from the header. ``block_note`` is the
+    text of a block note; it is Raw because it is optional: where it is none, it counts for
+    nothing, and spoils nothing.
+    """
+
+    chain: ChainIdentity
+    contract: KeyId
+    number: RecordNumber
+    header_rlp: HexBytes
+    anchor: ContractProof
+    registry: ContractProof
+    block_note: Raw | UnsetType = UNSET
+
+
+class StampedProof(Part, frozen=True):
+    """An RFC 3161 timestamp of a checkpoint that has the entry: its tlog-proof, and the TimeStampResp (DER, base64)."""
+
+    proof: str
+    response: str
+
+
+class Bundle(Part, frozen=True):
+    """What is told of one event. ``payload`` unset: withheld; ``sections`` are those shown.
+
+    Raw are the signed parts, and those that many bundles share: ``authority`` (an AuthorityEvidence), ``anchor`` (an
+    Anchor), ``timestamps`` (a list of StampedProof). The verifier reads them in their steps.
+    """
+
+    format: Literal["tallystick/bundle@v1"]
+    log_id: Bytes32
+    envelope: Raw
+    proof: str
+    payload: Raw | UnsetType = UNSET
+    sections: dict[SectionLabel, Raw] = msgspec.field(default_factory=dict)
+    erased: Annotated[tuple[Erasure, ...], Meta(max_length=64)] = ()
+    authority: Raw | UnsetType = UNSET
+    anchor: Raw | UnsetType = UNSET
+    timestamps: Raw | UnsetType = UNSET
+
+
+class CaseBundle(Part, frozen=True):
+    """The bundles of all events of one case, in the order of their sequence."""
+
+    format: Literal["tallystick/case-bundle@v1"]
+    log_id: Bytes32
+    case_id: CaseId
+    events: Annotated[tuple[Raw, ...], Meta(min_length=1)]
+
+
+_bundle_decoder = decoder_of(Bundle)
+_case_bundle_decoder = decoder_of(CaseBundle)
+_authority_decoder = decoder_of(AuthorityEvidence)
+_evidence_decoder = decoder_of(Evidence)
+_anchor_decoder = decoder_of(Anchor)
+_text_decoder = decoder_of(str)
+_timestamps_decoder = decoder_of(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
+# What stands in these is read in its step, and refused there: a bundle whose payload is spoiled is still a bundle.
+_APART = re.compile(
+    r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
+    r"|authority|revocation|anchor|block_note|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
+)
+_tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
+
+
+def decode_bundle(data: bytes) -> Bundle:
+    """The bundle of a file's bytes; its signed parts are not read yet. Raises MalformedInput, naming the field.
+
+    That the text is I-JSON holds for the whole file, whichever of its parts a step will read.
+    """
+    if len(data) > MAX_BUNDLE_LENGTH:
+        raise MalformedInput(
+            f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle", hint=HINT
+        )
+    try:
+        canonical.require_i_json(data, where="bundle")
+    except MalformedInput as error:
+        error.hint = HINT
+        raise
+    return _read(data, _bundle_decoder, "bundle")
+
+
+def decode_case_bundle(data: bytes) -> CaseBundle:
+    """The case bundle of a file's bytes; its events are not read yet. Raises MalformedInput, naming the field."""
+    return _read(data, _case_bundle_decoder, "case_bundle")
+
+
+def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
+    """A file that holds bundles, none of which is read yet. Raises MalformedInput, naming the field."""
+    return _read(data, decoder, where)
+
+
+def encode_bundle(bundle: Bundle | CaseBundle) -> bytes:
+    """The canonical bytes. Requires raw parts that are canonical."""
+    return canonical.encode(bundle)
+
+
+def raw(part: Part | Sequence[Part] | str) -> Raw:
+    """A part as a bundle holds it."""
+    return Raw(canonical.encode(part))
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_authority(data: bytes) -> AuthorityEvidence:
+    """The evidence of a key's right. Raises MalformedInput, naming the field."""
+    return _read(data, _authority_decoder, "authority")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_revocation(data: bytes) -> Evidence:
+    """The evidence that a key was revoked. Raises MalformedInput, naming the field."""
+    return _read(data, _evidence_decoder, "authority.revocation")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_anchor(data: bytes) -> Anchor:
+    """The anchor of a tree head. Raises MalformedInput, naming the field."""
+    return _read(data, _anchor_decoder, "anchor")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_block_note(data: bytes) -> str:
+    """The text of a block note. Raises MalformedInput, naming the field."""
+    return _read(data, _text_decoder, "anchor.block_note")
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_timestamps(data: bytes) -> tuple[StampedProof, ...]:
+    """The timestamps of an entry. Raises MalformedInput, naming the field."""
+    return _read(data, _timestamps_decoder, "timestamps")
+
+
+def read_part(part: bytes | Raw, decode: Callable[[bytes], T], where: str) -> tuple[T, bytes]:
+    """A signed part and its canonical bytes, however the file spells it. Raises MalformedInput.
+
+    ``decode`` takes canonical bytes only.
+    """
+    data = bytes(part)
+    try:
+        return decode(data), data
+    except MalformedInput:
+        spelled = _canonical_bytes(data, where)
+        return decode(spelled), spelled
+
+
+def _canonical_bytes(data: bytes, where: str) -> bytes:
+    canonical.require_distinct_keys(data, where=where)
+    return canonical.encode(canonical.parse(data, _tree_decoder, where=where))
+
+
+def _read(data: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
+    try:
+        value = canonical.parse(data, decoder, where=where)
+        if canonical.encode(value) != data:
+            canonical.require_distinct_keys(data, where=where, apart=_APART)
+    except MalformedInput as error:
+        error.hint = error.hint or HINT
+        raise
+    return value

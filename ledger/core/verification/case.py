@@ -1,0 +1,249 @@
+"""Verification of a case bundle: every event by itself, and what only all of them together show.
+
+1  form     every event is a bundle of this ledger and this case, and all are proven under one tree head
+2  events   each event's own verification (``ledger.core.verification.bundle``); the worst verdict counts
+3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
+4  custody  every act was possible; flags and final state, derived anew under the rulebook given
+5  end      nothing of the case came after the last event, by all entries up to the checkpoint
+
+Steps 1 to 3 make the verdict; not checked makes ``unverifiable`` of step 3. Step 4 makes the statement on *conformity*
+and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither enters the verdict. Not
+checked is step 4 where a payload is withheld or the case rests on another case, which is not in the bundle, and step 5
+where no entries were given, fewer than the checkpoint has, or others than those of its tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
+from ledger.core.events import Envelope, Stream, case, decode_envelope
+from ledger.core.events.terms import Verdict
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
+from ledger.core.log.tlog_proofs import tree_head_of
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.verification.bundle import Verified, verify_event
+from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.report import (
+    Check,
+    NotChecked,
+    Outcome,
+    Report,
+    Statement,
+    Step,
+    of_all,
+    perform,
+    statement_of,
+    worst,
+)
+from ledger.core.verification.trust import Trust
+
+BATCH = 4096  # leaf hashes
+
+
+class RaisedFlag(Struct, frozen=True):
+    """A flag and the sequence of the event that raised it."""
+
+    sequence: int
+    flag: Flag
+
+
+class CaseReport(Struct, frozen=True):
+    """``events`` in the order of the bundle; ``state`` and ``flags`` as far as step 4 came."""
+
+    verdict: Verdict
+    conformity: Statement
+    completeness: Statement
+    development: bool
+    case_id: str
+    steps: tuple[Step, ...]
+    events: tuple[Report, ...]
+    flags: tuple[RaisedFlag, ...] = ()
+    state: CaseState | None = None
+
+    @property
+    def faults(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.result == "failed")
+
+
+class _Run:
+    """The verification of one case under way."""
+
+    def __init__(self, bundle: CaseBundle, events: list[Verified], book: Rulebook, entries: Iterable[bytes] | None):
+        self.bundle = bundle
+        self.events = events
+        self.book = book
+        self.entries = entries
+        self.flags: list[RaisedFlag] = []
+        self.state: CaseState | None = None
+
+
+def verify_case(
+    data: bytes,
+    trust: Trust,
+    book: Rulebook,
+    *,
+    entries: Iterable[bytes] | None = None,
+    seen: Sequence[SeenBlock] = (),
+) -> CaseReport:
+    """What a case bundle proves. ``entries`` are those of the log from the first on, to the last event's checkpoint and
+    maybe beyond it.
+
+    Raises MalformedInput for what is no case bundle, or has an event that is no bundle.
+    """
+    bundle = decode_case_bundle(data)
+    events = [verify_event(bytes(event), trust, seen=seen) for event in bundle.events]
+    run = _Run(bundle, events, book, entries)
+    steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
+    *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]
+    return CaseReport(
+        verdict=worst(step.verdict for step in steps),
+        conformity=statement_of(custody),
+        completeness=statement_of(end),
+        development=trust.development,
+        case_id=bundle.case_id,
+        steps=tuple(steps),
+        events=tuple(event.report for event in events),
+        flags=tuple(run.flags),
+        state=run.state,
+    )
+
+
+# 1
+def _form(run: _Run) -> Outcome:
+    expected = (run.bundle.log_id, Stream(kind="case", id=run.bundle.case_id))
+    for number, event in enumerate(run.events):
+        if (event.bundle.log_id, event.envelope.stream) != expected:
+            raise IntegrityBroken("the event is of another ledger or stream", field=f"events[{number}]")
+    require_one_tree_head(run.events, "events")
+    return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one tree head"
+
+
+def require_one_tree_head(events: Sequence[Verified], where: str) -> None:
+    """Accept proofs under one tree head: of two, each could be of a fork of its own. Raises ProofRefused.
+
+    The signature lines under it count in each event's own verification.
+    """
+    heads = [tree_head_of(event.bundle.proof.partition("\n\n")[2]) for event in events]
+    for number, head in enumerate(heads):
+        if head != heads[0]:
+            raise ProofRefused("the proof is under another tree head than the first", field=f"{where}[{number}]")
+
+
+# 2
+def _events(run: _Run) -> Outcome:
+    return of_all([event.report for event in run.events], "events")
+
+
+# 3
+def _order(run: _Run) -> Outcome:
+    return order_of(run.events)
+
+
+def order_of(events: Sequence[Verified]) -> Outcome:
+    """That these are a stream's events from its first on, none left out between. Raises IntegrityBroken."""
+    previous, last = None, -1
+    for number, event in enumerate(events):
+        envelope, index = event.envelope, event.report.subject.index
+        if (envelope.sequence, envelope.previous) != (number, previous):
+            raise IntegrityBroken(
+                f"expected sequence {number} on {previous}, not {envelope.sequence} on {envelope.previous}",
+                field=f"events[{number}]",
+            )
+        if index is None:
+            return NotChecked(f"event {number} has no index that its proof shows")
+        if index <= last:
+            raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
+        previous, last = envelope.payload_digest, index
+    return f"sequence 0 to {len(events) - 1} without a gap"
+
+
+# 4
+def _custody(run: _Run) -> Outcome:
+    for number, event in enumerate(run.events):
+        if event.payload is None:
+            return NotChecked(f"the payload of event {number} is withheld")
+        if _rests_on_another_case(event):
+            return NotChecked(f"event {number} rests on another case, which is not in the bundle")
+        act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
+        try:
+            run.state, raised = fold(run.state, act)
+        except TallystickError as error:
+            raise RuleRefused(f"impossible ({error.code}): {error.message}", field=f"events[{number}]") from error
+        run.flags += (RaisedFlag(number, flag) for flag in raised)
+    return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
+
+
+def _rests_on_another_case(event: Verified) -> bool:
+    body = event.payload.body if event.payload else None
+    return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)
+
+
+# 5
+def _end(run: _Run) -> Outcome:
+    if run.entries is None:
+        last = run.events[-1].envelope.sequence
+        return NotChecked(f"that nothing came after event {last} is not shown: no entries were given")
+    checkpoint = run.events[-1].checkpoint
+    if checkpoint is None:
+        return NotChecked("the last event has no checkpoint that its proof shows")
+    try:
+        found = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+    except NotFound as error:
+        return NotChecked(f"the copy of the log is too short: {error.message}")
+    except (MalformedInput, RootMismatch) as error:
+        return NotChecked(f"the entries given are no copy of this tree: {error.message}")
+    expected = [event.envelope.payload_digest for event in run.events]
+    if [entry.envelope.payload_digest for entry in found] != expected:
+        raise IntegrityBroken(
+            f"the log has {len(found)} events of the case up to entry {checkpoint.size}, the bundle has others: "
+            f"{len(expected)}",
+            field="events",
+        )
+    return f"none of the {checkpoint.size} entries is another event of the case"
+
+
+STEPS: tuple[tuple[str, Check[_Run]], ...] = (
+    ("form", _form),
+    ("events", _events),
+    ("order", _order),
+    ("custody", _custody),
+    ("end", _end),
+)
+
+
+class ScannedEntry(Struct, frozen=True):
+    """An entry of a stream looked for."""
+
+    index: int
+    envelope: Envelope
+
+
+def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> list[ScannedEntry]:
+    """All entries of these streams among those of a tree, once these have given the root of its verified checkpoint.
+
+    Entries beyond its size are not read. Raises NotFound where there are fewer, MalformedInput where one of them is no
+    envelope, RootMismatch where they lead to another root.
+    """
+    tree, batch, found = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
+    index = -1
+    for index, entry in enumerate(islice(entries, checkpoint.size)):
+        envelope = decode_envelope(entry)
+        if envelope.stream in streams:
+            found.append(ScannedEntry(index, envelope))
+        batch.append(leaf_hash(entry))
+        if len(batch) == BATCH:
+            tree, batch = tree.append(batch), []
+    tree = tree.append(batch)
+    if index + 1 != checkpoint.size:
+        raise NotFound(f"expected at least {checkpoint.size} entries, not {index + 1}", field="entries")
+    if tree.root() != checkpoint.root:
+        raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
+    return found

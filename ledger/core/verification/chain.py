@@ -1,0 +1,180 @@
+"""What a chain's state says of a tree head and of a key: steps 10 to 12 of ``ledger.core.verification.bundle``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from msgspec import UNSET, Struct
+
+from ledger.core.encoding.instants import instant_text
+from ledger.core.errors import IntegrityBroken, ProofRefused, TallystickError, Unauthorized
+from ledger.core.ethereum.block_headers import BlockHeader
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.signing.authority import Grant
+from ledger.core.verification.block_notes import BlockStatement, verify_block_note
+from ledger.core.verification.bundle_format import Anchor, read_block_note
+from ledger.core.verification.contract_storage import AnchorState, GrantState, RecordState
+from ledger.core.verification.report import NotChecked, Outcome
+from ledger.core.verification.trust import ChainIdentity, Trust, TrustedBlock
+
+YEAR_10000 = 253_402_300_800  # unix seconds; datetime ends before it
+
+
+class SeenBlock(Struct, frozen=True):
+    """The block that a chain has at ``number`` now, as somebody found who asked a node; ``is_final`` by its rule."""
+
+    chain: ChainIdentity
+    number: int
+    hash: str
+    is_final: bool
+
+
+def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, seen: Sequence[SeenBlock]) -> Outcome:
+    """That the verifier trusts the block: by his trust file, by a node that he asked, or by a quorum of witnesses.
+
+    Raises ProofRefused where he knows another block of this number as final; of one that is not final he is told.
+    """
+    chain = trust.chain(anchor.chain, anchor.contract)
+    if chain is None:
+        return NotChecked(
+            f"the trust file does not name the contract {anchor.contract} on this chain {anchor.chain.chain_id}: ask "
+            "for the trust file of today",
+            "not_yet_anchored",
+        )
+    block_hash = "0x" + header.hash.hex()
+    block = f"block {header.number} with the hash {block_hash}"
+    found = [one for one in seen if (one.chain, one.number) == (chain.identity, header.number)]
+    named = [one for one in chain.trusted_blocks if one.number == header.number]
+    for known in (*(one.hash for one in found if one.is_final), *(one.hash for one in named)):
+        if known != block_hash:
+            raise ProofRefused(f"expected block {header.number} with the hash {known}, not {block}", field="anchor")
+    vouched, note_fault = _witnesses_of(
+        anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
+    )
+    grounds = {
+        "the trust file names it": bool(named),
+        "the chain has it now": any(one.hash == block_hash for one in found),
+        f"its block note is signed by {vouched}": bool(vouched),
+    }
+    others = [one.hash for one in found if one.hash != block_hash]  # none of them final
+    beside = "".join(f"; the chain has {other} there now, but not for good" for other in others) + note_fault
+    if named or vouched or any(one.is_final for one in found):
+        held = " and ".join(ground for ground, holds in grounds.items() if holds)
+        return f"{block}, of {when(header.timestamp)}: {held}{beside}"
+    why = "the chain has it now, but not for good" if len(found) > len(others) else "nobody vouches for it"
+    return NotChecked(
+        f"{block}: {why}{beside}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
+        "with a block note that the witnesses have signed",
+        "not_yet_anchored",
+    )
+
+
+def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, str]:
+    """Who vouches for the block by the anchor's block note, and what is to be told of a note that does not count."""
+    if anchor.block_note is UNSET:
+        return "", ""
+    try:
+        cosignatures = verify_block_note(read_block_note(bytes(anchor.block_note)), statement, trust.policy)
+    except TallystickError as error:
+        return "", f"; its block note does not count: {error.message}"
+    return ", ".join(cosignature.witness.name for cosignature in cosignatures), ""
+
+
+def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
+    """That the contract's storage has this tree head as record ``number``, after another. Raises ProofRefused."""
+    record, previous = state.record, state.previous
+    _require_equal("root", record.root.hex(), checkpoint.root.hex())
+    _require_equal("size", record.size, checkpoint.size)
+    is_start = number == 1 and previous.size == 0
+    if is_start != (previous.root == EMPTY_TREE.root()):
+        raise ProofRefused(f"record {number - 1} is not where the log started", field="anchor")
+    in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
+    if not in_order or previous.timestamp > record.timestamp:
+        raise ProofRefused(f"record {number - 1} does not come before", field="anchor")
+    is_last = state.last_number == number
+    if state.last_number < number or (state.last_size == record.size) != is_last:
+        raise ProofRefused(f"the contract ends at record {state.last_number}", field="anchor")
+    return (
+        f"record {number} of {state.last_number} is this tree head, after record {number - 1} of size {previous.size}; "
+        f"recorded in block {record.block_number} of {when(record.timestamp)}"
+    )
+
+
+def require_not_revoked(
+    grant: Grant, slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
+) -> Outcome:
+    """What the registry's slot says of the key that signed entry ``index``. It decides; the log's entry is told beside.
+
+    ``revoked`` is the entry by which the log revoked the key; ``anchored_at`` (unix seconds) is when the contract
+    recorded the tree head, as far as that is proven. Raises IntegrityBroken where the slot has another grant than the
+    log, Unauthorized where the key was revoked before the entry, or where the log's revocation is not shown.
+    """
+    if slot[:-1] != _slot_of(grant):
+        raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
+    if slot.revoked_at == 0:
+        return f"not revoked up to block {header.number}, by the registry's key slot{_contradiction(revoked)}"
+    moment = f"revoked at {when(slot.revoked_at)}"
+    if anchored_at is None:
+        return NotChecked(f"{moment}: there is no record of step 11 with whose time that could be compared")
+    if slot.revoked_at > anchored_at:
+        return f"{moment}, after the entry was anchored: the key was good then{_contradiction(revoked)}"
+    if revoked is not None:
+        require_below(index, revoked)
+        return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
+    # The contract takes a tree head only if the log has mirrored every change before it, so that of an earlier
+    # revocation there is an entry.
+    if slot.revoked_at < anchored_at:
+        raise Unauthorized(
+            f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
+        )
+    return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
+
+
+def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
+    """Accept entry ``revoked`` as the log's first mirror of what the slot says, as far as the record before tells.
+
+    The contract took that record only of a log that had mirrored every change before it: of a revocation from before it
+    the entry stands below its size, and one at or above it is a second one. Raises Unauthorized.
+    """
+    if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
+        raise Unauthorized(
+            f"revoked at {when(slot.revoked_at)}, before the record before, of size {before.size}: the entry that "
+            f"says so stands below that and is not shown; entry {revoked} is a second one",
+            field="authority.revocation",
+        )
+
+
+def require_below(index: int, revoked: int) -> None:
+    """Accept an entry that stands below the revocation of its key. Raises Unauthorized."""
+    if revoked < index:
+        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+
+
+def _contradiction(revoked: int | None) -> str:
+    """What is to be told of an entry by which the log had revoked a key that the registry had not revoked by then."""
+    if revoked is None:
+        return ""
+    return f"; entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses"
+
+
+def _slot_of(grant: Grant) -> tuple[bytes | int, ...]:
+    """The grant as the registry would have it."""
+    roles = sum(ROLE_BITS[role] for role in set(grant.roles))
+    ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
+    return (*ids, roles, grant.suite, grant.valid_from, grant.valid_until)
+
+
+def _require_equal(what: str, proven: object, said: object) -> None:
+    if proven != said:
+        raise ProofRefused(f"the contract has the {what} {proven}, not {said}", field="anchor")
+
+
+@lru_cache(maxsize=512)
+def when(timestamp: int) -> str:
+    """Unix seconds as RFC 3339, as far as the calendar goes."""
+    if timestamp >= YEAR_10000:
+        return f"{timestamp} (unix seconds)"
+    return instant_text(timestamp)

@@ -1,0 +1,172 @@
+"""What the two contracts hold at one block, by its header and EIP-1186 proofs: the ``anchor`` of a bundle.
+
+Slots are those of docs/contracts.md, "Storage that proofs read". A word is 32 bytes; packed numbers stand in it from
+the low bits.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.ethereum import rlp
+from ledger.core.ethereum.block_headers import BlockHeader
+from ledger.core.ethereum.trie import verify_path
+from ledger.core.verification.bundle_format import PARTS_KEPT, Anchor, ContractProof, SlotProof
+from ledger.core.verification.trust import TrustedChain
+
+WORD = 32  # bytes
+LAST_RECORD = bytes(WORD)  # slot 0 of LogAnchor
+REGISTRY_HASH = bytes(WORD)  # slot 0 of AgencyRegistry
+
+_RECORDS, _GRANTS = 1, 2  # slots of the mappings
+_WHERE = "anchor"
+
+
+class RecordState(NamedTuple):
+    """A record of LogAnchor; ``timestamp`` is that of its block, in unix seconds."""
+
+    root: bytes
+    size: int
+    block_number: int
+    timestamp: int
+
+
+class GrantState(NamedTuple):
+    """A grant of AgencyRegistry, ids as words; ``revoked_at`` in unix seconds, 0 while it is not revoked."""
+
+    agency: bytes
+    officer: bytes
+    roles: int
+    suite: int
+    valid_from: int
+    valid_until: int
+    revoked_at: int
+
+
+class AnchorState(NamedTuple):
+    """LogAnchor after the block: a record, that before it, and the last."""
+
+    last_number: int
+    last_size: int
+    record: RecordState
+    previous: RecordState
+
+
+def anchor_slots(number: int) -> tuple[bytes, ...]:
+    """The slots of LogAnchor that prove record ``number``, in the order of a proof. Requires number >= 1."""
+    return (LAST_RECORD, *_from(_word(number), _RECORDS, 2), *_from(_word(number - 1), _RECORDS, 2))
+
+
+def registry_slots(key_id: str | None) -> tuple[bytes, ...]:
+    """The slots of AgencyRegistry that prove what it has, and the grant of a key where one is named."""
+    return (REGISTRY_HASH, *(_from(_word(int(key_id, 16)), _GRANTS, 3) if key_id else ()))
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_anchor_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain) -> AnchorState:
+    """What the LogAnchor of ``chain`` holds of the record that ``anchor`` names, as far as the header can be trusted.
+
+    Raises ProofRefused or MalformedInput, naming the part.
+    """
+    last, *records = _words(
+        anchor.anchor, "anchor", header, (chain.anchor, chain.anchor_code_hash), anchor_slots(anchor.number)
+    )
+    last_number, last_size = _unpacked(last, (64, 64))
+    return AnchorState(last_number, last_size, record=_record(*records[:2]), previous=_record(*records[2:]))
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def read_grant_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain, key_id: str) -> GrantState | None:
+    """What the AgencyRegistry of ``chain`` holds of a key; None where the proof leaves the key's slots out.
+
+    Raises ProofRefused or MalformedInput, naming the part.
+    """
+    asked = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
+    _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), asked)
+    return _grant(*grant) if grant else None
+
+
+def _words(
+    proof: ContractProof, part: str, header: BlockHeader, account: tuple[str, str], slots: tuple[bytes, ...]
+) -> list[bytes]:
+    """The words in the slots of a contract, given by its address and code hash."""
+    where = f"{_WHERE}.{part}"
+    storage_root = _storage_root(proof, header.state_root, account, where)
+    keys = [bytes.fromhex(slot.key[2:]) for slot in proof.storage_proof]
+    if tuple(keys) != slots:
+        raise ProofRefused(f"expected the slots {_listed(slots)}, not {_listed(keys)}", field=f"{where}.storage_proof")
+    return [
+        _slot_word(storage_root, slot, f"{where}.storage_proof[{number}]")
+        for number, slot in enumerate(proof.storage_proof)
+    ]
+
+
+def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, str], where: str) -> bytes:
+    address, code_hash = account
+    where = f"{where}.account_proof"
+    fields = _proven(state_root, bytes.fromhex(address[2:]), proof.account_proof, where)
+    if fields is None:
+        raise ProofRefused(f"the block has no account {address}", field=where)
+    if not isinstance(fields, tuple) or len(fields) != 4:
+        raise MalformedInput("expected an account of four fields", field=where)
+    _, _, storage_root, found = fields
+    if not isinstance(storage_root, bytes) or not isinstance(found, bytes):
+        raise MalformedInput("expected the hashes of an account's storage and code", field=where)
+    if "0x" + found.hex() != code_hash:
+        raise ProofRefused(f"expected {address} to have the code {code_hash}, not 0x{found.hex()}", field=where)
+    return storage_root
+
+
+def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
+    number = _proven(storage_root, bytes.fromhex(slot.key[2:]), slot.proof, where)
+    if number is None:
+        number = b""
+    elif not isinstance(number, bytes) or not 0 < len(number) <= WORD or number[0] == 0:
+        raise MalformedInput("expected a number of at most 32 bytes in the slot", field=where)
+    word = number.rjust(WORD, b"\0")
+    if "0x" + word.hex() != slot.value:
+        raise ProofRefused(f"expected the word {slot.value}, the proof has 0x{word.hex()}", field=where)
+    return word
+
+
+def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> rlp.Item | None:
+    """What a trie has under the key: in state an account, in storage a number."""
+    try:
+        value = verify_path(root, key, [bytes.fromhex(node[2:]) for node in proof])
+        return None if value is None else rlp.decode(value)
+    except (MalformedInput, ProofRefused) as error:
+        raise ProofRefused(error.message, field=where) from error
+
+
+def _record(root: bytes, packed: bytes) -> RecordState:
+    return RecordState(root, *_unpacked(packed, (64, 64, 64)))
+
+
+def _grant(agency: bytes, officer: bytes, packed: bytes) -> GrantState:
+    return GrantState(agency, officer, *_unpacked(packed, (32, 8, 64, 64, 64)))
+
+
+def _unpacked(word: bytes, widths: tuple[int, ...]) -> list[int]:
+    """Numbers of so many bits each; the code hash vouches that nothing else is in the word."""
+    rest, numbers = int.from_bytes(word, "big"), []
+    for width in widths:
+        numbers.append(rest & ((1 << width) - 1))
+        rest >>= width
+    return numbers
+
+
+def _from(key: bytes, mapping: int, count: int) -> tuple[bytes, ...]:
+    """The first slots of a struct in a mapping."""
+    first = int.from_bytes(keccak256(key + _word(mapping)), "big")
+    return tuple(_word((first + offset) % 2 ** (8 * WORD)) for offset in range(count))
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(WORD, "big")
+
+
+def _listed(slots: list[bytes] | tuple[bytes, ...]) -> str:
+    return ", ".join(f"0x{slot.hex()}" for slot in slots) or "none"

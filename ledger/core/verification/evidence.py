@@ -1,0 +1,211 @@
+"""The other entries that a bundle rests on: admission, grant and revocation from the registry's mirror, erasures.
+
+Each is taken whole: signed for this ledger, included in the same tree head as the bundle's own entry.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, TallystickError, Unauthorized
+from ledger.core.events import Envelope, Payload, decode_envelope, decode_payload, record, registry, require_agreement
+from ledger.core.events.registry import RegistryChange
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import Hash, leaf_hash
+from ledger.core.log.notes import decode_base64, parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof, tree_head_of
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.signing.authority import Authority, Grant, ServiceKeys
+from ledger.core.verification.bundle_format import (
+    Erasure,
+    Evidence,
+    StampedProof,
+    read_authority,
+    read_part,
+    read_revocation,
+    read_timestamps,
+)
+from ledger.core.verification.timestamps import WHERE, Timestamp, verify_timestamp
+
+C = TypeVar("C", bound=RegistryChange)
+
+EVIDENCE_KEPT = 512  # entries: many bundles rest on the same few
+
+
+class TreeHead(NamedTuple):
+    """A verified checkpoint, its note, and the ledger that it is of."""
+
+    checkpoint: Checkpoint
+    note: str
+    log_id: bytes
+
+
+class Included(Struct, frozen=True):
+    """An entry that is signed by the key it names and stands at ``index`` of the tree."""
+
+    index: int
+    envelope: Envelope
+    payload: Payload
+
+
+class Standing(Struct, frozen=True):
+    """What makes a key good: the index of its agency's admission, the grant, and the registry with that grant alone."""
+
+    admission: int
+    grant: Grant
+    authority: Authority
+
+
+def require_granted(evidence: bytes, envelope: Envelope, index: int, head: TreeHead, service: ServiceKeys) -> Standing:
+    """By what the envelope's key is good for entry ``index``; ``evidence`` is an AuthorityEvidence as it was shown.
+
+    Raises a TallystickError that names the part.
+    """
+    standing = _standing(evidence, head, service)
+    grant = standing.grant
+    if grant.key_id != envelope.key_id:
+        raise Unauthorized(f"expected a grant of {envelope.key_id}, not of {grant.key_id}", field="authority.grant")
+    if grant.granted >= index:
+        raise Unauthorized(
+            f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
+        )
+    authorities.require_key(standing.authority, envelope, index)
+    return standing
+
+
+@lru_cache(maxsize=EVIDENCE_KEPT)
+def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> Standing:
+    parts = read_authority(evidence)
+    admission, admitted = mirrored(parts.agency, "authority.agency", registry.AgencyAdmitted, head, service)
+    granted, change = mirrored(parts.grant, "authority.grant", registry.KeyGranted, head, service)
+    if change.agency != admitted.agency:
+        raise Unauthorized(
+            f"the grant is by {change.agency}, the admission of {admitted.agency}", field="authority.agency"
+        )
+    if admission >= granted:
+        raise Unauthorized(
+            f"expected the admission below the grant, found them at {admission} and {granted}", field="authority.agency"
+        )
+    grant = authorities.grant_of(change, granted)
+    authority = replace(authorities.initial(head.log_id, service), grants={grant.key_id: grant})
+    return Standing(admission, grant, authority)
+
+
+def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:
+    """The index of the entry that revoked the grant; ``evidence`` is an Evidence as it was shown.
+
+    Raises a TallystickError that names the part.
+    """
+    where = "authority.revocation"
+    index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service)
+    if change.key_id != grant.key_id or index < grant.granted:
+        raise IntegrityBroken(f"entry {index} revokes {change.key_id}, not this grant", field=where)
+    return index
+
+
+def erased_at(erasure: Erasure, event: Envelope, head: TreeHead) -> int:
+    """The index of the entry that erased a section of ``event``. Whether its signer might is not looked at."""
+    where = f"erased.{erasure.label}"
+    found = included(erasure.entry, where, head)
+    body = found.payload.body
+    if not isinstance(body, record.SectionErased):
+        raise IntegrityBroken(f"expected section.erased, not {found.envelope.event_type}", field=where)
+    said = (body.concerns.event_id, body.concerns.payload_digest, body.label, found.envelope.stream)
+    if said != (event.event_id, event.payload_digest, erasure.label, event.stream):
+        raise IntegrityBroken(f"entry {found.index} erases something else", field=where)
+    return found.index
+
+
+def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, service: ServiceKeys) -> tuple[int, C]:
+    """A change of the registry that the ledger's own key mirrored, and the index of its entry."""
+    found = included(evidence, where, head)
+    body = found.payload.body
+    if not isinstance(body, change):
+        raise IntegrityBroken(f"expected {change.__name__}, not {found.envelope.event_type}", field=where)
+    try:
+        authorities.require_key(authorities.initial(head.log_id, service), found.envelope, found.index)
+        authorities.require_officer(None, found.payload)
+    except Unauthorized as error:
+        raise Unauthorized(error.message, field=where) from error
+    return found.index, body
+
+
+def included(evidence: Evidence, where: str, head: TreeHead) -> Included:
+    """The entry that the evidence is of. Raises IntegrityBroken, naming ``where``."""
+    try:
+        return _included(evidence, head)
+    except TallystickError as error:
+        raise IntegrityBroken(f"{error.field}: {error.message}", field=where) from error
+
+
+def _included(evidence: Evidence, head: TreeHead) -> Included:
+    envelope, entry = read_part(evidence.envelope, decode_envelope, "envelope")
+    payload, payload_bytes = read_part(evidence.payload, decode_payload, "payload")
+    require_agreement(envelope, payload, payload_bytes)
+    signatures.verify_envelope(envelope, head.log_id)
+    proof = parse_tlog_proof(evidence.proof)
+    if tree_head_of(proof.checkpoint) != tree_head_of(head.note):
+        raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
+    proof.verify_inclusion(leaf_hash(entry), head.checkpoint)
+    return Included(proof.index, envelope, payload)
+
+
+class Stamps(NamedTuple):
+    """``held`` are of authorities under the roots; ``unknown`` counts those of others; ``faults`` are why others do not
+    hold."""
+
+    held: tuple[Timestamp, ...]
+    unknown: int
+    faults: tuple[str, ...]
+
+
+def read_stamps(
+    timestamps: bytes,
+    leaf: Hash,
+    index: int,
+    roots: tuple[bytes, ...],
+    accept: Callable[[str], Checkpoint],
+) -> Stamps:
+    """What the timestamps say of the entry ``leaf`` at ``index``.
+
+    ``accept`` gives the checkpoint of a note that the log signed, or raises. A timestamp does not hold if it is not of
+    its form, not of such a checkpoint, or not signed by the authority that it names.
+    """
+    held, unknown, faults = list[Timestamp](), 0, list[str]()
+    try:
+        stamps = read_timestamps(timestamps)
+    except MalformedInput as error:
+        return Stamps((), 0, (f"{error.field}: {error.message}",))
+    for stamp in stamps:
+        try:
+            timestamp = _timestamp(stamp, leaf, index, roots, accept)
+        except TallystickError as error:
+            faults.append(error.message)
+            continue
+        if timestamp is None:
+            unknown += 1
+        else:
+            held.append(timestamp)
+    return Stamps(tuple(held), unknown, tuple(faults))
+
+
+def encode_response(response: bytes) -> str:
+    """A TimeStampResp as a bundle holds it."""
+    return b64encode(response).decode()
+
+
+def _timestamp(
+    stamped: StampedProof, leaf: Hash, index: int, roots: tuple[bytes, ...], accept: Callable[[str], Checkpoint]
+) -> Timestamp | None:
+    proof = parse_tlog_proof(stamped.proof)
+    proof.verify_inclusion(leaf, accept(proof.checkpoint))
+    if proof.index != index:
+        raise ProofRefused(f"expected a proof of entry {index}, not of {proof.index}", field=WHERE)
+    return verify_timestamp(decode_base64(stamped.response, WHERE), parse_note(proof.checkpoint).text, roots)

@@ -1,0 +1,204 @@
+"""What a verification says: numbered steps, the one verdict that follows from them, and two statements beside it.
+
+The verdict is of *integrity* alone: bytes, signatures, log and chain. *Conformity* is to the custody rules,
+*completeness* that nothing of a stream was left out or came after; neither enters the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeVar
+
+from msgspec import Struct
+
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.events import Envelope, Payload
+from ledger.core.events.terms import Verdict
+from ledger.core.log.checkpoints import Checkpoint
+
+R = TypeVar("R")
+
+Result = Literal["checked", "failed", "not_checked"]
+
+# From the worst to the best: the worst of all steps is the verdict.
+_SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored")
+
+
+class Step(Struct, frozen=True, gc=False):
+    """One step. ``detail`` is what was compared, what differed, or why it was not checked.
+
+    ``verdict`` is what this step alone comes to. It is ``intact`` for a step on conformity or completeness.
+    """
+
+    number: int
+    name: str
+    result: Result
+    detail: str
+    verdict: Verdict = "intact"
+
+
+class NotChecked(Exception):
+    """What a step needs is not here; ``verdict`` is what that makes of the whole.
+
+    A check returns it where that is foreseen, and raises it where an earlier step left nothing to go on with.
+    """
+
+    def __init__(self, why: str, verdict: Verdict = "unverifiable"):
+        super().__init__(why)
+        self.why = why
+        self.verdict = verdict
+
+
+Outcome = str | NotChecked
+Check = Callable[[R], Outcome]
+
+
+class Statement(Struct, frozen=True):
+    """What the verification says of conformity or completeness; ``detail`` says by what, or why it was not checked."""
+
+    result: Literal["shown", "contradicted", "not_checked"]
+    detail: str
+
+
+_STATED: dict[Result, Literal["shown", "contradicted", "not_checked"]] = {
+    "checked": "shown",
+    "failed": "contradicted",
+    "not_checked": "not_checked",
+}
+
+
+def statement_of(step: Step) -> Statement:
+    """What a step on conformity or completeness comes to."""
+    return Statement(_STATED[step.result], step.detail)
+
+
+def perform(number: int, name: str, check: Check[R], run: R) -> Step:
+    """One step: ``check`` gives what it compared, or that it could not look, and raises what it refuses."""
+    try:
+        outcome = check(run)
+    except NotChecked as gap:  # kept in no variable: with its traceback it would hold this frame, and so the whole run
+        return _not_checked(number, name, gap)
+    except TallystickError as error:
+        detail = f"{error.field}: {error.message}" if error.field else error.message
+        return Step(number, name, "failed", detail, "tampered")
+    if isinstance(outcome, NotChecked):
+        return _not_checked(number, name, outcome)
+    return Step(number, name, "checked", outcome)
+
+
+def _not_checked(number: int, name: str, gap: NotChecked) -> Step:
+    return Step(number, name, "not_checked", gap.why, gap.verdict)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of the whole."""
+    found = set(verdicts)
+    return next((verdict for verdict in _SEVERITY if verdict in found), "intact")
+
+
+class Subject(Struct, frozen=True):
+    """What the bundle is of. Times are claims: ``occurred_at`` as said, ``signed_at`` in unix seconds.
+
+    ``index``, ``size`` and ``root`` are None where the proof did not hold; ``officer`` and ``occurred_at`` where the
+    payload is withheld or is another.
+    """
+
+    event_id: str
+    event_type: str
+    stream_kind: str
+    stream_id: str
+    sequence: int
+    previous: str | None
+    agency: str
+    key_id: str
+    payload_digest: str
+    signed_at: int
+    officer: str | None = None
+    occurred_at: str | None = None
+    index: int | None = None
+    size: int | None = None
+    root: str | None = None
+
+
+class ProvenBlock(Struct, frozen=True):
+    """The block whose state proves the anchor, its time in unix seconds; ``trusted``: step 10 was checked."""
+
+    number: int
+    hash: str
+    timestamp: int
+    trusted: bool
+
+
+class ProvenRecord(Struct, frozen=True):
+    """The record of the anchor contract that holds the tree head, and its block, by the state of a trusted block."""
+
+    number: int
+    block_number: int
+    timestamp: int
+
+
+class Report(Struct, frozen=True):
+    """``verdict`` is of integrity. ``proven_time`` (unix seconds): the entry existed then, by a quorum of witnesses, a
+    timestamp authority or a trusted block.
+
+    ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+    """
+
+    verdict: Verdict
+    conformity: Statement
+    completeness: Statement
+    development: bool
+    subject: Subject
+    steps: tuple[Step, ...]
+    proven_time: int | None = None
+    block: ProvenBlock | None = None
+    record: ProvenRecord | None = None
+
+    @property
+    def faults(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.result == "failed")
+
+
+def of_all(reports: Sequence[Report], what: str) -> Outcome:
+    """The verifications of several bundles as one step: the worst verdict counts. ``what`` they are, in the plural."""
+    verdict = worst(report.verdict for report in reports)
+    concerned = [number for number, report in enumerate(reports) if report.verdict == verdict]
+    said = f"{what} {in_ranges(concerned)}: {verdict}"
+    if verdict == "tampered":
+        raise IntegrityBroken(said, field=what)
+    if verdict != "intact":
+        return NotChecked(said, verdict)
+    return f"{len(reports)} {what}, each of them intact"
+
+
+def in_ranges(numbers: Iterable[int]) -> str:
+    """Rising numbers, those in a row as a range: ``3-7, 9``."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        first, _ = ranges.pop() if ranges and ranges[-1][1] == number - 1 else (number, number)
+        ranges.append((first, number))
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def subject_of(
+    envelope: Envelope, payload: Payload | None, index: int | None, checkpoint: Checkpoint | None
+) -> Subject:
+    """The subject, as far as it was accepted."""
+    head = checkpoint if index is not None else None
+    return Subject(
+        event_id=envelope.event_id,
+        event_type=envelope.event_type,
+        stream_kind=envelope.stream.kind,
+        stream_id=envelope.stream.id,
+        sequence=envelope.sequence,
+        previous=envelope.previous,
+        agency=envelope.agency,
+        key_id=envelope.key_id,
+        payload_digest=envelope.payload_digest,
+        signed_at=envelope.signed_at,
+        officer=payload.officer if payload else None,
+        occurred_at=payload.occurred_at if payload else None,
+        index=index,
+        size=head.size if head else None,
+        root=head.root.hex() if head else None,
+    )

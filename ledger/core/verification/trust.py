@@ -1,0 +1,277 @@
+"""What a verifier brings along and takes from nobody: the trust file of a ledger (``tallystick/trust@v1``)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.events.terms import Bytes32, KeyId, Line, SafeInt
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.notes import SignatureType, VerifyingKey, decode_base64, parse_note, parse_vkey, require_type
+from ledger.core.log.policy import Policy, parse_policy
+from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.verification.timestamps import require_root
+
+MAX_ROOT_LENGTH = 16_384  # characters of base64
+MAX_CONFIRMATIONS = 10_000
+MAX_EARLIER = 16  # keys
+Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
+
+# From which block on nothing changes any more: under so many blocks, or what a node of the chain calls so.
+FinalityRule = Annotated[int, Meta(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
+
+TRUST_FORMAT: Literal["tallystick/trust@v1"] = "tallystick/trust@v1"
+
+
+class ChainIdentity(Struct, frozen=True, forbid_unknown_fields=True):
+    """One history of one chain: a chain id alone does not tell two embedded chains apart."""
+
+    chain_id: SafeInt
+    deployment_block_number: SafeInt
+    deployment_block_hash: Bytes32
+
+
+class TrustedBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """A block of the chain that the verifier takes for final, whoever told him."""
+
+    number: SafeInt
+    hash: Bytes32
+
+
+class TrustedChain(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The ledger's contracts on one chain, and by which rule its service and witnesses take blocks of it for final.
+
+    Code hashes are Keccak-256 of the deployed code.
+    """
+
+    chain_id: SafeInt
+    deployment_block_number: SafeInt
+    deployment_block_hash: Bytes32
+    registry: KeyId
+    anchor: KeyId
+    registry_code_hash: Bytes32
+    anchor_code_hash: Bytes32
+    finality: FinalityRule
+    trusted_blocks: Annotated[tuple[TrustedBlock, ...], Meta(max_length=1024)] = ()
+
+    @property
+    def identity(self) -> ChainIdentity:
+        return ChainIdentity(self.chain_id, self.deployment_block_number, self.deployment_block_hash)
+
+
+class EarlierLogKey(Struct, frozen=True):
+    """A key that was the log's for trees of at most ``until`` entries."""
+
+    key: VerifyingKey
+    until: int
+
+
+class Trust(Struct, frozen=True):
+    """A trust file, read. Each key stands in it once, over all roles.
+
+    ``development`` says that the contracts were deployed for development: no witness need have seen what is anchored.
+    ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
+    ``earlier_log_keys`` and ``earlier_service_keys`` are those that were replaced, their ``until`` in order.
+    """
+
+    log_id: bytes
+    log_key: VerifyingKey
+    service_key_id: str
+    policy: Policy
+    development: bool
+    chains: tuple[TrustedChain, ...]
+    timestamp_roots: tuple[bytes, ...] = ()
+    earlier_log_keys: tuple[EarlierLogKey, ...] = ()
+    earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
+
+    @property
+    def service_keys(self) -> ServiceKeys:
+        """The ledger's own keys, by the index of the entry."""
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
+
+    def log_key_of(self, note: str) -> VerifyingKey:
+        """The key by which a checkpoint's note is to be verified: that of now, unless only an earlier one signed it.
+
+        Raises MalformedInput where earlier keys are looked for and the note is none of a checkpoint.
+        """
+        if not self.earlier_log_keys:
+            return self.log_key
+        parsed = parse_note(note)
+        signers = {(line.name, line.key_id) for line in parsed.signatures}
+        if (self.log_key.name, self.log_key.key_id) in signers:
+            return self.log_key
+        size = parse_checkpoint(parsed.text).size
+        for earlier in self.earlier_log_keys:
+            if size <= earlier.until and (earlier.key.name, earlier.key.key_id) in signers:
+                return earlier.key
+        return self.log_key
+
+    @property
+    def origin(self) -> str:
+        return self.log_key.name
+
+    @property
+    def tlog_policy(self) -> str:
+        """The C2SP tlog-policy by which other programs accept checkpoints: this log under its witness policy."""
+        return self.policy.text if self.policy.logs else f"log {self.log_key.vkey()}\n{self.policy.text}"
+
+    def chain(self, identity: ChainIdentity, anchor: str) -> TrustedChain | None:
+        """The trusted chain of this identity with this anchor contract."""
+        return next((chain for chain in self.chains if (chain.identity, chain.anchor) == (identity, anchor)), None)
+
+    def naming(self, chain: TrustedChain, blocks: Iterable[TrustedBlock]) -> Trust:
+        """The same, which takes these blocks of the chain for final as well; each in the place of one of its number."""
+        named = {block.number: block for block in (*chain.trusted_blocks, *blocks)}
+        told = replace(chain, trusted_blocks=tuple(named[number] for number in sorted(named)))
+        return replace(self, chains=tuple(told if one == chain else one for one in self.chains))
+
+
+class LogKeyLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """An ``EarlierLogKey`` as files spell it."""
+
+    key: str
+    until: SafeInt
+
+
+class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    format: Literal["tallystick/trust@v1"]
+    log_id: Bytes32
+    origin: Line
+    log_key: str
+    service_key_id: KeyId
+    witness_policy: str
+    development: bool
+    chains: Annotated[tuple[TrustedChain, ...], Meta(max_length=64)]
+    timestamp_roots: Annotated[tuple[Base64Text, ...], Meta(max_length=16)] = ()
+    earlier_log_keys: Annotated[tuple[LogKeyLine, ...], Meta(max_length=MAX_EARLIER)] = ()
+    earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
+
+
+_decoder = decoder_of(_TrustFile)
+
+
+def parse_trust(data: bytes) -> Trust:
+    """The trust that a file's bytes spell. Raises MalformedInput, naming the field."""
+    file = canonical.parse(data, _decoder, where="trust")
+    canonical.require_distinct_keys(data, where="trust")
+    log_key = _log_key(file.log_key, file.origin, "trust.log_key")
+    earlier = tuple(
+        EarlierLogKey(_log_key(one.key, file.origin, "trust.earlier_log_keys"), one.until)
+        for one in file.earlier_log_keys
+    )
+    try:
+        policy = parse_policy(file.witness_policy)
+    except MalformedInput as error:
+        raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
+    if policy.logs and log_key not in policy.logs:
+        raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
+    _require_one_role_a_key(file, (log_key, *(one.key for one in earlier)), policy)
+    _require_ascending(file)
+    _require_each_chain_once(file.chains)
+    if not file.development and not policy.asks_for_witnesses:
+        raise MalformedInput(
+            "a policy without a quorum is for development only",
+            field="trust.witness_policy",
+            hint="Name the witnesses and the quorum, or take the trust file of a development ledger.",
+        )
+    log_id = bytes.fromhex(file.log_id[2:])
+    roots = tuple(_timestamp_root(text) for text in file.timestamp_roots)
+    return Trust(
+        log_id,
+        log_key,
+        file.service_key_id,
+        policy,
+        file.development,
+        file.chains,
+        roots,
+        earlier,
+        file.earlier_service_keys,
+    )
+
+
+def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
+    """Accept a policy in which no witness has a key of the log itself, under whatever name. Raises MalformedInput."""
+    for name, witness in policy.witnesses.items():
+        if any(witness.public_key == key.public_key for key in log_keys):
+            raise MalformedInput(
+                f"the witness {name} has the log's own key: nobody witnesses himself", field="trust.witness_policy"
+            )
+
+
+def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...], policy: Policy) -> None:
+    """The log must not witness itself, and the ledger's own keys are no contracts. Raises MalformedInput."""
+    if len({key.public_key for key in log_keys}) < len(log_keys):
+        raise MalformedInput("a key of the log stands twice", field="trust.earlier_log_keys")
+    service_keys = (file.service_key_id, *(key.key_id for key in file.earlier_service_keys))
+    if len(set(service_keys)) < len(service_keys):
+        raise MalformedInput("a key of the ledger itself stands twice", field="trust.earlier_service_keys")
+    require_no_own_witness(policy, *log_keys)
+    for number, chain in enumerate(file.chains):
+        accounts = (*service_keys, chain.registry, chain.anchor)
+        if len(set(accounts)) < len(accounts):
+            raise MalformedInput(
+                "service_key_id, registry and anchor are three different addresses", field=f"trust.chains[{number}]"
+            )
+
+
+def _require_ascending(file: _TrustFile) -> None:
+    """A key of the log may be replaced before the log grows: it has signed then all the same. Raises MalformedInput."""
+    log_ends = [key.until for key in file.earlier_log_keys]
+    if log_ends != sorted(log_ends):
+        raise MalformedInput("expected no until below the one before", field="trust.earlier_log_keys")
+    service_ends = [key.until for key in file.earlier_service_keys]
+    if service_ends != sorted(set(service_ends)):
+        raise MalformedInput("expected each until above the one before", field="trust.earlier_service_keys")
+
+
+def _require_each_chain_once(chains: tuple[TrustedChain, ...]) -> None:
+    """Of two descriptions of one contract the second would silently not count. Raises MalformedInput."""
+    contracts = [(chain.identity, chain.anchor) for chain in chains]
+    for number, contract in enumerate(contracts):
+        if contract in contracts[:number]:
+            raise MalformedInput(
+                "a chain with this anchor stands above: name each once", field=f"trust.chains[{number}]"
+            )
+
+
+def encode_trust(trust: Trust) -> bytes:
+    """The canonical bytes of the file."""
+    return canonical.encode(
+        _TrustFile(
+            format=TRUST_FORMAT,
+            log_id="0x" + trust.log_id.hex(),
+            origin=trust.origin,
+            log_key=trust.log_key.vkey(),
+            service_key_id=trust.service_key_id,
+            witness_policy=trust.policy.text,
+            development=trust.development,
+            chains=trust.chains,
+            timestamp_roots=tuple(b64encode(root).decode() for root in trust.timestamp_roots),
+            earlier_log_keys=tuple(LogKeyLine(one.key.vkey(), one.until) for one in trust.earlier_log_keys),
+            earlier_service_keys=trust.earlier_service_keys,
+        )
+    )
+
+
+def _timestamp_root(text: str) -> bytes:
+    root = decode_base64(text, "trust.timestamp_roots")
+    require_root(root, "trust.timestamp_roots")
+    return root
+
+
+def _log_key(text: str, origin: str, field: str) -> VerifyingKey:
+    try:
+        key = parse_vkey(text)
+        require_type(key, SignatureType.ED25519)
+    except TallystickError as error:
+        raise MalformedInput(error.message, field=field, hint=error.hint) from error
+    if key.name != origin:
+        raise MalformedInput(f"expected {origin}, the origin, as the key's name, not {key.name}", field=field)
+    return key

@@ -1,0 +1,223 @@
+"""Renewals of a trust file: what the old file trusts has signed the new one (``tallystick/trust-renewal@v1``).
+
+Signed is a note text (C2SP signed-note), by the log's key of the old file and by witnesses of its policy, as they
+co-sign a checkpoint. It can be taken for no checkpoint and no block note: the second line of one is a decimal size,
+the first line of the other another word.
+
+    tallystick/trust-renewal@v1
+    <id of the ledger>
+    from <digest of the old file>
+    to <digest of the new file>
+
+A digest is over the canonical bytes of the file without its trusted blocks: these are each verifier's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
+from ledger.core.log.checkpoints import Cosignature, cosign_text, verify_cosignatures
+from ledger.core.log.notes import (
+    MAX_NOTE_LENGTH,
+    Note,
+    NoteSignature,
+    Signer,
+    VerifyingKey,
+    parse_signature_lines,
+    sign_note,
+    verify_note,
+)
+from ledger.core.verification.trust import Trust, TrustedChain, encode_trust, parse_trust
+
+RENEWAL_FORMAT: Literal["tallystick/trust-renewal@v1"] = "tallystick/trust-renewal@v1"
+MAX_SIGNATURES = 1024
+
+Line = Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)]
+
+
+class Renewal(Struct, frozen=True):
+    """The new trust in the place of that with the digest ``renews``; none of the signature lines is verified."""
+
+    renews: str
+    trust: Trust
+    signatures: tuple[NoteSignature, ...] = ()
+
+    def text(self) -> str:
+        """The note text that is signed."""
+        return f"{RENEWAL_FORMAT}\n0x{self.trust.log_id.hex()}\nfrom {self.renews}\nto {trust_digest(self.trust)}\n"
+
+    def with_signatures(self, lines: Iterable[NoteSignature]) -> Renewal:
+        """The same with these lines too, each once."""
+        return replace(self, signatures=tuple(dict.fromkeys((*self.signatures, *lines))))
+
+
+class Consent(Struct, frozen=True):
+    """Who of the old trust file has signed a renewal: the log's key, and which witnesses when."""
+
+    by_log: bool
+    witnesses: tuple[Cosignature, ...]
+
+
+class _RenewalFile(Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["tallystick/trust-renewal@v1"]
+    renews: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
+    signatures: Annotated[tuple[Line, ...], Meta(max_length=MAX_SIGNATURES)]
+    trust: msgspec.Raw
+
+
+_decoder = decoder_of(_RenewalFile)
+
+
+def trust_digest(trust: Trust) -> str:
+    """The digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
+    chains = tuple(replace(chain, trusted_blocks=()) for chain in trust.chains)
+    return "sha256:" + sha256(encode_trust(replace(trust, chains=chains))).hexdigest()
+
+
+def renew(old: Trust, new: Trust) -> Renewal:
+    """The renewal of ``old`` by ``new`` that nobody has signed yet.
+
+    Raises MalformedInput where nothing changes, for another ledger, and where the new file would stand for development.
+    """
+    renewal = Renewal(trust_digest(old), new)
+    _require_successor(old, renewal)
+    return renewal
+
+
+def sign_renewal(renewal: Renewal, log_signer: Signer) -> Renewal:
+    """The same with the signature of the log's key. Requires a signer of type ED25519."""
+    return renewal.with_signatures(sign_note(renewal.text(), log_signer).signatures)
+
+
+def cosign_renewal(renewal: Renewal, witness: Signer, timestamp: int) -> Renewal:
+    """The same with a witness's co-signature. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
+    return renewal.with_signatures([cosign_text(renewal.text(), witness, timestamp)])
+
+
+def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) -> Consent:
+    """Accept the renewal as what the log's key and the quorum of witnesses of ``old`` have signed.
+
+    With ``log_key_lost`` the quorum is enough; where the policy asks for no witness, nothing replaces the log's key.
+    Raises MalformedInput as ``renew``, ProofRefused where it renews another file, SignatureRefused where a signature is
+    missing, does not hold, or the quorum is not reached.
+    """
+    require_renews(renewal, old)
+    note = Note(renewal.text(), renewal.signatures)
+    by_log = note.signature_by(old.log_key) is not None
+    if by_log:
+        verify_note(note, old.log_key)
+    elif not log_key_lost or not old.policy.asks_for_witnesses:
+        raise SignatureRefused(
+            f"the log's key {old.log_key.name} has not signed the renewal",
+            field="renewal.signatures",
+            hint="If that key is lost, take the new trust file as you took the first, or its witnesses' word alone.",
+        )
+    return Consent(by_log, _require_quorum(note, old))
+
+
+def require_renews(renewal: Renewal, old: Trust) -> None:
+    """Raises ProofRefused where it renews another file than ``old``, MalformedInput as ``renew``."""
+    if renewal.renews != trust_digest(old):
+        raise ProofRefused(
+            f"it renews the trust file {renewal.renews}, yours is {trust_digest(old)}",
+            field="renewal.renews",
+            hint="It was accepted already."
+            if trust_digest(renewal.trust) == trust_digest(old)
+            else "Accept the renewals in between first, in their order.",
+        )
+    _require_successor(old, renewal)
+
+
+def accepted(renewal: Renewal, old: Trust) -> Trust:
+    """The new trust with the trusted blocks that ``old`` has of chains that stay. Requires ``verify_renewal``."""
+    trust = renewal.trust
+    for chain in old.chains:
+        stays = next((one for one in trust.chains if _contracts(one) == _contracts(chain)), None)
+        if stays is not None:
+            trust = trust.naming(stays, chain.trusted_blocks)
+    return trust
+
+
+def joined(renewals: Iterable[Renewal]) -> Renewal:
+    """One renewal out of copies that different people have signed. Raises MalformedInput where they are not copies."""
+    first, *others = renewals
+    for other in others:
+        if other.text() != first.text():
+            raise MalformedInput("expected copies of one renewal, found two", field="renewal")
+        first = first.with_signatures(other.signatures)
+    return first
+
+
+def changes(renewal: Renewal, old: Trust) -> tuple[tuple[str, str, str], ...]:
+    """What the renewal changes, for whoever is to sign or accept it: field, before, after."""
+    before, after = _spelled(old), _spelled(renewal.trust)
+    return tuple((name, before[name], after[name]) for name in before if before[name] != after[name])
+
+
+def parse_renewal(data: bytes) -> Renewal:
+    """The renewal that a file's bytes spell. Raises MalformedInput, naming the field."""
+    file = canonical.parse(data, _decoder, where="renewal")
+    canonical.require_distinct_keys(data, where="renewal")
+    trust = parse_trust(bytes(file.trust))
+    lines = [line for text in file.signatures for line in parse_signature_lines(text)]
+    return Renewal(file.renews, trust, tuple(lines))
+
+
+def encode_renewal(renewal: Renewal) -> bytes:
+    """The canonical bytes of the file."""
+    return canonical.encode(
+        _RenewalFile(
+            format=RENEWAL_FORMAT,
+            renews=renewal.renews,
+            signatures=tuple(line.line() for line in renewal.signatures),
+            trust=msgspec.Raw(encode_trust(renewal.trust)),
+        )
+    )
+
+
+def _require_successor(old: Trust, renewal: Renewal) -> None:
+    new = renewal.trust
+    if new.log_id != old.log_id:
+        raise MalformedInput("the new trust file is of another ledger", field="renewal.trust.log_id")
+    if new.development and not old.development:
+        raise MalformedInput("a ledger does not become one for development", field="renewal.trust.development")
+    if trust_digest(new) == renewal.renews:
+        raise MalformedInput("the new trust file is the old one", field="renewal.trust")
+
+
+def _require_quorum(note: Note, old: Trust) -> tuple[Cosignature, ...]:
+    if not old.policy.asks_for_witnesses:
+        return ()
+    witnesses: Iterable[VerifyingKey] = old.policy.witnesses.values()
+    cosignatures = verify_cosignatures(str(note), witnesses) if note.signatures else ()
+    if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+        raise SignatureRefused(
+            f"the quorum {old.policy.quorum} is not reached by {names}",
+            field="renewal.signatures",
+            hint="More witnesses of the old trust file co-sign it: tally trust cosign.",
+        )
+    return cosignatures
+
+
+def _contracts(chain: TrustedChain) -> TrustedChain:
+    return replace(chain, trusted_blocks=())
+
+
+def _spelled(trust: Trust) -> dict[str, str]:
+    """The fields as text, without the trusted blocks."""
+    fields = msgspec.json.decode(encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains)))))
+    absent: dict[str, object] = {"earlier_log_keys": [], "earlier_service_keys": [], "timestamp_roots": []}
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in sorted((absent | fields).items())
+    }

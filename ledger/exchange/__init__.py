@@ -1,6 +1,0 @@
-"""Exchange with agencies' own systems: cases come in, once, with their origin.
-
-``source_file`` reads files, ``mapping`` says what their columns mean, ``plan`` makes of a row the events of its case,
-``comparison`` finds what the ledger lacks of them, ``importing`` brings that in. Signing is ``ledger.sign``'s; the
-ledger is whatever answers to ``importing.Ledger``.
-"""

@@ -1,0 +1,50 @@
+"""What an audit finds, in a reader's language: sentences of the catalogues by their words, with slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ledger.i18n import Labels
+from ledger.i18n.messages import said
+
+FINDINGS: Final = (
+    *("entry_missing", "entry_unreadable", "refused", "refused_at", "refused_by", "impossible", "differs", "section"),
+    *("flags", "place", "stream", "row", "tree_size", "registry_changes", "registry_differs", "recorded_before"),
+    *("tile_differs", "tile_leaf", "tile_length", "tile_hash", "tiles", "other_entry", "size", "root_at", "root_unmet"),
+    *("published_before", "transaction_hash", "anchor_number", "block_time", "no_checkpoint", "stamp_time", "read"),
+    *(
+        "bound",
+        "binding",
+        "bound_head",
+        "dataset_file",
+        "unbound",
+        "table_unreadable",
+        "schema",
+        "storage",
+        "value_type",
+        "recorded_after",
+        "recorded_unsigned",
+        "tree_rows",
+    ),
+)
+CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")
+VALUES: Final = (
+    *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
+    *("none", "none outside of cases", "the log is smaller", "no such tile", "a file", "no such file"),
+)
+
+
+def finding_told(labels: Labels, word: str, slots: Mapping[str, str]) -> str:
+    """The sentence of a finding. ``by`` is who claims it, ``code`` that of a refusal, told before what it says."""
+    filled = dict(slots)
+    if "by" in slots:
+        filled["by"] = labels.of("audit_claimant", slots["by"]).format_map(slots)
+    if "code" in slots:
+        filled |= {"refusal": labels.of("refusal", slots["code"]), "message": said(slots["message"], labels)}
+    return labels.of("audit_finding", word).format_map(filled)
+
+
+def value_told(labels: Labels, value: str | None) -> str:
+    """What was expected or found: a value as it is, or in words that there is none."""
+    return "—" if value is None else labels.find("audit_value", value) or value

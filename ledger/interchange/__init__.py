@@ -1,0 +1,1 @@
+"""Exchange with the systems of agencies: imports, exports, papers and webhooks."""

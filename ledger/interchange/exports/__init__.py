@@ -1,0 +1,1 @@
+"""What leaves the ledger for other programs: CASE/UCO, OCEL, timelines, CSV."""

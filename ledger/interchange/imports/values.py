@@ -1,0 +1,195 @@
+"""What a cell says: text, numbers, money, days and moments, as people and their systems write them in China.
+
+Each function gives None for a blank cell and raises ``Misread`` for one that says something else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from ledger.core.encoding.instants import spelled
+from ledger.interchange.imports.rows import Cell, Unusable
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+# How days may be spelled: year first with signs or characters between; digits alone; a spreadsheet's count of days.
+DateStyle = Literal["written", "compact", "serial"]
+MIDNIGHT = time()
+SERIAL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - as a spreadsheet counts, in no zone
+HUNDREDTHS = {"yuan": Decimal(100), "wan_yuan": Decimal(1_000_000), "fen": Decimal(1)}
+
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_GUARDED = re.compile(r'="(?P<text>[^"]*)"')  # how exports keep a spreadsheet from rounding a long number
+_AROUND = " \t\r\n\u3000\u200b\ufeff\xa0"
+_NUMERALS = "〇一二三四五六七八九"
+_ZERO = str.maketrans("○零", "〇〇")
+_CHINESE = re.compile(
+    r"(?P<y>[〇一二三四五六七八九]{4})年(?P<m>[一二三四五六七八九十]{1,2})月(?P<d>[一二三四五六七八九十]{1,3})[日号]"
+)
+_CLOCK = r"(?P<H>\d{1,2})\s*[:时点]\s*(?:(?P<M>\d{1,2})\s*(?:[:分]\s*(?:(?P<S>\d{1,2})(?:\.0+)?秒?)?)?)?"
+_WRITTEN = re.compile(
+    rf"(?P<y>\d{{4}})\s*[-/.年]\s*(?P<m>\d{{1,2}})\s*[-/.月]\s*(?P<d>\d{{1,2}})\s*[日号]?(?:[ T]*{_CLOCK})?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+)
+_COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})?)?")
+_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
+_DIGITS = r"[0-9][0-9,]{0,19}(?:\.[0-9]{1,6})?"  # few enough to be calculated with exactly
+_NUMBER = re.compile(_DIGITS)
+_AMOUNT = re.compile(rf"¥?\s*(?P<digits>{_DIGITS})\s*(?P<unit>万元|元)?")
+
+
+class Misread(Exception):
+    """A cell that says something else than what is asked of it; the message tells what was expected."""
+
+
+def text(cell: Cell) -> str | None:
+    """The text of a cell in Unicode normal form C, without the blanks around it."""
+    if isinstance(cell, Unusable):
+        raise Misread(f"the cell holds {cell.reason}")
+    if cell is None:
+        return None
+    said = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
+    if guarded := _GUARDED.fullmatch(said):
+        said = guarded["text"].strip(_AROUND)
+    if found := _FORBIDDEN.search(said):
+        raise Misread(f"the cell holds the character U+{ord(found[0]):04X}, which is no text")
+    return said.replace("\r\n", "\n").replace("\r", "\n") or None
+
+
+def line(cell: Cell) -> str | None:
+    """The same in one line."""
+    said = text(cell)
+    return None if said is None else re.sub(r"\s*[\n\t\u2028\u2029]\s*", " ", said)
+
+
+def _spelled(cell: str | float | bool | date | time) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return format(Decimal(repr(cell)).normalize(), "f")
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == MIDNIGHT else cell.isoformat(" ", "seconds")
+    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
+
+
+def instant(cell: Cell, styles: Collection[DateStyle]) -> str | None:
+    """RFC 3339 in UTC. What names no zone is Asia/Shanghai, a day without a time is its first moment."""
+    moment = _moment(cell, styles)
+    return None if moment is None else spelled(moment)
+
+
+def day(cell: Cell, styles: Collection[DateStyle]) -> str | None:
+    """The calendar day in Asia/Shanghai."""
+    moment = _moment(cell, styles)
+    return None if moment is None else moment.astimezone(SHANGHAI).strftime("%Y-%m-%d")
+
+
+def _moment(cell: Cell, styles: Collection[DateStyle]) -> datetime | None:
+    if isinstance(cell, datetime):
+        return cell.replace(tzinfo=cell.tzinfo or SHANGHAI, microsecond=0)
+    if isinstance(cell, date):
+        return datetime.combine(cell, MIDNIGHT, SHANGHAI)
+    said = line(cell)
+    if said is None:
+        return None
+    plain = unicodedata.normalize("NFKC", said)
+    for style in styles:
+        if moment := _SPELLINGS[style](plain):
+            return moment
+    raise Misread(f"expected a day such as 2026-03-01, 2026/3/1 or 2026年3月1日 ({', '.join(styles)})")
+
+
+def _written(said: str) -> datetime | None:
+    if match := _CHINESE.fullmatch(said.translate(_ZERO)):
+        year = int("".join(str(_NUMERALS.index(numeral)) for numeral in match["y"]))
+        return _of_parts(year, _counted(match["m"]), _counted(match["d"]), MIDNIGHT)
+    return _of_match(_WRITTEN.fullmatch(said))
+
+
+def _counted(numerals: str) -> int:
+    """A number below 100 in Chinese numerals, such as 二十三."""
+    tens, ten, units = numerals.rpartition("十")
+    value = (_NUMERALS.index(tens) if tens else 1) * 10 if ten else 0
+    return value + (_NUMERALS.index(units) if units else 0)
+
+
+def _compact(said: str) -> datetime | None:
+    return _of_match(_COMPACT.fullmatch(said))
+
+
+def _serial(said: str) -> datetime | None:
+    if not _SERIAL.fullmatch(said):
+        return None
+    moment = SERIAL_EPOCH + timedelta(seconds=round(float(said) * 86_400))
+    return moment.replace(tzinfo=SHANGHAI)
+
+
+_SPELLINGS: dict[DateStyle, Callable[[str], datetime | None]] = {
+    "written": _written,
+    "compact": _compact,
+    "serial": _serial,
+}
+
+
+def _of_match(match: re.Match[str] | None) -> datetime | None:
+    if match is None:
+        return None
+    parts = match.groupdict()
+    try:
+        clock = time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts["S"] or 0))
+    except ValueError as error:
+        raise Misread(f"there is no such time of day: {error}") from error
+    moment = _of_parts(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
+    zone = parts.get("zone")
+    return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
+
+
+def _of_parts(year: int, month: int, day_: int, clock: time) -> datetime:
+    if not 1900 <= year <= 2999:
+        raise Misread("expected a year from 1900 to 2999")
+    try:
+        return datetime.combine(date(year, month, day_), clock, SHANGHAI)
+    except ValueError as error:
+        raise Misread(f"the calendar has no such day: {error}") from error
+
+
+def decimal(cell: Cell) -> str | None:
+    """A number in its shortest spelling."""
+    said = line(cell)
+    if said is None:
+        return None
+    plain = unicodedata.normalize("NFKC", said)
+    if not _NUMBER.fullmatch(plain):
+        raise Misread("expected a number such as 3 or 12.5, that is not negative")
+    value = Decimal(plain.replace(",", ""))
+    return format(value.normalize(), "f") if value else "0"
+
+
+def count(cell: Cell) -> int | None:
+    """A whole number."""
+    said = decimal(cell)
+    if said is not None and not said.isdecimal():
+        raise Misread("expected a whole number")
+    return None if said is None else int(said)
+
+
+def hundredths(cell: Cell, unit: str) -> int | None:
+    """An amount of money in fen; ``unit`` is what a bare number counts: yuan, wan_yuan or fen."""
+    said = line(cell)
+    if said is None:
+        return None
+    match = _AMOUNT.fullmatch(unicodedata.normalize("NFKC", said))
+    if match is None:
+        raise Misread("expected an amount such as 1200.50, 1,200元 or 3万元")
+    scale = HUNDREDTHS[{"万元": "wan_yuan", "元": "yuan", None: unit}[match["unit"]]]
+    value = Decimal(match["digits"].replace(",", "")) * scale
+    if value != value.to_integral_value():
+        raise Misread("expected no part of a fen")
+    return int(value)

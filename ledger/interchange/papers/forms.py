@@ -1,0 +1,166 @@
+"""Which event prints as which document, and what stands on it. The names are slots of the timeline's sentences.
+
+``facts`` are told in this order where they are stated; ``parts`` are lists of ``ledger.interchange.papers.lists``;
+``by_hand`` are left open for a pen; ``stamps`` are agencies of the event, or persons who sign by hand.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ledger.core.errors import NotFound
+from ledger.core.events import Payload
+
+_BETWEEN = ("from_agency", "to_agency")
+_OFFER = ("offered", "persons", "digests")
+
+
+class Form(NamedTuple):
+    """One kind of document. ``needs`` is what the event must state to be printed so; ``number`` is the paper's own."""
+
+    document: str
+    event_type: str
+    number: str
+    facts: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = _BETWEEN
+    by_hand: tuple[str, ...] = ()
+    needs: str | None = None
+
+    @property
+    def act(self) -> str:
+        """The verb of its event type."""
+        return self.event_type.partition(".")[2]
+
+
+_SERVED_BY_HAND = ("served_where", "served_how", "received_by", "received_instead", "not_taken", "witnessed", "server")
+
+FORMS: Final = (
+    Form(
+        "transfer_list",
+        "handover.offered",
+        "handover_id",
+        (*_BETWEEN, "purpose", "authority", "follows", "expires_at", "due_at"),
+        _OFFER,
+    ),
+    Form(
+        "acceptance_receipt",
+        "handover.accepted",
+        "handover_id",
+        (*_BETWEEN, "purpose", "received_at", "authority"),
+        ("received", "differences", "persons", "found_digests"),
+        ("to_agency", "from_agency"),
+    ),
+    Form(
+        "refusal_notice",
+        "handover.refused",
+        "handover_id",
+        (*_BETWEEN, "purpose", "received_at", "reason_code", "explanation", "remedy", "due_at", "authority"),
+        ("offered", "persons"),
+        ("to_agency", "from_agency"),
+    ),
+    Form(
+        "return_notice",
+        "handover.returned",
+        "handover_id",
+        (*_BETWEEN, "purpose", "returns", "reason_code", "explanation", "remedy", "due_at", "authority"),
+        _OFFER,
+    ),
+    Form(
+        "custody_change_certificate",
+        "custody_change.requested",
+        "number",
+        ("agency", "detention_house", "handover_id", "purpose", "authority"),
+        ("person",),
+        ("agency", "detention_house"),
+    ),
+    Form(
+        "custody_change_certificate",
+        "custody_change.served",
+        "custody_change_id",
+        ("requested_by", "detention_house", "handover_id", "served_at", "authority"),
+        ("person",),
+        ("agency", "requested_by"),
+    ),
+    Form(
+        "service_receipt",
+        "custody_change.served",
+        "custody_change_id",
+        ("requested_by", "detention_house", "served_at"),
+        ("person",),
+        ("agency",),
+        _SERVED_BY_HAND,
+    ),
+    Form(
+        "service_receipt",
+        "decision.recorded",
+        "number",
+        ("agency", "kind", "decided_at", "served_at", "effective_at", "authority"),
+        ("persons_named",),
+        ("agency", "recipient_party"),
+        _SERVED_BY_HAND,
+        needs="served_at",
+    ),
+    Form(
+        "service_receipt",
+        "disclosure.made",
+        "event_id",
+        ("agency", "recipient", "withheld", "authority"),
+        ("disclosed", "disclosed_digests"),
+        ("agency", "recipient_party"),
+        _SERVED_BY_HAND,
+    ),
+    Form(
+        "seizure_list",
+        "item.registered",
+        "document_number",
+        ("agency", "seized_at", "officers", "authority"),
+        ("seized", "digests", "collected", "present"),
+        ("agency", "holder_party", "witness_party"),
+        needs="seizure",
+    ),
+    Form(
+        "disposal_list",
+        "item.disposal_proposed",
+        "event_id",
+        ("agency", "disposal", "ground", "decision_id", "recipient", "authority"),
+        ("disposed",),
+        ("agency",),
+        ("proposed_by", "approved_by"),
+    ),
+    Form(
+        "disposal_list",
+        "item.disposed",
+        "event_id",
+        ("agency", "disposal", "disposed_at", "decision_id", "proceeds", "authority"),
+        ("disposed",),
+        ("agency", "recipient_party"),
+        ("proposed_by", "approved_by"),
+    ),
+)
+DOCUMENTS: Final = tuple(dict.fromkeys(form.document for form in FORMS))
+
+
+def forms_of(payload: Payload, document: str | None = None) -> list[Form]:
+    """What an event prints as, the first one first: all of it, or this document alone."""
+    fitting = [form for form in FORMS if form.event_type == payload.event_type and _states(payload, form.needs)]
+    return [form for form in fitting if document in (None, form.document)]
+
+
+def form_of(payload: Payload, document: str | None = None) -> Form:
+    """The form that an event prints by: of this document, or its first. Raises NotFound where there is none."""
+    chosen = forms_of(payload, document)
+    if chosen:
+        return chosen[0]
+    others = [form.document for form in forms_of(payload)]
+    kinds = dict.fromkeys(form.event_type for form in FORMS)
+    raise NotFound(
+        f"{payload.event_type}, as it stands here, prints as no {document or 'document'}",
+        field="document" if document else "event_id",
+        code="no_paper",
+        hint=f"It prints as {', '.join(others)}." if others else f"These print: {', '.join(kinds)}.",
+    )
+
+
+def _states(payload: Payload, field: str | None) -> bool:
+    return field is None or getattr(payload.body, field) is not None

@@ -1,0 +1,12 @@
+"""Deliver: what an agency may see goes to its own system, signed, in order, each thing at least once.
+
+A webhook gets the pages of its agency's feed and of its warnings, one after the other. A page counts as delivered once
+the receiver has answered 2xx; how far a webhook has come is in the database, so that a service that was killed goes on
+where it was. What fails is tried again, after longer and longer pauses. Nothing here is in the way of submissions.
+"""
+
+from ledger.interchange.webhooks.deliverer import Deliverer, Outgoing, Source
+from ledger.interchange.webhooks.message import Message, secret_of
+from ledger.interchange.webhooks.receiver import Receivers, Undelivered, post
+
+__all__ = ["Deliverer", "Message", "Outgoing", "Receivers", "Source", "Undelivered", "post", "secret_of"]

@@ -1,0 +1,136 @@
+"""The deliverer: sends each webhook what is new for it, one message at a time, beside all that the service does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import Event
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from ledger.core.errors import TallystickError
+from ledger.interchange.webhooks.message import Message
+from ledger.interchange.webhooks.receiver import ANSWER_WITHIN_S, Receivers, Undelivered, post
+from ledger.store import webhooks
+from ledger.store.database import Database
+from ledger.store.webhooks import Progress, Webhook
+
+LOOK_EVERY_S = 0.5  # seconds between looks at what is new
+CLAIM_MS = 60_000  # milliseconds; longer than a delivery takes
+FIRST_PAUSE_S = 5  # seconds after a failure, doubled by each that follows
+LONGEST_PAUSE_S = 3600
+
+logger = structlog.get_logger(__name__)
+
+
+class Outgoing(Struct, frozen=True):
+    """What comes next for a webhook. Without a message nothing is shown of it, and the webhook only moves on."""
+
+    progress: Progress
+    message: Message | None
+
+
+class Source(Protocol):
+    """Knows what a webhook's agency may see."""
+
+    def has_more(self, webhook: Webhook) -> bool:
+        """Whether there is something behind what the webhook was told."""
+
+    def next(self, webhook: Webhook) -> Outgoing:
+        """What follows, its read recorded. Raises TallystickError where it must not be shown."""
+
+
+class Deliverer:
+    """Delivers in a thread of its own. ``secret`` gives a webhook's secret by its id, ``clock`` unix milliseconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        source: Source,
+        receivers: Receivers,
+        *,
+        secret: Callable[[str], str],
+        clock: Callable[[], int],
+    ):
+        assert CLAIM_MS > 2000 * ANSWER_WITHIN_S
+        self._database = database
+        self._source = source
+        self._receivers = receivers
+        self._secret = secret
+        self._clock = clock
+
+    def run(self, stop: Event) -> None:
+        """Delivers until it is told to stop."""
+        asyncio.run(self._run(stop))
+
+    def step(self) -> None:
+        """Delivers all that is due now, each webhook until it has everything or fails."""
+        asyncio.run(self._step())
+
+    async def _step(self) -> None:
+        due = await asyncio.to_thread(self._due)
+        await asyncio.gather(*map(self._serve, due))
+
+    async def _run(self, stop: Event) -> None:
+        """A webhook whose receiver is slow holds up no other."""
+        serving: dict[str, asyncio.Task[None]] = {}
+        while not stop.is_set():
+            serving = {name: task for name, task in serving.items() if not task.done()}
+            try:
+                for webhook in await asyncio.to_thread(self._due):
+                    if webhook.webhook_id not in serving:
+                        serving[webhook.webhook_id] = asyncio.create_task(self._serve(webhook))
+            except TallystickError as error:
+                logger.warning("webhooks cannot be looked at", reason=error.for_operator)
+            except Exception:
+                logger.exception("webhooks cannot be looked at for a reason that nobody foresaw")
+            await asyncio.sleep(LOOK_EVERY_S)
+        for task in serving.values():
+            task.cancel()
+        await asyncio.gather(*serving.values(), return_exceptions=True)
+
+    def _due(self) -> list[Webhook]:
+        with self._database.read() as connection:
+            free = webhooks.waiting(connection, self._clock())
+        return [webhook for webhook in free if self._source.has_more(webhook)]
+
+    async def _serve(self, webhook: Webhook) -> None:
+        """Sends until the webhook has everything, or a receiver fails it."""
+        following: Webhook | None = webhook
+        try:
+            while following is not None and await asyncio.to_thread(self._source.has_more, following):
+                following = await self._deliver(following)
+        except TallystickError as error:  # the claim runs out, and whoever comes then goes on from here
+            logger.warning("webhook not served", webhook=webhook.webhook_id, reason=error.for_operator)
+        except Exception:
+            logger.exception("webhook not served for a reason that nobody foresaw", webhook=webhook.webhook_id)
+
+    async def _deliver(self, webhook: Webhook) -> Webhook | None:
+        """One message. The webhook behind it, or None where it waits now."""
+        claimed = await asyncio.to_thread(webhooks.claim, self._database, webhook, self._clock() + CLAIM_MS)
+        if claimed is None:
+            return None
+        try:
+            outgoing = await asyncio.to_thread(self._source.next, claimed)
+            if outgoing.message is not None:
+                await self._send(claimed, outgoing.message)
+        except TallystickError as error:
+            await self._settle_failed(claimed, error)
+            return None
+        return await asyncio.to_thread(
+            webhooks.settle_delivered, self._database, claimed, outgoing.progress, self._clock()
+        )
+
+    async def _send(self, webhook: Webhook, message: Message) -> None:
+        headers = message.headers(self._secret(webhook.webhook_id), self._clock() // 1000)
+        await post(self._receivers, webhook.url, message.body, headers)
+
+    async def _settle_failed(self, claimed: Webhook, error: TallystickError) -> None:
+        pause_s = min(FIRST_PAUSE_S * 2 ** min(claimed.failures, 20), LONGEST_PAUSE_S)
+        await asyncio.to_thread(
+            webhooks.settle_failed, self._database, claimed, error.message, self._clock() + pause_s * 1000
+        )
+        level = logger.info if isinstance(error, Undelivered) else logger.warning
+        level("webhook failed", webhook=claimed.webhook_id, reason=error.for_operator, again_in_s=pause_s)

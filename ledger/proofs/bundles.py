@@ -1,0 +1,338 @@
+"""Prove: builds proof bundles out of the store, and verifies each before it hands it out.
+
+An entry is proven at the largest size that is anchored for good, if it lies below that; else at the largest that a
+quorum of witnesses has co-signed; else at the present size. All parts of a bundle are proven at the same size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from ledger.chain.journal import ChainWrite
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events import decode_payload, record
+from ledger.core.events.terms import EventRef
+from ledger.core.log import merkle
+from ledger.core.log.merkle import Hash, NodeReader
+from ledger.core.log.tiles import TileNodes
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing.authority import Authority
+from ledger.core.supervision.model_package import MAX_VERSIONS, ModelPackage, encode_package, verify_package
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import (
+    Anchor,
+    AuthorityEvidence,
+    Bundle,
+    CaseBundle,
+    Erasure,
+    Evidence,
+    StampedProof,
+    encode_bundle,
+    raw,
+    read_anchor,
+)
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.chain import SeenBlock
+from ledger.core.verification.evidence import encode_response
+from ledger.core.verification.report import Step
+from ledger.core.verification.trust import Trust, TrustedChain
+from ledger.recording.publisher import Publisher
+from ledger.recording.registry_view import Registry
+from ledger.store import checkpoints, log, timestamps
+from ledger.store.database import Connection, Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+
+_HINT = "Somebody changed the database. Run: tally audit"
+
+Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
+
+
+class RecordedHead(Struct, frozen=True):
+    """A tree head that is final on the chain: record ``number`` of the contracts' LogAnchor, made by ``write``."""
+
+    write: ChainWrite
+    contracts: TrustedChain
+    number: int
+    size: int
+    root: bytes
+
+
+class AnchorSource(Protocol):
+    """Knows what is anchored."""
+
+    def latest(self) -> RecordedHead | None:
+        """The final record of the largest size; None while there is none."""
+
+
+class StateSource(Protocol):
+    """Knows what proves a record."""
+
+    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        """The state of a final block that proves the record, and the grant of the key; None where it cannot be had."""
+
+
+class JournalAnchors:
+    """Anchors as the journal has them: only this service anchors, so the n-th that is confirmed is record n."""
+
+    def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust]):
+        self._journal = journal
+        self._trust = trust
+
+    def latest(self) -> RecordedHead | None:
+        """None also where the trust file does not name the chain yet."""
+        write = self._journal.last_proven_anchor()
+        chains = {chain.chain_id: chain for chain in self._trust().chains}
+        if write is None or write.anchored is None or write.chain_id not in chains:
+            return None
+        number = self._journal.count_confirmed_anchors(write)
+        return RecordedHead(write, chains[write.chain_id], number, write.anchored.size, write.anchored.root)
+
+
+class _Head(Struct, frozen=True):
+    """A tree head to prove at, with the record that the chain has of it."""
+
+    size: int
+    note: str
+    recorded: RecordedHead | None = None
+
+
+class _View(Struct, frozen=True):
+    """One state of the log, and the tree heads that entries are proven at, the best first; the last is the present."""
+
+    connection: Connection
+    nodes: NodeReader
+    authority: Authority
+    heads: tuple[_Head, ...]
+    anchor: Callable[[RecordedHead, str | None], Anchor | None]
+
+    def head_for(self, index: int) -> _Head:
+        return next(head for head in self.heads if index < head.size)
+
+
+class Prover:
+    """Builds bundles. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        publisher: Publisher,
+        anchors: AnchorSource,
+        *,
+        states: StateSource | None = None,
+        trust: Callable[[], Trust],
+        book: Rulebook,
+    ):
+        self._database = database
+        self._registry = registry
+        self._publisher = publisher
+        self._anchors = anchors
+        self._states = states
+        self._trust = trust
+        self._book = book
+
+    def bundle(self, event_id: str, withheld: Withheld | None = None) -> bytes:
+        """The bundle of one event. Raises NotFound, and IntegrityBroken where the store does not prove it."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entry = log.entry_by_event_id(connection, event_id)
+            bundle = self._bundle(view, entry, view.head_for(entry.log_index), withheld)
+        made = encode_bundle(bundle)
+        with _readable(entry.log_index):
+            report = verify_bundle(made, self._trust(), seen=blocks_of(bundle))
+        _require_proven(report.faults, entry.log_index)
+        return made
+
+    def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
+        """The bundle of a case with all its events, under one tree head. Raises as above."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entries = log.stream(connection, "case", case_id)
+            if not entries:
+                raise NotFound(f"no case {case_id}", field="case_id")
+            head = view.head_for(entries[-1].log_index)
+            events = [self._bundle(view, entry, head, withheld) for entry in entries]
+        made = encode_bundle(
+            CaseBundle(
+                format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=_encoded(events)
+            )
+        )
+        with _readable(entries[0].log_index):
+            report = verify_case(made, self._trust(), self._book, seen=blocks_of(*events))
+        for entry, event in zip(entries, report.events, strict=True):
+            _require_proven(event.faults, entry.log_index)
+        _require_proven(report.faults, entries[0].log_index)
+        return made
+
+    def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
+        """The package of a model: these publications, ``version`` last. Raises as above."""
+        with self._database.read() as connection:
+            view = self._view(connection)
+            entries = [log.entry_by_event_id(connection, event_id) for event_id in event_ids[-MAX_VERSIONS:]]
+            head = view.head_for(entries[-1].log_index)
+            bundles = [self._bundle(view, entry, head, "sections") for entry in entries]
+        made = encode_package(
+            ModelPackage(
+                format="tallystick/model-package@v1",
+                log_id=self._log_id(),
+                model_id=model_id,
+                version=version,
+                publications=_encoded(bundles),
+            )
+        )
+        with _readable(entries[-1].log_index):
+            report = verify_package(made, self._trust(), seen=blocks_of(*bundles))
+        for entry, event in zip(entries, report.events, strict=True):
+            _require_proven(event.faults, entry.log_index)
+        _require_proven(report.faults, entries[-1].log_index)
+        return made
+
+    def _log_id(self) -> str:
+        return "0x" + self._trust().log_id.hex()
+
+    def _view(self, connection: Connection) -> _View:
+        tree = log.tree(connection)
+        nodes = TileNodes(tree.size, log.tile_reader(connection))
+        recorded = self._anchors.latest()
+        heads: list[_Head] = []
+        if recorded is not None and recorded.size <= tree.size:
+            heads.append(_Head(recorded.size, self._note(connection, recorded.size, recorded.root, nodes), recorded))
+        witnessed = checkpoints.last_witnessed(connection)
+        if witnessed is not None and witnessed.size <= tree.size:
+            heads.append(_Head(witnessed.size, witnessed.note))
+        heads.append(_Head(tree.size, self._note(connection, tree.size, tree.root, nodes)))
+        authority = self._registry.at(connection, tree.registry_changes)
+        return _View(connection, nodes, authority, tuple(heads), lru_cache(self._anchor))
+
+    def _anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+        return None if self._states is None else self._states.anchor(recorded, key_id)
+
+    def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
+        """The published checkpoint of this size, with what witnesses put under it; else one signed now.
+
+        Raises IntegrityBroken where the tiles lead to another root: what they say is not signed.
+        """
+        published = checkpoints.published_at_size(connection, size)
+        if published is not None:
+            return published.note
+        stored = merkle.frontier_at(size, nodes).root()
+        if stored != root:
+            raise IntegrityBroken(
+                f"the tiles at size {size} lead to the root {stored.hex()}, not {root.hex()}", hint=_HINT
+            )
+        return self._publisher.checkpoint(size, root)
+
+    def _bundle(self, view: _View, entry: StoredEntry, head: _Head, withheld: Withheld | None) -> Bundle:
+        sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
+        key_id = entry.key_id if entry.key_id in view.authority.grants else None
+        anchor = None if head.recorded is None else view.anchor(head.recorded, key_id)
+        return Bundle(
+            format="tallystick/bundle@v1",
+            log_id=self._log_id(),
+            envelope=Raw(entry.envelope),
+            payload=UNSET if withheld == "payload" else Raw(entry.payload),
+            sections={label: Raw(data) for label, data in sections.items() if data is not None},
+            erased=_erasures(view, entry, [label for label, data in sections.items() if data is None], head),
+            authority=_authority(view, entry, head),
+            proof=_proof(view, entry.log_index, head),
+            anchor=UNSET if anchor is None else raw(anchor),
+            timestamps=_timestamps(view, entry.log_index),
+        )
+
+
+def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
+    return tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
+
+
+def blocks_of(*bundles: Bundle) -> tuple[SeenBlock, ...]:
+    """The blocks of the anchors that this service has put into bundles: its own node has told that they are final."""
+    anchors = {bytes(bundle.anchor) for bundle in bundles if bundle.anchor is not UNSET}
+    return tuple(map(_block, map(read_anchor, anchors)))
+
+
+def _block(anchor: Anchor) -> SeenBlock:
+    header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
+    return SeenBlock(anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True)
+
+
+def _proof(view: _View, index: int, head: _Head) -> str:
+    hashes = merkle.inclusion_proof(index, head.size, view.nodes)
+    return TlogProof(index, tuple(Hash(sibling) for sibling in hashes), head.note).to_text()
+
+
+def _timestamps(view: _View, index: int) -> Raw | UnsetType:
+    """The timestamp of the smallest tree that has the entry and was timestamped, unset while there is none.
+
+    It comes with a proof of its own, so that the time stays the earliest when the rest is proven at a later tree head.
+    """
+    stamp = timestamps.first_with(view.connection, index)
+    published = checkpoints.published_at_size(view.connection, stamp.size) if stamp else None
+    if stamp is None or published is None:
+        return UNSET
+    hashes = merkle.inclusion_proof(index, stamp.size, view.nodes)
+    proof = TlogProof(index, tuple(Hash(sibling) for sibling in hashes), published.note).to_text()
+    return raw([StampedProof(proof=proof, response=encode_response(stamp.response))])
+
+
+def _evidence(view: _View, index: int, head: _Head) -> Evidence:
+    entry = log.entry(view.connection, index)
+    return Evidence(envelope=Raw(entry.envelope), payload=Raw(entry.payload), proof=_proof(view, index, head))
+
+
+def _authority(view: _View, entry: StoredEntry, head: _Head) -> Raw | UnsetType:
+    """By what entries the key is good; unset for the ledger's own."""
+    grant = view.authority.grants.get(entry.key_id)
+    if grant is None:
+        return UNSET
+    revoked = grant.revoked is not None and grant.revoked < head.size
+    return raw(
+        AuthorityEvidence(
+            agency=_evidence(view, view.authority.agencies[grant.agency_id].index, head),
+            grant=_evidence(view, grant.granted, head),
+            revocation=raw(_evidence(view, grant.revoked, head)) if revoked and grant.revoked is not None else UNSET,
+        )
+    )
+
+
+def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _Head) -> tuple[Erasure, ...]:
+    """The entries that erased these sections, as far as they stand below the head."""
+    if not labels:
+        return ()
+    event = EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest)
+    later = log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence)
+    found: dict[str, int] = {}
+    for other in later:
+        body = decode_payload(other.payload).body if other.event_type == "section.erased" else None
+        if isinstance(body, record.SectionErased) and body.concerns == event and other.log_index < head.size:
+            found.setdefault(body.label, other.log_index)
+    return tuple(Erasure(label=label, entry=_evidence(view, found[label], head)) for label in labels if label in found)
+
+
+@contextmanager
+def _readable(index: int) -> Iterator[None]:
+    """Turns bytes that are no bundle, once put together, into what they are here: a broken store."""
+    try:
+        yield
+    except MalformedInput as error:
+        raise IntegrityBroken(
+            f"entry {index} or what it rests on is not stored as it was signed: {error.message}",
+            index=index,
+            hint=_HINT,
+        ) from error
+
+
+def _require_proven(faults: Iterable[Step], index: int) -> None:
+    for fault in faults:
+        raise IntegrityBroken(
+            f"entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
+            index=index,
+            hint=_HINT,
+        )

@@ -1,0 +1,1 @@
+"""The way of a submission into the log: sign, validate, sequence, publish."""

@@ -1,0 +1,81 @@
+"""Publish: signed checkpoints and receipts of what is committed.
+
+Every commit gives its receipts a checkpoint of its own. The public one advances at most once a second: only those sizes
+are co-signed and anchored.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ledger.core.custody import Flag
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import Signer
+from ledger.core.log.tiles import TileNodes
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
+from ledger.store.database import Database
+from ledger.store.log import StoredEntry
+
+INTERVAL_MS = 1000  # between two published checkpoints, unless set otherwise
+
+
+class Receipt(Struct, frozen=True):
+    """The oath that an event is in the log: its index, and a C2SP tlog-proof that leads to a signed checkpoint.
+
+    ``leaf_hash`` is ``sha256:<hex>``, ``recorded_at`` unix milliseconds by this service's clock.
+    """
+
+    event_id: str
+    index: int
+    leaf_hash: str
+    recorded_at: int
+    flags: tuple[Flag, ...]
+    proof: str
+
+
+class Publisher:
+    """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most."""
+
+    def __init__(self, signer: Signer, interval_ms: int = INTERVAL_MS):
+        self._signer = signer
+        self._interval_ms = interval_ms
+        self.origin = signer.verifying_key.name
+
+    def checkpoint(self, size: int, root: bytes) -> str:
+        """The signed note for a tree."""
+        return sign_checkpoint(Checkpoint(self.origin, size, Hash(root)), self._signer)
+
+    def receipt(self, event_id: str, leaf: Hash, proof: TlogProof, flags: tuple[Flag, ...], at: int) -> Receipt:
+        """One entry's receipt; ``at`` is in unix milliseconds."""
+        return Receipt(event_id, proof.index, f"sha256:{leaf.hex()}", at, flags, proof.to_text())
+
+    def stored_receipt(self, database: Database, entry: StoredEntry) -> Receipt:
+        """The receipt that the entry got when it was committed, made again: same size, same bytes."""
+        with database.read() as connection:
+            nodes = TileNodes(entry.committed_size, log.tile_reader(connection))
+            hashes = merkle.inclusion_proof(entry.log_index, entry.committed_size, nodes)
+            root = merkle.frontier_at(entry.committed_size, nodes).root()
+            flags = log.flags(connection, entry.log_index)
+        proof = TlogProof(entry.log_index, hashes, self.checkpoint(entry.committed_size, root))
+        return self.receipt(entry.event_id, merkle.leaf_hash(entry.envelope), proof, flags, entry.recorded_at)
+
+    def publish(self, database: Database, now_ms: int) -> str | None:
+        """Publishes the log's present size unless that is published already or the last is too recent.
+
+        Gives the new note. ``published_at`` never runs backwards, nor is it before the last entry was recorded: where
+        the clock was set back, it stands still.
+        """
+        with database.read() as connection:
+            tree = log.tree(connection)
+            last = checkpoints.last_published(connection)
+        if last is not None:
+            if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:
+                return None
+            now_ms = max(now_ms, last.published_at)
+        now_ms = max(now_ms, tree.recorded_at)
+        note = self.checkpoint(tree.size, tree.root)
+        return note if checkpoints.store(database, Published(tree.size, note, now_ms)) else None

@@ -1,0 +1,39 @@
+"""Registry: who may sign for whom, as far as the log mirrors it; read on as changes are recorded."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from ledger.core.events import decode_payload
+from ledger.core.events.registry import RegistryChange
+from ledger.core.signing import authority as authorities
+from ledger.core.signing.authority import Authority, ServiceKeys
+from ledger.store import log
+from ledger.store.database import Connection
+
+
+class Registry:
+    """The authority that the log has, folded as far as it is asked for."""
+
+    def __init__(self, log_id: bytes, service: ServiceKeys | str):
+        self._authority = authorities.initial(log_id, service)
+        self._index = -1
+        self._lock = Lock()
+
+    @property
+    def authority(self) -> Authority:
+        return self._authority
+
+    def at(self, connection: Connection, changes: int) -> Authority:
+        """The authority after all changes that ``connection`` sees. Requires that it sees ``changes`` of them."""
+        with self._lock:
+            if self._authority.changes != changes:
+                self._read(connection)
+            return self._authority
+
+    def _read(self, connection: Connection) -> None:
+        for entry in log.registry_entries(connection, after=self._index):
+            body = decode_payload(entry.payload).body
+            if isinstance(body, RegistryChange):
+                self._authority = authorities.fold(self._authority, body, entry.log_index)
+            self._index = entry.log_index

@@ -1,0 +1,142 @@
+"""Sign: a body becomes a submission, in the hands of the officer who signs it.
+
+Nothing is sent and no file is read here. Time and chance come in through ``Sources``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+from uuid_utils import uuid7
+
+from ledger.config.keys import Signer
+from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import instant_text
+from ledger.core.events import (
+    VERSION,
+    Authority,
+    Body,
+    Envelope,
+    Payload,
+    Section,
+    Stream,
+    decode_payload,
+    decode_submission,
+    digest_of,
+    encode_submission,
+    make_payload,
+)
+from ledger.core.signing.signatures import signing_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the time (unix seconds), event ids (UUIDv7) and salts (16 bytes in hex) come from."""
+
+    now: Callable[[], int] = lambda: int(time.time())
+    event_id: Callable[[], str] = lambda: str(uuid7())
+    salt: Callable[[], str] = lambda: secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next event of a stream stands: ``head`` is the digest it follows, None at sequence 0."""
+
+    stream: Stream
+    sequence: int = 0
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts for which agency, and with what key."""
+
+    agency: str
+    officer: str
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed event. ``submission`` is what the service takes; the same bytes may be sent as often as need be."""
+
+    envelope: Envelope
+    payload: Payload
+    submission: bytes
+
+
+SYSTEM_SOURCES = Sources()
+
+
+def sign_event(
+    body: Body,
+    place: Place,
+    actor: Actor,
+    log_id: bytes,
+    *,
+    occurred_at: str | None = None,
+    authority: Authority | None = None,
+    sections: Mapping[str, Mapping[str, str]] | None = None,
+    sources: Sources = SYSTEM_SOURCES,
+) -> Signed:
+    """The event of ``body`` at ``place``, signed by ``actor`` for the ledger ``log_id`` (32 bytes).
+
+    ``occurred_at`` (RFC 3339 UTC, whole seconds) is now unless given. ``sections`` are confidential: label -> field ->
+    text, each under a salt of its own. Raises MalformedInput, naming the field, for what no service would take, and
+    RuleRefused (in_future), with nothing signed, for what is said to have happened later than now.
+    """
+    now = sources.now()
+    parts = (sections or {}).items()
+    kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in parts}
+    payload = make_payload(
+        body=body,
+        version=VERSION,
+        event_id=sources.event_id(),
+        stream=place.stream,
+        sequence=place.sequence,
+        previous=place.head,
+        agency=actor.agency,
+        officer=actor.officer,
+        occurred_at=occurred_at or instant_text(now),
+        salt=sources.salt(),
+        authority=authority,
+        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+    )
+    require_consistent(decode_payload(canonical.encode(payload)), now)
+    envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
+    submission = encode_submission(envelope, payload, kept_apart)
+    decode_submission(submission)
+    return Signed(envelope, payload, submission)
+
+
+def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: int) -> Envelope:
+    """The envelope of ``payload`` with the signature. ``signed_at`` is in unix seconds."""
+    unsigned = envelope_of(payload, digest_of(canonical.encode(payload)), key_id=signer.key_id, signed_at=signed_at)
+    return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
+
+
+def envelope_of(payload: Payload, digest: str, *, key_id: str, signed_at: int, signature: str = "") -> Envelope:
+    """What the envelope of a payload with this digest repeats of it, and who is to sign it."""
+    return Envelope(
+        version=payload.version,
+        event_id=payload.event_id,
+        event_type=payload.event_type,
+        stream=payload.stream,
+        sequence=payload.sequence,
+        previous=payload.previous,
+        agency=payload.agency,
+        payload_digest=digest,
+        signed_at=signed_at,
+        key_id=key_id,
+        signature=signature,
+    )
+
+
+def new_id(noun: str) -> str:
+    """A fresh id such as ``case-5f3a90c1d2``."""
+    return f"{noun}-{secrets.token_hex(5)}"

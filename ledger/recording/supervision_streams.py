@@ -1,0 +1,151 @@
+"""Matters: what models, leads and recommendations stand at, folded from their streams, which are short.
+
+Judges what is added to them, and that what such an event names outside its own stream is there, or is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from ledger.core.errors import RuleRefused
+from ledger.core.events import Payload
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
+from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.signing.authority import Agency, Authority
+from ledger.core.supervision import Act, Matter, ModelState, Move, fold
+from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
+from ledger.core.visibility import SUPERVISORS, Reader, reader_of
+from ledger.store import imports, log, search, supervision
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+
+Agencies = Mapping[str, Agency]
+
+
+def matter_of(connection: Connection, stream_id: str, agencies: Agencies) -> Matter | None:
+    """What the stream stands at; None where there is no such stream."""
+    return stands_at(log.stream(connection, "supervision", stream_id), agencies)
+
+
+def stands_at(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | None:
+    """What a stream of these entries stands at."""
+    state: Matter | None = None
+    for entry in entries:
+        state = fold(state, Act(log.payload_of(entry), entry.payload_digest, agencies))
+    return state
+
+
+def judge(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
+    """The way from ``before`` by this event. Raises Conflict or RuleRefused."""
+    return Move(before, fold(before, Act(payload, digest, agencies)))
+
+
+class Definitions(Protocol):
+    """Reads the definitions of models, which the core takes as text."""
+
+    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+        """Raises RuleRefused unless it is a model whose examples come out, and is what stands beside it; ``agency``
+        signed it."""
+        ...
+
+    def require_adoptable(self, definition: str, parameters: Mapping[str, str], agency: str) -> None:
+        """Raises RuleRefused for parameters that are not within the definition's bounds."""
+        ...
+
+
+def require_runnable(payload: Payload, move: Move, definitions: Definitions) -> None:
+    """What is published or adopted by this event can be run. Raises RuleRefused."""
+    body = payload.body
+    if isinstance(body, ModelPublished):
+        definitions.require_publishable(body, payload.agency)
+    if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
+        found = next(one.body for one in move.after.versions if one.body.version == body.version)
+        definitions.require_adoptable(found.definition, body.parameters, payload.agency)
+
+
+def names(payload: Payload) -> bool:
+    """Whether the event names something that only other streams show."""
+    return isinstance(payload.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
+
+
+def require_named(connection: Connection, payload: Payload, authority: Authority) -> None:
+    """Raises RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
+    body, agencies = payload.body, authority.agencies
+    if isinstance(body, DatasetRegistered):
+        _require_own_id(connection, body.dataset_id, agencies[payload.agency], agencies)
+    if isinstance(body, ModelPublished):
+        _require_anonymous(connection, body, authority, payload)
+    if isinstance(body, RecommendationIssued):
+        _require_leads(connection, body, agencies[payload.agency], agencies)
+    if isinstance(body, LeadClosed) and body.recommendation_id is not None:
+        _require_issued(connection, body.recommendation_id)
+
+
+def identified(connection: Connection, text: str, authority: Authority, reader: Reader) -> tuple[Trace, ...]:
+    """What in the text leads to a case, a thing or a person: by its form, or as an id of what the reader sees.
+
+    Of what he does not see nothing is looked up: the answer would tell him of it.
+    """
+    told = words(text)
+    officers = told & {grant.officer for grant in authority.grants.values()}
+    known = dict.fromkeys(officers, "officer") | search.known(connection, told, reader)
+    return tuple(sorted({*traces(text), *known_traces(text, known)}))
+
+
+def _require_anonymous(connection: Connection, body: ModelPublished, authority: Authority, payload: Payload) -> None:
+    """What is looked for is what an analyst of the publisher, who alone signs such an event, sees."""
+    study = body.case_study
+    reader = reader_of(payload.agency, SUPERVISORS, authority.agencies, now=payload.occurred_at)
+    for language in ("zh", "en") if study is not None else ():
+        text = getattr(study, language)
+        for trace in identified(connection, text, authority, reader):
+            raise RuleRefused(
+                f"character {trace.start + 1} of the case study, {trace.shown_in(text)!r}, is of a kind that leads to "
+                f"somebody or something: {trace.what}",
+                code="not_anonymous",
+                field=f"payload.body.case_study.{language}",
+                hint=f"Tell the case so that nobody finds it again; instead of this {trace.instead}.",
+            )
+
+
+def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, agencies: Mapping[str, Agency]) -> None:
+    """Refuse a procuratorate an id that is already that of another agency in line with it: no model would see its own.
+
+    Others are not told of what they may not see: what they register is kept, and models of one line take the first.
+    """
+    if not may_supervise(agency):
+        return
+    near = frozenset(name for name, other in agencies.items() if in_line(other, agency))
+    if imports.first_to_register(connection, dataset_id, near) not in (None, agency.agency_id):
+        raise RuleRefused(
+            f"another agency has a data set {dataset_id}",
+            code="dataset_id_taken",
+            field="payload.body.dataset_id",
+            hint=f"Register it under an id of your own, such as {agency.agency_id[:40]}-{dataset_id[:20]}.",
+        )
+
+
+def _require_issued(connection: Connection, recommendation_id: str) -> None:
+    if not supervision.is_issued(connection, recommendation_id):
+        raise RuleRefused(
+            f"there is no recommendation {recommendation_id}",
+            code="unknown_recommendation",
+            field="payload.body.recommendation_id",
+            hint="Issue the recommendation first: tally recommendation issue",
+        )
+
+
+def _require_leads(connection: Connection, body: RecommendationIssued, issuer: Agency, agencies: Agencies) -> None:
+    """Each lead is the issuer's own, or that of a procuratorate below it."""
+    having = supervision.standing(connection, frozenset(body.leads))
+    for place, lead_id in enumerate(body.leads):
+        agency = agencies.get(having.get(lead_id, ""))
+        if agency is None or not supervises(issuer, agency):
+            raise RuleRefused(
+                f"no lead {lead_id} that {issuer.agency_id} has",
+                code="unknown_lead",
+                field=f"payload.body.leads[{place}]",
+                hint="The leads that you may see are listed at /api/v1/leads.",
+            )

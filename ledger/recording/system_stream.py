@@ -1,0 +1,79 @@
+"""The service's own stream: what the service itself signs goes in by the same way as everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from ledger.config.keys import Signer
+from ledger.core.errors import Conflict, Unavailable
+from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream
+from ledger.core.signing import authority
+from ledger.recording.publisher import Publisher, Receipt
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.signing import Actor, Place, Sources, sign_event
+from ledger.recording.validation import Duplicate, Judged, Recorder
+from ledger.store import log
+from ledger.store.database import Database
+
+TRIES = 5  # another process may write here too; each loss shows the new head
+TIMEOUT = 60  # seconds for a commit
+
+_STREAM = Stream(kind="system", id=SYSTEM_STREAM_ID)
+
+
+class SystemStream:
+    """Appends entries signed by the service's key. ``clock`` gives unix milliseconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        recorder: Recorder,
+        sequencer: Sequencer,
+        publisher: Publisher,
+        signer: Signer,
+        *,
+        log_id: bytes,
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._recorder = recorder
+        self._sequencer = sequencer
+        self._publisher = publisher
+        self._actor = Actor(authority.SERVICE_AGENCY, authority.SERVICE_OFFICER, signer)
+        self._log_id = log_id
+        self._now: Callable[[], int] = lambda: clock() // 1000  # signs and judges by one clock
+        self._lock = Lock()
+
+    def append(self, body: Body, stream: Stream = _STREAM) -> Receipt:
+        """Signs ``body`` on the stream's head, the service's own unless another is given; durable when this returns.
+
+        Raises Unavailable, and Conflict where the log has this change of the registry already.
+        """
+        with self._lock:
+            for _ in range(TRIES - 1):
+                try:
+                    return self._append(body, stream)
+                except Conflict as lost:
+                    if lost.code != "not_on_head":
+                        raise
+            return self._append(body, stream)
+
+    def _append(self, body: Body, stream: Stream) -> Receipt:
+        signed = sign_event(body, self._place(stream), self._actor, self._log_id, sources=Sources(now=self._now))
+        judged = self._recorder.judge(signed.submission, self._now())
+        answer = judged if isinstance(judged, Duplicate) else self._wait(judged)
+        if isinstance(answer, Duplicate):
+            return self._publisher.stored_receipt(self._database, answer.entry)
+        return answer
+
+    def _wait(self, judged: Judged) -> Receipt | Duplicate:
+        try:
+            return self._sequencer.submit(judged).result(TIMEOUT)
+        except TimeoutError as error:
+            raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
+
+    def _place(self, stream: Stream) -> Place:
+        with self._database.read() as connection:
+            head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
+        return Place(stream) if head is None else Place(stream, head.sequence + 1, head.digest)

@@ -1,0 +1,307 @@
+"""Record: what a submission says, who says it and whether it is possible, judged outside the writer's lock.
+
+The verdict is a pure function of the submission, of the case's state at ``previous`` and of the registry; the sequencer
+only checks that these still stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from ledger.core.custody import CaseState, Outcome, fold
+from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.encoding import canonical
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
+from ledger.core.events import Body, Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
+from ledger.core.events.custody_change import CustodyChangeRequested, CustodyPeriodNotified
+from ledger.core.events.handover import HandoverOffered
+from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.terms import EventRef
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.jurisdiction import may_detain
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.signing.authority import Agency, Authority
+from ledger.core.supervision import Matter, Move
+from ledger.recording import supervision_streams
+from ledger.recording.case_states import NoDatabase, Reads, States
+from ledger.recording.registry_view import Registry
+from ledger.recording.supervision_streams import Definitions
+from ledger.store import clocks, log
+from ledger.store.clocks import ClockLine
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+
+_NOT_YET = 2**63  # above every index: judged as of all that the log has
+
+
+class Judged(Struct, frozen=True):
+    """A submission that is possible on its stream's head. ``before`` and ``outcome`` are None in other streams than a
+    case's; ``registry_changes`` dates the authority it was judged by, ``clock_lines`` are what lists of clocks show
+    otherwise than before. ``move`` is of a matter of supervision."""
+
+    submitted: Submitted
+    registry_changes: int
+    before: CaseState | None = None
+    outcome: Outcome | None = None
+    clock_lines: tuple[ClockLine, ...] = ()
+    move: Move | None = None
+
+
+class Duplicate(Struct, frozen=True):
+    """The same event by the same signer is in the log already."""
+
+    entry: StoredEntry
+
+
+class Recorder:
+    """Judges submissions, and counts the clocks that they move. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        database: Reads,
+        registry: Registry,
+        book: Rulebook,
+        calendar: WorkCalendar,
+        definitions: Definitions,
+        *,
+        states: States | None = None,
+    ):
+        self._database = database
+        self._registry = registry
+        self.book = book
+        self.calendar = calendar
+        self._definitions = definitions
+        self.states = states or States(database, book)
+
+    def in_memory(self) -> Recorder:
+        """The same judge without the database: waits for nothing, raises NeedsDatabase where memory does not decide."""
+        return Recorder(
+            NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
+        )
+
+    def judge(self, data: bytes, now: int) -> Judged | Duplicate:
+        """The verdict on posted bytes at ``now`` (unix seconds).
+
+        Raises MalformedInput, SignatureRefused, Unauthorized, Conflict or RuleRefused; nothing is changed. An event
+        that is in the log already is a Duplicate whatever has happened since, if the same signer signed the same
+        payload.
+        """
+        submitted = decode_submission(data)
+        envelope = submitted.envelope
+        signatures.verify_envelope(envelope, self._registry.authority.log_id)
+        try:
+            signatures.require_window(envelope, now)
+            return self._judge(submitted)
+        except TallystickError:
+            stored = self._stored(envelope.event_id)
+            if stored is None:
+                raise
+            require_same_event(stored, submitted)
+            return Duplicate(stored)
+
+    def foresee(self, payload: Payload, now: int) -> tuple[CaseState | None, Outcome]:
+        """What would come of an event of a case that nobody has signed yet: the state it stands on, and the outcome.
+
+        Raises what judging it would refuse of it, but for its signature and the rights of a key. ``now`` is in unix
+        seconds. Nothing is kept.
+        """
+        authority = self._newest_authority()
+        before = self.states.on_head(payload)
+        digest = digest_of(canonical.encode(payload))
+        outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
+        self._require_known(authority, payload)
+        return before, outcome
+
+    def foresee_matter(self, payload: Payload) -> Move:
+        """Likewise of an event of a model, a lead or a recommendation: the way from what it stands at."""
+        authority = self._newest_authority()
+        digest = digest_of(canonical.encode(payload))
+        move = supervision_streams.judge(self._matter(payload, authority), payload, digest, authority.agencies)
+        self._require_known(authority, payload)
+        supervision_streams.require_runnable(payload, move, self._definitions)
+        return move
+
+    def _judge(self, submitted: Submitted) -> Judged:
+        """By the registry as it is known here; what that refuses is judged again if the log knows more by now."""
+        authority = self._registry.authority
+        try:
+            return self._judge_by(authority, submitted)
+        except (Unauthorized, RuleRefused):
+            newest = self._newest_authority()
+            if newest.changes == authority.changes:
+                raise
+            return self._judge_by(newest, submitted)
+
+    def _newest_authority(self) -> Authority:
+        with self._database.read() as connection:
+            return self._registry.at(connection, log.tree(connection).registry_changes)
+
+    def _judge_by(self, authority: Authority, submitted: Submitted) -> Judged:
+        envelope, payload = submitted.envelope, submitted.payload
+        grant = authorities.require_key(authority, envelope, _NOT_YET)
+        authorities.require_officer(grant, payload)
+        if payload.stream.kind != "case":  # of a case its rules say so
+            require_consistent(payload, envelope.signed_at)
+        if payload.stream.kind == "supervision":
+            move = supervision_streams.judge(
+                self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies
+            )
+            self._require_known(authority, payload)
+            supervision_streams.require_runnable(payload, move, self._definitions)
+            return Judged(submitted, authority.changes, move=move)
+        if payload.stream.kind != "case":
+            self._require_known(authority, payload)
+            return Judged(submitted, authority.changes)
+        before = self.states.on_head(payload)
+        act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
+        outcome = fold(before, act)
+        self._require_known(authority, payload)
+        self.states.keep(outcome.state)
+        lines = clocks.changes(before, outcome.state, self.book, self.calendar)
+        return Judged(submitted, authority.changes, before, outcome, lines)
+
+    def _matter(self, payload: Payload, authority: Authority) -> Matter | None:
+        """What the event's stream stands at; nothing is read for the event that would begin it."""
+        if payload.previous is None:
+            return None
+        with self._database.read() as connection:
+            return supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
+
+    def _require_known(self, authority: Authority, payload: Payload) -> None:
+        """What an event names outside its state must exist.
+
+        Asked only of an event that its stream takes from the signer: the answer tells what other events say.
+        """
+        body = payload.body
+        if isinstance(body, HandoverOffered):
+            _require_admitted(authority, body.to_agency, "to_agency")
+        if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
+            _require_detention_house(authority, body.detention_house)
+        if isinstance(body, SectionErased):
+            self._require_section(payload, body)
+        if cites(body):
+            with self._database.read() as connection:
+                require_cited(connection, payload)
+        if supervision_streams.names(payload):
+            with self._database.read() as connection:
+                supervision_streams.require_named(connection, payload, authority)
+
+    def _require_section(self, payload: Payload, body: SectionErased) -> None:
+        with self._database.read() as connection:
+            try:
+                entry = log.entry_by_digest(connection, body.concerns.payload_digest)
+            except NotFound:
+                entry = None
+            stream = (payload.stream.kind, payload.stream.id)
+            cited = (body.concerns.event_id, *stream)
+            here = entry is not None and (entry.event_id, entry.stream_kind, entry.stream_id) == cited
+            if entry is None or not here or body.label not in log.sections(connection, entry.log_index):
+                raise RuleRefused(
+                    f"this stream has no section {body.label} of that event",
+                    code="unknown_section",
+                    field="payload.body",
+                    hint="An event is cited by its id and its payload's digest, both of the same event.",
+                )
+
+    def _stored(self, event_id: str) -> StoredEntry | None:
+        with self._database.read() as connection:
+            return log.identities(connection, [event_id]).get(event_id)
+
+
+def _require_admitted(authority: Authority, agency_id: str, field: str) -> Agency:
+    agency = authority.agencies.get(agency_id)
+    if agency is None:
+        raise RuleRefused(
+            f"no agency {agency_id} is admitted to this ledger",
+            code="unknown_agency",
+            field=f"payload.body.{field}",
+            hint="The agencies are listed at /api/v1/agencies.",
+        )
+    return agency
+
+
+def _require_detention_house(authority: Authority, agency_id: str) -> None:
+    agency = _require_admitted(authority, agency_id, "detention_house")
+    if not may_detain(agency):
+        raise RuleRefused(
+            f"{agency_id} is no detention house, its kind is {agency.kind}",
+            code="not_a_detention_house",
+            field="payload.body.detention_house",
+            hint="The agencies and their kinds are listed at /api/v1/agencies.",
+        )
+
+
+def require_same_event(known: StoredEntry | Envelope, submitted: Submitted) -> None:
+    """Raises Conflict unless both are one event: same id (required), same payload, same signer."""
+    envelope = submitted.envelope
+    if (known.payload_digest, known.key_id) != (envelope.payload_digest, envelope.key_id):
+        raise Conflict(
+            f"the event id {envelope.event_id} stands in the log with another payload or signer",
+            field="envelope.event_id",
+            code="event_id_taken",
+            hint="Mint a new event id for a new event.",
+        )
+
+
+_STEP = re.compile(r"[.\[]")
+_SECTION = "confidential."
+
+
+def cites(body: Body) -> tuple[tuple[str, EventRef], ...]:
+    """The events of its own stream that a body cites, each with its field."""
+    match body:
+        case RecordCorrected(corrects=ref):
+            return (("corrects", ref),)
+        case RecordLate(concerns=ref) if ref is not None:
+            return (("concerns", ref),)
+        case DisclosureMade(events=refs):
+            return tuple((f"events[{place}]", ref) for place, ref in enumerate(refs))
+    return ()
+
+
+def require_cited(connection: Connection, payload: Payload) -> None:
+    """Raises RuleRefused: unknown_event for a citation of no event of the stream, unknown_field for a correction of
+    what the event that it corrects cannot say."""
+    cited = cites(payload.body)
+    stored = log.identities(connection, [ref.event_id for _, ref in cited])
+    for field, ref in cited:
+        _require_here(stored, payload, ref, field)
+    if isinstance(payload.body, RecordCorrected):
+        corrected = decode_payload(stored[payload.body.corrects.event_id].payload)
+        for place, field in _unknown_fields(payload, payload.body, corrected):
+            raise RuleRefused(
+                f"{corrected.event_type} does not say {field}",
+                code="unknown_field",
+                field=f"payload.body.corrections[{place}].field",
+                hint=f"Fields of it are {', '.join(_fields(corrected))}; parts of one are named as in quantity.value.",
+            )
+
+
+def _require_here(stored: Mapping[str, StoredEntry], payload: Payload, ref: EventRef, field: str) -> None:
+    entry = stored.get(ref.event_id)
+    stands = (ref.payload_digest, payload.stream.kind, payload.stream.id)
+    if entry is None or (entry.payload_digest, entry.stream_kind, entry.stream_id) != stands:
+        raise RuleRefused(
+            f"this stream has no event {ref.event_id} with the digest that is cited",
+            code="unknown_event",
+            field=f"payload.body.{field}",
+            hint="An event is cited by its id and its payload's digest, once it is recorded.",
+        )
+
+
+def _unknown_fields(payload: Payload, body: RecordCorrected, corrected: Payload) -> Iterator[tuple[int, str]]:
+    labels = corrected.confidential.keys() | payload.confidential.keys()
+    known = {*_fields(corrected), *(f"{_SECTION}{label}" for label in labels)}
+    for place, correction in enumerate(body.corrections):
+        field = correction.field
+        if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in known:
+            yield place, field
+
+
+def _fields(corrected: Payload) -> tuple[str, ...]:
+    return (*corrected.body.__struct_fields__, "occurred_at")

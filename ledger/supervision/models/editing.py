@@ -1,0 +1,225 @@
+"""Drafts: a model's file whose condition and examples stand, and whose texts are to be filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from importlib.resources import files
+from io import StringIO
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import ModelId
+from ledger.supervision.models.document import MAX_CHARACTERS, read_document
+from ledger.supervision.models.examples import ExampleResult, run_examples
+from ledger.supervision.models.parse import parse_model
+from ledger.supervision.models.refused import Fault, ModelRefused
+from ledger.supervision.models.values import Model, text_of
+from ledger.supervision.wording import Wording
+
+# The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
+FORMS = (
+    "missing_in_next_handover",
+    "exceeded_clock",
+    "count_over",
+    "same_value_elsewhere",
+    "dataset_match",
+    "cel",
+    "sql",
+)
+
+
+def _require_id(model_id: str) -> None:
+    try:
+        convert(model_id, ModelId)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(f"expected a slug of at most 48 characters, not {model_id!r}", field="MODEL_ID") from error
+
+
+def draft(model_id: str, form: str) -> str:
+    """The text of a new model's file. Raises MalformedInput where the id is no slug."""
+    _require_id(model_id)
+    folder = files("ledger.supervision.models").joinpath("drafts")
+    head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
+    return head.replace("MODEL_ID", model_id, 1) + condition
+
+
+def renumbered(definition: str, model_id: str, version: int) -> str:
+    """The text as that version of a model of this id: these two values differ, and nothing else.
+
+    Raises MalformedInput where the id is no slug, ModelRefused where the text is no model's or keeps them elsewhere.
+    """
+    _require_id(model_id)
+    document = read_document(definition)
+    lines = definition.splitlines(keepends=True)
+    for name, value in (("model", model_id), ("version", str(version))):
+        at = document.lines.get(f".{name}", 1) - 1
+        lines[at] = re.sub(rf"^({name}\s*:\s*)[^\s#]+", rf"\g<1>{value}", lines[at])
+    made = "".join(lines)
+    if read_document(made).tree != document.tree | {"model": model_id, "version": version}:
+        raise ModelRefused([document.fault(".model", Wording("own_lines"))])
+    return made
+
+
+def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_id: str) -> str:
+    """A published model's text under another id, as version 1, with these values as the parameters' defaults.
+
+    Comments stay as they are. Raises MalformedInput where the id is no slug, ModelRefused where the text is no model.
+    """
+    _require_id(model_id)
+    known = parse_model(definition)
+    yaml = keeping_layout()
+    tree = yaml.load(definition)
+    tree["model"], tree["version"] = model_id, 1
+    for name, value in known.parameters_of(parameters).items():
+        if value != known.parameters[name].default:
+            tree["parameters"][name]["default"] = yaml.load(text_of(value))
+    written = StringIO()
+    written.write(f"# from {known.model_id} version {known.version}, which raised {lead_id}\n")
+    yaml.dump(tree, written)
+    return written.getvalue()
+
+
+class _Mark(Enum):
+    """What stands in the place of a value and is none, also in another process."""
+
+    REMOVED = "removed"
+
+
+REMOVED: Final = _Mark.REMOVED  # the place is not there afterwards
+_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_WORD = re.compile(r"[a-z_][a-z0-9_-]*|\$[a-z_][a-z0-9_]*")
+_MEANINGFUL = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+
+
+def edited(text: str, changes: Mapping[str, object]) -> str:
+    """The text with these values at these places; an entry right after the last one of a list is added to it.
+
+    Raises ModelRefused where the text is no YAML that a model is written in.
+    """
+    read_document(text)
+    yaml = keeping_layout()
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    tree = yaml.load(text)
+    for place, value in changes.items():
+        _put(tree, steps_of(place), value)
+    written = StringIO()
+    yaml.dump(tree, written)
+    return written.getvalue()
+
+
+class _Resolver(VersionedResolver):
+    """Takes a day, a time or ``<<`` for the text that ``read_document`` takes it for: 2026-13-45 is one too."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        return self.DEFAULT_SCALAR_TAG if str(tag) in _TEXT else tag
+
+
+def keeping_layout() -> YAML:
+    """Return a reader and writer that keeps comments, order and the spelling of what is not changed."""
+    yaml = YAML()
+    yaml.Resolver = _Resolver
+    yaml.width = MAX_CHARACTERS
+    return yaml
+
+
+def steps_of(place: str) -> list[str | int]:
+    """The names and numbers that lead to a place."""
+    return [name or int(number) for name, number in _STEP.findall(place)]
+
+
+def value_at(tree: Any, place: str) -> Any:
+    """What stands at a place of plain values; None where nothing does."""
+    for step in steps_of(place):
+        if isinstance(step, int):
+            if not isinstance(tree, list) or step >= len(tree):
+                return None
+            tree = tree[step]
+        elif isinstance(tree, dict):
+            tree = tree.get(step)
+        else:
+            return None
+    return tree
+
+
+def _put(tree: Any, steps: list[str | int], value: object) -> None:
+    for step, following in pairwise(steps):
+        if isinstance(step, int) and step >= len(tree):
+            tree.append(_flow(CommentedMap()))
+        elif not isinstance(step, int) and tree.get(step) is None:
+            tree[step] = CommentedSeq() if isinstance(following, int) else _flow(CommentedMap())
+        tree = tree[step]
+    last = steps[-1]
+    if value is REMOVED:
+        _remove(tree, last)
+    elif isinstance(last, int) and last >= len(tree):
+        tree.append(_node(value))
+    else:
+        tree[last] = _node(value)
+
+
+def _remove(tree: Any, last: str | int) -> None:
+    if isinstance(last, int):
+        if last < len(tree):
+            del tree[last]
+    else:
+        tree.pop(last, None)
+
+
+def _node(value: object) -> Any:
+    """Words stand bare, other text in quotes, so that nothing reads differently than it looks."""
+    if isinstance(value, str):
+        if "\n" in value:
+            return LiteralScalarString(value.strip("\n") + "\n")
+        bare = _WORD.fullmatch(value) and value not in _MEANINGFUL
+        return value if bare else DoubleQuotedScalarString(value)
+    if isinstance(value, Mapping):
+        return _flow(CommentedMap((name, _node(one)) for name, one in value.items()))
+    if isinstance(value, list | tuple):
+        return _flow(CommentedSeq(_node(one) for one in value))
+    return YAML().load(text_of(value)) if isinstance(value, Decimal) else value
+
+
+def _flow(made: Any) -> Any:
+    made.fa.set_flow_style()
+    return made
+
+
+class Examined(Struct, frozen=True):
+    """``tree`` are the text's values where they can be read, ``model`` what it says, ``faults`` why it is none."""
+
+    tree: dict[str, Any] | None
+    model: Model | None
+    faults: tuple[Fault, ...]
+
+
+def examine(text: str) -> Examined:
+    """The text with what is wrong with it."""
+    model, faults = None, tuple[Fault, ...]()
+    try:
+        model = parse_model(text)
+    except ModelRefused as refusal:
+        faults = refusal.faults
+    try:
+        return Examined(read_document(text).tree, model, faults)
+    except ModelRefused:
+        return Examined(None, None, faults)
+
+
+def tried_examples(text: str) -> list[ExampleResult]:
+    """What the model of this text finds in its examples. Raises what ``parse_model`` and ``run_examples`` raise."""
+    return run_examples(parse_model(text))

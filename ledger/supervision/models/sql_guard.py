@@ -1,0 +1,198 @@
+"""Statement: what a query may name, decided from DuckDB's own parse of it before it runs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Set
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+
+from ledger.core.errors import TallystickError
+from ledger.supervision.views.catalogue import DATASET, nearest
+from ledger.supervision.wording import Wording
+
+
+class QueryRefused(TallystickError):
+    """A query that is not run, or was ended; the message tells why in one sentence."""
+
+    code = "query_refused"
+
+    def __init__(self, said: Wording, *, field: str, hint: Wording | None = None):
+        super().__init__(str(said), field=field, hint=None if hint is None else str(hint))
+        self.expected = Wording("said", said=said) if hint is None else Wording("hinted", said=said, hint=hint)
+
+
+MAX_LENGTH = 20_000  # characters
+CHECKED = 512  # queries that are known to be sound
+
+MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
+MAX_TEXT = 500  # characters of a text in a query
+
+
+@cache
+def _functions() -> Mapping[str, frozenset[str]]:
+    """What each function is here, by kinds; see the file."""
+    told = tomllib.loads(files("ledger.supervision.models").joinpath("functions.toml").read_text(encoding="utf-8"))
+    return {kind: frozenset(names) for kind, names in told.items()}
+
+
+_OUTSIDE = Wording("hint_outside")
+
+
+def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
+    """The one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
+    statement = _only(sql)
+    _require_allowed_throughout(sql, names)
+    return statement
+
+
+@lru_cache(maxsize=CHECKED)
+def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
+    """Decided once: the same models are run again and again."""
+    nodes = list(_nodes(_parsed(sql)))
+    known = names | _common_tables(nodes)
+    for node in nodes:
+        _require_allowed(node, known)
+    if sum(map(_joined, nodes)) > MAX_JOINED:
+        raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
+
+
+def _only(sql: str) -> duckdb.Statement:
+    if len(sql) > MAX_LENGTH:
+        raise _refusal(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise refused(error) from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise _refusal(Wording("one_select"), Wording("hint_reads"))
+    return statements[0]
+
+
+def _parsed(sql: str) -> Any:
+    with duckdb.connect() as connection:
+        (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
+    told = json.loads(text)
+    if told["error"]:
+        raise _refusal(Wording("no_query", why=str(told.get("error_message", "?"))))
+    return told["statements"]
+
+
+def _nodes(part: Any) -> Iterator[dict[str, Any]]:
+    """Every node of the parse, however deep; of a function that gives rows only what it is given."""
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting.extend(part["function"]["arguments"] if part.get("type") == "TABLE_FUNCTION" else part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _common_tables(nodes: list[dict[str, Any]]) -> frozenset[str]:
+    """What the query calls its own parts (WITH name AS ...). Outside of such a part the name is the engine's."""
+    found = [entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]]
+    if taken := sorted(name for name in found if name.lower() in _catalogue()):
+        raise _refusal(Wording("engine_table", name=taken[0]), Wording("hint_part_name"))
+    return frozenset(found)
+
+
+def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
+    if node.get("sample"):
+        raise _refusal(Wording("sample"), Wording("hint_all_rows"))
+    if node.get("ref_type") == "POSITIONAL":
+        raise _refusal(Wording("positional"), Wording("hint_join"))
+    _require_order(node)
+    match node.get("type"):
+        case "BASE_TABLE":
+            _require_view(node, names)
+        case "SHOW_REF":
+            raise _refusal(Wording("describes"), Wording("hint_described"))
+        case "TABLE_FUNCTION":
+            name = node["function"]["function_name"].lower()
+            if name not in _functions()["of_rows"]:
+                raise _refusal(Wording("reads_else", name=name), Wording("hint_rows"))
+        case "COLUMN_REF":
+            _require_repeatable(str(node["column_names"][-1]).lower())
+        case "VALUE_CONSTANT" if len(str((node.get("literal") or {}).get("text") or "")) > MAX_TEXT:
+            raise _refusal(Wording("sql_text", most=MAX_TEXT))
+        case _ if "function_name" in node:
+            _require_function(node, str(node["function_name"]).lower())
+
+
+def _require_order(node: dict[str, Any]) -> None:
+    """A query that takes some of its rows says which come first."""
+    modifiers = {modifier["type"]: modifier for modifier in node.get("modifiers") or ()}
+    some = modifiers.keys() & {"LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+    if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
+        some = {*some, "DISTINCT ON"}
+    if some and "ORDER_MODIFIER" not in modifiers:
+        raise _refusal(Wording("limit_order"), Wording("hint_order"))
+
+
+def _require_function(node: dict[str, Any], name: str) -> None:
+    kinds = _functions()
+    if name in kinds["ordered"]:
+        orders = node.get("orders") or (node.get("order_bys") or {}).get("orders") or node.get("arg_orders")
+        if not orders:
+            example = "() OVER (ORDER BY name)" if node.get("class") == "WINDOW" else "(name ORDER BY name)"
+            raise _refusal(Wording("needs_order", name=name), Wording("hint_example", example=f"{name}{example}"))
+    elif name not in kinds["repeatable"]:
+        _require_repeatable(name)
+        near = nearest(name, kinds["repeatable"] | kinds["ordered"])
+        raise _refusal(Wording("no_function", name=name), near)
+
+
+def _joined(node: dict[str, Any]) -> int:
+    """How many values a node puts together with another."""
+    if str(node.get("function_name", "")).lower() not in _functions()["joining"]:
+        return 0
+    return max(len(node.get("arguments") or node.get("children") or ()) - 1, 0)
+
+
+def _require_view(node: dict[str, Any], names: Set[str]) -> None:
+    name = node["table_name"]
+    if node.get("schema_name") or node.get("catalog_name") or name not in names:
+        hint = _OUTSIDE if name.startswith(DATASET) else nearest(name, names)
+        raise _refusal(Wording("no_such_view", name=name), hint)
+
+
+def _require_repeatable(name: str) -> None:
+    if name in _functions()["unrepeatable"] or name in _volatile():
+        raise _refusal(
+            Wording("unrepeatable", name=name),
+            Wording("hint_repeatable"),
+        )
+
+
+@cache
+def _catalogue() -> frozenset[str]:
+    """The names of the engine's own tables."""
+    query = "SELECT view_name FROM duckdb_views() UNION SELECT table_name FROM duckdb_tables()"
+    with duckdb.connect() as connection:
+        return frozenset(name.lower() for (name,) in connection.execute(query).fetchall())
+
+
+@cache
+def _volatile() -> frozenset[str]:
+    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
+    with duckdb.connect() as connection:
+        return frozenset(name for (name,) in connection.execute(query).fetchall())
+
+
+def refused(error: duckdb.Error) -> QueryRefused:
+    """What DuckDB says, as a refusal in one sentence; a later line may have a hint."""
+    first, _, rest = str(error).strip().partition("\n")
+    hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
+    return QueryRefused(
+        Wording("engine_said", why=first), field="sql", hint=Wording("engine_said", why=hint) if hint else None
+    )
+
+
+def _refusal(said: Wording, hint: Wording | None = None) -> QueryRefused:
+    return QueryRefused(said, field="sql", hint=hint)

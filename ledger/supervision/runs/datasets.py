@@ -1,0 +1,360 @@
+"""Data sets: files of others that were registered, kept beside the log, and their rows as models see them.
+
+A file is kept under the digest that was signed and is read only where its bytes still have it. What a row says is a
+pure function of these bytes and of the layout that was signed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import NamedTuple, Protocol, TypeVar
+
+import pyarrow
+import pyarrow.ipc
+import structlog
+from msgspec import Struct
+
+from ledger.config.secret_files import write_secret
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
+from ledger.core.errors import MalformedInput
+from ledger.core.events.record import DatasetRegistered, TableLayout
+from ledger.interchange.imports.rows import Row
+from ledger.interchange.imports.source_file import Layout, SourceFile
+from ledger.interchange.imports.values import Misread, line, text
+from ledger.store import bindings
+from ledger.store.database import Database
+from ledger.supervision.views.catalogue import DATASET_COLUMNS, dataset_view
+from ledger.workers.pool import TooCostly
+
+MAX_ROWS = 2_000_000  # of one file
+WRITTEN_AT_ONCE = 10_000  # rows
+HASHED_AT_ONCE = 1024 * 1024  # bytes
+INCOMING = ".incoming"  # ends the name of a file that is not kept yet
+
+logger = structlog.get_logger(__name__)
+
+
+class Registered(Struct, frozen=True):
+    """A registration: the agency that signed it, the digest of its event, and what it says."""
+
+    agency: str
+    digest: str
+    body: DatasetRegistered
+
+
+T = TypeVar("T")
+
+
+class DatasetRows(Struct, frozen=True):
+    """The rows of a data set, each value as text; a blank cell is None. ``digests`` has one for each row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    digests: tuple[str, ...]
+
+
+class DatasetShape(Struct, frozen=True):
+    """The columns of a data set, and how many rows it has."""
+
+    columns: tuple[str, ...]
+    rows: int
+
+
+class Outside(NamedTuple):
+    """A data set as a session has it: the agency that registered it, its rows, and the Arrow file that they are in."""
+
+    agency: str
+    table: pyarrow.Table
+    path: str = ""
+
+
+class DatasetFiles:
+    """The files that are kept, in ``folder``: readable by the service alone, since they name persons.
+
+    What is kept is bound in ``database``: an audit misses a file that is gone. To read them needs none.
+    """
+
+    def __init__(self, folder: Path, database: Database | None = None):
+        self._folder = folder
+        self._database = database
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of the bytes of each file that is kept, by the digest that it is kept under."""
+        kept: dict[str, str] = {}
+        for algorithm in Algorithm:
+            for file in (self._folder / algorithm).glob("*"):
+                if file.suffix != INCOMING:
+                    with suppress(FileNotFoundError):  # it was replaced, or is gone
+                        kept[f"{algorithm}:{file.name}"] = _digest_of(file, algorithm)
+        return kept
+
+    def path(self, digest: str) -> Path:
+        """Where a file of this digest is kept. Raises MalformedInput for what is no digest."""
+        known = parse_digest(digest)
+        return self._folder / known.algorithm / known.value.hex()
+
+    def holds(self, digest: str) -> bool:
+        """Whether there is a file under this digest."""
+        return self.path(digest).is_file()
+
+    def keep(self, registered: DatasetRegistered, data: bytes) -> DatasetRows:
+        """Keeps the file that was registered; when it returns, the file is durable. The same file may come again.
+
+        Raises MalformedInput where these are other bytes, or no table of as many rows as were registered.
+        """
+        return self.keep_read(registered, data, read_rows)
+
+    def keep_read(self, registered: DatasetRegistered, data: bytes, read: Callable[[Path, DatasetRegistered], T]) -> T:
+        """The same, if ``read`` can read it; gives what that gives."""
+        path = self.path(registered.digest)
+        algorithm = parse_digest(registered.digest).algorithm
+        if (found := str(digest_of(algorithm, data))) != registered.digest:
+            told = f"the file of {registered.dataset_id} has the digest {registered.digest}, this one has {found}"
+            raise MalformedInput(told, field="file", hint="Send the file that was registered, unchanged.")
+        incoming = path.with_name(f"{path.name}{INCOMING}")
+        write_secret(incoming, data, field="file", replace=True)
+        try:
+            rows = read(incoming, registered)
+            self._bind(registered.digest)  # first: an audit takes a file for a stranger's that is not bound
+            incoming.replace(path)
+        finally:
+            incoming.unlink(missing_ok=True)
+        return rows
+
+    def _bind(self, digest: str) -> None:
+        if self._database is not None:
+            with self._database.write() as connection:
+                if bindings.last_bound(connection, bindings.DATASET_FILES, digest) != digest:
+                    bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
+
+    def rows(self, registered: DatasetRegistered) -> DatasetRows | None:
+        """The rows of a data set; None where its file is not here, or is not the one that was registered any more."""
+        path = self.path(registered.digest)
+        if not path.is_file():
+            return None
+        algorithm = parse_digest(registered.digest).algorithm
+        if str(digest_of(algorithm, path.read_bytes())) != registered.digest:
+            return None
+        return read_rows(path, registered)
+
+
+class Datasets:
+    """The data sets of a log as tables for a session: what was read once is kept while it is registered, in Arrow files
+    of this process's own that are mapped into memory. ``write`` does what ``write_table`` does, here or elsewhere.
+    """
+
+    def __init__(self, files: DatasetFiles, write: WriteTable | None = None):
+        self._files = files
+        self._write = write or write_table
+        self._read: dict[str, Outside] = {}  # by the digest of the registration
+        self._folder: TemporaryDirectory[str] | None = None
+        self._lock = Lock()  # a file that is mapped is not written by anybody else
+
+    def tables(self, registrations: Iterable[Registered], near: Collection[str] | None = None) -> dict[str, Outside]:
+        """Return those of the agencies in ``near``, None for all, by the names of their views.
+
+        There is none of a data set whose file is not here. Safe to call from several threads.
+        """
+        with self._lock:
+            return self._tables(list(registrations), near)
+
+    def _tables(self, registrations: Sequence[Registered], near: Collection[str] | None) -> dict[str, Outside]:
+        latest = {(one.agency, dataset_view(one.body.dataset_id)): one.digest for one in registrations}
+        self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
+        tables: dict[str, Outside] = {}
+        for name, registered in current(registrations, near).items():
+            outside = self._read.get(registered.digest) or self._outside(registered)
+            if outside is not None:
+                tables[name] = self._read[registered.digest] = outside
+        return tables
+
+    def _outside(self, registered: Registered) -> Outside | None:
+        source = self._files.path(registered.body.digest)
+        if not source.is_file():
+            return None
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="tallystick-datasets-")
+        target = Path(self._folder.name, f"{blake3_text(registered.digest.encode())[7:]}.arrow")
+        try:
+            if not self._write(source, registered.body, registered.digest, target):
+                return None
+        except TooCostly as error:  # it was read once within the limits, which the operator has lowered since
+            logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
+            return None
+        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
+        return Outside(registered.agency, table, str(target))
+
+
+def table_of(path: Path, registered: Registered) -> pyarrow.Table:
+    """The view of a data set whose file somebody holds. Raises MalformedInput where it is not the one registered."""
+    algorithm = parse_digest(registered.body.digest).algorithm
+    if (found := str(digest_of(algorithm, path.read_bytes()))) != registered.body.digest:
+        raise MalformedInput(f"expected the file {registered.body.digest}, not {found}", field=str(path))
+    return _table(read_rows(path, registered.body), registered.digest)
+
+
+class ByAgency(Protocol):
+    """A registration, however it is kept."""
+
+    @property
+    def agency(self) -> str: ...
+
+    @property
+    def body(self) -> DatasetRegistered: ...
+
+
+R = TypeVar("R", bound=ByAgency)
+WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
+
+
+def current(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
+    """Return the registration of each view for the models of a jurisdiction, out of all in the order of the log.
+
+    ``near`` are the agencies in line with it, None is all. An id belongs to the first of them that registered it: its
+    latest registration counts, those of others do not.
+    """
+    found: dict[str, R] = {}
+    for registered in registrations:
+        if near is not None and registered.agency not in near:
+            continue
+        name = dataset_view(registered.body.dataset_id)
+        if name not in found or found[name].agency == registered.agency:
+            found[name] = registered
+    return found
+
+
+def _table(rows: DatasetRows, evidence: str) -> pyarrow.Table:
+    columns = list(zip(*rows.rows, strict=True)) or [()] * len(rows.columns)
+    text = pyarrow.string()
+    arrays = [pyarrow.array(column, text) for column in columns]
+    arrays.append(pyarrow.array(rows.digests, text))
+    arrays.append(pyarrow.array([[evidence]] * len(rows.rows), pyarrow.list_(text)))
+    return pyarrow.table(arrays, names=[*rows.columns, *DATASET_COLUMNS])
+
+
+def read_rows(path: Path, registered: DatasetRegistered) -> DatasetRows:
+    """The rows of the file as it was registered. Raises MalformedInput where it is no table of so many rows."""
+    columns, found = _read_through(path, registered)
+    rows = tuple(found)
+    _require_count(len(rows), registered)
+    return DatasetRows(columns, rows, tuple(row_digest(columns, row) for row in rows))
+
+
+def shape_of(path: Path, registered: DatasetRegistered) -> DatasetShape:
+    """The shape of the file as it was registered; no more than a row of it is held. Raises as ``read_rows`` does."""
+    columns, rows = _read_through(path, registered)
+    count = sum(1 for _ in rows)
+    _require_count(count, registered)
+    return DatasetShape(columns, count)
+
+
+def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
+    """Writes the view of a data set, registered by the event ``evidence``, into an Arrow file; False where the bytes
+    are not those that were registered. Raises as ``read_rows`` does."""
+    if _digest_of(path, parse_digest(registered.digest).algorithm) != registered.digest:
+        return False
+    columns, rows = _read_through(path, registered)
+    text = pyarrow.string()
+    schema = pyarrow.schema(
+        [*((name, text) for name in columns), *zip(DATASET_COLUMNS, (text, pyarrow.list_(text)), strict=True)]
+    )
+    count = 0
+    with pyarrow.ipc.new_file(str(target), schema) as writer:
+        while part := list(islice(rows, WRITTEN_AT_ONCE)):
+            count += len(part)
+            digests = tuple(row_digest(columns, row) for row in part)
+            table = _table(DatasetRows(columns, tuple(part), digests), evidence)
+            for batch in table.to_batches():
+                writer.write_batch(batch)
+    _require_count(count, registered)
+    return True
+
+
+def _digest_of(path: Path, algorithm: Algorithm) -> str:
+    hasher = new_hasher(algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(HASHED_AT_ONCE):
+            hasher.update(chunk)
+    return f"{algorithm}:{hasher.digest().hex()}"
+
+
+def _read_through(
+    path: Path, registered: DatasetRegistered
+) -> tuple[tuple[str, ...], Iterator[tuple[str | None, ...]]]:
+    """The columns of a file, and its rows as they are read; where each row brings columns, it is read twice."""
+    layout = _layout(registered.layout)
+    with _refusals(), SourceFile(path, layout) as source:
+        table = source.table()
+        columns = table.columns
+        if columns is None:
+            columns = tuple(dict.fromkeys(name for row in _some(table.rows()) for name in _cells(row)))
+    _require_columns(columns)
+
+    def rows() -> Iterator[tuple[str | None, ...]]:
+        with _refusals(), SourceFile(path, layout) as source:
+            for row in _some(source.table().rows()):
+                cells = _cells(row)
+                yield tuple(cells.get(name) for name in columns)
+
+    return columns, rows()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Says of what is wrong with a file's rows that it is the file of a data set."""
+    try:
+        yield
+    except MalformedInput as error:
+        hint = error.hint if error.field != "FILE" else "Register it with the encoding and delimiter that it has."
+        raise MalformedInput(f"row by row this is no table: {error.message}", field="file", hint=hint) from error
+
+
+def _require_count(count: int, registered: DatasetRegistered) -> None:
+    if count != registered.rows:
+        told = f"{registered.rows} rows were registered, this layout finds {count}"
+        raise MalformedInput(told, field="file", hint="Register it with the encoding, delimiter and sheet that it has.")
+
+
+def row_digest(columns: tuple[str, ...], row: tuple[str | None, ...]) -> str:
+    """BLAKE3 of the canonical JSON ``[[column, text], ...]`` of the cells that are not blank, in the file's order."""
+    said = [pair for pair in zip(columns, row, strict=True) if pair[1] is not None]
+    return blake3_text(canonical.encode(said))
+
+
+def _layout(said: TableLayout | None) -> Layout:
+    """What was signed; a CSV file in UTF-8 where nothing was."""
+    if said is None:
+        return Layout("csv")
+    return Layout(said.format, said.encoding, said.delimiter, said.sheet)
+
+
+def _some(rows: Iterator[Row]) -> Iterator[Row]:
+    for number, row in enumerate(rows, start=1):
+        if number > MAX_ROWS:
+            raise MalformedInput(f"expected at most {MAX_ROWS:,} rows", field="file")
+        yield row
+
+
+def _cells(row: Row) -> dict[str, str | None]:
+    if row.fault is not None:
+        raise MalformedInput(f"row {row.number}: {row.fault}", field="file")
+    try:
+        return {line(name) or "": text(cell) for name, cell in row.cells.items()}
+    except Misread as error:
+        raise MalformedInput(f"row {row.number}: {error}", field="file") from error
+
+
+def _require_columns(columns: tuple[str, ...]) -> None:
+    """SQL tells no capitals apart in names, and two of them are ours."""
+    seen = {*DATASET_COLUMNS}
+    for name in columns:
+        if not name or name.lower() in seen:
+            told = "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
+            raise MalformedInput(f"the file has {told}", field="file", hint="Give each column a name of its own.")
+        seen.add(name.lower())

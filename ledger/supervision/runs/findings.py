@@ -1,0 +1,156 @@
+"""What a model finds: the same model, parameters, record and moment give the same findings, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.encoding import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.supervision import finding_digest, lead_id_of
+from ledger.supervision.models.cel import matching
+from ledger.supervision.models.columns import views
+from ledger.supervision.models.query import EVIDENCE, bound, query_of
+from ledger.supervision.models.templates import dataset_of
+from ledger.supervision.models.values import Cel, Model, Template, text_of
+from ledger.supervision.runs.session import Session, quoted
+
+ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
+ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
+MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A row of a condition. ``key`` makes it the same finding; ``values`` are its columns that are not empty.
+
+    ``evidence`` are payload digests, sorted, each once: who cites them puts them into the order of the log.
+    ``dataset_rows`` are digests of rows of the data set ``dataset_id``, where the condition joined one.
+    """
+
+    model_id: str
+    key: Mapping[str, str]
+    values: Mapping[str, str]
+    case_id: str | None
+    supervised: str
+    evidence: tuple[str, ...]
+    dataset_id: str | None = None
+    dataset_rows: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What is found again under the same digest is the same finding."""
+        return finding_digest(self.model_id, self.key)
+
+    @property
+    def lead_id(self) -> str:
+        """The first 32 hex digits of the digest: the lead of this finding, and of no other."""
+        return lead_id_of(self.digest)
+
+
+def find(
+    model: Model,
+    parameters: Mapping[str, object],
+    session: Session,
+    as_of: datetime,
+    *,
+    refused: Callable[[MalformedInput], None] | None = None,
+) -> list[Finding]:
+    """All that the model finds in the session's rows at ``as_of``, sorted by key.
+
+    Raises MalformedInput for parameters out of bounds, QueryRefused for what cannot be asked; and MalformedInput for a
+    row that is no finding, unless ``refused`` is told of it, when the others are found all the same.
+    """
+    values = model.parameters_of(parameters)
+    query = query_of(model.condition, values)
+    if (dataset_id := dataset_of(model.condition, values)) is not None:
+        session.require_dataset(dataset_id)
+    if isinstance(model.condition, Cel):
+        rows = matching(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
+    else:
+        by_template = isinstance(model.condition, Template)
+        rows = iter(session.rows(query.sql, bound(query, values), as_of, by_template=by_template))
+    return _united(_findings(model, rows, refused))
+
+
+def _all_rows(view: str, session: Session, as_of: datetime) -> Iterator[Mapping[str, Any]]:
+    """The rows of a view, in parts that a session gives at once."""
+    name = quoted(view)
+    ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
+    parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
+    spread = quoted("case_id" if "case_id" in views()[view] else next(iter(views()[view])))
+    part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
+    for part in range(parts):
+        yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)
+
+
+def _findings(
+    model: Model, rows: Iterable[Mapping[str, Any]], refused: Callable[[MalformedInput], None] | None
+) -> Iterator[Finding]:
+    for row in rows:
+        try:
+            yield _finding(model, row)
+        except MalformedInput as error:
+            if refused is None:
+                raise
+            refused(error)
+
+
+def _finding(model: Model, row: Mapping[str, Any]) -> Finding:
+    for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
+        if column not in row:
+            raise MalformedInput(f"the condition's rows have no column {column}", field=f"condition ({model.model_id})")
+    values = {name: text for name, value in row.items() if (text := _value(name, value))}
+    supervised = values.get(model.lead.supervised)
+    key = {name: values[name] for name in model.lead.key if name in values}
+    if supervised is None or not key:
+        wrong = model.lead.supervised if supervised is None else ", ".join(model.lead.key)
+        raise MalformedInput(
+            f"a row has nothing in {wrong}: {canonical.encode(values).decode()[:200]}", field=f"lead ({model.model_id})"
+        )
+    return Finding(
+        model_id=model.model_id,
+        key=key,
+        values=values,
+        case_id=values.get("case_id"),
+        supervised=supervised,
+        evidence=_sorted(row[EVIDENCE]),
+        dataset_id=values.get("dataset_id"),
+        dataset_rows=_sorted(row.get(ROW_DIGESTS)),
+    )
+
+
+def _value(name: str, value: Any) -> str:
+    """The text of a column; empty for what is no value of a finding."""
+    if value is None or name in (EVIDENCE, ROW_DIGESTS):
+        return ""
+    text = text_of(value)
+    return "" if len(text) > MAX_VALUE else text
+
+
+def _sorted(digests: Any) -> tuple[str, ...]:
+    return tuple(sorted({digest for digest in digests or () if digest is not None}))
+
+
+def _united(findings: Iterable[Finding]) -> list[Finding]:
+    """Rows of one key are one finding: the values of the first in the order of their bytes, the evidence of all."""
+    by_key: dict[bytes, Finding] = {}
+    for finding in sorted(findings, key=_order):
+        same = by_key.get(name := canonical.encode(finding.key))
+        by_key[name] = finding if same is None else _with_evidence_of(same, finding)
+    return [by_key[name] for name in sorted(by_key)]
+
+
+def _order(finding: Finding) -> tuple[bytes, bytes]:
+    return canonical.encode(finding.key), canonical.encode(finding.values)
+
+
+def _with_evidence_of(finding: Finding, other: Finding) -> Finding:
+    return replace(
+        finding,
+        evidence=_sorted((*finding.evidence, *other.evidence)),
+        dataset_rows=_sorted((*finding.dataset_rows, *other.dataset_rows)),
+    )

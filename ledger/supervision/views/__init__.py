@@ -1,0 +1,13 @@
+"""Snapshot: the log at a tree size as the tables that models ask; never the truth, always made again from the log.
+
+mentions, record   an event's names; a case step by step
+of_*               the rows of each view, a pure function of the case's events
+tables             how they are kept, and shown
+views              the file: brought up to the log by the cases that have changed
+"""
+
+from ledger.supervision.views.record import Acts, CaseRecord, Logged, read_case
+from ledger.supervision.views.source import LogSource
+from ledger.supervision.views.views import Anchors, Export, Head, Source, Views
+
+__all__ = ["Acts", "Anchors", "CaseRecord", "Export", "Head", "LogSource", "Logged", "Source", "Views", "read_case"]

@@ -1,0 +1,172 @@
+"""Mentions: what an event's body names - items, persons, handovers, measures - wherever in it that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.events import Body, Payload
+from ledger.core.events.terms import Quantity
+from ledger.core.procedure.deadlines import WorkCalendar
+from ledger.core.procedure.rulebook import Rulebook
+
+Noun = Literal["item", "person", "handover", "measure", "custody_change", "discrepancy"]
+
+# The nouns of fields; what they hold is one id, a list of ids, or a mapping by id.
+_FIELDS: dict[str, Noun] = {
+    "item_id": "item",
+    "item_ids": "item",
+    "person_id": "person",
+    "person_ids": "person",
+    "absent_person_ids": "person",
+    "handover_id": "handover",
+    "returns": "handover",
+    "measure_id": "measure",
+    "new_measure_id": "measure",
+    "custody_change_id": "custody_change",
+    "discrepancy_id": "discrepancy",
+}
+
+
+class Mentions(Struct, frozen=True):
+    """Ids by noun, in the order in which the body has them, each once."""
+
+    ids: dict[Noun, tuple[str, ...]]
+
+    def of(self, noun: Noun) -> tuple[str, ...]:
+        return self.ids.get(noun, ())
+
+    def first(self, noun: Noun) -> str | None:
+        return next(iter(self.of(noun)), None)
+
+
+def mentions(body: Body) -> Mentions:
+    """Everything that ``body`` names."""
+    found: dict[Noun, dict[str, None]] = {}
+    for noun, name in _named(body):
+        found.setdefault(noun, {})[name] = None
+    return Mentions({noun: tuple(names) for noun, names in found.items()})
+
+
+def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
+    for field in value.__struct_fields__:
+        inner = getattr(value, field)
+        noun = _FIELDS.get(field)
+        for one in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(one, Struct):
+                yield from _named(one)
+            elif noun is not None and isinstance(one, str):
+                yield noun, one
+
+
+class Logged(Struct, frozen=True):
+    """An event of the log: its index, the digest of its payload, when it was signed (unix seconds)."""
+
+    log_index: int
+    digest: str
+    signed_at: int
+    payload: Payload
+
+    @property
+    def body(self) -> Body:
+        return self.payload.body
+
+
+class Step(Struct, frozen=True):
+    """An event with the case before and after it."""
+
+    event: Logged
+    before: CaseState | None
+    after: CaseState
+    flags: tuple[Flag, ...]
+    named: Mentions
+
+    @property
+    def body(self) -> Body:
+        return self.event.payload.body
+
+    @property
+    def payload(self) -> Payload:
+        return self.event.payload
+
+    @property
+    def digest(self) -> str:
+        return self.event.digest
+
+
+class Acts(Protocol):
+    """Make an act of an event, with the state that it cites of another case (as ``case_states.States`` does)."""
+
+    def act(self, payload: Payload, digest: str, signed_at: int) -> Act: ...
+
+
+class CaseRecord:
+    """All steps of one case, and how it stands. Requires at least one event."""
+
+    def __init__(self, steps: tuple[Step, ...], book: Rulebook, calendar: WorkCalendar):
+        self.steps = steps
+        self.state = steps[-1].after
+        self.case_id = self.state.case_id
+        self.book = book
+        self.calendar = calendar
+
+    @cached_property
+    def _naming(self) -> Mapping[tuple[Noun, str], tuple[Step, ...]]:
+        found: dict[tuple[Noun, str], list[Step]] = {}
+        for step in self.steps:
+            for noun, ids in step.named.ids.items():
+                for one in ids:
+                    found.setdefault((noun, one), []).append(step)
+        return {key: tuple(steps) for key, steps in found.items()}
+
+    def naming(self, noun: Noun, name: str, *bodies: type[Body]) -> tuple[Step, ...]:
+        """The steps whose events name it, of these types where some are given."""
+        steps = self._naming.get((noun, name), ())
+        return tuple(step for step in steps if isinstance(step.body, bodies)) if bodies else steps
+
+    def at(self, sequence: int) -> Step:
+        """The step of the event at ``sequence``."""
+        return self.steps[sequence]
+
+
+def read_case(events: Iterable[Logged], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
+    """Folds the events of one stream. Raises what the fold raises."""
+    return CaseRecord(tuple(_steps(events, acts)), book, calendar)
+
+
+def _steps(events: Iterable[Logged], acts: Acts) -> Iterator[Step]:
+    before: CaseState | None = None
+    for event in events:
+        after, flags = fold(before, acts.act(event.payload, event.digest, event.signed_at))
+        yield Step(event, before, after, flags, mentions(event.payload.body))
+        before = after
+
+
+# -- values of columns -------------------------------------------------------------------------------------------------
+
+
+def moment(text: str | None) -> datetime | None:
+    """A TIMESTAMP of RFC 3339: UTC, without a zone."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+
+
+def day(text: str | None) -> date | None:
+    """A DATE."""
+    return None if text is None else date.fromisoformat(text)
+
+
+def amount(quantity: Quantity | None) -> Decimal | None:
+    """A DECIMAL of a quantity's value."""
+    return None if quantity is None else Decimal(quantity.value)
+
+
+def evidence(steps: Iterable[Step | None]) -> list[str]:
+    """The digests of the steps' events in the order of the log, each once."""
+    found = {step.event.log_index: step.digest for step in steps if step is not None}
+    return [found[index] for index in sorted(found)]

@@ -1,0 +1,121 @@
+"""Source: the ledger's own log, as views are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ledger.chain.journal import WriteState
+from ledger.core.events import decode_payload
+from ledger.core.events.record import DatasetRegistered
+from ledger.core.signing.authority import Authority
+from ledger.core.supervision import LeadState, RecommendationState
+from ledger.recording import supervision_streams
+from ledger.store import log
+from ledger.store.database import Database
+from ledger.store.journal import DatabaseJournal
+from ledger.store.log import StoredEntry
+from ledger.supervision.runs.datasets import Registered
+from ledger.supervision.views.case_rows import Row
+from ledger.supervision.views.record import Acts, Logged, day, moment
+from ledger.supervision.views.supervision_rows import MatterRecord
+from ledger.supervision.views.views import Anchors, Head
+
+
+class LogSource:
+    """A store, what acts the events of its cases are by, and who is in the registry now."""
+
+    def __init__(self, database: Database, acts: Acts, authority: Callable[[], Authority]):
+        self.acts = acts
+        self._database = database
+        self._authority = authority
+
+    def head(self) -> Head:
+        with self._database.read() as connection:
+            size = log.tree(connection).size
+            return Head(size, log.entry(connection, size - 1).payload_digest if size else None)
+
+    def digest_at(self, size: int) -> str | None:
+        with self._database.read() as connection:
+            return log.entry(connection, size - 1).payload_digest if size else None
+
+    def touched(self, start: int, end: int) -> list[str]:
+        with self._database.read() as connection:
+            return log.streams_between(connection, "case", start, end)
+
+    def case(self, case_id: str, end: int) -> list[Logged]:
+        with self._database.read() as connection:
+            entries = log.stream(connection, "case", case_id)
+        return [logged(entry) for entry in entries if entry.log_index < end]
+
+    def matters(self, start: int, end: int) -> list[MatterRecord]:
+        agencies, found = self._authority().agencies, []
+        with self._database.read() as connection:
+            for stream_id in log.streams_between(connection, "supervision", start, end):
+                entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
+                state = supervision_streams.stands_at(entries, agencies)
+                if isinstance(state, LeadState | RecommendationState):
+                    found.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
+        return found
+
+    def agencies(self) -> list[Row]:
+        found = self._authority().agencies
+        return [
+            (one.agency_id, one.kind, one.profile.name.zh, one.profile.name.en, one.profile.jurisdiction)
+            for _, one in sorted(found.items())
+        ]
+
+    def datasets(self, end: int) -> list[Row]:
+        return [_dataset(entry) for entry in self._registered(end)]
+
+    def registered(self, end: int) -> list[Registered]:
+        """The registrations of data sets below ``end``, in the order of the log."""
+        return [Registered(entry.agency, entry.payload_digest, _body(entry)) for entry in self._registered(end)]
+
+    def _registered(self, end: int) -> list[StoredEntry]:
+        with self._database.read() as connection:
+            entries = log.registered_datasets(connection)
+        return [entry for entry in entries if entry.log_index < end]
+
+    def anchors(self, after: int, end: int) -> Anchors:
+        rows: list[Row] = []
+        settled, is_open = after, False
+        for write in DatabaseJournal(self._database).anchors(after=after):
+            is_open = is_open or write.state is not WriteState.CONFIRMED
+            if write.state is not WriteState.CONFIRMED or write.anchored is None:
+                continue
+            if write.anchored.size > end or write.block_time is None:
+                break
+            at = datetime.fromtimestamp(write.block_time, UTC).replace(tzinfo=None)
+            rows.append((write.number, write.anchored.size, at))
+            settled = settled if is_open else write.number
+        return Anchors(settled, rows)
+
+
+def logged(entry: StoredEntry) -> Logged:
+    """A stored event. Raises MalformedInput where the stored bytes are no payload."""
+    return Logged(
+        entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
+    )
+
+
+def _body(entry: StoredEntry) -> DatasetRegistered:
+    body = logged(entry).body
+    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
+    return body
+
+
+def _dataset(entry: StoredEntry) -> Row:
+    event, body = logged(entry), _body(entry)
+    return (
+        body.dataset_id,
+        body.source,
+        body.legal_basis,
+        day(body.period_from),
+        day(body.period_until),
+        body.rows,
+        body.digest,
+        entry.agency,
+        moment(event.payload.occurred_at),
+        [event.digest],
+    )

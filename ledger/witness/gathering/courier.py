@@ -1,0 +1,282 @@
+"""The courier: takes each newly published checkpoint to every witness, for as long as the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from threading import Event
+
+import httpx
+import structlog
+from msgspec import Struct
+
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import verify_cosignatures
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import Note, NoteSignature, parse_note, parse_vkey
+from ledger.core.log.policy import Policy
+from ledger.core.log.tiles import TileNodes
+from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import Published
+from ledger.store.database import Database
+from ledger.witness.gathering.asking import NotCosigned, OtherHistory, OtherSize, add_checkpoint, new_client
+from ledger.witness.gathering.configuration import Witness
+
+LOOK_EVERY_S = 0.2  # seconds between looks at what is published
+FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
+LONGEST_PAUSE_S = 30.0
+SIZES_TRIED = 3  # of one checkpoint: the witness tells the size that it has, and may be asked by others meanwhile
+KEPT_MS = 3_600_000  # milliseconds for which co-signatures are kept that nothing rests on
+TIDY_EVERY_S = 600.0
+
+_HINT = (
+    "The log's history was changed, or a backup was restored and written on: tally audit. Where the witness is at "
+    "fault, take it out of witnesses.toml and start the service again."
+)
+
+logger = structlog.get_logger(__name__)
+
+
+class WitnessAhead(IntegrityBroken):
+    """A witness has seen more of this log than the database has: it was rolled back, or the log was forked."""
+
+    code = "witness_ahead"
+
+
+class WitnessState(Struct, frozen=True):
+    """How it stands with a witness: the largest size that it has co-signed, why it has not signed a newer one, and when
+    it last answered (unix milliseconds; None since the service started)."""
+
+    name: str
+    size: int
+    fault: str | None = None
+    heard_at: int | None = None
+
+
+class _Course(Struct):
+    """What is known of one witness: its size, failures in a row, and when (monotonic seconds) it is asked next."""
+
+    size: int
+    is_heard: bool = False  # since the service started: its tree was held against this log's
+    failures: int = 0
+    next_at: float = 0.0
+    fault: str | None = None
+    heard_at: int | None = None  # unix milliseconds
+
+
+class Courier:
+    """Asks in a thread of its own. ``policy`` is the trust file's; ``halt`` is told when nothing may be written any
+    more; ``clock`` gives unix milliseconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        witnesses: Callable[[], tuple[Witness, ...]],
+        *,
+        policy: Callable[[], Policy],
+        halt: Callable[[TallystickError], None],
+        clock: Callable[[], int],
+    ):
+        self._database = database
+        self._witnesses = witnesses
+        self._policy = policy
+        self._halt = halt
+        self._clock = clock
+        self._courses: dict[str, _Course] = {}
+        self._tidied_at = -TIDY_EVERY_S
+        self.defect: str | None = None  # why nobody is asked, where nobody foresaw it
+        self.has_looked = Event()  # once every witness was heard or has failed to answer
+
+    @property
+    def witnesses(self) -> Callable[[], tuple[Witness, ...]]:
+        """Gives who is asked now."""
+        return self._witnesses
+
+    def states(self) -> list[WitnessState]:
+        """Of all witnesses that are configured now."""
+        return [self._state(witness) for witness in self._witnesses()]
+
+    def run(self, stop: Event) -> None:
+        """Asks until it is told to stop."""
+        asyncio.run(self._run(stop))
+
+    def step(self) -> None:
+        """Asks each witness that is due once, and waits for all answers."""
+        asyncio.run(self._step())
+
+    async def _step(self) -> None:
+        async with new_client() as client:
+            published, due = await asyncio.to_thread(self._due)
+            if published is not None:
+                await asyncio.gather(*(self._serve(client, witness, published) for witness in due))
+        self._tell_of_first_look(published)
+
+    async def _run(self, stop: Event) -> None:
+        """A witness that does not answer holds up no other."""
+        asking: dict[str, asyncio.Task[None]] = {}
+        async with new_client() as client:
+            while not stop.is_set():
+                asking = {vkey: task for vkey, task in asking.items() if not task.done()}
+                try:
+                    published, due = await asyncio.to_thread(self._due)
+                    self._tell_of_first_look(published)
+                    for witness in due:
+                        if published is not None and witness.vkey not in asking:
+                            asking[witness.vkey] = asyncio.create_task(self._serve(client, witness, published))
+                    await asyncio.to_thread(self._tidy)
+                    self.defect = None
+                except TallystickError as error:
+                    logger.warning("witnesses cannot be asked", reason=error.for_operator)
+                except Exception as error:
+                    logger.exception("witnesses cannot be asked for a reason that nobody foresaw")
+                    self.defect = f"witnesses cannot be asked ({type(error).__name__})"
+                await asyncio.sleep(LOOK_EVERY_S)
+            for task in asking.values():
+                task.cancel()
+            await asyncio.gather(*asking.values(), return_exceptions=True)
+
+    def _tell_of_first_look(self, published: Published | None) -> None:
+        courses = map(self._course, self._witnesses())
+        if published is None or all(course.is_heard or course.failures for course in courses):
+            self.has_looked.set()
+
+    def _due(self) -> tuple[Published | None, list[Witness]]:
+        """The newest checkpoint, and who has not signed it and need not pause now.
+
+        Whoever was not heard since the start is asked though he has signed it: he may know what this database has lost.
+        """
+        with self._database.read() as connection:
+            published = checkpoints.last_published(connection)
+            for witness in self._witnesses():
+                if witness.vkey not in self._courses:
+                    size = checkpoints.size_cosigned_by(connection, witness.vkey)
+                    self._courses[witness.vkey] = _Course(size)
+        if published is None or published.size == 0:
+            return None, []
+        now = time.monotonic()
+        courses = [(witness, self._course(witness)) for witness in self._witnesses()]
+        return published, [
+            witness
+            for witness, course in courses
+            if (not course.is_heard or course.size < published.size) and course.next_at <= now
+        ]
+
+    async def _serve(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
+        """One checkpoint to one witness; what goes wrong stays with this witness."""
+        course = self._course(witness)
+        try:
+            await self._ask(client, witness, published)
+        except WitnessAhead as error:
+            logger.error("the log was rolled back or forked", witness=witness.name, reason=error.for_operator)  # noqa: TRY400
+            self._halt(error)
+            course.is_heard = True
+            self._pause(witness, error.message)
+        except TallystickError as error:
+            self._pause(witness, error.message)
+        except Exception as error:
+            logger.exception("witness not asked for a reason that nobody foresaw", witness=witness.name)
+            self._pause(witness, f"it cannot be asked ({type(error).__name__})")
+        else:
+            if course.fault is not None:
+                logger.info("witness co-signs again", witness=witness.name, size=published.size)
+            course.failures, course.fault, course.heard_at = 0, None, self._clock()
+
+    async def _ask(self, client: httpx.AsyncClient, witness: Witness, published: Published) -> None:
+        """Has the checkpoint co-signed from the size that the witness has. Raises NotCosigned, WitnessAhead."""
+        course = self._course(witness)
+        for _ in range(SIZES_TRIED):
+            old_size = min(course.size, published.size)
+            proof = await asyncio.to_thread(self._proof, old_size, published.size)
+            try:
+                asked = AddCheckpoint(old_size, proof, log_signed(published.note))
+                lines = await add_checkpoint(client, witness.url, asked)
+            except OtherHistory as other:
+                if old_size == published.size:
+                    raise _other_root(witness, old_size) from other
+                raise WitnessAhead(
+                    f"the witness {witness.name} has seen another history of this log below size {old_size}",
+                    hint=_HINT,
+                ) from other
+            except OtherSize as other:
+                await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
+                course.size = other.size
+                if other.size > published.size:
+                    return  # more was published since, by another process perhaps: with that it is asked again
+                continue
+            course.is_heard = True
+            await asyncio.to_thread(self._keep, witness, published, lines)
+            course.size = published.size
+            return
+        raise NotCosigned("the witness tells another size each time it is asked")
+
+    def _proof(self, old_size: int, size: int) -> tuple[Hash, ...]:
+        if old_size in (0, size):
+            return ()
+        with self._database.read() as connection:
+            return merkle.consistency_proof(old_size, size, TileNodes(size, log.tile_reader(connection)))
+
+    def _require_behind(self, witness: Witness, told: int, asked: int, published: int) -> None:
+        """Raises WitnessAhead where the size that the witness tells is not one that this log was."""
+        with self._database.read() as connection:
+            size = log.tree(connection).size
+        if told > size:
+            raise WitnessAhead(
+                f"the witness {witness.name} has seen {told} entries of this log, which has {size}",
+                hint="The database was rolled back. Restore the newest backup; write nothing before. Where the witness "
+                "is at fault, take it out of witnesses.toml and start the service again.",
+            )
+        if told == asked == published:
+            raise _other_root(witness, told)
+
+    def _keep(self, witness: Witness, published: Published, lines: tuple[NoteSignature, ...]) -> None:
+        """Stores the witness's line, verified. Raises NotCosigned where none is its own, or it does not hold."""
+        key, policy = witness.key, self._policy()
+        own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
+        note = parse_note(log_signed(published.note)).with_signatures(own)
+        try:
+            found = verify_cosignatures(str(note), [key])
+        except TallystickError as error:
+            raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
+        if not found:
+            raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
+        checkpoints.store_cosignature(
+            self._database,
+            published.size,
+            witness.vkey,
+            own[0].line(),
+            is_enough=lambda vkeys: policy.asks_for_witnesses and policy.is_met_by(map(parse_vkey, vkeys)),
+        )
+
+    def _pause(self, witness: Witness, reason: str) -> None:
+        course = self._course(witness)
+        pause_s = min(FIRST_PAUSE_S * 2 ** min(course.failures, 10), LONGEST_PAUSE_S)
+        if course.fault != reason:
+            logger.warning("witness did not co-sign", witness=witness.name, reason=reason, again_in_s=pause_s)
+        course.failures += 1
+        course.next_at = time.monotonic() + pause_s
+        course.fault = reason
+
+    def _course(self, witness: Witness) -> _Course:
+        return self._courses.setdefault(witness.vkey, _Course(0))
+
+    def _state(self, witness: Witness) -> WitnessState:
+        course = self._courses.get(witness.vkey, _Course(0))
+        return WitnessState(witness.name, course.size, self.defect or course.fault, course.heard_at)
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:
+            self._tidied_at = time.monotonic()
+            checkpoints.forget_cosignatures(self._database, self._clock() - KEPT_MS)
+
+
+def _other_root(witness: Witness, size: int) -> WitnessAhead:
+    return WitnessAhead(f"the witness {witness.name} has seen another root of this log at size {size}", hint=_HINT)
+
+
+def log_signed(note: str) -> str:
+    """The note with the log's signature alone, as it is sent to witnesses."""
+    whole = parse_note(note)
+    return str(Note(whole.text, whole.signatures[:1]))

@@ -1,0 +1,174 @@
+"""The gatherer: asks the contract's witnesses to co-sign an anchor, until a quorum of agencies has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import httpx
+import structlog
+from msgspec import Struct
+
+from ledger.chain.calls import ContractDomain, checkpoint_digest
+from ledger.chain.journal import AnchoredHead
+from ledger.core.errors import TallystickError
+from ledger.core.log.notes import parse_vkey
+from ledger.core.log.policy import Policy
+from ledger.core.log.witness_protocol import CosignAnchor
+from ledger.core.signing.authority import Authority
+from ledger.core.signing.signatures import recover
+from ledger.store import checkpoints
+from ledger.store.checkpoints import Published
+from ledger.store.database import Connection
+from ledger.witness.gathering.asking import NotCosigned, cosign_anchor, new_client
+from ledger.witness.gathering.configuration import Witness
+from ledger.witness.gathering.courier import WitnessState
+
+FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
+LONGEST_PAUSE_S = 15.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Gathered(Struct, frozen=True):
+    """Co-signatures of one anchor, one of each agency and no more than the quorum; ``told`` says what is missing."""
+
+    signatures: tuple[bytes, ...]
+    needed: int
+    told: str = ""
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.signatures) >= self.needed
+
+
+class Seen(Struct, frozen=True):
+    """A checkpoint, and the verifier keys of the witnesses that have co-signed it."""
+
+    published: Published
+    vkeys: frozenset[str]
+
+
+class _Refusal(Struct, frozen=True):
+    reason: str
+    failures: int
+    again_at: float  # monotonic seconds
+
+
+class Gatherer:
+    """Keeps what it was given for the anchor in hand: who has signed is not asked again for the same.
+
+    ``states`` says how it stands with the witnesses that are asked for checkpoints.
+    """
+
+    def __init__(
+        self,
+        witnesses: Callable[[], tuple[Witness, ...]],
+        policy: Callable[[], Policy],
+        states: Callable[[], list[WitnessState]],
+    ):
+        self._witnesses = witnesses
+        self._policy = policy
+        self._states = states
+        self._digest = b""
+        self._signed: dict[str, bytes] = {}  # account: signature of the digest
+        self._refused: dict[str, _Refusal] = {}  # by account
+
+    def seen_by_quorum(self, connection: Connection, authority: Authority, above: int) -> Seen | None:
+        """The newest checkpoint above this size that as many of the contract's witnesses have co-signed as it asks for,
+        and the policy too, where it asks for any."""
+        accounts = {witness.vkey: witness.account for witness in self._witnesses()}
+        agencies, policy = _agencies(authority), self._policy()
+        for size, vkeys in checkpoints.cosigned_sizes(connection, above):
+            seen = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
+            if len(seen) >= authority.quorum and policy.is_met_by(map(parse_vkey, vkeys)):
+                published = checkpoints.published_at_size(connection, size)
+                return Seen(published, frozenset(vkeys)) if published is not None else None
+        return None
+
+    def why_unseen(self, authority: Authority) -> str:
+        """What stands in the way of a quorum under a checkpoint: a sentence, and what each witness says to that."""
+        known = [witness for witness in self._witnesses() if witness.account in _agencies(authority)]
+        if len(known) < authority.quorum:
+            return (
+                f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(known)} of its "
+                f"{len(_agencies(authority))} witnesses"
+            )
+        told = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
+        names = {witness.name for witness in known}
+        faults = [f"{one.name}: {one.fault}" for one in self._states() if one.name in names and one.fault]
+        return "; ".join([told, *faults])
+
+    def gather(self, domain: ContractDomain, head: AnchoredHead, authority: Authority, seen: Seen) -> Gathered:
+        """Co-signatures of the head by current witnesses of the registry that have seen it, each verified here as the
+        contract does."""
+        digest = checkpoint_digest(domain, head.size, head.root, head.registry_hash)
+        if digest != self._digest:
+            self._digest, self._signed = digest, {}
+        agencies = _agencies(authority)
+        self._signed = {account: held for account, held in self._signed.items() if account in agencies}
+        able = [witness for witness in self._witnesses() if witness.account in agencies and witness.vkey in seen.vkeys]
+        if len(self._signed) < authority.quorum:
+            asked = CosignAnchor(
+                domain.chain_id, domain.contract, head.size, "0x" + head.root.hex(), "0x" + head.registry_hash.hex()
+            )
+            asyncio.run(self._ask(able, asked, authority.quorum))
+        taken = tuple(self._signed.values())[: authority.quorum]
+        return Gathered(taken, authority.quorum, self._told(able, authority, len(taken)))
+
+    async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
+        """All at once, and no longer than until enough have signed."""
+        async with new_client() as client:
+            now = time.monotonic()
+            waiting = {
+                asyncio.create_task(self._ask_one(client, witness, asked))
+                for witness in able
+                if witness.account not in self._signed and self._may_be_asked(witness, now)
+            }
+            while waiting and len(self._signed) < quorum:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _may_be_asked(self, witness: Witness, now: float) -> bool:
+        refusal = self._refused.get(witness.account or "")
+        return refusal is None or refusal.again_at <= now
+
+    async def _ask_one(self, client: httpx.AsyncClient, witness: Witness, asked: CosignAnchor) -> None:
+        account = witness.account or ""
+        try:
+            given = await cosign_anchor(client, witness.url, asked)
+            signature = bytes.fromhex(given.signature[2:])
+            signer = recover(self._digest, signature, field="signature")
+            if signer != account:
+                raise NotCosigned(f"the witness answers with a signature by {signer}, not by {account}")
+        except TallystickError as error:
+            before = self._refused.get(account)
+            failures = before.failures if before else 0
+            pause_s = min(FIRST_PAUSE_S * 2 ** min(failures, 10), LONGEST_PAUSE_S)
+            if before is None or before.reason != error.message:
+                logger.warning("anchor not co-signed", witness=witness.name, reason=error.message, again_in_s=pause_s)
+            self._refused[account] = _Refusal(error.message, failures + 1, time.monotonic() + pause_s)
+        else:
+            self._refused.pop(account, None)
+            self._signed[account] = signature
+
+    def _told(self, able: list[Witness], authority: Authority, have: int) -> str:
+        if have >= authority.quorum:
+            return ""
+        refusals = [
+            f"{witness.name}: {self._refused[witness.account].reason}"
+            for witness in able
+            if witness.account in self._refused and witness.account not in self._signed
+        ]
+        told = f"{have} of {authority.quorum} co-signatures for the contract"
+        return "; ".join([told, *refusals])
+
+
+def _agencies(authority: Authority) -> dict[str, str]:
+    """The agency of each witness that the registry has."""
+    return {agency.witness: agency.agency_id for agency in authority.agencies.values() if agency.witness is not None}

@@ -1,0 +1,276 @@
+"""The worker pool: work whose cost others choose is done in few worker processes, under limits, by turns.
+
+A model's file, a data set, a case that becomes paper: a few bytes of a request can ask for gigabytes and minutes. Each
+such piece of work is done by ``ledger.workers.process``. Only so many run at once, and agencies take turns: one that
+asks for much waits for itself.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Condition
+from typing import Final, TypeVar, TypeVarTuple, Unpack
+
+import structlog
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, Unavailable
+from ledger.workers.process import JOB, OUTCOME, Ending, refused
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+RETRY_S: Final = 5
+# What work needs, loaded before it comes.
+MODULES: Final = (
+    "cel",
+    "ledger.interchange.papers.printed",
+    "ledger.interchange.imports.workbooks",
+    "ledger.supervision.runs.datasets",
+    "ledger.supervision.library.comparison",
+    "ledger.supervision.runs.isolated",
+    "ledger.supervision.models.editing",
+    "ledger.supervision.reports.document",
+)
+# Of the environment, what finds modules and fonts: no secret of the service's.
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "XDG_DATA_HOME", "TMPDIR")
+_FRUGAL: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "RAYON_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+logger = structlog.get_logger(__name__)
+
+
+class WorkLimits(Struct, frozen=True):
+    """What one piece of work may take: memory beyond that of an idle worker, seconds of computing, seconds on a machine
+    that does other things as well, and its result."""
+
+    memory_mb: int = 256
+    cpu_s: int = 4
+    seconds: float = 30.0
+    result_bytes: int = 64 * 1024 * 1024
+
+    def times(self, factor: int) -> WorkLimits:
+        """So many times as much of memory and time; the result stays as it may be."""
+        return WorkLimits(self.memory_mb * factor, self.cpu_s * factor, self.seconds * factor, self.result_bytes)
+
+
+class Used(Struct, frozen=True):
+    """What a piece of work took: ``memory_kb`` is the peak of its process."""
+
+    memory_kb: int
+    cpu_s: float
+
+
+class TooCostly(MalformedInput):
+    """Work that came to the end of its limits and was stopped."""
+
+    code = "too_costly"
+
+
+class WorkFailed(Exception):
+    """Work that ended by an error that nobody foresaw; its traceback is in the notes."""
+
+
+class WorkerPool:
+    """Does work in ``processes`` at most, started when they are first needed. Safe to call from several threads.
+
+    An agency has at most ``waiting`` pieces of work here; who gets no turn within ``patience_s`` is refused.
+    """
+
+    def __init__(
+        self,
+        processes: int = 2,
+        limits: WorkLimits = WorkLimits(),  # noqa: B008 - it is frozen
+        *,
+        waiting: int = 4,
+        patience_s: float = 20.0,
+        modules: Sequence[str] = MODULES,
+    ):
+        self.limits = limits
+        self._waiting = waiting
+        self._patience_s = patience_s
+        self._idle = [_Worker(modules) for _ in range(processes)]
+        self._workers = tuple(self._idle)
+        self._queues: OrderedDict[str, deque[object]] = OrderedDict()  # those next in turn first
+        self._present: dict[str, int] = {}
+        self._turn = Condition()
+        self.last_used: Used | None = None
+
+    def run(
+        self,
+        function: Callable[[Unpack[Ts]], T],
+        *arguments: *Ts,
+        agency: str,
+        field: str | None = None,
+        limits: WorkLimits | None = None,
+        patience_s: float | None = None,
+    ) -> T:
+        """What the function gives, called in a process of its own; both it and its arguments can be pickled.
+
+        Raises the TallystickError that it raises; TooCostly, about ``field``, where it takes more than its limits;
+        Unavailable where no worker is free in time, or the machine too busy to do it in time, which is ``patience_s``
+        where that is given.
+        """
+        with self.turn(agency, patience_s) as turn:
+            return turn.run(function, *arguments, field=field, limits=limits)
+
+    @contextmanager
+    def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
+        """A worker for one agency until the block is left, for work that is prepared here. Raises Unavailable."""
+        worker = self._taken(agency, self._patience_s if patience_s is None else patience_s)
+        try:
+            yield Turn(self, worker)
+        finally:
+            with self._turn:
+                self._leave(agency)
+                self._idle.append(worker)
+                self._turn.notify_all()
+
+    def close(self) -> None:
+        """Ends the workers; work that is under way ends with them."""
+        for worker in self._workers:
+            worker.stop()
+
+    def _taken(self, agency: str, patience_s: float) -> _Worker:
+        ticket = object()
+        deadline = time.monotonic() + patience_s
+        with self._turn:
+            if self._present.get(agency, 0) >= self._waiting:
+                raise Unavailable(
+                    f"{agency} has {self._waiting} pieces of work under way here", code="busy", retry_after=RETRY_S
+                )
+            self._present[agency] = self._present.get(agency, 0) + 1
+            self._queues.setdefault(agency, deque()).append(ticket)
+            while not (self._idle and self._next() is ticket):
+                if not self._turn.wait(deadline - time.monotonic()):
+                    self._give_up(agency, ticket)
+                    raise Unavailable("all workers of this service are busy", code="busy", retry_after=RETRY_S)
+            self._queues[agency].popleft()
+            self._queues.move_to_end(agency)
+            if not self._queues[agency]:
+                del self._queues[agency]
+            self._turn.notify_all()
+            return self._idle.pop()
+
+    def _next(self) -> object:
+        """Whose turn it is: the oldest piece of work of the agency that has waited longest since its last turn."""
+        return next(iter(self._queues.values()))[0]
+
+    def _give_up(self, agency: str, ticket: object) -> None:
+        self._queues[agency].remove(ticket)
+        if not self._queues[agency]:
+            del self._queues[agency]
+        self._leave(agency)
+        self._turn.notify_all()
+
+    def _leave(self, agency: str) -> None:
+        self._present[agency] -= 1
+        if not self._present[agency]:
+            del self._present[agency]
+
+
+class Turn:
+    """A worker that is had for a while."""
+
+    def __init__(self, pool: WorkerPool, worker: _Worker):
+        self._pool = pool
+        self._worker = worker
+
+    def run(
+        self,
+        function: Callable[[Unpack[Ts]], T],
+        *arguments: *Ts,
+        field: str | None = None,
+        limits: WorkLimits | None = None,
+    ) -> T:
+        """As ``WorkerPool.run``, without waiting."""
+        limits = limits or self._pool.limits
+        ending, result, used = self._worker.do(pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL), limits)
+        self._pool.last_used = used
+        if ending is Ending.DONE:
+            done: T = pickle.loads(result)  # noqa: S301 - of our own worker
+            return done
+        if ending is Ending.REFUSED:
+            raise refused(pickle.loads(result))  # noqa: S301
+        if ending is Ending.FAILED:
+            failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
+            failure.add_note(pickle.loads(result) if result else "no traceback came")  # noqa: S301
+            raise failure
+        if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
+            raise Unavailable(
+                f"this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
+                code="busy",
+                retry_after=RETRY_S,
+            )
+        raise _too_costly(ending, limits, field)
+
+
+def _too_costly(ending: Ending, limits: WorkLimits, field: str | None) -> TooCostly:
+    hint = "Ask for less at once."
+    if ending is Ending.NO_MEMORY:
+        return TooCostly(f"this takes more than {limits.memory_mb} MB of memory", field=field, hint=hint)
+    if ending is Ending.NO_TIME:
+        return TooCostly(f"this takes more than {limits.cpu_s} seconds of computing", field=field, hint=hint)
+    return TooCostly(f"this makes more than {limits.result_bytes} bytes", field=field, hint=hint)
+
+
+class _Worker:
+    """One worker process, started when it is needed and again when it was lost. Used by one thread at a time."""
+
+    def __init__(self, modules: Sequence[str]):
+        self._modules = modules
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def do(self, job: bytes, limits: WorkLimits) -> tuple[Ending, bytes, Used]:
+        header = JOB.pack(len(job), limits.memory_mb * 1024 * 1024, limits.cpu_s, limits.seconds, limits.result_bytes)
+        process = self._running()
+        assert process.stdin is not None, "it is a pipe"
+        assert process.stdout is not None, "it is a pipe"
+        try:
+            process.stdin.write(header + job)
+            process.stdin.flush()
+            outcome = process.stdout.read(OUTCOME.size)
+            if len(outcome) == OUTCOME.size:
+                ending, memory_kb, cpu_s, size = OUTCOME.unpack(outcome)
+                result = process.stdout.read(size)
+                if len(result) == size:
+                    return Ending(ending), result, Used(memory_kb, cpu_s)
+        except OSError:
+            logger.warning("a worker process cannot be asked", exc_info=True)
+        self.stop()
+        raise Unavailable("a worker process of this service ended before its work", code="busy", retry_after=1)
+
+    def stop(self) -> None:
+        """Ends the process. Its child, if it has one, ends by its own limits."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ledger.workers.process", *self._modules],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment | _FRUGAL,
+            )
+        return self._process

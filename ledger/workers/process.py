@@ -1,0 +1,172 @@
+"""A worker process: does one piece of work after the other, each in a child of its own under limits of memory and time.
+
+It has loaded what the work needs and does nothing by itself, so that a child is made in milliseconds and has no threads
+to be made a copy of. What a child leaves behind, memory and all, is gone with it. Run by ``ledger.workers.pool`` as
+``python -m ledger.workers.process MODULE...``; jobs come in on standard input, outcomes go out on standard output.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import resource
+import select
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import IntEnum
+from typing import Any
+
+from ledger.core.errors import TallystickError
+
+# Bytes of the pickled (function, arguments); then memory in bytes, CPU seconds, seconds, bytes of the result.
+JOB = struct.Struct(">QQIdQ")
+# Ending, peak memory of the child in KiB, CPU seconds, bytes of the pickled result.
+OUTCOME = struct.Struct(">BQdQ")
+CHUNK = 1 << 16
+OPEN_FILES = 64
+
+
+class Ending(IntEnum):
+    """How a piece of work ended. The result of REFUSED is an error of ours, of FAILED the text of a traceback."""
+
+    DONE = 0
+    REFUSED = 1
+    FAILED = 2
+    NO_MEMORY = 3
+    NO_TIME = 4
+    TOO_LARGE = 5
+
+
+def main(modules: Sequence[str]) -> None:
+    """Loads the modules and works until standard input ends."""
+    for name in modules:
+        importlib.import_module(name)
+    while header := _read(JOB.size):
+        size, memory, cpu_s, seconds, most = JOB.unpack(header)
+        _work(_read(size), memory, cpu_s, seconds, most)
+
+
+def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> None:
+    """Does the work in a child and writes what came of it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _limit(memory, cpu_s)
+        _do(job, writer)
+    os.close(writer)
+    ending, result = _gathered(reader, time.monotonic() + seconds, most)
+    os.close(reader)
+    if ending is not Ending.DONE:
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    if ending is Ending.DONE:
+        ending = _ending_of(status)
+    used = usage.ru_utime + usage.ru_stime
+    if ending not in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
+        result = b""
+    _write(1, OUTCOME.pack(ending, usage.ru_maxrss, used, len(result)) + result)
+
+
+def _ending_of(status: int) -> Ending:
+    """Native code that gets no memory aborts the process, or reads where there is none."""
+    if os.WIFEXITED(status):
+        return Ending(os.WEXITSTATUS(status))
+    return Ending.NO_TIME if os.WTERMSIG(status) == signal.SIGXCPU else Ending.NO_MEMORY
+
+
+def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
+    """What the child writes until it ends."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not readable:
+            return Ending.NO_TIME, b""
+        if not (part := os.read(reader, CHUNK)):
+            return Ending.DONE, b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            return Ending.TOO_LARGE, b""
+
+
+# -- in the child ------------------------------------------------------------------------------------------------------
+
+
+def _limit(memory: int, cpu_s: int) -> None:
+    """Memory is counted beyond what a process has when its work begins: private and written, whoever allocates it."""
+    resource.setrlimit(resource.RLIMIT_DATA, (_data() + memory, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+
+
+def _data() -> int:
+    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no more modules than these
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
+
+
+def _do(job: bytes, writer: int) -> None:
+    """Does the work, writes its result, and ends this process, whatever happens."""
+    ending = Ending.FAILED
+    try:
+        ending, result = _outcome(job)
+        _write(writer, result)
+    finally:
+        os._exit(ending)
+
+
+def _outcome(job: bytes) -> tuple[Ending, bytes]:
+    try:
+        function, arguments = pickle.loads(job)  # noqa: S301 - our own, from the service
+        return Ending.DONE, pickle.dumps(function(*arguments), pickle.HIGHEST_PROTOCOL)
+    except MemoryError:
+        return Ending.NO_MEMORY, b""
+    except TallystickError as error:
+        return Ending.REFUSED, pickle.dumps((type(error), error.args, vars(error)))
+    except BaseException as error:  # noqa: BLE001 - the border of the process
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        return Ending.FAILED, pickle.dumps("".join(traceback.format_exception(error)))
+
+
+def refused(error: tuple[type[TallystickError], tuple[Any, ...], dict[str, Any]]) -> TallystickError:
+    """The error that the work raised, made again in this process."""
+    kind, arguments, fields = error
+    made = kind.__new__(kind, *arguments)
+    vars(made).update(fields)
+    return made
+
+
+# -- pipes -------------------------------------------------------------------------------------------------------------
+
+
+def _read(size: int) -> bytes:
+    """So many bytes of standard input; none where it has ended."""
+    parts: list[bytes] = []
+    while size:
+        part = os.read(0, min(size, 1 << 20))
+        if not part:
+            return b""
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it by closing its standard input
+    with suppress(BrokenPipeError):
+        main(sys.argv[1:])
