@@ -21,7 +21,8 @@ from tests import bundles
 from tests.one_zone import utc_times
 
 PASSPHRASE = "of the tests"
-FOR_PROGRAMS = {"--json", "--help", "--definition", "model show"}  # answers in UTC, examples of how a time is typed, the text of a file
+# Answers in UTC, examples of how a time is typed, the text of a file.
+FOR_PROGRAMS = {"--json", "--help", "--definition", "model show"}
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
 
 def test_a_report_calls_a_model_by_its_title(place: World) -> None:
     """In the reader's language, with the id beside it that other commands take."""
+    publish(place)
     raise_lead(place, {"case_id": "theft-27", "item_id": "knife"})
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
     title = parse_model(shipped_model(MODEL)).title
