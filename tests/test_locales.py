@@ -15,7 +15,7 @@ from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView
 from api.services.matter_views import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
-from ledger.cli.monitoring import Alarm
+from ledger.client.monitoring import Alarm
 from ledger.core.custody.breaks import BREAK_KINDS
 from ledger.core.custody.due_dates import Status
 from ledger.core.custody.spans import Subject

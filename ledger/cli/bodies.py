@@ -41,7 +41,7 @@ OF_THE_ACT = {
 
 
 @contextmanager
-def told_by_option() -> Iterator[None]:
+def errors_by_option() -> Iterator[None]:
     """Gives refusals that name a part of the event the name of the option that it came from."""
     try:
         yield

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from ledger.cli.help import Context, typed
+from ledger.cli.help_texts import EXAMPLES, IN_WORDS, OPTIONS
 from ledger.cli.private_text import Words
 from ledger.cli.session import Session
-from ledger.cli.told import EXAMPLES, IN_WORDS, OPTIONS
 from ledger.i18n import LANGUAGES
 
 

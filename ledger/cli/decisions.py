@@ -133,21 +133,17 @@ class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
 
 def propose(session: Session, decision: Decision) -> Proposal:
     """The decision as the registry's next one."""
-    from ledger.cli.clerk import pinned_log_id
-
     state = chain_state(session)
     require_trusted(session, state.chain_id, state.registry)
-    log_id = "0x" + pinned_log_id(session).hex()
+    log_id = "0x" + session.log_id.hex()
     return Proposal(log_id, state.chain_id, state.registry, state.decision_count + 1, decision)
 
 
 def require_current(session: Session, proposal: Proposal) -> ChainState:
     """Raises IntegrityBroken for another ledger's proposal, Conflict where its number is not the next."""
-    from ledger.cli.clerk import pinned_log_id
-
     state = chain_state(session)
     require_trusted(session, proposal.chain_id, proposal.registry)
-    here = ("0x" + pinned_log_id(session).hex(), state.chain_id, state.registry)
+    here = ("0x" + session.log_id.hex(), state.chain_id, state.registry)
     if (proposal.log_id, proposal.chain_id, proposal.registry) != here:
         raise IntegrityBroken(
             f"the proposal is for the registry {proposal.registry} of another ledger", field="PROPOSAL"

@@ -222,7 +222,7 @@ def service(session: Session) -> Iterator[Finding]:
 
 def _own_service(settings: Settings) -> Iterator[Finding]:
     """The service of the data directory, where no profile names one; silent where it does not run."""
-    from ledger.cli.client import Service
+    from ledger.client.service import Service
 
     if not DataDirectory(settings.data_dir).installation.exists():
         return
@@ -278,8 +278,8 @@ def _timestamping(stamped: Mapping[str, Any] | None, published: int) -> Finding:
 
 def _watching(session: Session, published: int) -> Finding:
     """How far the agency has looked at what its keys were used for."""
-    from ledger.cli.monitoring import read_position
     from ledger.cli.proofs import trust_of_profile
+    from ledger.client.monitoring import read_position
     from ledger.core.verification.trust import parse_trust
 
     profile = session.profile

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.cli.client import at
 from ledger.cli.session import Session
+from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events import decode_payload
 

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from ledger.cli.clerk import pinned_log_id
-from ledger.cli.client import Service, error_of
 from ledger.cli.session import Session
+from ledger.client.service import Service
 from ledger.config.secret_files import SecretRefused
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
@@ -72,7 +71,9 @@ class ServiceLedger:
         answer = self._service.post(BATCH, b"\n".join(submissions), _BatchAnswer, content_type=NDJSON)
         if len(answer.results) != len(submissions):
             raise IntegrityBroken("the service did not answer each event", field="results")
-        return [None if line.status < 300 else error_of(line.status, line.problem) for line in answer.results]
+        return [
+            None if line.status < 300 else self._service.error(line.status, line.problem) for line in answer.results
+        ]
 
 
 def _seen(view: dict[str, Any]) -> Seen:
@@ -129,7 +130,7 @@ def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> 
 def importer(session: Session, file: Opened) -> Importer:
     """Imports the file in the name of the session's profile."""
     actor = Actor(*require_officer(session), session.signer)
-    pen = Pen(actor, pinned_log_id(session), shipped_rulebook())
+    pen = Pen(actor, session.log_id, shipped_rulebook())
     return Importer(file.planner, ServiceLedger(session.service), pen, file.survey)
 
 

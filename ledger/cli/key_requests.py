@@ -11,12 +11,11 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from ledger.chain.calls import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
-from ledger.cli.clerk import pinned_log_id
 from ledger.cli.decisions import read_file
 from ledger.cli.passphrase import Passphrase
-from ledger.cli.profiles import Profile
 from ledger.cli.registry import chain_state, require_trusted
 from ledger.cli.session import Session
+from ledger.client.profiles import Profile
 from ledger.config.keys import Signer, keystore_key_id, open_keystore
 from ledger.core.errors import IntegrityBroken, MalformedInput, SignatureRefused
 from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
@@ -96,7 +95,7 @@ def registry_domain(session: Session) -> ContractDomain:
     """The domain of the ledger's registry. Raises IntegrityBroken for another than the trust file names."""
     state = chain_state(session)
     require_trusted(session, state.chain_id, state.registry)
-    return ContractDomain(pinned_log_id(session), state.chain_id, state.registry)
+    return ContractDomain(session.log_id, state.chain_id, state.registry)
 
 
 def _request_file(domain: ContractDomain, request: KeyRequest) -> RequestFile:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.cli.client import at
 from ledger.cli.proofs import seen_by, trust_for
 from ledger.cli.session import Session
+from ledger.client.service import at
 
 if TYPE_CHECKING:
     from ledger.cli.node_option import Node
@@ -40,14 +40,26 @@ def verify_lead(
     )
 
     def first_entries(size: int) -> Iterator[bytes]:
-        from ledger.cli.log_copy import entries, fetched_entries
+        from ledger.client.log_copy import stored_entries
 
-        return fetched_entries(session, size) if log_folder is None else entries(log_folder)
+        return _fetched_entries(session, size) if log_folder is None else stored_entries(log_folder)
 
     held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
     trust = trust_for(session, bundle, ())
     seen = {block for data in (bundle, *cases.values(), *registrations) for block in seen_by(node, data, trust)}
     return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(seen))
+
+
+def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
+    """Fetch the first ``size`` entries of the log as they are asked for, under a progress bar."""
+    from ledger.cli.importing import bar
+    from ledger.client.log_copy import fetch_bundles
+    from ledger.core.log.tiles import TILE_WIDTH
+
+    with bar(session, "fetching", -(-size // TILE_WIDTH)) as progress:
+        for bundle in fetch_bundles(session.service, size):
+            yield from bundle
+            progress.step()
 
 
 def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes]]:

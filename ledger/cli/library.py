@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ledger.cli.client import at
+from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.supervision import ModelPublished, Origin
@@ -197,6 +197,4 @@ def _event(report: PackageReport) -> Any:
 
 def is_own(session: Session, data: bytes) -> bool:
     """Whether the package is of the ledger that the profile signs for."""
-    from ledger.cli.clerk import pinned_log_id
-
-    return _log_id(data) == "0x" + pinned_log_id(session).hex()
+    return _log_id(data) == "0x" + session.log_id.hex()

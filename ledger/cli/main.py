@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from ledger.cli.command import LazyGroup
-from ledger.cli.complaints import in_a_line, next_step, of_refusal, of_usage
+from ledger.cli.errors import in_a_line, next_step, of_refusal, of_usage
 from ledger.cli.exits import MEANINGS, Exit, of_error
 from ledger.cli.printable import printable_line
 from ledger.cli.session import Session

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ledger.cli.client import at
 from ledger.cli.output import Column, Output
 from ledger.cli.session import Session
+from ledger.client.service import at
 
 STEPS = (Column("event_type"), *(Column(name) for name in ("agency", "officer", "occurred_at", "index", "event_id")))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.cli.passphrase import Passphrase, minted
-from ledger.cli.profiles import Profiles
+from ledger.client.profiles import Profiles
 from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
 from ledger.config.secret_files import read_secret, sync_folder, write_secret
 from ledger.core.errors import MalformedInput

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from ledger.cli.clerk import Claims, Clerk
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.private_text import fields_of
 from ledger.cli.session import Session
 from ledger.cli.times import instant, unix_seconds
+from ledger.client.events import Claims
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority
 from ledger.core.events.terms import choices
@@ -130,7 +131,7 @@ def split_once(text: str, separator: str, option: str, example: str) -> tuple[st
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives the command a ``Clerk`` as its first argument, and the options of ``Claims``."""
+    """Gives the command a ``EventRecorder`` as its first argument, and the options of ``Claims``."""
 
     @click.pass_context
     @wraps(command)
@@ -138,7 +139,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
         ctx: click.Context, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
     ) -> Any:
         claims = Claims(occurred_at, _authority(authority), _sections(section))
-        return command(Clerk(ctx.ensure_object(Session), claims), **given)
+        return command(EventRecorder(ctx.ensure_object(Session), claims), **given)
 
     for option in reversed(_CLAIMS):
         act = option(act)

@@ -115,9 +115,9 @@ def _entries(log_folder: str | None) -> Iterator[bytes] | None:
         return None
     from pathlib import Path
 
-    from ledger.cli.log_copy import entries
+    from ledger.client.log_copy import stored_entries
 
-    return entries(Path(log_folder))
+    return stored_entries(Path(log_folder))
 
 
 def require_asked(session: Session, data: bytes, *, event_id: str | None, case_id: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from ledger.cli.client import at
+from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized, Unavailable
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from ledger.cli.client import at
 from ledger.cli.proofs import is_of_a_case, trust_for, verify_whole_case
 from ledger.cli.session import Session
+from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.verification.bundle import verify_event

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.cli.client import at
 from ledger.cli.params import split_once
 from ledger.cli.session import Session
+from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import decode_payload, digest_of

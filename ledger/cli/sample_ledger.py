@@ -9,9 +9,9 @@ import msgspec
 
 from ledger.chain.calls import ContractDomain
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.cli.client import Service, at
 from ledger.cli.registry import CHAIN, TRANSACTIONS, ChainState, Prepared
-from ledger.cli.sign_in import SignIn
+from ledger.client.service import Service, at
+from ledger.client.sign_in import SignIn
 from ledger.config.keys import Signer
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, NotFound

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.cli.clerk import pinned_log_id
 from ledger.cli.files import progress_of
 from ledger.cli.session import Session
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -35,7 +34,7 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
     bound = checked.binding
     if bound is None:
         raise MalformedInput("the bag names no item", field="--bag", hint="Seal the folder: tally evidence seal")
-    log_id = f"0x{pinned_log_id(session).hex()}"
+    log_id = f"0x{session.log_id.hex()}"
     for said, expected in ((bound.case_id, case_id), (bound.item_id, item_id or bound.item_id), (bound.log_id, log_id)):
         if said != expected:
             raise MalformedInput(f"the bag was sealed for {said}, not for {expected}", field="--bag")

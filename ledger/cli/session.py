@@ -1,4 +1,4 @@
-"""What the global options say, and what every command may ask for. Nothing is read or opened before it is used."""
+"""The session of one command: the global options, the output, and the profile that the command acts for."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.core.errors import MalformedInput
+from ledger.client.session import ClientSession
 from ledger.i18n import Labels, language_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ledger.cli.client import Service
     from ledger.cli.output import Output
-    from ledger.cli.profiles import Profile, Profiles
-    from ledger.cli.sign_in import SignIn
-    from ledger.config.keys import Signer
+    from ledger.client.profiles import Profile
 
 
-class Session:
+class Session(ClientSession):
     """One run of ``tally``."""
 
     def __init__(self) -> None:
@@ -31,69 +26,38 @@ class Session:
 
     @cached_property
     def labels(self) -> Labels:
+        """Return the labels in the user's language."""
         return Labels(self.language)
 
     @cached_property
     def output(self) -> Output:
+        """Return what prints for people, or for programs with ``--json``."""
         from ledger.cli.output import Output
 
         return Output(json=self.json, labels=self.labels)
 
-    @cached_property
-    def profiles(self) -> Profiles:
-        from ledger.cli.profiles import Profiles, config_directory
+    def note(self, text: str) -> None:
+        """Print a note on standard error."""
+        self.output.note(text)
 
-        return Profiles(config_directory())
+    def warn(self, text: str) -> None:
+        """Print a warning on standard error."""
+        self.output.warn(text)
 
-    @cached_property
-    def profile(self) -> Profile:
-        """The profile that was asked for, or the only one. Raises MalformedInput or NotFound."""
-        return self.profiles.chosen(self.profile_name)
+    def name_field(self, field: str | None) -> str | None:
+        """Return the option of the running command that a field comes from, or the field itself."""
+        from ledger.cli.bodies import option_of
 
-    @property
-    def keystore(self) -> Path:
-        """The key file of the profile. Raises MalformedInput for a profile that only reads what is public."""
-        if self.profile.key is None:
-            raise MalformedInput(
-                f"the profile {self.profile.name} names no key",
-                field="--profile",
-                hint="Only what is public can be read with it. Add one with --key.",
-            )
-        return self.profiles.keys(self.profile).keystore(self.profile.key)
+        return option_of(field)
 
-    @cached_property
-    def signer(self) -> Signer:
-        """The profile's key, opened. Raises SecretRefused or KeyRefused."""
+    def read_passphrase(self, profile: Profile) -> str:
+        """Read the passphrase from the file or variable that the profile names, or else ask for it."""
         from pathlib import Path
 
         from ledger.cli.passphrase import Passphrase
-        from ledger.config.keys import open_keystore
 
-        profile = self.profile
         file = Path(profile.passphrase_file) if profile.passphrase_file else None
-        passphrase = Passphrase(file, profile.passphrase_env)
-        return open_keystore(self.keystore, passphrase.read(of=f"the key {profile.key}"))
-
-    @cached_property
-    def service(self) -> Service:
-        """The profile's service; it signs in by itself where that is asked for and the profile has a key."""
-        from ledger.cli.client import Service
-
-        return Service(self.profile.url, self.credentials)
-
-    @cached_property
-    def credentials(self) -> SignIn | None:
-        """What signs the profile's officer in; None where the profile has no key."""
-        from ledger.cli.clerk import pinned_log_id
-        from ledger.cli.sign_in import SignIn
-        from ledger.config.keys import keystore_key_id
-
-        profile = self.profile
-        if profile.key is None:
-            return None
-        key_id = keystore_key_id(self.keystore)
-        file = self.profiles.token(profile)
-        return SignIn(file, profile.url, key_id, lambda: self.signer, lambda: pinned_log_id(self))
+        return Passphrase(file, profile.passphrase_env).read(of=f"the key {profile.key}")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 import httpx
 
-from ledger.cli.client import Service
-from ledger.cli.profiles import Profile, Profiles
-from ledger.cli.sign_in import SignIn
+from ledger.client.profiles import Profile, Profiles
+from ledger.client.service import Service
+from ledger.client.sign_in import SignIn
 from ledger.config.keys import create_keystore, open_keystore
 from ledger.config.secret_files import write_secret
 from ledger.interchange.imports.identity import make_key

@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from ledger.cli.profiles import Profiles
 from ledger.cli.session import Session
+from ledger.client.profiles import Profiles
 from ledger.config.keys import open_keystore
 from ledger.core.events.record import ImportRecorded
 from ledger.interchange.imports.chains import Pen, first_place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.cli.answers import Answer, transfer_list
+from ledger.cli.acceptance import Answer, transfer_list
 from ledger.core.errors import MalformedInput
 
 

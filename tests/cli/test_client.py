@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import stamina
 
-from ledger.cli.client import ATTEMPTS, Service, at
 from ledger.cli.exits import Exit, of_error
+from ledger.client.service import ATTEMPTS, Service, at
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,

@@ -11,7 +11,7 @@ import pytest
 from api.middleware.problems import HINTS
 from ledger.chain.contract import HINT_OF_SILENCE
 from ledger.chain.contract import HINTS as CONTRACT_HINTS
-from ledger.cli.complaints import in_a_line, next_step, of_refusal
+from ledger.cli.errors import in_a_line, next_step, of_refusal
 from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.i18n import Labels, messages_in
 from ledger.i18n.messages import said
@@ -24,8 +24,8 @@ TOLD = (  # what these say reaches clerks
         "ledger/core/custody",
         "ledger/recording/validation.py",
         "ledger/recording/validation.py",
-        "ledger/cli/profiles.py",
-        "ledger/cli/client.py",
+        "ledger/client/profiles.py",
+        "ledger/client/service.py",
     ),
     *(
         "ledger/core/procedure/deadlines.py",

@@ -10,9 +10,9 @@ import click
 import pytest
 
 from ledger.cli.help import Formatter, typed, wrapped
+from ledger.cli.help_texts import EXAMPLES
 from ledger.cli.main import tally as group
 from ledger.cli.printable import columns_of
-from ledger.cli.told import EXAMPLES
 from ledger.i18n import help_in
 from tests.cli.tally import Tally
 from tests.test_cited_in_docs import misnamed

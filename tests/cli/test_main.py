@@ -145,7 +145,7 @@ def test_every_error_has_its_exit_code(error: type[TallystickError], expected: E
 
 def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception that nobody foresaw ends with a code that no verdict has, and shows where it happened."""
-    monkeypatch.setattr("ledger.cli.profiles.Profiles.names", lambda _self: 1 / 0)
+    monkeypatch.setattr("ledger.client.profiles.Profiles.names", lambda _self: 1 / 0)
     done = tally("profile", "list")
     assert done.status == Exit.FAULT
     assert "ZeroDivisionError" in done.err

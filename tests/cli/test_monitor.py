@@ -93,7 +93,7 @@ def test_each_use_is_shown_once(watch: Watch) -> None:
 
 def test_more_than_a_step_is_looked_at(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long log is read in parts, full and partial tiles alike."""
-    monkeypatch.setattr("ledger.cli.monitoring.STEP", 64)
+    monkeypatch.setattr("ledger.client.monitoring.STEP", 64)
     watch.log.add(*(Case(f"case-{number}").open(CLERK if number % 2 else OTHER).last for number in range(300)))
     told = watch.look()
     assert told["size"] == len(watch.log.events) > 256

@@ -10,8 +10,8 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from ledger.cli.client import Service
-from ledger.cli.sign_in import SignIn, require_own_message
+from ledger.client.service import Service
+from ledger.client.sign_in import SignIn, require_own_message
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import SignatureRefused, Unauthorized
 from ledger.core.signing.signatures import personal_digest
@@ -93,7 +93,7 @@ def test_token_is_used_no_longer_than_it_holds(tmp_path: Path, monkeypatch: pyte
         sign_in = SignIn(tmp_path / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID)
         now = time.time()
         for later, sent in ((600, True), (891, False)):
-            monkeypatch.setattr("ledger.cli.sign_in.time.time", lambda later=later: now + later)
+            monkeypatch.setattr("ledger.client.sign_in.time.time", lambda later=later: now + later)
             assert bool(sign_in.header()) is sent
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 
 
 @click.group("agency", cls=Group)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Claims, Clerk, say_receipt
 from ledger.cli.command import Command
+from ledger.cli.event_recorder import EventRecorder, print_receipt
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session, pass_session
+from ledger.client.events import Claims
+from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def command(
     receipt = _recorded(session, case_id, answer, number) if record else None
     show_audit(session, answer if receipt is None else answer | {"recorded": receipt})
     if receipt and not session.json:
-        say_receipt(session, receipt)
+        print_receipt(session, receipt)
     return OF_VERDICT[answer["verdict"]]
 
 
@@ -90,7 +92,8 @@ def _recorded(session: Session, case_id: str | None, answer: dict[str, Any], num
         findings=findings,
         document_number=number,
     )
-    return Clerk(session, Claims()).append(case_id, body)
+    recorder = EventRecorder(session, Claims())
+    return recorder.append(Stream(kind="case", id=case_id) if case_id else recorder.own_agency(), body)
 
 
 def _asked(session: Session, case_id: str | None) -> Any:

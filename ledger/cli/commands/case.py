@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.chronicle import show_spans, show_steps
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.references import event_ref
 from ledger.cli.session import Session, pass_session
+from ledger.cli.timeline_output import show_spans, show_steps
+from ledger.client.service import at
 from ledger.core.events import case
 from ledger.core.events.terms import BusinessLine, CaseRelation, Procedure, Stage
 from ledger.recording.signing import new_id
@@ -54,10 +54,10 @@ def command() -> None:
 @click.option("--case-id", help="Unique over all agencies; made up unless given.")
 @click.option("--split-from", metavar="EVENT_ID[=DIGEST]", help="The split that this case comes out of.")
 @acting
-def open_(clerk: Clerk, case_id: str | None, split_from: str | None, **fields: Any) -> None:
+def open_(recorder: EventRecorder, case_id: str | None, split_from: str | None, **fields: Any) -> None:
     """Open a case."""
-    split = event_ref(clerk.session, split_from, option="--split-from") if split_from else None
-    clerk.open(case_id or new_id("case"), make_body(case.CaseOpened, split_from=split, **fields))
+    split = event_ref(recorder.session, split_from, option="--split-from") if split_from else None
+    recorder.open_case(case_id or new_id("case"), make_body(case.CaseOpened, split_from=split, **fields))
 
 
 @command.command("list")
@@ -139,9 +139,9 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
 @click.argument("case_id")
 @click.argument("case_number")
 @acting
-def number(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def number(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record your agency's own number of a case."""
-    clerk.record(case_id, make_body(case.CaseNumbered, **fields))
+    recorder.record(case_id, make_body(case.CaseNumbered, **fields))
 
 
 @command.command("assign")
@@ -149,9 +149,9 @@ def number(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--department", required=True)
 @click.option("--handler", required=True, help="Id of the officer who handles the case.")
 @acting
-def assign(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def assign(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Assign a case to a department and a handler."""
-    clerk.record(case_id, make_body(case.CaseAssigned, **fields))
+    recorder.record(case_id, make_body(case.CaseAssigned, **fields))
 
 
 @command.command("stage")
@@ -159,9 +159,9 @@ def assign(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.argument("stage", type=words(Stage))
 @click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on.")
 @acting
-def stage(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def stage(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a case enters a stage."""
-    clerk.record(case_id, make_body(case.CaseStageEntered, **fields))
+    recorder.record(case_id, make_body(case.CaseStageEntered, **fields))
 
 
 @command.command("link")
@@ -169,9 +169,9 @@ def stage(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.argument("other_case_id")
 @click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
 @acting
-def link(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def link(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Link a case to another one."""
-    clerk.record(case_id, make_body(case.CaseLinked, **fields))
+    recorder.record(case_id, make_body(case.CaseLinked, **fields))
 
 
 @command.command("split")
@@ -181,9 +181,9 @@ def link(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
 @click.option("--ground", required=True)
 @acting
-def split(clerk: Clerk, case_id: str, new_case_id: str | None, **fields: Any) -> None:
+def split(recorder: EventRecorder, case_id: str, new_case_id: str | None, **fields: Any) -> None:
     """Split items and persons off into a new case."""
-    clerk.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
+    recorder.record(case_id, make_body(case.CaseSplit, new_case_id=new_case_id or new_id("case"), **fields))
 
 
 @command.command("join")
@@ -192,10 +192,10 @@ def split(clerk: Clerk, case_id: str, new_case_id: str | None, **fields: Any) ->
 @click.option("--cites", metavar="EVENT_ID[=DIGEST]", required=True, help="The other case's split that gave it up.")
 @click.option("--ground", required=True)
 @acting
-def join(clerk: Clerk, case_id: str, cites: str, **fields: Any) -> None:
+def join(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> None:
     """Take in what another case gave up."""
-    split = event_ref(clerk.session, cites, option="--cites")
-    clerk.record(case_id, make_body(case.CaseJoined, cites=split, **fields))
+    split = event_ref(recorder.session, cites, option="--cites")
+    recorder.record(case_id, make_body(case.CaseJoined, cites=split, **fields))
 
 
 @command.command("close")
@@ -203,6 +203,6 @@ def join(clerk: Clerk, case_id: str, cites: str, **fields: Any) -> None:
 @click.option("--ground", required=True)
 @click.option("--decision", "decision_id", help="Id of the decision that ends it.")
 @acting
-def close(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def close(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Close a case."""
-    clerk.record(case_id, make_body(case.CaseClosed, **fields))
+    recorder.record(case_id, make_body(case.CaseClosed, **fields))

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import Moment, acting
 from ledger.core.events import custody_change
 from ledger.recording.signing import new_id
@@ -30,10 +30,10 @@ def command() -> None:
 @NUMBER
 @click.option("--custody-change-id", help="Made up unless given.")
 @acting
-def request(clerk: Clerk, case_id: str, custody_change_id: str | None, **fields: Any) -> None:
+def request(recorder: EventRecorder, case_id: str, custody_change_id: str | None, **fields: Any) -> None:
     """Ask a detention house to keep a person for your agency from now on."""
     own = custody_change_id or new_id("custody")
-    clerk.record(case_id, make_body(custody_change.CustodyChangeRequested, custody_change_id=own, **fields))
+    recorder.record(case_id, make_body(custody_change.CustodyChangeRequested, custody_change_id=own, **fields))
 
 
 @command.command("serve")
@@ -41,9 +41,9 @@ def request(clerk: Clerk, case_id: str, custody_change_id: str | None, **fields:
 @click.argument("custody_change_id")
 @click.option("--served-at", type=Moment(), required=True, help="When the certificate was served.")
 @acting
-def serve(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def serve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Sign, as the detention house, that a change of custody was served."""
-    clerk.record(case_id, make_body(custody_change.CustodyChangeServed, **fields))
+    recorder.record(case_id, make_body(custody_change.CustodyChangeServed, **fields))
 
 
 @command.command("notify")
@@ -54,6 +54,6 @@ def serve(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'.")
 @NUMBER
 @acting
-def notify(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def notify(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a detention house was told of a new period of custody."""
-    clerk.record(case_id, make_body(custody_change.CustodyPeriodNotified, **fields))
+    recorder.record(case_id, make_body(custody_change.CustodyPeriodNotified, **fields))

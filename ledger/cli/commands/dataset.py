@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.output import Column
 from ledger.cli.params import acting, identity_key_option
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.errors import Conflict
 from ledger.core.events.record import DatasetRegistered, TableLayout
 
@@ -46,7 +46,7 @@ def command() -> None:
 @click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
 @click.option("--sheet", help="Of an XLSX file [the first].")
 @acting
-def register(clerk: Clerk, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
+def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
     """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
 
     Under an id that your agency has registered it is the later list of the same kind, which models ask from then on.
@@ -54,11 +54,11 @@ def register(clerk: Clerk, /, *, file: Path, dataset_id: str | None, **given: An
     layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
     found = _counted(file, layout)
     digest = found["digest"]
-    known = {line["digest"]: line["dataset_id"] for line in _datasets(clerk.session)}
+    known = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
     if digest in known:
         raise Conflict(f"this file is registered as {known[digest]}", field="FILE", code="already_registered")
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
-    clerk.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **found, **given))
+    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **found, **given))
 
 
 @command.command("give")

@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, words
 from ledger.cli.printable import printable
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, deadline
 from ledger.core.events.terms import ExclusionGround, QualifyingGround
@@ -111,9 +111,9 @@ def _for_people(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--until", metavar="DAY", help="The last day as decided, if it is not all that the clause gives.")
 @click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
 @acting
-def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances."""
-    _record(clerk, case_id, deadline.DeadlineExtended, **fields)
+    _record(recorder, case_id, deadline.DeadlineExtended, **fields)
 
 
 @command.command("suspend")
@@ -124,9 +124,9 @@ def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @ARTICLE
 @GROUND
 @acting
-def suspend(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def suspend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that time does not count from now on."""
-    _record(clerk, case_id, deadline.DeadlineSuspended, **fields)
+    _record(recorder, case_id, deadline.DeadlineSuspended, **fields)
 
 
 @command.command("resume")
@@ -134,9 +134,9 @@ def suspend(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @DEADLINE
 @click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again.")
 @acting
-def resume(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def resume(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that time counts again."""
-    _record(clerk, case_id, deadline.DeadlineResumed, **fields)
+    _record(recorder, case_id, deadline.DeadlineResumed, **fields)
 
 
 @command.command("reset")
@@ -146,17 +146,17 @@ def resume(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @ARTICLE
 @GROUND
 @acting
-def reset(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def reset(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record that a deadline runs anew, without its extensions."""
-    _record(clerk, case_id, deadline.DeadlineReset, **fields)
+    _record(recorder, case_id, deadline.DeadlineReset, **fields)
 
 
-def _record(clerk: Clerk, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
+def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
     """The act upon a deadline, whose id may be as short as it is shown; a whole one is not asked for."""
     if not _WHOLE.fullmatch(deadline_id):
         path = at("/api/v1/cases/{}/deadlines", case_id)
-        deadline_id = _chosen(clerk.session.service.get(path)["deadlines"], deadline_id)["deadline_id"]
-    clerk.record(case_id, make_body(body, deadline_id=deadline_id, **fields))
+        deadline_id = _chosen(recorder.session.service.get(path)["deadlines"], deadline_id)["deadline_id"]
+    recorder.record(case_id, make_body(body, deadline_id=deadline_id, **fields))
 
 
 @command.command("warnings")

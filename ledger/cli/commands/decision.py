@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.files import digests_of
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.core.events.case import DecisionRecorded
@@ -35,7 +35,12 @@ def command() -> None:
 @click.option("--decision-id", help="Made up unless given.")
 @acting
 def record(
-    clerk: Clerk, case_id: str, items: tuple[str, ...], file: Path | None, decision_id: str | None, **fields: Any
+    recorder: EventRecorder,
+    case_id: str,
+    items: tuple[str, ...],
+    file: Path | None,
+    decision_id: str | None,
+    **fields: Any,
 ) -> None:
     """Record a decision."""
     said = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
@@ -43,7 +48,7 @@ def record(
         DecisionRecorded,
         decision_id=decision_id or new_id("decision"),
         items=[{"item_id": item_id, "disposal": disposal} for item_id, disposal in said],
-        digests=digests_of(file, clerk.session.output) if file else (),
+        digests=digests_of(file, recorder.session.output) if file else (),
         **fields,
     )
-    clerk.record(case_id, body)
+    recorder.record(case_id, body)

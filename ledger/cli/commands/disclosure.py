@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import acting
+from ledger.client.service import at
 from ledger.core.events.record import DisclosureMade
 from ledger.core.events.terms import EventRef
 
@@ -37,7 +37,7 @@ def command() -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [CASE_ID.disclosed.json].")
 @acting
 def make(
-    clerk: Clerk,
+    recorder: EventRecorder,
     /,
     *,
     case_id: str,
@@ -53,14 +53,14 @@ def make(
     """
     from ledger.evidence.hashing import hash_file
 
-    data = clerk.session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
+    data = recorder.session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
     events, withheld = _told(data)
     target = output or Path(f"{case_id}.disclosed.json")
     target.write_bytes(data)
     digests = [str(digest) for file in (target, *copies) for digest in hash_file(file).digests]
     fields: dict[str, Any] = {"recipient": recipient, "item_ids": item_ids, "digests": digests, "withheld": withheld}
-    clerk.record(case_id, make_body(DisclosureMade, events=events[:MOST_NAMED], **fields))
-    clerk.session.output.note(str(target))
+    recorder.record(case_id, make_body(DisclosureMade, events=events[:MOST_NAMED], **fields))
+    recorder.session.output.note(str(target))
 
 
 def _told(bundle: bytes) -> tuple[list[EventRef], list[str]]:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import acting, words
 from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
 from ledger.core.events.terms import DiscrepancyKind
@@ -29,10 +29,10 @@ def command() -> None:
 @click.option("--found", required=True, help="What there is.")
 @click.option("--discrepancy-id", help="Made up unless given.")
 @acting
-def raise_(clerk: Clerk, case_id: str, discrepancy_id: str | None, **fields: Any) -> None:
+def raise_(recorder: EventRecorder, case_id: str, discrepancy_id: str | None, **fields: Any) -> None:
     """Raise a difference that was found after the acceptance."""
     own = discrepancy_id or new_id("discrepancy")
-    clerk.record(case_id, make_body(DiscrepancyRaised, discrepancy_id=own, **fields))
+    recorder.record(case_id, make_body(DiscrepancyRaised, discrepancy_id=own, **fields))
 
 
 @command.command("resolve")
@@ -40,6 +40,6 @@ def raise_(clerk: Clerk, case_id: str, discrepancy_id: str | None, **fields: Any
 @click.argument("discrepancy_id")
 @click.option("--resolution", required=True, help="The same words for both sides.")
 @acting
-def resolve(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def resolve(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Sign a resolution; it ends when both sides have signed the same words."""
-    clerk.record(case_id, make_body(DiscrepancyResolved, **fields))
+    recorder.record(case_id, make_body(DiscrepancyResolved, **fields))

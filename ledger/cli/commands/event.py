@@ -9,13 +9,14 @@ import click
 from msgspec import Struct
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Claims, Clerk, say_receipt, send
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder, print_receipt
 from ledger.cli.output import Column
 from ledger.cli.params import FILE
 from ledger.cli.reading import GROUND
 from ledger.cli.session import Session, pass_session
+from ledger.client.events import Claims, send
+from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
@@ -65,9 +66,9 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     """
     draft = _read_draft(file)
     claims = Claims(draft.occurred_at, draft.authority, draft.sections)
-    clerk = Clerk(session, claims)
+    recorder = EventRecorder(session, claims)
     body = make_body(EVENT_TYPES[draft.event_type].body, **draft.body)
-    signed = clerk.sign(body, _place(clerk, draft), claims)
+    signed = recorder.sign(body, _place(recorder, draft), claims)
     target = output or Path(f"{signed.envelope.event_id}.json")
     target.write_bytes(signed.submission)
     session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
@@ -81,7 +82,7 @@ def submit(session: Session, files: tuple[Path, ...]) -> None:
     for file in files:
         submission = file.read_bytes()
         decode_submission(submission)
-        say_receipt(session, send(session, submission, file))
+        print_receipt(session, send(session, submission, file))
 
 
 @command.command("list")
@@ -105,10 +106,10 @@ def show(session: Session, event_id: str, ground: str | None) -> None:
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
 
 
-def _place(clerk: Clerk, draft: _Draft) -> Place:
+def _place(recorder: EventRecorder, draft: _Draft) -> Place:
     if draft.sequence is not None:
         return Place(draft.stream, draft.sequence, draft.previous)
-    return Place(draft.stream) if draft.event_type == "case.opened" else clerk.place(draft.stream)
+    return Place(draft.stream) if draft.event_type == "case.opened" else recorder.place(draft.stream)
 
 
 def _read_draft(file: Path) -> _Draft:

@@ -100,7 +100,6 @@ def seal(
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from ledger.cli.clerk import pinned_log_id
     from ledger.cli.files import progress_of
     from ledger.evidence import sealing
     from ledger.evidence.bag import binding
@@ -109,7 +108,7 @@ def seal(
     bound = binding(
         case_id=case_id,
         item_id=item_id or new_id("item"),
-        log_id=log_id or f"0x{pinned_log_id(session).hex()}",
+        log_id=log_id or f"0x{session.log_id.hex()}",
     )
     with progress_of(source.name, session.output) as progress:
         made = sealing.seal(

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from ledger.cli.answers import Answer, transfer_list
+from ledger.cli.acceptance import Answer, transfer_list
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.times import when
+from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
@@ -65,12 +65,12 @@ def command() -> None:
 @click.option("--due-at", type=Moment(), help="When what is lent is due back.")
 @NEW_ID
 @acting
-def offer(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) -> None:
+def offer(recorder: EventRecorder, case_id: str, handover_id: str | None, **fields: Any) -> None:
     """Offer a case, items or persons to another agency. Nothing moves until it accepts.
 
     FIELD of --listed is quantity, condition or seal_number; what it leaves out is as recorded.
     """
-    _offered(clerk, case_id, handover.HandoverOffered, handover_id, fields)
+    _offered(recorder, case_id, handover.HandoverOffered, handover_id, fields)
 
 
 @command.command("accept")
@@ -87,7 +87,7 @@ def offer(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) ->
 @click.option("--absent", "absent_person_ids", multiple=True, metavar="PERSON", help="A person who did not come.")
 @acting
 def accept(
-    clerk: Clerk,
+    recorder: EventRecorder,
     /,
     *,
     case_id: str,
@@ -105,7 +105,7 @@ def accept(
     FIELD is quantity, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells how
     the item was found that stays with the sender.
     """
-    session = clerk.session
+    session = recorder.session
     answer = Answer(
         received,
         found,
@@ -124,7 +124,7 @@ def accept(
         absent_person_ids=absent_person_ids,
     )
     _look_at_receipt(session, case_id, handover_id, received_at)
-    clerk.record(case_id, body)
+    recorder.record(case_id, body)
 
 
 @command.command("refuse")
@@ -136,11 +136,11 @@ def accept(
 @click.option("--received-at", type=Moment(), help="When it was delivered.")
 @click.option("--due-at", type=Moment(), help="Until when the remedy is due.")
 @acting
-def refuse(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Refuse a handover: everything stays with the sender."""
     if fields["received_at"] is not None:
-        _look_at_receipt(clerk.session, case_id, fields["handover_id"], fields["received_at"])
-    clerk.record(case_id, make_body(handover.HandoverRefused, **fields))
+        _look_at_receipt(recorder.session, case_id, fields["handover_id"], fields["received_at"])
+    recorder.record(case_id, make_body(handover.HandoverRefused, **fields))
 
 
 def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_at: str) -> None:
@@ -158,9 +158,9 @@ def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_
 @HANDOVER
 @click.option("--ground", required=True)
 @acting
-def recall(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def recall(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Take back an offer that is not answered yet."""
-    clerk.record(case_id, make_body(handover.HandoverRecalled, **fields))
+    recorder.record(case_id, make_body(handover.HandoverRecalled, **fields))
 
 
 @command.command("return")
@@ -178,9 +178,9 @@ def recall(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--due-at", type=Moment())
 @NEW_ID
 @acting
-def return_(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) -> None:
+def return_(recorder: EventRecorder, case_id: str, handover_id: str | None, **fields: Any) -> None:
     """Offer back what an accepted handover brought. Nothing moves until the other side accepts."""
-    _offered(clerk, case_id, handover.HandoverReturned, handover_id, fields)
+    _offered(recorder, case_id, handover.HandoverReturned, handover_id, fields)
 
 
 @command.command("check")
@@ -193,9 +193,9 @@ def return_(clerk: Clerk, case_id: str, handover_id: str | None, **fields: Any) 
 @click.option("--within-time", type=words(CheckResult), required=True)
 @click.option("--remark")
 @acting
-def check(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def check(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record the receiver's check before the answer."""
-    clerk.record(case_id, make_body(handover.HandoverChecked, **fields))
+    recorder.record(case_id, make_body(handover.HandoverChecked, **fields))
 
 
 @command.command("inbox")
@@ -248,11 +248,13 @@ def _list(session: Session, box: str, status: str | None) -> None:
     session.output.table(handovers, [Column(name) for name in LISTED])
 
 
-def _offered(clerk: Clerk, case_id: str, body: type[Body], handover_id: str | None, fields: dict[str, Any]) -> None:
+def _offered(
+    recorder: EventRecorder, case_id: str, body: type[Body], handover_id: str | None, fields: dict[str, Any]
+) -> None:
     """An offer of either way."""
     own = handover_id or new_id("handover")
-    lines = _lines(clerk.session, case_id, fields)
-    clerk.record(case_id, make_body(body, handover_id=own, items=lines, **fields))
+    lines = _lines(recorder.session, case_id, fields)
+    recorder.record(case_id, make_body(body, handover_id=own, items=lines, **fields))
 
 
 def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[str, Any]]:

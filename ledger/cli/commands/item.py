@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.chronicle import show_history
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import item_acts
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.files import digests_of
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, Moment, Money, Quantity, acting, words
 from ledger.cli.sealed import sealed_item
 from ledger.cli.session import Session, pass_session
+from ledger.cli.timeline_output import show_history
+from ledger.client.service import at
 from ledger.core.events import item
 from ledger.core.events.terms import ItemKind
 from ledger.recording.signing import new_id
@@ -66,13 +66,13 @@ def _options(function: Any) -> Any:
 @click.option("--recording", "recordings", type=FILE, multiple=True, help="A recording of the collection, to digest.")
 @acting
 def register(
-    clerk: Clerk, case_id: str, item_id: str | None, files: tuple[Path, ...], bag: Path | None, **given: Any
+    recorder: EventRecorder, case_id: str, item_id: str | None, files: tuple[Path, ...], bag: Path | None, **given: Any
 ) -> None:
     """Register an item; your agency holds it from then on."""
     parts = {name: given.pop(name) for name in _PARTS}
-    digests = _digests(clerk, files)
+    digests = _digests(recorder, files)
     if bag is not None:
-        sealed = sealed_item(clerk.session, bag, case_id, item_id)
+        sealed = sealed_item(recorder.session, bag, case_id, item_id)
         item_id, digests = sealed.item_id, [*sealed.digests, *digests]
     body = make_body(
         item.ItemRegistered,
@@ -91,11 +91,11 @@ def register(
             tool=parts["tool"],
             method=parts["method"],
             medium_item_id=parts["medium"],
-            recording=tuple(_digests(clerk, parts["recordings"])),
+            recording=tuple(_digests(recorder, parts["recordings"])),
         ),
         **given,
     )
-    clerk.record(case_id, body)
+    recorder.record(case_id, body)
 
 
 _PARTS = (
@@ -114,8 +114,8 @@ _PARTS = (
 )
 
 
-def _digests(clerk: Clerk, files: tuple[Path, ...]) -> list[str]:
-    return [digest for file in files for digest in digests_of(file, clerk.session.output)]
+def _digests(recorder: EventRecorder, files: tuple[Path, ...]) -> list[str]:
+    return [digest for file in files for digest in digests_of(file, recorder.session.output)]
 
 
 @command.command("list")

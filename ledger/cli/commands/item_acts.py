@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.files import digests_of
 from ledger.cli.params import FILE, Moment, Portion, Quantity, acting, words
 from ledger.cli.references import event_ref
@@ -26,9 +26,9 @@ PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives t
 @ITEM
 @click.argument("seal_number")
 @acting
-def seal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def seal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Seal an item."""
-    clerk.record(case_id, make_body(item.ItemSealed, **fields))
+    recorder.record(case_id, make_body(item.ItemSealed, **fields))
 
 
 @click.command("unseal", cls=Command)
@@ -37,9 +37,9 @@ def seal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.argument("seal_number")
 @click.option("--ground", required=True)
 @acting
-def unseal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def unseal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Open the seal of an item."""
-    clerk.record(case_id, make_body(item.ItemUnsealed, **fields))
+    recorder.record(case_id, make_body(item.ItemUnsealed, **fields))
 
 
 @click.command("examine", cls=Command)
@@ -52,10 +52,10 @@ def unseal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--file", type=FILE, help="The file as it is now, to digest.")
 @click.option("--finding")
 @acting
-def examine(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> None:
+def examine(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
     """Record what an examination found."""
-    digests = digests_of(file, clerk.session.output) if file else ()
-    clerk.record(case_id, make_body(item.ItemExamined, digests=digests, **fields))
+    digests = digests_of(file, recorder.session.output) if file else ()
+    recorder.record(case_id, make_body(item.ItemExamined, digests=digests, **fields))
 
 
 @click.command("split", cls=Command)
@@ -63,9 +63,9 @@ def examine(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> Non
 @ITEM
 @click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS)
 @acting
-def split(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def split(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Split an item into parts whose quantities and money add up to it; they get new ids unless they are given."""
-    clerk.record(case_id, make_body(item.ItemSplit, **fields))
+    recorder.record(case_id, make_body(item.ItemSplit, **fields))
 
 
 @click.command("merge", cls=Command)
@@ -73,9 +73,9 @@ def split(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.argument("item_ids", nargs=-1, required=True)
 @click.option("--whole", type=Portion(), required=True, help="What they come to, such as 10 or 5:note@500.00.")
 @acting
-def merge(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def merge(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Merge fungible goods of one case into one item; it gets a new id unless one is given."""
-    clerk.record(case_id, make_body(item.ItemMerged, **fields))
+    recorder.record(case_id, make_body(item.ItemMerged, **fields))
 
 
 @click.command("move", cls=Command)
@@ -83,9 +83,9 @@ def merge(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @ITEM
 @click.argument("storage_location")
 @acting
-def move(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def move(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Move an item to another place; custody stays."""
-    clerk.record(case_id, make_body(item.ItemMoved, **fields))
+    recorder.record(case_id, make_body(item.ItemMoved, **fields))
 
 
 @click.command("check-out", cls=Command)
@@ -95,9 +95,9 @@ def move(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--ground", required=True)
 @click.option("--due-at", type=Moment())
 @acting
-def check_out(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def check_out(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Give an item to an officer of your agency for a time."""
-    clerk.record(case_id, make_body(item.ItemCheckedOut, **fields))
+    recorder.record(case_id, make_body(item.ItemCheckedOut, **fields))
 
 
 @click.command("check-in", cls=Command)
@@ -111,10 +111,10 @@ def check_out(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--file", type=FILE, help="The file as it is now, to digest.")
 @click.option("--remark")
 @acting
-def check_in(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> None:
+def check_in(recorder: EventRecorder, case_id: str, file: Path | None, **fields: Any) -> None:
     """Take an item back into storage, and say how it came back."""
-    digests = digests_of(file, clerk.session.output) if file else ()
-    clerk.record(case_id, make_body(item.ItemCheckedIn, digests=digests, **fields))
+    digests = digests_of(file, recorder.session.output) if file else ()
+    recorder.record(case_id, make_body(item.ItemCheckedIn, digests=digests, **fields))
 
 
 @click.command("freeze", cls=Command)
@@ -122,9 +122,9 @@ def check_in(clerk: Clerk, case_id: str, file: Path | None, **fields: Any) -> No
 @ITEM
 @click.argument("frozen_until", metavar="DAY")
 @acting
-def freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Freeze property until a day."""
-    clerk.record(case_id, make_body(item.ItemFrozen, **fields))
+    recorder.record(case_id, make_body(item.ItemFrozen, **fields))
 
 
 @click.command("renew-freeze", cls=Command)
@@ -132,9 +132,9 @@ def freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @ITEM
 @click.argument("frozen_until", metavar="DAY")
 @acting
-def renew_freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def renew_freeze(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Renew a freeze until a later day."""
-    clerk.record(case_id, make_body(item.ItemFreezeRenewed, **fields))
+    recorder.record(case_id, make_body(item.ItemFreezeRenewed, **fields))
 
 
 @click.command("propose-disposal", cls=Command)
@@ -145,9 +145,9 @@ def renew_freeze(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--decision", "decision_id", help="Id of the decision that orders it.")
 @click.option("--recipient")
 @acting
-def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def propose_disposal(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Propose a disposal: the first of its two signatures."""
-    clerk.record(case_id, make_body(item.ItemDisposalProposed, **fields))
+    recorder.record(case_id, make_body(item.ItemDisposalProposed, **fields))
 
 
 @click.command("dispose", cls=Command)
@@ -156,10 +156,10 @@ def propose_disposal(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--disposed-at", type=Moment(), required=True)
 @click.option("--proceeds", type=Portion(), help="Of an early sale, such as 1@52000.00: becomes an item of its own.")
 @acting
-def dispose(clerk: Clerk, case_id: str, cites: str, **fields: Any) -> None:
+def dispose(recorder: EventRecorder, case_id: str, cites: str, **fields: Any) -> None:
     """Sign a disposal second, as another officer: cites the event that proposed it."""
-    proposal = event_ref(clerk.session, cites, option="EVENT_ID")
-    clerk.record(case_id, make_body(item.ItemDisposed, cites=proposal, **fields))
+    proposal = event_ref(recorder.session, cites, option="EVENT_ID")
+    recorder.record(case_id, make_body(item.ItemDisposed, cites=proposal, **fields))
 
 
 COMMANDS = (

@@ -11,9 +11,8 @@ import click
 import msgspec
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exits import OF_VERDICT
 from ledger.cli.matters import digested, material, say_life, shown
 from ledger.cli.node_option import Node, takes_node
@@ -23,6 +22,7 @@ from ledger.cli.printable import printable_line
 from ledger.cli.references import event_ref
 from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.events import supervision
 from ledger.core.events.terms import DismissalReason, LeadOutcome
 from ledger.core.supervision.state import OPEN, LeadStatus
@@ -91,9 +91,9 @@ def show(session: Session, lead_id: str) -> None:
 @click.option("--department", help="Of your procuratorate.")
 @click.option("--note", help="For the handler.")
 @acting
-def assign(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+def assign(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     """Assign a lead to HANDLER, an officer of your procuratorate. From then on the agency that must answer sees it."""
-    clerk.record_matter(lead_id, make_body(supervision.LeadAssigned, **fields))
+    recorder.record_supervision(lead_id, make_body(supervision.LeadAssigned, **fields))
 
 
 @command.command("transfer")
@@ -101,9 +101,9 @@ def assign(clerk: Clerk, lead_id: str, **fields: Any) -> None:
 @click.argument("to_agency")
 @click.option("--ground", required=True, help="Why.")
 @acting
-def transfer(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+def transfer(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     """Transfer a lead to the procuratorate above or below, or draw it up from one below."""
-    clerk.record_matter(lead_id, make_body(supervision.LeadTransferred, **fields))
+    recorder.record_supervision(lead_id, make_body(supervision.LeadTransferred, **fields))
 
 
 @command.command("answer")
@@ -112,12 +112,14 @@ def transfer(clerk: Clerk, lead_id: str, **fields: Any) -> None:
 @material
 @click.option("--cite", "events", metavar="EVENT_ID[=DIGEST]", multiple=True, help="An event that shows it.")
 @acting
-def answer(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], events: tuple[str, ...], **fields: Any) -> None:
+def answer(
+    recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...], events: tuple[str, ...], **fields: Any
+) -> None:
     """Answer a lead for the supervised agency."""
-    session = clerk.session
+    session = recorder.session
     fields["digests"] = digested(session.output, files, fields["digests"])
     cited = [event_ref(session, text, option="--cite") for text in events]
-    clerk.record_matter(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
+    recorder.record_supervision(lead_id, make_body(supervision.LeadAnswered, events=cited, **fields))
 
 
 @command.command("confirm")
@@ -125,10 +127,10 @@ def answer(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], events: tu
 @click.option("--finding", required=True, help="What the check has shown.")
 @material
 @acting
-def confirm(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], **fields: Any) -> None:
+def confirm(recorder: EventRecorder, /, *, lead_id: str, files: tuple[Path, ...], **fields: Any) -> None:
     """Confirm a lead by the material that was checked: without any it is refused."""
-    fields["digests"] = digested(clerk.session.output, files, fields["digests"])
-    clerk.record_matter(lead_id, make_body(supervision.LeadConfirmed, **fields))
+    fields["digests"] = digested(recorder.session.output, files, fields["digests"])
+    recorder.record_supervision(lead_id, make_body(supervision.LeadConfirmed, **fields))
 
 
 @command.command("dismiss")
@@ -136,9 +138,9 @@ def confirm(clerk: Clerk, /, *, lead_id: str, files: tuple[Path, ...], **fields:
 @click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
 @click.option("--ground", required=True, help="Why.")
 @acting
-def dismiss(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+def dismiss(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     """Dismiss a lead, with the reason."""
-    clerk.record_matter(lead_id, make_body(supervision.LeadDismissed, **fields))
+    recorder.record_supervision(lead_id, make_body(supervision.LeadDismissed, **fields))
 
 
 @command.command("close")
@@ -148,9 +150,9 @@ def dismiss(clerk: Clerk, lead_id: str, **fields: Any) -> None:
 @click.option("--document", "document_number", help="Number of the notice, or of the paper that files the case.")
 @click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it.")
 @acting
-def close(clerk: Clerk, lead_id: str, **fields: Any) -> None:
+def close(recorder: EventRecorder, lead_id: str, **fields: Any) -> None:
     """Close a lead with its outcome."""
-    clerk.record_matter(lead_id, make_body(supervision.LeadClosed, **fields))
+    recorder.record_supervision(lead_id, make_body(supervision.LeadClosed, **fields))
 
 
 @command.command("verify")

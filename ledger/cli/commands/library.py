@@ -9,13 +9,13 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import library_transfer
 from ledger.cli.library import published
 from ledger.cli.output import Column, Output
 from ledger.cli.params import words
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.i18n import Labels
 

@@ -8,9 +8,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Command
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exits import OF_VERDICT, Exit
 from ledger.cli.exporting import write
 from ledger.cli.library import check_package, is_own, require_proven, taken_over
@@ -18,8 +17,10 @@ from ledger.cli.params import acting
 from ledger.cli.runs import parameters_of
 from ledger.cli.session import Session, pass_session
 from ledger.cli.trust_option import TRUST
+from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
+from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelAdopted, ModelPublished
 from ledger.core.supervision.models import STREAM
 
@@ -89,7 +90,7 @@ def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) 
 @click.option("--without-case-study", is_flag=True, help="Leave the case study out.")
 @acting
 def import_(
-    clerk: Clerk,
+    recorder: EventRecorder,
     /,
     *,
     file: BinaryIO,
@@ -103,7 +104,7 @@ def import_(
 
     With --set it is adopted with parameters of your own. A package of your own ledger is adopted, not published again.
     """
-    session, parameters = clerk.session, parameters_of(settings)
+    session, parameters = recorder.session, parameters_of(settings)
     checked = check_package(session, file.read(), trust_files)
     body = require_proven(checked)
     _require_within_bounds(body, parameters)
@@ -113,11 +114,15 @@ def import_(
             raise MalformedInput("a package of your own ledger is adopted under its id", field="--as")
     else:
         body = taken_over(session, checked, own_id, case_study=not without_case_study)
-        put = clerk.begin_matter if body.version == 1 else clerk.append_matter
-        receipts["published"] = put(STREAM + body.model_id, body)
+        record = recorder.begin if body.version == 1 else recorder.append
+        receipts["published"] = record(_stream(body), body)
     if parameters or note or not receipts:
-        receipts["adopted"] = clerk.append_matter(STREAM + body.model_id, _adoption(body, parameters, note))
+        receipts["adopted"] = recorder.append(_stream(body), _adoption(body, parameters, note))
     _say(session, body, receipts)
+
+
+def _stream(body: ModelPublished) -> Stream:
+    return Stream(kind="supervision", id=STREAM + body.model_id)
 
 
 def _say(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:

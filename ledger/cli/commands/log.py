@@ -8,12 +8,12 @@ from typing import BinaryIO
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.log_copy import decoded_entries, fetch_checkpoint, has_trust, save_log, told_inclusion
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.printable import printable, printable_json
 from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session, pass_session
+from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
 from ledger.core.verification.trust import encode_trust, parse_trust
@@ -100,9 +100,10 @@ def checkpoint(session: Session) -> None:
     """Fetch the newest checkpoint and check its signature with the profile's trust file, where it has one."""
     note, verified = fetch_checkpoint(session)
     if session.json:
-        told = {"origin": verified.origin, "size": verified.size, "root": f"sha256:{verified.root.hex()}"}
+        signature = "checked" if session.profiles.trust(session.profile).exists() else "not_checked"
+        root = f"sha256:{verified.root.hex()}"
         return session.output.data(
-            told | {"signature": "checked" if has_trust(session) else "not_checked", "note": note}
+            {"origin": verified.origin, "size": verified.size, "root": root, "signature": signature, "note": note}
         )
     return click.echo(note, nl=False)
 
@@ -132,10 +133,10 @@ def save(session: Session, folder: Path) -> None:
 @pass_session
 def proof(session: Session, index: int, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
-    told = told_inclusion(session, index)
+    entry_proof = fetch_entry_proof(session, index)
     target = output or Path(f"{index}.tlog-proof")
-    target.write_text(told.proof, encoding="utf-8")
-    session.output.record({"leaf_hash": told.leaf_hash, "file": str(target)})
+    target.write_text(entry_proof.proof, encoding="utf-8")
+    session.output.record({"leaf_hash": entry_proof.leaf_hash, "file": str(target)})
 
 
 @command.command("consistency")
@@ -146,8 +147,8 @@ def consistency(session: Session, first: Path) -> None:
 
     If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
     """
-    from ledger.cli.log_copy import verified_checkpoint
-    from ledger.cli.seen_log import require_continued
+    from ledger.client.log_copy import verified_checkpoint
+    from ledger.client.tree_heads import require_continued
 
     old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
     _, new = fetch_checkpoint(session)

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import Moment, acting, words
 from ledger.core.events import case
 from ledger.core.events.terms import Measure, QualifyingGround
@@ -32,9 +32,9 @@ def command() -> None:
 @GROUND
 @click.option("--measure-id", help="Made up unless given.")
 @acting
-def impose(clerk: Clerk, case_id: str, measure_id: str | None, **fields: Any) -> None:
+def impose(recorder: EventRecorder, case_id: str, measure_id: str | None, **fields: Any) -> None:
     """Impose a measure on a person."""
-    clerk.record(case_id, make_body(case.MeasureImposed, measure_id=measure_id or new_id("measure"), **fields))
+    recorder.record(case_id, make_body(case.MeasureImposed, measure_id=measure_id or new_id("measure"), **fields))
 
 
 @command.command("change")
@@ -46,10 +46,10 @@ def impose(clerk: Clerk, case_id: str, measure_id: str | None, **fields: Any) ->
 @GROUND
 @click.option("--new-measure-id", help="Made up unless given.")
 @acting
-def change(clerk: Clerk, case_id: str, new_measure_id: str | None, **fields: Any) -> None:
+def change(recorder: EventRecorder, case_id: str, new_measure_id: str | None, **fields: Any) -> None:
     """End a measure and begin another one."""
     new = new_measure_id or new_id("measure")
-    clerk.record(case_id, make_body(case.MeasureChanged, new_measure_id=new, **fields))
+    recorder.record(case_id, make_body(case.MeasureChanged, new_measure_id=new, **fields))
 
 
 @command.command("extend")
@@ -60,9 +60,9 @@ def change(clerk: Clerk, case_id: str, new_measure_id: str | None, **fields: Any
 @GROUND
 @click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for.")
 @acting
-def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def extend(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Extend a measure."""
-    clerk.record(case_id, make_body(case.MeasureExtended, **fields))
+    recorder.record(case_id, make_body(case.MeasureExtended, **fields))
 
 
 @command.command("lift")
@@ -71,6 +71,6 @@ def extend(clerk: Clerk, case_id: str, **fields: Any) -> None:
 @click.option("--ended-at", type=Moment(), required=True)
 @GROUND
 @acting
-def lift(clerk: Clerk, case_id: str, **fields: Any) -> None:
+def lift(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Lift a measure."""
-    clerk.record(case_id, make_body(case.MeasureLifted, **fields))
+    recorder.record(case_id, make_body(case.MeasureLifted, **fields))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
@@ -19,6 +18,7 @@ from ledger.cli.output import Column
 from ledger.cli.params import Moment
 from ledger.cli.runs import parameters_of, show_run
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.supervision.models.editing import FORMS, draft
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Command
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.library import text_of
 from ledger.cli.matters import renamed, shown
 from ledger.cli.model_faults import telling_faults
@@ -83,7 +83,7 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
     "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
 )
 @acting
-def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | None) -> None:
+def publish(recorder: EventRecorder, model: str, case_study: Path | None, figures: Path | None) -> None:
     """Publish the model of FILE, or the shipped one of this NAME: signed with its text, for every agency to see.
 
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
@@ -91,16 +91,16 @@ def publish(clerk: Clerk, model: str, case_study: Path | None, figures: Path | N
     from ledger.supervision.models.parse import require_publishable
     from ledger.supervision.publishing import said_of
 
-    with telling_faults(clerk.session, model):
+    with telling_faults(recorder.session, model):
         read = require_publishable(_text_of(model))
-    beside = {"case_study": _fields_of(clerk, case_study), "figures": _fields_of(clerk, figures)}
+    beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **said_of(read), **beside)
-    _tell_missing_dataset(clerk, read, {})
+    _tell_missing_dataset(recorder, read, {})
     stream_id = STREAM + read.model_id
     if read.version == 1:
-        clerk.open_matter(stream_id, body)
+        recorder.open_supervision(stream_id, body)
     else:
-        clerk.record_matter(stream_id, body)
+        recorder.record_supervision(stream_id, body)
 
 
 def _text_of(name: str) -> str:
@@ -114,9 +114,9 @@ def _text_of(name: str) -> str:
 @MODEL
 @click.option("--ground", required=True, help="Why it is not run any more.")
 @acting
-def retire(clerk: Clerk, model_id: str, ground: str) -> None:
+def retire(recorder: EventRecorder, model_id: str, ground: str) -> None:
     """Retire a model that your agency published."""
-    clerk.record_matter(STREAM + model_id, make_body(supervision.ModelRetired, ground=ground))
+    recorder.record_supervision(STREAM + model_id, make_body(supervision.ModelRetired, ground=ground))
 
 
 @click.command("adopt", cls=Command)
@@ -125,19 +125,21 @@ def retire(clerk: Clerk, model_id: str, ground: str) -> None:
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own.")
 @click.option("--note", help="What it is adopted for.")
 @acting
-def adopt(clerk: Clerk, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None) -> None:
+def adopt(
+    recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
+) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     from ledger.supervision.models.parse import parse_model
 
-    found = _model(clerk.session, model_id, version)
+    found = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    _tell_missing_dataset(clerk, parse_model(found["definition"]), parameters)
+    _tell_missing_dataset(recorder, parse_model(found["definition"]), parameters)
     told = {"version": found["version"], "model_digest": found["model_digest"]}
     body = make_body(supervision.ModelAdopted, **told, parameters=parameters, note=note)
-    clerk.record_matter(STREAM + model_id, body)
+    recorder.record_supervision(STREAM + model_id, body)
 
 
-def _tell_missing_dataset(clerk: Clerk, model: Model, given: Mapping[str, str]) -> None:
+def _tell_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
     """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
     have the list. Raises MalformedInput for parameters out of bounds."""
     from ledger.supervision.models.templates import dataset_of
@@ -145,19 +147,19 @@ def _tell_missing_dataset(clerk: Clerk, model: Model, given: Mapping[str, str]) 
     dataset_id = dataset_of(model.condition, model.parameters_of(given))
     if dataset_id is None:
         return
-    lines = clerk.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
+    lines = recorder.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
     if dataset_id not in {line["dataset_id"] for line in lines if line["kept"]}:
-        told = clerk.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
-        clerk.session.output.warn(told)
+        told = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+        recorder.session.output.warn(told)
 
 
-def _fields_of(clerk: Clerk, file: Path | None) -> dict[str, Any] | None:
+def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:
     """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
     from ledger.supervision.models.document import read_document
 
     if file is None:
         return None
-    with telling_faults(clerk.session, str(file)):
+    with telling_faults(recorder.session, str(file)):
         return read_document(text_of(file)).tree
 
 

@@ -56,8 +56,8 @@ def command(session: Session, agency: str | None, follow: bool, every: float) ->
 
 def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     """One look at what is new, shown and then kept; gives the number of alarms."""
-    from ledger.cli.monitoring import evidence_kept, look, read_position, write_position
     from ledger.cli.proofs import trust_of_profile
+    from ledger.client.monitoring import evidence_kept, look, read_position, write_position
     from ledger.core.verification.trust import parse_trust
     from ledger.witness.source import LogSource
 

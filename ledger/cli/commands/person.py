@@ -7,13 +7,13 @@ import secrets
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.chronicle import show_history
-from ledger.cli.clerk import Clerk
-from ledger.cli.client import at
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import acting, words
 from ledger.cli.private_text import confidential, fields_of
 from ledger.cli.session import Session, pass_session
+from ledger.cli.timeline_output import show_history
+from ledger.client.service import at
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import PersonRole
 
@@ -40,11 +40,11 @@ def command() -> None:
 @click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
 @acting
 def name(
-    clerk: Clerk, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
+    recorder: EventRecorder, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
 ) -> None:
     """Bring a person into a case."""
     body = make_body(PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
-    clerk.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
+    recorder.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
 
 
 @command.command("history")

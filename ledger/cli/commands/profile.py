@@ -11,8 +11,8 @@ import msgspec
 from ledger.cli.bodies import option_of
 from ledger.cli.command import Group
 from ledger.cli.output import Column
-from ledger.cli.profiles import Profile
 from ledger.cli.session import Session, pass_session
+from ledger.client.profiles import Profile
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of

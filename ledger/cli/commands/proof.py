@@ -78,8 +78,8 @@ def get(
     """Fetch the bundle of an event, or of a case."""
     from pathlib import Path
 
-    from ledger.cli.client import at
     from ledger.cli.proofs import require_asked
+    from ledger.client.service import at
     from ledger.core.verification.bundle_format import decode_bundle
 
     if (event_id is None) == (case_id is None):

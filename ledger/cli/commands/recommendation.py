@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.matters import digested, material, renamed, say_life, shown
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
@@ -81,10 +81,12 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--model", "model_id", metavar="MODEL", help="The model that finds what it is about.")
 @click.option("--recommendation-id", help="Made up unless given.")
 @acting
-def issue(clerk: Clerk, recommendation_id: str | None, **fields: Any) -> None:
+def issue(recorder: EventRecorder, recommendation_id: str | None, **fields: Any) -> None:
     """Issue a recommendation to an agency of your jurisdiction. It has two months to reply."""
     own = recommendation_id or new_id("advice")
-    clerk.open_matter(STREAM + own, make_body(supervision.RecommendationIssued, recommendation_id=own, **fields))
+    recorder.open_supervision(
+        STREAM + own, make_body(supervision.RecommendationIssued, recommendation_id=own, **fields)
+    )
 
 
 @command.command("answer")
@@ -93,10 +95,10 @@ def issue(clerk: Clerk, recommendation_id: str | None, **fields: Any) -> None:
 @click.option("--measure", "measures", metavar="TEXT", multiple=True, help="What was done; may be given several times.")
 @material
 @acting
-def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], **fields: Any) -> None:
+def answer(recorder: EventRecorder, /, *, recommendation_id: str, files: tuple[Path, ...], **fields: Any) -> None:
     """Reply to a recommendation that your agency got."""
-    fields["digests"] = digested(clerk.session.output, files, fields["digests"])
-    clerk.record_matter(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
+    fields["digests"] = digested(recorder.session.output, files, fields["digests"])
+    recorder.record_supervision(STREAM + recommendation_id, make_body(supervision.RecommendationAnswered, **fields))
 
 
 @command.command("recheck")
@@ -112,7 +114,7 @@ def answer(clerk: Clerk, /, *, recommendation_id: str, files: tuple[Path, ...], 
 @click.option("--model", "model_id", metavar="MODEL", help="The model that counted.")
 @click.option("--note", help="In a sentence or two.")
 @acting
-def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
+def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any) -> None:
     """Record whether what a recommendation is about came again.
 
     Without --before and --after the service counts the leads that its model raised before and after it, by the day on
@@ -122,11 +124,11 @@ def recheck(clerk: Clerk, /, *, recommendation_id: str, **fields: Any) -> None:
     if any(given.values()):
         _require_both(given)
         counted = {name: dict(zip(COUNTED, told, strict=True)) for name, told in given.items() if told}
-        clerk.session.output.warn(clerk.session.labels.of("message", "counted_by_officer"))
+        recorder.session.output.warn(recorder.session.labels.of("message", "counted_by_officer"))
     else:
-        counted = _counted(clerk.session, recommendation_id, fields)
+        counted = _counted(recorder.session, recommendation_id, fields)
     body = make_body(supervision.RecommendationRechecked, **counted, **fields)
-    clerk.record_matter(STREAM + recommendation_id, body)
+    recorder.record_supervision(STREAM + recommendation_id, body)
 
 
 def _require_both(given: Mapping[str, object]) -> None:

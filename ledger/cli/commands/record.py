@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import Moment, acting
 from ledger.cli.references import event_ref
 from ledger.core.events.record import RecordCorrected, RecordLate
@@ -34,12 +34,12 @@ def command() -> None:
 @click.option("--ground", required=True)
 @acting
 def correct(
-    clerk: Clerk, case_id: str, corrects: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
+    recorder: EventRecorder, case_id: str, corrects: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
 ) -> None:
     """Correct what an event says. The event stays; the correction stands beside it."""
-    cited = event_ref(clerk.session, corrects, option="EVENT_ID")
+    cited = event_ref(recorder.session, corrects, option="EVENT_ID")
     changes = [dict(zip(("field", "recorded", "correct"), change, strict=True)) for change in corrections]
-    clerk.record(case_id, make_body(RecordCorrected, corrects=cited, corrections=changes, **fields))
+    recorder.record(case_id, make_body(RecordCorrected, corrects=cited, corrections=changes, **fields))
 
 
 @command.command("late")
@@ -48,7 +48,7 @@ def correct(
 @click.option("--ground", required=True, help="Why it was not recorded then.")
 @click.option("--concerns", metavar="EVENT_ID[=DIGEST]", help="The late entry, where there is one.")
 @acting
-def late(clerk: Clerk, case_id: str, concerns: str | None, **fields: Any) -> None:
+def late(recorder: EventRecorder, case_id: str, concerns: str | None, **fields: Any) -> None:
     """Say why something was not recorded when it happened."""
-    cited = event_ref(clerk.session, concerns, option="--concerns") if concerns else None
-    clerk.record(case_id, make_body(RecordLate, concerns=cited, **fields))
+    cited = event_ref(recorder.session, concerns, option="--concerns") if concerns else None
+    recorder.record(case_id, make_body(RecordLate, concerns=cited, **fields))

@@ -65,7 +65,7 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     """Make a profile of each person of the town, so that you can act as any of them."""
     import msgspec
 
-    from ledger.cli.profiles import Profile
+    from ledger.client.profiles import Profile
     from ledger.config.installation import DataDirectory
     from ledger.config.installation import load as installation_in
     from ledger.config.settings import read_settings

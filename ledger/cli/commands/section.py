@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from ledger.cli.bodies import make_body
-from ledger.cli.clerk import Clerk
 from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.params import acting
 from ledger.cli.references import event_ref
 from ledger.core.events.record import SectionErased
@@ -23,10 +23,10 @@ def command() -> None:
 @click.argument("label")
 @click.option("--ground", required=True)
 @acting
-def erase(clerk: Clerk, case_id: str, event: str, label: str, ground: str) -> None:
+def erase(recorder: EventRecorder, case_id: str, event: str, label: str, ground: str) -> None:
     """Erase a section of an event for good, such as person:1. Takes a supervisor, and the --authority that orders it.
 
     What was signed stays, and so does every proof of it: it says that the section was erased, and by whom.
     """
-    concerns = event_ref(clerk.session, event, option="EVENT_ID")
-    clerk.record(case_id, make_body(SectionErased, concerns=concerns, label=label, ground=ground))
+    concerns = event_ref(recorder.session, event, option="EVENT_ID")
+    recorder.record(case_id, make_body(SectionErased, concerns=concerns, label=label, ground=ground))

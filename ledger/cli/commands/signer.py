@@ -69,7 +69,6 @@ def command(session: Session, /, *, port: int, console: str | None, ask: str) ->
 
 def _holder(session: Session, console: str | None) -> Holder:
     from api.signer.question import Holder
-    from ledger.cli.clerk import pinned_log_id
     from ledger.config.keys import keystore_key_id
     from ledger.core.errors import MalformedInput
 
@@ -77,7 +76,7 @@ def _holder(session: Session, console: str | None) -> Holder:
     if profile.agency is None or profile.officer is None:
         raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
     url = (console or profile.url).rstrip("/")
-    return Holder(keystore_key_id(session.keystore), profile.agency, profile.officer, pinned_log_id(session), url)
+    return Holder(keystore_key_id(session.keystore), profile.agency, profile.officer, session.log_id, url)
 
 
 def _origin(url: str) -> str:

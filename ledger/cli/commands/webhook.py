@@ -7,10 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.client import at
 from ledger.cli.command import Group
 from ledger.cli.output import Column
 from ledger.cli.session import Session, pass_session
+from ledger.client.service import at
 from ledger.core.errors import Unavailable
 
 WEBHOOKS = "/api/v1/webhooks"

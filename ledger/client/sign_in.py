@@ -1,7 +1,7 @@
-"""Signing in: the service's EIP-4361 message under the officer's key gives a token, kept until it expires.
+"""Sign in (EIP-4361): sign the service's message with the officer's key, keep the token until it expires.
 
-A message is signed only if it speaks of the service that was called, of the ledger that the profile is pinned to and of
-the key that signs.
+A message is signed only if it names the service that was called, the ledger that the profile is pinned to and the key
+that signs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from ledger.cli.client import Service
+from ledger.client.service import NameField, Service, same_name
 from ledger.config.keys import Signer
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
@@ -28,7 +28,7 @@ _FIRST_LINE = "{} wants you to sign in with your Ethereum account:"  # EIP-4361
 
 
 class Token(Struct, frozen=True):
-    """``expires_at`` is in unix seconds of this machine; a token is for one URL and one key."""
+    """An access token for one URL and one key. ``expires_at`` is in unix seconds by this machine's clock."""
 
     access_token: str
     expires_at: float
@@ -47,9 +47,19 @@ class _Answer(Struct):
 
 
 class SignIn:
-    """The ``Credentials`` of one key; the token lives in ``file`` (mode 0600)."""
+    """Signs one key in; its token is kept in ``file`` (mode 0600)."""
 
-    def __init__(self, file: Path, url: str, key_id: str, signer: Callable[[], Signer], log_id: Callable[[], bytes]):
+    def __init__(
+        self,
+        file: Path,
+        url: str,
+        key_id: str,
+        signer: Callable[[], Signer],
+        log_id: Callable[[], bytes],
+        *,
+        name_field: NameField = same_name,
+    ):
+        self._name_field = name_field
         self._file = file
         self._url = url
         self._key_id = key_id
@@ -57,21 +67,22 @@ class SignIn:
         self._log_id = log_id
 
     def header(self) -> dict[str, str]:
+        """Return the Authorization header of the stored token, or nothing."""
         token = self._stored()
         return {"Authorization": f"Bearer {token.access_token}"} if token else {}
 
     def token(self) -> str:
-        """A token that is good now, gotten where there is none."""
+        """Return a token that is valid now, after signing in if need be."""
         if self._stored() is None:
             self.renew()
         return self.header()["Authorization"].removeprefix("Bearer ")
 
     def renew(self) -> None:
-        """Raises SignatureRefused for a message that this key should not sign."""
+        """Sign in and store the token. Raises SignatureRefused for a message that this key should not sign."""
         log_id = self._log_id()
-        with Service(self._url) as service:
-            asked = msgspec.json.encode({"key_id": self._key_id})
-            challenge = service.post("/api/v1/sign-in/challenge", asked, _Challenge)
+        with Service(self._url, name_field=self._name_field) as service:
+            request = msgspec.json.encode({"key_id": self._key_id})
+            challenge = service.post("/api/v1/sign-in/challenge", request, _Challenge)
             require_own_message(challenge.message, self._url, self._key_id, log_id)
             signature = "0x" + self._signer().sign(personal_digest(challenge.message)).hex()
             signed = msgspec.json.encode({"nonce": challenge.nonce, "signature": signature})
@@ -84,14 +95,14 @@ class SignIn:
             token = decode_json(read_secret(self._file, field="token"), Token)
         except (SecretRefused, msgspec.DecodeError):
             return None
-        good = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S
-        return token if good else None
+        is_valid = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S
+        return token if is_valid else None
 
 
 def require_own_message(message: str, url: str, key_id: str, log_id: bytes) -> None:
-    """Raises SignatureRefused unless the message asks this key to sign in at this very service of this ledger.
+    """Check that a message asks this key to sign in at this service, for this ledger. Raises SignatureRefused.
 
-    A service between the officer and another one could otherwise pass on that one's challenge, and use the token there.
+    Otherwise a malicious service could pass on the challenge of another one, and use the officer's token there.
     """
     lines = message.split("\n")
     own = httpx.URL(url)

@@ -1,4 +1,4 @@
-"""What a receipt shows to whoever sent the event: the log has these very bytes, under a tree head that it signed."""
+"""Verify receipts: the log includes the bytes that were sent, under a tree head that it signed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ RENEWED = (
 )
 
 
-class HeldReceipt(Struct, frozen=True):
-    """A receipt that holds: the place of the entry, and the note and tree head that have it."""
+class VerifiedReceipt(Struct, frozen=True):
+    """A verified receipt: the index of the entry, and the checkpoint that includes it, as text and parsed."""
 
     index: int
     note: str
@@ -41,10 +41,10 @@ class _Receipt(Struct, frozen=True):
     proof: str
 
 
-def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> HeldReceipt:
-    """The receipt that an answer is of a submission, under a tree head that the trusted log signed.
+def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> VerifiedReceipt:
+    """Verify that an answer is the receipt of a submission, under a tree head that the trusted log signed.
 
-    Without a trust file the signature is not looked at. Raises IntegrityBroken, which names the field, for all else.
+    Without a trust file the signature is not checked. Raises IntegrityBroken with the name of the wrong field.
     """
     sent = decode_submission(submission)
     leaf = leaf_hash(sent.envelope_bytes)
@@ -54,7 +54,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Held
         _require_equal("leaf_hash", receipt.leaf_hash, f"sha256:{leaf.hex()}")
         proof = parse_tlog_proof(receipt.proof)
         _require_equal("index", receipt.index, proof.index)
-        checkpoint = _head(proof, trust)
+        checkpoint = _verified_checkpoint(proof, trust)
         proof.verify_inclusion(leaf, checkpoint)
     except msgspec.ValidationError as error:
         raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
@@ -62,15 +62,15 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Held
         field = f"receipt.{error.field}" if error.field else "receipt"
         hint = f"{HINT} {RENEWED}" if isinstance(error, SignatureRefused) else HINT
         raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=hint) from error
-    return HeldReceipt(proof.index, proof.checkpoint, checkpoint)
+    return VerifiedReceipt(proof.index, proof.checkpoint, checkpoint)
 
 
-def _head(proof: TlogProof, trust: Trust | None) -> Checkpoint:
+def _verified_checkpoint(proof: TlogProof, trust: Trust | None) -> Checkpoint:
     if trust is not None:
         return verify_checkpoint(proof.checkpoint, trust.log_key_of(proof.checkpoint))
     return parse_checkpoint(parse_note(proof.checkpoint).text)
 
 
-def _require_equal(field: str, told: object, expected: object) -> None:
-    if told != expected:
-        raise MalformedInput(f"expected {expected}, not {str(told)[:100]}", field=field)
+def _require_equal(field: str, actual: object, expected: object) -> None:
+    if actual != expected:
+        raise MalformedInput(f"expected {expected}, not {str(actual)[:100]}", field=field)

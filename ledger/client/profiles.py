@@ -91,6 +91,10 @@ class Profiles:
             raise MalformedInput(f"there is a profile {profile.name} already", field="NAME", hint=hint)
         write_secret(self.folder(profile.name) / "profile.json", data, field="name", replace=replace)
 
+    def pin(self, profile: Profile, log_id: str) -> None:
+        """Keep in the profile which ledger (0x and hex) it signs for."""
+        self.write(msgspec.structs.replace(profile, log_id=log_id), replace=True)
+
     def remove(self, name: str) -> None:
         """Forgets a profile with its token; raises MalformedInput while events of it wait to be sent."""
         waiting = list(self.outbox(self.read(name)).glob("*.json"))

@@ -1,12 +1,13 @@
-"""The service over HTTP: requests that are tried again where that is safe, answers or our errors.
+"""Call the service over HTTP: retry, sign in, and raise our errors.
 
-Everything sent here is idempotent: reads, challenges, and submissions, which the service knows again by their bytes.
+Every request may be repeated: reads and challenges change nothing, and the service recognises a submission by its
+bytes.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, Protocol, Self, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ import stamina
 import stamina.instrumentation
 from msgspec import DecodeError, json
 
-from ledger.cli.bodies import option_of
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import (
     Conflict,
@@ -37,22 +37,38 @@ LONGEST_WAIT_S = 20.0  # a service that asks for more is given up
 stamina.instrumentation.set_on_retry_hooks(())  # by default it prints where results go
 
 
+NameField = Callable[[str | None], str | None]  # from a field of a request to the name that the user knows it under
+
+
+def same_name(field: str | None) -> str | None:
+    """Return the field as it is."""
+    return field
+
+
 class Credentials(Protocol):
-    """What opens reads of cases."""
+    """What a request carries to show who asks."""
 
     def header(self) -> dict[str, str]:
-        """The Authorization header of a token that may still be good; empty where there is none."""
+        """Return the Authorization header of a token that may still be valid, or nothing."""
 
     def renew(self) -> None:
-        """Gets a new token."""
+        """Get a new token."""
 
 
 class Service:
     """The API at ``url``. A 401 signs in once and repeats the request."""
 
-    def __init__(self, url: str, credentials: Credentials | None = None, *, timeout_s: float = TIMEOUT_S):
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        name_field: NameField = same_name,
+    ):
         self.url = url.rstrip("/")
         self._credentials = credentials
+        self._name_field = name_field
         try:
             self._client = httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(httpx.URL(self.url).host))
         except httpx.InvalidURL as error:
@@ -65,17 +81,19 @@ class Service:
         self._client.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON at ``path``; a query of None is left out. Raises what ``error_of`` makes of a refusal."""
+        """Return the JSON at ``path``, asked with the query parameters that are not None. Raises as ``error_of``."""
         return _decoded(self.fetch(path, **query), Any)
 
     def fetch(self, path: str, **query: Any) -> bytes:
-        """The bytes at ``path``."""
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._answer("GET", path, params=given)
+        """Return the bytes at ``path``."""
+        params = {name: value for name, value in query.items() if value is not None}
+        return self._answer("GET", path, params=params)
 
     def pages(self, path: str, key: str, *, after: Any = None, **query: Any) -> Iterator[Any]:
-        """The entries of all pages, of those that follow ``after``: each answer lists them under ``key``, and ``next``
-        is where the next one begins."""
+        """Yield the rows of all pages behind ``after``.
+
+        Each answer lists its rows under ``key``; its ``next`` is the ``after`` of the next page.
+        """
         while True:
             page = self.get(path, after=after, **query)
             yield from page[key]
@@ -84,12 +102,12 @@ class Service:
                 return
 
     def post(self, path: str, content: bytes, answer: type[T], *, content_type: str = "application/json") -> T:
-        """The answer to a JSON text. Raises Unavailable where the outcome is not known."""
+        """Post a JSON text and return the answer. Raises Unavailable if the outcome is unknown."""
         headers = {"Content-Type": content_type}
         return _decoded(self._answer("POST", path, content=content, headers=headers), answer)
 
     def delete(self, path: str) -> Any:
-        """The answer to the removal of what stands at ``path``."""
+        """Delete the resource at ``path`` and return the answer."""
         return _decoded(self._answer("DELETE", path), Any)
 
     def _answer(self, method: str, path: str, **parts: Any) -> bytes:
@@ -102,9 +120,18 @@ class Service:
                     self._credentials.renew()
                     response = self._send(method, path, parts)
                 if not response.is_success:
-                    _refuse(response)
+                    self._refuse(response)
                 return response.content
         raise AssertionError("the attempts end with an answer or an error")
+
+    def error(self, status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
+        """Return the error that a problem document (RFC 9457) describes, its field named as the user knows it."""
+        error = error_of(status, problem, retry_after=retry_after)
+        error.field = self._name_field(error.field)
+        return error
+
+    def _refuse(self, response: httpx.Response) -> NoReturn:
+        raise self.error(response.status_code, _problem(response), retry_after=_retry_after(response))
 
     def _send(self, method: str, path: str, parts: dict[str, Any]) -> httpx.Response:
         headers = parts.get("headers", {}) | (self._credentials.header() if self._credentials else {})
@@ -124,7 +151,7 @@ class Service:
 
 
 def at(template: str, *parts: str) -> str:
-    """A path with ids put in, so that none can be more than one segment."""
+    """Return a path with ids put in, quoted so that each is one segment."""
     return template.format(*(quote(part, safe="") for part in parts))
 
 
@@ -138,7 +165,7 @@ def _decoded(content: bytes, answer: type[T]) -> T:
 
 
 def _pause(error: Exception) -> bool | float:
-    """Whether to try again, and where the service said when, after how many seconds."""
+    """Return whether to try again, or after how many seconds if the service said so."""
     if not isinstance(error, Unavailable) or error.code == "service_garbled":
         return False
     if error.code == "service_busy":
@@ -146,28 +173,24 @@ def _pause(error: Exception) -> bool | float:
     return True
 
 
-def _refuse(response: httpx.Response) -> NoReturn:
-    raise error_of(response.status_code, _problem(response), retry_after=_retry_after(response))
-
-
 def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
-    """The error that a problem document (RFC 9457) tells."""
-    told: dict[str, Any] = {
-        "field": option_of(problem.get("field")),
+    """Return the error that a problem document (RFC 9457) describes."""
+    parts: dict[str, Any] = {
+        "field": problem.get("field"),
         "hint": problem.get("hint"),
         "code": str(problem.get("code") or f"http_{status}"),
     }
     message = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
     if status in (429, 503):
-        return Unavailable(message, **told | {"code": "service_busy"}, retry_after=retry_after)
-    if status == 500 and told["code"] == IntegrityBroken.code:
-        return IntegrityBroken(message, field=told["field"], hint=told["hint"])
+        return Unavailable(message, **parts | {"code": "service_busy"}, retry_after=retry_after)
+    if status == 500 and parts["code"] == IntegrityBroken.code:
+        return IntegrityBroken(message, field=parts["field"], hint=parts["hint"])
     if status >= 500:
-        return Unavailable(message, **told | {"code": "service_fault"})
+        return Unavailable(message, **parts | {"code": "service_fault"})
     if status == 409:
-        return Conflict(message, **told, head=problem.get("head"), sequence=problem.get("sequence"))
+        return Conflict(message, **parts, head=problem.get("head"), sequence=problem.get("sequence"))
     kinds: dict[int, type[TallystickError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 422: RuleRefused}
-    return kinds.get(status, MalformedInput)(message, **told)
+    return kinds.get(status, MalformedInput)(message, **parts)
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
@@ -179,8 +202,8 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 
 
 def _retry_after(response: httpx.Response) -> int:
-    told = response.headers.get("Retry-After", "")
-    return int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 1
+    text = response.headers.get("Retry-After", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 1
 
 
 def _is_loopback(host: str) -> bool:

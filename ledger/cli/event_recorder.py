@@ -1,0 +1,89 @@
+"""Record the event of a command: sign it, send it, print its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ledger.cli.bodies import errors_by_option
+from ledger.cli.report import flag_in_words
+from ledger.cli.session import Session
+from ledger.client.events import EventClient
+from ledger.core.custody import Flag
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import Conflict
+from ledger.core.events import Body, Stream
+
+NEW_ITEMS = frozenset({"parts", "whole", "proceeds"})  # fields of bodies that bring in items out of others
+
+
+class EventRecorder(EventClient[Session]):
+    """Records events for a command; a refusal names the option that a wrong field came from."""
+
+    def append(
+        self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
+    ) -> dict[str, Any]:
+        """Append an event to a stream and return the receipt, which is not printed."""
+        with errors_by_option():
+            return super().append(stream, body, section=section)
+
+    def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
+        """Record the first event of a stream and return the receipt, which is not printed."""
+        with errors_by_option():
+            return super().begin(stream, body)
+
+    def record(self, case_id: str, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None) -> None:
+        """Append an event to a case and print the receipt, with the ids that the body names."""
+        receipt = self.append(Stream(kind="case", id=case_id), body, section=section)
+        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+
+    def record_for_agency(self, body: Body) -> None:
+        """Append an event to the stream of the officer's own agency and print the receipt."""
+        print_receipt(self.session, ids_of(body) | self.append(self.own_agency(), body))
+
+    def record_supervision(self, stream_id: str, body: Body) -> None:
+        """Append an event to the stream of a model, lead or recommendation and print the receipt."""
+        receipt = self.append(Stream(kind="supervision", id=stream_id), body)
+        self._print_supervision(stream_id, body, receipt)
+
+    def open_supervision(self, stream_id: str, body: Body) -> None:
+        """Record the first event of such a stream and print the receipt."""
+        receipt = self.begin(Stream(kind="supervision", id=stream_id), body)
+        self._print_supervision(stream_id, body, receipt)
+
+    def open_case(self, case_id: str, body: Body) -> None:
+        """Open a case with its first event and print the receipt. Raises Conflict if there is such a case."""
+        try:
+            receipt = self.begin(Stream(kind="case", id=case_id), body)
+        except Conflict as conflict:
+            raise Conflict(
+                f"there is a case {case_id} already", field="--case-id", hint="Choose another id."
+            ) from conflict
+        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+
+    def _print_supervision(self, stream_id: str, body: Body, receipt: dict[str, Any]) -> None:
+        lead = {"lead_id": stream_id} if stream_id.startswith("lead-") else {}
+        print_receipt(self.session, lead | ids_of(body) | receipt)
+
+
+def print_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
+    """Print a receipt for people or programs, and warn of the flags that the event raised."""
+    from ledger.cli.output import Column
+
+    output = session.output
+    hidden = ("proof", "flags")
+    output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])
+    for flag in convert(receipt.get("flags") or (), tuple[Flag, ...]):
+        output.warn(flag_in_words(output.labels, flag))
+
+
+def ids_of(body: Body) -> dict[str, Any]:
+    """Return the ids in a body: of the thing that it brings in or acts on, and of the items that come of it."""
+    fields = msgspec.structs.asdict(body)
+    ids = {name: value for name, value in fields.items() if name.endswith("_id")}
+    for name in NEW_ITEMS & fields.keys():
+        parts = fields[name]
+        ids[name] = [part.item_id for part in parts] if isinstance(parts, tuple) else getattr(parts, "item_id", None)
+    return {name: value for name, value in ids.items() if value is not None}

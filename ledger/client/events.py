@@ -1,0 +1,148 @@
+"""Sign events in the name of a profile, send them, and find out what became of them.
+
+A submission is on disk before it is sent. The service records the same bytes once, however often they arrive. So an
+unknown outcome is resolved by sending the same bytes again: the answer is the receipt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ledger.client.receipts import require_receipt
+from ledger.client.service import at
+from ledger.client.session import ClientSession
+from ledger.config.secret_files import write_secret
+from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
+from ledger.core.events import Authority, Body, Stream
+from ledger.recording.signing import Actor, Place, Signed, sign_event
+
+REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission
+EVENTS = "/api/v1/events"
+SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of supervision streams begin with
+
+
+S = TypeVar("S", bound=ClientSession)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the officer states beside the body of an event: time, authority, confidential sections."""
+
+    occurred_at: str | None = None
+    authority: Authority | None = None
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def with_section(self, label: str, fields: Mapping[str, str]) -> Claims:
+        """Return the same claims with one more confidential section."""
+        return replace(self, sections={**self.sections, label: fields})
+
+
+class EventClient(Generic[S]):
+    """Signs events as the officer of a session's profile and sends them to its service."""
+
+    def __init__(self, session: S, claims: Claims):
+        self.session = session
+        self.claims = claims
+
+    def append(
+        self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
+    ) -> dict[str, Any]:
+        """Append an event to a stream, behind the events that it has, and return the receipt.
+
+        Anybody may not read the head of an agency's stream: there the first attempt claims to open it, and the refusal
+        tells the head.
+        """
+        claims = self.claims.with_section(*section) if section else self.claims
+        place = Place(stream) if stream.kind == "agency" else self.place(stream)
+        for _ in range(REBASES):
+            try:
+                return self.send(self.sign(body, place, claims))
+            except Conflict as conflict:
+                if conflict.code != "not_on_head" or conflict.sequence is None:
+                    raise
+                place = Place(stream, conflict.sequence, conflict.head)
+        return self.send(self.sign(body, place, claims))
+
+    def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
+        """Record the first event of a stream and return the receipt. Raises Conflict if the stream has events."""
+        return self.send(self.sign(body, Place(stream), self.claims))
+
+    def sign(self, body: Body, place: Place, claims: Claims) -> Signed:
+        """Sign an event. Raises MalformedInput."""
+        return sign_event(
+            body,
+            place,
+            self._actor(),
+            self.session.log_id,
+            occurred_at=claims.occurred_at,
+            authority=claims.authority,
+            sections=claims.sections,
+        )
+
+    def send(self, signed: Signed) -> dict[str, Any]:
+        """Send a signed event and return its receipt. The event stays in the outbox until its outcome is known."""
+        file = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
+        write_secret(file, signed.submission, field="outbox")
+        return send(self.session, signed.submission, file)
+
+    def place(self, stream: Stream) -> Place:
+        """Ask the service for the place of the next event of a case, model, lead or recommendation."""
+        if stream.kind == "case":
+            head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
+            return Place(stream, head["sequence"], head["head"])
+        if stream.kind != "supervision":
+            raise MalformedInput(
+                "expected sequence and previous: the heads of such streams are not told", field="sequence"
+            )
+        subject, _, own_id = stream.id.partition("-")
+        if subject not in SUPERVISION_SUBJECTS:
+            raise MalformedInput(f"{stream.id} is no model, lead or recommendation", field="stream.id")
+        own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
+        view = self.session.service.get(at(f"/api/v1/{subject}s/{{}}", own_id))
+        return Place(stream, view["sequence"] + 1, view["head"])
+
+    def own_agency(self) -> Stream:
+        """Return the stream of the profile's agency."""
+        return Stream(kind="agency", id=self._actor().agency)
+
+    def _actor(self) -> Actor:
+        profile = self.session.profile
+        if profile.agency is None or profile.officer is None:
+            raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+        return Actor(profile.agency, profile.officer, self.session.signer)
+
+
+def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any]:
+    """Send a submission that is kept in ``file`` and return its receipt. The file is removed once the outcome is known.
+
+    Raises:
+        Unavailable: the outcome is unknown; the file is kept.
+        IntegrityBroken: the answer is no receipt for the submission, or the log is not the one that the profile
+            remembers; the file is kept.
+        TallystickError: the submission was refused; nothing was recorded.
+    """
+    tree_heads = session.tree_heads()
+    if tree_heads:
+        # Nothing is signed into another history: the log must continue what the profile remembers of it.
+        with contextlib.suppress(Unavailable):
+            tree_heads.refresh()
+    try:
+        receipt = session.service.post(EVENTS, submission, dict[str, Any])
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error.message}; whether the event was recorded is not known, and it is kept",
+            code=error.code,
+            hint=f"Send it again, it counts once: tally event submit {file}",
+        ) from error
+    except TallystickError:
+        file.unlink(missing_ok=True)
+        raise
+    verified = require_receipt(receipt, submission, tree_heads.trust if tree_heads else None)
+    if tree_heads:
+        tree_heads.add(verified.note, verified.checkpoint)
+    file.unlink(missing_ok=True)
+    return receipt

@@ -1,0 +1,139 @@
+"""A session of one profile: its service, its key, its ledger, and what it remembers of the log."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ledger.core.errors import MalformedInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ledger.client.profiles import Profile, Profiles
+    from ledger.client.service import Service
+    from ledger.client.sign_in import SignIn
+    from ledger.client.tree_heads import RememberedTreeHeads
+    from ledger.config.keys import Signer
+    from ledger.core.verification.trust import Trust
+
+
+class ClientSession(ABC):
+    """Everything that a program needs to act for one profile. Nothing is read or opened before it is used.
+
+    A subclass says where the passphrase comes from and how the user is addressed.
+    """
+
+    profile_name: str | None = None
+
+    @abstractmethod
+    def read_passphrase(self, profile: Profile) -> str:
+        """Return the passphrase of the profile's key."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Inform the user of something that was done."""
+
+    @abstractmethod
+    def warn(self, text: str) -> None:
+        """Warn the user."""
+
+    def name_field(self, field: str | None) -> str | None:
+        """Return the name under which the user knows a field that the service refused."""
+        return field
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Return the profiles in the configuration directory."""
+        from ledger.client.profiles import Profiles, config_directory
+
+        return Profiles(config_directory())
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Return the profile that was asked for, or the only one. Raises MalformedInput or NotFound."""
+        return self.profiles.chosen(self.profile_name)
+
+    @property
+    def keystore(self) -> Path:
+        """Return the key file of the profile. Raises MalformedInput for a profile that only reads what is public."""
+        if self.profile.key is None:
+            raise MalformedInput(
+                f"the profile {self.profile.name} names no key",
+                field="--profile",
+                hint="Only what is public can be read with it. Add one with --key.",
+            )
+        return self.profiles.keys(self.profile).keystore(self.profile.key)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Open the profile's key. Raises SecretRefused or KeyRefused."""
+        from ledger.config.keys import open_keystore
+
+        return open_keystore(self.keystore, self.read_passphrase(self.profile))
+
+    @cached_property
+    def service(self) -> Service:
+        """Return the profile's service; it signs in by itself if the service asks for it and the profile has a key."""
+        from ledger.client.service import Service
+
+        return Service(self.profile.url, self.credentials, name_field=self.name_field)
+
+    @cached_property
+    def credentials(self) -> SignIn | None:
+        """Return what signs the profile's officer in, or None for a profile without a key."""
+        from ledger.client.sign_in import SignIn
+        from ledger.config.keys import keystore_key_id
+
+        profile = self.profile
+        if profile.key is None:
+            return None
+        return SignIn(
+            self.profiles.token(profile),
+            profile.url,
+            keystore_key_id(self.keystore),
+            lambda: self.signer,
+            lambda: self.log_id,
+            name_field=self.name_field,
+        )
+
+    @cached_property
+    def log_id(self) -> bytes:
+        """Return the id (32 bytes) of the ledger that the profile signs for.
+
+        At the first contact it is taken from the trust file, or else asked from the service, and kept in the profile:
+        from then on no other ledger gets a signature.
+
+        Raises:
+            MalformedInput: the profile or the service names something that is no id.
+            Unavailable: the service does not answer.
+        """
+        profile = self.profile
+        text = profile.log_id
+        if text is None:
+            trust = self.trust()
+            text = f"0x{trust.log_id.hex()}" if trust else str(self.service.get("/api/v1/log")["log_id"])
+            self.profiles.pin(profile, text)
+            self.note(f"profile {profile.name} signs for the ledger {text}")
+        with contextlib.suppress(ValueError):
+            if len(log_id := bytes.fromhex(text.removeprefix("0x"))) == 32:
+                return log_id
+        raise MalformedInput(f"{text[:100]!r} is no id of a ledger", field="log_id")
+
+    def trust(self) -> Trust | None:
+        """Return the trust file of the profile, or None if it has none. Raises MalformedInput if it is broken."""
+        from ledger.core.verification.trust import parse_trust
+
+        file = self.profiles.trust(self.profile)
+        return parse_trust(file.read_bytes()) if file.is_file() else None
+
+    def tree_heads(self) -> RememberedTreeHeads | None:
+        """Return the tree heads that the profile remembers, or None if it has no trust file to check them with."""
+        from ledger.client.tree_heads import RememberedTreeHeads
+
+        trust = self.trust()
+        if trust is None:
+            return None
+        return RememberedTreeHeads(self.profiles.folder(self.profile.name) / "log", self.service, trust)
