@@ -23,7 +23,6 @@ TOLD = (  # what these say reaches clerks
     *(
         "ledger/core/custody",
         "ledger/recording/validation.py",
-        "ledger/recording/validation.py",
         "ledger/client/profiles.py",
         "ledger/client/service.py",
     ),
@@ -47,16 +46,15 @@ MESSAGE_AT = {
 PARTS = (  # what these say reaches whoever runs a service or a witness, publishes a model, imports or checks a file
     *(
         "ledger/supervision",
-        "ledger/exchange",
+        "ledger/interchange",
         "ledger/chain",
         "ledger/anchoring/anchors.py",
         "ledger/witness",
-        "ledger/cosign",
     ),
     *(
         "ledger/anchoring/timestamps.py",
-        "ledger/deliver",
         "ledger/cli",
+        "ledger/client",
         "ledger/config/installation.py",
         "ledger/proofs/bundles.py",
     ),
