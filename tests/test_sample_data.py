@@ -70,6 +70,7 @@ def interrupt_at(part: int) -> Callable[[load.Progress], None]:
     return told
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(600)
 def test_the_stories_are_loaded_once_however_often_they_are_begun(tmp_path: Path) -> None:
     """Ended in the middle of things, loading goes on where it stopped; done, the same call writes nothing."""

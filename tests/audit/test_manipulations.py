@@ -93,6 +93,7 @@ def named(copy: Path) -> str | None:
     return findings[0].what if findings else None
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(300)
 def test_each_manipulation_is_named(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Changes, deletions, insertions and exchanges in every table, and other things in the schema."""

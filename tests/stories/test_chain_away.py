@@ -95,6 +95,7 @@ def test_an_audit_without_the_chain_says_what_is_missing(abroad: Abroad) -> None
         assert (done.status, done.json()["verdict"]) == (0, "intact"), done.out
 
 
+@pytest.mark.extended
 def test_a_chain_of_somebody_else_shows_that_everything_was_restored(abroad: Abroad, tmp_path: Path) -> None:
     """Database, keys, everything on this machine is put back to yesterday: the chain is ahead, nothing is written."""
     town, _ = abroad

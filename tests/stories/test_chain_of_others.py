@@ -12,7 +12,7 @@ from tests.chain.external import ExternalNode, running_anvil
 from tests.stories.guarded import GuardedTown
 from tests.stories.town import AGENCIES, AUDITOR, Town, admin
 
-pytestmark = pytest.mark.timeout(900)  # six processes are started, and wait for one another
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # six processes are started, and wait for one another
 
 DEEPEST = 64  # blocks that a reorganisation takes
 

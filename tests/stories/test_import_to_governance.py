@@ -23,6 +23,8 @@ from tests.stories.prosecution import WorkedLead, at_terminal
 from tests.stories.service import TALLY
 from tests.stories.town import AGENCIES, PEOPLE, Town
 
+pytestmark = pytest.mark.extended
+
 CASES = int(os.environ.get("TALLYSTICK_STORY_CASES", "300"))
 OF_A_CASE = 3  # events: opened, named, imported
 EVERY = 30  # of so many cases one is planted, and as many come close to it in each of two ways

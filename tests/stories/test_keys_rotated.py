@@ -14,7 +14,7 @@ from tests.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.stories.guarded import GuardedTown
 from tests.stories.town import AUDITOR, Town
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 
 
 class SmallTown(Town):

@@ -19,7 +19,7 @@ from tests.stories.guarded import QUORUM, GuardedTown
 from tests.stories.service import Refused
 from tests.stories.town import AUDITOR
 
-pytestmark = pytest.mark.timeout(900)  # five processes are started, and wait for one another
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.builders import COURT, POLICE, PROCURATORATE
 from tests.stories.guarded import GuardedTown, TownWitness
 from tests.stories.town import AGENCIES, AUDITOR
 
-pytestmark = pytest.mark.timeout(900)  # five processes are started, and wait for one another
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
 
 MAJORITY = AGENCIES[:5]
 

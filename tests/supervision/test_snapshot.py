@@ -265,6 +265,7 @@ class Snapshots(Custody):
             require_same_as_at_once(self.case.events, step=5)
 
 
+@pytest.mark.extended
 def test_grown_views_are_those_made_at_once() -> None:
     """On random histories: each case's rows depend on its events alone, not on how they came in."""
     few = settings(max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
