@@ -41,3 +41,10 @@ def test_every_alarm_of_a_witness_is_explained() -> None:
     """Each kind of alarm and each state of health has its row on the page of whoever operates a witness."""
     rows = set(re.findall(r"^\| `(\w+)` \|", WITNESS, re.MULTILINE))
     assert {*HALTING, *PASSING, *Health} <= rows
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    """The table of tests says of each folder which fault it is there to find."""
+    table = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in (REPOSITORY / "tests").glob("*/test_*.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == folders
