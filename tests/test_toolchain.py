@@ -200,10 +200,10 @@ def test_import_across_a_border_is_caught(
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
-        ("ledger/core/sound.py", "import blake3, coincurve, hashlib, msgspec, sha3, nacl.bindings"),
+        ("ledger/core/encoding.py", "import blake3, coincurve, hashlib, msgspec, sha3, nacl.bindings"),
         ("ledger/store/sound.py", "import sqlmodel, ledger.core"),
         ("ledger/chain/sound.py", "import web3, solcx, ledger.core"),
-        ("ledger/anchoring/anchors.py", "import ledger.store, ledger.chain"),
+        ("ledger/anchoring.py", "import ledger.store, ledger.chain"),
         ("ledger/cli/sound.py", "import api, click"),
     ],
 )

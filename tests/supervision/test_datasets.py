@@ -75,6 +75,7 @@ def test_the_layout_that_was_signed_says_how_it_is_read(files: DatasetFiles) -> 
     ("data", "rows", "reason"),
     [
         (CSV, 3, "3 rows were registered, this layout finds 2"),
+        (CSV + b"broken", 1, "1 rows were registered, this layout finds more"),
         (b"id,ID\n1,2\n", 1, "the column 'ID' more than once"),
         (b"id,evidence\n1,2\n", 1, "the column 'evidence' more than once, or as one of ours"),
         (b"id,,paid\n1,2,3\n", 1, "a column without a name"),
@@ -90,6 +91,14 @@ def test_what_is_no_such_table_is_not_kept(files: DatasetFiles, data: bytes, row
         files.keep(body, data)
     assert not files.holds(body.digest)
     assert list(files.path(body.digest).parent.iterdir()) == []
+
+
+def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFiles) -> None:
+    """The refusal comes at the column too many, not after the rest of the file, which is no JSON here."""
+    data = b"".join(b'{"k%d":1}\n' % number for number in range(1001)) + b"broken"
+    body = dataset(data, rows=1002, layout=TableLayout(format="json"))
+    with pytest.raises(MalformedInput, match="at most 1000 columns, not 1001"):
+        files.keep(body, data)
 
 
 def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:

@@ -70,6 +70,8 @@ def line(cell: Cell) -> str | None:
 
 
 def _spelled(cell: str | float | bool | date | time) -> str:
+    if isinstance(cell, str):
+        return cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import pyarrow
 import pyarrow.ipc
@@ -24,7 +25,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
-from ledger.interchange.imports.rows import Row
+from ledger.interchange.imports.rows import MAX_COLUMNS, Row, refuse_file
 from ledger.interchange.imports.source_file import Layout, SourceFile
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
@@ -293,12 +294,12 @@ def _read_through(
         table = source.table()
         columns = table.columns
         if columns is None:
-            columns = tuple(dict.fromkeys(name for row in _some(table.rows()) for name in _cells(row)))
+            columns = _columns_of(_some(table.rows(), registered))
     _require_columns(columns)
 
     def rows() -> Iterator[tuple[str | None, ...]]:
         with _refusals(), SourceFile(path, layout) as source:
-            for row in _some(source.table().rows()):
+            for row in _some(source.table().rows(), registered):
                 cells = _cells(row)
                 yield tuple(cells.get(name) for name in columns)
 
@@ -317,8 +318,12 @@ def _refusals() -> Iterator[None]:
 
 def _require_count(count: int, registered: DatasetRegistered) -> None:
     if count != registered.rows:
-        told = f"{registered.rows} rows were registered, this layout finds {count}"
-        raise MalformedInput(told, field="file", hint="Register it with the encoding, delimiter and sheet that it has.")
+        _refuse_count(registered, str(count))
+
+
+def _refuse_count(registered: DatasetRegistered, count: str) -> NoReturn:
+    message = f"{registered.rows} rows were registered, this layout finds {count}"
+    raise MalformedInput(message, field="file", hint="Register it with the encoding, delimiter and sheet that it has.")
 
 
 def row_digest(columns: tuple[str, ...], row: tuple[str | None, ...]) -> str:
@@ -334,8 +339,21 @@ def _layout(said: TableLayout | None) -> Layout:
     return Layout(said.format, said.encoding, said.delimiter, said.sheet)
 
 
-def _some(rows: Iterator[Row]) -> Iterator[Row]:
+def _columns_of(rows: Iterator[Row]) -> tuple[str, ...]:
+    """Of rows that bring their own, in the order in which they come. Raises MalformedInput at the first too many."""
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns |= dict.fromkeys(_cells(row))
+        if len(columns) > MAX_COLUMNS:
+            refuse_file(f"expected at most {MAX_COLUMNS} columns, not {len(columns)}")
+    return tuple(columns)
+
+
+def _some(rows: Iterator[Row], registered: DatasetRegistered) -> Iterator[Row]:
+    """The rows, as many as were registered. Raises MalformedInput at the first too many, before it costs more."""
     for number, row in enumerate(rows, start=1):
+        if number > registered.rows:
+            _refuse_count(registered, "more")
         if number > MAX_ROWS:
             raise MalformedInput(f"expected at most {MAX_ROWS:,} rows", field="file")
         yield row
@@ -345,9 +363,15 @@ def _cells(row: Row) -> dict[str, str | None]:
     if row.fault is not None:
         raise MalformedInput(f"row {row.number}: {row.fault}", field="file")
     try:
-        return {line(name) or "": text(cell) for name, cell in row.cells.items()}
+        return {_column(name): text(cell) for name, cell in row.cells.items()}
     except Misread as error:
         raise MalformedInput(f"row {row.number}: {error}", field="file") from error
+
+
+@lru_cache(maxsize=MAX_COLUMNS)
+def _column(name: str) -> str:
+    """The name of a column, which stands in every row. Raises Misread."""
+    return line(name) or ""
 
 
 def _require_columns(columns: tuple[str, ...]) -> None:
