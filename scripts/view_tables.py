@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ledger.supervision.views.catalogue import View, views
+from ledger.supervision.catalogue import View, views
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "views.md"
 MARKED = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)

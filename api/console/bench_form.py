@@ -19,6 +19,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
 from ledger.core.events import terms
 from ledger.i18n import Labels
+from ledger.supervision import catalogue
 from ledger.supervision.models.columns import views
 from ledger.supervision.models.editing import value_at
 from ledger.supervision.models.parameters import Parameter, parameters_of
@@ -27,7 +28,6 @@ from ledger.supervision.models.templates import Field as TemplateField
 from ledger.supervision.models.templates import Form as TemplateForm
 from ledger.supervision.models.templates import forms, vocabulary
 from ledger.supervision.models.values import Sql, text_of
-from ledger.supervision.views import catalogue
 
 
 class BenchForm:

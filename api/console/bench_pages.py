@@ -29,12 +29,12 @@ from ledger.core.supervision.models import STREAM
 from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
+from ledger.supervision import catalogue
 from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
 from ledger.supervision.models.refused import ModelRefused, ToldFault
 from ledger.supervision.models.shipped_models import shipped_model, shipped_titles
 from ledger.supervision.models.templates import forms
 from ledger.supervision.models.values import Model
-from ledger.supervision.views import catalogue
 
 router = APIRouter()
 

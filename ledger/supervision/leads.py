@@ -28,6 +28,7 @@ from ledger.core.verification.case import order_of, scan
 from ledger.core.verification.chain import SeenBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Step, perform, worst
 from ledger.core.verification.trust import Trust
+from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.models.saying import said
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.models.values import Model, Sql, text_of
@@ -37,7 +38,6 @@ from ledger.supervision.runs.isolated import ModelRunner
 from ledger.supervision.views import Views
 from ledger.supervision.views.bundle_source import GivenSource
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.catalogue import dataset_view
 from ledger.supervision.views.record import Logged
 from ledger.workers.pool import TooCostly
 

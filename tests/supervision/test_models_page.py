@@ -34,7 +34,7 @@ def template_table(name: str) -> str:
 def shipped_table() -> str:
     """The shipped models by their rules, as the page lists them."""
     lines = ["| rule | model | finds | 标题 |", "|---|---|---|---|"]
-    names = sorted(file.name for file in files("ledger.supervision").joinpath("models").iterdir())
+    names = sorted(file.name for file in files("ledger.supervision.models").joinpath("shipped").iterdir())
     for file, text in zip(names, shipped_models().values(), strict=True):
         title = parse_model(text).title
         lines.append(f"| {int(file[:2])} | `{model_id(file)}` | {title.en} | {title.zh} |")

@@ -12,11 +12,11 @@ import pytest
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.procedures import shipped_rulebook
+from ledger.supervision.catalogue import DATASET, views
 from ledger.supervision.models.parse import parse_model, require_publishable
 from ledger.supervision.models.shipped_models import model_id, shipped_model, shipped_models, shipped_titles
 from ledger.supervision.models.templates import forms, vocabulary
 from ledger.supervision.models.values import Template
-from ledger.supervision.views.catalogue import DATASET, views
 
 MODELS = shipped_models()
 # Words of the protocol that example rows and conditions may use, by the view's column.
@@ -63,7 +63,7 @@ def test_its_query_speaks_the_words_of_the_protocol(name: str) -> None:
 
 def test_every_rule_ships() -> None:
     """Rules 1 to 17 each have a file, and a file is named as its model."""
-    folder = files("ledger.supervision").joinpath("models")
+    folder = files("ledger.supervision.models").joinpath("shipped")
     names = sorted(file.name for file in folder.iterdir())
     assert {int(name[:2]) for name in names} == set(range(1, 18))
     assert [parse_model(MODELS[model_id(name)]).model_id for name in names] == [model_id(name) for name in names]

@@ -19,10 +19,10 @@ from ledger.core.events import handover, item, record
 from ledger.core.events.terms import EventRef, Quantity
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
+from ledger.supervision.catalogue import views
 from ledger.supervision.views import Logged, Views
 from ledger.supervision.views.bundle_source import GivenSource
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.catalogue import views
 from ledger.supervision.views.tables import OF_A_CASE
 from ledger.supervision.views.views import LeftWith
 from tests.builders import POLICE, PROCURATORATE, Event, clerk

@@ -9,9 +9,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from ledger.supervision import catalogue
+from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS
 from ledger.supervision.models.refused import Unfit, unknown
-from ledger.supervision.views import catalogue
-from ledger.supervision.views.catalogue import DATASET, DATASET_COLUMNS
 from ledger.supervision.wording import Wording
 
 _DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")

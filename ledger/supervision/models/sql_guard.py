@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from ledger.core.errors import TallystickError
-from ledger.supervision.views.catalogue import DATASET, nearest
+from ledger.supervision.catalogue import DATASET, nearest
 from ledger.supervision.wording import Wording
 
 

@@ -21,12 +21,12 @@ from ledger.recording.system_stream import SystemStream
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection, Database
+from ledger.supervision.catalogue import dataset_view
 from ledger.supervision.models.refused import ModelRefused
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.models.values import Model
 from ledger.supervision.runs.datasets import Registered, current
 from ledger.supervision.runs.isolated import ModelRunner
-from ledger.supervision.views.catalogue import dataset_view
 from ledger.supervision.wording import Wording
 
 MODELS_AT_MOST: Final = 10_000

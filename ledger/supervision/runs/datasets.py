@@ -30,7 +30,7 @@ from ledger.interchange.imports.source_file import Layout, SourceFile
 from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database
-from ledger.supervision.views.catalogue import DATASET_COLUMNS, dataset_view
+from ledger.supervision.catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly
 
 MAX_ROWS = 2_000_000  # of one file

@@ -17,8 +17,8 @@ import duckdb
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.supervision.catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
 from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
-from ledger.supervision.views.catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
 from ledger.supervision.wording import Wording
 
 AS_OF = "as_of"

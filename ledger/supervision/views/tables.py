@@ -14,10 +14,10 @@ import duckdb
 import pyarrow
 import pyarrow.ipc
 
+from ledger.supervision.catalogue import views
 from ledger.supervision.runs.session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.views import case_rows, custody_rows, supervision_rows
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.catalogue import views
 from ledger.supervision.views.record import CaseRecord
 from ledger.supervision.views.supervision_rows import MatterRecord
 

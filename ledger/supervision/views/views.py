@@ -21,11 +21,11 @@ from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.supervision.catalogue import views
 from ledger.supervision.runs.datasets import Outside
 from ledger.supervision.runs.session import LIMITS, Limits, Session, open_database, table_of
 from ledger.supervision.views import tables
 from ledger.supervision.views.case_rows import Row
-from ledger.supervision.views.catalogue import views
 from ledger.supervision.views.record import Acts, Logged, read_case
 from ledger.supervision.views.supervision_rows import MatterRecord
 
