@@ -33,7 +33,6 @@ MODULES: Final = (
     "cel",
     "ledger.interchange.papers.printed",
     "ledger.interchange.imports.workbooks",
-    "ledger.supervision.views",  # before what it and runs.datasets ask of each other
     "ledger.supervision.runs.datasets",
     "ledger.supervision.library.comparison",
     "ledger.supervision.runs.isolated",
