@@ -1,4 +1,4 @@
-"""What a sender lists and what a receiver says of it, read from options: as listed, found otherwise, not accepted."""
+"""Read the lists of a handover from options: what is sent, and what the receiver accepts or finds different."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state"})
 def transfer_list(
     items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, unit_of: Callable[[str], str]
 ) -> list[dict[str, Any]]:
-    """The lines of an offer: what goes, what stays where it is, and what is said of either in ``ITEM:FIELD=VALUE``."""
+    """Return the lines of an offer: items that go, items that stay, and their ``ITEM:FIELD=VALUE`` options."""
     lines: dict[str, dict[str, Any]] = {item_id: {} for item_id in items}
     lines |= {item_id: {"stays": True} for item_id in stays}
-    for item_id, said in _said("--listed", listed, LISTED, unit_of).items():
-        lines[item_id] = lines.get(item_id, {}) | said
+    for item_id, fields in _fields_by_item("--listed", listed, LISTED, unit_of).items():
+        lines[item_id] = lines.get(item_id, {}) | fields
     return [{"item_id": item_id} | line for item_id, line in lines.items()]
 
 
-class Answer:
+class Acceptance:
     """``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with
     the digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
     """
@@ -34,22 +34,22 @@ class Answer:
     def __init__(
         self,
         as_listed: Iterable[str],
-        found: Iterable[str],
+        differing: Iterable[str],
         not_accepted: Iterable[str],
         *,
         unit_of: Callable[[str], str],
         files: Mapping[str, Sequence[str]] | None = None,
         recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
     ):
-        differences = _said("--found", found, FOUND, unit_of)
+        differences = _fields_by_item("--found", differing, FOUND, unit_of)
         for item_id, digests in (files or {}).items():
-            said: dict[str, Any] = {"digests": list(digests)}
+            entry: dict[str, Any] = {"digests": list(digests)}
             if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
-                said["match_result"] = "match"
-            differences[item_id] = differences.get(item_id, {}) | said
+                entry["match_result"] = "match"
+            differences[item_id] = differences.get(item_id, {}) | entry
         refused = [self._refused(text) for text in not_accepted]
         for line in refused:
-            line.update(self._as_kept(line["item_id"], differences.pop(line["item_id"], {})))
+            line.update(self._fields_of_refused(line["item_id"], differences.pop(line["item_id"], {})))
         self.received: list[dict[str, Any]] = [
             *({"item_id": item_id, "match_result": "match"} for item_id in as_listed),
             *({"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()),
@@ -58,30 +58,30 @@ class Answer:
 
     @staticmethod
     def _refused(text: str) -> dict[str, Any]:
-        item_id, said = split_once(text, "=", "--except", "ITEM=REASON")
-        reason, _, explanation = said.partition(":")
+        item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")
+        reason, _, explanation = reason_text.partition(":")
         if reason not in get_args(ReasonCode):
             _refuse("--except", f"one of {', '.join(get_args(ReasonCode))}", reason)
         line = {"item_id": item_id, "reason_code": reason}
         return line | ({"explanation": explanation} if explanation else {})
 
     @staticmethod
-    def _as_kept(item_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    def _fields_of_refused(item_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         for field in fields.keys() - OF_NOT_ACCEPTED:
             _refuse("--found", f"{' or '.join(sorted(OF_NOT_ACCEPTED))} for {item_id}, which is not accepted", field)
         return fields
 
 
-def _said(
-    option: str, texts: Iterable[str], known: Sequence[str], unit_of: Callable[[str], str]
+def _fields_by_item(
+    option: str, texts: Iterable[str], allowed: Sequence[str], unit_of: Callable[[str], str]
 ) -> dict[str, dict[str, Any]]:
-    """What is said of each item, as fields of its line."""
+    """Parse ``ITEM:FIELD=VALUE`` options into the fields of each item's line."""
     lines: dict[str, dict[str, Any]] = {}
     for text in texts:
-        item_id, said = split_once(text, ":", option, "ITEM:FIELD=VALUE")
-        field, value = split_once(said, "=", option, "ITEM:FIELD=VALUE")
-        if field not in known:
-            _refuse(option, f"one of {', '.join(known)}", field)
+        item_id, assignment = split_once(text, ":", option, "ITEM:FIELD=VALUE")
+        field, value = split_once(assignment, "=", option, "ITEM:FIELD=VALUE")
+        if field not in allowed:
+            _refuse(option, f"one of {', '.join(allowed)}", field)
         fields = lines.setdefault(item_id, {})
         if field == "quantity":
             fields[field] = _quantity(option, value, None if ":" in value else unit_of(item_id))

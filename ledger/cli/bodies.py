@@ -1,4 +1,4 @@
-"""From options to the body of an event; what is wrong is told under the name of the option."""
+"""Make the body of an event from options; errors name the option that a wrong field came from."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ B = TypeVar("B", bound=Body)
 
 
 def make_body(body: type[B], **fields: Any) -> B:
-    """The body with these fields; None and empty ones are left out, text is brought to Unicode normal form C.
+    """Make a body from fields. None and empty ones are left out, text is brought to Unicode normal form C.
 
     Raises MalformedInput, naming the option whose parameter has the field's name.
     """
-    told = {name: _normal(value) for name, value in fields.items() if value not in (None, (), [], {})}
+    content = {name: _normal(value) for name, value in fields.items() if value not in (None, (), [], {})}
     try:
-        return canonical.parse(canonical.encode(told), decoder_of(body))
+        return canonical.parse(canonical.encode(content), decoder_of(body))
     except MalformedInput as error:
-        given = told.get((error.field or "").partition(".")[0].partition("[")[0])
-        said = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message
-        raise MalformedInput(said, field=option_of(error.field), hint=error.hint) from error
+        given = content.get((error.field or "").partition(".")[0].partition("[")[0])
+        message = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message
+        raise MalformedInput(message, field=option_of(error.field), hint=error.hint) from error
 
 
 # What surrounds a body, by the parameter that it comes from.
-OF_THE_ACT = {
+PARAMETER_OF = {
     "stream": "case_id",
     "occurred_at": "occurred_at",
     "authority": "authority",
@@ -42,7 +42,7 @@ OF_THE_ACT = {
 
 @contextmanager
 def errors_by_option() -> Iterator[None]:
-    """Gives refusals that name a part of the event the name of the option that it came from."""
+    """Give errors that name a part of the event the name of the option that the part came from."""
     try:
         yield
     except TallystickError as error:
@@ -53,15 +53,15 @@ def errors_by_option() -> Iterator[None]:
 def _option_of_part(field: str | None) -> str | None:
     part, _, rest = (field or "").partition(".")
     if part == "sections":
-        return option_of(OF_THE_ACT["confidential"])
+        return option_of(PARAMETER_OF["confidential"])
     name = rest.partition(".")[0]
     if part == "payload" and name == "body":
         return option_of(rest.removeprefix("body.")) if rest != "body" else None
-    return option_of(OF_THE_ACT[name]) if part in ("payload", "envelope") and name in OF_THE_ACT else field
+    return option_of(PARAMETER_OF[name]) if part in ("payload", "envelope") and name in PARAMETER_OF else field
 
 
 def option_of(field: str | None) -> str | None:
-    """The option (or argument) of the running command that a field comes from; the field itself where there is none."""
+    """Return the option (or argument) of the running command that a field comes from, or the field if there is none."""
     context = click.get_current_context(silent=True)
     name = (field or "").partition(".")[0].partition("[")[0]
     for parameter in context.command.params if context else ():

@@ -30,7 +30,7 @@ def _complete_profile(_ctx: click.Context, _parameter: click.Parameter, incomple
 
 
 def shared_options() -> list[click.Parameter]:
-    """``--json``, ``--profile`` and ``--lang``, understood before and after the command's name."""
+    """Return ``--json``, ``--profile`` and ``--lang``, understood before and after the command's name."""
     return [
         click.Option(
             ["--json"],
@@ -59,7 +59,7 @@ def shared_options() -> list[click.Parameter]:
 
 
 class Explained(click.Command):
-    """A command whose help is told in the reader's language; in lists, by its whole first paragraph."""
+    """A command with help in the reader's language; lists show the whole first paragraph of it."""
 
     context_class = Context
 
@@ -68,7 +68,7 @@ class Explained(click.Command):
 
 
 class Command(Explained):
-    """A command with the shared options; what it does not tell of its own, it tells as the others do."""
+    """A command with the shared options. Options without help get the help text that is shared by name."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
         super().__init__(*arguments, **keywords)

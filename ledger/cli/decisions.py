@@ -1,4 +1,4 @@
-"""A decision of the agencies' admins as files: one proposes, each approves on a machine of his own, anybody sends.
+"""Decisions of the agencies' admins as files: one admin proposes, each approves on a machine of his own, anybody sends.
 
 A proposal names the contract, the decision's number and the change; an approval is an admin's signature over just that.
 """
@@ -95,7 +95,7 @@ Decision = AdmitAgency | SetWitness | RemoveWitness | SetQuorum | AllowSubmitter
 
 
 class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
-    """``number`` is that of the decision: the contract takes them in their order."""
+    """A decision for one registry. ``number`` is the decision's: the contract takes decisions in order."""
 
     log_id: Bytes32
     chain_id: SafeInt
@@ -105,20 +105,20 @@ class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["tallystick/proposal@v1"] = "tallystick/proposal@v1"
 
     def digest(self) -> bytes:
-        """What an admin signs."""
+        """Return the digest (32 bytes) that an admin signs."""
         domain = ContractDomain(bytes.fromhex(self.log_id[2:]), self.chain_id, self.registry)
         return decision_digest(domain, self.number, self.decision.change())
 
     def words(self, labels: Labels) -> str:
-        """The proposal in one sentence, with everything that is signed."""
+        """Describe the proposal in one sentence, with everything that is signed."""
         fields: dict[str, Any] = msgspec.to_builtins(self.decision)
-        what = fields.pop("decide")
+        kind = fields.pop("decide")
         if isinstance(self.decision, AdmitAgency):
             fields["kind"] = labels.of("agency_kind", self.decision.kind)
             fields["name"] = f"{self.decision.name.zh} / {self.decision.name.en}"
-        told = labels.of("message", f"decide.{what}").format(**fields)
+        sentence = labels.of("message", f"decide.{kind}").format(**fields)
         where = {"number": self.number, "registry": self.registry, "chain_id": self.chain_id, "log_id": self.log_id}
-        return f"{told} {labels.of('message', 'decide.where').format(**where)}"
+        return f"{sentence} {labels.of('message', 'decide.where').format(**where)}"
 
 
 class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +132,7 @@ class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def propose(session: Session, decision: Decision) -> Proposal:
-    """The decision as the registry's next one."""
+    """Make a proposal of the decision as the registry's next one."""
     state = chain_state(session)
     require_trusted(session, state.chain_id, state.registry)
     log_id = "0x" + session.log_id.hex()
@@ -140,7 +140,10 @@ def propose(session: Session, decision: Decision) -> Proposal:
 
 
 def require_current(session: Session, proposal: Proposal) -> ChainState:
-    """Raises IntegrityBroken for another ledger's proposal, Conflict where its number is not the next."""
+    """Check that a proposal is for this ledger and is the registry's next decision, and return the chain's state.
+
+    Raises IntegrityBroken for another ledger's proposal, Conflict if its number is not the next.
+    """
     state = chain_state(session)
     require_trusted(session, proposal.chain_id, proposal.registry)
     here = ("0x" + session.log_id.hex(), state.chain_id, state.registry)
@@ -159,14 +162,14 @@ def require_current(session: Session, proposal: Proposal) -> ChainState:
 
 
 def approve(session: Session, proposal: Proposal) -> AdminApproval:
-    """The profile's signature under the proposal. Requires that it was shown in words before."""
+    """Sign the proposal with the profile's key. The caller has shown it in words before."""
     digest = proposal.digest()
     signature = session.signer.sign(digest)
     return AdminApproval(proposal.number, session.signer.key_id, "0x" + digest.hex(), "0x" + signature.hex())
 
 
 def send(session: Session, proposal: Proposal, approvals: Sequence[AdminApproval]) -> dict[str, Any]:
-    """Sends the decision with the approvals, each verified. Raises what the contract refuses."""
+    """Verify the approvals and send the decision with them. Raises what the contract refuses."""
     require_current(session, proposal)
     signed = [_verified(proposal, approval) for approval in approvals]
     return decide(session, proposal.decision.change(), signed)
@@ -184,7 +187,7 @@ def _verified(proposal: Proposal, approval: AdminApproval) -> Approval:
 
 
 def read_file(path: Path, kind: type[Any]) -> Any:
-    """The proposal, approval or agency in a file. Raises MalformedInput, naming file and field."""
+    """Read the proposal, approval or agency in a file. Raises MalformedInput, naming file and field."""
     try:
         return canonical.parse(path.read_bytes(), decoder_of(kind))
     except MalformedInput as error:

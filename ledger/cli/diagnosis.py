@@ -1,4 +1,4 @@
-"""What ``tally doctor`` looks at, one function each: what it found, and the command that mends what is wrong."""
+"""The checks of ``tally doctor``, one function each: what was found, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCAL_S = 5.0  # for an answer of the service of the data directory
 
 
 class Finding(NamedTuple):
-    """``not_checked`` is what another finding makes moot."""
+    """The outcome of one check. It is ``not_checked`` if another finding makes it moot."""
 
     check: str
     result: Literal["checked", "failed", "not_checked"]
@@ -34,7 +34,7 @@ class Finding(NamedTuple):
 
 
 def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
-    """All findings, in the order in which they are to be mended."""
+    """Run all checks and return the findings in the order in which they should be repaired."""
     findings = [python(), node(), fonts(typeset.missing_fonts())]
     try:
         settings = read_settings(data_dir)
@@ -49,62 +49,63 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
 
 
 def python() -> Finding:
-    """The interpreter that runs this."""
-    told = sys.version.split()[0]
+    """Check the version of the Python interpreter."""
+    version = sys.version.split()[0]
     if sys.version_info < OLDEST_PYTHON:
-        return Finding("python", "failed", f"{told}, 3.11 or newer is needed", "apt-get install python3")
-    return Finding("python", "checked", told)
+        return Finding("python", "failed", f"{version}, 3.11 or newer is needed", "apt-get install python3")
+    return Finding("python", "checked", version)
 
 
 def node() -> Finding:
-    """Needed for compiling contracts and for Hardhat's node only."""
+    """Check the version of Node, which compiles contracts and runs Hardhat's node."""
     program = shutil.which("node")
     if program is None:
         return Finding("node", "failed", "not on PATH", "apt-get install nodejs npm")
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    major = told.removeprefix("v").partition(".")[0]
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    major = version.removeprefix("v").partition(".")[0]
     if not major.isdecimal() or int(major) < OLDEST_NODE:
-        return Finding("node", "failed", f"{told}, {OLDEST_NODE} or newer is needed", "apt-get install nodejs npm")
-    return Finding("node", "checked", told)
+        return Finding("node", "failed", f"{version}, {OLDEST_NODE} or newer is needed", "apt-get install nodejs npm")
+    return Finding("node", "checked", version)
 
 
 def fonts(missing: list[str]) -> Finding:
-    """What paper is set in; needed where documents and certificates are printed only."""
+    """Check that the fonts of documents and certificates are installed."""
     if missing:
         return Finding("fonts", "failed", f"paper needs {' and '.join(missing)}", typeset.MEND)
     return Finding("fonts", "checked", ", ".join(typeset.FAMILIES))
 
 
 def anvil(settings: Settings) -> Finding:
-    """The node of the embedded chain."""
+    """Check that the node of the embedded chain runs."""
     if settings.chain != EMBEDDED:
         return Finding("anvil", "not_checked", "the chain is not embedded")
     try:
         binary = settings.anvil()
     except TallystickError as error:
         return Finding("anvil", "failed", error.message, "scripts/setup")
-    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
-    if not told:
+    output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    version = output.partition("\n")[0]
+    if not version:
         return Finding("anvil", "failed", f"{binary} does not run", "scripts/setup")
-    return Finding("anvil", "checked", told)
+    return Finding("anvil", "checked", version)
 
 
 def installation(settings: Settings) -> Finding:
-    """What ``tally init`` laid down."""
+    """Check the installation that ``tally init`` made."""
     where = DataDirectory(settings.data_dir)
     if not where.installation.exists():
-        told = f"no ledger in {settings.data_dir}"
-        return Finding("installation", "not_checked", told, "tally init, if this machine is to run a service")
+        detail = f"no ledger in {settings.data_dir}"
+        return Finding("installation", "not_checked", detail, "tally init, if this machine is to run a service")
     try:
-        made = load(where)
+        ledger = load(where)
     except TallystickError as error:
         return Finding("installation", "failed", error.message, "tally init")
-    development = ", for development" if made.founding.development else ""
-    return Finding("installation", "checked", f"{settings.data_dir}: {made.log_id}{development}")
+    development = ", for development" if ledger.founding.development else ""
+    return Finding("installation", "checked", f"{settings.data_dir}: {ledger.log_id}{development}")
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
-    """The service's keys, and the passphrase that opens them."""
+    """Check the service's keys, and the passphrase that opens them."""
     where = DataDirectory(settings.data_dir)
     if not where.installation.exists():
         return
@@ -120,7 +121,7 @@ def _own_keys(where: DataDirectory) -> str:
 
 
 def files(settings: Settings) -> Iterator[Finding]:
-    """Whether nobody else can use what lies in the directories of service and witness, or a database elsewhere."""
+    """Check that nobody else can use the files of service and witness, or a database elsewhere."""
     folders = [settings.data_dir]
     with suppress(TallystickError):  # a witness's wrong settings are told by the witness
         folders.append(read_witness_settings().data_dir)
@@ -140,7 +141,7 @@ def _private(folder: Path) -> Finding:
 
 
 def database(settings: Settings) -> Finding:
-    """Where the log is kept."""
+    """Check the database of the log."""
     url = settings.database_url
     if url is None or url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///")) if url else DataDirectory(settings.data_dir).database
@@ -156,7 +157,7 @@ def _open_database(url: str) -> str:
 
 
 def chain(settings: Settings) -> Finding:
-    """Where the log is anchored."""
+    """Check the chain that the log is anchored in."""
     if settings.chain == EMBEDDED:
         return Finding(
             "chain",
@@ -167,7 +168,7 @@ def chain(settings: Settings) -> Finding:
 
 
 def witnesses(settings: Settings) -> Iterator[Finding]:
-    """Whether those who are asked to co-sign can meet what the trust file asks for."""
+    """Check that the configured witnesses can meet the quorum of the trust file."""
     where = DataDirectory(settings.data_dir)
     if where.installation.exists():
         yield _tried("witnesses", lambda: _quorum(where), "docs/operations.md, Witnesses")
@@ -177,7 +178,7 @@ def _quorum(where: DataDirectory) -> str:
     policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
     if not policy.asks_for_witnesses:
         return "the policy asks for no witness: this is a development ledger"
-    if not policy.is_met_by(one.key for one in asked):
+    if not policy.is_met_by(witness.key for witness in asked):
         raise NotFound(
             f"nothing is anchored: the {len(asked)} witnesses of {where.witnesses} do not meet the quorum "
             f"{policy.quorum} of the trust file",
@@ -200,7 +201,7 @@ def _ask_chain(settings: Settings) -> str:
 
 
 def profile_keys(session: Session) -> Iterator[Finding]:
-    """The keys of the profiles."""
+    """Check the keys of the profiles."""
     for name in session.profiles.names():
         profile = session.profiles.read(name)
         if profile.key is not None:
@@ -208,7 +209,7 @@ def profile_keys(session: Session) -> Iterator[Finding]:
 
 
 def service(session: Session) -> Iterator[Finding]:
-    """The service of the profile in use, and what it says of its chain."""
+    """Check the service of the profile in use, and what it reports of its chain."""
     if not _has_profile(session):
         yield Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
         return
@@ -221,7 +222,7 @@ def service(session: Session) -> Iterator[Finding]:
 
 
 def _own_service(settings: Settings) -> Iterator[Finding]:
-    """The service of the data directory, where no profile names one; silent where it does not run."""
+    """Check the service of the data directory if no profile names one. Yield nothing if it does not run."""
     from ledger.client.service import Service
 
     if not DataDirectory(settings.data_dir).installation.exists():
@@ -245,7 +246,7 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _has_profile(session: Session) -> bool:
-    """Whether one is named, or there is only one."""
+    """Return whether a profile is named, or there is only one."""
     names = session.profiles.names()
     return bool(names) and (session.profile_name is not None or len(names) == 1)
 
@@ -256,28 +257,28 @@ def _ask_service(session: Session) -> str:
 
 
 def _anchoring(log: Mapping[str, Any]) -> Finding:
-    """How far the chain follows the log, or what stands in its way."""
+    """Check how far the log is anchored, and what prevents it."""
     chain, confirmed = log["chain"], log["anchored"]["confirmed"]
-    told = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
+    progress = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
     if chain["waits"] == "quorum_missing":
-        return Finding("anchoring", "failed", f"{told}: {chain['told']}", "tally anchor status")
+        return Finding("anchoring", "failed", f"{progress}: {chain['told']}", "tally anchor status")
     if chain["fault"] is None:
-        return Finding("anchoring", "checked", told)
-    return Finding("anchoring", "failed", f"{told}: {chain['fault']}", chain["hint"] or "")
+        return Finding("anchoring", "checked", progress)
+    return Finding("anchoring", "failed", f"{progress}: {chain['fault']}", chain["hint"] or "")
 
 
 def _timestamping(stamped: Mapping[str, Any] | None, published: int) -> Finding:
-    """What a timestamp authority has seen of the log: time from a third party."""
+    """Check how much of the log a timestamp authority has stamped."""
     if stamped is None:
         return Finding("timestamps", "not_checked", "no authority is configured (timestamp_url)")
-    told = f"{stamped['size']} of {published} published entries timestamped"
+    progress = f"{stamped['size']} of {published} published entries timestamped"
     if stamped["fault"] is None:
-        return Finding("timestamps", "checked", told)
-    return Finding("timestamps", "failed", f"{told}: {stamped['fault']}", stamped["hint"] or "")
+        return Finding("timestamps", "checked", progress)
+    return Finding("timestamps", "failed", f"{progress}: {stamped['fault']}", stamped["hint"] or "")
 
 
 def _watching(session: Session, published: int) -> Finding:
-    """How far the agency has looked at what its keys were used for."""
+    """Check how far the agency has watched the use of its keys."""
     from ledger.cli.proofs import trust_of_profile
     from ledger.client.monitoring import read_position
     from ledger.core.verification.trust import parse_trust

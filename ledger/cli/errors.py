@@ -1,6 +1,6 @@
-"""What stopped a command, in the language of whoever typed it.
+"""What stopped a command, in the user's language.
 
-Refusals are written in English where they are made, for programs and for the log of a service.
+Errors are written in English where they are raised, for programs and for the log of a service.
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ _NEXT: dict[type[TallystickError], str] = {
 
 
 def of_usage(error: click.UsageError, labels: Labels) -> str:
-    """What was wrong with the command line, and where its help is."""
+    """Return what is wrong with the command line, and where its help is."""
     path = error.ctx.command_path if error.ctx else "tally"
-    told = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split())
     if labels.language == "en":
-        return f"{told.removesuffix('.')} (see {path} --help)"
-    return f"{said(told, labels).removesuffix('。')}（{path} --help）"
+        return f"{message.removesuffix('.')} (see {path} --help)"
+    return f"{said(message, labels).removesuffix('。')}（{path} --help）"
 
 
 def of_refusal(error: TallystickError, labels: Labels) -> str:
-    """What an error says, after what its code means; in English its own words say it all."""
-    told = error.for_operator
+    """Return the message of an error, in Chinese behind the meaning of its code."""
+    message = error.for_operator
     if labels.language == "en":
-        return told
-    meaning, detail = labels.find("refusal", error.code), said(told, labels)
+        return message
+    meaning, detail = labels.find("refusal", error.code), said(message, labels)
     if meaning is None or meaning == detail or error.code in _ONLY_A_CLASS:
         return detail
     return f"{meaning}：{detail}"
 
 
 def next_step(error: TallystickError, labels: Labels) -> str | None:
-    """What to do now: as the error says, in Chinese where the catalogue has it, else as is right for its kind."""
+    """Return the hint of an error in the user's language, or the general hint for errors of its kind."""
     if labels.language == "en":
         return error.hint
     own = said(error.hint, labels) if error.hint else ""
     if own and own != error.hint:
         return own
-    general = next((told for kind, told in _NEXT.items() if isinstance(error, kind)), None)
+    general = next((step for kind, step in _NEXT.items() if isinstance(error, kind)), None)
     return said(general, labels) + (f"（{error.hint}）" if error.hint else "") if general else error.hint
 
 
 def in_a_line(labels: Labels, field: str | None, message: str, *, rule: str, hint: str | None) -> str:
-    """The field, what is wrong with it, the rule by its name, and what to do next."""
+    """Join the field, what is wrong with it, the name of the rule, and the hint into one line."""
     colon, bracketed, stop, between = (
         (": ", " ({})", ".", " ") if labels.language == "en" else ("：", "（{}）", "。", "")
     )
@@ -75,7 +75,7 @@ def in_a_line(labels: Labels, field: str | None, message: str, *, rule: str, hin
 
 
 def _place(field: str | None, labels: Labels) -> str | None:
-    """An option as it is typed; a part of what is signed, which nobody types, by its label."""
+    """Return an option as it is typed, and the label of a part of what is signed, which nobody types."""
     if field is None or not field.startswith(_SIGNED):
         return field
     return labels.of("field", field.rpartition(".")[2])

@@ -1,4 +1,4 @@
-"""What ``tally evidence`` says: digests as they come, and what a check came to."""
+"""The output of ``tally evidence``: digests as they are computed, and the outcome of a check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|liste
 
 
 def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Each row as soon as it is there: a list in JSON, else a line for each digest as ``b3sum`` has it."""
+    """Print each row as soon as it is computed: a list in JSON, or a line for each digest as ``b3sum`` prints it."""
     if not session.json:
         for row in rows:
             for digest in row["digests"]:
@@ -38,30 +38,30 @@ def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def show_check(session: Session, checked: Checked, findings: Sequence[Finding]) -> None:
-    """Steps, each file that is not as listed, and the verdict."""
+    """Print the steps of a check, each file that is not as listed, and the verdict."""
     output, labels = session.output, session.labels
-    told = msgspec.to_builtins(checked)
-    told["bytes"] = told.pop("size")
+    fields = msgspec.to_builtins(checked)
+    fields["bytes"] = fields.pop("size")
     if session.json:
-        return output.data(told | {"findings": findings})
-    steps = [step | {"detail": _detail(labels, step["detail"])} for step in told["steps"]]
+        return output.data(fields | {"findings": findings})
+    steps = [step | {"detail": _detail(labels, step["detail"])} for step in fields["steps"]]
     output.table(steps, [Column("number"), Column("name", "step"), Column("result", "result"), Column("detail")])
     show_findings(session, findings)
-    output.record((told["binding"] or {}) | {name: told[name] for name in ("digests", "files", "bytes")})
+    output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
     verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
     return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
 
 
 def _detail(labels: Labels, detail: str) -> str:
-    """What a step found, in the reader's language, with the faults that it counts."""
-    told = said(detail, labels)
-    if told == detail:
+    """Return the detail of a step in the reader's language, with the faults that it counts."""
+    text = said(detail, labels)
+    if text == detail:
         return detail
-    return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", told)
+    return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", text)
 
 
 def show_findings(session: Session, findings: Iterable[Finding]) -> None:
-    """A line for each, in red."""
+    """Print a line for each finding, in red."""
     for finding in findings:
         fault = session.labels.of("fault", finding.fault)
         detail = f" ({said(finding.detail, session.labels)})" if finding.detail else ""

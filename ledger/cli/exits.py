@@ -57,14 +57,14 @@ class Verified(Protocol):
 
 
 def of_report(report: Verified) -> Exit:
-    """The code of the verdict; of an intact bundle whose conformity or completeness is contradicted, that."""
+    """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
     if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
         return Exit.CONTRADICTED
     return OF_VERDICT[report.verdict]
 
 
 def of_error(error: TallystickError) -> Exit:
-    """The code that the command ends with when it is stopped by ``error``."""
+    """Return the exit code of a command that ``error`` stopped."""
     if isinstance(error, Unavailable):
         return Exit.UNREACHABLE
     if isinstance(error, MalformedInput) or error.code in _USAGE_CODES:

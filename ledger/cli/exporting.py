@@ -14,14 +14,14 @@ from ledger.core.events import decode_payload
 
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
-    """The file of one case."""
+    """Fetch the export of one case."""
     path = at("/api/v1/cases/{}/export", case_id)
     given = {"format": file_format, "bom": "true" if bom else None, "lang": session.language}
     return session.service.fetch(path, **given)
 
 
 def export_all(session: Session) -> bytes:
-    """One OCEL log of every case that may be seen, fetched case by case under a progress bar."""
+    """Fetch every case that the officer may see, under a progress bar, and merge them into one OCEL log."""
     from ledger.cli.importing import bar
     from ledger.interchange.exports import ocel
 
@@ -35,25 +35,25 @@ def export_all(session: Session) -> bytes:
 
 
 def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
-    """The document of an event, whichever case it is in."""
+    """Fetch the document of an event, whichever case it is in."""
     stream = session.service.get(at("/api/v1/events/{}", event_id))["envelope"]["stream"]
     return session.service.fetch(at("/api/v1/cases/{}/events/{}/paper", stream["id"], event_id), **query)
 
 
 def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
-    """Every document that events of the case print as, and a name for its file."""
+    """Yield every document that events of the case print as, with a name for its file."""
     from ledger.interchange.papers.forms import forms_of
 
     for event in session.service.pages("/api/v1/events", "events", case_id=case_id):
         payload = decode_payload(msgspec.json.encode(event["payload"]))
         for form in forms_of(payload, query.get("document")):
             path = at("/api/v1/cases/{}/events/{}/paper", case_id, payload.event_id)
-            made = session.service.fetch(path, **query | {"document": form.document})
-            yield f"{payload.sequence:04}-{form.document}.pdf", made
+            pdf = session.service.fetch(path, **query | {"document": form.document})
+            yield f"{payload.sequence:04}-{form.document}.pdf", pdf
 
 
 def write(file: Path, data: bytes) -> None:
-    """To a new file, so that nothing is lost. Raises MalformedInput."""
+    """Write a new file. Raises MalformedInput if there is one already, so that nothing is lost."""
     try:
         with file.open("xb") as opened:
             opened.write(data)

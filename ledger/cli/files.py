@@ -40,7 +40,7 @@ class _Bar:
 
 @contextmanager
 def progress_of(name: str, output: Output) -> Iterator[Progress]:
-    """How far the work on ``name`` has come, on standard error while somebody looks on."""
+    """Show the progress of the work on ``name`` on standard error if that is a terminal."""
     if output.json or not sys.stderr.isatty():
         yield SILENT
         return
@@ -60,7 +60,7 @@ def progress_of(name: str, output: Output) -> Iterator[Progress]:
 
 
 def digests_of(path: Path, output: Output) -> list[str]:
-    """BLAKE3 and SHA-256 of a file as text. Raises MalformedInput where it cannot be read."""
+    """Return BLAKE3 and SHA-256 of a file as text. Raises MalformedInput if it cannot be read."""
     with progress_of(path.name, output) as progress:
         progress.expect(1, path.stat().st_size)
         return [str(digest) for digest in hash_file(path, progress=progress).digests]

@@ -1,4 +1,4 @@
-"""Help in the language of whoever asks. It is written in English where commands are; catalogues have the rest."""
+"""Help in the user's language. It is written in English at the commands; the catalogues have the translations."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class Formatter(click.HelpFormatter):
         super().__init__(**sizes)
         self._texts = texts
 
-    def told(self, text: str) -> str:
-        """The text in the reader's language; of an option's, what stands behind it in brackets too."""
+    def translated(self, text: str) -> str:
+        """Return the text in the reader's language; of an option's help, also the part in brackets behind it."""
         if text in self._texts:
             return self._texts[text]
         behind = _BEHIND.search(text)
         if behind is None:
             return text
-        said = text[: behind.start()].rstrip()
-        told = _SAID_BEHIND.sub(lambda word: self._texts.get(word[0], word[0]), behind[0])
-        return f"{self._texts.get(said, said)}  {told}" if said else told
+        own_text = text[: behind.start()].rstrip()
+        bracketed = _SAID_BEHIND.sub(lambda word: self._texts.get(word[0], word[0]), behind[0])
+        return f"{self._texts.get(own_text, own_text)}  {bracketed}" if own_text else bracketed
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, prefix or self.told("Usage: "))
+        super().write_usage(prog, args, prefix or self.translated("Usage: "))
 
     def write_heading(self, heading: str) -> None:
-        super().write_heading(self.told(heading))
+        super().write_heading(self.translated(heading))
 
     def write_text(self, text: str) -> None:
-        text = self.told(text)
+        text = self.translated(text)
         if text.isascii():
             return super().write_text(text)
         for number, paragraph in enumerate(text.split("\n\n")):
@@ -62,7 +62,7 @@ class Formatter(click.HelpFormatter):
         return None
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        rows = [(term, self.told(text)) for term, text in rows]
+        rows = [(term, self.translated(text)) for term, text in rows]
         if all(text.isascii() for _, text in rows):
             return super().write_dl(rows, col_max, col_spacing)
         first = min(max(columns_of(term) for term, _ in rows), col_max) + col_spacing
@@ -88,7 +88,7 @@ class Context(click.Context):
 
 
 def typed(command: str, width: int) -> list[str]:
-    """A command in lines of at most ``width`` characters as a shell takes them, each but the last with a backslash."""
+    """Split a command into lines of at most ``width`` characters; each but the last ends with a backslash."""
     lines = [""]
     for word in _WORDS.findall(command):
         if lines[-1].strip() and len(lines[-1]) + len(word) + len(_GOES_ON) > width:
@@ -98,7 +98,7 @@ def typed(command: str, width: int) -> list[str]:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most ``width`` columns, except for words that are wider. At least one line."""
+    """Wrap a text at ``width`` columns, without breaking words. At least one line is returned."""
     lines = [""]
     for token in _TOKENS.findall(text.replace("\n", " ")):
         if lines[-1] and columns_of(lines[-1] + token.rstrip()) > width:

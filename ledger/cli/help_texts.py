@@ -1,4 +1,4 @@
-"""What help says that no single command owns: options that mean the same wherever they stand, and examples."""
+"""Help that no single command owns: options that mean the same in all commands, and examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing over HTTP: the service as an import asks it, and how far the import has come on the terminal."""
+"""Import over HTTP: the service as a target of imports, and the progress bar."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _BatchAnswer(Struct):
 
 
 class ServiceLedger:
-    """A ``ledger.interchange.imports.importing.Ledger``: the service of a profile."""
+    """The service of a profile as a target of imports (``ledger.interchange.imports.importing.Ledger``)."""
 
     def __init__(self, service: Service):
         self._service = service
@@ -58,10 +58,12 @@ class ServiceLedger:
     def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[Found]:
         rows = [{"source_key": plan.source_key, "case_id": plan.case_id} for plan in plans]
         asked = msgspec.json.encode({"source_system": source_system, "rows": rows})
-        found = self._service.post(LOOK_UP, asked, _FoundRows).rows
-        if [(one.source_key, one.case_id) for one in found] != [(plan.source_key, plan.case_id) for plan in plans]:
+        answers = self._service.post(LOOK_UP, asked, _FoundRows).rows
+        if [(answer.source_key, answer.case_id) for answer in answers] != [
+            (plan.source_key, plan.case_id) for plan in plans
+        ]:
             raise IntegrityBroken("the service answered another question than the one asked", field="rows")
-        return found
+        return answers
 
     def events(self, case_id: str) -> Sequence[Seen]:
         pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
@@ -77,12 +79,15 @@ class ServiceLedger:
 
 
 def _seen(view: dict[str, Any]) -> Seen:
-    """Raises IntegrityBroken where payload and envelope are not of one event."""
+    """Return an event of the service as a comparison takes it.
+
+    Raises IntegrityBroken if payload and envelope are not of one event.
+    """
     data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
     if digest_of(data) != signed:
         raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
     sections = view.get("sections")
-    fields = None if sections is None else {label: one and one["fields"] for label, one in sections.items()}
+    fields = None if sections is None else {label: section and section["fields"] for label, section in sections.items()}
     return Seen(decode_payload(data), signed, fields)
 
 
@@ -99,7 +104,7 @@ class Bar:
 
 @contextmanager
 def bar(session: Session, doing: str, total: int | None = None) -> Iterator[Bar]:
-    """A progress bar on standard error; none where that is no terminal or JSON was asked for."""
+    """Show a progress bar on standard error, unless that is no terminal or JSON was asked for."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -119,7 +124,7 @@ class Opened(NamedTuple):
 
 @contextmanager
 def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> Iterator[Opened]:
-    """The file, surveyed. Raises MalformedInput where it is not as the mapping says."""
+    """Open and survey the file. Raises MalformedInput if it is not as the mapping says."""
     planner = Planner(mapping, key)
     with SourceFile(file, layout_of(file, mapping)) as source:
         with bar(session, "reading") as progress:
@@ -128,14 +133,14 @@ def opened(session: Session, file: Path, mapping: Mapping, key: IdentityKey) -> 
 
 
 def importer(session: Session, file: Opened) -> Importer:
-    """Imports the file in the name of the session's profile."""
+    """Return the importer of the file for the session's profile."""
     actor = Actor(*require_officer(session), session.signer)
     pen = Pen(actor, session.log_id, shipped_rulebook())
     return Importer(file.planner, ServiceLedger(session.service), pen, file.survey)
 
 
 def identity_key(session: Session, given: Path | None) -> IdentityKey:
-    """The agency's key. Raises SecretRefused, saying how it is made, where there is none."""
+    """Read the agency's identity key. Raises SecretRefused, with the way to make one, if there is none."""
     agency, _ = require_officer(session)
     path = key_path(session, given)
     if not path.exists():
@@ -148,7 +153,7 @@ def identity_key(session: Session, given: Path | None) -> IdentityKey:
 
 
 def key_path(session: Session, given: Path | None) -> Path:
-    """Where the identity key of the profile's agency lies, unless another place is given."""
+    """Return where the identity key of the profile's agency is, or the path that the user names."""
     named = os.environ.get(KEY_VARIABLE)
     if given or named:
         return given or Path(named or "")
@@ -157,7 +162,7 @@ def key_path(session: Session, given: Path | None) -> Path:
 
 
 def require_officer(session: Session) -> tuple[str, str]:
-    """Agency and officer of the profile. Raises MalformedInput."""
+    """Return agency and officer of the profile. Raises MalformedInput if it names none."""
     profile = session.profile
     if profile.agency is None or profile.officer is None:
         raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")

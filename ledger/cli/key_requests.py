@@ -47,13 +47,13 @@ def request_own_key(session: Session) -> RequestFile:
 
 
 def wallet_document(session: Session, key_id: str) -> dict[str, Any]:
-    """The request of a key in a wallet, for its ``eth_signTypedData_v4``."""
+    """Return the request of a key in a wallet as typed data for its ``eth_signTypedData_v4``."""
     agency, officer = _required_actor(session.profile)
     return key_request_document(registry_domain(session), agency=agency, officer=officer, key_id=key_id)
 
 
 def request_wallet_key(session: Session, key_id: str, signature: str) -> RequestFile:
-    """The same with the wallet's signature. Raises SignatureRefused where it is not this key's."""
+    """Make a request with a wallet's signature. Raises SignatureRefused if it is not this key's."""
     agency, officer = _required_actor(session.profile)
     request = KeyRequest(agency, officer, key_id, _signature_bytes(signature))
     _require_signed(registry_domain(session), request, field="--signature")
@@ -61,9 +61,9 @@ def request_wallet_key(session: Session, key_id: str, signature: str) -> Request
 
 
 def read_request(session: Session, path: Path, officer: str | None) -> KeyRequest:
-    """The request in a file, verified.
+    """Read and verify the request in a file.
 
-    Raises IntegrityBroken for the registry of another ledger, SignatureRefused where the key did not sign it,
+    Raises IntegrityBroken for the registry of another ledger, SignatureRefused if the key did not sign it,
     MalformedInput for another agency than the profile's or another officer than ``officer``.
     """
     file: RequestFile = read_file(path, RequestFile)
@@ -92,7 +92,7 @@ def request_key_here(session: Session, key_id: str, officer: str) -> KeyRequest:
 
 
 def registry_domain(session: Session) -> ContractDomain:
-    """The domain of the ledger's registry. Raises IntegrityBroken for another than the trust file names."""
+    """Return the signing domain of the ledger's registry. Raises IntegrityBroken if the trust file names another."""
     state = chain_state(session)
     require_trusted(session, state.chain_id, state.registry)
     return ContractDomain(session.log_id, state.chain_id, state.registry)
@@ -134,7 +134,7 @@ def _required_actor(profile: Profile) -> tuple[str, str]:
 
 
 def _admins_agency(session: Session) -> str:
-    """The agency that the profile acts for; the contract compares it with that of the account."""
+    """Return the agency that the profile acts for; the contract compares it with that of the account."""
     agency = session.profile.agency
     if agency is None:
         raise MalformedInput(f"the profile {session.profile.name} names no agency", field="--profile")
@@ -142,12 +142,19 @@ def _admins_agency(session: Session) -> str:
 
 
 def _signer_here(session: Session, key_id: str) -> Signer:
-    """The key of this id in a keystore of this machine, opened as a profile that uses it says, else as the admin's."""
+    """Open the key of this id in a keystore of this machine.
+
+    The passphrase is read as a profile that uses the key says, or else as the admin's profile says.
+    """
     profiles = [session.profile, *map(session.profiles.read, session.profiles.names())]
     directories = {profile.name: session.profiles.keys(profile) for profile in profiles}
     for path in (path for directory in directories.values() for path in directory.files()):
         if path.suffix == ".json" and keystore_key_id(path) == key_id:
-            used_by = [one for one in profiles if one.key == path.stem and directories[one.name].path == path.parent]
+            used_by = [
+                profile
+                for profile in profiles
+                if profile.key == path.stem and directories[profile.name].path == path.parent
+            ]
             return open_keystore(path, _passphrase([*used_by, session.profile]).read(of=f"the key {path.stem}"))
     raise MalformedInput(
         f"the key {key_id} is not on this machine",
@@ -157,7 +164,7 @@ def _signer_here(session: Session, key_id: str) -> Signer:
 
 
 def _passphrase(profiles: list[Profile]) -> Passphrase:
-    """Where the first of the profiles that names one has its passphrase; it is asked for where none does."""
+    """Return where the first profile that names a passphrase has it; if none does, the user is asked."""
     for profile in profiles:
         if profile.passphrase_file or profile.passphrase_env:
             file = Path(profile.passphrase_file) if profile.passphrase_file else None

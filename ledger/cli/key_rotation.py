@@ -40,7 +40,7 @@ class Rotation:
     """
 
     where: DataDirectory
-    made: Installation
+    installation: Installation
     size: int
     passphrase: str
     lost: bool = False
@@ -52,44 +52,50 @@ class Rotation:
         old, following = keys.note_key("log"), keys.note_key("log-next")
         if not self.lost:
             open_note_key(old, self.passphrase)
-        earlier = self.made.earlier_log_keys
-        if _named_by(following, _vkey) != self.made.log_key:
+        earlier = self.installation.earlier_log_keys
+        if _named_by(following, _vkey) != self.installation.log_key:
             _require_room(earlier)  # before anything is written
         if not following.exists():
-            create_note_key(following, self.made.origin, self.passphrase, light=self.light)
+            create_note_key(following, self.installation.origin, self.passphrase, light=self.light)
         key = open_note_key(following, self.passphrase).verifying_key.vkey()
-        if self.made.log_key != key:
-            until = max([self.size, *(one.until for one in earlier)])  # it may have signed a tree of this size
-            earlier = (*earlier, LogKeyLine(self.made.log_key, until))
-            self._write(replace(self.made, log_key=key, earlier_log_keys=earlier))
-        before = _named_by(old, _vkey) or (self.made.log_key if self.made.log_key != key else earlier[-1].key)
+        if self.installation.log_key != key:
+            # The old key may have signed a tree of this size.
+            until = max([self.size, *(key_line.until for key_line in earlier)])
+            earlier = (*earlier, LogKeyLine(self.installation.log_key, until))
+            self._write(replace(self.installation, log_key=key, earlier_log_keys=earlier))
+        before = _named_by(old, _vkey) or (
+            self.installation.log_key if self.installation.log_key != key else earlier[-1].key
+        )
         kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
         replace_key(old, following, kept)
         return Rotated(key, before, kept)
 
     def service(self) -> Rotated:
         """Make another key for the ledger's own entries, from ``size`` on."""
-        earlier = self.made.earlier_service_keys
+        earlier = self.installation.earlier_service_keys
         has_signed = not earlier or earlier[-1].until < self.size
         if (
             has_signed
-            and _named_by(self.where.keys.keystore("service-next"), keystore_key_id) != self.made.service_key_id
+            and _named_by(self.where.keys.keystore("service-next"), keystore_key_id) != self.installation.service_key_id
         ):
             _require_room(earlier)  # before anything is written
         key = self._new_keystore("service")
-        if self.made.service_key_id != key:
+        if self.installation.service_key_id != key:
             if has_signed:
-                earlier = (*earlier, EarlierServiceKey(self.made.service_key_id, self.size))
-            self._write(replace(self.made, service_key_id=key, earlier_service_keys=earlier))
-        before = self.made.service_key_id if self.made.service_key_id != key else earlier[-1].key_id
+                earlier = (*earlier, EarlierServiceKey(self.installation.service_key_id, self.size))
+            self._write(replace(self.installation, service_key_id=key, earlier_service_keys=earlier))
+        before = self.installation.service_key_id if self.installation.service_key_id != key else earlier[-1].key_id
         return self._replaced("service", before, key)
 
     def submitter(self) -> Rotated:
         """Make another account for what the service sends to the chain."""
-        return self._replaced("submitter", self.made.submitter, self._new_keystore("submitter"))
+        return self._replaced("submitter", self.installation.submitter, self._new_keystore("submitter"))
 
     def _new_keystore(self, name: str) -> str:
-        """The id of the key that waits for the place of the key ``name``, which must open unless it is lost."""
+        """Make or resume the keystore that waits to replace the key ``name``, and return the id of its key.
+
+        Unless it is lost, the old key must open.
+        """
         keys = self.where.keys
         following = keys.keystore(f"{name}-next")
         if not self.lost:
@@ -106,18 +112,18 @@ class Rotation:
         replace_key(keys.keystore(name), keys.keystore(f"{name}-next"), kept)
         return Rotated(key, before, kept)
 
-    def _write(self, made: Installation) -> None:
-        installations.write(self.where, made, replace=True)
+    def _write(self, installation: Installation) -> None:
+        installations.write(self.where, installation, replace=True)
 
 
 def _require_room(earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> None:
-    """Raises Conflict where a trust file has no place for another key of before."""
+    """Check that a trust file has room for another earlier key. Raises Conflict if not."""
     if len(earlier) == MAX_EARLIER:
         raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
 
 
 def _named_by(file: Path, key_of: Callable[[Path], str]) -> str | None:
-    """The key that a file says it is of; None where it is gone or damaged."""
+    """Return the key that a file names, or None if the file is missing or damaged."""
     try:
         return key_of(file)
     except TallystickError:

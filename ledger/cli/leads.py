@@ -1,4 +1,6 @@
-"""Leads at the command line: fetching what it takes to find one again here, without trusting the service."""
+"""Verify leads at the command line: fetch what a lead was raised from, and derive it again without trusting the
+service.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 def verify_lead(
     session: Session, lead_id: str, files: Sequence[Path], log_folder: Path | None = None, node: Node | None = None
 ) -> LeadReport:
-    """The report on a lead that the service has, made here from bundles and the ``files`` of data sets.
+    """Derive a lead of the service again from bundles and the ``files`` of data sets, and return the report.
 
-    The entries of the log are those of the copy in ``log_folder``, or are fetched, where they are needed.
+    If entries of the log are needed, they are those of the copy in ``log_folder``, or are fetched.
 
     Raises NotFound.
     """
@@ -35,8 +37,8 @@ def verify_lead(
     model = service.get(at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"])))
     cases, registrations = _cited(session, raised)
     agencies = tuple(
-        (one["agency_id"], one["kind"], one["name"]["zh"], one["name"]["en"], one["jurisdiction"])
-        for one in service.pages("/api/v1/agencies", "agencies")
+        (agency["agency_id"], agency["kind"], agency["name"]["zh"], agency["name"]["en"], agency["jurisdiction"])
+        for agency in service.pages("/api/v1/agencies", "agencies")
     )
 
     def first_entries(size: int) -> Iterator[bytes]:
@@ -46,8 +48,8 @@ def verify_lead(
 
     held = Held(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
     trust = trust_for(session, bundle, ())
-    seen = {block for data in (bundle, *cases.values(), *registrations) for block in seen_by(node, data, trust)}
-    return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(seen))
+    blocks = {block for data in (bundle, *cases.values(), *registrations) for block in seen_by(node, data, trust)}
+    return rederive(held, trust, shipped_rulebook(), shipped_calendar(), seen=tuple(blocks))
 
 
 def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
@@ -63,7 +65,7 @@ def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
 
 
 def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes]]:
-    """Bundles of the cases of the events that the lead cites, and of the registrations of data sets among them."""
+    """Fetch bundles of the cases of the events that the lead cites, and of the data set registrations among them."""
     cases: dict[str, bytes] = {}
     registrations: list[bytes] = []
     for ref in raised.get("events", ()):

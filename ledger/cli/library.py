@@ -1,4 +1,4 @@
-"""The library at the command line: where a model that is named comes from, and what taking one over signs."""
+"""The library at the command line: find the model that is named, verify packages, prepare a publication."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGEST = 1_000_000  # bytes of a YAML file that is read at all
 
 
 class Checked(Struct, frozen=True):
-    """A package's file with what was found of it."""
+    """The bytes of a package, its verification report, and whether its model can be used."""
 
     data: bytes
     report: PackageReport
@@ -36,7 +36,7 @@ class Checked(Struct, frozen=True):
 
 
 def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> Checked:
-    """Verifies a package offline, and runs its examples. Raises MalformedInput for what is none."""
+    """Verify a package offline and run its examples. Raises MalformedInput for what is none."""
     from ledger.cli.proofs import trust_for
     from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.checking import check_model
@@ -46,7 +46,10 @@ def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]
 
 
 def require_proven(checked: Checked) -> ModelPublished:
-    """The last version of a package that is intact and fit to be published. Raises IntegrityBroken, MalformedInput."""
+    """Return the last version in a package that is intact and fit to be published.
+
+    Raises IntegrityBroken, MalformedInput.
+    """
     report = checked.report
     if report.verdict != "intact":
         step = next(step for step in report.steps if step.verdict == report.verdict)
@@ -67,9 +70,9 @@ def require_proven(checked: Checked) -> ModelPublished:
 
 
 def published(session: Session, named: str) -> ModelPublished:
-    """The publication that is named: a file (package or YAML), ``MODEL`` of the service, or ``MODEL@VERSION``.
+    """Return the publication that is named: a file (package or YAML), ``MODEL`` of the service, or ``MODEL@VERSION``.
 
-    Raises NotFound, MalformedInput. What a package says is read, not verified: that is another question.
+    A package is read, not verified. Raises NotFound, MalformedInput.
     """
     file = Path(named)
     if file.is_file():
@@ -105,7 +108,7 @@ def _of_file(file: Path) -> ModelPublished:
 
 
 def of_text(text: str, **beside: Any) -> ModelPublished:
-    """What publishing the model of this text says. Raises ModelRefused."""
+    """Make the publication of the model in a text. Raises ModelRefused."""
     from ledger.supervision.models.parse import parse_model
     from ledger.supervision.publishing import said_of
 
@@ -113,7 +116,10 @@ def of_text(text: str, **beside: Any) -> ModelPublished:
 
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:
-    """Raises IntegrityBroken where the service shows another text than the digest is of."""
+    """Make the publication of a model from the service's view of it.
+
+    Raises IntegrityBroken if the service shows another text than the digest is of.
+    """
     from ledger.core.events import digest_of
 
     if digest_of(view["definition"].encode()) != view["model_digest"]:
@@ -123,14 +129,14 @@ def _of_view(view: Mapping[str, Any]) -> ModelPublished:
 
 
 def read(file: Path, largest: int) -> bytes:
-    """The bytes of a file. Raises MalformedInput where it is too large to be what is asked for."""
+    """Read a file. Raises MalformedInput if it is larger than ``largest`` bytes."""
     if file.stat().st_size > largest:
         raise MalformedInput(f"{file} is too large to be a model or a package", field="FILE")
     return file.read_bytes()
 
 
 def text_of(file: Path) -> str:
-    """In Unicode normal form C, as everything that is signed. Raises MalformedInput where it is no UTF-8."""
+    """Read a text in Unicode normal form C, as everything that is signed. Raises MalformedInput if it is not UTF-8."""
     try:
         return unicodedata.normalize("NFC", read(file, LARGEST).decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -138,9 +144,9 @@ def text_of(file: Path) -> str:
 
 
 def taken_over(session: Session, checked: Checked, own_id: str | None, *, case_study: bool) -> ModelPublished:
-    """What publishing the package's last version here says: as the next version of the model under this id.
+    """Make the publication of the package's last version as the next version of the model under this id.
 
-    Raises Conflict where the id is another model's, or the version was taken over before.
+    Raises Conflict if the id is another model's, or the version was taken over before.
     """
     from ledger.supervision.models.editing import renumbered
 
@@ -196,5 +202,5 @@ def _event(report: PackageReport) -> Any:
 
 
 def is_own(session: Session, data: bytes) -> bool:
-    """Whether the package is of the ledger that the profile signs for."""
+    """Return whether the package is of the ledger that the profile signs for."""
     return _log_id(data) == "0x" + session.log_id.hex()

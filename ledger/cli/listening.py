@@ -15,16 +15,16 @@ from ledger.i18n.messages import said
 
 
 @contextmanager
-def alone_with(file: Path, *, told: str, hint: str, shares: bool = False) -> Iterator[None]:
-    """Holds a lock, which the system lets go of however the process ends. Raises MalformedInput where it is held.
+def alone_with(file: Path, *, message: str, hint: str, shares: bool = False) -> Iterator[None]:
+    """Hold a lock on the file while the context lasts. Raises MalformedInput if another process holds it.
 
-    Those that ``shares`` hold it together.
+    Processes that set ``shares`` hold it together. The system releases the lock however the process ends.
     """
     with file.open("wb") as lock:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if shares else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise MalformedInput(told, field="--data-dir", hint=hint) from error
+            raise MalformedInput(message, field="--data-dir", hint=hint) from error
         yield
 
 
@@ -41,7 +41,7 @@ def private(folder: Path, *, keys: Path, output: Output) -> Iterator[None]:
 
 @contextmanager
 def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket.socket]:
-    """A socket bound to the address. Raises MalformedInput where it cannot be."""
+    """Return a socket bound to the address. Raises MalformedInput if it cannot be bound."""
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind)

@@ -1,4 +1,4 @@
-"""``tally``: the command line of the ledger. Every way out of a command passes through here and gets its exit code."""
+"""``tally``: the command line of the ledger. Every command ends here and gets its exit code."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def tally() -> None:
 
 
 def main() -> int:
-    """The console command."""
+    """Run the console command."""
     gc.set_threshold(NEW_OBJECTS)
     status = run()
     gc.freeze()  # the process ends: to look for garbage once more would cost a proof check a tenth of its time
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs ``tally`` and gives the exit code; says what went wrong in one line on standard error."""
+    """Run ``tally`` and return the exit code. An error is printed in one line on standard error."""
     session = Session()
     colour = False if os.environ.get("NO_COLOR") else None
     try:
@@ -116,8 +116,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             )
         if error.filename is None:
             return _defect()
-        told = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
-        return _complain(session, said(told, _labels(session)), code="usage", status=Exit.USAGE)
+        message = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
+        return _complain(session, said(message, _labels(session)), code="usage", status=Exit.USAGE)
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
         return _defect()
     return ended if isinstance(ended, int) else Exit.OK
@@ -130,15 +130,15 @@ def _defect() -> Exit:
 
 
 def _labels(session: Session) -> Labels:
-    """Programs, which ask for JSON, are told in English whatever their user's language is."""
+    """Return the labels for messages: programs, which ask for JSON, get English in every language."""
     return Labels("en") if session.json else session.labels
 
 
 def _complain(session: Session, message: str, *, code: str, status: Exit, error: TallystickError | None = None) -> Exit:
     field, hint = (error.field, next_step(error, _labels(session))) if error else (None, None)
     if session.json:
-        told = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
-        click.echo(msgspec.json.encode({"error": told}), err=True)
+        fields = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
+        click.echo(msgspec.json.encode({"error": fields}), err=True)
         return status
     line = in_a_line(
         session.labels, field, with_readable_times(message), rule=code if status is Exit.REFUSED else "", hint=hint

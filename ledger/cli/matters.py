@@ -16,7 +16,7 @@ STEPS = (Column("event_type"), *(Column(name) for name in ("agency", "officer", 
 
 
 def material(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives the command ``files`` and ``digests``: the material, to be digested here or digested already."""
+    """Give the command ``files`` and ``digests``: material to be digested here, or digested already."""
     files = click.option(
         "--material",
         "files",
@@ -31,26 +31,26 @@ def material(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def digested(output: Output, files: Iterable[Path], digests: Iterable[str]) -> list[str]:
-    """The digests that were given, and those of the files."""
+    """Return the digests that were given, and those of the files."""
     from ledger.cli.files import digests_of
 
     return [*digests, *(digest for file in files for digest in digests_of(file, output))]
 
 
 def shown(session: Session, path: str, *ids: str) -> dict[str, Any]:
-    """A model, lead or recommendation as the service shows it."""
-    found: dict[str, Any] = session.service.get(at(path, *ids))
-    return found
+    """Fetch a model, lead or recommendation."""
+    view: dict[str, Any] = session.service.get(at(path, *ids))
+    return view
 
 
-def say_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
-    """The steps of a life, each with its signed event."""
+def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
+    """Print the steps of a life, each with its signed event."""
     rows = [dict(event) | {name: event["payload"][name] for name in _OF_PAYLOAD} for event in events]
     output.part("steps", rows, STEPS)
 
 
 def renamed(rows: Iterable[Mapping[str, Any]], **names: str) -> list[dict[str, Any]]:
-    """The rows with fields under other names: a name may mean something else elsewhere, and be labelled so."""
+    """Return the rows with fields under other names, because a name may be labelled differently elsewhere."""
     return [{names.get(name, name): value for name, value in row.items()} for row in rows]
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def telling_faults(session: Session, name: str) -> Iterator[None]:
-    """Ends the command where the file of this name is refused, every fault told; programs get the one refusal."""
+def printing_faults(session: Session, name: str) -> Iterator[None]:
+    """End the command if the file of this name is refused, after printing every fault; programs get the first error."""
     from ledger.supervision.models.refused import ModelRefused
 
     try:
@@ -37,5 +37,5 @@ def show_faults(session: Session, name: str, refused: ModelRefused, *, colour: s
             session.output.line({"file": name, "line": fault.line, "field": fault.field, "expected": fault.message})
     else:
         for line, field, message in refused.told_in(session.labels):
-            told = ": ".join(filter(None, (f"{name}:{line}", field, message)))
-            click.secho(printable_line(told), fg=colour, err=True)
+            line_text = ": ".join(filter(None, (f"{name}:{line}", field, message)))
+            click.secho(printable_line(line_text), fg=colour, err=True)

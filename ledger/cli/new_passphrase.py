@@ -77,7 +77,7 @@ def change(
 
 
 def _begun(waiting: Path, new: Passphrase, *, of: str, keep: bool) -> str:
-    """The new passphrase, written where it waits."""
+    """Write the new passphrase to the file where it waits, and return it."""
     if keep:
         return minted(waiting, new)
     passphrase = new.read(of=of, new=True)
@@ -86,7 +86,7 @@ def _begun(waiting: Path, new: Passphrase, *, of: str, keep: bool) -> str:
 
 
 def _resumed(waiting: Path, new: Passphrase) -> str:
-    """The new passphrase of an attempt that was cut short: some keys may open with it alone."""
+    """Return the new passphrase of an attempt that was cut short: some keys may open with it alone."""
     passphrase = read_secret(waiting, field="passphrase").decode().rstrip("\r\n")
     if new.is_named and new.read(of="the keys", new=True) != passphrase:
         raise MalformedInput(

@@ -1,4 +1,4 @@
-"""What commands say: results on standard output, as JSON or for people; messages on standard error."""
+"""The output of commands: results on standard output, as JSON or for people; messages on standard error."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ VOCABULARY_OF = {
 
 
 def echo_json(value: object) -> None:
-    """A result as JSON on standard output."""
+    """Print a result as JSON on standard output."""
     click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()))
 
 
 def _plain(value: object) -> object:
-    """What msgspec knows in the place of what it does not: registers of a case are told like any mapping."""
+    """Convert what msgspec cannot encode: registers of a case become mappings."""
     if isinstance(value, Mapping):
         return dict(value)
     raise NotImplementedError(f"{type(value).__name__} is no result")
 
 
 class Column(NamedTuple):
-    """A field to show, by its path (parts joined by dots); ``vocabulary`` where the field's name does not tell it.
+    """A field to show, by its path (parts joined by dots), and a ``vocabulary`` that the field's name does not imply.
 
-    What is ``aside`` is the first to go below its row where a terminal is too narrow.
+    A column that is ``aside`` is the first to go below its row if the terminal is too narrow.
     """
 
     path: str
@@ -72,7 +72,7 @@ class Column(NamedTuple):
 
 
 class Output:
-    """Where results and messages go."""
+    """Prints results and messages."""
 
     def __init__(self, *, json: bool, labels: Labels):
         self.json = json
@@ -86,11 +86,11 @@ class Output:
         return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
     def data(self, value: object) -> None:
-        """The result as JSON."""
+        """Print the result as JSON."""
         echo_json(value)
 
     def line(self, value: object) -> None:
-        """One of several results as JSON, in a line of its own, at once."""
+        """Print one of several results as JSON, in a line of its own, at once."""
         click.echo(printable_json(msgspec.json.encode(value).decode()))
 
     def table(
@@ -100,23 +100,26 @@ class Output:
         *,
         style_of: Callable[[Mapping[str, Any]], str] = lambda _row: "",
     ) -> None:
-        """The rows as a table of what says anything, each in its style; as JSON where that was asked for."""
+        """Print the rows as a table of the columns that are not empty, each row in its style; or as JSON."""
         if self.json:
             return self.data(rows)
         if not rows:
             return self.note(self.labels.of("message", "nothing_here"))
         from ledger.cli.tables import Shown, draw
 
-        told = [Shown(self.heading(one.path), self._cells(one, rows), one.style, one.aside) for one in columns]
+        shown = [
+            Shown(self.heading(column.path), self._cells(column, rows), column.style, column.aside)
+            for column in columns
+        ]
         with self.console.capture() as drawn:
-            draw(self.console, [column for column in told if any(column.cells)], [style_of(row) for row in rows])
-        return self._say(drawn.get())
+            draw(self.console, [column for column in shown if any(column.cells)], [style_of(row) for row in rows])
+        return self._print(drawn.get())
 
     def _cells(self, column: Column, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         return tuple(self.cell(column, row) for row in rows)
 
     def record(self, value: Mapping[str, Any], columns: Iterable[Column] | None = None) -> None:
-        """One thing, field by field; as JSON where that was asked for."""
+        """Print one thing, field by field; or as JSON."""
         if self.json:
             return self.data(value)
         from rich.table import Table
@@ -132,34 +135,34 @@ class Output:
     def _draw(self, table: Table) -> None:
         with self.console.capture() as drawn:
             self.console.print(table)
-        self._say(drawn.get())
+        self._print(drawn.get())
 
-    def _say(self, drawn: str) -> None:
-        """Without the blanks that fill the last column."""
+    def _print(self, drawn: str) -> None:
+        """Print drawn lines without the blanks that fill the last column."""
         click.echo("\n".join(line.rstrip() for line in drawn.splitlines()))
 
     def part(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
-        """A table below a record, under the name of what it lists."""
+        """Print a table below a record, under the label of what it lists."""
         self.under(name)
         self.table(rows, columns)
 
     def under(self, name: str) -> None:
-        """Says of what is what follows."""
+        """Print the heading of what follows."""
         click.secho(printable(f"\n{self.heading(name)}"), bold=True)
 
     def heading(self, path: str) -> str:
-        """The label of a field: of its whole path, else of its last part."""
+        """Return the label of a field: that of its whole path, or else of its last part."""
         return self.labels.find("field", path) or printable(self.labels.of("field", path.rpartition(".")[2]))
 
     def cell(self, column: Column, row: Mapping[str, Any]) -> str:
-        """The field of ``row`` that the column shows, in words."""
+        """Return the text of the field of ``row`` that the column shows."""
         value: Any = row
         for part in column.path.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         return printable(self.words(column.path.rpartition(".")[2], value, column.vocabulary))
 
     def words(self, field: str, value: Any, vocabulary: str | None = None) -> str:
-        """A value for people: times in the ledger's zone, words of a vocabulary by their labels."""
+        """Return a value as people read it: times in the ledger's zone, words of a vocabulary by their labels."""
         vocabulary = vocabulary or VOCABULARY_OF.get(field)
         if value is None:
             return ""
@@ -188,21 +191,21 @@ class Output:
             return f"{value['fen'] / 100:,.2f} {value['currency']}"
         if value.keys() == {"en", "zh"}:
             return str(value[self.labels.suffix])
-        told = ((self.heading(key), self.words(key, part)) for key, part in value.items())
-        return ", ".join(f"{name}: {text}" if text else name for name, text in told)
+        pairs = ((self.heading(key), self.words(key, part)) for key, part in value.items())
+        return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
 
     def note(self, text: str) -> None:
-        """A message that is no result, for people only."""
+        """Print a message that is no result, for people only."""
         if not self.json:
             click.secho(printable(text), dim=True, err=True)
 
     def done(self, text: str) -> None:
-        """That something was done."""
+        """Print that something was done."""
         if not self.json:
             click.secho(printable(text), fg="green", err=True)
 
     def warn(self, text: str) -> None:
-        """Something that the reader should look at; programs find it in the result."""
+        """Print something that the reader should look at; programs find it in the result."""
         if self.json:
             return
         click.secho(printable(text), fg="yellow", err=True)

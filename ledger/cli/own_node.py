@@ -28,7 +28,7 @@ class OwnNode:
         self._final = final_block(self._eth, finality_of(rule))
 
     def seen(self, number: int) -> SeenBlock | None:
-        """The block that the chain has at the number; None beyond its end."""
+        """Return the block that the chain has at the number, or None beyond its end."""
         block = self._eth.block(number)
         if block is None:
             return None
@@ -36,7 +36,7 @@ class OwnNode:
         return SeenBlock(self.chain.identity, number, "0x" + block.hash.hex(), is_final)
 
     def final(self, which: str) -> TrustedBlock:
-        """The newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
+        """Return the newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
         return trusted_block(final_block_of(self._eth, self._final, which))
 
     def _chain(self, trust: Trust) -> TrustedChain:
@@ -54,7 +54,7 @@ class OwnNode:
 
 
 def seen_blocks(node: OwnNode, data: bytes) -> tuple[SeenBlock, ...]:
-    """What the node has at the numbers of the blocks by which a bundle, or each of several, proves its anchor.
+    """Return what the node has at the blocks by which the bundles of a file prove their anchors.
 
     Raises MalformedInput for what is no bundle.
     """

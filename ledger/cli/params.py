@@ -1,4 +1,4 @@
-"""What options take: quantities, times, money, words of a vocabulary, and texts about one of several things."""
+"""Types of options: quantities, times, money, words of a vocabulary, and the options that every event shares."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ class Portion(click.ParamType[dict[str, Any]]):
 
 
 def words(vocabulary: Any) -> click.Choice[str]:
-    """The words of a closed vocabulary of the protocol."""
+    """Return the choice of the words of a closed vocabulary of the protocol."""
     return click.Choice(choices(vocabulary))
 
 
 def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str, str]:
-    """The quantity that ``text`` spells, in ``unit`` where it names none."""
+    """Parse a quantity, in ``unit`` if it names none."""
     match = _QUANTITY.fullmatch(text)
     if match is None or (match["unit"] or unit) is None:
         refuse()
@@ -123,15 +123,15 @@ def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str
 
 
 def split_once(text: str, separator: str, option: str, example: str) -> tuple[str, str]:
-    """Both sides of the separator. Raises MalformedInput under the option's name."""
-    left, found, right = text.partition(separator)
-    if not found or not left or not right:
+    """Return both sides of the separator. Raises MalformedInput under the option's name."""
+    left, middle, right = text.partition(separator)
+    if not middle or not left or not right:
         raise MalformedInput(f"expected {example}, not {text!r}", field=option)
     return left, right
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives the command a ``EventRecorder`` as its first argument, and the options of ``Claims``."""
+    """Give the command an ``EventRecorder`` as its first argument, and the options of ``Claims``."""
 
     @click.pass_context
     @wraps(command)

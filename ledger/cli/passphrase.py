@@ -1,4 +1,4 @@
-"""Passphrases: asked for, read from a file, or taken from an environment variable. Never from the command line."""
+"""Passphrases: prompted for, read from a file, or taken from an environment variable. Never from the command line."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ledger.core.errors import MalformedInput
 
 
 class Passphrase(NamedTuple):
-    """Where a passphrase comes from: a file of mode 0600, an environment variable, else the terminal.
+    """Where a passphrase comes from: a file of mode 0600, an environment variable, or else the terminal.
 
-    ``option`` is how the options are called that name them, without their ends.
+    ``option`` is the common beginning of the options that name the file and the variable.
     """
 
     file: Path | None = None
@@ -31,7 +31,7 @@ class Passphrase(NamedTuple):
         return self.file is not None or self.variable is not None
 
     def read(self, *, of: str, new: bool = False) -> str:
-        """The passphrase of ``of``; a ``new`` one is asked for twice. Raises MalformedInput, SecretRefused."""
+        """Read the passphrase of ``of``; a ``new`` one is prompted for twice. Raises MalformedInput, SecretRefused."""
         if self.file is not None and self.variable is not None:
             field = f"{self.option}-file, {self.option}-env"
             raise MalformedInput("expected one of the two, not both", field=field)
@@ -55,7 +55,7 @@ class Passphrase(NamedTuple):
 
 
 def minted(file: Path, given: Passphrase) -> str:
-    """A new passphrase, kept in ``file``. Raises MalformedInput where one is ``given``."""
+    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``."""
     if given.is_named:
         raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
     passphrase = secrets.token_urlsafe(24)
@@ -64,17 +64,17 @@ def minted(file: Path, given: Passphrase) -> str:
 
 
 def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--passphrase-file`` and ``--passphrase-env``; the command gets both as one ``passphrase``."""
+    """Add ``--passphrase-file`` and ``--passphrase-env``; the command gets both as one ``passphrase``."""
 
     @wraps(command)
-    def told(*given: Any, passphrase_file: Path | None, passphrase_env: str | None, **named: Any) -> Any:
+    def run(*given: Any, passphrase_file: Path | None, passphrase_env: str | None, **named: Any) -> Any:
         return command(*given, passphrase=Passphrase(passphrase_file, passphrase_env), **named)
 
     file = click.option(
         "--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the key's passphrase."
     )
     variable = click.option("--passphrase-env", metavar="NAME", help="Environment variable with the key's passphrase.")
-    return file(variable(told))
+    return file(variable(run))
 
 
 def _not_empty(passphrase: str, field: str) -> str:

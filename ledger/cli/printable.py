@@ -17,25 +17,25 @@ _IN_JSON = str.maketrans({chr(point): f"\\u{point:04x}" for point in range(0x7F,
 
 
 def printable(text: str) -> str:
-    """A text of several lines, with every other control character and change of direction spelled out."""
+    """Return a text of several lines, with every other control character and change of direction spelled out."""
     return text.translate(_IN_A_TEXT)
 
 
 def printable_line(text: str) -> str:
-    """The same in one line: breaks are spelled out too, so that no text can pass for a line of ours."""
+    """Return a text in one line: breaks are spelled out too, so that no text can pass for a line of ours."""
     return text.translate(_IN_A_LINE)
 
 
 def printable_json(text: str) -> str:
-    """JSON with its second set of control characters escaped, which encoders leave as they are."""
+    """Escape the second set of control characters in JSON, which encoders leave as they are."""
     return text.translate(_IN_JSON)
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal a text takes: two for a Chinese character."""
+    """Return how many columns of a terminal a text takes: two for a Chinese character."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def padded(text: str, columns: int) -> str:
-    """The text, filled up with blanks."""
+    """Fill the text up with blanks to ``columns``."""
     return text + " " * (columns - columns_of(text))

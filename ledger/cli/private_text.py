@@ -36,8 +36,8 @@ def confidential(ctx: click.Context, parameter: click.Parameter, value: str | No
 def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
     """Read the fields of ``FIELD=@FILE`` or ``FIELD=@-``; ask for that of ``FIELD`` alone. Raises MalformedInput."""
     fields: dict[str, str] = {}
-    for told in texts:
-        field, given, source = told.partition("=")
+    for spec in texts:
+        field, given, source = spec.partition("=")
         fields[field] = _kept_off(source, option) if given else _asked(field, option)
     return fields
 

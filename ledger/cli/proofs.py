@@ -1,4 +1,4 @@
-"""Proof bundles as files of whoever checks them: with which trust file they are read, and what they prove."""
+"""Proof bundles at the command line: choose the trust file, and verify."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # a file says its format
 
 
 def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> Report | CaseReport:
-    """The report of a bundle, of whichever kind it is; ``log_folder`` is a copy of the log.
+    """Verify a bundle of an event or of a case and return the report; ``log_folder`` is a copy of the log.
 
-    A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable where it is
-    silent.
+    A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
     """
-    seen = seen_by(node, data, trust)
+    blocks = seen_by(node, data, trust)
     if is_of_a_case(data):
-        return verify_whole_case(data, trust, log_folder, seen)
+        return verify_whole_case(data, trust, log_folder, blocks)
     from ledger.core.verification.bundle import verify_bundle
 
-    return verify_bundle(data, trust, seen=seen)
+    return verify_bundle(data, trust, seen=blocks)
 
 
 def certificate_of(
@@ -57,12 +56,12 @@ def certificate_of(
 
     entries = _entries(log_folder)
     certified = certify(data, trust, shipped_rulebook(), entries=entries, seen=seen_by(node, data, trust))
-    made = certificate(data, certified, trust, language, **asked)
-    return certified, typeset(made.sheet, made.attached)
+    paper = certificate(data, certified, trust, language, **asked)
+    return certified, typeset(paper.sheet, paper.attached)
 
 
 def seen_by(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ...]:
-    """What the node has at the blocks that the bundles of a file end in; nothing where there is none."""
+    """Return what the node has at the blocks that the bundles of a file end in, or nothing without a node."""
     if node is None:
         return ()
     from ledger.cli.own_node import OwnNode, seen_blocks
@@ -71,7 +70,7 @@ def seen_by(node: Node | None, data: bytes, trust: Trust) -> tuple[SeenBlock, ..
 
 
 def anchor_blocks(data: bytes) -> set[tuple[ChainIdentity, int]]:
-    """The blocks, by chain and number, that the anchors of a file's bundles end in. Nothing of them is believed.
+    """Return the blocks, by chain and number, that the anchors of a file's bundles end in. Nothing is verified.
 
     Raises MalformedInput for what is neither a bundle nor a file of several.
     """
@@ -102,12 +101,12 @@ def _bundles(data: bytes) -> list[bytes]:
 
 
 def verify_whole_case(
-    data: bytes, trust: Trust, log_folder: str | None = None, seen: Sequence[SeenBlock] = ()
+    data: bytes, trust: Trust, log_folder: str | None = None, blocks: Sequence[SeenBlock] = ()
 ) -> CaseReport:
-    """The same of a case's bundle, under the rules that this program has."""
+    """Verify the bundle of a case, under the rules that this program ships."""
     from ledger.core.verification.case import verify_case
 
-    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), seen=seen)
+    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), seen=blocks)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:
@@ -121,19 +120,20 @@ def _entries(log_folder: str | None) -> Iterator[bytes] | None:
 
 
 def require_asked(session: Session, data: bytes, *, event_id: str | None, case_id: str | None) -> None:
-    """That a bundle is the one that was asked for and, where the profile has a trust file, was not tampered with.
+    """Check that a bundle is the one that was asked for and that it was not tampered with.
 
-    Raises IntegrityBroken: a proof of something else holds too, and nobody would notice.
+    The latter is checked if the profile has a trust file. Raises IntegrityBroken: a proof of something else holds too,
+    and nobody would notice.
     """
     from ledger.core.events import decode_envelope
     from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
 
     if case_id is not None:
-        told, asked = decode_case_bundle(data).case_id, case_id
+        actual, asked = decode_case_bundle(data).case_id, case_id
     else:
-        told, asked = read_part(decode_bundle(data).envelope, decode_envelope, "envelope")[0].event_id, event_id or ""
-    if told != asked:
-        raise IntegrityBroken(f"the service gave the proof of {told}, not of {asked}", field="bundle")
+        actual, asked = read_part(decode_bundle(data).envelope, decode_envelope, "envelope")[0].event_id, event_id or ""
+    if actual != asked:
+        raise IntegrityBroken(f"the service gave the proof of {actual}, not of {asked}", field="bundle")
     file = session.profiles.trust(session.profile)
     if file.exists():
         from ledger.core.verification.trust import parse_trust
@@ -146,14 +146,14 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
 
 
 def is_of_a_case(data: bytes) -> bool:
-    """Whether a bundle claims to be of a whole case."""
+    """Return whether a bundle claims to be of a whole case."""
     return _head(data).format == "tallystick/case-bundle@v1"
 
 
 def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind: str = BUNDLE) -> Trust:
-    """The trust file of the ledger of a bundle, or of a file of another ``kind``: one of ``files``, else the profile's.
+    """Return the trust file for a bundle, or for a file of another ``kind``: one of ``files``, or else the profile's.
 
-    Where none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
+    If none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
     from ledger.core.verification.trust import parse_trust
 
@@ -165,7 +165,7 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind:
 
 
 def trust_of_profile(session: Session) -> bytes:
-    """The bytes of the trust file that the profile has pinned. Raises MalformedInput where there is none."""
+    """Return the bytes of the trust file that the profile has pinned. Raises MalformedInput if there is none."""
     if session.profile_name or len(session.profiles.names()) == 1:
         file = session.profiles.trust(session.profile)
         if file.exists():
@@ -179,11 +179,11 @@ def trust_of_profile(session: Session) -> bytes:
 
 
 def _require_format(data: bytes, kind: str, field: str) -> bytes:
-    """The same bytes. Raises MalformedInput where they say that they are another file of ours, as swapped ones do."""
-    told = _head(data).format
-    if told.startswith(OURS) and kind not in told:
+    """Return the bytes of a file. Raises MalformedInput for another file of ours, as when two arguments are swapped."""
+    file_format = _head(data).format
+    if file_format.startswith(OURS) and kind not in file_format:
         raise MalformedInput(
-            f"expected a {kind} file, not one of the format {told}",
+            f"expected a {kind} file, not one of the format {file_format}",
             field=field,
             hint="What is checked stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
         )
@@ -191,7 +191,7 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
 
 
 class _Head(Struct):
-    """Format and ledger that a bundle claims, to choose by; nothing of it is believed."""
+    """Format and ledger that a bundle claims: enough to choose by, and not verified."""
 
     format: str = ""
     log_id: str = ""

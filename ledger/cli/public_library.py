@@ -1,4 +1,4 @@
-"""The library's public face: fetched from the service as of one state of the log, and written as a folder of pages."""
+"""Export the library's public pages: fetch the models as of one state of the log, write a folder of pages."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ ATTEMPTS = 5  # to read the library while nothing is added to the log
 
 
 def write_public(session: Session, folder: Path) -> dict[str, Any]:
-    """Writes the pages, and says how many. Nothing else may stand in the folder but an earlier export.
+    """Write the pages and return how many. The folder may hold nothing but an earlier export.
 
-    Raises Conflict where something does, RuleRefused where a text leads to somebody.
+    Raises Conflict if it does, RuleRefused if a text identifies somebody.
     """
     from ledger.supervision.library.public import pages
 
     before = _earlier(folder)
     face = _face(session)
-    made = pages(face)
-    for path, data in made.items():
+    files = pages(face)
+    for path, data in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    for stale in before - made.keys():
+    for stale in before - files.keys():
         (folder / stale).unlink()
-    return {"file": str(folder / "index.html"), "pages": len(made), "models": len(face.models), "size": face.tree_size}
+    return {"file": str(folder / "index.html"), "pages": len(files), "models": len(face.models), "size": face.tree_size}
 
 
 def _earlier(folder: Path) -> set[str]:
-    """The files of an earlier export, as paths in the folder."""
+    """Return the files of an earlier export, as paths in the folder."""
     from ledger.supervision.library.public.pages import DATA
 
-    there = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    foreign = sorted(name for name in there if name != DATA and not name.endswith(".html"))
-    if there and (DATA not in there or foreign):
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    foreign = sorted(name for name in names if name != DATA and not name.endswith(".html"))
+    if names and (DATA not in names or foreign):
         raise Conflict(
-            f"{folder} has other files: {', '.join((foreign or sorted(there))[:3])}",
+            f"{folder} has other files: {', '.join((foreign or sorted(names))[:3])}",
             field="--public",
             hint="Name an empty folder, or that of an earlier export.",
         )
-    return there
+    return names
 
 
 def _face(session: Session) -> Face:
-    """The library as it stood while the log had one size."""
+    """Fetch the library while the size of the log stays the same."""
     from ledger.supervision.library.public import make_face
 
     for _ in range(ATTEMPTS):
@@ -69,11 +69,11 @@ def _face(session: Session) -> Face:
 
 
 def _subjects(session: Session) -> Iterator[Subject]:
-    """The models that are in use and that this version reads."""
+    """Yield the models that are in use and that this version can read."""
     from ledger.core.procedure.legal_days import legal_day_of
     from ledger.supervision.library.public import Subject
 
-    names = {one["agency_id"]: one["name"] for one in session.service.pages("/api/v1/agencies", "agencies")}
+    names = {agency["agency_id"]: agency["name"] for agency in session.service.pages("/api/v1/agencies", "agencies")}
     for line in session.service.pages("/api/v1/library", "models", retired="false"):
         entry = session.service.get(at("/api/v1/library/{}", line["model_id"]))
         if entry["card"] is None:
@@ -88,26 +88,26 @@ def _subjects(session: Session) -> Iterator[Subject]:
                 field="--public",
                 hint="Let an auditor or analyst of a procuratorate export it: tally --profile PROFILE library export",
             )
-        told = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
-        told |= {
+        fields = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
+        fields |= {
             "publisher": names[line["publisher"]],
             "published_on": legal_day_of(line["published_at"]).isoformat(),
             "card": entry["card"],
             "case_study": entry["case_study"],
             "leads": _turned_out(leads),
         }
-        yield convert(told, Subject)
+        yield convert(fields, Subject)
 
 
 def _turned_out(leads: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """How many by state, of closed ones by what came of them: dismissed leads are both open for closing and closed."""
-    found = Counter({name: count for name, count in leads["by_status"].items() if name != "closed"})
-    found.update(leads["by_outcome"])
-    return dict(found)
+    """Count leads by state, and closed ones by outcome: dismissed leads are both open for closing and closed."""
+    counts = Counter({name: count for name, count in leads["by_status"].items() if name != "closed"})
+    counts.update(leads["by_outcome"])
+    return dict(counts)
 
 
 def _require_anonymous(session: Session, subjects: list[Subject]) -> None:
-    """That nothing of what is published leads to a case, a thing or a person. Raises RuleRefused at the first."""
+    """Check that no published text identifies a case, a thing or a person. Raises RuleRefused at the first."""
     texts = [(subject.model_id, place, text) for subject in subjects for place, text in _texts(subject)]
     for first in range(0, len(texts), ASKED_AT_ONCE):
         asked = msgspec.json.encode({"texts": [text for *_, text in texts[first : first + ASKED_AT_ONCE]]})
@@ -129,18 +129,18 @@ def _refuse(model_id: str, place: str, trace: Mapping[str, Any]) -> NoReturn:
 
 
 def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
-    """What is written freely, by its place."""
-    told: Mapping[str, Any] = {
+    """Yield the freely written texts, each with its place."""
+    texts: Mapping[str, Any] = {
         "title": subject.title,
         "explanation": subject.card.explanation,
         "need.problem": subject.card.need.problem,
         "need.expected_outcome": subject.card.need.expected_outcome,
         "case_study": subject.case_study,
-        **{f"legal_basis[{number}]": one for number, one in enumerate(subject.card.legal_basis)},
+        **{f"legal_basis[{number}]": text for number, text in enumerate(subject.card.legal_basis)},
         **{f"checks[{number}].what": check.what for number, check in enumerate(subject.card.checks)},
         **{f"checks[{number}].by": check.by for number, check in enumerate(subject.card.checks)},
     }
-    for place, one in told.items():
-        if one is not None:
-            yield from ((f"{place}.{language}", getattr(one, language)) for language in ("zh", "en"))
+    for place, text in texts.items():
+        if text is not None:
+            yield from ((f"{place}.{language}", getattr(text, language)) for language in ("zh", "en"))
     yield "need.requested_by", subject.card.need.requested_by

@@ -1,4 +1,4 @@
-"""What the record has of an item, to hold evidence against: from a proof bundle, or from the service."""
+"""What the record has of an item, to compare evidence with: from a proof bundle, or from the service."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ledger.evidence.checking import Record
 
 
 def from_service(session: Session, item_id: str) -> Record:
-    """As the service tells it now, without proof."""
+    """Return what the service says of an item now, without proof."""
     item = session.service.get(at("/api/v1/items/{}", item_id))
     return Record(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
 
 
 def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> Record:
-    """As the bundle proves it: one that registers or examines an item, or a whole case with ``item_id`` in it.
+    """Return what a bundle proves of an item: that of an event that registers or examines it, or that of a case.
 
-    Raises MalformedInput for a bundle that says nothing of the item.
+    In the bundle of a case it is the item ``item_id``. Raises MalformedInput if the bundle does not concern the item.
     """
     trust = trust_for(session, data, trust_files)
     return _from_case(data, trust, item_id) if is_of_a_case(data) else _from_event(data, trust, item_id)
@@ -50,10 +50,10 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> Record:
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
     report = verify_whole_case(data, trust)
-    said_by, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
+    source, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
     if report.state is None:
-        return Record(said_by, (), report.verdict, item_id, log_id)
+        return Record(source, (), report.verdict, item_id, log_id)
     item = report.state.items.get(item_id)
     if item is None:
         raise MalformedInput(f"case {report.case_id} has no item {item_id}", field="--item")
-    return Record(said_by, item.digests, report.verdict, item_id, log_id)
+    return Record(source, item.digests, report.verdict, item_id, log_id)

@@ -11,9 +11,9 @@ from ledger.core.events import decode_payload, digest_of
 
 
 def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
-    """The reference that ``EVENT_ID=DIGEST`` spells; for an id alone the digest is computed from the event's payload.
+    """Parse ``EVENT_ID=DIGEST``; for an id alone, compute the digest from the event's payload.
 
-    Raises IntegrityBroken where the service shows another event than the one asked for.
+    Raises IntegrityBroken if the service shows another event than the one asked for.
     """
     if "=" in text:
         event_id, digest = split_once(text, "=", option, "EVENT_ID or EVENT_ID=blake3:...")

@@ -1,6 +1,7 @@
-"""An agency admin at the registry: calls are built and signed here, and sent through the service.
+"""Calls of an agency's admin to the registry: built and signed here, sent through the service.
 
-The service prepares nonce, gas and fees; what it prepares is signed only if it is the very call, at the very contract.
+The service prepares nonce, gas and fees. What it prepares is signed only if it is the same call to the trusted
+contract.
 """
 
 from __future__ import annotations
@@ -63,32 +64,32 @@ def grant_key(
 
 
 def revoke_key(session: Session, key_id: str) -> dict[str, Any]:
-    """Revokes the key for good."""
+    """Revoke the key for good."""
     return send_call(session, calls.revoke_key(account_of(key_id)))
 
 
 def propose_admin(session: Session, account: str) -> dict[str, Any]:
-    """Names the account that may become the admin of the caller's agency; the last one named counts."""
+    """Name the account that may become the admin of the caller's agency; the last one named counts."""
     return send_call(session, calls.propose_admin(account_of(account, field="ACCOUNT")))
 
 
 def accept_admin(session: Session, agency_id: str) -> dict[str, Any]:
-    """The caller becomes the admin of the agency that proposed it."""
+    """Make the caller the admin of the agency that proposed it."""
     return send_call(session, calls.accept_admin(agency_of(agency_id)))
 
 
 def decide(session: Session, change: ContractChange, approvals: Sequence[Approval]) -> dict[str, Any]:
-    """Sends a change that a majority has approved."""
+    """Send a change that a majority has approved."""
     return send_call(session, calls.decide(change, approvals))
 
 
 def chain_state(session: Session) -> ChainState:
-    """Asked from the service."""
+    """Ask the service for the state of the contracts."""
     return convert(session.service.get(CHAIN), ChainState)
 
 
 def send_call(session: Session, call: bytes) -> dict[str, Any]:
-    """Signs the call with the profile's key and sends it; the answer says what became of the transaction."""
+    """Sign the call with the profile's key, send it, and return what became of the transaction."""
     asked = msgspec.json.encode({"sender": session.signer.key_id, "call": "0x" + call.hex()})
     prepared = session.service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
     _require_asked(session, prepared, call)
@@ -105,14 +106,14 @@ def send_call(session: Session, call: bytes) -> dict[str, Any]:
 
 
 def _require_asked(session: Session, prepared: Prepared, call: bytes) -> None:
-    """Raises IntegrityBroken for another call, or a contract that the profile's trust file does not name."""
+    """Check that the service prepared this call, to the trusted contract. Raises IntegrityBroken."""
     if prepared.data != "0x" + call.hex():
         raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
     require_trusted(session, prepared.chain_id, prepared.to)
 
 
 def require_trusted(session: Session, chain_id: int, registry: str) -> None:
-    """Raises IntegrityBroken for a registry that the profile's trust file does not name, where it has one."""
+    """Check that the profile's trust file, if there is one, names the registry. Raises IntegrityBroken."""
     file = session.profiles.trust(session.profile)
     if not file.exists():
         return
@@ -124,7 +125,7 @@ def require_trusted(session: Session, chain_id: int, registry: str) -> None:
 
 
 def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
-    """The key id as it was typed. Raises MalformedInput, naming the argument."""
+    """Check the form of a key id that was typed. Raises MalformedInput, naming the argument."""
     try:
         return convert(key_id, KeyId)
     except msgspec.ValidationError as error:
@@ -134,7 +135,7 @@ def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
 
 
 def agency_of(agency_id: str) -> str:
-    """The agency's id as it was typed. Raises MalformedInput, naming the argument."""
+    """Check the form of an agency's id that was typed. Raises MalformedInput, naming the argument."""
     try:
         return convert(agency_id, AgencyId)
     except msgspec.ValidationError as error:

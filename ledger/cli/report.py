@@ -1,4 +1,4 @@
-"""Verification reports for people: numbered steps and the verdict, in colour. Drawn without rich, to start fast."""
+"""Print verification reports: numbered steps and the verdict, in colour. Drawn without rich, to start fast."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COLOURS = {
 
 
 def show_report(session: Session, report: Report | CaseReport | LeadReport) -> None:
-    """The report of a bundle or a lead, as JSON where that was asked for."""
+    """Print the report of a bundle or a lead, or as JSON."""
     if session.json:
         echo_json(report)
         return
@@ -53,11 +53,11 @@ def show_report(session: Session, report: Report | CaseReport | LeadReport) -> N
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
-    """The report of a model package, and whether the model can be taken over."""
+    """Print the report of a model package, and whether the model can be used."""
     if session.json:
-        told: dict[str, Any] = to_builtins(report)
-        del told["published"]  # the texts, which 'tally library show' tells
-        return echo_json(told | {"usable": usable.usable, "steps": [*told["steps"], *to_builtins(usable.steps)]})
+        fields: dict[str, Any] = to_builtins(report)
+        del fields["published"]  # the texts, which 'tally library show' tells
+        return echo_json(fields | {"usable": usable.usable, "steps": [*fields["steps"], *to_builtins(usable.steps)]})
     labels = session.labels
     _show_steps(labels, [*report.steps, *usable.steps])
     for name in ("model_id", "version", "publisher"):
@@ -70,17 +70,17 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
 
 
 def _show_statements(labels: Labels, report: Report | CaseReport | PackageReport | LeadReport) -> None:
-    """What stands beside the verdict, and is none: whether the rules were kept, and whether anything is left out."""
+    """Print the statements beside the verdict: whether the rules were kept, and whether anything is left out."""
     for name in ("conformity", "completeness"):
         statement: Statement | None = getattr(report, name, None)
         if statement is not None:
-            told = click.style(labels.of("statement", statement.result), fg=COLOURS[statement.result])
-            detail = printable_line(_said(statement.detail, labels))
-            click.echo(f"{labels.of('field', name)}: {told}: {detail}")
+            outcome = click.style(labels.of("statement", statement.result), fg=COLOURS[statement.result])
+            detail = printable_line(_in_words(statement.detail, labels))
+            click.echo(f"{labels.of('field', name)}: {outcome}: {detail}")
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
-    """What an audit found."""
+    """Print the report of an audit."""
     if session.json:
         echo_json(report)
         return
@@ -96,15 +96,15 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
 
 
 def _finding(labels: Labels, finding: Mapping[str, Any]) -> str:
-    """A finding of an audit; in English where the service is one that gives it no word."""
+    """Return a finding of an audit in words; in English if the service gives it no code."""
     from ledger.i18n.audit_words import finding_told, value_told
 
     where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
     word = finding.get("word")
-    told = finding_told(labels, word, finding["slots"]) if word else finding["what"]
+    text = finding_told(labels, word, finding["slots"]) if word else finding["what"]
     values = [finding.get(name) for name in ("expected", "found")]
     differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
-    return f"{where}{told}" + (f" ({differs})" if differs else "")
+    return f"{where}{text}" + (f" ({differs})" if differs else "")
 
 
 def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
@@ -114,7 +114,7 @@ def _show_steps(labels: Labels, steps: Iterable[Step]) -> None:
     for step, name, result in rows:
         marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
         click.echo(
-            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(_said(step.detail, labels))}"
+            f"{step.number:>2}  {padded(name, name_width)}  {marked}  {printable_line(_in_words(step.detail, labels))}"
         )
 
 
@@ -137,13 +137,13 @@ def _about(labels: Labels, report: Report | CaseReport | LeadReport) -> Iterable
     yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
 
 
-def _said(detail: str, labels: Labels) -> str:
-    """Say what a verifier says to programs as people read it."""
+def _in_words(detail: str, labels: Labels) -> str:
+    """Return a verifier's detail in the reader's language, with readable times."""
     return with_readable_times(said(detail, labels))
 
 
 def flag_in_words(labels: Labels, flag: Flag) -> str:
-    """A flag with its detail and article, in the reader's language."""
+    """Return a flag with its detail and article, in the reader's language."""
     from ledger.timeline import Narrator
 
     detail = Narrator(labels).detail(flag.detail)
@@ -151,8 +151,12 @@ def flag_in_words(labels: Labels, flag: Flag) -> str:
 
 
 def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
-    """The blocks by whose state anchors are proven, each once, and what a chain may not be worth."""
-    proven = [block for block in dict.fromkeys(getattr(one, "block", None) for one in reports) if block is not None]
+    """Yield the blocks by whose state anchors are proven, each once, with a warning about chains of one operator."""
+    proven = [
+        block
+        for block in dict.fromkeys(getattr(event_report, "block", None) for event_report in reports)
+        if block is not None
+    ]
     for block in proven:
         yield f"{labels.of('field', 'ends_in_block')}: {block.number} {block.hash}"
     if proven:
@@ -160,14 +164,14 @@ def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
 
 
 def _show_verdict(labels: Labels, verdict: str, steps: Iterable[Step], *, development: bool) -> None:
-    """The verdict and, where it is not the best, the first step that made it so."""
-    told = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
+    """Print the verdict and, if it is not the best, the first step that caused it."""
+    outcome = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     reasons = (
-        f": {labels.of('step', step.name)}: {printable_line(_said(step.detail, labels))}"
+        f": {labels.of('step', step.name)}: {printable_line(_in_words(step.detail, labels))}"
         for step in steps
         if step.verdict == verdict
     )
     reason = "" if verdict == "intact" else next(reasons, "")
-    click.echo(f"{labels.of('field', 'verdict')}: {told}{reason}")
+    click.echo(f"{labels.of('field', 'verdict')}: {outcome}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)

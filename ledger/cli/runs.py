@@ -13,19 +13,19 @@ FOUND = ("lead_id", "supervised", "says", "events", "known")
 
 
 def parameters_of(given: Sequence[str]) -> dict[str, str]:
-    """The parameters of ``NAME=VALUE`` each. Raises MalformedInput."""
-    parted = [one.partition("=") for one in given]
+    """Parse ``NAME=VALUE`` parameters. Raises MalformedInput."""
+    parted = [text.partition("=") for text in given]
     if wrong := next((name for name, equals, value in parted if not (name and equals and value)), None):
         raise MalformedInput(f"expected NAME=VALUE, not {wrong}", field="--set")
     return {name: value for name, _, value in parted}
 
 
-def show_run(session: Session, found: dict[str, Any]) -> None:
-    """What a run found, a line each."""
+def show_run(session: Session, run: dict[str, Any]) -> None:
+    """Print what a run found, a line for each row."""
     if session.json:
-        return session.output.data(found)
+        return session.output.data(run)
     says = f"says_{session.labels.suffix}"
-    rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in found["findings"]]
+    rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in run["findings"]]
     session.output.table(rows, [Column(name) for name in FOUND], style_of=lambda row: "dim" if row["known"] else "")
-    shown = {name: found[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
+    shown = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
     return session.output.record(shown)

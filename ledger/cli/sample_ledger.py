@@ -43,7 +43,7 @@ class ServiceLedger:
             yield from map(decode_envelope, decode_bundle(self._service.fetch(f"/{name.path()}"), name.width))
 
     def granted(self) -> frozenset[str]:
-        lists = (self._service.get(at("/api/v1/agencies/{}/keys", one.agency_id))["keys"] for one in AGENCIES)
+        lists = (self._service.get(at("/api/v1/agencies/{}/keys", agency.agency_id))["keys"] for agency in AGENCIES)
         return frozenset(key["key_id"] for keys in lists for key in keys)
 
     def registry_domain(self) -> ContractDomain:
@@ -52,12 +52,12 @@ class ServiceLedger:
 
     def relay(self, call: bytes, admin: Signer, /) -> None:
         asked = msgspec.json.encode({"sender": admin.key_id, "call": "0x" + call.hex()})
-        made = self._service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
-        if made.data != "0x" + call.hex():
+        prepared = self._service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
+        if prepared.data != "0x" + call.hex():
             raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
-        fees = Fees(made.max_fee, made.priority_fee)
+        fees = Fees(prepared.max_fee, prepared.priority_fee)
         transaction = Transaction(
-            chain_id=made.chain_id, nonce=made.nonce, to=made.to, data=call, gas=made.gas, fees=fees
+            chain_id=prepared.chain_id, nonce=prepared.nonce, to=prepared.to, data=call, gas=prepared.gas, fees=fees
         )
         raw = msgspec.json.encode({"raw": "0x" + sign(transaction, admin).raw.hex()})
         self._service.post(TRANSACTIONS, raw, dict[str, Any])

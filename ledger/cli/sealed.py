@@ -18,7 +18,7 @@ class SealedItem(NamedTuple):
 
 
 def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> SealedItem:
-    """What a registration says of a bag, every file of which was read again.
+    """Check a sealed folder, every file of which is read, and return what its registration says of it.
 
     Raises IntegrityBroken for a bag that is not intact, MalformedInput for one of another item, case or ledger.
     """
@@ -35,7 +35,11 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
     if bound is None:
         raise MalformedInput("the bag names no item", field="--bag", hint="Seal the folder: tally evidence seal")
     log_id = f"0x{session.log_id.hex()}"
-    for said, expected in ((bound.case_id, case_id), (bound.item_id, item_id or bound.item_id), (bound.log_id, log_id)):
-        if said != expected:
-            raise MalformedInput(f"the bag was sealed for {said}, not for {expected}", field="--bag")
+    for actual, expected in (
+        (bound.case_id, case_id),
+        (bound.item_id, item_id or bound.item_id),
+        (bound.log_id, log_id),
+    ):
+        if actual != expected:
+            raise MalformedInput(f"the bag was sealed for {actual}, not for {expected}", field="--bag")
     return SealedItem(bound.item_id, checked.digests)

@@ -1,4 +1,4 @@
-"""An event as it was signed, for people: who, when and on what authority, then field by field what was signed."""
+"""Print an event as it was signed: officer, time and authority, then what was signed, field by field."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ HEAD = ("event_type", "event_id", "stream", "sequence", "agency", "officer", "oc
 SEALS = ("authority", "payload_digest", "key_id", "index")
 
 
-def show_event(output: Output, told: Mapping[str, Any]) -> None:
-    """Bytes, digests of sections and the signature are for programs: ``--json`` has them."""
+def show_event(output: Output, event: Mapping[str, Any]) -> None:
+    """Print a signed event. Digests of sections and the signature are for programs: ``--json`` has them."""
     if output.json:
-        return output.data(told)
-    known = {**told["payload"], **told["envelope"], **told}
-    output.record({name: known.get(name) for name in (*HEAD, *SEALS)} | {"stream": known["stream"]["id"]})
-    _show_fields(output, "content", told["payload"]["body"], known["event_type"])
-    for label, section in (told.get("sections") or {}).items():
+        return output.data(event)
+    fields = {**event["payload"], **event["envelope"], **event}
+    output.record({name: fields.get(name) for name in (*HEAD, *SEALS)} | {"stream": fields["stream"]["id"]})
+    _show_fields(output, "content", event["payload"]["body"], fields["event_type"])
+    for label, section in (event.get("sections") or {}).items():
         erased = {"section": output.labels.of("message", "erased")}
         _show_fields(output, label, erased if section is None else section["fields"])
-    for flag in convert(told["flags"], list[Flag]):
+    for flag in convert(event["flags"], list[Flag]):
         output.warn(flag_in_words(output.labels, flag))
     return None
 
 
 def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_type: str = "") -> None:
-    """The fields under each other; lists of things as tables of their own."""
+    """Print the fields under each other, and lists of things as tables of their own."""
     lists = {field: value for field, value in fields.items() if _is_list(value)}
     if rest := [field for field in fields if field not in lists]:
         output.under(name)

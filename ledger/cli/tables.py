@@ -1,6 +1,6 @@
-"""Tables in a terminal: columns side by side as far as they fit; what does not stands below its row.
+"""Tables in a terminal: columns side by side as far as they fit, the others below their row.
 
-A row whose ids are folded into its neighbours cannot be read, nor copied from.
+Ids that are folded into their neighbours cannot be read, nor copied.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ class Shown(NamedTuple):
 
 
 def arranged(columns: Sequence[Shown], room: int) -> tuple[list[Shown], list[Shown]]:
-    """What stands side by side, and what below each row: no more than is too wide for ``room`` columns."""
+    """Choose the columns that stay side by side within ``room``, and those that are printed below each row."""
     beside, below = list(columns), []
-    movable = sorted(columns[1:], key=lambda one: (one.aside, one.width))
-    while movable and sum(one.width + GAP for one in beside) - GAP > room:
+    movable = sorted(columns[1:], key=lambda column: (column.aside, column.width))
+    while movable and sum(column.width + GAP for column in beside) - GAP > room:
         moved = movable.pop()
         beside.remove(moved)
         below.append(moved)
-    return beside, [one for one in columns if one in below]
+    return beside, [column for column in columns if column in below]
 
 
 def draw(console: Console, columns: Sequence[Shown], styles: Sequence[str]) -> None:
-    """The rows, each in its style."""
+    """Draw the rows, each in its style."""
     beside, below = arranged(columns, console.width)
     if not below:
         return _draw_rows(console, beside, range(len(styles)), styles)
     _draw_rows(console, beside, (), styles)
     for number, style in enumerate(styles):
         _draw_rows(console, beside, (number,), styles, headed=False)
-        told = [(one.heading, " ".join(one.cells[number].split())) for one in below]
-        console.print(_below(told), style=f"dim {style}".strip(), soft_wrap=True)
+        cells = [(column.heading, " ".join(column.cells[number].split())) for column in below]
+        console.print(_below(cells), style=f"dim {style}".strip(), soft_wrap=True)
     return None
 
 
@@ -62,14 +62,14 @@ def _draw_rows(
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=headed)
-    fits = sum(one.width + GAP for one in columns) - GAP <= console.width
-    for one in columns:
-        fixed = one.width if fits else None
-        table.add_column(one.heading, style=one.style, overflow="fold", width=fixed, no_wrap=fits)
+    fits = sum(column.width + GAP for column in columns) - GAP <= console.width
+    for column in columns:
+        fixed = column.width if fits else None
+        table.add_column(column.heading, style=column.style, overflow="fold", width=fixed, no_wrap=fits)
     for number in numbers:
-        table.add_row(*(one.cells[number] for one in columns), style=styles[number])
+        table.add_row(*(column.cells[number] for column in columns), style=styles[number])
     console.print(table)
 
 
-def _below(told: Iterable[tuple[str, str]]) -> RenderableType:
-    return INDENT + "  ".join(f"{heading}: {text}" for heading, text in told if text)
+def _below(cells: Iterable[tuple[str, str]]) -> RenderableType:
+    return INDENT + "  ".join(f"{heading}: {text}" for heading, text in cells if text)

@@ -1,4 +1,4 @@
-"""The handling chain in the terminal: events with what is known of each, and how it stood between them."""
+"""Print the timeline of a case, item or person: events with their notes, and the state between them."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ COLOURS = {
     "break": "magenta",
     "uncountable": "yellow",
 }
-STANDING = (
+STATE_FIELDS = (
     *("responsible", "holder", "location", "kept_for", "stage", "status"),
     *("checked_out_to", "quantity", "condition", "seal_number"),
 )
 
 
 def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
-    """Each event in its sentence: claimed time above, recorded and proven time and notes below."""
+    """Print each event in its sentence: claimed time above, recorded and proven time and notes below."""
     for step in steps:
         event_type = output.labels.of("event_type", step["event_type"])
         head = f"{step['sequence']:>4}  {when(step['occurred_at'])}  {event_type}  {step['agency']} {step['officer']}"
         click.secho(printable(head), bold=True)
         click.echo(printable(f"      {step['sentence']}"))
-        click.secho(printable(f"      {_known(output, step)}"), dim=True)
+        click.secho(printable(f"      {_times_of(output, step)}"), dim=True)
         for note in step["notes"]:
             colour = COLOURS.get(note["kind"])
             click.secho(printable(f"      {note['text']}"), fg=colour, dim=colour is None)
 
 
-def _known(output: Output, step: Mapping[str, Any]) -> str:
-    """When it was recorded, how far it is anchored, and by when it existed, as proven."""
+def _times_of(output: Output, step: Mapping[str, Any]) -> str:
+    """Return when an event was recorded, how far it is anchored, and when it is proven to have existed."""
     labels = output.labels
     parts = [
         f"{labels.of('field', 'recorded_at')} {when(step['recorded_at'] // 1000)}",
@@ -55,7 +55,7 @@ def _known(output: Output, step: Mapping[str, Any]) -> str:
 
 
 def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
-    """Of each subject, in one line from when to when, and below how it stood meanwhile."""
+    """Print the spans of each subject: from when to when, and its state meanwhile."""
     if output.json:
         return output.data(spans)
     labels = output.labels
@@ -68,13 +68,13 @@ def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
                 _moment(span["until"]) if span["until"] else labels.of("message", "now"),
             )
             click.echo(printable(f"  {since} – {until}"))
-            click.secho(printable(f"      {_standing(output, span['standing'])}"), dim=True)
+            click.secho(printable(f"      {_state_in_words(output, span['standing'])}"), dim=True)
     return None
 
 
-def _standing(output: Output, standing: Mapping[str, Any]) -> str:
-    cells = ((name, output.cell(Column(name), standing)) for name in STANDING)
-    return "; ".join(f"{output.heading(name)} {told}" for name, told in cells if told)
+def _state_in_words(output: Output, standing: Mapping[str, Any]) -> str:
+    cells = ((name, output.cell(Column(name), standing)) for name in STATE_FIELDS)
+    return "; ".join(f"{output.heading(name)} {text}" for name, text in cells if text)
 
 
 def _moment(moment: Mapping[str, Any]) -> str:
@@ -82,7 +82,7 @@ def _moment(moment: Mapping[str, Any]) -> str:
 
 
 def show_history(session: Session, history: Mapping[str, Any]) -> None:
-    """One item or person: the events that concern it, then how it stood between them."""
+    """Print the events that concern one item or person, then its states between them."""
     output = session.output
     if session.json:
         return output.data(history)

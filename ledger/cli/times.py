@@ -17,7 +17,7 @@ _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be t
 
 
 def when(moment: str | int) -> str:
-    """A moment (RFC 3339 UTC, or unix seconds) in the ledger's time, with its zone; any other text as it is."""
+    """Return a moment (RFC 3339 UTC, or unix seconds) in the ledger's time, with its zone; any other text as it is."""
     try:
         at = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
         if at.tzinfo is None:
@@ -28,12 +28,12 @@ def when(moment: str | int) -> str:
 
 
 def instant(text: str, *, field: str) -> str:
-    """A moment as the protocol writes it: from one with an offset, or the ledger's time. Raises MalformedInput."""
+    """Return a moment (with an offset, or in the ledger's time) as the protocol writes it. Raises MalformedInput."""
     return spelled(_moment(text, _TIMES, field))
 
 
 def unix_seconds(text: str, *, field: str) -> int:
-    """A moment, or the first of a day of the ledger's, in unix seconds. Raises MalformedInput."""
+    """Return a moment, or the beginning of a day in the ledger's time, in unix seconds. Raises MalformedInput."""
     return int(_moment(text, (*_TIMES, "%Y-%m-%d"), field).timestamp())
 
 

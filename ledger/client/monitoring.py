@@ -1,8 +1,8 @@
-"""Watching one's own keys: each entry of the public log that claims to be of an agency, or is signed by a key of it.
+"""Watch an agency's keys: each log entry that claims to be of the agency, or is signed by one of its keys.
 
-Nothing that the service says is believed: entries count once the tiles show that they stand in the tree that the log
-signed, that tree must continue the one of the last look, and the right of a key follows from the mirrored registry
-alone (``ledger.core.log.replay``). Whether the mirror is what the chain has is the matter of witnesses and the audit.
+Nothing that the service says is believed. Entries count once the tiles show that they are in the tree that the log
+signed, that tree must continue the one of the last run, and the right of a key follows from the mirrored registry alone
+(``ledger.core.log.replay``). Whether the mirror equals the chain is for witnesses and the audit to check.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _OWN_CHANGES = (
 
 
 class Position(Struct, frozen=True):
-    """How far somebody has looked: the last checkpoint as the log signed it, the tree, and the registry in it."""
+    """How far the log has been watched: the last checkpoint as the log signed it, its tree, and the registry in it."""
 
     format: str
     log_id: bytes
@@ -73,9 +73,10 @@ class Position(Struct, frozen=True):
 
 
 class Use(Struct, frozen=True):
-    """An entry of the agency, or a change of its keys in the registry. ``officer`` is whom the key was granted to.
+    """An entry of the agency, or a change of its keys in the registry.
 
-    ``alarm`` is the code of what is wrong with it and ``told`` says it; ``signed_at`` (unix seconds) is the signer's.
+    ``officer`` is whom the key was granted to. ``alarm`` is the code of what is wrong and ``told`` the message;
+    ``signed_at`` (unix seconds) is the signer's claim.
     """
 
     index: int
@@ -90,7 +91,7 @@ class Use(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """What one step found, the position after it, and the size that the log has signed."""
+    """The uses in one batch of entries, the position after it, and the size of the log that was signed."""
 
     uses: tuple[Use, ...]
     position: Position
@@ -98,9 +99,9 @@ class Looked(Struct, frozen=True):
 
 
 def read_position(file: Path, trust: Trust) -> Position:
-    """The position of the last look; that before the first entry where there was none.
+    """Read the position of the last run, or return the one before the first entry if there was none.
 
-    Raises MalformedInput where the file is broken or of another ledger.
+    Raises MalformedInput if the file is broken or of another ledger.
     """
     if not file.exists():
         return Position(FORMAT, trust.log_id, "", before_the_first(trust.log_id, trust.service_keys))
@@ -115,13 +116,13 @@ def read_position(file: Path, trust: Trust) -> Position:
 
 
 def write_position(file: Path, position: Position) -> None:
-    """Keeps a position in the place of the one before."""
+    """Replace the position in the file."""
     write_secret(file, msgspec.json.encode(position), field="monitor", replace=True)
 
 
 @contextmanager
 def evidence_kept(file: Path, note: str) -> Iterator[None]:
-    """Keeps the checkpoint beside the position where the log turns out to have signed what it never should have."""
+    """Keep the checkpoint beside the position if the log turns out to have signed what it must never sign."""
     try:
         yield
     except LogFault as fault:
@@ -132,10 +133,11 @@ def evidence_kept(file: Path, note: str) -> Iterator[None]:
 
 
 def look(source: LogSource, note: str, trust: Trust, agency: str, before: Position) -> Iterator[Looked]:
-    """Looks at what is behind ``before``, up to the checkpoint that ``note`` is, in steps; none where nothing is new.
+    """Watch the entries behind ``before``, up to the checkpoint in ``note``; yield a step for each batch of new
+    entries.
 
-    Raises LogFault (fork, rollback, and what no log may sign), SignatureRefused where the log's key has not signed the
-    checkpoint, Unreadable where the log does not serve what it signed, Unavailable where it is silent.
+    Raises LogFault (fork, rollback, and what no log may sign), SignatureRefused if the log's key has not signed the
+    checkpoint, Unreadable if the log does not serve what it signed, Unavailable if it does not answer.
     """
     checkpoint = verify_checkpoint(note, trust.log_key_of(note))
     _require_grown(before, checkpoint)
@@ -195,7 +197,7 @@ def _use(authority: Authority, envelope: Envelope, index: int) -> Use:
 
 
 def _change(envelope: Envelope, change: RegistryChange, index: int) -> Use:
-    """A change of the agency in the registry: of the key that it is about, where it is about one."""
+    """Return the use that a change of the agency in the registry is, with the key that it concerns, if any."""
     return _entry(envelope, index, getattr(change, "key_id", None), getattr(change, "officer", None))
 
 
@@ -212,7 +214,7 @@ def _entry(envelope: Envelope, index: int, key_id: str | None, officer: str | No
 
 
 def _require_right(authority: Authority, envelope: Envelope, index: int) -> None:
-    """The log's own key alone says what is in the registry."""
+    """Check that a registry change is signed by the log's own key, which alone may mirror the registry."""
     try:
         signatures.verify_envelope(envelope, authority.log_id)
         authorities.require_key(authority, envelope, index)

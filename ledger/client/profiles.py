@@ -1,10 +1,10 @@
-"""Profiles: who acts for which agency, with which key, at which service. Several live side by side on one machine.
+"""Profiles: an officer of an agency, a key and a service. Several profiles live side by side on one machine.
 
-profiles/<name>/profile.json   what ``tally profile add`` was told; names no secret
+profiles/<name>/profile.json   the options of ``tally profile add``; names no secret
 profiles/<name>/token.json     the last access token
 profiles/<name>/trust.json     the trust file that this profile checks proofs with
-profiles/<name>/monitor.json   how far ``tally monitor`` has looked for this profile
-profiles/<name>/outbox/        submissions whose outcome is not known yet
+profiles/<name>/monitor.json   how far ``tally monitor`` has watched the log for this profile
+profiles/<name>/outbox/        submissions whose outcome is unknown
 keys/                          keystores, unless a profile names another folder
 """
 
@@ -28,10 +28,10 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Without agency, officer and key it reads only what is public.
+    """An officer, a key and a service. Without agency, officer and key it reads only what is public.
 
     ``log_id`` (0x and hex) is pinned at the first contact: signatures are for this ledger alone. The passphrase of the
-    key comes from a file or an environment variable named here, else it is asked for.
+    key comes from a file or an environment variable named here; otherwise the user is asked for it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
 
 
 def config_directory() -> Path:
-    """``TALLYSTICK_CONFIG_DIR``, else where this system keeps the configuration of its users."""
+    """Return ``TALLYSTICK_CONFIG_DIR``, or else the folder where this system keeps its users' configuration."""
     return Path(os.environ.get("TALLYSTICK_CONFIG_DIR") or click.get_app_dir("tallystick"))
 
 
@@ -57,11 +57,14 @@ class Profiles:
         self.path = path
 
     def names(self) -> list[str]:
-        """All profiles, by name."""
+        """Return the names of all profiles, sorted."""
         return sorted(file.parent.name for file in self.path.glob("profiles/*/profile.json"))
 
     def chosen(self, name: str | None) -> Profile:
-        """The profile ``name``, or the only one there is. Raises MalformedInput or NotFound, saying which there are."""
+        """Return the profile ``name``, or the only one if no name is given.
+
+        Raises MalformedInput or NotFound, with the names that there are.
+        """
         names = self.names()
         if name is None and len(names) != 1:
             raise MalformedInput(
@@ -72,7 +75,7 @@ class Profiles:
         return self.read(name or names[0])
 
     def read(self, name: str) -> Profile:
-        """Raises NotFound, or MalformedInput where the file is broken."""
+        """Read a profile. Raises NotFound, or MalformedInput if the file is broken."""
         file = self.folder(name) / "profile.json"
         if not file.exists():
             raise NotFound(
@@ -84,7 +87,7 @@ class Profiles:
             raise MalformedInput(f"{file} cannot be read: {error}", field="profile") from error
 
     def write(self, profile: Profile, *, replace: bool = False) -> None:
-        """Raises MalformedInput where there is one of this name and ``replace`` is not set."""
+        """Write a profile. Raises MalformedInput if there is one of this name and ``replace`` is not set."""
         data = msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n"
         if not replace and profile.name in self.names():
             hint = "Choose another name, or put this one in its place: --replace"
@@ -96,7 +99,7 @@ class Profiles:
         self.write(msgspec.structs.replace(profile, log_id=log_id), replace=True)
 
     def remove(self, name: str) -> None:
-        """Forgets a profile with its token; raises MalformedInput while events of it wait to be sent."""
+        """Remove a profile with its token. Raises MalformedInput while events of it wait to be sent."""
         waiting = list(self.outbox(self.read(name)).glob("*.json"))
         if waiting:
             raise MalformedInput(
@@ -107,24 +110,28 @@ class Profiles:
         shutil.rmtree(self.folder(name))
 
     def folder(self, name: str) -> Path:
-        """Raises MalformedInput for a name that is no slug."""
+        """Return the folder of a profile. Raises MalformedInput for a name that is no slug."""
         if not _NAME.fullmatch(name):
             raise MalformedInput(f"expected lower-case letters, digits and dashes, not {name[:100]!r}", field="name")
         return self.path / "profiles" / name
 
     def keys(self, profile: Profile | None = None) -> KeyDirectory:
-        """Where the keys lie: of the profile, or of all that name no folder of their own."""
+        """Return the key folder of a profile, or that of all profiles that name no folder of their own."""
         own = profile.key_dir if profile else None
         return KeyDirectory(Path(own) if own else self.path / "keys")
 
     def outbox(self, profile: Profile) -> Path:
+        """Return the folder of submissions whose outcome is unknown."""
         return self.folder(profile.name) / "outbox"
 
     def token(self, profile: Profile) -> Path:
+        """Return the file of the access token."""
         return self.folder(profile.name) / "token.json"
 
     def trust(self, profile: Profile) -> Path:
+        """Return the trust file."""
         return self.folder(profile.name) / "trust.json"
 
     def monitor(self, profile: Profile) -> Path:
+        """Return the file of the position of ``tally monitor``."""
         return self.folder(profile.name) / "monitor.json"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.cli.acceptance import Answer, transfer_list
+from ledger.cli.acceptance import Acceptance, transfer_list
 from ledger.core.errors import MalformedInput
 
 
-def answer(*, received: tuple[str, ...] = (), found: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> Answer:
+def answer(*, received: tuple[str, ...] = (), found: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> Acceptance:
     """An answer where every item is counted in grams."""
-    return Answer(received, found, kept, unit_of=lambda _item_id: "gram")
+    return Acceptance(received, found, kept, unit_of=lambda _item_id: "gram")
 
 
 def test_as_listed_matches() -> None:
@@ -34,7 +34,7 @@ def test_differences_of_one_item_come_together() -> None:
 
 def test_quantity_names_its_unit_or_has_that_of_the_record() -> None:
     """A unit that is given is taken; the record is asked only where none is."""
-    lines = Answer((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))
+    lines = Acceptance((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))
     assert lines.received[0]["quantity"] == {"value": "12.5", "unit": "litre"}
 
 
@@ -51,13 +51,13 @@ def test_several_digests() -> None:
 def test_files_are_held_against_the_record(recorded: tuple[str, ...], match_result: str) -> None:
     """The digests of an item's file are stated, and match where the record does not contradict them."""
     files = {"item-1": ("sha256:11", "blake3:00")}
-    told = Answer((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
+    told = Acceptance((), (), (), unit_of=str, files=files, recorded=lambda _item_id: recorded)
     assert told.received == [{"item_id": "item-1", "match_result": match_result, "digests": ["sha256:11", "blake3:00"]}]
 
 
 def test_a_file_is_one_more_thing_that_is_said_of_an_item() -> None:
     """What is found otherwise stays a mismatch, however the file is."""
-    told = Answer((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
+    told = Acceptance((), ("item-1:condition=wet",), (), unit_of=str, files={"item-1": ("sha256:11",)})
     line = {"item_id": "item-1", "match_result": "mismatch", "condition": "wet", "digests": ["sha256:11"]}
     assert told.received == [line]
 

@@ -28,7 +28,7 @@ def test_second_service_on_a_ledger_is_refused(world: World) -> None:
 def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
     """Those that leave database and chain to others may be many; beside one that keeps its own there is no place."""
     lock = tmp_path / "service.lock"
-    told = {"told": "another service runs", "hint": "stop it"}
+    told = {"message": "another service runs", "hint": "stop it"}
     refused = pytest.raises(MalformedInput, match="another service")
     with (
         alone_with(lock, shares=True, **told),

@@ -32,11 +32,11 @@ def list_(session: Session) -> None:
 def status(session: Session) -> None:
     """Show how far the log is anchored, and what the service says of the chain."""
     log = session.service.get("/api/v1/log")
-    chain = {name: told for name, told in log["chain"].items() if told is not None}
-    told = {"size": log["size"], "witnessed": log["witnessed"], "anchored": log["anchored"], "chain": chain}
+    chain = {name: status for name, status in log["chain"].items() if status is not None}
+    status = {"size": log["size"], "witnessed": log["witnessed"], "anchored": log["anchored"], "chain": chain}
     if session.json:
-        return session.output.data(told | {"witnesses": log["witnesses"]})
-    session.output.record(told)
+        return session.output.data(status | {"witnesses": log["witnesses"]})
+    session.output.record(status)
     return session.output.table(log["witnesses"], [Column(name) for name in ("name", "size", "fault")])
 
 

@@ -82,8 +82,8 @@ def command(
 
 
 def _recorded(session: Session, case_id: str | None, answer: dict[str, Any], number: str | None) -> dict[str, Any]:
-    """The receipt of the event that says what was found."""
-    findings = [found["what"] for found in answer["findings"][:MOST_FINDINGS]]
+    """Record the findings as an event and return its receipt."""
+    findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
     body = make_body(
         AuditRecorded,
         scope=answer["scope"],
@@ -130,7 +130,7 @@ def _recomputed(
 
 
 def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
-    """The embedded chain is made again from the journal, any other is asked."""
+    """Return the final state of the chain. The embedded chain is made again from the journal, any other is asked."""
     from ledger.audit import Node, asking, replaying
     from ledger.chain.eth import Eth
     from ledger.chain.finality import final_block, finality_of

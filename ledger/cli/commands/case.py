@@ -105,10 +105,10 @@ def timeline(session: Session, case_id: str) -> None:
 @pass_session
 def spans(session: Session, case_id: str) -> None:
     """Say who answered for a case and who held its items and persons between any two events."""
-    found = session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"]
+    spans = session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"]
     if session.json:
-        return session.output.data(found)
-    return show_spans(session.output, found)
+        return session.output.data(spans)
+    return show_spans(session.output, spans)
 
 
 @command.command("export")

@@ -34,29 +34,29 @@ def command(session: Session, node: str, depth: int, to: str | None, graphml: Pa
     A case may be named by its id or number alone. Two cases with one seal are four steps apart. Persons are
     pseudonyms, never names. What very many share is counted and not followed.
     """
-    found = session.service.get("/api/v1/correlation", depth=depth, to=to, **{"from": node})
+    correlation = session.service.get("/api/v1/correlation", depth=depth, to=to, **{"from": node})
     if graphml is not None:
-        return _save(session, graphml, found)
+        return _save(session, graphml, correlation)
     if session.json:
-        return session.output.data(found)
+        return session.output.data(correlation)
     if to is not None:
-        return _show_path(found["path"], session.labels)
-    session.output.console.print(_tree(found, session.labels))
-    if found["cut"]:
+        return _show_path(correlation["path"], session.labels)
+    session.output.console.print(_tree(correlation, session.labels))
+    if correlation["cut"]:
         session.output.warn(session.labels.of("message", "more_in_common"))
     return None
 
 
-def _save(session: Session, path: Path, found: dict[str, Any]) -> None:
+def _save(session: Session, path: Path, correlation: dict[str, Any]) -> None:
     import networkx
 
     from ledger.supervision.correlation import Correlation, Edge, Place, parse_node
 
     graph = Correlation(
-        parse_node(found["start"]),
-        convert(found["places"], tuple[Place, ...]),
-        convert(found["edges"], tuple[Edge, ...]),
-        found["cut"],
+        parse_node(correlation["start"]),
+        convert(correlation["places"], tuple[Place, ...]),
+        convert(correlation["edges"], tuple[Edge, ...]),
+        correlation["cut"],
     ).graph()
     if path.exists():
         raise Conflict(f"{path} is there already", field="--graphml", hint="Name another file.")
@@ -66,18 +66,18 @@ def _save(session: Session, path: Path, found: dict[str, Any]) -> None:
 
 def _show_path(path: list[dict[str, Any]], labels: Labels) -> None:
     for edge in path:
-        told = (_name(edge["a"], labels), labels.of_relation(edge["relation"]), _name(edge["b"], labels))
-        click.echo("  ".join(told))
+        parts = (_name(edge["a"], labels), labels.of_relation(edge["relation"]), _name(edge["b"], labels))
+        click.echo("  ".join(parts))
 
 
-def _tree(found: dict[str, Any], labels: Labels) -> Tree:
+def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
     """Each node below the nearest one that leads to it."""
     from rich.text import Text
     from rich.tree import Tree
 
-    places = {_key(place["node"]): place for place in found["places"]}
+    places = {_key(place["node"]): place for place in correlation["places"]}
     near: dict[str, list[str]] = {}
-    for edge in found["edges"]:
+    for edge in correlation["edges"]:
         a, b = _key(edge["a"]), _key(edge["b"])
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
@@ -87,13 +87,13 @@ def _tree(found: dict[str, Any], labels: Labels) -> Tree:
         rest = "" if place["followed"] or place["distance"] == 0 else f"  ({place['neighbours']})"
         return Text(_name(place["node"], labels) + rest, style=COLOURS[place["node"]["kind"]])
 
-    seen = {found["start"]}
-    root = Tree(drawn(found["start"]))
-    waiting = [(found["start"], root)]
+    drawn_nodes = {correlation["start"]}
+    root = Tree(drawn(correlation["start"]))
+    waiting = [(correlation["start"], root)]
     for name, branch in waiting:
-        for other in sorted(set(near.get(name, ())) - seen):
+        for other in sorted(set(near.get(name, ())) - drawn_nodes):
             if places[other]["distance"] == places[name]["distance"] + 1:
-                seen.add(other)
+                drawn_nodes.add(other)
                 waiting.append((other, branch.add(drawn(other))))
     return root
 

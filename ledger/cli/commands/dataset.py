@@ -52,13 +52,13 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     Under an id that your agency has registered it is the later list of the same kind, which models ask from then on.
     """
     layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
-    found = _counted(file, layout)
-    digest = found["digest"]
-    known = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
-    if digest in known:
-        raise Conflict(f"this file is registered as {known[digest]}", field="FILE", code="already_registered")
+    counts = _counted(file, layout)
+    digest = counts["digest"]
+    registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
+    if digest in registered:
+        raise Conflict(f"this file is registered as {registered[digest]}", field="FILE", code="already_registered")
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
-    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **found, **given))
+    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counts, **given))
 
 
 @command.command("give")
@@ -95,8 +95,8 @@ def pseudonyms(
     from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
     with SourceFile(file, Layout(format_of(file), **layout)) as source:
-        made = pseudonymise(source, identity, identity_key(session, key_file), output)
-    session.output.record({"file": str(output), "rows": made.rows, "left_out": made.left_out})
+        pseudonymised = pseudonymise(source, identity, identity_key(session, key_file), output)
+    session.output.record({"file": str(output), "rows": pseudonymised.rows, "left_out": pseudonymised.left_out})
 
 
 @command.command("list")

@@ -73,10 +73,10 @@ def command() -> None:
 def list_(session: Session, /, *, mine: bool, seen: bool, **query: Any) -> None:
     """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
     asked = query | {"mine": mine or None, "seen": seen or None, "lang": session.language}
-    found = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
+    rows = list(session.service.pages("/api/v1/deadlines", "deadlines", **asked))
     of_others = query["case_id"] or query["agency"] or seen
     columns = [column for column in LISTED if column.path != "agency" or of_others]
-    session.output.table(_with_end(session, found), columns, style_of=_style)
+    session.output.table(_with_end(session, rows), columns, style_of=_style)
 
 
 @command.command("show")
@@ -91,8 +91,8 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     case has one of it.
     """
     path = at("/api/v1/cases/{}/deadlines", case_id)
-    found = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
-    chosen = _chosen(found, deadline_id)
+    deadlines = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
+    chosen = _chosen(deadlines, deadline_id)
     session.output.record(chosen if session.json else _for_people(session, chosen), SHOWN)
 
 
@@ -152,7 +152,7 @@ def reset(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 
 
 def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline_id: str, **fields: Any) -> None:
-    """The act upon a deadline, whose id may be as short as it is shown; a whole one is not asked for."""
+    """Record an act upon a deadline. A shortened id is looked up at the service; a whole one is taken as it is."""
     if not _WHOLE.fullmatch(deadline_id):
         path = at("/api/v1/cases/{}/deadlines", case_id)
         deadline_id = _chosen(recorder.session.service.get(path)["deadlines"], deadline_id)["deadline_id"]
@@ -167,15 +167,17 @@ def _record(recorder: EventRecorder, case_id: str, body: type[Body], *, deadline
 def warnings(session: Session, mine: bool, after: int, watch: bool) -> None:
     """List the warnings of your agency: 7, 3 and 1 days before a last day, and 0 once it has passed."""
     if not watch:
-        found = [one for page in _pages(session, mine, None) for one in page["warnings"] if one["number"] > after]
-        session.output.table(_with_end(session, found), WARNED, style_of=_style)
+        rows = [
+            warning for page in _pages(session, mine, None) for warning in page["warnings"] if warning["number"] > after
+        ]
+        session.output.table(_with_end(session, rows), WARNED, style_of=_style)
         return
     behind: str | None = None
     while True:
         for page in _pages(session, mine, behind):
-            for one in page["warnings"]:
-                if one["number"] > after:
-                    _say(session, one)
+            for warning in page["warnings"]:
+                if warning["number"] > after:
+                    _print_warning(session, warning)
             behind = page.get("resume", behind)
         time.sleep(WATCH_EVERY_S)
 
@@ -187,51 +189,55 @@ def _pages(session: Session, mine: bool, behind: str | None) -> Iterator[dict[st
         yield page
 
 
-def _say(session: Session, warning: dict[str, Any]) -> None:
-    """A warning in one line."""
+def _print_warning(session: Session, warning: dict[str, Any]) -> None:
+    """Print a warning in one line."""
     if session.json:
         return session.output.line(warning)
     (row,) = _with_end(session, [warning])
-    told = "  ".join(text for column in WARNED if (text := session.output.cell(column, row)))
-    return click.secho(printable(told), fg=_style(row) or None)
+    line = "  ".join(text for column in WARNED if (text := session.output.cell(column, row)))
+    return click.secho(printable(line), fg=_style(row) or None)
 
 
-def _with_end(session: Session, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For people: the last day, or the moment where hours count, in one column, and what the clock is for."""
+def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add for people a column with the last day (or the moment if hours count), and one with what the clock is for."""
     if session.json:
-        return found
+        return rows
     name = session.labels.of_clock
     return [
         row
         | {"label": name(row["clock"]), "ends_at": row.get("last_day") or _end_of(row["due_at"])}
         | {"short_id": _short(row["deadline_id"])}
-        for row in found
+        for row in rows
     ]
 
 
 def _end_of(due_at: str | None) -> str | None:
-    """The last day, which warnings do not tell; the moment where hours count."""
+    """Return the last day, which warnings do not have, or the moment if the deadline is counted in hours."""
     day = None if due_at is None else day_that_ends(datetime.fromisoformat(due_at))
     return due_at if day is None else day.isoformat()
 
 
 def _short(deadline_id: str) -> str:
-    """The id with no more of a person's than tells persons of a case apart; every command takes it so."""
+    """Shorten an id to as much of a person's id as distinguishes the persons of a case; every command takes it."""
     return _PERSON.sub(r"\1…", deadline_id)
 
 
 def _style(row: Mapping[str, Any]) -> str:
-    """The colour of a deadline or warning."""
+    """Return the colour of a deadline or warning."""
     left = row["days"] if "days" in row else row["days_left"]
     if row.get("status", "running") not in ("running", "overdue") or left is None or left > SOON:
         return ""
     return "red" if row.get("status") == "overdue" or row.get("days") == 0 else "yellow"
 
 
-def _chosen(found: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
-    """The deadline of this id, whole or as lists tell it, or the only one of this clock. Raises NotFound."""
-    fitting = [one for one in found if deadline_id in (one["deadline_id"], one["clock"], _short(one["deadline_id"]))]
+def _chosen(deadlines: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]:
+    """Return the deadline of this id, whole or as lists show it, or the only one of this clock. Raises NotFound."""
+    fitting = [
+        deadline
+        for deadline in deadlines
+        if deadline_id in (deadline["deadline_id"], deadline["clock"], _short(deadline["deadline_id"]))
+    ]
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(one["deadline_id"] for one in fitting or found) or "none"
-    raise NotFound(f"expected one of {known}, not {deadline_id}", field="DEADLINE_ID")
+    ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines) or "none"
+    raise NotFound(f"expected one of {ids}, not {deadline_id}", field="DEADLINE_ID")

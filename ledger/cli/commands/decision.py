@@ -43,11 +43,11 @@ def record(
     **fields: Any,
 ) -> None:
     """Record a decision."""
-    said = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
+    disposals = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
     body = make_body(
         DecisionRecorded,
         decision_id=decision_id or new_id("decision"),
-        items=[{"item_id": item_id, "disposal": disposal} for item_id, disposal in said],
+        items=[{"item_id": item_id, "disposal": disposal} for item_id, disposal in disposals],
         digests=digests_of(file, recorder.session.output) if file else (),
         **fields,
     )

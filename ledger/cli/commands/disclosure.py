@@ -54,7 +54,7 @@ def make(
     from ledger.evidence.hashing import hash_file
 
     data = recorder.session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
-    events, withheld = _told(data)
+    events, withheld = _contents_of(data)
     target = output or Path(f"{case_id}.disclosed.json")
     target.write_bytes(data)
     digests = [str(digest) for file in (target, *copies) for digest in hash_file(file).digests]
@@ -63,8 +63,8 @@ def make(
     recorder.session.output.note(str(target))
 
 
-def _told(bundle: bytes) -> tuple[list[EventRef], list[str]]:
-    """The events of a case bundle, and the labels of the sections that they commit to."""
+def _contents_of(bundle: bytes) -> tuple[list[EventRef], list[str]]:
+    """Return the events of a case bundle, and the labels of the sections that they commit to."""
     from ledger.core.events import decode_envelope, decode_payload
     from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
 

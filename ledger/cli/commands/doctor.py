@@ -23,9 +23,14 @@ def command(session: Session, data_dir: Path | None) -> int:
     findings = diagnose(session, data_dir)
     labels = Labels("en") if session.output.json else session.output.labels  # programs are told in English
     rows = [
-        {"check": one.check, "result": one.result, "detail": said(one.detail, labels), "mend": said(one.mend, labels)}
-        for one in findings
+        {
+            "check": finding.check,
+            "result": finding.result,
+            "detail": said(finding.detail, labels),
+            "mend": said(finding.mend, labels),
+        }
+        for finding in findings
     ]
     columns = [Column("check", "check"), Column("result", "result"), Column("detail"), Column("mend")]
     session.output.table(rows, columns)
-    return Exit.REFUSED if any(one.result == "failed" for one in findings) else Exit.OK
+    return Exit.REFUSED if any(finding.result == "failed" for finding in findings) else Exit.OK

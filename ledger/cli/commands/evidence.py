@@ -61,8 +61,8 @@ def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], st
         if not sys.stdout.isatty():
             show_digests(session, rows)
             return
-        told = list(rows)  # on one terminal they and the bar would write over each other
-    show_digests(session, told)
+        digested = list(rows)  # on one terminal they and the bar would write over each other
+    show_digests(session, digested)
 
 
 def _hashed(
@@ -111,7 +111,7 @@ def seal(
         log_id=log_id or f"0x{session.log_id.hex()}",
     )
     with progress_of(source.name, session.output) as progress:
-        made = sealing.seal(
+        bag_report = sealing.seal(
             source,
             bag,
             bound,
@@ -120,9 +120,9 @@ def seal(
             algorithms=(*USUAL, Algorithm.SM3) if sm3 else USUAL,
             progress=progress,
         )
-    digests = [str(digest) for digest in made.digests]
-    told = {"file": str(bag), "case_id": bound.case_id, "item_id": bound.item_id, "log_id": bound.log_id}
-    session.output.record(told | {"digests": digests, "files": made.files, "bytes": made.size})
+    digests = [str(digest) for digest in bag_report.digests]
+    summary = {"file": str(bag), "case_id": bound.case_id, "item_id": bound.item_id, "log_id": bound.log_id}
+    session.output.record(summary | {"digests": digests, "files": bag_report.files, "bytes": bag_report.size})
 
 
 @command.command("check")

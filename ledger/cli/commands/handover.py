@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.acceptance import Answer, transfer_list
+from ledger.cli.acceptance import Acceptance, transfer_list
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
@@ -106,7 +106,7 @@ def accept(
     the item was found that stays with the sender.
     """
     session = recorder.session
-    answer = Answer(
+    answer = Acceptance(
         received,
         found,
         refused,
@@ -220,26 +220,26 @@ def outbox(session: Session, status: str | None) -> None:
 @pass_session
 def show(session: Session, case_id: str, handover_id: str) -> None:
     """Show a handover with its list and its answer."""
-    told = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
-    session.output.record(told, [Column(name) for name in told if name not in ("items", "accepted_items")])
-    if not session.json and told["items"]:
-        session.output.part("items", _list_of(session, told), LINES)
+    row = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
+    session.output.record(row, [Column(name) for name in row if name not in ("items", "accepted_items")])
+    if not session.json and row["items"]:
+        session.output.part("items", _list_of(session, row), LINES)
 
 
-def _list_of(session: Session, told: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_of(session: Session, row: dict[str, Any]) -> list[dict[str, Any]]:
     """Each line as it was listed, with what the reader may see of the item in its case, and what came of it."""
     try:
-        now = session.service.get(at("/api/v1/cases/{}", told["case_id"]))["items"]
+        now = session.service.get(at("/api/v1/cases/{}", row["case_id"]))["items"]
     except NotFound:  # an offer that was refused or recalled shows nothing but itself
         now = []
-    of_case = LISTED_NOW if told["status"] == "offered" else ("description",)  # later it may be another than was listed
-    known = {one["item_id"]: {name: one.get(name) for name in of_case} for one in now}
-    answered = told["status"] in ("accepted", "partially_accepted")
+    of_case = LISTED_NOW if row["status"] == "offered" else ("description",)  # later it may be another than was listed
+    items = {item["item_id"]: {name: item.get(name) for name in of_case} for item in now}
+    answered = row["status"] in ("accepted", "partially_accepted")
     return [
-        known.get(line["item_id"], {})
+        items.get(line["item_id"], {})
         | line
-        | {"taken": line["item_id"] in told["accepted_items"] if answered else None}
-        for line in told["items"]
+        | {"taken": line["item_id"] in row["accepted_items"] if answered else None}
+        for line in row["items"]
     ]
 
 
@@ -251,14 +251,14 @@ def _list(session: Session, box: str, status: str | None) -> None:
 def _offered(
     recorder: EventRecorder, case_id: str, body: type[Body], handover_id: str | None, fields: dict[str, Any]
 ) -> None:
-    """An offer of either way."""
+    """Record an offer, of a handover or of a return."""
     own = handover_id or new_id("handover")
     lines = _lines(recorder.session, case_id, fields)
     recorder.record(case_id, make_body(body, handover_id=own, items=lines, **fields))
 
 
 def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """The list that the options of an offer come to, which are taken out of its fields."""
+    """Take the options of the list out of an offer's fields and return the lines of the list."""
     items, stays, listed = fields.pop("items"), fields.pop("stays"), fields.pop("listed")
     if fields.pop("all_items"):
         items = [*items, *_in_store(session, case_id, without=stays)]
@@ -268,8 +268,8 @@ def _lines(session: Session, case_id: str, fields: dict[str, Any]) -> list[dict[
 def _in_store(session: Session, case_id: str, *, without: tuple[str, ...]) -> list[str]:
     items = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
     own = session.profile.agency
-    free = [one for one in items if (one["holder"], one["status"], one["offer"]) == (own, "held", None)]
-    return [one["item_id"] for one in free if one["item_id"] not in without]
+    free = [item for item in items if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
+    return [item["item_id"] for item in free if item["item_id"] not in without]
 
 
 def _item(session: Session, item_id: str) -> dict[str, Any]:

@@ -85,15 +85,15 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     from ledger.interchange.imports.rejects import Rejects
     from ledger.interchange.imports.trial import NOBODY
 
-    seen = _Tried(show)
+    trial = _Tried(show)
     mapping = read_mapping(mapping_file)
     with opened(session, file, mapping, passing_key(NOBODY)) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(Rejects(rejects, _reason(session))) if rejects else None
         for tried in _tried(session, surveyed):
-            seen.take(tried, listed)
+            trial.take(tried, listed)
         surveyed.source.require_same(surveyed.survey.digest)
-    seen.tell(session, surveyed.survey.digest)
-    return Exit.REFUSED if seen.refused else Exit.OK
+    trial.tell(session, surveyed.survey.digest)
+    return Exit.REFUSED if trial.refused else Exit.OK
 
 
 @command.command("run")
@@ -117,15 +117,15 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     mapping = read_mapping(mapping_file)
     key, refused = identity_key(session, key_file), Rejects(rejects, _reason(session))
     with opened(session, file, mapping, key) as surveyed, refused as listed:
-        told = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
+        report_rows = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
-                for result in _counted(importer(session, surveyed).run(surveyed.source), told, listed):
+                for result in _counted(importer(session, surveyed).run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
-            session.output.record(msgspec.to_builtins(told))
-    return Exit.REFUSED if "refused" in told.rows else Exit.OK
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows), indent=2) + b"\n")
+            session.output.record(msgspec.to_builtins(report_rows))
+    return Exit.REFUSED if "refused" in report_rows.rows else Exit.OK
 
 
 @command.command("status")
@@ -155,16 +155,16 @@ def _reason(session: Session) -> Callable[[str], str]:
     return lambda reason: reason if session.json else said(reason, session.labels)
 
 
-def _counted(results: Iterator[Result], told: Report, listed: Rejects) -> Iterator[Result]:
-    """The results as they come, counted in the report and refusals listed."""
+def _counted(results: Iterator[Result], report: Report, listed: Rejects) -> Iterator[Result]:
+    """Yield the results, after counting each in the report and listing refused rows."""
     began = time.monotonic()
     for result in results:
-        told.rows[result.became] = told.rows.get(result.became, 0) + 1
-        told.events += result.events
-        told.seconds = round(time.monotonic() - began, 1)
+        report.rows[result.became] = report.rows.get(result.became, 0) + 1
+        report.events += result.events
+        report.seconds = round(time.monotonic() - began, 1)
         if result.fault:
             listed.add(result.fault)
-            told.rejects = str(listed.path)
+            report.rejects = str(listed.path)
         yield result
 
 
@@ -206,18 +206,18 @@ class _Tried:
 
     def tell(self, session: Session, digest: str) -> None:
         output = session.output
-        told = {"file_digest": digest, "rows": {"good": self.good, "refused": self.refused}}
+        summary = {"file_digest": digest, "rows": {"good": self.good, "refused": self.refused}}
         planned, faults = msgspec.to_builtins((self._planned, self._faults))
         if session.json:
-            output.data({**told, "events": dict(self._events), "planned": planned, "faults": faults})
+            output.data({**summary, "events": dict(self._events), "planned": planned, "faults": faults})
             return
         if planned:
             output.part(
-                "planned", [one | {"comes_to": self._words(session, one["events"])} for one in planned], PLANNED
+                "planned", [row | {"comes_to": self._words(session, row["events"])} for row in planned], PLANNED
             )
         if faults:
-            output.part("faults", [one | {"reason": said(one["reason"], output.labels)} for one in faults], FAULTS)
-        output.record({**told, "comes_to": self._words(session, self._events)})
+            output.part("faults", [row | {"reason": said(row["reason"], output.labels)} for row in faults], FAULTS)
+        output.record({**summary, "comes_to": self._words(session, self._events)})
 
     @staticmethod
     def _words(session: Session, events: dict[str, int]) -> str:

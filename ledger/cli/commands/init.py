@@ -66,22 +66,22 @@ def command(
     secret = (
         minted(where.passphrase, passphrase) if keep_passphrase else passphrase.read(of="the service's keys", new=True)
     )
-    made = create(where, founding, origin, secret, light=light)
+    installation = create(where, founding, origin, secret, light=light)
     session.output.record(
         {
             "data_dir": str(data_dir),
-            "log_id": made.log_id,
-            "log_key": made.log_key,
-            "service_key_id": made.service_key_id,
-            "submitter": made.submitter,
-            "development": made.founding.development,
+            "log_id": installation.log_id,
+            "log_key": installation.log_key,
+            "service_key_id": installation.service_key_id,
+            "submitter": installation.submitter,
+            "development": installation.founding.development,
         }
     )
     session.output.done(f"Next: tally serve --data-dir {data_dir}")
 
 
 def _town(where: DataDirectory, *, development: bool) -> Founding:
-    """The founding of a development town, whose keys are made first."""
+    """Make the keys of a development town and return its founding."""
     from ledger.samples.keys import TownKeys
 
     if not development:

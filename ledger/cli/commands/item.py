@@ -33,7 +33,7 @@ def command() -> None:
 
 
 def _options(function: Any) -> Any:
-    """What a registration may say of a thing beyond its kind and description."""
+    """Add the options that describe a thing beyond its kind and description."""
     for name in reversed(TEXTS):
         function = click.option(f"--{name}")(function)
     return function
@@ -78,15 +78,15 @@ def register(
         item.ItemRegistered,
         item_id=item_id or new_id("item"),
         digests=digests,
-        dossier=_told(volumes=parts["volumes"], pages=parts["pages"]),
-        seizure=_told(
+        dossier=_given_fields(volumes=parts["volumes"], pages=parts["pages"]),
+        seizure=_given_fields(
             document_number=parts["seizure_document"],
             seized_at=parts["seized_at"],
             officers=parts["seized_by"],
             holder=parts["seized_from"],
             witness=parts["seizure_witness"],
         ),
-        collection=_told(
+        collection=_given_fields(
             collectors=parts["collectors"],
             tool=parts["tool"],
             method=parts["method"],
@@ -144,7 +144,8 @@ def history(session: Session, item_id: str) -> None:
     show_history(session, session.service.get(at("/api/v1/items/{}/history", item_id), lang=session.language))
 
 
-def _told(**fields: Any) -> dict[str, Any]:
+def _given_fields(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are given, in a nested body."""
     return {name: value for name, value in fields.items() if value not in (None, ())}
 
 

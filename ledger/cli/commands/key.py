@@ -151,13 +151,13 @@ def rotate(
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)
-    made = load(where)
-    known = not passphrase.is_named and settings.knows_passphrase(where)
-    secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys", new=lost)
-    with alone_with(where.lock, told=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
+    installation = load(where)
+    is_known = not passphrase.is_named and settings.knows_passphrase(where)
+    secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys", new=lost)
+    with alone_with(where.lock, message=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
         size = _log_size(settings, where)
-        require_no_rollback(made, size)
-        rotation = Rotation(where, made, size, secret, lost=lost, light=light)
+        require_no_rollback(installation, size)
+        rotation = Rotation(where, installation, size, secret, lost=lost, light=light)
         done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
@@ -178,16 +178,16 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
     if key_id is None:
         if signature is not None:
             raise MalformedInput("expected the address of the wallet's key with it", field="--wallet")
-        made = key_requests.request_own_key(session)
+        request_file = key_requests.request_own_key(session)
     elif signature is None:
         session.output.data(key_requests.wallet_document(session, account_of(key_id, field="--wallet")))
         return
     else:
-        made = key_requests.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
+        request_file = key_requests.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
     if output is None:
-        session.output.data(made)
+        session.output.data(request_file)
         return
-    output.write_bytes(canonical.encode(made) + b"\n")
+    output.write_bytes(canonical.encode(request_file) + b"\n")
     session.output.record({"file": str(output)})
 
 

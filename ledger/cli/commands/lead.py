@@ -14,7 +14,7 @@ from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exits import OF_VERDICT
-from ledger.cli.matters import digested, material, say_life, shown
+from ledger.cli.matters import digested, material, print_life, shown
 from ledger.cli.node_option import Node, takes_node
 from ledger.cli.output import Column
 from ledger.cli.params import Moment, acting, words
@@ -63,8 +63,8 @@ def command() -> None:
 @pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the leads that you may see, the latest change last: red is grave and undecided, dim is closed."""
-    found = list(session.service.pages("/api/v1/leads", "leads", **query))
-    session.output.table(found, LISTED, style_of=_style)
+    leads = list(session.service.pages("/api/v1/leads", "leads", **query))
+    session.output.table(leads, LISTED, style_of=_style)
 
 
 @command.command("show")
@@ -82,7 +82,7 @@ def show(session: Session, lead_id: str) -> None:
     ):
         if rows:
             output.part(name, rows, columns)
-    say_life(output, lead["events"])
+    print_life(output, lead["events"])
 
 
 @command.command("assign")
@@ -213,22 +213,22 @@ def watch(session: Session, every: float, once: bool) -> None:
         while "next" in page:
             page = session.service.get("/api/v1/leads", after=page["next"])
             for lead in page["leads"]:
-                _tell(session, lead)
+                _print_lead(session, lead)
             behind = page.get("resume", behind)
         if once:
             return
         time.sleep(every)
 
 
-def _tell(session: Session, lead: dict[str, Any]) -> None:
+def _print_lead(session: Session, lead: dict[str, Any]) -> None:
     """In a line of its own, at once."""
     if session.json:
         return session.output.line(lead)
     says = lead["says"][session.labels.suffix]
     status = session.labels.of("lead_status", lead["status"])
-    told = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
+    line = f"{lead['lead_id']}  {status}  {lead['supervised']}  {says}"
     style = _style(lead)
-    return click.secho(printable_line(told), fg="red" if style == "red" else None, dim=style == "dim")
+    return click.secho(printable_line(line), fg="red" if style == "red" else None, dim=style == "dim")
 
 
 def _style(row: Any) -> str:

@@ -64,8 +64,8 @@ def command() -> None:
 def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
     """List the models: what each is for, what was measured of it, and how many leads it raised."""
     given = query | {"retired": "false" if in_use else None}
-    found = list(session.service.pages("/api/v1/library", "models", **given))
-    rows = found if session.json else [line | measured(line["figures"]) for line in found]
+    models = list(session.service.pages("/api/v1/library", "models", **given))
+    rows = models if session.json else [line | measured(line["figures"]) for line in models]
     session.output.table(rows, (*LISTED, *OUTTURN), style_of=lambda row: "dim" if row["retired"] else "")
 
 
@@ -76,8 +76,8 @@ def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
 @pass_session
 def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) -> None:
     """Search titles, texts and case studies, in Chinese or English: what fits best comes first."""
-    found = session.service.get("/api/v1/library", q=" ".join(query), **given)["models"]
-    session.output.table(found, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
+    models = session.service.get("/api/v1/library", q=" ".join(query), **given)["models"]
+    session.output.table(models, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
 
 
 @command.command("show")
@@ -106,7 +106,7 @@ def show(session: Session, model: str, definition: bool) -> None:
 def _show(output: Output, entry: Mapping[str, Any]) -> None:
     line, card = entry["line"], entry["card"] or {}
     spoken = output.labels.suffix
-    told = {
+    texts = {
         "need": card.get("need"),
         "explanation": card.get("explanation"),
         "legal_basis": card.get("legal_basis"),
@@ -114,13 +114,13 @@ def _show(output: Output, entry: Mapping[str, Any]) -> None:
         "library_condition": card.get("condition"),
         "case_study": entry["case_study"],
     }
-    output.record(line | told | measured(line.get("figures")), SHOWN)
+    output.record(line | texts | measured(line.get("figures")), SHOWN)
     parts: tuple[tuple[str, Iterable[Mapping[str, Any]], Iterable[Column]], ...] = (
         ("parameters", card.get("parameters", ()), PARAMETERS),
-        ("checks", ({"checks": _spoken(one, spoken)} for one in card.get("checks", ())), CHECKS),
+        ("checks", ({"checks": _translated(part, spoken)} for part in card.get("checks", ())), CHECKS),
         (
             "examples",
-            ({"example": one["name"], "leads_raised": one["raises"]} for one in card.get("examples", ())),
+            ({"example": part["name"], "leads_raised": part["raises"]} for part in card.get("examples", ())),
             EXAMPLES,
         ),
         ("versions", entry["versions"], VERSIONS),
@@ -130,20 +130,20 @@ def _show(output: Output, entry: Mapping[str, Any]) -> None:
             output.part(name, listed, tuple(columns))
 
 
-def _spoken(one: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
-    return {name: told[language] for name, told in one.items()}
+def _translated(translations: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
+    return {name: texts[language] for name, texts in translations.items()}
 
 
 def measured(figures: Mapping[str, Any] | None) -> dict[str, str]:
-    """Recall and precision of a measurement, in per cent."""
+    """Return recall and precision of a measurement, in per cent."""
     if not figures:
         return {}
-    found, planted, false = figures["found"], figures["planted"], figures["false_leads"]
-    return {"recall": _share(found, planted), "precision": _share(found, found + false)}
+    true_leads, planted, false = figures["found"], figures["planted"], figures["false_leads"]
+    return {"recall": _share(true_leads, planted), "precision": _share(true_leads, true_leads + false)}
 
 
 def _share(part: int, whole: int) -> str:
-    """Rounded down, so that only what is complete is told as such."""
+    """Return a share in per cent, rounded down, so that only what is complete is shown as 100 %."""
     return f"{part * 1000 // whole / 10:.1f} %" if whole else "–"
 
 
@@ -152,24 +152,26 @@ def _share(part: int, whole: int) -> str:
 @pass_session
 def adopters(session: Session, model_id: str) -> None:
     """Show who runs a model, under which parameters, and how its leads turned out there."""
-    found = session.service.get(at("/api/v1/library/{}/adopters", model_id))
+    answer = session.service.get(at("/api/v1/library/{}/adopters", model_id))
     if session.json:
-        return session.output.data(found)
+        return session.output.data(answer)
     output = session.output
     rows = [
-        one
+        adopter
         | {
-            "remark": one["note"],
-            "parameters": "\n".join(f"{own['name']} = {own['value']} ({own['default']})" for own in one["parameters"]),
-            "outturn": "\n".join(_outturn(output.labels, one["leads"])),
+            "remark": adopter["note"],
+            "parameters": "\n".join(
+                f"{own['name']} = {own['value']} ({own['default']})" for own in adopter["parameters"]
+            ),
+            "outturn": "\n".join(_outturn(output.labels, adopter["leads"])),
         }
-        for one in found["adopters"]
+        for adopter in answer["adopters"]
     ]
     return output.table(rows, ADOPTERS)
 
 
 def _outturn(labels: Labels, leads: Mapping[str, Any] | None) -> Iterator[str]:
-    """What became of leads, a line each: the states of open and decided ones, the outcomes of closed ones."""
+    """Yield a line for each outcome of leads: the states of open and decided ones, the outcomes of closed ones."""
     if leads is None:
         return
     for vocabulary, counted in (("lead_status", leads["by_status"]), ("lead_outcome", leads["by_outcome"])):
@@ -188,30 +190,34 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
     from ledger.supervision.library.comparison import compare
 
     sides = published(session, first), published(session, second)
-    found = compare(*sides)
-    told = msgspec.to_builtins(found) | ({"runs": _runs(session, *sides)} if run else {})
+    comparison = compare(*sides)
+    fields = msgspec.to_builtins(comparison) | ({"runs": _runs(session, *sides)} if run else {})
     if session.json:
-        return session.output.data(told)
+        return session.output.data(fields)
     output = session.output
-    output.table(list(_side_by_side(output, *map(_told, (found.first, found.second)))), SIDES)
-    rows = [one | {"field_name": one["field"]} for one in told["differences"] if one["field"] != "version"]
+    output.table(list(_side_by_side(output, *map(_shown_fields, (comparison.first, comparison.second)))), SIDES)
+    rows = [
+        difference | {"field_name": difference["field"]}
+        for difference in fields["differences"]
+        if difference["field"] != "version"
+    ]
     output.part("differences", rows, DIFFERENCES)
     colours = {"+": "green", "-": "red", "@": "cyan"}
-    for text in found.condition[2:]:
+    for text in comparison.condition[2:]:
         click.secho(text, fg=colours.get(text[:1]))
     if run:
-        output.record({name: len(keys) for name, keys in told["runs"].items()})
+        output.record({name: len(keys) for name, keys in fields["runs"].items()})
     return None
 
 
-def _told(side: Any) -> dict[str, Any]:
-    """What is shown of a side: the parts that no difference of texts tells."""
-    told: dict[str, Any] = msgspec.to_builtins(side)
-    return told | measured(told["figures"])
+def _shown_fields(side: Any) -> dict[str, Any]:
+    """Return the fields of a side that are printed: those that the comparison of texts does not cover."""
+    fields: dict[str, Any] = msgspec.to_builtins(side)
+    return fields | measured(fields["figures"])
 
 
 def _side_by_side(output: Output, *sides: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Each field with what it is on both sides, as far as one has it."""
+    """Yield each field with its values on both sides, if a side has one."""
     for column in (*SHOWN[:3], *FIGURES):
         first, second = (output.cell(column, side) for side in sides)
         if first or second:
@@ -219,12 +225,14 @@ def _side_by_side(output: Output, *sides: Mapping[str, Any]) -> Iterator[dict[st
 
 
 def _runs(session: Session, *sides: Any) -> dict[str, list[dict[str, str]]]:
-    """The keys of what both found now, and of what only one did."""
+    """Run both models and return the keys of what both raise now, and of what only one raises."""
     keys = []
     for side in sides:
         asked = msgspec.json.encode({"definition": side.definition, "parameters": {}})
-        found = session.service.post("/api/v1/models/run", asked, dict[str, Any])
-        keys.append({msgspec.json.encode(one["key"], order="sorted"): one["key"] for one in found["findings"]})
+        run = session.service.post("/api/v1/models/run", asked, dict[str, Any])
+        keys.append(
+            {msgspec.json.encode(finding["key"], order="sorted"): finding["key"] for finding in run["findings"]}
+        )
     first, second = keys
     return {
         "only_before": [key for name, key in first.items() if name not in second],

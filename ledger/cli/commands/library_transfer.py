@@ -53,12 +53,12 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     assert model is not None
 
     model_id, _, version = model.partition("@")
-    made = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
-    package = decode_package(made)
+    package_bytes = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
+    package = decode_package(package_bytes)
     target = output or Path(f"{model_id}-{package.version}.model.json")
-    write(target, made)
-    told = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
-    return session.output.record(told)
+    write(target, package_bytes)
+    summary = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
+    return session.output.record(summary)
 
 
 @click.command("verify", cls=Command)
@@ -118,19 +118,19 @@ def import_(
         receipts["published"] = record(_stream(body), body)
     if parameters or note or not receipts:
         receipts["adopted"] = recorder.append(_stream(body), _adoption(body, parameters, note))
-    _say(session, body, receipts)
+    _print_outcome(session, body, receipts)
 
 
 def _stream(body: ModelPublished) -> Stream:
     return Stream(kind="supervision", id=STREAM + body.model_id)
 
 
-def _say(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:
-    told: dict[str, Any] = {"model_id": body.model_id, "version": body.version}
+def _print_outcome(session: Session, body: ModelPublished, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+    summary: dict[str, Any] = {"model_id": body.model_id, "version": body.version}
     if session.json:
-        return session.output.data({**told, **receipts})
+        return session.output.data({**summary, **receipts})
     events = {name: f"{receipt['index']}  {receipt['event_id']}" for name, receipt in receipts.items()}
-    return session.output.record(told | events)
+    return session.output.record(summary | events)
 
 
 def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> None:
@@ -140,8 +140,8 @@ def _require_within_bounds(body: ModelPublished, parameters: dict[str, str]) -> 
 
 
 def _adoption(body: ModelPublished, parameters: dict[str, str], note: str | None) -> ModelAdopted:
-    told = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
-    return convert(told, ModelAdopted)
+    fields = {"version": body.version, "model_digest": body.model_digest, "parameters": parameters, "note": note}
+    return convert(fields, ModelAdopted)
 
 
 COMMANDS = (export, verify, import_)

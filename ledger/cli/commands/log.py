@@ -84,7 +84,7 @@ def trust(
 
 
 def _trust_file(session: Session, blocks: tuple[str, ...], node: Node | None) -> bytes:
-    """The trust file with these blocks named in it."""
+    """Return the trust file with these blocks named in it."""
     if node is None:
         return session.service.fetch("/api/v1/log/trust", block=list(blocks) or None)
     from ledger.cli.own_node import OwnNode

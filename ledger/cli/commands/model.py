@@ -13,7 +13,7 @@ from ledger.cli.command import Group
 from ledger.cli.commands import model_acts
 from ledger.cli.exits import Exit
 from ledger.cli.library import text_of
-from ledger.cli.model_faults import show_faults, telling_faults
+from ledger.cli.model_faults import printing_faults, show_faults
 from ledger.cli.output import Column
 from ledger.cli.params import Moment
 from ledger.cli.runs import parameters_of, show_run
@@ -73,7 +73,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
 
 def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
-    """The text of the lead's model under another id, with the lead's parameters."""
+    """Return the text of the lead's model under another id, with the lead's parameters."""
     from ledger.supervision.models.editing import derived
 
     raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
@@ -99,10 +99,10 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
             show_faults(session, name, refused, colour="red")
             refused_files += 1
             continue
-        told = {field: getattr(model, field) for field in ("model_id", "version", "severity", "scope", "views")}
+        fields = {field: getattr(model, field) for field in ("model_id", "version", "severity", "scope", "views")}
         title = {"zh": model.title.zh, "en": model.title.en}
         rest = {"title": title, "examples": len(model.examples), "model_digest": model.digest}
-        sound.append({"file": name} | told | rest)
+        sound.append({"file": name} | fields | rest)
     if sound and not (session.json and refused_files):
         session.output.table(sound, [Column(name) for name in CHECKED])
     return Exit.USAGE if refused_files else Exit.OK
@@ -140,7 +140,7 @@ def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -
     from ledger.supervision.models.parse import parse_model
 
     ((_, text),) = _texts([model], shipped=False)
-    with telling_faults(session, model):
+    with printing_faults(session, model):
         parse_model(text)
     asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
@@ -156,24 +156,24 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
 
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
-    """The models' texts by file, or by the name of one that is shipped."""
+    """Yield the models' texts with the file, or with the name of a shipped model."""
     from ledger.supervision.models.shipped_models import shipped_models
 
-    known = shipped_models()
+    shipped_texts = shipped_models()
     if shipped:
-        yield from known.items()
+        yield from shipped_texts.items()
     elif not models:
         raise MalformedInput("expected a file, the name of a shipped model, or --shipped", field="FILE|NAME")
     for name in models:
         if Path(name).is_file():
             yield name, text_of(Path(name))
-        elif name in known:
-            yield name, known[name]
+        elif name in shipped_texts:
+            yield name, shipped_texts[name]
         else:
             from ledger.supervision.models.refused import unknown
 
             raise NotFound(
-                f"there is no file {name}, and of shipped models {unknown('model', name, known)}", field=name
+                f"there is no file {name}, and of shipped models {unknown('model', name, shipped_texts)}", field=name
             )
 
 

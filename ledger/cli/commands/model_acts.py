@@ -13,7 +13,7 @@ from ledger.cli.command import Command
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.library import text_of
 from ledger.cli.matters import renamed, shown
-from ledger.cli.model_faults import telling_faults
+from ledger.cli.model_faults import printing_faults
 from ledger.cli.output import Column
 from ledger.cli.params import FILE, acting, split_once
 from ledger.cli.session import Session, pass_session
@@ -44,8 +44,8 @@ MODEL = click.argument("model_id")
 def list_(session: Session, in_use: bool) -> None:
     """List the published models, of whatever agency."""
     query = {"retired": "false" if in_use else None}
-    found = list(session.service.pages("/api/v1/models", "models", **query))
-    session.output.table(found, LISTED, style_of=lambda row: "dim" if row["retired"] else "")
+    models = list(session.service.pages("/api/v1/models", "models", **query))
+    session.output.table(models, LISTED, style_of=lambda row: "dim" if row["retired"] else "")
 
 
 @click.command("show", cls=Command)
@@ -91,11 +91,11 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
     from ledger.supervision.models.parse import require_publishable
     from ledger.supervision.publishing import said_of
 
-    with telling_faults(recorder.session, model):
+    with printing_faults(recorder.session, model):
         read = require_publishable(_text_of(model))
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **said_of(read), **beside)
-    _tell_missing_dataset(recorder, read, {})
+    _warn_of_missing_dataset(recorder, read, {})
     stream_id = STREAM + read.model_id
     if read.version == 1:
         recorder.open_supervision(stream_id, body)
@@ -131,15 +131,15 @@ def adopt(
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     from ledger.supervision.models.parse import parse_model
 
-    found = _model(recorder.session, model_id, version)
+    view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    _tell_missing_dataset(recorder, parse_model(found["definition"]), parameters)
-    told = {"version": found["version"], "model_digest": found["model_digest"]}
-    body = make_body(supervision.ModelAdopted, **told, parameters=parameters, note=note)
+    _warn_of_missing_dataset(recorder, parse_model(view["definition"]), parameters)
+    version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
+    body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
     recorder.record_supervision(STREAM + model_id, body)
 
 
-def _tell_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
+def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
     """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
     have the list. Raises MalformedInput for parameters out of bounds."""
     from ledger.supervision.models.templates import dataset_of
@@ -149,27 +149,27 @@ def _tell_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[
         return
     lines = recorder.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
     if dataset_id not in {line["dataset_id"] for line in lines if line["kept"]}:
-        told = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
-        recorder.session.output.warn(told)
+        warning = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+        recorder.session.output.warn(warning)
 
 
 def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:
-    """What a small file beside the model says, which is written like one. Raises ModelRefused, naming the line."""
+    """Read the fields of a small file beside the model. Raises ModelRefused, naming the line."""
     from ledger.supervision.models.document import read_document
 
     if file is None:
         return None
-    with telling_faults(recorder.session, str(file)):
+    with printing_faults(recorder.session, str(file)):
         return read_document(text_of(file)).tree
 
 
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
-    """Raises IntegrityBroken where the service shows another text than the digest is of."""
+    """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
-    found = shown(session, path, model_id, *(() if version is None else (str(version),)))
-    if digest_of(found["definition"].encode()) != found["model_digest"]:
+    view = shown(session, path, model_id, *(() if version is None else (str(version),)))
+    if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken(f"the service shows another text of {model_id} than was signed", field="definition")
-    return found
+    return view
 
 
 COMMANDS = (list_, show, publish, retire, adopt)

@@ -55,7 +55,7 @@ def command(session: Session, agency: str | None, follow: bool, every: float) ->
 
 
 def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
-    """One look at what is new, shown and then kept; gives the number of alarms."""
+    """Watch what is new, print it and then keep the position; return the number of alarms."""
     from ledger.cli.proofs import trust_of_profile
     from ledger.client.monitoring import evidence_kept, look, read_position, write_position
     from ledger.core.verification.trust import parse_trust
@@ -76,10 +76,10 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
         source.close()
     alarms = [use for use in uses if use["alarm"] is not None]
     if one_by_one:
-        _tell_each(session, uses)
+        _print_each(session, uses)
     else:
-        told = {"agency": agency, "since": before.followed.size, "size": after.followed.size, "alarms": len(alarms)}
-        _tell(session, told, uses)
+        summary = {"agency": agency, "since": before.followed.size, "size": after.followed.size, "alarms": len(alarms)}
+        _print(session, summary, uses)
     for alarm in alarms:
         session.output.warn(f"{alarm['index']}: {alarm['told']}")
     if after != before:
@@ -87,14 +87,14 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     return len(alarms)
 
 
-def _tell(session: Session, told: dict[str, Any], uses: list[dict[str, Any]]) -> None:
+def _print(session: Session, summary: dict[str, Any], uses: list[dict[str, Any]]) -> None:
     if session.json:
-        return session.output.data(told | {"uses": uses})
-    session.output.record(told)
+        return session.output.data(summary | {"uses": uses})
+    session.output.record(summary)
     return session.output.part("uses", uses, COLUMNS)
 
 
-def _tell_each(session: Session, uses: list[dict[str, Any]]) -> None:
+def _print_each(session: Session, uses: list[dict[str, Any]]) -> None:
     if session.json:
         for use in uses:
             session.output.line(use)

@@ -47,6 +47,6 @@ def command(
         return
     folder = output or Path(str(case_id))
     folder.mkdir(exist_ok=True)
-    for name, made in papers_of_case(session, str(case_id), **query):
-        write(folder / name, made)
+    for name, pdf in papers_of_case(session, str(case_id), **query):
+        write(folder / name, pdf)
         session.output.record({"file": str(folder / name)})

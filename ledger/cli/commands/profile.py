@@ -39,11 +39,11 @@ def command() -> None:
 @click.option("--replace", is_flag=True, help="Put it in place of a profile of this name.")
 @pass_session
 def add(
-    session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **told: str | Path | None
+    session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **options: str | Path | None
 ) -> None:
     """Make a profile."""
     _require_url(url)
-    parts = {field: str(value) for field, value in told.items() if value is not None}
+    parts = {field: str(value) for field, value in options.items() if value is not None}
     for field in ("key_dir", "passphrase_file"):
         if field in parts:
             parts[field] = str(Path(parts[field]).absolute())

@@ -133,8 +133,8 @@ def certificate(
     trust = trust_for(session, data, trust_files)
     language = "both" if both else spoken_in(session.language)
     asked = {"verify_url": verify_url, "item_id": item_id}
-    certified, made = certificate_of(data, trust, language, log_folder, node, **asked)
+    certified, pdf = certificate_of(data, trust, language, log_folder, node, **asked)
     target = Path(output or f"{certified.name}.certificate.pdf")
-    write(target, made)
+    write(target, pdf)
     session.output.record({"file": str(target), "verdict": certified.verdict})
     return of_report(certified)

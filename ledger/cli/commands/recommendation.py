@@ -11,7 +11,7 @@ import click
 from ledger.cli.bodies import make_body
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.matters import digested, material, renamed, say_life, shown
+from ledger.cli.matters import digested, material, print_life, renamed, shown
 from ledger.cli.output import Column
 from ledger.cli.params import acting, words
 from ledger.cli.session import Session, pass_session
@@ -53,8 +53,8 @@ def command() -> None:
 @pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the recommendations that your agency issued or got, with the last day for the reply."""
-    found = list(session.service.pages("/api/v1/recommendations", "recommendations", **query))
-    session.output.table(found, LISTED)
+    rows = list(session.service.pages("/api/v1/recommendations", "recommendations", **query))
+    session.output.table(rows, LISTED)
 
 
 @command.command("show")
@@ -62,14 +62,14 @@ def list_(session: Session, /, **query: str | None) -> None:
 @pass_session
 def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, the replies, the re-checks, and each step."""
-    found, output = shown(session, "/api/v1/recommendations/{}", recommendation_id), session.output
-    output.record(found, SHOWN)
+    view, output = shown(session, "/api/v1/recommendations/{}", recommendation_id), session.output
+    output.record(view, SHOWN)
     if session.json:
         return
     for name, columns in (("answers", ANSWERS), ("rechecks", RECHECKS)):
-        if found[name]:
-            output.part(name, renamed(found[name], measures="measures_taken", note="remark"), columns)
-    say_life(output, found["events"])
+        if view[name]:
+            output.part(name, renamed(view[name], measures="measures_taken", note="remark"), columns)
+    print_life(output, view["events"])
 
 
 @command.command("issue")
@@ -123,7 +123,7 @@ def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any
     given = {name: fields.pop(name) for name in ("before", "after")}
     if any(given.values()):
         _require_both(given)
-        counted = {name: dict(zip(COUNTED, told, strict=True)) for name, told in given.items() if told}
+        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in given.items() if figures}
         recorder.session.output.warn(recorder.session.labels.of("message", "counted_by_officer"))
     else:
         counted = _counted(recorder.session, recommendation_id, fields)
@@ -132,9 +132,9 @@ def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any
 
 
 def _require_both(given: Mapping[str, object]) -> None:
-    """One number alone says nothing of what came before and after."""
-    for name, told in given.items():
-        if not told:
+    """Check that the numbers of both periods are given: one alone compares nothing. Raises MalformedInput."""
+    for name, figures in given.items():
+        if not figures:
             raise MalformedInput(
                 "expected the numbers of both periods",
                 field=f"--{name}",
@@ -143,18 +143,20 @@ def _require_both(given: Mapping[str, object]) -> None:
 
 
 def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """What its model raised in both periods, as the service counts; said to the officer, who signs it."""
-    found = shown(session, "/api/v1/recommendations/{}", recommendation_id)
-    if not found["counted"] or fields["model_id"] not in (None, found["issued"]["model_id"]):
+    """Return the leads that the model raised in both periods, as the service counts, and show them to the officer who
+    signs them.
+    """
+    view = shown(session, "/api/v1/recommendations/{}", recommendation_id)
+    if not view["counted"] or fields["model_id"] not in (None, view["issued"]["model_id"]):
         raise MalformedInput(
             "expected the numbers: this model does not count for the recommendation by itself",
             field="--before",
             hint="Give --before and --after.",
         )
-    fields["model_id"] = found["issued"]["model_id"]
+    fields["model_id"] = view["issued"]["model_id"]
     for name in ("before", "after"):
-        told = session.labels.of("message", f"counted_{name}")
-        session.output.warn(told.format(**found["counted"][name], model_id=fields["model_id"]))
-    if found["runs_from"]:
-        session.output.warn(session.labels.of("message", "runs_from").format(day=found["runs_from"]))
-    return dict(found["counted"])
+        text = session.labels.of("message", f"counted_{name}")
+        session.output.warn(text.format(**view["counted"][name], model_id=fields["model_id"]))
+    if view["runs_from"]:
+        session.output.warn(session.labels.of("message", "runs_from").format(day=view["runs_from"]))
+    return dict(view["counted"])

@@ -48,13 +48,13 @@ def _save(session: Session, output: Path, asked: dict[str, str | None]) -> None:
     file_format = FORMATS.get(output.suffix.lower())
     if file_format is None:
         raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
-    made = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
+    report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
     try:
         with output.open("xb") as file:
-            file.write(made)
+            file.write(report)
     except FileExistsError as error:
         raise Conflict(f"{output} is there already", field="--output", hint="Name another file with -o.") from error
-    session.output.record({"file": str(output), "bytes": len(made)})
+    session.output.record({"file": str(output), "bytes": len(report)})
 
 
 def _show(session: Session, report: object) -> None:
@@ -85,7 +85,7 @@ def _called(session: Session) -> Called:
     from ledger.supervision.reports.document import Called
 
     def told(path: str, kind: str, key: str, name: str) -> dict[str, str]:
-        return {one[key]: one[name][session.labels.suffix] for one in session.service.pages(path, kind)}
+        return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}
 
     agencies = told("/api/v1/agencies", "agencies", "agency_id", "name")
     models = told("/api/v1/models", "models", "model_id", "title")

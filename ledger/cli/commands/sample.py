@@ -76,14 +76,14 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir.absolute())
     keys = require_development(where)
-    known = {person.profile for person in PEOPLE} & set(session.profiles.names())
-    if known and not replace:
+    existing = {person.profile for person in PEOPLE} & set(session.profiles.names())
+    if existing and not replace:
         raise Conflict(
-            f"there are profiles of these names: {', '.join(sorted(known))}",
+            f"there are profiles of these names: {', '.join(sorted(existing))}",
             field="--replace",
             hint="Put the town's people in their place by --replace, or set TALLYSTICK_CONFIG_DIR to another folder.",
         )
-    made = [
+    town_profiles = [
         Profile(
             name=person.profile,
             url=url or settings.url,
@@ -96,8 +96,11 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
         )
         for person in PEOPLE
     ]
-    for profile in made:
+    for profile in town_profiles:
         session.profiles.write(profile, replace=replace)
         session.profiles.token(profile).unlink(missing_ok=True)
-    rows = [msgspec.to_builtins(profile) | {"role": person.role} for profile, person in zip(made, PEOPLE, strict=True)]
+    rows = [
+        msgspec.to_builtins(profile) | {"role": person.role}
+        for profile, person in zip(town_profiles, PEOPLE, strict=True)
+    ]
     session.output.table(rows, [Column(name) for name in ("name", "agency", "officer", "role")])

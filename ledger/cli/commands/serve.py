@@ -44,7 +44,7 @@ def command(session: Session, /, *, data_dir: Path | None, passphrase: Passphras
     alone = alone_with(
         where.lock,
         shares=shares,
-        told=f"another service runs on the ledger in {where.path}",
+        message=f"another service runs on the ledger in {where.path}",
         hint="Work with that one, stop it, or name the directory of another ledger.",
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."

@@ -87,7 +87,7 @@ def _origin(url: str) -> str:
 
 
 def _chain_id(session: Session) -> int:
-    """What wallets would say; it binds nothing here. 1 where no chain is known."""
+    """Return the chain id that wallets would show, or 1 if no chain is known. It binds nothing here."""
     from ledger.core.errors import TallystickError
 
     with suppress(TallystickError):
@@ -100,9 +100,10 @@ def _names(session: Session) -> Callable[[str], str]:
     from ledger.core.errors import TallystickError
 
     language = "zh" if session.language == "zh-CN" else "en"
-    known: dict[str, str] = {}
+    names: dict[str, str] = {}
     with suppress(TallystickError):
-        known = {
-            one["agency_id"]: one["name"][language] for one in session.service.pages("/api/v1/agencies", "agencies")
+        names = {
+            agency_row["agency_id"]: agency_row["name"][language]
+            for agency_row in session.service.pages("/api/v1/agencies", "agencies")
         }
-    return lambda agency: f"{known[agency]} ({agency})" if agency in known else agency
+    return lambda agency: f"{names[agency]} ({agency})" if agency in names else agency

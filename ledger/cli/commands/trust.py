@@ -67,8 +67,8 @@ def renew(
     if not log_key_lost:
         settings = read_settings(data_dir)
         where = DataDirectory(settings.data_dir)
-        known = not passphrase.is_named and settings.knows_passphrase(where)
-        secret = settings.passphrase(where) if known else passphrase.read(of="the service's keys")
+        is_known = not passphrase.is_named and settings.knows_passphrase(where)
+        secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys")
         renewal = trust_renewal.sign_renewal(renewal, _log_signer(where, before.log_key, secret))
     _write(session, renewal, before, output)
 
@@ -105,8 +105,8 @@ def cosign(
         _ask(session)
     settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
-    known = not passphrase.is_named and settings.knows_passphrase(where)
-    keys = open_keys(where, settings.passphrase(where) if known else passphrase.read(of="the witness's keys"))
+    is_known = not passphrase.is_named and settings.knows_passphrase(where)
+    keys = open_keys(where, settings.passphrase(where) if is_known else passphrase.read(of="the witness's keys"))
     _write(session, trust_renewal.cosign_renewal(asked, keys.note, int(time.time())), before, output)
 
 
@@ -137,7 +137,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     fresh.write_bytes(encode_trust(trust_renewal.accepted(renewal, before)) + b"\n")
     shutil.copymode(file, fresh)
     fresh.replace(file)
-    signers = [before.log_key.name] * consent.by_log + [one.witness.name for one in consent.witnesses]
+    signers = [before.log_key.name] * consent.by_log + [cosignature.witness.name for cosignature in consent.witnesses]
     session.output.record({"file": str(file), "kept": str(kept), "signed_by": signers})
 
 
@@ -163,7 +163,7 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
 
 
 def _show(session: Session, renewal: Renewal, old: Trust) -> None:
-    """What the renewal changes, field by field."""
+    """Print what the renewal changes, field by field."""
     from ledger.core.verification.trust_renewal import changes
 
     for name, before, after in changes(renewal, old):

@@ -39,9 +39,9 @@ def add(session: Session, url: str, after: str | None) -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List your agency's webhooks: how far each has come, what failed last, when it is tried again."""
-    found = session.service.get(WEBHOOKS)["webhooks"]
-    pausing = [row if row["failures"] else row | {"next_try_at": None} for row in found]
-    session.output.table(found if session.json else pausing, LISTED)
+    webhooks = session.service.get(WEBHOOKS)["webhooks"]
+    pausing = [row if row["failures"] else row | {"next_try_at": None} for row in webhooks]
+    session.output.table(webhooks if session.json else pausing, LISTED)
 
 
 @command.command("test")

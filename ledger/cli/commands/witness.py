@@ -102,10 +102,10 @@ def run(
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
         settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
-    told, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
+    message, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
     with (
         private(where.path, keys=where.keys, output=session.output),
-        alone_with(where.lock, told=told, hint=hint),
+        alone_with(where.lock, message=message, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
         open_witness(settings) as witness,
     ):
@@ -131,12 +131,12 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
 
     settings, store = _opened(data_dir)
     with closing(store):
-        told = status_of(store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
+        status = status_of(store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
     if session.json:
-        session.output.data(told)
+        session.output.data(status)
     else:
-        click.echo(printable(told.lines()), nl=False)
-    return OF_HEALTH[told.health]
+        click.echo(printable(status.lines()), nl=False)
+    return OF_HEALTH[status.health]
 
 
 @command.command("alarms")
@@ -149,8 +149,8 @@ def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
 
     _, store = _opened(data_dir)
     with closing(store):
-        found = [msgspec.to_builtins(alarm) for alarm in store.alarms(standing=not every)]
-    session.output.table(found, LISTED)
+        alarms = [msgspec.to_builtins(alarm) for alarm in store.alarms(standing=not every)]
+    session.output.table(alarms, LISTED)
 
 
 @command.command("clear")
