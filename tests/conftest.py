@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests import machine
 from tests.postgres import PostgresServer, running_server
@@ -23,15 +24,35 @@ settings.register_profile("long", parent=settings.get_profile("suite"), max_exam
 settings.load_profile("suite")
 
 
-LONGEST = {  # they start services and browsers; were one of them last, the other cores would wait for it
-    *("stories", "console", "witness", "faults", "cli", "api"),
-    *("test_readme.py", "test_sample_data.py"),
-}
+# What takes longest, in this order, comes first; were it last, the other workers would wait for it.
+LONGEST = ("test_readme.py", "stories", "cli", "test_sample_data.py", "witness", "console", "faults", "api")
+# Folders whose tests share a service: on one worker, or each worker would start its own.
+ON_ONE_WORKER = ("tests/stories", "tests/cli")
+
+
+class Folders(LoadFileScheduling):
+    """Give a worker one file after the other, or a whole folder where its files share a service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder in ON_ONE_WORKER else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Folders | None:
+    """Stand in for ``--dist loadfile``."""
+    return Folders(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def rank(item: pytest.Item) -> int:
+    """Where among the longest an item stands."""
+    return min((LONGEST.index(part) for part in item.path.parts if part in LONGEST), default=len(LONGEST))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses a test whose docstring does not say what must hold; the longest files come first."""
-    items.sort(key=lambda item: LONGEST.isdisjoint(item.nodeid.split("/")))
+    """Refuse a test whose docstring does not say what must hold; the longest files come first."""
+    items.sort(key=rank)
     silent = [item.nodeid for item in items if type(item) is pytest.Function and not item.obj.__doc__]
     if silent:
         raise pytest.UsageError("\n".join(["these tests do not say what must hold:", *silent]))
