@@ -86,6 +86,7 @@ class _OfCase:
         try:
             act = self._states.act(payload, row.payload_digest, row.signed_at, self._agencies)
             after, raised = fold(self._state, act)
+            self._states.require_free_id(payload, below=row.log_index)
         except TallystickError as error:
             self.sound = False
             if not (self._some_are_faulty and _rests_on_another_case(payload)):

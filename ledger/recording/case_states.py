@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from typing import NoReturn, Protocol
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.errors import Conflict, NotFound, TallystickError
+from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
 from ledger.core.events import Payload
-from ledger.core.events.case import CaseJoined, CaseOpened
+from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
-from ledger.store import log
+from ledger.store import log, splits
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -131,6 +131,12 @@ class States:
             self.keep(state)
         return state
 
+    def require_free_id(self, payload: Payload, *, below: int | None = None) -> None:
+        """Refuse an event that ``require_free_id`` refuses by the entries of an index below that one, or by all."""
+        if (new_case_id := new_case_of(payload)) is not None:
+            with self._database.read() as connection:
+                require_free_id(payload, splits.splitting_agencies(connection, [new_case_id], below=below))
+
     def act(self, payload: Payload, digest: str, signed_at: int, registered: Mapping[str, Agency] | None = None) -> Act:
         """The event with what it cites of another case; ``registered`` are the agencies to judge jurisdiction by."""
         body = payload.body
@@ -138,6 +144,32 @@ class States:
         cites = body.cites if isinstance(body, CaseJoined) else cites
         source = self.after(cites.payload_digest) if cites else None
         return Act(payload, digest, signed_at, self._book, source, registered)
+
+
+def new_case_of(payload: Payload) -> str | None:
+    """Return the id of the case that the event opens, or splits something off for."""
+    match payload.body:
+        case CaseOpened():
+            return payload.stream.id
+        case CaseSplit(new_case_id=new_case_id):
+            return new_case_id
+    return None
+
+
+def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
+    """Refuse the id of an unopened case for which another agency split something off.
+
+    Whoever opened it first would keep the splitting agency from what it gave up. ``splitting`` are the agencies that
+    split something off for cases that are not opened yet, by case id.
+    """
+    new_case_id = new_case_of(payload)
+    if new_case_id is not None and splitting.get(new_case_id, payload.agency) != payload.agency:
+        raise RuleRefused(
+            f"another agency split something off for case {new_case_id}, and opens it",
+            code="split_for_another",
+            field="payload.stream.id" if isinstance(payload.body, CaseOpened) else "payload.body.new_case_id",
+            hint="Take a new id for a new case.",
+        )
 
 
 def off_head(sequence: int | None, head: str | None) -> Conflict:

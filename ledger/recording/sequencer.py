@@ -14,6 +14,8 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
+from ledger.core.events import Payload
+from ledger.core.events.case import CaseSplit
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash
@@ -21,11 +23,11 @@ from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import Authority
-from ledger.recording.case_states import READ_ON_AT_MOST, States, off_head
+from ledger.recording.case_states import READ_ON_AT_MOST, States, new_case_of, off_head, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, Judged, require_same_event
-from ledger.store import log
+from ledger.store import log, splits
 from ledger.store.append import NewEntry, NewTree, write_batch
 from ledger.store.database import Connection, Database, DiskFailed
 from ledger.store.log import Head, StoredEntry, TreeState
@@ -39,18 +41,23 @@ class LogView:
         stored: dict[str, StoredEntry],
         heads: dict[tuple[str, str], Head],
         authority: Authority,
+        splitting: dict[str, str],
     ):
         self.stored = stored
         self.heads = heads
+        self.splitting = splitting  # agencies, by the id of the unopened case that they split something off for
         self.authority = authority
 
     @classmethod
     def read(cls, connection: Connection, batch: Sequence[Judged], authority: Authority) -> LogView:
         envelopes = [judged.submitted.envelope for judged in batch]
+        new_cases = {new_case for judged in batch if (new_case := new_case_of(judged.submitted.payload)) is not None}
+        streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
         return cls(
             log.identities(connection, [envelope.event_id for envelope in envelopes]),
-            log.heads(connection, [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]),
+            log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)]),
             authority,
+            splits.splitting_agencies(connection, new_cases) if new_cases else {},
         )
 
     def admit(self, judged: Judged, index: int) -> None:
@@ -61,10 +68,18 @@ class LogView:
         if judged.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
+        require_free_id(payload, self.splitting)
         if isinstance(payload.body, RegistryChange):
             self._require_next_change(payload.body)
             self.authority = authorities.fold(self.authority, payload.body, index)
         self.heads[stream] = Head(envelope.sequence, envelope.payload_digest)
+        self._follow_split(payload)
+
+    def _follow_split(self, payload: Payload) -> None:
+        if isinstance(payload.body, CaseSplit) and ("case", payload.body.new_case_id) not in self.heads:
+            self.splitting[payload.body.new_case_id] = payload.agency
+        elif (opened := new_case_of(payload)) is not None:
+            self.splitting.pop(opened, None)
 
     @staticmethod
     def _require_head(sequence: int, previous: str | None, head: Head | None) -> None:

@@ -114,6 +114,7 @@ class Recorder:
         before = self.states.on_head(payload)
         digest = digest_of(canonical.encode(payload))
         outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
+        self.states.require_free_id(payload)
         self._require_known(authority, payload)
         return before, outcome
 

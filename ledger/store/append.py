@@ -23,7 +23,7 @@ from ledger.core.events import Envelope, Payload
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileRow
 from ledger.core.supervision import Move
-from ledger.store import bindings, clocks, feed, imports, rows, search, supervision
+from ledger.store import bindings, clocks, feed, imports, rows, search, splits, supervision
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database
 from ledger.store.rows import Row
@@ -40,6 +40,7 @@ from ledger.store.tables import (
     ITEMS,
     META,
     SECTIONS,
+    SPLITS,
     STREAMS,
     TILES,
     TREE,
@@ -76,7 +77,7 @@ def clear_away(database: Database) -> bool:
 
 T = TypeVar("T")
 
-_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS)
+_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
 
 
 class NewEntry(Struct, frozen=True):
@@ -189,6 +190,7 @@ def said(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...],
     """What the words of the entry at ``index`` alone change in the read models, whatever case they are said in."""
     yield from imports.projections(payload, index)
     yield from search.projections(payload, index)
+    yield from splits.projections(payload, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:

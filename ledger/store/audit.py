@@ -30,6 +30,7 @@ from ledger.store.tables import (
     IMPORTS,
     ITEMS,
     SECTIONS,
+    SPLITS,
     STREAMS,
     TILES,
     TREE,
@@ -53,6 +54,7 @@ _MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (CLOCKS, ("case_id", "deadline_id")),
     (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
     (WORDS, ("word", "kind", "case_id")),
+    (SPLITS, ("log_index",)),
 )
 
 
@@ -211,7 +213,7 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
         names = [column.name for column in table.columns]
         for values in connection.execute(_between(select(table), table.c.case_id, first, last)).all():
             row = dict(zip(names, values, strict=True))
-            found.setdefault(row["case_id"], {})[table.name, *(row[name] for name in key)] = row
+            found.setdefault(row["case_id"], {})[table.name, *(str(row[name]) for name in key)] = row
     return found
 
 

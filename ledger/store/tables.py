@@ -144,6 +144,17 @@ class StreamRow(SQLModel, table=True):
     head: str
 
 
+class SplitRow(SQLModel, table=True):
+    """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it."""
+
+    __tablename__ = "splits"
+
+    log_index: int = Field(sa_column=big(primary_key=True))
+    case_id: str = Field(index=True)
+    new_case_id: str = Field(index=True)
+    agency: str
+
+
 class FeedRow(SQLModel, table=True):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
@@ -391,6 +402,7 @@ CHECKPOINTS = core_of(CheckpointRow)
 COSIGNATURES = core_of(CosignatureRow)
 TIMESTAMPS = core_of(TimestampRow)
 STREAMS = core_of(StreamRow)
+SPLITS = core_of(SplitRow)
 FEED = core_of(FeedRow)
 CASES = core_of(CaseRow)
 CASE_AGENCIES = core_of(CaseAgencyRow)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ledger.audit import audit_log, left_out
-from ledger.core.events import handover
+from ledger.audit import audit_case, audit_log, left_out
+from ledger.core.events import case, handover
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.store import log as stored_log
 from ledger.store.append import NewEntry, NewTree, write_batch
-from tests.audit.stand import BOOK, FOUNDING, Stand, found
+from tests.audit.stand import BOOK, FOUNDING, TRUST, Stand, found
 from tests.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, Writer, clerk, event_of
 from tests.bundles import trust
-from tests.casework import registration
+from tests.casework import Case, registration
 from tests.ledgers import LOG_SIGNER, Ledger
 
 
@@ -84,6 +84,23 @@ def test_split_that_was_never_made(stand: Stand) -> None:
     writer.write(opening, clerk(POLICE))
     index = force(stand.ledger, *writer.events)
     assert found(stand.audit()) == {("custody", index)}
+
+
+def test_case_that_another_agency_split_off(stand: Stand) -> None:
+    """A case for which an agency split something off, that another agency opened or named before it."""
+    old = Case("case-7", start=stand.theft.now).open().register("phone", "knife")
+    split = {"new_case_id": "case-8", "ground": "two offences"}
+    old.say(case.CaseSplit, item_ids=("phone",), **split)
+    theirs = Case("case-9", start=old.now).open(clerk(COURT))
+    theirs.say(case.CaseSplit, **split)
+    stolen = Case("case-8", start=old.now).open(clerk(COURT))
+    old.say(case.CaseSplit, item_ids=("knife",), **split)
+    first = stand.ledger.post_all(old.events[:-1])[0].index
+    stand.ledger.post(theirs.events[0])
+    index = force(stand.ledger, theirs.last, stolen.last)
+    assert index == first + len(old.events)
+    assert {("custody", index), ("custody", index + 1)} <= found(stand.audit())
+    assert ("custody", index + 1) in found(audit_case(stand.database, TRUST, BOOK, "case-8", look=left_out))
 
 
 def test_key_that_was_not_granted(stand: Stand) -> None:

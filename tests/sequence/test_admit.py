@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
-from ledger.core.errors import Conflict, Unauthorized
+from ledger.core.errors import Conflict, RuleRefused, Unauthorized
+from ledger.core.events import case
 from ledger.core.events.item import ItemPart, ItemSplit
 from ledger.core.visibility import Reader
 from ledger.store import cases
 from ledger.store.cases import Page
-from tests.builders import COURT, LAB, POLICE, PROCURATORATE, SERVICE, clerk, instant
+from tests.builders import COURT, LAB, POLICE, PROCURATORATE, SERVICE, clerk, instant, refused
 from tests.casework import Case, pieces, registration
 from tests.ledgers import Ledger, open_ledger, verified
 from tests.sequence.stand import OFFICERS, OPENED, entries_of, refusal, size_of
@@ -63,15 +66,60 @@ def test_an_item_id_is_the_case_s_own(founded: str) -> None:
         assert [row["case_id"] for row in (*first, *rest)] == ["case-1", "case-2"]
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_a_case_that_another_agency_split_off_is_not_opened_first(founded: str, in_one_batch: bool) -> None:
+    """Whoever has read a split neither opens the case that it is for, nor names it in a split of its own, nor is told
+    otherwise before it signs; the splitting agency does both, and once the case is open splits may name it."""
+    mine = Case("case-1").open().register("phone", "knife")
+    mine.say(case.CaseSplit, new_case_id="case-2", ground="two offences", item_ids=("phone",))
+    split = mine.last
+    theirs = Case("case-9").open(clerk(PROCURATORATE)).register("file", by=clerk(PROCURATORATE))
+    opening = Case("case-2").open(clerk(PROCURATORATE)).last
+    naming = {"new_case_id": "case-2", "ground": "mine", "item_ids": ("file",)}
+    rival = theirs.draft(case.CaseSplit(**naming), clerk(PROCURATORATE))
+    joining = {} if in_one_batch else {"source": mine.state, "split_from": split.ref}  # cited once it is recorded
+    own = Case("case-2").open(**joining).last
+    mine.say(case.CaseSplit, new_case_id="case-2", ground="it too", item_ids=("knife",))
+    with open_ledger(founded, start=False) as ledger:
+        before = [ledger.submit(event) for event in (*mine.events[:-1], *theirs.events)]
+        if not in_one_batch:
+            ledger.sequencer.start()
+            for future in before:
+                ledger.receipt(future)
+        futures = [ledger.submit(event) for event in (opening, rival, mine.last, own)]
+        if in_one_batch:
+            ledger.sequencer.start()
+        errors = [refusal(future) for future in futures[:2]]
+        assert [(error.code, error.field) for error in errors if isinstance(error, RuleRefused)] == [
+            ("split_for_another", "payload.stream.id"),
+            ("split_for_another", "payload.body.new_case_id"),
+        ]
+        for future in (*before, *futures[2:]):
+            ledger.receipt(future)
+        verified(ledger.post(rival), rival)
+
+
+def test_who_drafts_an_opening_is_told_that_the_case_is_another_agencys(founded: str) -> None:
+    """A form refuses before the signature what would be refused after it."""
+    mine = Case("case-1").open().register("phone")
+    mine.say(case.CaseSplit, new_case_id="case-2", ground="two offences", item_ids=("phone",))
+    with open_ledger(founded) as ledger:
+        ledger.post_all(mine.events)
+        for by, code in ((clerk(PROCURATORATE), "split_for_another"), (clerk(POLICE), None)):
+            payload = Case("case-2").open(by).last.payload
+            with refused(code, field="payload.stream.id") if code else nullcontext():
+                ledger.recorder.foresee(payload, ledger.clock.seconds)
+
+
 def test_a_batch_may_name_more_items_than_a_statement_takes(founded: str) -> None:
     """Forty splits of a thousand parts each are one batch like any other."""
     with open_ledger(founded, start=False) as ledger:
         futures = []
         for number in range(40):
-            case = Case(f"case-{number}").open().register(f"sack-{number}", quantity=1000)
+            sacks = Case(f"case-{number}").open().register(f"sack-{number}", quantity=1000)
             parts = tuple(ItemPart(item_id=f"grain-{number}-{part}", quantity=pieces(1)) for part in range(1000))
-            case.act(ItemSplit(item_id=f"sack-{number}", parts=parts))
-            futures += [ledger.submit(event) for event in case.events]
+            sacks.act(ItemSplit(item_id=f"sack-{number}", parts=parts))
+            futures += [ledger.submit(event) for event in sacks.events]
         ledger.sequencer.start()
         assert len({size_of(ledger.receipt(future)) for future in futures}) == 1
 

@@ -168,6 +168,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log_index", "label"),
     )
     op.create_table(
+        "splits",
+        sa.Column("log_index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("case_id", sa.String(), nullable=False),
+        sa.Column("new_case_id", sa.String(), nullable=False),
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("log_index"),
+    )
+    with op.batch_alter_table("splits", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_splits_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_splits_new_case_id"), ["new_case_id"], unique=False)
+
+    op.create_table(
         "streams",
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -198,6 +210,7 @@ def downgrade() -> None:
     op.drop_table("tree")
     op.drop_table("tiles")
     op.drop_table("streams")
+    op.drop_table("splits")
     op.drop_table("sections")
     op.drop_table("meta")
     with op.batch_alter_table("items", schema=None) as batch_op:
