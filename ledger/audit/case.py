@@ -12,6 +12,7 @@ from ledger.audit.judging import Rules
 from ledger.audit.mirror import Mirror, read_ground, read_mirror
 from ledger.audit.streams import Faulty, Part, check_part
 from ledger.audit.tree import Claimant, RootClaim
+from ledger.audit.whole import MISTYPED, check_types
 from ledger.chain.journal import WriteState
 from ledger.core.errors import NotFound, TallystickError
 from ledger.core.log import merkle
@@ -33,8 +34,13 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
     """Audits one case: its entries, their place in the stored tree and in what is anchored, its stream, rules and read
     models. What only a whole log shows is not checked. Raises NotFound where there is no such case.
     """
+    findings = Findings()
+    if mistyped := list(check_types(database, case_id)):
+        findings.add(*mistyped)
+        findings.stop(MISTYPED)
+        return findings.report(scope=f"case {case_id}", development=trust.development, size=0, root=b"")
     with database.read() as connection:
-        tree, findings = log.tree(connection), Findings()
+        tree = log.tree(connection)
         mirror = read_mirror(connection, trust)
         ground = read_ground(connection, mirror)
         part = Part("case", tree.size, case_id, case_id + "\0")

@@ -110,6 +110,7 @@ def _differing(sizes: array[int], times: array[int], batch: _Batch) -> Iterator[
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
+MISTYPED = "values of another type stand in the database, at which other steps would fail"
 Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
 
@@ -131,9 +132,9 @@ def audit_log(
     Unavailable where database or contracts do not answer, NotFound where there is no ledger.
     """
     findings = Findings()
-    if mistyped := list(_mistyped(database)):
+    if mistyped := list(check_types(database)):
         findings.add(*mistyped)
-        findings.stop("values of another type stand in the database, at which other steps would fail")
+        findings.stop(MISTYPED)
         return findings.report(scope="log", development=trust.development, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # before the database is looked at: its bindings are no shorter then
     kept = None if files is None else files()
@@ -276,10 +277,14 @@ def _ranges(size: int) -> Iterator[tuple[int, int]]:
 
 
 # 16
-def _mistyped(database: Database) -> Iterator[Finding]:
-    """Columns with values of another type than was written."""
+def check_types(database: Database, case_id: str | None = None) -> Iterator[Finding]:
+    """Yield the columns with values of another type than was written, of what a case's audit reads or of all."""
+    read = None
+    if case_id is not None:
+        with database.read() as connection:
+            read = rows.rows_of_case(connection, case_id)
     for engine, store in database.stores:
-        for one in mistyped_columns(engine, store):
+        for one in mistyped_columns(engine, store, read):
             yield finding("schema", None, "value_type", one.expected, one.found, name=one.name)
 
 

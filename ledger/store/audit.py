@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, or_, select, true
 from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
@@ -22,6 +22,8 @@ from ledger.store.tables import (
     AUDITS,
     CASE_AGENCIES,
     CASES,
+    CHAIN_WRITES,
+    CHECKPOINTS,
     CLOCKS,
     ENTRIES,
     FEED,
@@ -136,6 +138,26 @@ def tile(connection: Connection, level: int, index: int) -> bytes | None:
 def count_tiles(connection: Connection) -> int:
     """How many tiles are stored, the partial ones included."""
     return connection.execute(select(func.count()).select_from(TILES)).scalar_one()
+
+
+def rows_of_case(connection: Connection, case_id: str) -> dict[Table, ColumnElement[bool]]:
+    """Return which rows the audit of a case reads, by table: its own, those of cases that it came out of, and those of
+    the log as a whole."""
+    cases = {case_id}
+    while True:
+        query = select(SPLITS.c.case_id).distinct().where(SPLITS.c.new_case_id.in_(cases))
+        sources = {source for source in connection.execute(query).scalars() if isinstance(source, str)}
+        if sources <= cases:
+            break
+        cases |= sources
+    of_cases = (ENTRIES.c.stream_kind == "case") & ENTRIES.c.stream_id.in_(cases)
+    indices = select(ENTRIES.c.log_index).where(of_cases)
+    whole = dict.fromkeys((TREE, TILES, CHECKPOINTS, CHAIN_WRITES), true())
+    read_by_index = {table: table.c.log_index.in_(indices) for table in (SECTIONS, FLAGS, FEED)}
+    read_by_case = {table: table.c.case_id.in_(cases) for table, _ in _MODEL_TABLES}
+    of_log = (ENTRIES.c.stream_kind == "system") | (ENTRIES.c.event_type == "section.erased")
+    streams = (STREAMS.c.kind == "case") & STREAMS.c.id.in_(cases)
+    return {**whole, **read_by_index, **read_by_case, ENTRIES: of_cases | of_log, STREAMS: streams}
 
 
 # -- by stream ---------------------------------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
     which names what differs.
     """
     from ledger.store.migrate import migrate  # noqa: PLC0415 - alembic is heavy and only needed here
-    from ledger.store.schema import require_schema  # noqa: PLC0415
+    from ledger.store.schema import require_schema, require_types  # noqa: PLC0415
 
     database = attach(url)
     with translated():
@@ -178,6 +178,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
         migrate(database.access, "access")
         if not for_audit:
             require_schema(database.log, "log")
+            require_types(database.log)
             require_schema(database.access, "access")
     return database
 

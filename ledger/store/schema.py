@@ -10,7 +10,7 @@ the others from every list. So an audit also lets SQLite hold indexes against th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Integer,
@@ -30,11 +31,13 @@ from sqlalchemy import (
     func,
     select,
     text,
+    true,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store.migrate import Store, metadata, migrate, version_table
+from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE
 
 READ_AS_BYTES = ("entries.envelope", "entries.payload")  # by audits, whatever they are (``store.audit``)
 MAX_FAULTS = 100  # of a file that are told
@@ -82,24 +85,27 @@ def storage_faults(engine: Engine) -> list[str]:
     return [fault for fault in faults if fault != "ok"]
 
 
-def mistyped_columns(engine: Engine, store: Store) -> Iterator[Difference]:
+def mistyped_columns(
+    engine: Engine, store: Store, rows: Mapping[Table, ColumnElement[bool]] | None = None
+) -> Iterator[Difference]:
     """Yield each column that holds a value of another type than its own: SQLite keeps what it is given.
 
     Whatever reads such a value may fail at it, an audit too, but for those that it reads as bytes whatever they are.
-    PostgreSQL takes none.
+    PostgreSQL takes none. ``rows`` are those to look at, by table; all of them without it.
     """
     if engine.dialect.name != "sqlite":
         return
     with engine.connect() as connection:
         for table in metadata(store).sorted_tables:
-            with suppress(OperationalError):  # a table or column that is not there differs by its text
-                yield from _mistyped(connection, table)
+            if rows is None or table in rows:
+                with suppress(OperationalError):  # a table or column that is not there differs by its text
+                    yield from _mistyped(connection, table, true() if rows is None else rows[table])
 
 
-def _mistyped(connection: Connection, table: Table) -> Iterator[Difference]:
+def _mistyped(connection: Connection, table: Table, rows: ColumnElement[bool]) -> Iterator[Difference]:
     columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
     types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
-    for column, found in zip(columns, connection.execute(select(*types)).one(), strict=True):
+    for column, found in zip(columns, connection.execute(select(*types).where(rows)).one(), strict=True):
         expected = _type_of(column)
         strange = sorted(set((found or "null").split(",")) - {expected, "null"})
         if strange:
@@ -120,6 +126,20 @@ def require_schema(engine: Engine, store: Store) -> None:
             f"the database's schema was changed: {difference.name}",
             field="database_url",
             hint="Restore the newest backup, or remove what was added. Run: tally audit",
+        )
+
+
+def require_types(engine: Engine) -> None:
+    """Refuse a log in which a value that its service starts with is of another type than its column.
+
+    Raises IntegrityBroken. The tables with a row for each event are left to audits: reading them takes long.
+    """
+    rows = dict.fromkeys((TREE, META, TILES, CHECKPOINTS, CHAIN_WRITES), true())
+    for difference in mistyped_columns(engine, "log", rows | {ENTRIES: ENTRIES.c.stream_kind == "system"}):
+        raise IntegrityBroken(
+            f"{difference.name} holds a value of the type {difference.found}, not {difference.expected}",
+            field="database_url",
+            hint="Somebody changed the database: restore the newest backup. Run: tally audit",
         )
 
 

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from ledger.audit import audit_case, left_out
-from ledger.core.errors import NotFound
+from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.log.merkle import EMPTY_TREE, Hash
+from ledger.store.audit import rows_of_case
+from ledger.store.database import open_database
+from ledger.store.migrate import metadata
+from ledger.store.schema import READ_AS_BYTES
 from tests.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Stand, contracts, found
 from tests.builders import PROCURATORATE, clerk
 from tests.casework import Case
@@ -135,3 +139,49 @@ def test_unknown_case(stand: Stand) -> None:
     """There is nothing to audit."""
     with pytest.raises(NotFound):
         audit_case(stand.database, TRUST, BOOK, "case-9", look=left_out)
+
+
+FOUND_BY = (
+    "case_id",
+    "new_case_id",
+    "log_index",
+    "id",
+    "kind",
+    "stream_id",
+    "stream_kind",
+    "event_type",
+)  # rows that a case reads
+
+
+def test_values_of_another_type_end_no_audit(stand: Stand) -> None:
+    """Whatever column of what a case rests on holds a value of another type, its audit names it and goes no further:
+    nothing is read of it that would end in a traceback. A row that is not found by such a value any more is missing."""
+    with stand.database.read() as connection:
+        tables = rows_of_case(connection, "case-3")
+    for column in (column for table in tables for column in table.columns):
+        name = f"{column.table.name}.{column.name}"
+        with stand.retyped(column.table.name, column.name) as is_retyped:
+            if name not in READ_AS_BYTES and is_retyped:
+                words = [word for case_id in ("case-1", "case-3") for word in words_of_audit(stand, case_id)]
+                assert column.name in FOUND_BY or set(words) == {"value_type"}, name
+    assert words_of_audit(stand, "case-1") == words_of_audit(stand, "case-3") == []
+
+
+def words_of_audit(stand: Stand, case_id: str) -> list[str]:
+    try:
+        return [finding.word for finding in audit_case(stand.database, TRUST, BOOK, case_id, look=left_out).findings]
+    except NotFound:
+        return ["not_found"]
+
+
+@pytest.mark.parametrize("table", ["tree", "tiles", "checkpoints", "chain_writes", "entries"])
+def test_service_does_not_start_on_values_of_another_type(stand: Stand, table: str) -> None:
+    """What a service would begin with is of the types that were written, or it does not begin, and names the column."""
+    url = stand.database.log.url.render_as_string()
+    for column in metadata("log").tables[table].columns:
+        name = f"{table}.{column.name}"
+        with stand.retyped(table, column.name) as is_retyped:
+            if is_retyped and name not in (*READ_AS_BYTES, "entries.stream_kind"):
+                with pytest.raises(IntegrityBroken, match=name.replace(".", r"\.")):
+                    open_database(url)
+    open_database(url).close()
