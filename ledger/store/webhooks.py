@@ -120,7 +120,7 @@ def _changed(database: Database, webhook: Webhook, **values: Any) -> Webhook | N
     with database.write() as connection:
         bindings.require_bound(connection, WEBHOOKS, key)
         changed = connection.execute(update(WEBHOOKS).where(*same, *unmoved).values(**values)).rowcount
-        if changed and values.keys() != {"next_try_at"}:
+        if changed:
             bindings.bind_rows(connection, WEBHOOKS, [key])
         row = connection.execute(select(*_COLUMNS).where(WEBHOOKS.c.webhook_id == webhook.webhook_id)).first()
     return Webhook(*row) if changed and row is not None else None
