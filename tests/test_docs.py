@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -13,6 +14,12 @@ from tests.machine import REPOSITORY
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 WITNESS = (REPOSITORY / "docs" / "witness.md").read_text(encoding="utf-8")
+
+
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGES = (*REPOSITORY.glob("*.md"), *sorted((REPOSITORY / "docs").rglob("*.md")))
+PATH = re.compile(r"`((?:api|contracts|docs|examples|ledger|scripts|tests)/[\w./-]*)`")
+LONGEST_WAYS = {"An acceptance": 15, "A proof": 12, "A page": 12}  # files
 
 
 def listed(page: str) -> dict[str, str]:
@@ -48,3 +55,26 @@ def test_every_folder_of_tests_is_explained() -> None:
     table = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
     folders = {path.parent.name for path in (REPOSITORY / "tests").glob("*/test_*.py")}
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == folders
+
+
+def test_every_path_in_the_documents_exists() -> None:
+    """A file or folder of this repository that a document names in code exists."""
+    named = [(page, path) for page in PAGES for path in PATH.findall(page.read_text(encoding="utf-8"))]
+    missing = [f"{page.name}: {path}" for page, path in named if not (REPOSITORY / path).exists()]
+    assert missing == []
+
+
+def test_the_ways_through_the_code_stay_short() -> None:
+    """The architecture page tells an acceptance, a proof and a page in no more files than were agreed."""
+    for title, most in LONGEST_WAYS.items():
+        section = ARCHITECTURE.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
+        assert 1 < len(re.findall(r"^\| \d+ \| `", section, re.MULTILINE)) <= most, title
+
+
+def test_the_architecture_page_has_the_layers_of_the_import_contracts() -> None:
+    """The layers that the page draws are those of the contracts, in their order."""
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    for contract in contracts["contracts"]:
+        if contract["type"] == "layers":
+            layers = "\n".join(contract["layers"]).replace("(", "").replace(")", "")
+            assert f"```text\n{layers}\n```" in ARCHITECTURE, contract["name"]
