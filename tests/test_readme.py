@@ -1,10 +1,11 @@
-"""The README is true: what it tells a newcomer to type works, in that order, in one shell."""
+"""README and tutorial are true: what they tell a newcomer to type works, in that order, in one shell."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,18 @@ import pytest
 from tests.machine import REPOSITORY, free_port
 from tests.pages import blocks
 
+PAGES = ("README.md", "docs/tutorial.md")
 WITHIN = 900  # seconds
 KEYS = ("tally init ", "key new ")  # what makes keys; of full strength, they take longer to open than all the rest
 
 
 @pytest.mark.timeout(WITHIN + 30)
-def test_the_walk_through_the_readme_works(tmp_path: Path) -> None:
-    """Every bash block of the README, typed one after the other, succeeds with light keys; the service that it starts
-    is stopped. Keys of full strength are made by ``test_keys`` and ``witness/test_first_start``."""
-    steps = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
+    """Every bash block of README and tutorial, typed in order, succeeds with light keys; the service is then stopped.
+
+    Keys of full strength are made by ``test_keys`` and ``witness/test_first_start``.
+    """
+    steps = [block for page in PAGES for block in blocks((REPOSITORY / page).read_text(encoding="utf-8"))]
     assert steps
     typed = "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={free_port()}")
     typed = typed.replace("court signer >", f"court signer --port {free_port()} >")
@@ -49,6 +53,17 @@ def test_the_walk_through_the_readme_works(tmp_path: Path) -> None:
         stop_group(walk.pid)
     assert walk.returncode == 0, told[-4000:]
     assert "verdict: intact" in told
+
+
+def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
+    """Each line of output in the README is one that `tally proof check` prints for the example; "..." cuts a line."""
+    session = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"), "console")[1].splitlines()
+    command, shown = session[0].removeprefix("$ "), session[1:]
+    tally = Path(sys.executable).with_name("tally")
+    words = [tally, "--lang", "en", *command.split()[1:]]
+    printed = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for line in shown:
+        assert any(whole.startswith(line.removesuffix("...")) for whole in printed.stdout.splitlines()), line
 
 
 def stop_group(leader: int) -> None:

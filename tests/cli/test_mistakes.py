@@ -26,7 +26,7 @@ WRONG: list[tuple[tuple[str | Path, ...], str]] = [
     ),
     ((*TO_PSB, "--agency", "PSB", "--officer", "p-1", "--key", "k"), "--agency: Expected a slug"),
     (("init", "--founding", EXAMPLES / "../gas.md"), "is not JSON: "),
-    (("init", "--founding", BUNDLE), "The README begins with a founding that holds."),
+    (("init", "--founding", BUNDLE), "docs/tutorial.md begins with a founding that is valid."),
     (("init", "--development", "--keep-passphrase", "--data-dir", "/proc/none"), "Is the path right"),
 ]
 

@@ -95,7 +95,7 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
 
 def _founding(file: Path, *, development: bool) -> Founding:
     data = file.read_bytes()
-    hint = "A founding ends in .toml or .json; the README begins with one."
+    hint = "A founding ends in .toml or .json; docs/tutorial.md begins with one."
     try:
         tables = (
             decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
@@ -107,5 +107,5 @@ def _founding(file: Path, *, development: bool) -> Founding:
     try:
         return read_founding(msgspec.json.encode(tables))
     except MalformedInput as error:
-        hint = error.hint or "The README begins with a founding that holds."
+        hint = error.hint or "docs/tutorial.md begins with a founding that is valid."
         raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=hint) from error
